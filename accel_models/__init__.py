@@ -1,0 +1,1 @@
+"""What it costs: reuse, cycles, energy, area, FPGA resources; batch evaluation; the mapper."""

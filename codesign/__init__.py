@@ -1,0 +1,1 @@
+"""The search: networks, accuracy, compression, spaces, controllers, explorer, report, command line."""

@@ -1,0 +1,1 @@
+"""The same hardware as HLS C++: headers, emit, C simulation."""

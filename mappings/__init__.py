@@ -1,0 +1,1 @@
+"""What runs, and how: layers, workloads, directives, dataflows, mappings, mapspaces."""

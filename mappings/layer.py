@@ -1,0 +1,235 @@
+"""One operator with its loop bounds: the unit that is mapped, costed and run.
+
+Loop dims, per group: ``G`` groups, ``N`` batch, ``K`` output channels, ``C`` input channels, ``P Q`` output
+rows and columns, ``R S`` filter rows and columns. Input rows and columns follow:
+``H = (P - 1) * stride + (R - 1) * dilation + 1 - padding``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
+from typing import Any
+
+from mappings.errors import Fault, SpecError, nearest
+from mappings.yamlio import digest
+
+DIMS = ("G", "N", "K", "C", "P", "Q", "R", "S")
+TENSORS = ("I", "W", "O")
+MAX_EXTENT = 2**31 - 1
+
+
+class Op(StrEnum):
+    """The operators. Loop-bound meaning differs only where a comment says so."""
+
+    CONV = "conv"  # grouped, depthwise, dilated, strided, padded
+    TRCONV = "trconv"  # transposed convolution; P, Q are output extents, stride spreads the inputs
+    LINEAR = "linear"  # rows N x P, C -> K; R = S = Q = 1
+    MATMUL = "matmul"  # batched: G x (P x C) @ (C x K); both operands are activations
+    MAXPOOL = "maxpool"  # depthwise window: G = channels, K = C = 1
+    AVGPOOL = "avgpool"
+    ADD = "add"  # elementwise of two tensors: G = channels
+    MUL = "mul"
+    CONCAT = "concat"  # along channels; no arithmetic
+    ACT = "act"  # a non-linearity that stands alone (``activation`` says which)
+    SOFTMAX = "softmax"  # over the last axis: rows P, columns C = G (channels) of the tensor
+    LAYERNORM = "layernorm"
+    RESHAPE = "reshape"  # layout only (flatten, transpose, slice); no arithmetic
+
+
+MAC_OPS = frozenset({Op.CONV, Op.TRCONV, Op.LINEAR, Op.MATMUL})
+WINDOW_OPS = frozenset({Op.MAXPOOL, Op.AVGPOOL})
+#: Which dims index which tensor of a MAC operator ("P" and "R" reach the input through the sliding window).
+COUPLING: dict[str, frozenset[str]] = {
+    "I": frozenset("GNCPQRS"),
+    "W": frozenset("GKCRS"),
+    "O": frozenset("GNKPQ"),
+}
+
+
+@dataclass(frozen=True)
+class Bits:
+    """Bits per element of each tensor; ``acc`` is the width of a partial sum."""
+
+    I: int = 8  # noqa: E741 - the field's name for the input tensor
+    W: int = 8
+    O: int = 8  # noqa: E741
+    acc: int = 32
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One operator of a network, with loop bounds per group.
+
+    Attributes:
+        name: unique in its workload.
+        op: operator.
+        N, K, C, P, Q, R, S: loop bounds; K and C are *per group*.
+        groups: G; a depthwise convolution has ``groups`` channels and ``K = C = 1``.
+        stride, dilation: (rows, columns).
+        padding: (top, left, bottom, right), in input elements.
+        activation: fused non-linearity: "" | "relu" | "relu6" | "gelu" | ... .
+        bits: bits per element of each tensor.
+        inputs: names of the layers (or workload inputs) that feed it, in operand order.
+    """
+
+    name: str
+    op: Op
+    N: int = 1
+    K: int = 1
+    C: int = 1
+    P: int = 1
+    Q: int = 1
+    R: int = 1
+    S: int = 1
+    groups: int = 1
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    activation: str = ""
+    bits: Bits = field(default_factory=Bits)
+    inputs: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        faults = [
+            Fault(f"layer {self.name}.{dim}", f"is {value}", f"an integer from 1 to {MAX_EXTENT}")
+            for dim, value in self.bounds.items()
+            if type(value) is not int or not 1 <= value <= MAX_EXTENT
+        ]
+        for what, low in (("stride", 1), ("dilation", 1), ("padding", 0)):
+            values = getattr(self, what)
+            length = 4 if what == "padding" else 2
+            if len(values) != length or any(type(v) is not int or not low <= v <= MAX_EXTENT for v in values):
+                faults.append(
+                    Fault(f"layer {self.name}.{what}", f"is {values}", f"{length} integers >= {low}")
+                )
+        if not faults and self.macs > 2**62:
+            faults.append(Fault(f"layer {self.name}", f"{self.macs} MACs overflow 64-bit counts"))
+        if not faults and (self.H < 1 or self.W_in < 1):
+            faults.append(Fault(f"layer {self.name}.padding", f"leaves an input of {self.H} x {self.W_in}"))
+        if faults:
+            raise SpecError(faults)
+
+    @property
+    def bounds(self) -> dict[str, int]:
+        """Loop bounds by dim, in the order of ``DIMS``."""
+        return dict(
+            zip(DIMS, (self.groups, self.N, self.K, self.C, self.P, self.Q, self.R, self.S), strict=True)
+        )
+
+    @property
+    def H(self) -> int:
+        """Input rows, padding excluded. Trailing rows that no window touches are not counted."""
+        if self.op is Op.TRCONV:
+            span = self.P + self.padding[0] + self.padding[2] - ((self.R - 1) * self.dilation[0] + 1)
+            return span // self.stride[0] + 1
+        return (
+            (self.P - 1) * self.stride[0]
+            + (self.R - 1) * self.dilation[0]
+            + 1
+            - self.padding[0]
+            - self.padding[2]
+        )
+
+    @property
+    def W_in(self) -> int:
+        """Input columns, padding excluded."""
+        if self.op is Op.TRCONV:
+            span = self.Q + self.padding[1] + self.padding[3] - ((self.S - 1) * self.dilation[1] + 1)
+            return span // self.stride[1] + 1
+        return (
+            (self.Q - 1) * self.stride[1]
+            + (self.S - 1) * self.dilation[1]
+            + 1
+            - self.padding[1]
+            - self.padding[3]
+        )
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates, padding taps included (0 for operators without any)."""
+        if self.op not in MAC_OPS:
+            return 0
+        return self.groups * self.N * self.K * self.C * self.P * self.Q * self.R * self.S
+
+    @property
+    def channels_in(self) -> int:
+        """Input channels of all groups."""
+        return self.groups * self.C
+
+    @property
+    def channels_out(self) -> int:
+        """Output channels of all groups."""
+        return self.groups * self.K
+
+    @property
+    def elements(self) -> dict[str, int]:
+        """Elements of each tensor; W is 0 where the operator has no weights."""
+        weights = self.groups * self.K * self.C * self.R * self.S if self.op in MAC_OPS else 0
+        if self.op is Op.MATMUL:
+            weights = self.N * self.groups * self.K * self.C
+        return {
+            "I": self.N * self.channels_in * self.H * self.W_in,
+            "W": weights,
+            "O": self.N * self.channels_out * self.P * self.Q,
+        }
+
+    @property
+    def is_depthwise(self) -> bool:
+        """One channel a group."""
+        return self.op is Op.CONV and self.groups > 1 and self.K == 1 and self.C == 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; fields at their default are left out."""
+        base = Layer("", self.op)
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        out: dict[str, Any] = {"name": self.name, "op": str(self.op)}
+        for name, value in values.items():
+            if name not in out and value != getattr(base, name):
+                if isinstance(value, Bits):
+                    out[name] = asdict(value)
+                else:
+                    out[name] = list(value) if isinstance(value, tuple) else value
+        return out
+
+    @classmethod
+    def from_dict(cls, value: Any, where: str = "layer") -> Layer:
+        """The reverse of :meth:`to_dict`.
+
+        Raises:
+            SpecError: unknown key, wrong type, or illegal bound; all of them at once.
+        """
+        if not isinstance(value, dict):
+            raise SpecError(Fault(where, f"is {type(value).__name__}", "a mapping of layer fields"))
+        known = [f.name for f in fields(cls)]
+        faults = [
+            Fault(where, f'unknown key "{key}"{nearest(str(key), known)}', ", ".join(known))
+            for key in value
+            if key not in known
+        ]
+        faults += [Fault(where, f'key "{key}" is missing') for key in ("name", "op") if key not in value]
+        if faults:
+            raise SpecError(faults)
+        data = dict(value)
+        if data["op"] not in list(Op):
+            raise SpecError(Fault(f"{where}.op", f'unknown operator "{data["op"]}"', ", ".join(Op)))
+        data["op"] = Op(data["op"])
+        for name in ("stride", "dilation", "padding", "inputs"):
+            if name in data:
+                if not isinstance(data[name], (list, tuple)):
+                    raise SpecError(Fault(f"{where}.{name}", f"is {data[name]!r}", "a list"))
+                data[name] = tuple(data[name])
+        if "bits" in data:
+            bits = data["bits"]
+            if not isinstance(bits, dict) or set(bits) - {"I", "W", "O", "acc"}:
+                raise SpecError(Fault(f"{where}.bits", f"is {bits!r}", "a mapping of I, W, O, acc to bits"))
+            data["bits"] = Bits(**bits)
+        return cls(**data)
+
+    @property
+    def digest(self) -> str:
+        """Digest of everything but the names: equal layers share a mapping."""
+        plain = self.to_dict()
+        plain.pop("name")
+        plain.pop("inputs", None)
+        return digest(plain)

@@ -1,0 +1,1 @@
+"""The hardware: SystemVerilog, its benches, render, simulate."""
