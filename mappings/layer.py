@@ -100,9 +100,7 @@ class Layer:
             values = getattr(self, what)
             length = 4 if what == "padding" else 2
             if len(values) != length or any(type(v) is not int or not low <= v <= MAX_EXTENT for v in values):
-                faults.append(
-                    Fault(f"layer {self.name}.{what}", f"is {values}", f"{length} integers >= {low}")
-                )
+                faults.append(Fault(f"layer {self.name}.{what}", f"is {values}", f"{length} integers >= {low}"))
         if not faults and self.macs > 2**62:
             faults.append(Fault(f"layer {self.name}", f"{self.macs} MACs overflow 64-bit counts"))
         if not faults and (self.H < 1 or self.W_in < 1):
@@ -113,9 +111,7 @@ class Layer:
     @property
     def bounds(self) -> dict[str, int]:
         """Loop bounds by dim, in the order of ``DIMS``."""
-        return dict(
-            zip(DIMS, (self.groups, self.N, self.K, self.C, self.P, self.Q, self.R, self.S), strict=True)
-        )
+        return dict(zip(DIMS, (self.groups, self.N, self.K, self.C, self.P, self.Q, self.R, self.S), strict=True))
 
     @property
     def H(self) -> int:
@@ -123,13 +119,7 @@ class Layer:
         if self.op is Op.TRCONV:
             span = self.P + self.padding[0] + self.padding[2] - ((self.R - 1) * self.dilation[0] + 1)
             return span // self.stride[0] + 1
-        return (
-            (self.P - 1) * self.stride[0]
-            + (self.R - 1) * self.dilation[0]
-            + 1
-            - self.padding[0]
-            - self.padding[2]
-        )
+        return (self.P - 1) * self.stride[0] + (self.R - 1) * self.dilation[0] + 1 - self.padding[0] - self.padding[2]
 
     @property
     def W_in(self) -> int:
@@ -137,13 +127,7 @@ class Layer:
         if self.op is Op.TRCONV:
             span = self.Q + self.padding[1] + self.padding[3] - ((self.S - 1) * self.dilation[1] + 1)
             return span // self.stride[1] + 1
-        return (
-            (self.Q - 1) * self.stride[1]
-            + (self.S - 1) * self.dilation[1]
-            + 1
-            - self.padding[1]
-            - self.padding[3]
-        )
+        return (self.Q - 1) * self.stride[1] + (self.S - 1) * self.dilation[1] + 1 - self.padding[1] - self.padding[3]
 
     @property
     def macs(self) -> int:

@@ -4,10 +4,12 @@ Every tensor is signed and symmetric (zero point 0): ``real = scale * integer``,
 ``[-2^(b-1), 2^(b-1) - 1]``; weights are symmetric in ``[-(2^(b-1) - 1), 2^(b-1) - 1]``, per output channel.
 
 * MAC operators: ``acc = bias + sum(x * w)`` in 32 bits (padding contributes 0), then
-  ``y = clamp(rescale(acc, mult[k], shift[k]), low, high)``. ReLU is ``low = 0``; ReLU6 is also ``high = round(6 / scale)``.
-* ``rescale(a, m, s)`` is ``a * m / 2^s`` rounded half away from zero, ``0 < m < 2^31``, ``0 <= s <= 62``, product in 64 bits.
-* ``avgpool``: the window's sum, padding counted as zeros, rescaled by ``mult[0], shift[0]``. ``maxpool``: the maximum over the taps
-  inside the input, then clamped; no rescaling.
+  ``y = clamp(rescale(acc, mult[k], shift[k]), low, high)``. ReLU is ``low = 0``; ReLU6 also
+  ``high = round(6 / scale)``.
+* ``rescale(a, m, s)`` is ``a * m / 2^s`` rounded half away from zero, ``0 < m < 2^31``, ``0 <= s <= 62``, the
+  product in 64 bits.
+* ``avgpool``: the window's sum, padding counted as zeros, rescaled by ``mult[0], shift[0]``.
+* ``maxpool``: the maximum over the taps inside the input, then clamped; no rescaling.
 * ``add``: ``clamp(rescale(a * add_mult[0] + b * add_mult[1], 1, shift[0]), low, high)``; each ``0 < add_mult < 2^24``.
 """
 

@@ -47,13 +47,11 @@ class Workload:
         for layer in self.layers:
             if layer.name in seen:
                 faults.append(Fault(f"workload {self.name}", f'two layers are called "{layer.name}"'))
-            for source in layer.inputs:
-                if source not in seen:
-                    faults.append(
-                        Fault(
-                            f"workload {self.name}: layer {layer.name}", f'input "{source}" is not before it'
-                        )
-                    )
+            faults.extend(
+                Fault(f"workload {self.name}: layer {layer.name}", f'input "{source}" is not before it')
+                for source in layer.inputs
+                if source not in seen
+            )
             seen.add(layer.name)
         if faults:
             raise SpecError(faults)

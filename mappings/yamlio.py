@@ -24,9 +24,7 @@ def _mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
     for key_node, _ in node.value:
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, (str, int, float, bool)):
-            raise yaml.constructor.ConstructorError(
-                None, None, "a key must be a plain name", key_node.start_mark
-            )
+            raise yaml.constructor.ConstructorError(None, None, "a key must be a plain name", key_node.start_mark)
         if key in seen:
             raise yaml.constructor.ConstructorError(None, None, f'duplicate key "{key}"', key_node.start_mark)
         seen.add(key)
@@ -36,6 +34,10 @@ def _mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
+def _spot(where: str, mark: yaml.Mark | None) -> str:
+    return f"{where}:{mark.line + 1}:{mark.column + 1}" if mark else where
+
+
 def _check_depth(text: str, where: str) -> None:
     """Refuse deep nesting from the event stream: the constructor would exhaust the C stack."""
     depth = 0
@@ -43,12 +45,12 @@ def _check_depth(text: str, where: str) -> None:
         if isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
             depth += 1
             if depth > MAX_DEPTH:
-                line = event.start_mark.line + 1
-                raise SpecError(Fault(f"{where}:{line}", f"nested deeper than {MAX_DEPTH} levels"))
+                mark = event.start_mark
+                raise SpecError(Fault(_spot(where, mark), f"nested deeper than {MAX_DEPTH} levels"))
         elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
             depth -= 1
         elif isinstance(event, yaml.AliasEvent):
-            raise SpecError(Fault(f"{where}:{event.start_mark.line + 1}", "aliases are not accepted"))
+            raise SpecError(Fault(_spot(where, event.start_mark), "aliases are not accepted"))
 
 
 def load_yaml_text(text: str, where: str) -> Any:
@@ -59,11 +61,10 @@ def load_yaml_text(text: str, where: str) -> Any:
     """
     try:
         _check_depth(text, where)
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a CSafeLoader
+        return yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        spot = f"{where}:{mark.line + 1}:{mark.column + 1}" if mark else where
-        raise SpecError(Fault(spot, str(getattr(error, "problem", None) or "not YAML"))) from None
+        raise SpecError(Fault(_spot(where, mark), str(getattr(error, "problem", None) or "not YAML"))) from None
     except (RecursionError, ValueError) as error:
         if isinstance(error, SpecError):
             raise
