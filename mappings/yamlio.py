@@ -34,7 +34,7 @@ def _mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
-def _spot(where: str, mark: yaml.Mark | None) -> str:
+def _spot(where: str, mark: Any) -> str:
     return f"{where}:{mark.line + 1}:{mark.column + 1}" if mark else where
 
 
