@@ -20,21 +20,26 @@ MAX_EXTENT = 2**31 - 1
 
 
 class Op(StrEnum):
-    """The operators. Loop-bound meaning differs only where a comment says so."""
+    """The operators. Loop-bound meaning differs only where a comment says so.
 
-    CONV = "conv"  # grouped, depthwise, dilated, strided, padded
-    TRCONV = "trconv"  # transposed convolution; P, Q are output extents, stride spreads the inputs
+    A tensor is always ``[N, channels, rows, columns]``; tokens are rows (one column), features are channels, and the
+    heads of attention are groups: splitting or merging heads moves nothing.
+    """
+
+    CONV = "conv"  # grouped, depthwise, dilated, strided, padded; a linear over a flattened image is one with R x S = H x W
+    TRCONV = "trconv"  # transposed: out[p] += in[h] * w[r] where p = h * stride + r * dilation - padding
     LINEAR = "linear"  # rows N x P, C -> K; R = S = Q = 1
-    MATMUL = "matmul"  # batched: G x (P x C) @ (C x K); both operands are activations
+    MATMUL = "matmul"  # batched: G x (P x C) @ (C x K), Q = 1; both operands are activations (see ``transpose_b``)
     MAXPOOL = "maxpool"  # depthwise window: G = channels, K = C = 1
     AVGPOOL = "avgpool"
-    ADD = "add"  # elementwise of two tensors: G = channels
-    MUL = "mul"
-    CONCAT = "concat"  # along channels; no arithmetic
-    ACT = "act"  # a non-linearity that stands alone (``activation`` says which)
-    SOFTMAX = "softmax"  # over the last axis: rows P, columns C = G (channels) of the tensor
-    LAYERNORM = "layernorm"
-    RESHAPE = "reshape"  # layout only (flatten, transpose, slice); no arithmetic
+    ADD = "add"  # elementwise of two tensors: G = channels, K = C = 1
+    MUL = "mul"  # elementwise; the second operand may be one value a channel (1 x 1)
+    CONCAT = "concat"  # along ``axis`` (channels unless told); G = output channels; no arithmetic
+    ACT = "act"  # a non-linearity that stands alone (``activation`` says which); G = channels
+    SOFTMAX = "softmax"  # over the K = C channels of each of G groups, at each of N x P x Q places
+    LAYERNORM = "layernorm"  # over the K = C channels, G = 1, at each of N x P x Q places
+    CONSTANT = "constant"  # a stored tensor (position embedding, class token): no input; G = channels
+    RESHAPE = "reshape"  # layout only (transpose, slice, repeat); G = output channels; no arithmetic
 
 
 MAC_OPS = frozenset({Op.CONV, Op.TRCONV, Op.LINEAR, Op.MATMUL})
@@ -69,6 +74,9 @@ class Layer:
         stride, dilation: (rows, columns).
         padding: (top, left, bottom, right), in input elements.
         activation: fused non-linearity: "" | "relu" | "relu6" | "gelu" | ... .
+        axis: dim that a concatenation grows: "" or "K" (channels), "P" (rows), "Q" (columns).
+        transpose_b: how the second operand of a MATMUL is stored. False: C rows of G*K channels (attention's values);
+            True: K rows of G*C channels (attention's keys).
         bits: bits per element of each tensor.
         inputs: names of the layers (or workload inputs) that feed it, in operand order.
     """
@@ -87,6 +95,8 @@ class Layer:
     dilation: tuple[int, int] = (1, 1)
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
     activation: str = ""
+    axis: str = ""
+    transpose_b: bool = False
     bits: Bits = field(default_factory=Bits)
     inputs: tuple[str, ...] = ()
 
@@ -101,6 +111,8 @@ class Layer:
             length = 4 if what == "padding" else 2
             if len(values) != length or any(type(v) is not int or not low <= v <= MAX_EXTENT for v in values):
                 faults.append(Fault(f"layer {self.name}.{what}", f"is {values}", f"{length} integers >= {low}"))
+        if self.axis not in ("", "K", "P", "Q"):
+            faults.append(Fault(f"layer {self.name}.axis", f'is "{self.axis}"', "K, P, Q"))
         if not faults and self.macs > 2**62:
             faults.append(Fault(f"layer {self.name}", f"{self.macs} MACs overflow 64-bit counts"))
         if not faults and (self.H < 1 or self.W_in < 1):

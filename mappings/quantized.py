@@ -5,12 +5,19 @@ Every tensor is signed and symmetric (zero point 0): ``real = scale * integer``,
 
 * MAC operators: ``acc = bias + sum(x * w)`` in 32 bits (padding contributes 0), then
   ``y = clamp(rescale(acc, mult[k], shift[k]), low, high)``. ReLU is ``low = 0``; ReLU6 also
-  ``high = round(6 / scale)``.
+  ``high = round(6 / scale)``. A matmul has no bias and one ``mult[0], shift[0]``.
 * ``rescale(a, m, s)`` is ``a * m / 2^s`` rounded half away from zero, ``0 < m < 2^31``, ``0 <= s <= 62``, the
-  product in 64 bits.
-* ``avgpool``: the window's sum, padding counted as zeros, rescaled by ``mult[0], shift[0]``.
+  product in 64 bits. Accumulators of 48 bits go with ``m < 2^15``.
+* ``avgpool``: the window's sum, padding counted as zeros, rescaled by ``mult[0], shift[0]``, clamped.
 * ``maxpool``: the maximum over the taps inside the input, then clamped; no rescaling.
-* ``add``: ``clamp(rescale(a * add_mult[0] + b * add_mult[1], 1, shift[0]), low, high)``; each ``0 < add_mult < 2^24``.
+* ``add``: ``clamp(rescale(a * add_mult[0] + b * add_mult[1], 1, shift[0]), low, high)``; each ``0 < add_mult < 2^24``,
+  and small enough that the sum keeps within 32 bits where both operands have 8 or fewer.
+* ``mul``: ``clamp(rescale(a * b, mult[0], shift[0]), low, high)``.
+* ``concat``, ``reshape``, ``constant``: no arithmetic. All operands of a concat have its scale. A reshape without
+  ``constants["index"]`` keeps the order of channels and of places (its output is its input under another shape); with
+  one, ``y.flat[i] = x.flat[index.flat[i]]``, both in ``[N, channels, rows, columns]`` order. A constant's integers
+  are ``constants["value"]`` ``[N, channels, rows, columns]``.
+* ``act``, ``softmax``, ``layernorm``: see :mod:`mappings.integer_ops`, which names their ``constants``.
 """
 
 from __future__ import annotations
@@ -65,13 +72,13 @@ class QuantizedLayer:
     """Integer parameters of one layer; absent fields do not apply to its operator.
 
     Attributes:
-        weight: int64 ``[G*K, C, R, S]`` (linear: R = S = 1).
+        weight: int64 ``[G*K, C, R, S]`` (linear: R = S = 1; transposed convolution: not flipped).
         bias: int64 ``[G*K]``, in accumulator units.
-        mult, shift: int64 ``[G*K]`` (pooling and add: length 1).
+        mult, shift: int64 ``[G*K]`` (matmul, pooling, add, mul: length 1).
         add_mult: multipliers of the two operands of an ``add``.
         low, high: clamp of the output.
         scale: real value of one output unit.
-        constants: further integers of softmax, layernorm and gelu, by name.
+        constants: further integers by name, as the operator's definition tells.
     """
 
     low: int
@@ -91,7 +98,7 @@ class QuantizedNetwork:
 
     Attributes:
         workload: the graph; ``bits`` of each layer say the widths.
-        layers: parameters by layer name (layout-only operators have none).
+        layers: parameters by layer name, one for every layer.
         input_scales: real value of one unit of each workload input.
     """
 

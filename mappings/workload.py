@@ -71,6 +71,16 @@ class Workload:
         """Layers by name."""
         return {layer.name: layer for layer in self.layers}
 
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, int, int, int]]:
+        """``(N, channels, rows, columns)`` of each input and each layer's output, as they are stored.
+
+        A layer's own ``H`` and ``W_in`` may be smaller than its source: rows that no window touches are not counted.
+        """
+        shapes = {tensor.name: (tensor.N, tensor.C, tensor.H, tensor.W) for tensor in self.inputs}
+        shapes |= {layer.name: (layer.N, layer.channels_out, layer.P, layer.Q) for layer in self.layers}
+        return shapes
+
     @property
     def outputs(self) -> tuple[str, ...]:
         """Names of the layers that feed no other."""
