@@ -26,7 +26,7 @@ class Op(StrEnum):
     heads of attention are groups: splitting or merging heads moves nothing.
     """
 
-    CONV = "conv"  # grouped, depthwise, dilated, strided, padded; a linear over a flattened image is one with R x S = H x W
+    CONV = "conv"  # grouped, depthwise, dilated, strided, padded; also a linear over an image: R x S = H x W
     TRCONV = "trconv"  # transposed: out[p] += in[h] * w[r] where p = h * stride + r * dilation - padding
     LINEAR = "linear"  # rows N x P, C -> K; R = S = Q = 1
     MATMUL = "matmul"  # batched: G x (P x C) @ (C x K), Q = 1; both operands are activations (see ``transpose_b``)
