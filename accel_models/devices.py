@@ -1,0 +1,226 @@
+"""Budgets by name: FPGA parts and ASIC envelopes, each figure with its source.
+
+Built-ins are in ``data/devices.yaml``; a user's own device is a YAML file of the same form, given by its path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from mappings.errors import Fault, SpecError, nearest
+from mappings.registry import Registry
+from mappings.yamlio import load_yaml
+
+DEFAULT_DEVICE = "zynq7020"
+#: Figures that a device may state: name -> unit.
+FIGURES = {
+    "dsp": "multiplier blocks",
+    "bram36": "blocks of 36 Kb",
+    "lut": "look-up tables",
+    "ff": "flip-flops",
+    "uram": "blocks of 288 Kb",
+    "dram_bytes_per_s": "bytes/s",
+    "dsp_fmax_hz": "Hz",
+    "bram_fmax_hz": "Hz",
+    "clock_hz": "Hz",
+    "area_mm2": "mm2",
+    "power_mw": "mW",
+}
+_REQUIRED = {"fpga": ("dsp", "bram36", "lut", "ff"), "asic": ("area_mm2",)}
+
+
+class DeviceKind(StrEnum):
+    """What bounds a design on a device."""
+
+    FPGA = "fpga"
+    ASIC = "asic"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One stated figure; the unit is that of :data:`FIGURES`."""
+
+    value: float
+    source: str
+
+
+@dataclass(frozen=True)
+class Device:
+    """An FPGA part or an ASIC envelope. A figure that is None is not stated, and binds nothing.
+
+    Attributes:
+        name: in the registry.
+        title: maker and part.
+        kind: fpga or asic.
+        technology: name in the technology registry.
+        lut_inputs: 4 or 6; None on an ASIC.
+        figures: (name, figure) pairs; names are those of :data:`FIGURES`.
+    """
+
+    name: str
+    title: str
+    kind: DeviceKind
+    technology: str
+    lut_inputs: int | None
+    figures: tuple[tuple[str, Figure], ...]
+
+    def figure(self, name: str) -> Figure | None:
+        """A figure with its source, or None where the device does not state it.
+
+        Raises:
+            SpecError: no device states such a figure.
+        """
+        if name not in FIGURES:
+            raise SpecError(Fault(f"device {self.name}", f'no figure "{name}"', ", ".join(FIGURES)))
+        return dict(self.figures).get(name)
+
+    def _value(self, name: str) -> float | None:
+        figure = self.figure(name)
+        return None if figure is None else figure.value
+
+    def _count(self, name: str) -> int | None:
+        value = self._value(name)
+        return None if value is None else int(value)
+
+    @property
+    def dsp(self) -> int | None:
+        """Multiplier blocks."""
+        return self._count("dsp")
+
+    @property
+    def bram36(self) -> int | None:
+        """Blocks of 36 Kb."""
+        return self._count("bram36")
+
+    @property
+    def lut(self) -> int | None:
+        """Look-up tables of ``lut_inputs`` inputs."""
+        return self._count("lut")
+
+    @property
+    def ff(self) -> int | None:
+        """Flip-flops."""
+        return self._count("ff")
+
+    @property
+    def uram(self) -> int | None:
+        """Blocks of 288 Kb."""
+        return self._count("uram")
+
+    @property
+    def dram_bytes_per_s(self) -> float | None:
+        """Peak bandwidth of the board's memory."""
+        return self._value("dram_bytes_per_s")
+
+    @property
+    def clock_hz(self) -> int | None:
+        """The clock that designs aim at."""
+        return self._count("clock_hz")
+
+    @property
+    def fmax_hz(self) -> int | None:
+        """The least of the hard blocks' limits: no design's clock is above it."""
+        limits = [limit for limit in (self._count("dsp_fmax_hz"), self._count("bram_fmax_hz")) if limit is not None]
+        return min(limits) if limits else None
+
+    @property
+    def area_mm2(self) -> float | None:
+        """Silicon area of the envelope."""
+        return self._value("area_mm2")
+
+    @property
+    def power_mw(self) -> float | None:
+        """Power of the envelope."""
+        return self._value("power_mw")
+
+
+def _figures(raw: Any, where: str, faults: list[Fault]) -> tuple[tuple[str, Figure], ...]:
+    if not isinstance(raw, dict):
+        faults.append(Fault(where, "is not a mapping", "figure: [value, source]"))
+        return ()
+    figures = []
+    for name, item in raw.items():
+        spot = f"{where}.{name}"
+        if name not in FIGURES:
+            faults.append(Fault(spot, f"unknown figure{nearest(str(name), FIGURES)}", ", ".join(FIGURES)))
+        elif (
+            not isinstance(item, list)
+            or len(item) != 2
+            or type(item[0]) not in (int, float)
+            or not isinstance(item[1], str)
+            or not item[1]
+        ):
+            faults.append(Fault(spot, f"is {str(item)[:60]}", "[value, source]"))
+        elif not 0 <= item[0] < 1e18:
+            faults.append(Fault(spot, f"is {item[0]}", f"0 or more {FIGURES[name]}"))
+        else:
+            figures.append((str(name), Figure(item[0], item[1])))
+    return tuple(figures)
+
+
+def parse_device(name: str, raw: Any, where: str) -> Device:
+    """A device from plain values.
+
+    Args:
+        name: what it is registered under.
+        raw: ``{title, kind, technology, lut_inputs, figures: {name: [value, source]}}``.
+        where: path of the input, for messages.
+
+    Raises:
+        SpecError: malformed; all faults at once.
+    """
+    if not isinstance(raw, dict):
+        raise SpecError(Fault(where, f"is {type(raw).__name__}", "a mapping: title, kind, technology, figures"))
+    known = ("title", "kind", "technology", "lut_inputs", "figures")
+    faults = [
+        Fault(where, f'unknown key "{key}"{nearest(str(key), known)}', ", ".join(known))
+        for key in raw
+        if key not in known
+    ]
+    kind = str(raw.get("kind"))
+    if kind not in list(DeviceKind):
+        faults.append(Fault(f"{where}.kind", f'is "{kind}"', ", ".join(DeviceKind)))
+    lut_inputs = raw.get("lut_inputs", 6 if kind == "fpga" else None)
+    if lut_inputs not in ((4, 6) if kind == "fpga" else (None,)):
+        faults.append(Fault(f"{where}.lut_inputs", f"is {lut_inputs}", "4 or 6, and only on an fpga"))
+    technology = raw.get("technology", "fpga_28nm" if kind == "fpga" else None)
+    if not isinstance(technology, str):
+        faults.append(Fault(f"{where}.technology", "is missing", "the name of a technology"))
+    figures = _figures(raw.get("figures"), f"{where}.figures", faults)
+    stated = dict(figures)
+    faults += [
+        Fault(f"{where}.figures", f'"{name}" is missing') for name in _REQUIRED.get(kind, ()) if name not in stated
+    ]
+    if faults:
+        raise SpecError(faults)
+    return Device(name, str(raw.get("title", name)), DeviceKind(kind), str(technology), lut_inputs, figures)
+
+
+def load_device(path: str | Path) -> Device:
+    """A user's own device: a YAML file with the fields of one entry of ``data/devices.yaml``.
+
+    Raises:
+        SpecError: unreadable or malformed.
+    """
+    return parse_device(Path(path).stem, load_yaml(path), str(path))
+
+
+def _register_builtins(registry: Registry[Device]) -> None:
+    path = Path(__file__).parent / "data" / "devices.yaml"
+    for name, raw in load_yaml(path).items():
+        registry.register(str(name), parse_device(str(name), raw, f"{path.name}: {name}"))
+
+
+DEVICES: Registry[Device] = Registry("device", _register_builtins)
+
+
+def device(name: str = DEFAULT_DEVICE, where: str = "device") -> Device:
+    """A device by registered name, or by the path of a ``.yaml`` file.
+
+    Raises:
+        SpecError: unknown name, or a malformed file.
+    """
+    return load_device(name) if name.endswith((".yaml", ".yml")) else DEVICES.get(name, where)

@@ -1,0 +1,297 @@
+"""What one operation costs in a technology: energy, leakage and area, each coefficient with unit, node and source.
+
+Published anchors exist at 45 nm (Horowitz 2014) and at 7 nm (Jouppi 2021). The nodes between are interpolated
+geometrically, ``ln(value)`` linear in ``ln(node)``; 65 nm follows ``C * V^2`` from 45 nm (node ratio times the square
+of the supply ratio, 1.0 V against 0.9 V). A coefficient that nobody published is absent: its figures are ``None``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from mappings.registry import Registry
+
+
+class TechnologyKind(StrEnum):
+    """Standard cells, or the fabric of an FPGA."""
+
+    ASIC = "asic"
+    FPGA = "fpga"
+
+
+@dataclass(frozen=True)
+class Coefficient:
+    """A number with its unit, the node it holds for, and where it comes from."""
+
+    value: float
+    unit: str
+    node_nm: int
+    source: str
+
+
+@dataclass(frozen=True)
+class Technology:
+    """Coefficients of one node, and the formulas over them.
+
+    Attributes:
+        name: in the registry.
+        node_nm: feature size.
+        kind: standard cells or FPGA fabric.
+        coefficients: (name, coefficient) pairs; see :data:`COEFFICIENTS` for the names.
+    """
+
+    name: str
+    node_nm: int
+    kind: TechnologyKind
+    coefficients: tuple[tuple[str, Coefficient], ...]
+
+    def coefficient(self, name: str) -> Coefficient | None:
+        """A coefficient by name, or None: not modelled here."""
+        return dict(self.coefficients).get(name)
+
+    def value(self, name: str) -> float | None:
+        """The number alone, or None: not modelled here."""
+        found = self.coefficient(name)
+        return None if found is None else found.value
+
+    def mac_pj(self, act_bits: int, weight_bits: int, acc_bits: int = 32) -> float | None:
+        """Energy of one multiply-accumulate.
+
+        The multiplier scales with the geometric mean of its widths to ``mult_exponent``, the adder with its own.
+        """
+        parts = [self.value(n) for n in ("mult_8b_pj", "mult_exponent", "add_32b_pj", "add_exponent")]
+        if any(part is None for part in parts):
+            return None
+        mult, mult_exponent, add, add_exponent = (float(part) for part in parts if part is not None)
+        width = math.sqrt(act_bits * weight_bits) / 8
+        return float(mult * width**mult_exponent + add * (acc_bits / 32) ** add_exponent)
+
+    def sram_read_pj_per_bit(self, capacity_bytes: int, width_bits: int = 64) -> float | None:
+        """Energy to read one bit of a memory.
+
+        ``sram_8kib * (capacity / 8 KiB)^exponent * (1 - o + o * 64 / width)``: ``o`` is the part of an access that does
+        not depend on the width (decoder, control). On an FPGA a memory is an array of blocks, of which one a
+        column of the word is active, so the capacity of one block counts.
+
+        Args:
+            capacity_bytes: of one bank.
+            width_bits: of one access.
+        """
+        names = ("sram_8kib_pj_per_bit", "sram_capacity_exponent", "sram_fixed_part", "sram_block_bytes")
+        base, exponent, fixed, block = (self.value(name) for name in names)
+        if base is None or exponent is None or fixed is None:
+            return None
+        capacity = capacity_bytes if block is None else min(capacity_bytes, block)
+        shape = 1 - fixed + fixed * 64 / width_bits
+        return base * float((capacity / 8192) ** exponent) * shape
+
+    def sram_write_pj_per_bit(self, capacity_bytes: int, width_bits: int = 64) -> float | None:
+        """Energy to write one bit of a memory; arguments as :meth:`sram_read_pj_per_bit`."""
+        read, ratio = self.sram_read_pj_per_bit(capacity_bytes, width_bits), self.value("sram_write_to_read")
+        return None if read is None or ratio is None else read * ratio
+
+    @property
+    def register_pj_per_bit(self) -> float | None:
+        """Energy to read or write one bit of a register file inside a PE (up to 0.5 KiB)."""
+        return self.value("register_pj_per_bit")
+
+    @property
+    def noc_hop_pj_per_bit(self) -> float | None:
+        """Energy to move one bit from a PE to its neighbour."""
+        return self.value("noc_hop_pj_per_bit")
+
+    def dram_pj_per_bit(self, kind: str = "ddr") -> float | None:
+        """Energy of one bit to or from external memory; ``kind`` is "ddr" or "hbm2"."""
+        return self.value(f"dram_{kind}_pj_per_bit")
+
+    def sram_leakage_mw(self, capacity_bytes: int) -> float | None:
+        """Static power of a memory."""
+        per_bit_pw = self.value("sram_leakage_pw_per_bit")
+        return None if per_bit_pw is None else capacity_bytes * 8 * per_bit_pw * 1e-9
+
+    def logic_leakage_mw(self, area_um2: float) -> float | None:
+        """Static power of standard cells of that area."""
+        density = self.value("logic_leakage_nw_per_um2")
+        return None if density is None else area_um2 * density * 1e-6
+
+    def mac_um2(self, act_bits: int, weight_bits: int, acc_bits: int = 32) -> float | None:
+        """Area of one multiplier and its adder, registers excluded."""
+        mult, exponent, add = (self.value(n) for n in ("mult_8b_um2", "mult_area_exponent", "add_32b_um2"))
+        if mult is None or exponent is None or add is None:
+            return None
+        return mult * float((math.sqrt(act_bits * weight_bits) / 8) ** exponent) + add * acc_bits / 32
+
+    def sram_um2(self, capacity_bytes: int) -> float | None:
+        """Area of a memory: bit cells over the part of a macro that is bit cells."""
+        cell, part = self.value("sram_cell_um2"), self.value("sram_cell_part")
+        return None if cell is None or part is None else capacity_bytes * 8 * cell / part
+
+    def register_um2(self, bits: int) -> float | None:
+        """Area of that many flip-flops."""
+        cell = self.value("register_um2_per_bit")
+        return None if cell is None else bits * cell
+
+
+#: Every coefficient: name -> (unit, meaning).
+COEFFICIENTS = {
+    "mult_8b_pj": ("pJ", "one 8 x 8 bit multiplication"),
+    "mult_exponent": ("", "energy of a multiplier over its width"),
+    "add_32b_pj": ("pJ", "one 32-bit addition"),
+    "add_exponent": ("", "energy of an adder over its width"),
+    "sram_8kib_pj_per_bit": ("pJ/bit", "read of an 8 KiB memory, 64 bits wide"),
+    "sram_capacity_exponent": ("", "energy over capacity"),
+    "sram_fixed_part": ("", "part of a 64-bit access that does not depend on the width"),
+    "sram_write_to_read": ("", "energy of a write over that of a read"),
+    "sram_block_bytes": ("bytes", "largest single memory; bigger ones are made of these"),
+    "register_pj_per_bit": ("pJ/bit", "register file inside a PE"),
+    "noc_hop_pj_per_bit": ("pJ/bit", "from a PE to its neighbour"),
+    "dram_ddr_pj_per_bit": ("pJ/bit", "DDR3 and DDR4, interface included"),
+    "dram_hbm2_pj_per_bit": ("pJ/bit", "HBM2"),
+    "sram_leakage_pw_per_bit": ("pW/bit", "static power of a low-power bit cell"),
+    "logic_leakage_nw_per_um2": ("nW/um2", "static power of standard cells at 25 C"),
+    "mult_8b_um2": ("um2", "area of an 8 x 8 bit multiplier"),
+    "mult_area_exponent": ("", "area of a multiplier over its width"),
+    "add_32b_um2": ("um2", "area of a 32-bit adder"),
+    "sram_cell_um2": ("um2/bit", "six-transistor bit cell"),
+    "sram_cell_part": ("", "part of a macro's area that is bit cells"),
+    "register_um2_per_bit": ("um2/bit", "one D flip-flop"),
+}
+
+_HOROWITZ = "Horowitz 2014 (ISSCC), 45 nm, 0.9 V"
+_JOUPPI = "Jouppi 2021 (ISCA), table 2, 7 nm"
+#: Published points: name -> (value at 45 nm, value at 7 nm, source). SRAM figures there are per 64-bit access.
+_ENERGY_ANCHORS: dict[str, tuple[float, float, str]] = {
+    "mult_8b_pj": (0.2, 0.07, f"int8 multiply: {_HOROWITZ}; {_JOUPPI}"),
+    "add_32b_pj": (0.1, 0.03, f"int32 add: {_HOROWITZ}; {_JOUPPI}"),
+    "sram_8kib_pj_per_bit": (10 / 64, 7.5 / 64, f"8 KB read: {_HOROWITZ}; {_JOUPPI}"),
+}
+#: Exponents between the ends of the published ranges.
+_EXPONENT_ANCHORS: dict[str, tuple[float, float, str]] = {
+    "mult_exponent": (
+        math.log(3.1 / 0.2, 4),
+        math.log(1.48 / 0.07, 4),
+        f"our fit through int8 and int32 multiply: {_HOROWITZ}; {_JOUPPI}",
+    ),
+    "add_exponent": (
+        math.log(0.1 / 0.03, 4),
+        math.log(0.03 / 0.007, 4),
+        f"our fit through int8 and int32 add: {_HOROWITZ}; {_JOUPPI}",
+    ),
+    "sram_capacity_exponent": (
+        math.log(100 / 10, 128),
+        math.log(14 / 7.5, 128),
+        f"our fit through 8 KB and 1 MB reads: {_HOROWITZ}; {_JOUPPI}",
+    ),
+}
+_SRAM_CELL_UM2 = {
+    65: (0.525, "TSMC 65 nm (IEDM 2005)"),
+    45: (0.346, "Intel 45 nm (IEDM 2007)"),
+    28: (0.127, "TSMC 28 nm (IEDM 2009)"),
+    16: (0.070, "TSMC 16 nm FinFET (IEDM 2013)"),
+    7: (0.027, "TSMC 7 nm (IEDM 2016)"),
+}
+#: An 8x8 int8 array synthesised with Nangate45 takes 56,964 um2, with ASAP7 4,065 um2 (Yosys + abc, no wires).
+_LOGIC_AREA_EXPONENT = math.log(56964 / 4065) / math.log(45 / 7)
+_AREA_RULE = "scaled by (node / 45)^1.42: an 8x8 array synthesised with Nangate45 and ASAP7, our fit"
+#: Smallest of the dynamic power gaps (circuits that use multipliers and memories) of Kuon and Rose.
+_FPGA_GAP = 7.1
+_FPGA_RULE = "times 7.1, the FPGA to ASIC gap in dynamic power with hard blocks: Kuon 2007 (TCAD 26-2)"
+#: Energies of register file and neighbour link over that of one 16-bit MAC.
+_EYERISS_RATIOS = {"register_pj_per_bit": 1.0, "noc_hop_pj_per_bit": 2.0}
+
+
+def _scaled(at_45: float, at_7: float, node_nm: int, is_energy: bool) -> tuple[float, str]:
+    """A value at ``node_nm`` and the rule that gave it."""
+    if node_nm in (45, 7):
+        return (at_45 if node_nm == 45 else at_7), ""
+    if node_nm > 45:
+        if is_energy:
+            supply = 1.0 / 0.9
+            return at_45 * (node_nm / 45) * supply**2, "; C V^2 from 45 nm at 0.9 V to 1.0 V"
+        return at_45, "; exponent of 45 nm"
+    part = math.log(45 / node_nm) / math.log(45 / 7)
+    return at_45 ** (1 - part) * at_7**part, "; interpolated geometrically between 45 and 7 nm"
+
+
+def _dynamic(node_nm: int) -> dict[str, Coefficient]:
+    """Dynamic energies of standard cells and memories at a node."""
+    found: dict[str, Coefficient] = {}
+
+    def put(name: str, value: float, source: str) -> None:
+        found[name] = Coefficient(value, COEFFICIENTS[name][0], node_nm, source)
+
+    for anchors, is_energy in ((_ENERGY_ANCHORS, True), (_EXPONENT_ANCHORS, False)):
+        for name, (at_45, at_7, source) in anchors.items():
+            value, rule = _scaled(at_45, at_7, node_nm, is_energy)
+            put(name, value, source + rule)
+    put("sram_fixed_part", 0.25, "our assumption: a quarter of a 64-bit access is decoding and control")
+    put(
+        "sram_write_to_read",
+        110.9 / 91.8,
+        "SG13G2 1,024 x 64 macro: 110.9 pJ a write, 91.8 pJ a read (its liberty file)",
+    )
+    mac_16 = Technology("", node_nm, TechnologyKind.ASIC, tuple(found.items())).mac_pj(16, 16)
+    for name, ratio in _EYERISS_RATIOS.items():
+        if mac_16 is not None:
+            put(name, ratio * mac_16 / 16, f"{ratio:g} x a 16-bit MAC, per bit: Chen 2016 (ISCA), table IV")
+    put("dram_ddr_pj_per_bit", 1300 / 64, f"1.3 nJ for 64 bits, whatever the logic's node: {_HOROWITZ}; {_JOUPPI}")
+    put("dram_hbm2_pj_per_bit", 350 / 64, f"middle of 250 to 450 pJ for 64 bits: {_JOUPPI}")
+    return found
+
+
+def _asic(node_nm: int) -> Technology:
+    found = _dynamic(node_nm)
+
+    def put(name: str, value: float, source: str) -> None:
+        found[name] = Coefficient(value, COEFFICIENTS[name][0], node_nm, source)
+
+    area = (node_nm / 45) ** _LOGIC_AREA_EXPONENT
+    put("mult_8b_um2", 282 * area, f"{_HOROWITZ}: 282 um2; {_AREA_RULE}")
+    put("add_32b_um2", 137 * area, f"{_HOROWITZ}: 137 um2; {_AREA_RULE}")
+    put("mult_area_exponent", math.log(3495 / 282, 4), f"our fit through 8 and 32 bits: {_HOROWITZ}")
+    put("register_um2_per_bit", 4.522 * area, f"Nangate45 DFF_X1: 4.522 um2; {_AREA_RULE}")
+    cell, source = _SRAM_CELL_UM2[node_nm]
+    put("sram_cell_um2", cell, source)
+    put("sram_cell_part", 0.5, "our fit: SG13G2 1,024 x 64 macro has 4.03 um2 a bit, 130 nm cells about 2")
+    put("sram_leakage_pw_per_bit", 12.0, _SRAM_LEAKAGE)
+    if node_nm == 7:
+        put("logic_leakage_nw_per_um2", 1.08, "ASAP7 RVT cells, typical, 0.7 V, 25 C: mean of the combinational cells")
+    return Technology(f"asic_{node_nm}nm", node_nm, TechnologyKind.ASIC, tuple(found.items()))
+
+
+_SRAM_LEAKAGE = (
+    "Wang 2008 (JSSC 43-1): 12 uA/Mb at 65 nm, about 1 V; SG13G2 macro: 12.1 pW/bit at 130 nm; "
+    "our assumption: low-power cells keep it at every node"
+)
+
+
+def _fpga(node_nm: int) -> Technology:
+    """The fabric: the ASIC's dynamic energies times the measured gap; areas and leakage are not modelled."""
+    found: dict[str, Coefficient] = {}
+    for name, item in _dynamic(node_nm).items():
+        if item.unit and not name.startswith("dram"):
+            item = replace(item, value=item.value * _FPGA_GAP, source=f"{item.source}; {_FPGA_RULE}")
+        found[name] = item
+    found["sram_block_bytes"] = Coefficient(4608, "bytes", node_nm, "one block of 36 Kb")
+    return Technology(f"fpga_{node_nm}nm", node_nm, TechnologyKind.FPGA, tuple(found.items()))
+
+
+def _register_builtins(registry: Registry[Technology]) -> None:
+    for node_nm in _SRAM_CELL_UM2:
+        registry.register(f"asic_{node_nm}nm", _asic(node_nm))
+    for node_nm in (40, 28, 16):
+        registry.register(f"fpga_{node_nm}nm", _fpga(node_nm))
+
+
+TECHNOLOGIES: Registry[Technology] = Registry("technology", _register_builtins)
+
+
+def technology(name: str, where: str = "technology") -> Technology:
+    """A technology by name.
+
+    Raises:
+        SpecError: not registered.
+    """
+    return TECHNOLOGIES.get(name, where)

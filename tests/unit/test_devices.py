@@ -1,0 +1,85 @@
+"""The device registry: budgets, sources, a user's own, wrong input."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from accel_models.devices import DEFAULT_DEVICE, DEVICES, FIGURES, DeviceKind, device, load_device
+from accel_models.technology import technology
+from mappings.errors import SpecError
+
+OWN = """
+title: mine
+kind: fpga
+figures: {dsp: [10, mine], bram36: [5, mine], lut: [1000, mine], ff: [2000, mine]}
+"""
+
+
+def test_the_default_is_a_zynq_7020() -> None:
+    part = device(DEFAULT_DEVICE)
+    assert (part.dsp, part.bram36, part.lut, part.ff) == (220, 140, 53_200, 106_400)
+    assert part.fmax_hz == 388_200_000
+
+
+@pytest.mark.parametrize("name", DEVICES.names())
+def test_every_figure_has_a_source_and_every_technology_exists(name: str) -> None:
+    part = device(name)
+    assert all(figure.source for _, figure in part.figures)
+    assert technology(part.technology).kind.value == part.kind.value
+    if part.kind is DeviceKind.FPGA:
+        assert part.area_mm2 is None and part.dsp and part.bram36 and part.lut and part.ff
+    else:
+        assert part.dsp is None and part.area_mm2
+
+
+def test_a_device_of_the_users_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(OWN)
+    part = device(str(path))
+    assert (part.name, part.dsp, part.lut_inputs, part.uram, part.fmax_hz) == ("mine", 10, 6, None, None)
+    assert part.figure("dsp") is not None and part.figure("power_mw") is None
+    with pytest.raises(SpecError, match="no figure"):
+        part.figure("volts")
+
+
+def test_all_faults_of_a_device_are_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text("kind: fpga\nlut_input: 5\nfigures: {dsp: [-1, x], bram: [2, x], lut: 7, ff: [.nan, x]}\n")
+    with pytest.raises(SpecError) as caught:
+        load_device(path)
+    text = str(caught.value)
+    for part in (
+        'unknown key "lut_input"',
+        "figures.dsp: is -1",
+        "did you mean",
+        "[value, source]",
+        '"bram36" is missing',
+    ):
+        assert part in text
+    assert "figures.ff: is nan" in text
+    path.write_text("- 1\n")
+    with pytest.raises(SpecError, match="is list"):
+        load_device(path)
+    path.write_text("kind: gpu\nfigures: 3\n")
+    with pytest.raises(SpecError, match="kind"):
+        load_device(path)
+
+
+def test_unknown_device_names_the_nearest() -> None:
+    with pytest.raises(SpecError, match='did you mean "zynq7020"'):
+        device("zynq7010")
+
+
+def test_devices_load_without_the_heavy_libraries() -> None:
+    code = "import sys; from accel_models.devices import device; device(); print({'torch', 'numpy'} & set(sys.modules))"
+    root = Path(__file__).resolve().parents[2]
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
+    assert out.stdout.strip() == "set()"
+
+
+def test_figures_have_units() -> None:
+    assert all(FIGURES.values())

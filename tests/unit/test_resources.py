@@ -1,0 +1,75 @@
+"""Resources from the structure, and the bounds of a device."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from accel_models.devices import device
+from accel_models.resources import Memory, area_um2, estimate, fits
+from accel_models.technology import technology
+from accel_models.template import ArrayKind, Template
+
+
+@pytest.mark.parametrize(
+    ("width_bits", "depth", "blocks"),
+    [
+        (36, 512, 1),
+        (32, 512, 1),
+        (64, 512, 2),
+        (8, 2048, 1),
+        (128, 4096, 30),
+        (1, 16384, 1),
+        (18, 1025, 2),
+        (72, 64, 0),
+    ],
+)
+def test_block_geometry(width_bits: int, depth: int, blocks: int) -> None:
+    assert Memory("m", width_bits, depth).bram18 == blocks
+
+
+def test_a_shallow_memory_is_made_of_look_up_tables() -> None:
+    assert Memory("m", 72, 64).lutram == 96 and Memory("m", 72, 65).lutram == 0
+
+
+def test_one_dsp_a_pe_from_eight_bits() -> None:
+    parts = {part.name: part for part in estimate(Template(rows=8, cols=16)).parts}
+    assert parts["PE array"].dsp == 128
+    narrow = {part.name: part for part in estimate(Template(rows=8, cols=16, act_bits=4, weight_bits=4)).parts}
+    assert narrow["PE array"].dsp == 0 and narrow["PE array"].lut > 0
+
+
+@pytest.mark.parametrize("array", list(ArrayKind))
+def test_every_array_takes_something_of_everything_and_more_pes_take_more(array: ArrayKind) -> None:
+    small, large = (dict(estimate(Template(array=array, rows=n, cols=n)).as_pairs()) for n in (8, 32))
+    assert min(small.values()) > 0
+    assert all(large[name] > small[name] for name in ("DSP", "LUT", "FF"))
+
+
+def test_fits_says_what_is_broken_by_how_much() -> None:
+    assert fits(Template(rows=8, cols=8), "zynq7020") == ()
+    broken = {item.resource: item for item in fits(Template(rows=32, cols=32, clock_hz=400_000_000), "zynq7020")}
+    assert broken["DSP"].bound == 220 and broken["DSP"].demand >= 1024 and broken["DSP"].remedy
+    assert "clock" in broken and "memory bandwidth" in broken
+    deep = Template(rows=8, cols=8, input_buffer_bytes=1 << 20)
+    assert [item.resource for item in fits(deep, "zynq7020")] == ["BRAM36"]
+
+
+def test_four_input_tables_hold_less() -> None:
+    template = Template(rows=8, cols=8)
+    four = replace(device("ecp5_85k"), figures=tuple((n, replace(f, value=1)) for n, f in device("ecp5_85k").figures))
+    six = replace(four, lut_inputs=6)
+    demand = [next(i.demand for i in fits(template, part) if i.resource == "LUT") for part in (four, six)]
+    assert demand[0] > demand[1]
+
+
+def test_silicon_area() -> None:
+    small, large = Template(rows=8, cols=8), Template(rows=32, cols=32)
+    asic = technology("asic_28nm")
+    a, b = area_um2(small, asic), area_um2(large, asic)
+    assert a is not None and b is not None and 0 < a < b
+    assert area_um2(small, technology("fpga_28nm")) is None
+    assert fits(small, "edge_28nm") == ()
+    huge = Template(rows=32, cols=32, input_buffer_bytes=1 << 24)
+    assert "area" in [item.resource for item in fits(huge, "edge_28nm")]
