@@ -1,0 +1,19 @@
+"""MAESTRO's cost model, quirk by quirk: for those who want the figures that MAESTRO prints."""
+
+from accel_models.maestro.cost import MaestroReport, maestro_cost
+from accel_models.maestro.csv_file import write_csv
+from accel_models.maestro.figures import MaestroRow
+from accel_models.maestro.hardware_file import MaestroHardware, read_hardware
+from accel_models.maestro.mapping_file import MaestroLayer, MaestroNetwork, read_mapping
+
+__all__ = [
+    "MaestroHardware",
+    "MaestroLayer",
+    "MaestroNetwork",
+    "MaestroReport",
+    "MaestroRow",
+    "maestro_cost",
+    "read_hardware",
+    "read_mapping",
+    "write_csv",
+]

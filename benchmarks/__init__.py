@@ -1,0 +1,1 @@
+"""Speed and quality figures of the project, one command each."""
