@@ -1,0 +1,40 @@
+// Local accumulators of a stripe of pixels: the partial sums of a reduction never leave the array.
+//
+// valid_i brings the sums of pixel index_i, whose index came one cycle earlier on index_early_i. The result of a
+// reduction leaves one cycle after its last part. Two parts of one pixel are at least three cycles apart.
+module cd_assembly #(
+  parameter  int unsigned Cols    = 16,
+  parameter  int unsigned SumW    = 20,
+  parameter  int unsigned AccW    = 32,
+  parameter  int unsigned Entries = 64,
+  localparam int unsigned IndexW  = $clog2(Entries)
+) (
+  input  logic                      clk_i,
+  input  logic [IndexW-1:0]         index_early_i,
+  input  logic                      valid_i,
+  input  logic                      first_i,
+  input  logic [IndexW-1:0]         index_i,
+  input  logic [Cols-1:0][SumW-1:0] sum_i,
+  output logic [Cols-1:0][AccW-1:0] total_o  // registered
+);
+
+  logic [Cols-1:0][AccW-1:0] mem_q[Entries];
+  logic [Cols-1:0][AccW-1:0] read_q, total, total_q;
+
+  always_comb begin
+    for (int unsigned j = 0; j < Cols; j++) begin
+      total[j] = (first_i ? '0 : read_q[j]) + AccW'(signed'(sum_i[j]));
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    read_q <= mem_q[index_early_i];
+    if (valid_i) begin
+      mem_q[index_i] <= total;
+      total_q        <= total;
+    end
+  end
+
+  assign total_o = total_q;
+
+endmodule
