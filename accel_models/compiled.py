@@ -1,0 +1,30 @@
+"""``accel_models.formulas`` compiled: the same source, loaded a second time with each function under ``numba.njit``.
+
+Importing this module imports numba (about half a second) but compiles nothing: each function is compiled at its first
+call, or where another compiled function calls it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from types import FunctionType, ModuleType
+
+import numba
+
+from accel_models import formulas as _plain
+
+
+def _compile(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, _plain.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for key, value in list(vars(module).items()):
+        if isinstance(value, FunctionType):
+            setattr(module, key, numba.njit(value))
+    return module
+
+
+#: Every function and constant of ``accel_models.formulas``, the functions compiled.
+formulas = _compile("accel_models._compiled_formulas")

@@ -1,0 +1,97 @@
+"""What moves, for one nest: the formulas run on Python integers, with every intermediate to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accel_models import formulas
+from accel_models.nest import Nest, relevance, tensors_of, windows_of
+
+Table = tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Element counts; rows are memory levels (DRAM first), columns I, W, O.
+
+    Attributes:
+        steps: stall-free compute cycles.
+        macs: steps of work of all units together: MACs, window operations or elementwise operations.
+        reads, writes: ``L`` rows.
+        arrivals, returns: ``L + 1`` rows (the last: the MACs): what came down into, what went up out of, the level.
+        peaks: ``L`` rows, elements of the largest tile in one memory (0 where the level does not store it).
+        units: memories of each level that have work.
+    """
+
+    steps: int
+    macs: int
+    reads: Table
+    writes: Table
+    arrivals: Table
+    returns: Table
+    peaks: Table
+    units: tuple[int, ...]
+
+
+def profiles_of(nest: Nest) -> list[list[int]]:
+    """``formulas.profile`` of each dim."""
+    levels = nest.levels
+    work = [0] * (3 * levels + 1)
+    out = []
+    for extent, chain in zip(nest.bounds, nest.chains, strict=True):
+        row = [0] * formulas.profile_length(levels)
+        formulas.profile(extent, chain, levels, row, work)
+        out.append(row)
+    return out
+
+
+def count(nest: Nest) -> Counts:
+    """Evaluate the formulas on one nest."""
+    levels, bounds = nest.levels, nest.bounds
+    exists = tensors_of(nest.layer.op)
+    relevant, windows = relevance(nest.layer.op), windows_of(nest.layer)
+    profiles = profiles_of(nest)
+    reads, writes = ([[0] * 3 for _ in range(levels)] for _ in range(2))
+    arrivals, returns = ([[0] * 3 for _ in range(levels + 1)] for _ in range(2))
+    formulas.count(
+        levels,
+        bounds,
+        nest.chains,
+        nest.orders,
+        relevant,
+        exists,
+        windows,
+        nest.keeps,
+        nest.multicast,
+        nest.reduction,
+        profiles,
+        reads,
+        writes,
+        arrivals,
+        returns,
+        [0] * (3 * levels + 1),
+    )
+    peaks = [
+        [
+            formulas.tile_elements(x, m, bounds, nest.chains, relevant, windows) if keeps[x] and exists[x] else 0
+            for x in range(3)
+        ]
+        for m, keeps in enumerate(nest.keeps)
+    ]
+    macs = 1
+    for extent in bounds:
+        macs *= extent
+    return Counts(
+        steps=formulas.steps(levels, profiles),
+        macs=macs,
+        reads=_table(reads),
+        writes=_table(writes),
+        arrivals=_table(arrivals),
+        returns=_table(returns),
+        peaks=_table(peaks),
+        units=tuple(formulas.units(m, profiles, levels) for m in range(levels)),
+    )
+
+
+def _table(rows: list[list[int]]) -> Table:
+    return tuple((row[0], row[1], row[2]) for row in rows)

@@ -1,0 +1,68 @@
+"""A mapped layer as numbers: the one form that the formulas, the batch columns and the oracle's walk read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mappings.layer import COUPLING, DIMS, MAC_OPS, WINDOW_OPS, Layer, Op
+
+#: The operators that the array runs as a loop nest; the others only change the layout or the addresses.
+LOOP_OPS = MAC_OPS | WINDOW_OPS | {Op.ADD, Op.MUL, Op.ACT, Op.SOFTMAX, Op.LAYERNORM}
+_TWO_OPERANDS = MAC_OPS | {Op.ADD, Op.MUL}
+
+Window = tuple[int, int, int, int, int, int]
+
+
+def tensors_of(op: Op) -> tuple[int, int, int]:
+    """1 for each of I, W, O that the operator has; W is the second operand of an elementwise operator."""
+    return (1, int(op in _TWO_OPERANDS), 1)
+
+
+def relevance(op: Op) -> tuple[tuple[int, ...], ...]:
+    """For each of I, W, O, 1 for each dim that indexes it."""
+    weights = COUPLING["W"]
+    if op is Op.MATMUL:
+        weights |= {"N"}  # the second operand is an activation: one matrix for each of the batch
+    if op in (Op.ADD, Op.MUL):
+        weights = COUPLING["I"] - {"R", "S"}
+    return tuple(tuple(int(dim in dims) for dim in DIMS) for dims in (COUPLING["I"], weights, COUPLING["O"]))
+
+
+def windows_of(layer: Layer) -> tuple[Window, Window]:
+    """Rows' and columns' window (see ``formulas.STRIDE``)."""
+    transposed = int(layer.op is Op.TRCONV)
+    top, left, bottom, right = layer.padding
+    return (
+        (layer.stride[0], layer.dilation[0], top, bottom, layer.H, transposed),
+        (layer.stride[1], layer.dilation[1], left, right, layer.W_in, transposed),
+    )
+
+
+@dataclass(frozen=True)
+class Nest:
+    """The loop nest of one layer on one hierarchy; see ``accel_models.formulas`` for the meaning of each field.
+
+    Attributes:
+        layer: what runs.
+        chains: 8 chains of ``3 L`` sizes.
+        orders: ``L`` orders of the 8 dims, outermost first.
+        keeps: ``L`` x (I, W, O): 1 where the level stores the tensor.
+        multicast, reduction: ``L`` flags of the network below each level.
+    """
+
+    layer: Layer
+    chains: tuple[tuple[int, ...], ...]
+    orders: tuple[tuple[int, ...], ...]
+    keeps: tuple[tuple[int, int, int], ...]
+    multicast: tuple[int, ...]
+    reduction: tuple[int, ...]
+
+    @property
+    def levels(self) -> int:
+        """Memory levels, DRAM included."""
+        return len(self.orders)
+
+    @property
+    def bounds(self) -> tuple[int, ...]:
+        """Extents of the 8 dims."""
+        return tuple(self.layer.bounds.values())

@@ -1,0 +1,108 @@
+"""Counts of small nests whose sums can be done by hand, in Python and compiled."""
+
+import numpy as np
+
+from accel_models import formulas
+from accel_models.counts import count
+from accel_models.nest import Nest, relevance, tensors_of, windows_of
+from mappings.layer import Layer, Op
+
+ALL = (1, 1, 1)
+
+
+def nest(layer: Layer, chains: dict[str, tuple[int, ...]], orders: tuple[str, ...]) -> Nest:
+    """A nest with unit chains where none is given; orders name the outer dims, the others follow."""
+    names = "GNKCPQRS"
+    levels = len(orders)
+    full = tuple(tuple(range(8)) for _ in orders)
+    order = tuple(
+        tuple([names.index(d) for d in text] + [d for d in full[0] if names[d] not in text]) for text in orders
+    )
+    chain = tuple(chains.get(d, (1,) * (3 * levels)) for d in names)
+    return Nest(layer, chain, order, (ALL,) * levels, (1,) * levels, (1,) * levels)
+
+
+def test_input_is_fetched_again_when_an_outer_loop_it_does_not_depend_on_advances() -> None:
+    layer = Layer("x", Op.LINEAR, K=2, C=2)
+    outer = count(nest(layer, {"K": (1,) * 6, "C": (1,) * 6}, ("KC", "")))
+    inner = count(nest(layer, {"K": (1,) * 6, "C": (1,) * 6}, ("CK", "")))
+    assert outer.reads[0][0] == 4  # each of the two inputs for each of the two outputs
+    assert inner.reads[0][0] == 2  # K inside C: the input stays
+    assert outer.writes[0][2] == 2  # C inside K: each sum is finished in the buffer
+    assert outer.reads[0][2] == 0
+    assert (inner.writes[0][2], inner.reads[0][2]) == (4, 2)  # each sum goes up twice, comes back once
+
+
+def test_ragged_tiles_move_only_what_they_hold() -> None:
+    layer = Layer("x", Op.LINEAR, K=5, P=3)
+    counts = count(nest(layer, {"K": (2, 2, 2, 1, 1, 1), "P": (3, 3, 3, 1, 1, 1)}, ("K", "KP")))
+    assert counts.steps == 15
+    assert counts.reads[0] == (3, 5, 0)
+    assert counts.peaks[1] == (3, 2, 6)
+
+
+def test_halo_is_fetched_by_each_tile_and_padding_by_none() -> None:
+    layer = Layer("x", Op.CONV, P=4, R=3, padding=(1, 0, 1, 0))
+    counts = count(nest(layer, {"P": (2, 2, 2, 1, 1, 1), "R": (3, 3, 3, 1, 1, 1)}, ("P", "PR")))
+    assert layer.H == 4
+    assert counts.reads[0][0] == 3 + 3  # rows -1..2 and 1..4 of 0..3
+    assert counts.peaks[1][0] == 3
+    assert counts.reads[1][0] == 12 - 2  # a tap on padding reads nothing
+
+
+def test_multicast_and_spatial_reduction() -> None:
+    layer = Layer("x", Op.LINEAR, K=4, C=3)
+    chains = {"K": (4, 1, 1, 1, 1, 1), "C": (3, 3, 1, 1, 1, 1)}
+    counts = count(nest(layer, chains, ("", "")))
+    assert counts.steps == 1
+    assert counts.reads[0] == (3, 12, 0)
+    assert counts.writes[1] == (12, 12, 12)
+    assert counts.writes[0][2] == 4
+
+
+def test_compiled_formulas_equal_python() -> None:
+    from accel_models.compiled import formulas as compiled
+
+    layer = Layer("x", Op.CONV, K=3, C=2, P=5, Q=4, R=3, S=2, stride=(2, 1), padding=(1, 0, 2, 1))
+    one = nest(
+        layer,
+        {
+            "K": (2, 1, 1, 1, 1, 1, 1, 1, 1),
+            "C": (2, 2, 2, 1, 1, 1, 1, 1, 1),
+            "P": (3, 3, 2, 2, 2, 2, 1, 1, 1),
+            "Q": (4, 4, 4, 3, 3, 3, 1, 1, 1),
+            "R": (3, 3, 3, 3, 3, 1, 1, 1, 1),
+            "S": (2, 2, 2, 2, 2, 2, 1, 1, 1),
+        },
+        ("KPC", "CQS", "PK"),
+    )
+    levels = one.levels
+    bounds, chains, orders = (np.array(v, np.int64) for v in (one.bounds, one.chains, one.orders))
+    work = np.zeros(3 * levels + 1, np.int64)
+    profiles = np.zeros((8, formulas.profile_length(levels)), np.int64)
+    for d in range(8):
+        compiled.profile(bounds[d], chains[d], levels, profiles[d], work)
+    reads, writes = np.zeros((2, levels, 3), np.int64)
+    arrivals, returns = np.zeros((2, levels + 1, 3), np.int64)
+    compiled.count(
+        levels,
+        bounds,
+        chains,
+        orders,
+        np.array(relevance(layer.op)),
+        np.array(tensors_of(layer.op)),
+        np.array(windows_of(layer)),
+        np.array(one.keeps),
+        np.array(one.multicast),
+        np.array(one.reduction),
+        profiles,
+        reads,
+        writes,
+        arrivals,
+        returns,
+        work,
+    )
+    expected = count(one)
+    assert reads.tolist() == [list(row) for row in expected.reads]
+    assert writes.tolist() == [list(row) for row in expected.writes]
+    assert int(compiled.steps(levels, profiles)) == expected.steps
