@@ -12,6 +12,7 @@ from accel_models.maestro.hardware_file import MaestroHardware
 from accel_models.maestro.mapping_file import MaestroLayer
 from accel_models.maestro.problem import TENSORS, Problem
 from accel_models.maestro.recursion import LevelCost
+from mappings.directives import Cluster
 
 L1_ACCESS_PER_MAC = 1.68
 L2_ACCESS_PER_MAC = 18.61
@@ -45,8 +46,11 @@ class Delays:
 class MaestroRow:
     """Figures of one layer; elements are words of any width ("bytes" in MAESTRO's header is nominal).
 
+    ``energy_nj`` is the column of the CSV file, which lacks the MACs and takes the L1 accesses of another layer (Q1);
+    ``total_energy_nj`` is what MAESTRO prints on its terminal, in nJ: this layer's own accesses and MACs.
     Where MAESTRO prints a figure that cannot be (NaN, a negative count, a wrapped counter), it is reproduced and
-    ``warnings`` says so; an empty ``warnings`` means that every figure is finite and not negative.
+    ``warnings`` says so, as of PEs that no cluster uses and of MACs that the layer does not have. Without a warning,
+    every figure is finite and not negative.
     """
 
     network: str
@@ -82,6 +86,7 @@ class MaestroRow:
     compute_delay: Delays
     active_pes: float
     macs_per_element: float
+    total_energy_nj: float
     warnings: tuple[str, ...] = ()
 
 
@@ -187,6 +192,7 @@ def layer_row(
         compute_delay=Delays(*cost.compute_delay.figures(cost.occurrences)),
         active_pes=cost.active_units,
         macs_per_element=cost.intensity,
+        total_energy_nj=MAC_ENERGY_NJ * total_energy_macs(cost),
     )
     return replace(row, warnings=_warnings(row, cost, layer, l1_required != l1 or l2_required != l2))
 
@@ -239,9 +245,12 @@ def _warnings(row: MaestroRow, cost: LevelCost, layer: MaestroLayer, buffers_wra
     if any(math.isnan(value) or math.isinf(value) for value in figures):
         found.append("a figure is a division by zero")
     if any(value < 0 for value in figures):
-        found.append("a figure is negative: the tiling is not legal")
+        found.append("a figure is negative")
     if cost.wrapped or buffers_wrapped:
         found.append("a 32-bit counter of MAESTRO has wrapped")
+    group = math.prod(directive.size for directive in layer.directives if isinstance(directive, Cluster))
+    if row.num_pes % group:
+        found.append(f"{row.num_pes % group} of {row.num_pes} PEs belong to no cluster")
     macs = true_macs(layer)
     if macs is not None and macs != row.macs:
         found.append(f"{row.macs} MACs are counted, the layer has {macs}")

@@ -74,7 +74,7 @@ def read_source(given: Path | str, default_name: str) -> Source:
     """Splits a file (a ``Path``) or a text (a ``str``) into words.
 
     Raises:
-        SpecError: the file cannot be read, is far too large, or holds a brace glued to a word or a negative number.
+        SpecError: an unreadable or far too large file, a brace glued to a word, a minus sign before a number.
     """
     name, text = default_name, given
     if isinstance(given, Path):
@@ -93,7 +93,11 @@ def read_source(given: Path | str, default_name: str) -> Source:
         negative = _NEGATIVE.search(code)
         if negative:
             raise SpecError(
-                Fault(f"{name}:{number}:{negative.start() + 1}", "a negative number", "integers of 0 or more")
+                Fault(
+                    f"{name}:{number}:{negative.start() + 1}",
+                    "a minus sign before a number",
+                    "plain integers, no arithmetic",
+                )
             )
         for match in _WORD.finditer(code):
             word = Word(match.group(), number, match.start() + 1)
