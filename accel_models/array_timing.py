@@ -19,6 +19,8 @@ SETUP_CYCLES = 7  #: from the handshake to the first slot of the walk: command r
 TREE_LEVELS_PER_STAGE = 2  #: adders between two registers of an adder tree
 CHANNEL_PARALLEL_STRIPE = 32  #: pixels of a stripe; the last one of a tile takes up to twice less one
 
+OUTPUT_STATIONARY_STAGES = 5  #: transposer, operands, product, sum, shadow register
+
 
 class ArrayAccesses(NamedTuple):
     """Words that a tile moves between the array and its buffers.
@@ -118,11 +120,39 @@ def _channel_parallel_accesses(rows: int, cols: int, tile: Tile) -> ArrayAccesse
     return ArrayAccesses(reads, words * stripes, kernels * pixels, words)
 
 
+def output_stationary_cycles(rows: int, cols: int, k: int, c: int, pixels: int, taps: int) -> int:
+    """Output stationary: a filter tap of a channel block takes a cycle per channel, but no less than ``rows``.
+
+    The input words of a tap are read ``rows`` cycles ahead; the last group's sums leave one pixel a cycle.
+    """
+    lanes = max(rows, cols)
+    groups = ceil_div(pixels, rows)
+    last_channels = c - (ceil_div(c, lanes) - 1) * lanes
+    last_tap = max(rows, last_channels)
+    reduction = taps * ((ceil_div(c, lanes) - 1) * lanes + last_tap)
+    last_pixels = pixels - (groups - 1) * rows
+    tail = last_channels - last_tap + rows + last_pixels + OUTPUT_STATIONARY_STAGES
+    return SETUP_CYCLES + ceil_div(k, cols) * groups * reduction + tail
+
+
+def _output_stationary_cycles(rows: int, cols: int, tile: Tile) -> int:
+    return output_stationary_cycles(rows, cols, tile.k, tile.c, tile.p * tile.q, tile.r * tile.s)
+
+
+def _output_stationary_accesses(rows: int, cols: int, tile: Tile) -> ArrayAccesses:
+    kernels, pixels = ceil_div(tile.k, cols), tile.p * tile.q
+    words = kernels * tile.c * tile.r * tile.s
+    reads = kernels * ceil_div(tile.c, max(rows, cols)) * window_reads(tile)
+    return ArrayAccesses(reads, words * ceil_div(pixels, rows), kernels * pixels, words)
+
+
 _CYCLES = {
+    ArrayKind.OUTPUT_STATIONARY: _output_stationary_cycles,
     ArrayKind.LOOP_TILE: _loop_tile_cycles,
     ArrayKind.CHANNEL_PARALLEL: _channel_parallel_cycles,
 }
 _ACCESSES = {
+    ArrayKind.OUTPUT_STATIONARY: _output_stationary_accesses,
     ArrayKind.LOOP_TILE: _loop_tile_accesses,
     ArrayKind.CHANNEL_PARALLEL: _channel_parallel_accesses,
 }

@@ -50,7 +50,20 @@ def _by_pass(rows: int, cols: int, weight: IntArray) -> IntArray:
     return split.transpose(0, 2, 4, 5, 3, 1).reshape(-1, cols)
 
 
+def _by_channel(rows: int, cols: int, weight: IntArray) -> IntArray:
+    """Output groups, blocks of input channels, filter rows, filter columns; of each, one word a channel."""
+    lanes = max(rows, cols)
+    full = _padded(weight, 0, cols)
+    K, C, R, S = full.shape
+    words = []
+    for group in full.reshape(K // cols, cols, C, R, S):
+        for block in range(0, C, lanes):
+            words.append(group[:, block : block + lanes].transpose(2, 3, 1, 0).reshape(-1, cols))
+    return np.concatenate(words)
+
+
 _PACKERS = {
+    ArrayKind.OUTPUT_STATIONARY: _by_channel,
     ArrayKind.LOOP_TILE: _by_pass,
     ArrayKind.CHANNEL_PARALLEL: _by_pass,
 }
