@@ -55,11 +55,9 @@ def _by_channel(rows: int, cols: int, weight: IntArray) -> IntArray:
     lanes = max(rows, cols)
     full = _padded(weight, 0, cols)
     K, C, R, S = full.shape
-    words = []
-    for group in full.reshape(K // cols, cols, C, R, S):
-        for block in range(0, C, lanes):
-            words.append(group[:, block : block + lanes].transpose(2, 3, 1, 0).reshape(-1, cols))
-    return np.concatenate(words)
+    groups = full.reshape(K // cols, cols, C, R, S)
+    blocks = [group[:, at : at + lanes] for group in groups for at in range(0, C, lanes)]
+    return np.concatenate([block.transpose(2, 3, 1, 0).reshape(-1, cols) for block in blocks])
 
 
 _PACKERS = {
