@@ -63,6 +63,12 @@ def exp2_negative(t: IntArray) -> IntArray:
     return np.asarray(np.where(whole < EXP_ZERO_FROM, polynomial >> np.minimum(whole, EXP_ZERO_FROM), 0), np.int64)
 
 
+#: Bits of ``arg_mult``. Where the real factor is larger still, the largest ``arg_mult`` with shift 0 does: one unit
+#: of the input then takes softmax to 0, and GELU to 0 or x.
+SOFTMAX_ARGUMENT_BITS = 20
+GELU_ARGUMENT_BITS = 16
+
+
 def softmax(
     x: IntArray, arg_mult: int, arg_shift: int, output_bits: int, high: int, mask: IntArray | None = None
 ) -> IntArray:
@@ -75,7 +81,7 @@ def softmax(
 
     Args:
         x: int64 ``[..., C]``.
-        arg_mult: below 2^16. ``d`` has at most 17 bits, so the product has 33; ``t`` is cut at 2^31 - 1.
+        arg_mult: below 2^20. ``d`` has at most 17 bits, so the product has 37; ``t`` is cut at 2^31 - 1.
         arg_shift: 0 to 62.
         output_bits: 2 to 16.
         high: largest output.

@@ -1,0 +1,216 @@
+"""From a float module to integers: batch norm folded, scales calibrated, every constant of the arithmetic fixed.
+
+Weights are symmetric per output channel, activations symmetric per tensor. Tensors between which no arithmetic takes
+place (the operands and the result of a concatenation, a max pool, a ReLU that stands alone, a reshape) share one
+scale, chosen for all of them: nothing then needs rescaling on the way. The arithmetic itself is defined in
+:mod:`mappings.quantized` and :mod:`mappings.integer_ops`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import networkx as nx
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+
+from codesign.calibrate import Range, check_method, collect_ranges
+from codesign.quantize_layer import Context, quantize_layer
+from codesign.trace import TracedNetwork, trace_network
+from mappings.errors import Fault, SpecError, unknown_name
+from mappings.layer import MAC_OPS, Bits, Layer, Op
+from mappings.quantized import QuantizedLayer, QuantizedNetwork
+from mappings.workload import Workload
+
+WIDTHS = (4, 8, 16)
+
+
+@dataclass(frozen=True)
+class QuantizeOptions:
+    """How a network is quantised.
+
+    Attributes:
+        weight_bits, act_bits: 4, 8 or 16.
+        acc_bits: 32, or 48 (whose rescaling has multipliers of 15 bits).
+        method: how ranges become scales: "max", "percentile" or "mse".
+        percentile: of magnitudes, for that method.
+        scales: real value of one unit, by layer or input name, where training fixed it; the rest is calibrated.
+        weight_scales: one value, or one for each output channel, by layer name.
+    """
+
+    weight_bits: int = 8
+    act_bits: int = 8
+    acc_bits: int = 32
+    method: str = "max"
+    percentile: float = 99.99
+    scales: Mapping[str, float] = field(default_factory=dict)
+    weight_scales: Mapping[str, ArrayLike] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        faults = [
+            Fault(f"quantize: {name}", f"is {value!r}", ", ".join(map(str, allowed)))
+            for name, value, allowed in (
+                ("weight_bits", self.weight_bits, WIDTHS),
+                ("act_bits", self.act_bits, WIDTHS),
+                ("acc_bits", self.acc_bits, (32, 48)),
+            )
+            if value not in allowed
+        ]
+        if not 0 < self.percentile <= 100:
+            faults.append(Fault("quantize: percentile", f"is {self.percentile}", "over 0, up to 100"))
+        if faults:
+            raise SpecError(faults)
+        check_method(self.method)
+
+
+def quantize(
+    module: nn.Module,
+    inputs: Tensor | Sequence[Tensor],
+    *,
+    weight_bits: int = 8,
+    act_bits: int = 8,
+    acc_bits: int = 32,
+    method: str = "max",
+    percentile: float = 99.99,
+    scales: Mapping[str, float] | None = None,
+    weight_scales: Mapping[str, ArrayLike] | None = None,
+    name: str = "",
+) -> QuantizedNetwork:
+    """Quantise a module for a batch of one.
+
+    Args:
+        module: as for :func:`codesign.trace.trace`.
+        inputs: calibration samples ``[n, ...]`` (a sequence of them if the module takes several inputs).
+        weight_bits, act_bits, acc_bits, method, percentile, scales, weight_scales: see :class:`QuantizeOptions`.
+        name: of the workload; the class name by default.
+
+    Raises:
+        SpecError: what :func:`~codesign.trace.trace` raises; a name in ``scales`` that is no tensor; scales that must
+            be equal and are not; an accumulator that could overflow.
+    """
+    options = QuantizeOptions(
+        weight_bits, act_bits, acc_bits, method, percentile, dict(scales or {}), dict(weight_scales or {})
+    )
+    samples = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if not samples or any(t.dim() < 1 or t.shape[0] < 1 or t.shape[0] != samples[0].shape[0] for t in samples):
+        raise SpecError(Fault("quantize: inputs", "no samples, or not as many for each input", "tensors [n, ...]"))
+    traced = trace_network(module, [tensor[:1] for tensor in samples], name)
+    return quantize_traced(traced, collect_ranges(module, traced, samples), options)
+
+
+def quantize_traced(traced: TracedNetwork, ranges: Mapping[str, Range], options: QuantizeOptions) -> QuantizedNetwork:
+    """Quantise a traced network with known ranges.
+
+    Raises:
+        SpecError: see :func:`quantize`.
+    """
+    for kind, names in (("scales", options.scales), ("weight_scales", options.weight_scales)):
+        known = traced.workload.shapes if kind == "scales" else traced.layers
+        for given in names:
+            if given not in known:
+                raise unknown_name(f"quantize: {kind}", "tensor", given, known)
+    scales = _choose_scales(traced, ranges, options)
+    context = Context(options.weight_bits, options.act_bits, options.acc_bits, scales, options.weight_scales)
+    layers: dict[str, QuantizedLayer] = {}
+    faults: list[Fault] = []
+    for name, item in traced.layers.items():
+        try:
+            layers[name] = quantize_layer(item, context)
+        except SpecError as error:
+            faults.extend(error.faults)
+    if faults:
+        raise SpecError(faults)
+    workload = Workload(
+        traced.workload.name,
+        tuple(replace(tensor, bits=options.act_bits) for tensor in traced.workload.inputs),
+        tuple(_with_bits(layer, options) for layer in traced.workload.layers),
+    )
+    return QuantizedNetwork(workload, layers, {t.name: scales[t.name] for t in workload.inputs})
+
+
+def _with_bits(layer: Layer, options: QuantizeOptions) -> Layer:
+    weight = options.weight_bits if layer.op in MAC_OPS and layer.op is not Op.MATMUL else options.act_bits
+    return replace(layer, bits=Bits(options.act_bits, weight, options.act_bits, options.acc_bits))
+
+
+def _keeps_scale(layer: Layer) -> bool:
+    return layer.op in (Op.MAXPOOL, Op.CONCAT, Op.RESHAPE) or (
+        layer.op is Op.ACT and layer.activation in ("relu", "relu6")
+    )
+
+
+def _choose_scales(traced: TracedNetwork, ranges: Mapping[str, Range], options: QuantizeOptions) -> dict[str, float]:
+    """One scale for each set of tensors between which nothing is rescaled."""
+    levels = 2 ** (options.act_bits - 1) - 1
+    graph = nx.Graph()
+    graph.add_nodes_from(traced.workload.shapes)
+    for layer in traced.workload.layers:
+        if _keeps_scale(layer):
+            graph.add_edges_from((source, layer.name) for source in layer.inputs)
+    scales: dict[str, float] = {}
+    faults: list[Fault] = []
+    for group in nx.connected_components(graph):
+        fixed = {name: float(options.scales[name]) for name in group if name in options.scales}
+        for name in group:
+            item = traced.layers.get(name)
+            if item is not None and item.layer.op is Op.SOFTMAX:
+                fixed[name] = 2.0 ** -(options.act_bits - 1)
+        if any(not (math.isfinite(value) and value > 0) for value in fixed.values()):
+            faults.append(Fault(f"quantize: scales of {sorted(fixed)}", f"are {fixed}", "positive numbers"))
+        elif len(set(fixed.values())) > 1:
+            faults.append(
+                Fault(f"quantize: scales of {sorted(fixed)}", f"differ: {fixed}", "one scale: nothing rescales between")
+            )
+        elif fixed:
+            scales |= dict.fromkeys(group, next(iter(fixed.values())))
+        else:
+            merged = Range()
+            for name in sorted(group):
+                merged = merged.merged(ranges[name])
+            amplitude = merged.amplitude(options.method, levels, options.percentile)
+            scales |= dict.fromkeys(group, (amplitude or 1.0) / levels)
+    if faults:
+        raise SpecError(faults)
+    return scales
+
+
+def quantize_input(network: QuantizedNetwork, inputs: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Real inputs as integers: rounded half to even, clamped.
+
+    Args:
+        network: a quantised network.
+        inputs: ``[n, ...]``; by input name where there are several.
+
+    Returns:
+        int64 ``[n, C, H, W]`` by input name.
+
+    Raises:
+        SpecError: a missing or unknown input, or one of another shape.
+    """
+    given = {network.workload.inputs[0].name: inputs} if isinstance(inputs, Tensor) else dict(inputs)
+    out = {}
+    for tensor in network.workload.inputs:
+        if tensor.name not in given:
+            raise unknown_name("quantize_input", "input; missing", tensor.name, given)
+        value = given[tensor.name]
+        shape = (-1, tensor.C, tensor.H, tensor.W)
+        if value.dim() == 3 and tensor.W == 1 and value.shape[1:] == (tensor.H, tensor.C):
+            value = value.transpose(1, 2)  # tokens [n, T, D] are stored as D channels of T rows
+        if value.dim() < 1 or value.numel() != value.shape[0] * tensor.C * tensor.H * tensor.W:
+            wanted = f"[n, {tensor.C}, {tensor.H}, {tensor.W}]"
+            raise SpecError(Fault(f"input {tensor.name}", f"has shape {list(value.shape)}", wanted))
+        limit = 2 ** (tensor.bits - 1)
+        levels = torch.round(value.double() / network.input_scales[tensor.name]).clamp(-limit, limit - 1)
+        out[tensor.name] = levels.to(torch.int64).reshape(shape)
+    return out
+
+
+def signal_to_noise_db(real: Tensor, integers: Tensor, scale: float) -> float:
+    """Signal to quantisation noise ratio in decibels of ``scale * integers`` against ``real``."""
+    noise = (real.double() - integers.double() * scale).square().sum()
+    signal = real.double().square().sum()
+    return float(10 * np.log10(float(signal) / float(noise))) if noise > 0 and signal > 0 else math.inf
