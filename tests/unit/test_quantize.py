@@ -88,7 +88,7 @@ def test_given_scales_are_used_and_checked() -> None:
     assert network.input_scales == {"input": 0.5}
     weight = network.layers["0"].weight
     assert weight is not None and weight[0, 0, 0, 0] == round(model[0].weight[0, 0, 0, 0].item() / 0.5)
-    with pytest.raises(SpecError, match='unknown tensor "O" .allowed: 0, 1, input'):
+    with pytest.raises(SpecError, match=r'unknown tensor "O" .allowed: 0, 1, input'):
         quantize(model, x, scales={"O": 1.0})
     with pytest.raises(SpecError, match="differ"):
         quantize(model, x, scales={"0": 0.25, "1": 0.5})
