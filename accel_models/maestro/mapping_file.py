@@ -95,6 +95,8 @@ class _Parser:
         word = self.take()
         if word.text in ("", "{", "}"):
             self.fail(word, f"{what} is missing", "a name")
+        if not word.text.isprintable() or '"' in word.text:
+            self.note(word, f"{what} is {shown(word.text)}", "printable characters without quotes")
         return word
 
     def number(self, least: int, what: str) -> int:

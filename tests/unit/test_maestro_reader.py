@@ -49,6 +49,7 @@ def test_separators_constants_and_sizes_of_dims() -> None:
     [
         ("Network", "Netwrk", '3:1: "Netwrk" where a Network starts'),
         ("net {", "net{", '3:9: a brace glued to a word: "net{"'),
+        ("net {", "n\x1dt {", '3:9: the name of the Network is "n\\x1dt"'),
         ("CONV", "CNV", '5:9: unknown layer type "CNV", did you mean "CONV"?'),
         ("Type: CONV", "", '4:8: layer "A" has no Type'),
         ("K 64", "K 64.5", '7:18: Dimensions K is "64.5"'),
