@@ -3,7 +3,7 @@
 from accel_models.maestro.cost import MaestroReport, maestro_cost
 from accel_models.maestro.csv_file import write_csv
 from accel_models.maestro.figures import MaestroRow
-from accel_models.maestro.hardware_file import MaestroHardware, read_hardware
+from accel_models.maestro.hardware_file import MaestroHardware, hardware_without_file, read_hardware
 from accel_models.maestro.mapping_file import MaestroLayer, MaestroNetwork, read_mapping
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "MaestroNetwork",
     "MaestroReport",
     "MaestroRow",
+    "hardware_without_file",
     "maestro_cost",
     "read_hardware",
     "read_mapping",

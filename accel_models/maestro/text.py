@@ -80,11 +80,15 @@ def read_source(given: Path | str, default_name: str) -> Source:
     if isinstance(given, Path):
         name = given.name
         try:
-            if given.stat().st_size > MAX_TEXT_BYTES:
-                raise SpecError(Fault(str(given), "is too large", f"at most {MAX_TEXT_BYTES} bytes"))
-            text = given.read_bytes().decode("utf-8", errors="replace")
+            with given.open("rb") as file:
+                data = file.read(MAX_TEXT_BYTES + 1)
         except OSError as error:
             raise SpecError(Fault(str(given), f"cannot be read: {error.strerror}")) from error
+        except ValueError as error:  # a NUL in the name
+            raise SpecError(Fault(repr(str(given)), f"cannot be read: {error}")) from error
+        if len(data) > MAX_TEXT_BYTES:
+            raise SpecError(Fault(str(given), "is too large", f"at most {MAX_TEXT_BYTES} bytes"))
+        text = data.decode("utf-8", errors="replace")
     assert isinstance(text, str)
     words: list[Word] = []
     lines = text.split("\n")

@@ -8,6 +8,7 @@ import pytest
 
 from accel_models.maestro import MaestroHardware, maestro_cost, read_hardware, read_mapping
 from accel_models.maestro.hardware_file import hardware_without_file
+from accel_models.maestro.text import MAX_TEXT_BYTES
 from mappings.directives import Cluster, SpatialMap, TemporalMap
 from mappings.errors import SpecError
 from tests.unit.maestro_texts import KCP, hardware, layer, network
@@ -139,5 +140,10 @@ def test_files_are_named_and_missing_ones_told(tmp_path: Path) -> None:
         maestro_cost(path, hardware(1))
     with pytest.raises(SpecError, match=r"none\.m: cannot be read"):
         maestro_cost(tmp_path / "none.m", hardware(1))
+    with pytest.raises(SpecError, match="cannot be read"):
+        maestro_cost(Path("a\0b"), hardware(1))
+    path.write_bytes(b" " * (MAX_TEXT_BYTES + 1))
+    with pytest.raises(SpecError, match="is too large"):
+        maestro_cost(path, hardware(1))
     with pytest.raises(SpecError, match="simd_lanes"):
         maestro_cost(network(layer("K: 1", KCP)), hardware(1), 0)
