@@ -84,14 +84,15 @@ def count(nest: Nest) -> Counts:
     return Counts(
         steps=formulas.steps(levels, profiles),
         macs=macs,
-        reads=_table(reads),
-        writes=_table(writes),
-        arrivals=_table(arrivals),
-        returns=_table(returns),
-        peaks=_table(peaks),
+        reads=table(reads),
+        writes=table(writes),
+        arrivals=table(arrivals),
+        returns=table(returns),
+        peaks=table(peaks),
         units=tuple(formulas.units(m, profiles, levels) for m in range(levels)),
     )
 
 
-def _table(rows: list[list[int]]) -> Table:
+def table(rows: list[list[int]]) -> Table:
+    """Rows of I, W, O as tuples."""
     return tuple((row[0], row[1], row[2]) for row in rows)

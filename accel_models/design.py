@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from accel_models.accelerator import Accelerator
+from accel_models.evaluate import evaluate
+from accel_models.nest import LOOP_OPS
+from accel_models.report import CostReport, Infeasible, LayerCost
+from accel_models.resources import area_um2, estimate, fits
+from mappings.errors import Fault, SpecError, nearest
 from mappings.mapping import Mapping
+from mappings.reader import Reader
 from mappings.workload import Workload
+from mappings.yamlio import digest, dump_yaml, load_yaml
 
 
 @dataclass(frozen=True)
@@ -14,9 +23,138 @@ class Design:
     """What search, RTL, HLS and report all read.
 
     Attributes:
+        workload: the network.
+        accelerator: what it runs on.
         mappings: (layer name, mapping) pairs, for each layer that the array runs.
+
+    Raises:
+        SpecError: a mapping of a layer that the workload does not have, or two of one.
     """
 
     workload: Workload
     accelerator: Accelerator
     mappings: tuple[tuple[str, Mapping], ...]
+
+    def __post_init__(self) -> None:
+        known = self.workload.by_name
+        seen: set[str] = set()
+        faults = []
+        for name, _ in self.mappings:
+            if name not in known:
+                faults.append(Fault(f"design.mappings.{name[:60]}", f"no layer is called so{nearest(name, known)}"))
+            elif name in seen:
+                faults.append(Fault(f"design.mappings.{name}", "is given twice"))
+            seen.add(name)
+        if faults:
+            raise SpecError(faults)
+
+    def mapping_of(self, name: str) -> Mapping | None:
+        """The mapping of a layer, or None."""
+        return dict(self.mappings).get(name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "workload": self.workload.to_dict(),
+            "accelerator": self.accelerator.to_dict(),
+            "mappings": {name: mapping.to_dict() for name, mapping in self.mappings},
+        }
+
+    @classmethod
+    def from_dict(cls, value: Any, where: str = "design") -> Design:
+        """The reverse of :meth:`to_dict`.
+
+        Raises:
+            SpecError: malformed; all faults of workload, accelerator and mappings at once.
+        """
+        reader = Reader(value, where, ("workload", "accelerator", "mappings"))
+
+        def mappings(given: Any) -> tuple[tuple[str, Mapping], ...]:
+            if not isinstance(given, dict):
+                raise ValueError
+            pairs: list[tuple[str, Mapping]] = []
+            faults: list[Fault] = []
+            for name, item in given.items():
+                try:
+                    pairs.append((str(name), Mapping.from_dict(item, f"{where}.mappings.{str(name)[:60]}")))
+                except SpecError as error:
+                    faults.extend(error.faults)
+            if faults:
+                raise SpecError(faults)
+            return tuple(pairs)
+
+        workload = reader.take("workload", lambda v: Workload.from_dict(v, f"{where}.workload"), "a workload")
+        accelerator = reader.take(
+            "accelerator", lambda v: Accelerator.from_dict(v, f"{where}.accelerator"), "an accelerator"
+        )
+        pairs = reader.take("mappings", mappings, "mappings by layer name")
+        reader.done()
+        return cls(workload, accelerator, pairs)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Design:
+        """Read a YAML file.
+
+        Raises:
+            SpecError: unreadable or malformed.
+        """
+        return cls.from_dict(load_yaml(path), str(path))
+
+    def save(self, path: str | Path) -> None:
+        """Write a YAML file."""
+        Path(path).write_text(dump_yaml(self.to_dict()), encoding="utf-8")
+
+    @property
+    def digest(self) -> str:
+        """Digest of the canonical form."""
+        return digest(self.to_dict())
+
+
+def cost(design: Design) -> CostReport | Infeasible:
+    """Cost of a whole design, or the first bound that it breaks.
+
+    Layers run one after another. Operators that only change layout or addresses (concatenation, reshape, constants)
+    move nothing and are not in the report. Where the accelerator names a device and a template, its budget binds.
+
+    Raises:
+        SpecError: a layer of the array has no mapping, a mapping is not one of its layer, an unknown device.
+    """
+    mapped = dict(design.mappings)
+    missing = [
+        Fault(f"design.mappings.{layer.name}", "is missing", "a mapping for each layer that the array runs")
+        for layer in design.workload.layers
+        if layer.op in LOOP_OPS and layer.name not in mapped
+    ]
+    if missing:
+        raise SpecError(missing)
+    accelerator = design.accelerator
+    template = accelerator.template
+    if template is not None and accelerator.device:
+        for broken in fits(template, accelerator.device):
+            return broken
+    layers: list[LayerCost] = []
+    seen: dict[tuple[str, str], LayerCost] = {}
+    for layer in design.workload.layers:
+        if layer.op not in LOOP_OPS:
+            continue
+        key = (layer.digest, mapped[layer.name].digest)
+        if key not in seen:
+            result = evaluate(layer, mapped[layer.name], accelerator)
+            if isinstance(result, Infeasible):
+                return result
+            seen[key] = result
+        layers.append(seen[key].named(layer.name))
+    cycles = sum(layer.cycles for layer in layers)
+    energies = [layer.total_energy_pj for layer in layers]
+    known = [energy for energy in energies if energy is not None]
+    area = None
+    if template is not None and accelerator.tech is not None:
+        area = area_um2(template, accelerator.tech)
+    return CostReport(
+        layers=tuple(layers),
+        latency_cycles=cycles,
+        latency_ms=cycles / accelerator.clock_hz * 1e3,
+        energy_pj=sum(known) if len(known) == len(energies) else None,
+        area_um2=area,
+        resources=None if template is None else estimate(template).as_pairs(),
+    )

@@ -499,8 +499,8 @@ def count(
         profiles: 8 profiles, filled by :func:`profile`.
         reads, writes: ``L`` x 3, results: element accesses, sums' read-back included.
         arrivals: ``L + 1`` x 3, results: elements that went down into level ``m`` from above (sums: read back).
-        returns: ``L + 1`` x 3, results: sums that went up out of level ``m`` (``L``: the MACs), reduced where the
-            network reduces.
+        returns: ``L + 1`` x 3, results: sums that left the units of level ``m`` (``L``: the MACs) on their way up;
+            what arrived above them is ``writes[q][O] - arrivals[q][O]``.
         work: scratch.
     """
     zero = bounds[0] - bounds[0]
@@ -516,7 +516,10 @@ def count(
         q = 0
         fresh = zero  # sums that begin at zero in the memories of level q: all that they ever hold, but what came back
         if x == O:
-            fresh = bounds[G] * bounds[N] * bounds[K] * bounds[P] * bounds[Q]
+            fresh = bounds[0] - bounds[0] + 1
+            for d in range(DIM_COUNT):
+                if relevant[O][d] == 1:
+                    fresh *= bounds[d]
         for m in range(1, levels + 1):
             if m < levels and keeps[m][x] == 0:
                 continue
@@ -536,7 +539,7 @@ def count(
                 back = merged - fresh  # of tiles that were here before, to one of the units that share each
                 writes[q][x] += up
                 reads[q][x] += back + up - merged
-                returns[m][x] = up
+                returns[m][x] = each
                 arrivals[m][x] = back
                 if m < levels:
                     reads[m][x] += each

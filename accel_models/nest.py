@@ -8,6 +8,8 @@ from mappings.layer import COUPLING, DIMS, MAC_OPS, WINDOW_OPS, Layer, Op
 
 #: The operators that the array runs as a loop nest; the others only change the layout or the addresses.
 LOOP_OPS = MAC_OPS | WINDOW_OPS | {Op.ADD, Op.MUL, Op.ACT, Op.SOFTMAX, Op.LAYERNORM}
+#: One pass over the channels of each place; K and C of the layer are the same channels.
+ROW_OPS = frozenset({Op.SOFTMAX, Op.LAYERNORM})
 _TWO_OPERANDS = MAC_OPS | {Op.ADD, Op.MUL}
 
 Window = tuple[int, int, int, int, int, int]
@@ -25,7 +27,18 @@ def relevance(op: Op) -> tuple[tuple[int, ...], ...]:
         weights |= {"N"}  # the second operand is an activation: one matrix for each of the batch
     if op in (Op.ADD, Op.MUL):
         weights = COUPLING["I"] - {"R", "S"}
-    return tuple(tuple(int(dim in dims) for dim in DIMS) for dims in (COUPLING["I"], weights, COUPLING["O"]))
+    outputs = COUPLING["O"]
+    if op in ROW_OPS:
+        outputs = outputs - {"K"} | {"C"}
+    return tuple(tuple(int(dim in dims) for dim in DIMS) for dims in (COUPLING["I"], weights, outputs))
+
+
+def bounds_of(layer: Layer) -> tuple[int, ...]:
+    """Extents of the 8 loops, one step an element: an operator over rows (K = C) walks its channels once, as C."""
+    bounds = dict(layer.bounds)
+    if layer.op in ROW_OPS:
+        bounds["K"] = 1
+    return tuple(bounds.values())
 
 
 def windows_of(layer: Layer) -> tuple[Window, Window]:
@@ -65,4 +78,4 @@ class Nest:
     @property
     def bounds(self) -> tuple[int, ...]:
         """Extents of the 8 dims."""
-        return tuple(self.layer.bounds.values())
+        return bounds_of(self.layer)

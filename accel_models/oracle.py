@@ -43,10 +43,10 @@ def weight_element(layer: Layer, at: Index) -> Element | None:
     return (g, k, c, r, s) if layer.op in MAC_OPS else None
 
 
-def output_element(_layer: Layer, at: Index) -> Element:
+def output_element(layer: Layer, at: Index) -> Element:
     """The output element that one iteration adds to."""
-    g, n, k, _, p, q, _, _ = at
-    return (n, g, k, p, q)
+    g, n, k, c, p, q, _, _ = at
+    return (n, g, c if layer.op in (Op.SOFTMAX, Op.LAYERNORM) else k, p, q)
 
 
 TOUCH = (input_element, weight_element, output_element)
@@ -124,13 +124,10 @@ class Oracle:
 
     def _depends(self, x: int, d: int) -> bool:
         """Whether an operator's tensor is indexed by a dim: shown by the element that another index touches."""
-        names = "GNKCPQRS"
         if x == 0:
-            return names[d] in "GNCPQRS"
-        if x == 2:
-            return names[d] in "GNKPQ"
+            return "GNKCPQRS"[d] != "K"  # every window slides, even where this one does not reach the next row
         one = tuple(int(e == d) for e in range(8))
-        return weight_element(self.layer, one) != weight_element(self.layer, (0,) * 8)
+        return TOUCH[x](self.layer, one) != TOUCH[x](self.layer, (0,) * 8)
 
     @staticmethod
     def _unit_prefix(unit: tuple[tuple[int, ...], ...], m: int) -> tuple[tuple[int, ...], ...]:
