@@ -121,8 +121,9 @@ class Traffic:
             if not advances:
                 return tile.mapped  # Q4: ragged tiles are charged as full ones
             if tile.unique == 0:
+                what = "a step brings nothing new: the level above hands down more than its steady tile"
                 raise SpecError(
-                    Fault(self.level.place, "a step of a TemporalMap brings no new element", "offset of 1 or more")
+                    Fault(self.level.place, what, "maps above whose strided tiles end where their dim ends")
                 )
             return tile.unique
         whole = tile.edge_mapped if ragged else tile.mapped

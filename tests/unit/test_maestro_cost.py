@@ -257,3 +257,13 @@ def test_restarted_inner_loops_fetch_whole_tiles() -> None:
     (row,) = rows(network(layer("K: 1, C: 2, R: 3, S: 1, Y: 5, X: 1", flow)), hardware(1))
     # Each channel: a tile of 3 rows, then 2 steps of 1 new row.
     assert row.input.l2_reads == 2 * (3 + 2 * 1)
+
+
+def test_a_strided_edge_that_outgrows_its_tile_is_refused() -> None:
+    # Y: tiles of 1 every 3 rows; the last of 10 starts at row 27 and leaves row 28 of 29: MAESTRO hands down all 29.
+    flow = (
+        "SpatialMap(3,1) Y; TemporalMap(1,1) C; TemporalMap(1,1) R; TemporalMap(1,1) S; Cluster(2,P);"
+        "TemporalMap(1,1) Y; SpatialMap(1,1) C;"
+    )
+    with pytest.raises(SpecError, match="a step brings nothing new"):
+        rows(network(layer("C: 4, R: 1, S: 1, Y: 29, X: 14", flow, "DSCONV", stride=3)), hardware(8))
