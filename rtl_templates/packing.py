@@ -7,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from accel_models.array_timing import ROW_STATIONARY_TAPS
 from accel_models.template import ArrayKind
 from mappings.errors import Fault, SpecError
 
@@ -60,7 +61,26 @@ def _by_channel(rows: int, cols: int, weight: IntArray) -> IntArray:
     return np.concatenate([block.transpose(2, 3, 1, 0).reshape(-1, cols) for block in blocks])
 
 
+def _by_row(rows: int, cols: int, weight: IntArray) -> IntArray:
+    """Output groups, chunks of filter columns, blocks of input channels, passes, PE rows, filter columns.
+
+    A pass takes the next ``rows`` of a block's (channel, filter row) pairs.
+    """
+    lanes = max(rows, cols)
+    full = _padded(weight, 0, cols)
+    K, C, R, S = full.shape
+    words = []
+    for group in full.reshape(K // cols, cols, C, R, S):
+        for column in range(0, S, ROW_STATIONARY_TAPS):
+            for block in range(0, C, lanes):
+                part = group[:, block : block + lanes, :, column : column + ROW_STATIONARY_TAPS]
+                pairs = _padded(part.reshape(cols, -1, part.shape[3]), 1, rows)
+                words.append(pairs.transpose(1, 2, 0).reshape(-1, cols))
+    return np.concatenate(words)
+
+
 _PACKERS = {
+    ArrayKind.ROW_STATIONARY: _by_row,
     ArrayKind.OUTPUT_STATIONARY: _by_channel,
     ArrayKind.LOOP_TILE: _by_pass,
     ArrayKind.CHANNEL_PARALLEL: _by_pass,

@@ -23,6 +23,7 @@ KINDS = [
     ArrayKind.CHANNEL_PARALLEL,
     ArrayKind.LOOP_TILE,
     ArrayKind.OUTPUT_STATIONARY,
+    ArrayKind.ROW_STATIONARY,
 ]
 #: rows, cols, act_bits, weight_bits, acc_bits
 SHAPES = [(4, 4, 8, 8, 32), (8, 4, 4, 4, 32), (4, 8, 16, 8, 48)]

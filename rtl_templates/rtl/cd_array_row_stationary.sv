@@ -1,0 +1,538 @@
+// Row-stationary array (Eyeriss): PE row = one filter row of one input channel, PE column = one output row.
+//
+// A filter row stays in its PE row for a whole sweep over the output columns, for Cols output channels. The PE slides
+// along its input row: a window of a few pixels is kept, and only the new pixels are read, each word once for all the
+// PEs on its diagonals (which find it by counting, as Eyeriss' PEs do by tag). Products are added down the columns; the
+// column's foot adds the filter columns. All (channel, filter row) pairs of a block of Lanes channels are dealt out to
+// the PE rows in order, so that no PE row idles, whatever the height of the filter: a taller one is folded.
+//
+// Everything moves in steps of one output column. While a step computes (output channels x taps cycles), the words of the
+// next step are read, and the sums of the former step leave, one word for each output row. The longest of the three sets
+// the step's length, and a pass lasts no less than it takes to read the next pass's weights (Rows x taps words).
+module cd_array_row_stationary
+  import cd_types_pkg::tile_cmd_t;
+#(
+  parameter  int unsigned Rows  = 16,
+  parameter  int unsigned Cols  = 16,
+  parameter  int unsigned ActW  = 8,
+  parameter  int unsigned WgtW  = 8,
+  parameter  int unsigned AccW  = 32,
+  parameter  int unsigned IbAw  = 12,
+  parameter  int unsigned WbAw  = 12,
+  parameter  int unsigned AbAw  = 12,
+  localparam int unsigned Lanes = Rows > Cols ? Rows : Cols
+) (
+  input  logic                       clk_i,
+  input  logic                       rst_ni,
+  input  logic                       cmd_valid_i,
+  output logic                       cmd_ready_o,
+  input  tile_cmd_t                  cmd_i,
+  output logic                       done_o,
+  output logic                       ib_req_o,
+  output logic [IbAw-1:0]            ib_addr_o,
+  input  logic [Lanes-1:0][ActW-1:0] ib_data_i,
+  output logic                       wb_req_o,
+  output logic [WbAw-1:0]            wb_addr_o,
+  input  logic [Cols-1:0][WgtW-1:0]  wb_data_i,
+  output logic                       acc_valid_o,
+  output logic                       acc_first_o,
+  output logic [AbAw-1:0]            acc_addr_o,
+  output logic [Lanes-1:0]           acc_mask_o,
+  output logic [Lanes-1:0][AccW-1:0] acc_data_o
+);
+
+  localparam int unsigned Taps   = 4;
+  localparam int unsigned Slots  = 2 * Taps;
+  localparam int unsigned TapW   = $clog2(Taps);
+  localparam int unsigned SlotW  = $clog2(Slots);
+  localparam int unsigned RowW   = $clog2(Rows);
+  localparam int unsigned ColW   = $clog2(Cols);
+  localparam int unsigned LaneW  = $clog2(Lanes);
+  localparam int unsigned KSubW  = Lanes > Cols ? $clog2(Lanes / Cols) : 1;
+  localparam int unsigned CountW = $clog2(Lanes + 1) + 1;
+  localparam int unsigned ProdW  = ActW + WgtW;
+  localparam int unsigned SumW   = ProdW + $clog2(Rows);
+
+  localparam int unsigned LevelsPerStage = 2;
+  localparam int unsigned TreeStages     = ($clog2(Rows) + LevelsPerStage - 1) / LevelsPerStage;
+  localparam int unsigned ReadStage      = 2;               // from a step's first operation to its window's read
+  localparam int unsigned SumStage       = 4 + TreeStages;  // ... to the foot of the column
+
+  if (Rows < 4 || Cols < 4 || 2 ** $clog2(Rows) != Rows || 2 ** $clog2(Cols) != Cols) begin : gen_check
+    $error("cd_array_row_stationary: Rows and Cols must be powers of two, 4 or more");
+  end
+
+  // What a step's sums need to be written.
+  typedef struct packed {
+    logic             tile_last, red_first;
+    logic [ColW-1:0]  channel_last, row_last;
+    logic [KSubW-1:0] k_sub;
+  } out_t;
+
+  // One operation of all PEs.
+  typedef struct packed {
+    logic             valid, first, last;  // first and last tap
+    logic             half;                // of the collection registers
+    logic             bank;                // of the filter spads
+    logic [SlotW-1:0] slot;
+    logic [TapW-1:0]  tap;
+    logic [ColW-1:0]  channel;
+  } op_t;
+
+  logic      busy_q, start;
+  tile_cmd_t cmd_q;
+
+  assign cmd_ready_o = !busy_q;
+  assign start       = cmd_valid_i && cmd_ready_o;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      busy_q <= 1'b0;
+      cmd_q  <= '0;
+    end else if (start) begin
+      busy_q <= 1'b1;
+      cmd_q  <= cmd_i;
+    end else if (done_o) begin
+      busy_q <= 1'b0;
+    end
+  end
+
+  // ---- set-up: products, and the first pair of each PE row ----
+  logic            ready, ready_q, go;
+  logic [IbAw-1:0] plane, pad_words, pixel_row, unused_tap_row;
+  logic [AbAw-1:0] pixels;
+
+  cd_tile_setup #(
+    .IbAw(IbAw),
+    .PxW (AbAw)
+  ) u_setup (
+    .clk_i,
+    .rst_ni,
+    .start_i    (start),
+    .cmd_i      (cmd_q),
+    .ready_o    (ready),
+    .plane_o    (plane),
+    .pad_words_o(pad_words),
+    .tap_row_o  (unused_tap_row),
+    .pixel_row_o(pixel_row),
+    .pixels_o   (pixels)
+  );
+
+  logic              deal_q;       // pairs are being dealt
+  logic [RowW-1:0]   deal_row_q;
+  logic [CountW-1:0] deal_lane_q;  // after the last row: the distance between passes
+  logic [7:0]        deal_r_q;
+  logic [15:0]       deal_offset_q, taps_offset_q;
+  logic [16:0]       rows_full_q, rows_last_q;
+  logic [7:0]        tag_step;
+  logic [ColW-1:0]   row_last_index;
+
+  assign tag_step       = cmd_q.r == 8'd1 ? 8'd1 : cmd_q.stride_h;
+  assign row_last_index = ColW'(cmd_q.p - 16'd1);
+  assign go             = (ready || ready_q) && !deal_q;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      ready_q       <= 1'b0;
+      deal_q        <= 1'b0;
+      deal_row_q    <= '0;
+      deal_lane_q   <= '0;
+      deal_r_q      <= '0;
+      deal_offset_q <= '0;
+      taps_offset_q <= '0;
+      rows_full_q   <= '0;
+      rows_last_q   <= '0;
+    end else begin
+      ready_q <= (ready || ready_q) && !go;
+      if (start) begin
+        deal_q        <= 1'b1;
+        deal_row_q    <= '0;
+        deal_lane_q   <= '0;
+        deal_r_q      <= '0;
+        deal_offset_q <= '0;
+      end else if (deal_q) begin
+        deal_q     <= deal_row_q != RowW'(Rows - 1);
+        deal_row_q <= deal_row_q + 1'b1;
+        if (deal_r_q == cmd_q.r - 8'd1) begin
+          deal_r_q      <= '0;
+          deal_offset_q <= '0;
+          deal_lane_q   <= deal_lane_q + 1'b1;
+        end else begin
+          deal_r_q      <= deal_r_q + 8'd1;
+          deal_offset_q <= deal_offset_q + 16'(cmd_q.dilation_h);
+        end
+        taps_offset_q <= 16'(cmd_q.r) * 16'(cmd_q.dilation_h);
+        rows_full_q   <= 17'({tag_step, ColW'(0)}) - 17'(tag_step) + 17'(taps_offset_q) - 17'(cmd_q.dilation_h) + 17'd1;
+        rows_last_q   <= 17'(row_last_index) * 17'(tag_step) + 17'(taps_offset_q) - 17'(cmd_q.dilation_h) + 17'd1;
+      end
+    end
+  end
+
+  // ---- steps: one is read while the former one computes ----
+  logic              read_valid, pass_first, red_first, tile_last, read_done, word, row_first, ib_req;
+  logic              block_start, pass_step, load_valid, load_restart;
+  logic [TapW-1:0]   tap_last, load_tap_last;
+  logic [ColW-1:0]   channel_last, row_last;
+  logic [KSubW-1:0]  k_sub;
+  logic [AbAw-1:0]   ab_addr;
+  logic [SlotW-1:0]  base, slot;
+  logic [CountW-1:0] next_lane;
+  logic              step_end;
+
+  cd_row_walker #(
+    .Lanes(Lanes),
+    .Cols (Cols),
+    .Taps (Taps),
+    .Slots(Slots),
+    .IbAw (IbAw),
+    .AbAw (AbAw)
+  ) u_walker (
+    .clk_i,
+    .rst_ni,
+    .start_i        (go),
+    .cmd_i          (cmd_q),
+    .plane_i        (plane),
+    .pad_words_i    (pad_words),
+    .pixel_row_i    (pixel_row),
+    .pixels_i       (pixels),
+    .rows_full_i    (rows_full_q),
+    .rows_last_i    (rows_last_q),
+    .next_lane_i    (next_lane),
+    .step_i         (step_end),
+    .block_start_o  (block_start),
+    .pass_step_o    (pass_step),
+    .valid_o        (read_valid),
+    .pass_first_o   (pass_first),
+    .red_first_o    (red_first),
+    .tile_last_o    (tile_last),
+    .tap_last_o     (tap_last),
+    .channel_last_o (channel_last),
+    .row_last_o     (row_last),
+    .k_sub_o        (k_sub),
+    .ab_addr_o      (ab_addr),
+    .base_o         (base),
+    .load_valid_o   (load_valid),
+    .load_restart_o (load_restart),
+    .load_tap_last_o(load_tap_last),
+    .read_done_o    (read_done),
+    .word_o         (word),
+    .row_first_o    (row_first),
+    .slot_o         (slot),
+    .ib_req_o       (ib_req),
+    .ib_addr_o
+  );
+
+  assign ib_req_o = ib_req;
+
+  logic             first_read_q;  // the tile's first step is read; none computes
+  logic             run_q;         // a step computes
+  logic             op_done_q;     // ... and has issued all its operations
+  logic             op_last, loading, load, pass_begin_q, half_q, bank_q;
+  logic [TapW-1:0]  tap_q, tap_last_q;
+  logic [ColW-1:0]  channel_q, min_more_q;
+  logic [SlotW-1:0] base_q;
+  out_t             out_q;
+  logic [AbAw-1:0]  out_addr_q;
+
+  assign op_last  = tap_q == tap_last_q && channel_q == out_q.channel_last;
+  assign step_end = (read_valid || run_q) && read_done && (!run_q || op_done_q || op_last) && min_more_q == '0 &&
+                    !(read_valid && pass_first && loading);
+  // Weights are read from the first cycle of a pass, for the pass after it; before the first pass, for that.
+  assign load     = first_read_q || (pass_begin_q && load_valid);
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      first_read_q <= 1'b0;
+      run_q        <= 1'b0;
+      op_done_q    <= 1'b0;
+      pass_begin_q <= 1'b0;
+      half_q       <= 1'b0;
+      bank_q       <= 1'b1;
+      tap_q        <= '0;
+      tap_last_q   <= '0;
+      channel_q    <= '0;
+      min_more_q   <= '0;
+      base_q       <= '0;
+      out_addr_q   <= '0;
+      out_q        <= '0;
+    end else begin
+      first_read_q <= go;
+      pass_begin_q <= step_end && read_valid && pass_first;
+      if (go || step_end) min_more_q <= ColW'(Cols - 1);
+      else if (min_more_q != '0) min_more_q <= min_more_q - 1'b1;
+      if (step_end) begin
+        run_q      <= read_valid;
+        op_done_q  <= 1'b0;
+        half_q     <= !half_q;
+        bank_q     <= bank_q ^ (read_valid && pass_first);
+        tap_q      <= '0;
+        tap_last_q <= tap_last;
+        channel_q  <= '0;
+        base_q     <= base;
+        out_addr_q <= ab_addr;
+        out_q      <= '{
+            tile_last:    tile_last,
+            red_first:    red_first,
+            channel_last: channel_last,
+            row_last:     row_last,
+            k_sub:        k_sub
+        };
+      end else if (run_q && !op_done_q) begin
+        op_done_q <= op_last;
+        tap_q     <= tap_q == tap_last_q ? '0 : tap_q + 1'b1;
+        if (tap_q == tap_last_q) channel_q <= channel_q + 1'b1;
+      end
+    end
+  end
+
+  op_t                op;
+  op_t [SumStage-1:0] op_q;
+
+  assign op = '{
+      valid:   run_q && !op_done_q,
+      first:   tap_q == '0,
+      last:    tap_q == tap_last_q,
+      half:    half_q,
+      bank:    bank_q,
+      slot:    base_q + SlotW'(tap_q),
+      tap:     tap_q,
+      channel: channel_q
+  };
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) op_q <= '0;
+    else op_q <= {op_q[SumStage-2:0], op};
+  end
+
+  // ---- weights ----
+  logic            wgt_we, wgt_bank;
+  logic [RowW-1:0] wgt_row;
+  logic [TapW-1:0] wgt_tap;
+
+  cd_row_weights #(
+    .Rows(Rows),
+    .Taps(Taps),
+    .WbAw(WbAw)
+  ) u_weights (
+    .clk_i,
+    .rst_ni,
+    .load_i    (load),
+    .restart_i (first_read_q || load_restart),
+    .tap_last_i(first_read_q ? tap_last : load_tap_last),
+    .base_i    (WbAw'(cmd_q.wb_base)),
+    .loading_o (loading),
+    .wb_req_o,
+    .wb_addr_o,
+    .we_o      (wgt_we),
+    .bank_o    (wgt_bank),
+    .row_o     (wgt_row),
+    .tap_o     (wgt_tap)
+  );
+
+  // ---- rows of PEs ----
+  logic                                 read_q;
+  logic [1:0][SlotW-1:0]                slot_q;
+  logic [Cols-1:0][Rows-1:0][ProdW-1:0] products;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      read_q <= 1'b0;
+      slot_q <= '0;
+    end else begin
+      read_q <= ib_req;
+      slot_q <= {slot_q[0], slot};
+    end
+  end
+
+  for (genvar i = 0; i < int'(Rows); i++) begin : gen_row
+    logic             match;
+    logic [ColW-1:0]  match_col;
+    logic [LaneW-1:0] lane, lane_q;
+    logic [1:0]       match_q;
+    logic [ColW-1:0]  col_q, col_d_q;
+    logic [ActW-1:0]  act_q;
+    logic [WgtW-1:0]  weight;
+    logic [CountW-1:0] row_next_lane;
+
+    cd_row_config #(
+      .Lanes(Lanes),
+      .Cols (Cols)
+    ) u_config (
+      .clk_i,
+      .rst_ni,
+      .load_i        (deal_q && deal_row_q == RowW'(i)),
+      .load_lane_i   (LaneW'(deal_lane_q)),
+      .load_r_i      (deal_r_q),
+      .load_offset_i (deal_offset_q),
+      .restart_i     (block_start),
+      .step_i        (pass_step),
+      .delta_lane_i  (deal_lane_q),
+      .delta_r_i     (deal_r_q),
+      .delta_offset_i(deal_offset_q),
+      .taps_i        (cmd_q.r),
+      .taps_offset_i (taps_offset_q),
+      .lane_o        (lane),
+      .next_lane_o   (row_next_lane),
+      .word_i        (word),
+      .row_first_i   (row_first),
+      .tag_step_i    (tag_step),
+      .match_o       (match),
+      .col_o         (match_col)
+    );
+
+    always_ff @(posedge clk_i or negedge rst_ni) begin
+      if (!rst_ni) begin
+        lane_q  <= '0;
+        match_q <= '0;
+        col_q   <= '0;
+        col_d_q <= '0;
+      end else begin
+        lane_q  <= lane;
+        match_q <= {match_q[0], match};
+        col_q   <= match_col;
+        col_d_q <= col_q;
+      end
+    end
+
+    if (i == 0) begin : gen_first_pair
+      assign next_lane = row_next_lane;
+    end else begin : gen_other_pair
+      logic unused_next_lane;
+      assign unused_next_lane = ^row_next_lane;
+    end
+
+    always_ff @(posedge clk_i) act_q <= read_q ? ib_data_i[lane_q] : '0;
+
+    cd_filter_spad #(
+      .Cols(Cols),
+      .WgtW(WgtW),
+      .Taps(Taps)
+    ) u_spad (
+      .clk_i,
+      .we_i     (wgt_we && wgt_row == RowW'(i)),
+      .we_bank_i(wgt_bank),
+      .we_tap_i (wgt_tap),
+      .word_i   (wb_data_i),
+      .bank_i   (op_q[ReadStage-1].bank),
+      .tap_i    (op_q[ReadStage-1].tap),
+      .channel_i(op_q[ReadStage-1].channel),
+      .weight_o (weight)
+    );
+
+    for (genvar j = 0; j < int'(Cols); j++) begin : gen_pe
+      cd_row_pe #(
+        .ActW (ActW),
+        .WgtW (WgtW),
+        .Slots(Slots)
+      ) u_pe (
+        .clk_i,
+        .we_i       (match_q[1] && col_d_q == ColW'(j)),
+        .slot_i     (slot_q[1]),
+        .act_i      (act_q),
+        .read_slot_i(op_q[ReadStage-1].slot),
+        .weight_i   (weight),
+        .product_o  (products[j][i])
+      );
+    end
+  end
+
+  // ---- columns ----
+  logic [Cols-1:0][1:0][Cols-1:0][AccW-1:0] words;
+
+  for (genvar j = 0; j < int'(Cols); j++) begin : gen_col
+    logic [SumW-1:0] sum;
+
+    cd_adder_tree #(
+      .Inputs        (Rows),
+      .InW           (ProdW),
+      .LevelsPerStage(LevelsPerStage)
+    ) u_tree (
+      .clk_i,
+      .data_i(products[j]),
+      .sum_o (sum)
+    );
+
+    cd_row_collect #(
+      .Cols(Cols),
+      .SumW(SumW),
+      .AccW(AccW)
+    ) u_collect (
+      .clk_i,
+      .valid_i  (op_q[SumStage-1].valid),
+      .first_i  (op_q[SumStage-1].first),
+      .last_i   (op_q[SumStage-1].last),
+      .half_i   (op_q[SumStage-1].half),
+      .channel_i(op_q[SumStage-1].channel),
+      .sum_i    (sum),
+      .words_o  (words[j])
+    );
+  end
+
+  // ---- one word a cycle leaves ----
+  localparam int unsigned OutStages = SumStage;  // from a step's end to its last sum's register
+
+  logic [OutStages-1:0] end_q, end_half_q;
+  out_t [OutStages-1:0] end_out_q;
+  logic [OutStages-1:0][AbAw-1:0] end_addr_q;
+  out_t                 write_q;
+  logic                 write_run_q, write_half_q, write_last;
+  logic [ColW-1:0]      write_row_q;
+  logic [AbAw-1:0]      write_addr_q;
+
+  assign write_last = write_row_q == write_q.row_last;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      end_q        <= '0;
+      end_half_q   <= '0;
+      end_out_q    <= '0;
+      end_addr_q   <= '0;
+      write_q      <= '0;
+      write_run_q  <= 1'b0;
+      write_half_q <= 1'b0;
+      write_row_q  <= '0;
+      write_addr_q <= '0;
+    end else begin
+      end_q      <= {end_q[OutStages-2:0], step_end && run_q};
+      end_half_q <= {end_half_q[OutStages-2:0], half_q};
+      end_out_q  <= {end_out_q[OutStages-2:0], out_q};
+      end_addr_q <= {end_addr_q[OutStages-2:0], out_addr_q};
+      if (end_q[OutStages-1]) begin
+        write_run_q  <= 1'b1;
+        write_q      <= end_out_q[OutStages-1];
+        write_half_q <= end_half_q[OutStages-1];
+        write_row_q  <= '0;
+        write_addr_q <= end_addr_q[OutStages-1];
+      end else if (write_run_q) begin
+        write_run_q  <= !write_last;
+        write_row_q  <= write_row_q + 1'b1;
+        write_addr_q <= write_addr_q + AbAw'(cmd_q.q);
+      end
+    end
+  end
+
+  logic [Cols-1:0][AccW-1:0] word_out;
+
+  always_comb begin
+    word_out = words[write_row_q][write_half_q];
+    // Channels beyond the tile's have not been computed: zeros, as their weights are.
+    for (int unsigned m = 0; m < Cols; m++) begin
+      if (ColW'(m) > write_q.channel_last) word_out[m] = '0;
+    end
+  end
+
+  assign acc_valid_o = write_run_q;
+  assign acc_first_o = write_q.red_first && !cmd_q.accumulate;
+  assign acc_addr_o  = write_addr_q;
+  assign acc_data_o  = {(Lanes / Cols) {word_out}};
+  assign done_o      = write_run_q && write_last && write_q.tile_last;
+
+  cd_lane_mask #(
+    .Lanes(Lanes),
+    .Cols (Cols)
+  ) u_mask (
+    .sub_i (write_q.k_sub),
+    .mask_o(acc_mask_o)
+  );
+
+endmodule

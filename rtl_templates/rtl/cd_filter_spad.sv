@@ -1,0 +1,33 @@
+// The filter row of one row of PEs, for Cols output channels: one bank in use, one being filled for the next pass.
+//
+// All PEs of a row use the same weight in the same cycle, so that one spad serves them (Eyeriss keeps a copy in each PE,
+// because its PEs run on their own). The weight is registered.
+module cd_filter_spad #(
+  parameter  int unsigned Cols = 16,
+  parameter  int unsigned WgtW = 8,
+  parameter  int unsigned Taps = 4,
+  localparam int unsigned TapW = $clog2(Taps),
+  localparam int unsigned ColW = $clog2(Cols)
+) (
+  input  logic                      clk_i,
+  input  logic                      we_i,
+  input  logic                      we_bank_i,
+  input  logic [TapW-1:0]           we_tap_i,
+  input  logic [Cols-1:0][WgtW-1:0] word_i,
+  input  logic                      bank_i,
+  input  logic [TapW-1:0]           tap_i,
+  input  logic [ColW-1:0]           channel_i,
+  output logic [WgtW-1:0]           weight_o
+);
+
+  logic [1:0][Taps-1:0][Cols-1:0][WgtW-1:0] mem_q;
+  logic [WgtW-1:0]                          weight_q;
+
+  always_ff @(posedge clk_i) begin
+    if (we_i) mem_q[we_bank_i][we_tap_i] <= word_i;
+    weight_q <= mem_q[bank_i][tap_i][channel_i];
+  end
+
+  assign weight_o = weight_q;
+
+endmodule

@@ -1,0 +1,288 @@
+// The loop nest of a tile in the row-stationary array, and the input words of each step:
+//
+//   for each group of Cols output rows
+//     for each group of Cols output channels
+//       for each chunk of up to Taps filter columns
+//         for each block of Lanes input channels
+//           for each Rows (channel, filter row) pairs of the block              -- one pass
+//             for each output column                                            -- one step
+//               for each input column that the step adds to the windows, for each input row: one word
+//
+// Consecutive windows overlap where the dilation is one and the stride below the chunk's taps: then a step reads stride
+// columns only; otherwise it reads one for each tap. step_i leaves a step, whose words must all have been read.
+module cd_row_walker
+  import cd_types_pkg::tile_cmd_t;
+#(
+  parameter  int unsigned Lanes  = 16,
+  parameter  int unsigned Cols   = 16,
+  parameter  int unsigned Taps   = 4,    // filter columns of a pass
+  parameter  int unsigned Slots  = 8,    // of a window ring: twice the taps
+  parameter  int unsigned IbAw   = 12,
+  parameter  int unsigned AbAw   = 12,
+  localparam int unsigned TapW   = $clog2(Taps),
+  localparam int unsigned SlotW  = $clog2(Slots),
+  localparam int unsigned KSubW  = Lanes > Cols ? $clog2(Lanes / Cols) : 1,
+  localparam int unsigned ColW   = $clog2(Cols),
+  localparam int unsigned CountW = $clog2(Lanes + 1) + 1
+) (
+  input  logic              clk_i,
+  input  logic              rst_ni,
+  input  logic              start_i,
+  input  tile_cmd_t         cmd_i,
+  input  logic [IbAw-1:0]   plane_i,
+  input  logic [IbAw-1:0]   pad_words_i,
+  input  logic [IbAw-1:0]   pixel_row_i,    // stride_h * in_w
+  input  logic [AbAw-1:0]   pixels_i,       // p * q
+  input  logic [16:0]       rows_full_i,    // input rows under Cols output rows
+  input  logic [16:0]       rows_last_i,    // ... under those of the last group
+  input  logic [CountW-1:0] next_lane_i,    // first channel of the block's next pass, if it has one
+  input  logic              step_i,
+  // Row configuration: of the pass that begins after this cycle.
+  output logic              block_start_o,
+  output logic              pass_step_o,
+  // The step.
+  output logic              valid_o,
+  output logic              pass_first_o,   // the step is the first of its pass
+  output logic              red_first_o,    // the pass is the first of its reduction
+  output logic              tile_last_o,    // the step is the last of the tile
+  output logic [TapW-1:0]   tap_last_o,     // taps of the chunk, less one
+  output logic [ColW-1:0]   channel_last_o, // output channels of the group, less one
+  output logic [ColW-1:0]   row_last_o,     // output rows of the group, less one
+  output logic [KSubW-1:0]  k_sub_o,
+  output logic [AbAw-1:0]   ab_addr_o,      // of the column's first output row
+  output logic [SlotW-1:0]  base_o,         // slot of the window's first tap
+  // The pass after the one that the step before this one belongs to (what weights are loaded for).
+  output logic              load_valid_o,
+  output logic              load_restart_o, // its weights are the tile's first
+  output logic [TapW-1:0]   load_tap_last_o,
+  // The word.
+  output logic              read_done_o,    // no words of this step follow after this cycle
+  output logic              word_o,
+  output logic              row_first_o,
+  output logic [SlotW-1:0]  slot_o,
+  output logic              ib_req_o,
+  output logic [IbAw-1:0]   ib_addr_o
+);
+
+  localparam int unsigned CoordW = 26;
+
+  typedef struct packed {
+    logic [15:0]              p_left;     // output rows, this group included
+    logic signed [CoordW-1:0] h;          // input row 0 of the group
+    logic [IbAw-1:0]          h_words;
+    logic [AbAw-1:0]          ab_row;
+    logic [15:0]              k_left;
+    logic [KSubW-1:0]         k_sub;
+    logic [AbAw-1:0]          ab_block;
+    logic [7:0]               s_left;     // filter columns, this chunk included
+    logic [CoordW-1:0]        s_offset;   // the chunk's first input column under output column 0
+    logic [15:0]              c_left;
+    logic [IbAw-1:0]          block;
+    logic                     red_first;
+    logic                     tile_first; // first pass of a group of output rows
+  } pass_t;
+
+  typedef struct packed {
+    logic [15:0]       x_left;    // output columns after this one
+    logic [AbAw-1:0]   x;
+    logic [SlotW-1:0]  base;
+    logic [CoordW-1:0] start;     // first input column that the step reads
+  } step_t;
+
+  pass_t pass_q, pass_d, pass_next, pass_zero;
+  step_t step_q, step_d;
+  logic  valid_q, valid_d;
+
+  logic pass_end, pairs_last, c_last, s_last, k_last, p_last, tile_end, overlap;
+
+  function automatic logic [TapW-1:0] taps_of(logic [7:0] left);
+    return left > 8'(Taps) ? TapW'(Taps - 1) : TapW'(left - 8'd1);
+  endfunction
+
+  assign pairs_last = pass_q.c_left > 16'(Lanes) ? next_lane_i >= CountW'(Lanes) : next_lane_i >= CountW'(pass_q.c_left);
+  assign c_last     = pass_q.c_left <= 16'(Lanes);
+  assign s_last     = pass_q.s_left <= 8'(Taps);
+  assign k_last     = pass_q.k_left <= 16'(Cols);
+  assign p_last     = pass_q.p_left <= 16'(Cols);
+  assign tile_end   = pairs_last && c_last && s_last && k_last && p_last;
+  assign pass_end   = step_q.x_left == '0;
+  assign overlap    = cmd_i.dilation_w == 8'd1 && cmd_i.stride_w <= 8'(taps_of(pass_q.s_left));
+
+  // ---- passes ----
+  always_comb begin
+    pass_zero            = '0;
+    pass_zero.p_left     = cmd_i.p;
+    pass_zero.h          = -CoordW'(cmd_i.pad_top);
+    pass_zero.k_left     = cmd_i.k;
+    pass_zero.ab_block   = AbAw'(cmd_i.ab_base);
+    pass_zero.s_left     = cmd_i.s;
+    pass_zero.c_left     = cmd_i.c;
+    pass_zero.block      = IbAw'(cmd_i.ib_base) - pad_words_i - IbAw'(cmd_i.pad_left);
+    pass_zero.red_first  = 1'b1;
+    pass_zero.tile_first = 1'b1;
+
+    pass_next            = pass_q;
+    pass_next.red_first  = 1'b0;
+    pass_next.tile_first = 1'b0;
+    if (pairs_last) begin
+      pass_next.c_left = pass_q.c_left - 16'(Lanes);
+      pass_next.block  = pass_q.block + plane_i;
+      if (c_last) begin
+        pass_next.c_left   = pass_zero.c_left;
+        pass_next.block    = pass_zero.block;
+        pass_next.s_left   = pass_q.s_left - 8'(Taps);
+        pass_next.s_offset = pass_q.s_offset + CoordW'(cmd_i.dilation_w) * CoordW'(Taps);
+        if (s_last) begin
+          pass_next.s_left    = pass_zero.s_left;
+          pass_next.s_offset  = '0;
+          pass_next.red_first = 1'b1;
+          pass_next.k_left    = pass_q.k_left - 16'(Cols);
+          if (Lanes == Cols || pass_q.k_sub == KSubW'(Lanes / Cols - 1)) begin
+            pass_next.k_sub    = '0;
+            pass_next.ab_block = pass_q.ab_block + pixels_i;
+          end else begin
+            pass_next.k_sub = pass_q.k_sub + 1'b1;
+          end
+          if (k_last) begin
+            pass_next.k_left     = pass_zero.k_left;
+            pass_next.k_sub      = '0;
+            pass_next.ab_block   = pass_zero.ab_block;
+            pass_next.tile_first = 1'b1;
+            pass_next.p_left     = pass_q.p_left - 16'(Cols);
+            pass_next.h          = pass_q.h + CoordW'({cmd_i.stride_h, ColW'(0)});
+            pass_next.h_words    = pass_q.h_words + (pixel_row_i << ColW);
+            pass_next.ab_row     = pass_q.ab_row + (AbAw'(cmd_i.q) << ColW);
+          end
+        end
+      end
+    end
+  end
+
+  // ---- words ----
+  logic              reading_q, reading_d, row_first_q, row_first_d, col_last, row_last;
+  logic [16:0]       rows, row_left_q, row_left_d;  // input rows after this one
+  logic [TapW-1:0]   col_left_q, col_left_d;        // input columns after this one
+  logic [CoordW-1:0] column_q, column_d;
+  logic [SlotW-1:0]  slot_q, slot_d;
+  logic [IbAw-1:0]   addr, addr_q, row_words;
+  logic signed [CoordW-1:0] h, h_q, w, h_step;
+
+  assign col_last  = col_left_q == '0;
+  assign row_last  = row_left_q == '0;
+  assign h_step    = cmd_i.r == 8'd1 ? CoordW'(cmd_i.stride_h) : CoordW'(1);
+  assign row_words = cmd_i.r == 8'd1 ? pixel_row_i : IbAw'(cmd_i.in_w);
+  assign addr      = row_first_q ? pass_q.block + pass_q.h_words + IbAw'(column_q) : addr_q;
+  assign h         = row_first_q ? pass_q.h : h_q;
+  assign w         = signed'(column_q) - signed'(CoordW'(cmd_i.pad_left));
+
+  // ---- next state ----
+  always_comb begin
+    valid_d       = valid_q;
+    pass_d        = pass_q;
+    step_d        = step_q;
+    reading_d     = reading_q;
+    row_left_d    = row_left_q;
+    row_first_d   = row_first_q;
+    col_left_d    = col_left_q;
+    column_d      = column_q;
+    slot_d        = slot_q;
+    block_start_o = 1'b0;
+    pass_step_o   = 1'b0;
+
+    if (reading_q) begin
+      row_first_d = row_last;
+      row_left_d  = row_last ? rows - 17'd1 : row_left_q - 17'd1;
+      if (row_last) begin
+        slot_d     = slot_q + 1'b1;
+        col_left_d = col_left_q - 1'b1;
+        column_d   = column_q + (overlap ? CoordW'(1) : CoordW'(cmd_i.dilation_w));
+        if (col_last) reading_d = 1'b0;
+      end
+    end
+
+    if (start_i || (step_i && valid_q)) begin
+      if (start_i || pass_end) begin
+        valid_d       = start_i || !tile_end;
+        pass_d        = start_i ? pass_zero : pass_next;
+        step_d.x_left = cmd_i.q - 16'd1;
+        step_d.x      = '0;
+        step_d.base   = slot_d;
+        step_d.start  = pass_d.s_offset;
+        col_left_d    = taps_of(pass_d.s_left);
+        block_start_o = start_i || pairs_last;
+        pass_step_o   = !block_start_o;
+      end else begin
+        step_d.x_left = step_q.x_left - 16'd1;
+        step_d.x      = step_q.x + 1'b1;
+        step_d.base   = overlap ? step_q.base + SlotW'(cmd_i.stride_w) : slot_d;
+        step_d.start  = overlap ? column_d : step_q.start + CoordW'(cmd_i.stride_w);
+        col_left_d    = overlap ? TapW'(cmd_i.stride_w - 8'd1) : taps_of(pass_q.s_left);
+      end
+      column_d    = step_d.start;
+      reading_d   = valid_d;
+      row_first_d = 1'b1;
+      row_left_d  = (pass_d.p_left <= 16'(Cols) ? rows_last_i : rows_full_i) - 17'd1;
+    end
+  end
+
+  assign rows = p_last ? rows_last_i : rows_full_i;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      valid_q     <= 1'b0;
+      pass_q      <= '0;
+      step_q      <= '0;
+      reading_q   <= 1'b0;
+      row_left_q  <= '0;
+      row_first_q <= 1'b0;
+      col_left_q  <= '0;
+      column_q    <= '0;
+      slot_q      <= '0;
+      addr_q      <= '0;
+      h_q         <= '0;
+    end else begin
+      valid_q     <= valid_d;
+      pass_q      <= pass_d;
+      step_q      <= step_d;
+      reading_q   <= reading_d;
+      row_left_q  <= row_left_d;
+      row_first_q <= row_first_d;
+      col_left_q  <= col_left_d;
+      column_q    <= column_d;
+      slot_q      <= slot_d;
+      if (reading_q) begin
+        addr_q <= addr + row_words;
+        h_q    <= h + h_step;
+      end
+    end
+  end
+
+  logic single;  // one step a pass
+  assign single = cmd_i.q == 16'd1;
+
+  assign valid_o         = valid_q;
+  assign pass_first_o    = step_q.x == '0;
+  assign red_first_o     = pass_q.red_first;
+  assign tile_last_o     = tile_end && pass_end;
+  assign tap_last_o      = taps_of(pass_q.s_left);
+  assign channel_last_o  = k_last ? ColW'(pass_q.k_left - 16'd1) : ColW'(Cols - 1);
+  assign row_last_o      = p_last ? ColW'(pass_q.p_left - 16'd1) : ColW'(Cols - 1);
+  assign k_sub_o         = pass_q.k_sub;
+  assign ab_addr_o       = pass_q.ab_block + pass_q.ab_row + step_q.x;
+  assign base_o          = step_q.base;
+  assign load_valid_o    = valid_q && (single || !tile_end);
+  assign load_restart_o  = single ? pass_q.tile_first : pass_next.tile_first;
+  assign load_tap_last_o = taps_of(single ? pass_q.s_left : pass_next.s_left);
+  assign read_done_o     = !reading_q || (row_last && col_last);
+  assign word_o          = reading_q;
+  assign row_first_o     = row_first_q;
+  assign slot_o          = slot_q;
+  assign ib_req_o        = reading_q && !h[CoordW-1] && h < signed'(CoordW'(cmd_i.in_h)) &&
+                           !w[CoordW-1] && w < signed'(CoordW'(cmd_i.in_w));
+  assign ib_addr_o       = addr;
+
+  // Fields of the command that the walk does not use.
+  logic unused_cmd;
+  assign unused_cmd = ^cmd_i;
+
+endmodule
