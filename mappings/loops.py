@@ -1,0 +1,49 @@
+"""Each operator as a loop nest: its bounds, which dims index which tensor, how windows slide."""
+
+from __future__ import annotations
+
+from mappings.layer import COUPLING, DIMS, MAC_OPS, WINDOW_OPS, Layer, Op
+
+#: The operators that the array runs as a loop nest; the others only change the layout or the addresses.
+LOOP_OPS = MAC_OPS | WINDOW_OPS | {Op.ADD, Op.MUL, Op.ACT, Op.SOFTMAX, Op.LAYERNORM}
+#: One pass over the channels of each place; K and C of the layer are the same channels.
+ROW_OPS = frozenset({Op.SOFTMAX, Op.LAYERNORM})
+_TWO_OPERANDS = MAC_OPS | {Op.ADD, Op.MUL}
+
+Window = tuple[int, int, int, int, int, int]
+
+
+def tensors_of(op: Op) -> tuple[int, int, int]:
+    """1 for each of I, W, O that the operator has; W is the second operand of an elementwise operator."""
+    return (1, int(op in _TWO_OPERANDS), 1)
+
+
+def relevance(op: Op) -> tuple[tuple[int, ...], ...]:
+    """For each of I, W, O, 1 for each dim that indexes it."""
+    weights = COUPLING["W"]
+    if op is Op.MATMUL:
+        weights |= {"N"}  # the second operand is an activation: one matrix for each of the batch
+    if op in (Op.ADD, Op.MUL):
+        weights = COUPLING["I"] - {"R", "S"}
+    outputs = COUPLING["O"]
+    if op in ROW_OPS:
+        outputs = outputs - {"K"} | {"C"}
+    return tuple(tuple(int(dim in dims) for dim in DIMS) for dims in (COUPLING["I"], weights, outputs))
+
+
+def bounds_of(layer: Layer) -> tuple[int, ...]:
+    """Extents of the 8 loops, one step an element: an operator over rows (K = C) walks its channels once, as C."""
+    bounds = dict(layer.bounds)
+    if layer.op in ROW_OPS:
+        bounds["K"] = 1
+    return tuple(bounds.values())
+
+
+def windows_of(layer: Layer) -> tuple[Window, Window]:
+    """Rows' and columns' window (see ``formulas.STRIDE``)."""
+    transposed = int(layer.op is Op.TRCONV)
+    top, left, bottom, right = layer.padding
+    return (
+        (layer.stride[0], layer.dilation[0], top, bottom, layer.H, transposed),
+        (layer.stride[1], layer.dilation[1], left, right, layer.W_in, transposed),
+    )
