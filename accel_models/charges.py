@@ -1,9 +1,9 @@
 """What the counted accesses cost: bits, cycles, energy. Written like ``accel_models.formulas`` and compiled with it.
 
 Widths
-    An input or second operand moves at its own width. A sum moves at the accumulator's width while it is partial and at
-    the output's once it is final: the last return of each output into a memory that no other memory shares the
-    reduction with. A memory that receives only final sums stores them at the output's width.
+    An input or second operand moves at its own width. A memory that receives each output once, complete, holds outputs
+    at the output's width; one that receives partial sums holds all at the accumulator's. In the outermost memory the
+    last return of each output is written at the output's width, whatever came before.
 
 Cycles
     ``compute``: one step a cycle. A port moves the bits of a level at its bandwidth, spread over the memories of that
@@ -88,7 +88,10 @@ def bits(
         final = outputs - outputs
         if added == 0 and sharers(q, levels, relevant, profiles) == 1:
             final = outputs
-        sum_width[q] = width[O] if final == up else partial
+        if final != up:
+            sum_width[q] = partial
+            if q > 0:
+                final = outputs - outputs
         up_width = final * width[O] + (up - final) * partial
         write_bits[q][O] = arrivals[q][O] * partial + up_width
         read_bits[q][O] = (back + added) * partial + evicted * sum_width[q]
