@@ -1,4 +1,4 @@
-"""``accel_models.formulas`` compiled: the same source, loaded a second time with each function under ``numba.njit``.
+"""``formulas`` and ``array_formulas`` compiled: the same source, loaded again with each function under ``numba.njit``.
 
 Importing this module imports numba (about half a second) but compiles nothing: each function is compiled at its first
 call, or where another compiled function calls it.
@@ -11,11 +11,12 @@ from types import FunctionType, ModuleType
 
 import numba
 
+from accel_models import array_formulas as _plain_array
 from accel_models import formulas as _plain
 
 
-def _compile(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, _plain.__file__)
+def _compile(name: str, plain: ModuleType) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, plain.__file__)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -27,4 +28,6 @@ def _compile(name: str) -> ModuleType:
 
 
 #: Every function and constant of ``accel_models.formulas``, the functions compiled.
-formulas = _compile("accel_models._compiled_formulas")
+formulas = _compile("accel_models._compiled_formulas", _plain)
+#: The same of ``accel_models.array_formulas``.
+array_formulas = _compile("accel_models._compiled_array_formulas", _plain_array)

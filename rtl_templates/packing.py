@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from accel_models.array_timing import ROW_STATIONARY_TAPS
+from accel_models.array_formulas import ROW_STATIONARY_TAPS
 from accel_models.template import ArrayKind
 from mappings.errors import Fault, SpecError
 

@@ -26,7 +26,7 @@ KINDS = [
     ArrayKind.ROW_STATIONARY,
 ]
 #: rows, cols, act_bits, weight_bits, acc_bits
-SHAPES = [(4, 4, 8, 8, 32), (8, 4, 4, 4, 32), (4, 8, 16, 8, 48)]
+SHAPES = [(8, 8, 8, 8, 32), (8, 4, 4, 4, 32), (4, 8, 16, 8, 48)]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda s: f"{s[0]}x{s[1]}-a{s[2]}w{s[3]}")
@@ -52,7 +52,7 @@ def test_compute_bound_convolution_keeps_the_array_busy(kind: ArrayKind) -> None
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_bench_sees_wrong_weights_and_wrong_cycles(kind: ArrayKind, monkeypatch: pytest.MonkeyPatch) -> None:
     """The comparison is able to fail."""
-    template = Template(kind, 4, 4)
+    template = Template(kind, 8, 8)
     case = tile_case(np.random.default_rng(3), template, Tile(5, 6, 4, 5, 3, 3, in_h=6, in_w=7))
     monkeypatch.setattr("rtl_templates.array_bench.array_cycles", lambda *args: array_cycles(*args) + 1)
     (slow,) = run(template, [case])
