@@ -94,6 +94,7 @@ class Oracle:
         steps, macs: steps of the sequencer, and of all units that had work in them.
         reads, writes: ``[level][tensor]`` element accesses.
         peaks: ``[level][tensor]`` most elements ever in one memory.
+        busy: ``[level]`` most memories (last: MACs) at work in one step.
         sums: what each output accumulated, as DRAM holds it at the end.
     """
 
@@ -104,6 +105,8 @@ class Oracle:
         self.reads = [[0] * 3 for _ in range(self.levels)]
         self.writes = [[0] * 3 for _ in range(self.levels)]
         self.peaks = [[0] * 3 for _ in range(self.levels)]
+        self.busy = [0] * (self.levels + 1)
+        self.sums: dict[Element, int] = {}
         # what each memory holds: [level][tensor][unit] -> {element: accumulated count}; the unit of DRAM is ()
         self.holds: list[list[dict[Any, dict[Element, int]]]] = [[{} for _ in range(3)] for _ in range(self.levels)]
         self.tags: list[list[Any]] = [[None] * 3 for _ in range(self.levels)]
@@ -238,14 +241,18 @@ class Oracle:
     def _compute(self, time: tuple[tuple[int, ...], ...]) -> None:
         asked: list[dict[Any, list[Element]]] = [defaultdict(list) for _ in range(3)]
         parents = [max(self.stores[x], default=0) for x in range(3)]
+        working: list[set[Any]] = [set() for _ in range(self.levels + 1)]
         for unit, indices in self._units(time, self.levels):
             self.macs += 1
+            for m in range(self.levels + 1):
+                working[m].add(self._unit_prefix(unit, m))
             at = tuple(values[0] for values in indices)
             assert all(len(values) == 1 for values in indices), "a MAC takes one element a step"
             for x in range(3):
                 element = TOUCH[x](self.layer, at)
                 if self.stores[x] and element is not None:
                     asked[x][self._unit_prefix(unit, parents[x])].append(element)
+        self.busy = [max(most, len(units)) for most, units in zip(self.busy, working, strict=True)]
         for x in range(2):
             for parent, elements in asked[x].items():
                 assert all(element in self.holds[parents[x]][x][parent] for element in elements)
