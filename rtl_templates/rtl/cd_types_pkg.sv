@@ -30,4 +30,94 @@ package cd_types_pkg;
     logic [19:0] ab_base;
   } tile_cmd_t;
 
+  // ---- Descriptors: 64 bytes each, header in the low 8 bytes. An all-zero descriptor is illegal. ----
+
+  typedef enum logic [3:0] {
+    OpLoad    = 4'd1,
+    OpCompute = 4'd2,
+    OpDrain   = 4'd3,
+    OpStore   = 4'd4,
+    OpEnd     = 4'd5
+  } opcode_e;
+
+  typedef struct packed {
+    logic [15:0] tag;        // layer number, driven on AxUSER and on the event port
+    logic [15:0] signal;     // semaphores that gain a token when the command is done
+    logic [15:0] wait_for;   // semaphores that must all have a token, and lose one, before it starts
+    logic        mark;       // report on the event port when done
+    logic [10:0] reserved;
+    opcode_e     opcode;
+  } header_t;
+
+  // On-chip memories that a DMA command can name.
+  typedef enum logic [3:0] {
+    BufInput    = 4'd1,
+    BufWeight   = 4'd2,
+    BufParam    = 4'd3,
+    BufResidual = 4'd4,
+    BufOutput   = 4'd5,
+    BufProgram  = 4'd6
+  } buffer_e;
+
+  // A strided transfer: count2 x count1 runs of count0 words; the on-chip side is contiguous.
+  typedef struct packed {
+    logic [39:0] addr;       // bytes; a multiple of the smaller of a word and a bus beat
+    logic [31:0] stride1;    // bytes between runs
+    logic [31:0] stride2;    // bytes between groups of count1 runs
+    logic [19:0] count0;
+    logic [15:0] count1;
+    logic [15:0] count2;
+    logic [19:0] base;       // first on-chip word
+    buffer_e     target;
+  } dma_t;
+
+  typedef enum logic [3:0] {
+    CompArray     = 4'd1,    // the PE array
+    CompDepthwise = 4'd2,    // vector unit: multiply-accumulate, one channel a lane
+    CompSum       = 4'd3,    // vector unit: window sums
+    CompMax       = 4'd4     // vector unit: window maxima
+  } compute_e;
+
+  typedef struct packed {
+    tile_cmd_t tile;
+    compute_e  op;
+  } compute_t;
+
+  // Accumulators -> bias, rescale, clamp -> [residual: x m0 + other x m1, rescale, clamp] -> output buffer.
+  typedef struct packed {
+    logic [19:0] ab_base;
+    logic [19:0] ob_base;
+    logic [19:0] rb_base;    // residual operand, one word for each accumulator word
+    logic [15:0] pb_base;    // parameters: first channel, in groups of PpuLanes
+    logic [15:0] blocks;     // channel words
+    logic [19:0] words;      // pixels in each
+    logic        per_channel; // 1: bias, mult and shift from the parameter buffer; 0: 0, imm_mult, imm_shift
+    logic        residual;
+    logic [31:0] imm_mult;
+    logic [5:0]  imm_shift;
+    logic signed [15:0] low;
+    logic signed [15:0] high;
+    logic [23:0] m0;
+    logic [23:0] m1;
+    logic [5:0]  shift2;
+    logic signed [15:0] low2;
+    logic signed [15:0] high2;
+  } drain_t;
+
+  // What every unit's queue carries beside the body.
+  typedef struct packed {
+    logic [15:0] tag;
+    logic [15:0] signal;
+    logic [15:0] wait_for;
+    logic        mark;
+  } token_t;
+
+  typedef enum logic [3:0] {
+    ErrNone       = 4'd0,
+    ErrOpcode     = 4'd1,    // unknown opcode, buffer or compute operation
+    ErrRange      = 4'd2,    // a count of 0, or an on-chip range beyond its memory
+    ErrAlign      = 4'd3,    // an address that is not a multiple of the smaller of a word and a beat
+    ErrBus        = 4'd4     // the bus answered with an error
+  } error_e;
+
 endpackage

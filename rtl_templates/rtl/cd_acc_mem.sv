@@ -1,0 +1,88 @@
+// The accumulators: two halves of Depth words of N lanes. The array adds into one half (read, add, write: a word a
+// cycle, two to one address at least four cycles apart) while the drain unit reads the other.
+module cd_acc_mem #(
+  parameter int unsigned N     = 16,
+  parameter int unsigned AccW  = 32,
+  parameter int unsigned Depth = 512,           // words of a half
+  localparam int unsigned Hw   = $clog2(Depth),
+  localparam int unsigned Aw   = Hw + 1         // the top bit names the half
+) (
+  input  logic              clk_i,
+  input  logic              rst_ni,
+  input  logic              valid_i,
+  input  logic              first_i,            // overwrite
+  input  logic              max_i,              // keep the larger instead of adding
+  input  logic [Aw-1:0]     addr_i,
+  input  logic [N-1:0]      mask_i,             // lanes that change
+  input  logic [N*AccW-1:0] data_i,
+  input  logic              re_i,
+  input  logic [Aw-1:0]     raddr_i,
+  output logic [N*AccW-1:0] rdata_o             // the cycle after re_i
+);
+
+  logic              valid_q, first_q, max_q, we_q, read_half_q;
+  logic [Aw-1:0]     addr_q, waddr_q;
+  logic [N-1:0]      mask_q;
+  logic [N*AccW-1:0] data_q, old, sum, wdata_q;
+  logic [N*AccW-1:0] half_data [2];
+
+  for (genvar h = 0; h < 2; h++) begin : gen_half
+    logic update;
+    assign update = valid_i && addr_i[Hw] == 1'(h);
+    cd_ram #(
+      .Width(N * AccW),
+      .Depth(Depth)
+    ) u_ram (
+      .clk_i,
+      .we_i   (we_q && waddr_q[Hw] == 1'(h)),
+      .waddr_i(waddr_q[Hw-1:0]),
+      .wdata_i(wdata_q),
+      .re_i   (update || (re_i && raddr_i[Hw] == 1'(h))),
+      .raddr_i(update ? addr_i[Hw-1:0] : raddr_i[Hw-1:0]),
+      .rdata_o(half_data[h])
+    );
+  end
+
+  assign old     = half_data[addr_q[Hw]];
+  assign rdata_o = half_data[read_half_q];
+
+  always_comb begin
+    sum = old;
+    for (int unsigned j = 0; j < N; j++) begin
+      if (mask_q[j]) begin
+        if (first_q) sum[j*AccW +: AccW] = data_q[j*AccW +: AccW];
+        else if (!max_q) sum[j*AccW +: AccW] = old[j*AccW +: AccW] + data_q[j*AccW +: AccW];
+        else if ($signed(data_q[j*AccW +: AccW]) > $signed(old[j*AccW +: AccW])) begin
+          sum[j*AccW +: AccW] = data_q[j*AccW +: AccW];
+        end
+      end
+    end
+  end
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      valid_q     <= 1'b0;
+      we_q        <= 1'b0;
+      read_half_q <= 1'b0;
+    end else begin
+      valid_q <= valid_i;
+      we_q    <= valid_q;
+      if (re_i) read_half_q <= raddr_i[Hw];
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (valid_i) begin
+      first_q <= first_i;
+      max_q   <= max_i;
+      addr_q  <= addr_i;
+      mask_q  <= mask_i;
+      data_q  <= data_i;
+    end
+    if (valid_q) begin
+      waddr_q <= addr_q;
+      wdata_q <= sum;
+    end
+  end
+
+endmodule

@@ -1,0 +1,534 @@
+// The accelerator: AXI4-Lite registers, an AXI4 master to memory, an interrupt. See docs/hardware.md.
+module cd_accelerator
+  import cd_types_pkg::*;
+#(
+  parameter int unsigned ArrayKind   = 0,     // the order of accel_models' ArrayKind
+  parameter int unsigned Rows        = 16,
+  parameter int unsigned Cols        = 16,
+  parameter int unsigned ActW        = 8,
+  parameter int unsigned WgtW        = 8,
+  parameter int unsigned AccW        = 32,
+  parameter int unsigned IbWords     = 4096,  // input buffer, both halves
+  parameter int unsigned WbWords     = 4096,  // weight buffer, both halves
+  parameter int unsigned AbWords     = 512,   // accumulators, one half
+  parameter int unsigned ObWords     = 1024,  // output buffer and residual buffer, both halves
+  parameter int unsigned PbChannels  = 512,   // parameter buffer, both halves
+  parameter int unsigned PpuLanes    = 4,
+  parameter int unsigned AxiW        = 128,
+  parameter int unsigned MaxBurst    = 32,    // beats
+  parameter int unsigned Outstanding = 16,    // bursts in flight in each direction
+  parameter int unsigned Chunk       = 16,    // descriptors fetched at a time
+  parameter int unsigned QueueDepth  = 8
+) (
+  input  logic              clk_i,
+  input  logic              rst_ni,
+  output logic              irq_o,
+
+  // AXI4-Lite slave
+  input  logic              s_axil_awvalid_i,
+  output logic              s_axil_awready_o,
+  input  logic [7:0]        s_axil_awaddr_i,
+  input  logic              s_axil_wvalid_i,
+  output logic              s_axil_wready_o,
+  input  logic [31:0]       s_axil_wdata_i,
+  input  logic [3:0]        s_axil_wstrb_i,
+  output logic              s_axil_bvalid_o,
+  input  logic              s_axil_bready_i,
+  output logic [1:0]        s_axil_bresp_o,
+  input  logic              s_axil_arvalid_i,
+  output logic              s_axil_arready_o,
+  input  logic [7:0]        s_axil_araddr_i,
+  output logic              s_axil_rvalid_o,
+  input  logic              s_axil_rready_i,
+  output logic [31:0]       s_axil_rdata_o,
+  output logic [1:0]        s_axil_rresp_o,
+
+  // AXI4 master
+  output logic              m_axi_awvalid_o,
+  input  logic              m_axi_awready_i,
+  output logic [39:0]       m_axi_awaddr_o,
+  output logic [7:0]        m_axi_awlen_o,
+  output logic [2:0]        m_axi_awsize_o,
+  output logic [1:0]        m_axi_awburst_o,
+  output logic [15:0]       m_axi_awuser_o,   // the layer's number
+  output logic              m_axi_wvalid_o,
+  input  logic              m_axi_wready_i,
+  output logic [AxiW-1:0]   m_axi_wdata_o,
+  output logic [AxiW/8-1:0] m_axi_wstrb_o,
+  output logic              m_axi_wlast_o,
+  input  logic              m_axi_bvalid_i,
+  output logic              m_axi_bready_o,
+  input  logic [1:0]        m_axi_bresp_i,
+  output logic              m_axi_arvalid_o,
+  input  logic              m_axi_arready_i,
+  output logic [39:0]       m_axi_araddr_o,
+  output logic [7:0]        m_axi_arlen_o,
+  output logic [2:0]        m_axi_arsize_o,
+  output logic [1:0]        m_axi_arburst_o,
+  output logic [15:0]       m_axi_aruser_o,   // the layer's number
+  input  logic              m_axi_rvalid_i,
+  output logic              m_axi_rready_o,
+  input  logic [AxiW-1:0]   m_axi_rdata_i,
+  input  logic [1:0]        m_axi_rresp_i,
+  input  logic              m_axi_rlast_i,
+
+  // Trace: a layer's last result is in memory.
+  output logic              event_valid_o,
+  output logic [15:0]       event_tag_o,
+  output logic [63:0]       event_cycles_o,   // since start
+  output logic [4:0][31:0]  event_counters_o  // compute busy; load, compute, drain, store waiting
+);
+
+  localparam int unsigned N        = Rows > Cols ? Rows : Cols;
+  localparam int unsigned ActBytes = N * ActW / 8;
+  localparam int unsigned WgtBytes = Cols * WgtW / 8;
+  localparam int unsigned AxiBytes = AxiW / 8;
+  localparam int unsigned MaxBytes = ActBytes > 64 ? (ActBytes > WgtBytes ? ActBytes : WgtBytes)
+                                                   : (64 > WgtBytes ? 64 : WgtBytes);
+  localparam int unsigned IbAw     = $clog2(IbWords);
+  localparam int unsigned WbAw     = $clog2(WbWords);
+  localparam int unsigned ObAw     = $clog2(ObWords);
+  localparam int unsigned AbAw     = $clog2(AbWords) + 1;
+
+  function automatic bit is_size(input int unsigned value);
+    return value == 4 || value == 8 || value == 16 || value == 32;
+  endfunction
+  function automatic bit is_width(input int unsigned value);
+    return value == 4 || value == 8 || value == 16;
+  endfunction
+
+  if (!is_size(Rows) || !is_size(Cols)) begin : gen_check_size
+    $error("cd_accelerator: Rows and Cols must be 4, 8, 16 or 32");
+  end
+  if (!is_width(ActW) || !is_width(WgtW) || !(AccW == 32 || AccW == 48)) begin : gen_check_width
+    $error("cd_accelerator: ActW and WgtW must be 4, 8 or 16, AccW 32 or 48");
+  end
+  if (AxiW < 32 || AxiW > 512 || 2 ** $clog2(AxiW) != AxiW || MaxBurst > 256) begin : gen_check_bus
+    $error("cd_accelerator: AxiW must be 32, 64, ..., 512, MaxBurst at most 256");
+  end
+  if (IbWords > 2 ** 20 || WbWords > 2 ** 20 || AbWords > 2 ** 19 || ObWords > 2 ** 20 || AbWords < 2)
+  begin : gen_check_depth
+    $error("cd_accelerator: a buffer is deeper than 2^20 words");
+  end
+
+  // ---- Registers and sequencer ----
+  logic        start, running, clear, flush, done, chunk_ready, idle;
+  logic [39:0] program_addr;
+  error_e      error;
+  logic [31:0] error_index;
+  logic        load_bus_error, store_bus_error;
+  logic [4:0]  count;
+
+  cd_csr #(
+    .ArrayKind(8'(ArrayKind))
+  ) u_csr (
+    .clk_i,
+    .rst_ni,
+    .s_awvalid_i   (s_axil_awvalid_i),
+    .s_awready_o   (s_axil_awready_o),
+    .s_awaddr_i    (s_axil_awaddr_i),
+    .s_wvalid_i    (s_axil_wvalid_i),
+    .s_wready_o    (s_axil_wready_o),
+    .s_wdata_i     (s_axil_wdata_i),
+    .s_wstrb_i     (s_axil_wstrb_i),
+    .s_bvalid_o    (s_axil_bvalid_o),
+    .s_bready_i    (s_axil_bready_i),
+    .s_bresp_o     (s_axil_bresp_o),
+    .s_arvalid_i   (s_axil_arvalid_i),
+    .s_arready_o   (s_axil_arready_o),
+    .s_araddr_i    (s_axil_araddr_i),
+    .s_rvalid_o    (s_axil_rvalid_o),
+    .s_rready_i    (s_axil_rready_i),
+    .s_rdata_o     (s_axil_rdata_o),
+    .s_rresp_o     (s_axil_rresp_o),
+    .start_o       (start),
+    .program_addr_o(program_addr),
+    .running_i     (running),
+    .done_i        (done),
+    .error_i       (error),
+    .error_index_i (error_index),
+    .count_i       (count),
+    .cycles_o      (event_cycles_o),
+    .counters_o    (event_counters_o),
+    .irq_o
+  );
+
+  token_t   token;
+  dma_t     seq_load, seq_store;
+  compute_t seq_compute;
+  drain_t   seq_drain;
+  logic [47:0] seq_store_words;
+  logic     load_push, compute_push, drain_push, store_push;
+  logic     load_full, compute_full, drain_full, store_full;
+
+  logic                  wr_valid;
+  buffer_e               wr_target;
+  logic [19:0]           wr_addr;
+  logic [MaxBytes*8-1:0] wr_data;
+
+  cd_sequencer #(
+    .Chunk     (Chunk),
+    .AxiBytes  (AxiBytes),
+    .N         (N),
+    .ActBytes  (ActBytes),
+    .WgtBytes  (WgtBytes),
+    .IbWords   (IbWords),
+    .WbWords   (WbWords),
+    .PbChannels(PbChannels),
+    .RbWords   (ObWords),
+    .ObWords   (ObWords),
+    .AbWords   (AbWords),
+    .PpuLanes  (PpuLanes)
+  ) u_sequencer (
+    .clk_i,
+    .rst_ni,
+    .start_i       (start),
+    .program_addr_i(program_addr),
+    .running_o     (running),
+    .clear_o       (clear),
+    .flush_o       (flush),
+    .done_o        (done),
+    .error_o       (error),
+    .error_index_o (error_index),
+    .chunk_ready_i (chunk_ready),
+    .bus_error_i   (load_bus_error || store_bus_error),
+    .idle_i        (idle),
+    .pm_we_i       (wr_valid && wr_target == BufProgram),
+    .pm_addr_i     (wr_addr),
+    .pm_data_i     (wr_data[511:0]),
+    .token_o       (token),
+    .load_push_o   (load_push),
+    .load_o        (seq_load),
+    .load_full_i   (load_full),
+    .compute_push_o(compute_push),
+    .compute_o     (seq_compute),
+    .compute_full_i(compute_full),
+    .drain_push_o  (drain_push),
+    .drain_o       (seq_drain),
+    .drain_full_i  (drain_full),
+    .store_push_o  (store_push),
+    .store_o       (seq_store),
+    .store_words_o (seq_store_words),
+    .store_full_i  (store_full)
+  );
+
+  // ---- Queues and tokens ----
+  token_t      load_token, compute_token, drain_token, store_token;
+  dma_t        load_cmd, store_cmd;
+  compute_t    compute_cmd;
+  drain_t      drain_cmd;
+  logic [47:0] store_words;
+  logic        load_empty, compute_empty, drain_empty, store_empty;
+  logic        load_start, compute_start, drain_start, store_start;
+  logic        load_ok, compute_ok, drain_ok, store_ok;
+  logic        load_busy, compute_busy, drain_busy, store_busy;
+  logic [15:0] load_signal, compute_signal, drain_signal, store_signal, ready;
+
+  cd_fifo #(
+    .Width($bits(token_t) + $bits(dma_t)),
+    .Depth(QueueDepth)
+  ) u_load_queue (
+    .clk_i,
+    .rst_ni,
+    .flush_i(flush),
+    .push_i (load_push),
+    .data_i ({token, seq_load}),
+    .full_o (load_full),
+    .pop_i  (load_start),
+    .data_o ({load_token, load_cmd}),
+    .empty_o(load_empty)
+  );
+  cd_fifo #(
+    .Width($bits(token_t) + $bits(compute_t)),
+    .Depth(QueueDepth)
+  ) u_compute_queue (
+    .clk_i,
+    .rst_ni,
+    .flush_i(flush),
+    .push_i (compute_push),
+    .data_i ({token, seq_compute}),
+    .full_o (compute_full),
+    .pop_i  (compute_start),
+    .data_o ({compute_token, compute_cmd}),
+    .empty_o(compute_empty)
+  );
+  cd_fifo #(
+    .Width($bits(token_t) + $bits(drain_t)),
+    .Depth(QueueDepth)
+  ) u_drain_queue (
+    .clk_i,
+    .rst_ni,
+    .flush_i(flush),
+    .push_i (drain_push),
+    .data_i ({token, seq_drain}),
+    .full_o (drain_full),
+    .pop_i  (drain_start),
+    .data_o ({drain_token, drain_cmd}),
+    .empty_o(drain_empty)
+  );
+  cd_fifo #(
+    .Width($bits(token_t) + $bits(dma_t) + 48),
+    .Depth(QueueDepth)
+  ) u_store_queue (
+    .clk_i,
+    .rst_ni,
+    .flush_i(flush),
+    .push_i (store_push),
+    .data_i ({token, seq_store, seq_store_words}),
+    .full_o (store_full),
+    .pop_i  (store_start),
+    .data_o ({store_token, store_cmd, store_words}),
+    .empty_o(store_empty)
+  );
+
+  cd_tokens u_tokens (
+    .clk_i,
+    .rst_ni,
+    .clear_i (clear),
+    .signal_i({store_signal, drain_signal, compute_signal, load_signal}),
+    .take_i  ({{16{store_start}} & store_token.wait_for, {16{drain_start}} & drain_token.wait_for,
+               {16{compute_start}} & compute_token.wait_for, {16{load_start}} & load_token.wait_for}),
+    .ready_o (ready)
+  );
+
+  assign load_ok    = (load_token.wait_for & ~ready) == '0;
+  assign compute_ok = (compute_token.wait_for & ~ready) == '0;
+  assign drain_ok   = (drain_token.wait_for & ~ready) == '0;
+  assign store_ok   = (store_token.wait_for & ~ready) == '0;
+  assign count      = {!store_empty && !store_ok, !drain_empty && !drain_ok, !compute_empty && !compute_ok,
+                       !load_empty && !load_ok, compute_busy};
+  assign idle       = load_empty && compute_empty && drain_empty && store_empty &&
+                      !load_busy && !compute_busy && !drain_busy && !store_busy;
+  logic unused_token;
+  assign unused_token = ^{load_token.mark, compute_token.mark, compute_token.tag, drain_token.mark, drain_token.tag};
+
+  // ---- Load ----
+  cd_load #(
+    .AxiBytes   (AxiBytes),
+    .MaxBurst   (MaxBurst),
+    .Outstanding(Outstanding),
+    .ActBytes   (ActBytes),
+    .WgtBytes   (WgtBytes)
+  ) u_load (
+    .clk_i,
+    .rst_ni,
+    .cmd_valid_i(!load_empty && !flush),
+    .cmd_i      (load_cmd),
+    .signal_i   (load_token.signal),
+    .tag_i      (load_token.tag),
+    .tokens_ok_i(load_ok),
+    .start_o    (load_start),
+    .signal_o   (load_signal),
+    .program_o  (chunk_ready),
+    .busy_o     (load_busy),
+    .bus_error_o(load_bus_error),
+    .wr_valid_o (wr_valid),
+    .wr_target_o(wr_target),
+    .wr_addr_o  (wr_addr),
+    .wr_data_o  (wr_data),
+    .arvalid_o  (m_axi_arvalid_o),
+    .arready_i  (m_axi_arready_i),
+    .araddr_o   (m_axi_araddr_o),
+    .arlen_o    (m_axi_arlen_o),
+    .aruser_o   (m_axi_aruser_o),
+    .rvalid_i   (m_axi_rvalid_i),
+    .rready_o   (m_axi_rready_o),
+    .rdata_i    (m_axi_rdata_i),
+    .rresp_i    (m_axi_rresp_i),
+    .rlast_i    (m_axi_rlast_i)
+  );
+  assign m_axi_arsize_o  = 3'($clog2(AxiBytes));
+  assign m_axi_arburst_o = 2'b01;
+
+  // ---- Buffers ----
+  logic                  ib_re, wb_re, rb_re, ob_re, ob_we;
+  logic [IbAw-1:0]       ib_addr;
+  logic [WbAw-1:0]       wb_addr;
+  logic [19:0]           rb_addr, ob_raddr, ob_waddr;
+  logic [ActBytes*8-1:0] ib_data, rb_data, ob_rdata, ob_wdata;
+  logic [WgtBytes*8-1:0] wb_data;
+
+  cd_ram #(
+    .Width(ActBytes * 8),
+    .Depth(IbWords)
+  ) u_input_buffer (
+    .clk_i,
+    .we_i   (wr_valid && wr_target == BufInput),
+    .waddr_i(IbAw'(wr_addr)),
+    .wdata_i(wr_data[ActBytes*8-1:0]),
+    .re_i   (ib_re),
+    .raddr_i(ib_addr),
+    .rdata_o(ib_data)
+  );
+  cd_ram #(
+    .Width(WgtBytes * 8),
+    .Depth(WbWords)
+  ) u_weight_buffer (
+    .clk_i,
+    .we_i   (wr_valid && wr_target == BufWeight),
+    .waddr_i(WbAw'(wr_addr)),
+    .wdata_i(wr_data[WgtBytes*8-1:0]),
+    .re_i   (wb_re),
+    .raddr_i(wb_addr),
+    .rdata_o(wb_data)
+  );
+  cd_ram #(
+    .Width(ActBytes * 8),
+    .Depth(ObWords)
+  ) u_residual_buffer (
+    .clk_i,
+    .we_i   (wr_valid && wr_target == BufResidual),
+    .waddr_i(ObAw'(wr_addr)),
+    .wdata_i(wr_data[ActBytes*8-1:0]),
+    .re_i   (rb_re),
+    .raddr_i(ObAw'(rb_addr)),
+    .rdata_o(rb_data)
+  );
+  cd_ram #(
+    .Width(ActBytes * 8),
+    .Depth(ObWords)
+  ) u_output_buffer (
+    .clk_i,
+    .we_i   (ob_we),
+    .waddr_i(ObAw'(ob_waddr)),
+    .wdata_i(ob_wdata),
+    .re_i   (ob_re),
+    .raddr_i(ObAw'(ob_raddr)),
+    .rdata_o(ob_rdata)
+  );
+  logic unused_addr;
+  assign unused_addr = ^{wr_addr, rb_addr, ob_raddr, ob_waddr};
+
+  // ---- Compute ----
+  logic              acc_valid, acc_first, acc_max, ab_re;
+  logic [AbAw-1:0]   acc_addr, ab_addr;
+  logic [N-1:0]      acc_mask;
+  logic [N*AccW-1:0] acc_data, ab_data;
+
+  cd_compute #(
+    .ArrayKind(ArrayKind),
+    .Rows     (Rows),
+    .Cols     (Cols),
+    .ActW     (ActW),
+    .WgtW     (WgtW),
+    .AccW     (AccW),
+    .IbAw     (IbAw),
+    .WbAw     (WbAw),
+    .AbAw     (AbAw)
+  ) u_compute (
+    .clk_i,
+    .rst_ni,
+    .cmd_valid_i(!compute_empty && !flush),
+    .cmd_i      (compute_cmd),
+    .signal_i   (compute_token.signal),
+    .tokens_ok_i(compute_ok),
+    .start_o    (compute_start),
+    .signal_o   (compute_signal),
+    .busy_o     (compute_busy),
+    .ib_re_o    (ib_re),
+    .ib_addr_o  (ib_addr),
+    .ib_data_i  (ib_data),
+    .wb_re_o    (wb_re),
+    .wb_addr_o  (wb_addr),
+    .wb_data_i  (wb_data),
+    .acc_valid_o(acc_valid),
+    .acc_first_o(acc_first),
+    .acc_max_o  (acc_max),
+    .acc_addr_o (acc_addr),
+    .acc_mask_o (acc_mask),
+    .acc_data_o (acc_data)
+  );
+
+  cd_acc_mem #(
+    .N    (N),
+    .AccW (AccW),
+    .Depth(AbWords)
+  ) u_accumulators (
+    .clk_i,
+    .rst_ni,
+    .valid_i(acc_valid),
+    .first_i(acc_first),
+    .max_i  (acc_max),
+    .addr_i (acc_addr),
+    .mask_i (acc_mask),
+    .data_i (acc_data),
+    .re_i   (ab_re),
+    .raddr_i(ab_addr),
+    .rdata_o(ab_data)
+  );
+
+  // ---- Drain ----
+  cd_drain #(
+    .N       (N),
+    .PpuLanes(PpuLanes),
+    .ActW    (ActW),
+    .AccW    (AccW),
+    .AbAw    (AbAw),
+    .PbWords (PbChannels / PpuLanes)
+  ) u_drain (
+    .clk_i,
+    .rst_ni,
+    .cmd_valid_i(!drain_empty && !flush),
+    .cmd_i      (drain_cmd),
+    .signal_i   (drain_token.signal),
+    .tokens_ok_i(drain_ok),
+    .start_o    (drain_start),
+    .signal_o   (drain_signal),
+    .busy_o     (drain_busy),
+    .ab_re_o    (ab_re),
+    .ab_addr_o  (ab_addr),
+    .ab_data_i  (ab_data),
+    .rb_re_o    (rb_re),
+    .rb_addr_o  (rb_addr),
+    .rb_data_i  (rb_data),
+    .ob_we_o    (ob_we),
+    .ob_addr_o  (ob_waddr),
+    .ob_data_o  (ob_wdata),
+    .pb_we_i    (wr_valid && wr_target == BufParam),
+    .pb_addr_i  (wr_addr),
+    .pb_data_i  (wr_data[127:0])
+  );
+
+  // ---- Store ----
+  cd_store #(
+    .AxiBytes   (AxiBytes),
+    .MaxBurst   (MaxBurst),
+    .Outstanding(Outstanding),
+    .ActBytes   (ActBytes)
+  ) u_store (
+    .clk_i,
+    .rst_ni,
+    .cmd_valid_i(!store_empty && !flush),
+    .cmd_i      (store_cmd),
+    .words_i    (store_words),
+    .signal_i   (store_token.signal),
+    .tag_i      (store_token.tag),
+    .mark_i     (store_token.mark),
+    .tokens_ok_i(store_ok),
+    .start_o    (store_start),
+    .signal_o   (store_signal),
+    .mark_o     (event_valid_o),
+    .mark_tag_o (event_tag_o),
+    .busy_o     (store_busy),
+    .bus_error_o(store_bus_error),
+    .ob_re_o    (ob_re),
+    .ob_addr_o  (ob_raddr),
+    .ob_data_i  (ob_rdata),
+    .awvalid_o  (m_axi_awvalid_o),
+    .awready_i  (m_axi_awready_i),
+    .awaddr_o   (m_axi_awaddr_o),
+    .awlen_o    (m_axi_awlen_o),
+    .awuser_o   (m_axi_awuser_o),
+    .wvalid_o   (m_axi_wvalid_o),
+    .wready_i   (m_axi_wready_i),
+    .wdata_o    (m_axi_wdata_o),
+    .wstrb_o    (m_axi_wstrb_o),
+    .wlast_o    (m_axi_wlast_o),
+    .bvalid_i   (m_axi_bvalid_i),
+    .bready_o   (m_axi_bready_o),
+    .bresp_i    (m_axi_bresp_i)
+  );
+  assign m_axi_awsize_o  = 3'($clog2(AxiBytes));
+  assign m_axi_awburst_o = 2'b01;
+
+endmodule

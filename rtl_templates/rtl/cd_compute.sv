@@ -1,0 +1,135 @@
+// The compute unit: hands each tile to the PE array (chosen by ArrayKind) or to the vector unit.
+module cd_compute
+  import cd_types_pkg::*;
+#(
+  parameter int unsigned ArrayKind = 0,   // the order of accel_models' ArrayKind
+  parameter int unsigned Rows = 16,
+  parameter int unsigned Cols = 16,
+  parameter int unsigned ActW = 8,
+  parameter int unsigned WgtW = 8,
+  parameter int unsigned AccW = 32,
+  parameter int unsigned IbAw = 12,
+  parameter int unsigned WbAw = 12,
+  parameter int unsigned AbAw = 10,
+  localparam int unsigned N = Rows > Cols ? Rows : Cols
+) (
+  input  logic                 clk_i,
+  input  logic                 rst_ni,
+
+  input  logic                 cmd_valid_i,
+  input  compute_t             cmd_i,
+  input  logic [15:0]          signal_i,
+  input  logic                 tokens_ok_i,
+  output logic                 start_o,
+  output logic [15:0]          signal_o,
+  output logic                 busy_o,
+
+  output logic                 ib_re_o,
+  output logic [IbAw-1:0]      ib_addr_o,
+  input  logic [N*ActW-1:0]    ib_data_i,
+  output logic                 wb_re_o,
+  output logic [WbAw-1:0]      wb_addr_o,
+  input  logic [Cols*WgtW-1:0] wb_data_i,
+  output logic                 acc_valid_o,
+  output logic                 acc_first_o,
+  output logic                 acc_max_o,
+  output logic [AbAw-1:0]      acc_addr_o,
+  output logic [N-1:0]         acc_mask_o,
+  output logic [N*AccW-1:0]    acc_data_o
+);
+
+  localparam logic [2:0] Settle = 3'd5;  // cycles until the last sum is in the accumulators and the walker idle
+
+  logic        busy_q, vector_q;
+  logic [2:0]  settle_q;
+  logic [15:0] signal_q;
+  logic        use_vector, unit_ready, array_ready, vector_ready, array_done, vector_done;
+
+  assign use_vector = cmd_i.op != CompArray;
+  assign unit_ready = use_vector ? vector_ready : array_ready;
+  assign start_o    = cmd_valid_i && tokens_ok_i && !busy_q && unit_ready;
+  assign busy_o     = busy_q;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      busy_q   <= 1'b0;
+      vector_q <= 1'b0;
+      settle_q <= '0;
+      signal_q <= '0;
+      signal_o <= '0;
+    end else begin
+      signal_o <= '0;
+      if (start_o) begin
+        busy_q   <= 1'b1;
+        vector_q <= use_vector;
+        signal_q <= signal_i;
+      end
+      if (array_done || vector_done) settle_q <= Settle;
+      else if (settle_q != '0) settle_q <= settle_q - 3'd1;
+      if (settle_q == 3'd1) begin
+        busy_q   <= 1'b0;
+        signal_o <= signal_q;
+      end
+    end
+  end
+
+  logic              a_ib_req, a_wb_req, a_valid, a_first;
+  logic [IbAw-1:0]   a_ib_addr, v_ib_addr;
+  logic [WbAw-1:0]   a_wb_addr, v_wb_addr;
+  logic [AbAw-1:0]   a_addr, v_addr;
+  logic [N-1:0]      a_mask;
+  logic [N*AccW-1:0] a_data, v_data;
+  logic              v_ib_req, v_wb_req, v_valid, v_first, v_max;
+
+  `define CD_ARRAY_PORTS \
+    .clk_i, .rst_ni, \
+    .cmd_valid_i(start_o && !use_vector), .cmd_ready_o(array_ready), .cmd_i(cmd_i.tile), .done_o(array_done), \
+    .ib_req_o(a_ib_req), .ib_addr_o(a_ib_addr), .ib_data_i, \
+    .wb_req_o(a_wb_req), .wb_addr_o(a_wb_addr), .wb_data_i, \
+    .acc_valid_o(a_valid), .acc_first_o(a_first), .acc_addr_o(a_addr), .acc_mask_o(a_mask), .acc_data_o(a_data)
+  `define CD_ARRAY_PARAMS \
+    .Rows(Rows), .Cols(Cols), .ActW(ActW), .WgtW(WgtW), .AccW(AccW), .IbAw(IbAw), .WbAw(WbAw), .AbAw(AbAw)
+
+  if (ArrayKind == 0) begin : gen_weight_stationary
+    cd_array_weight_stationary #(`CD_ARRAY_PARAMS) u_array (`CD_ARRAY_PORTS);
+  end else begin : gen_unknown
+    $error("cd_compute: unknown ArrayKind");
+  end
+
+  `undef CD_ARRAY_PORTS
+  `undef CD_ARRAY_PARAMS
+
+  cd_vector #(
+    .Rows(Rows), .Cols(Cols), .ActW(ActW), .WgtW(WgtW), .AccW(AccW), .IbAw(IbAw), .WbAw(WbAw), .AbAw(AbAw)
+  ) u_vector (
+    .clk_i,
+    .rst_ni,
+    .cmd_valid_i(start_o && use_vector),
+    .cmd_ready_o(vector_ready),
+    .cmd_i,
+    .done_o     (vector_done),
+    .ib_req_o   (v_ib_req),
+    .ib_addr_o  (v_ib_addr),
+    .ib_data_i,
+    .wb_req_o   (v_wb_req),
+    .wb_addr_o  (v_wb_addr),
+    .wb_data_i,
+    .acc_valid_o(v_valid),
+    .acc_first_o(v_first),
+    .acc_max_o  (v_max),
+    .acc_addr_o (v_addr),
+    .acc_data_o (v_data)
+  );
+
+  assign ib_re_o     = vector_q ? v_ib_req : a_ib_req;
+  assign ib_addr_o   = vector_q ? v_ib_addr : a_ib_addr;
+  assign wb_re_o     = vector_q ? v_wb_req : a_wb_req;
+  assign wb_addr_o   = vector_q ? v_wb_addr : a_wb_addr;
+  assign acc_valid_o = vector_q ? v_valid : a_valid;
+  assign acc_first_o = vector_q ? v_first : a_first;
+  assign acc_max_o   = vector_q && v_max;
+  assign acc_addr_o  = vector_q ? v_addr : a_addr;
+  assign acc_mask_o  = vector_q ? {N{1'b1}} : a_mask;
+  assign acc_data_o  = vector_q ? v_data : a_data;
+
+endmodule

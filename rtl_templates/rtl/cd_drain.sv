@@ -1,0 +1,212 @@
+// The drain unit: accumulators through post-processing (PpuLanes channels a cycle) into the output buffer.
+//
+// A command of `blocks` channel words times `words` pixels takes blocks * words * N / PpuLanes cycles and a constant.
+module cd_drain
+  import cd_types_pkg::*;
+#(
+  parameter int unsigned N        = 16,
+  parameter int unsigned PpuLanes = 4,
+  parameter int unsigned ActW     = 8,
+  parameter int unsigned AccW     = 32,
+  parameter int unsigned AbAw     = 10,
+  parameter int unsigned PbWords  = 64,   // groups of PpuLanes channels in the parameter buffer
+  localparam int unsigned PbAw    = PbWords > 1 ? $clog2(PbWords) : 1
+) (
+  input  logic                clk_i,
+  input  logic                rst_ni,
+
+  input  logic                cmd_valid_i,
+  input  drain_t              cmd_i,
+  input  logic [15:0]         signal_i,
+  input  logic                tokens_ok_i,
+  output logic                start_o,
+  output logic [15:0]         signal_o,
+  output logic                busy_o,
+
+  output logic                ab_re_o,
+  output logic [AbAw-1:0]     ab_addr_o,
+  input  logic [N*AccW-1:0]   ab_data_i,
+  output logic                rb_re_o,
+  output logic [19:0]         rb_addr_o,
+  input  logic [N*ActW-1:0]   rb_data_i,
+  output logic                ob_we_o,
+  output logic [19:0]         ob_addr_o,
+  output logic [N*ActW-1:0]   ob_data_o,
+
+  // Parameters: one channel a write, from the load unit.
+  input  logic                pb_we_i,
+  input  logic [19:0]         pb_addr_i,
+  input  logic [127:0]        pb_data_i
+);
+
+  localparam int unsigned Groups  = N / PpuLanes;
+  localparam int unsigned GrpW    = Groups > 1 ? $clog2(Groups) : 1;
+  localparam int unsigned LgLanes = $clog2(PpuLanes);
+  localparam int unsigned LaneLat = 9;              // cd_ppu_lane
+  localparam int unsigned Latency = LaneLat + 1;    // and the buffers' read
+
+  if (PpuLanes > N || 2 ** LgLanes != PpuLanes) begin : gen_check
+    $error("cd_drain: PpuLanes must be a power of two, at most N");
+  end
+
+  // ---- Issue: one group of lanes a cycle ----
+  drain_t          cmd_q;
+  logic [15:0]     signal_q;
+  logic            busy_q, issue_q;
+  logic [GrpW-1:0] group_q;
+  logic [19:0]     word_q, index_q;
+  logic [15:0]     block_q;
+  logic [PbAw-1:0] pb_block_q;
+  logic            last_group, last_word, last_block, last_issue;
+
+  assign start_o    = cmd_valid_i && tokens_ok_i && !busy_q;
+  assign last_group = group_q == GrpW'(Groups - 1);
+  assign last_word  = word_q == cmd_q.words - 20'd1;
+  assign last_block = block_q == cmd_q.blocks - 16'd1;
+  assign last_issue = last_group && last_word && last_block;
+  assign busy_o     = busy_q;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      busy_q     <= 1'b0;
+      issue_q    <= 1'b0;
+      group_q    <= '0;
+      word_q     <= '0;
+      index_q    <= '0;
+      block_q    <= '0;
+      pb_block_q <= '0;
+      signal_q   <= '0;
+    end else begin
+      if (start_o) begin
+        busy_q     <= 1'b1;
+        issue_q    <= 1'b1;
+        group_q    <= '0;
+        word_q     <= '0;
+        index_q    <= '0;
+        block_q    <= '0;
+        pb_block_q <= PbAw'(cmd_i.pb_base);
+        signal_q   <= signal_i;
+      end else if (issue_q) begin
+        group_q <= last_group ? '0 : group_q + 1'b1;
+        if (last_group) begin
+          index_q <= index_q + 20'd1;
+          word_q  <= last_word ? '0 : word_q + 20'd1;
+          if (last_word) begin
+            block_q    <= block_q + 16'd1;
+            pb_block_q <= pb_block_q + PbAw'(Groups);
+          end
+        end
+        if (last_issue) issue_q <= 1'b0;
+      end
+      if (ob_we_o && out_last) busy_q <= 1'b0;
+    end
+  end
+  always_ff @(posedge clk_i) begin
+    if (start_o) cmd_q <= cmd_i;
+  end
+
+  assign ab_re_o   = issue_q && group_q == '0;
+  assign ab_addr_o = AbAw'(cmd_q.ab_base + index_q);
+  assign rb_re_o   = ab_re_o && cmd_q.residual;
+  assign rb_addr_o = cmd_q.rb_base + index_q;
+
+  // ---- Parameters ----
+  localparam int unsigned RecW = AccW + 38;   // {shift, mult, bias}
+  logic [PbAw-1:0]          pb_raddr, pb_waddr;
+  logic [PpuLanes*RecW-1:0] pb_rdata;
+  assign pb_raddr = pb_block_q + PbAw'(group_q);
+  assign pb_waddr = PbAw'(pb_addr_i >> LgLanes);
+
+  for (genvar i = 0; i < PpuLanes; i++) begin : gen_param
+    cd_ram #(
+      .Width(RecW),
+      .Depth(PbWords)
+    ) u_ram (
+      .clk_i,
+      .we_i   (pb_we_i && (pb_addr_i & 20'(PpuLanes - 1)) == 20'(i)),
+      .waddr_i(pb_waddr),
+      .wdata_i({pb_data_i[101:96], pb_data_i[95:64], pb_data_i[AccW-1:0]}),
+      .re_i   (issue_q && cmd_q.per_channel),
+      .raddr_i(pb_raddr),
+      .rdata_o(pb_rdata[i*RecW +: RecW])
+    );
+  end
+  logic unused_param;
+  assign unused_param = ^{pb_data_i[127:102], pb_data_i[63:AccW], pb_addr_i, cmd_q.pb_base};
+
+  // ---- Lanes ----
+  logic [GrpW-1:0]          group_q1;
+  logic [PpuLanes*AccW-1:0] acc;
+  logic [PpuLanes*ActW-1:0] other, y;
+
+  always_ff @(posedge clk_i) group_q1 <= group_q;
+  assign acc   = ab_data_i[PpuLanes*AccW*32'(group_q1) +: PpuLanes*AccW];
+  assign other = rb_data_i[PpuLanes*ActW*32'(group_q1) +: PpuLanes*ActW];
+
+  for (genvar i = 0; i < PpuLanes; i++) begin : gen_lane
+    logic [RecW-1:0] rec;
+    assign rec = cmd_q.per_channel ? pb_rdata[i*RecW +: RecW] : {cmd_q.imm_shift, cmd_q.imm_mult, {AccW{1'b0}}};
+    cd_ppu_lane #(
+      .ActW(ActW),
+      .AccW(AccW)
+    ) u_lane (
+      .clk_i,
+      .acc_i     (acc[i*AccW +: AccW]),
+      .bias_i    (rec[AccW-1:0]),
+      .mult_i    (rec[AccW +: 32]),
+      .shift_i   (rec[AccW+32 +: 6]),
+      .other_i   (other[i*ActW +: ActW]),
+      .low_i     (cmd_q.low),
+      .high_i    (cmd_q.high),
+      .residual_i(cmd_q.residual),
+      .m0_i      (cmd_q.m0),
+      .m1_i      (cmd_q.m1),
+      .shift2_i  (cmd_q.shift2),
+      .low2_i    (cmd_q.low2),
+      .high2_i   (cmd_q.high2),
+      .y_o       (y[i*ActW +: ActW])
+    );
+  end
+
+  // ---- Output words ----
+  logic [Latency-1:0] valid_q, last_q;
+  logic [GrpW-1:0]    out_group_q;
+  logic [19:0]        out_index_q;
+  logic               out_last;
+  logic [N*ActW-1:0]  word_d, word_q2;
+
+  always_comb begin
+    word_d = word_q2;
+    word_d[PpuLanes*ActW*32'(out_group_q) +: PpuLanes*ActW] = y;
+  end
+
+  assign ob_we_o   = valid_q[Latency-1] && out_group_q == GrpW'(Groups - 1);
+  assign ob_addr_o = cmd_q.ob_base + out_index_q;
+  assign ob_data_o = word_d;
+  assign out_last  = last_q[Latency-1];
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      valid_q     <= '0;
+      last_q      <= '0;
+      out_group_q <= '0;
+      out_index_q <= '0;
+      signal_o    <= '0;
+    end else begin
+      valid_q  <= {valid_q[Latency-2:0], issue_q};
+      last_q   <= {last_q[Latency-2:0], last_issue};
+      signal_o <= ob_we_o && out_last ? signal_q : '0;
+      if (start_o) begin
+        out_group_q <= '0;
+        out_index_q <= '0;
+      end else if (valid_q[Latency-1]) begin
+        out_group_q <= out_group_q == GrpW'(Groups - 1) ? '0 : out_group_q + 1'b1;
+        if (ob_we_o) out_index_q <= out_index_q + 20'd1;
+      end
+    end
+  end
+  always_ff @(posedge clk_i) begin
+    if (valid_q[Latency-1]) word_q2 <= word_d;
+  end
+
+endmodule

@@ -1,0 +1,209 @@
+// The load unit: strided DMA from memory into an on-chip buffer.
+//
+// Its address side starts a command as soon as the tokens are there and the previous command's addresses are out; its
+// data side follows in order, so that the memory's latency is hidden across commands. Words wider than a beat
+// are collected from several; of a beat wider than a word, one word is written a cycle.
+module cd_load
+  import cd_types_pkg::*;
+#(
+  parameter int unsigned AxiBytes    = 16,
+  parameter int unsigned MaxBurst    = 32,
+  parameter int unsigned Outstanding = 16,  // bursts in flight, a power of two
+  parameter int unsigned ActBytes    = 16,  // a word of the input and residual buffers
+  parameter int unsigned WgtBytes    = 16,  // a word of the weight buffer
+  localparam int unsigned ParBytes   = 16,  // a channel's parameters
+  localparam int unsigned PrgBytes   = 64,  // a descriptor
+  localparam int unsigned MaxBytes   = ActBytes > PrgBytes ? (ActBytes > WgtBytes ? ActBytes : WgtBytes)
+                                                           : (PrgBytes > WgtBytes ? PrgBytes : WgtBytes)
+) (
+  input  logic                  clk_i,
+  input  logic                  rst_ni,
+
+  input  logic                  cmd_valid_i,
+  input  dma_t                  cmd_i,
+  input  logic [15:0]           signal_i,     // tokens that the command gives when done
+  input  logic [15:0]           tag_i,
+  input  logic                  tokens_ok_i,
+  output logic                  start_o,      // takes the command and its tokens
+  output logic [15:0]           signal_o,     // pulse: tokens of a finished command
+  output logic                  program_o,    // pulse: a chunk of program has arrived
+  output logic                  busy_o,
+  output logic                  bus_error_o,  // pulse
+
+  output logic                  wr_valid_o,
+  output buffer_e               wr_target_o,
+  output logic [19:0]           wr_addr_o,
+  output logic [MaxBytes*8-1:0] wr_data_o,
+
+  output logic                  arvalid_o,
+  input  logic                  arready_i,
+  output logic [39:0]           araddr_o,
+  output logic [7:0]            arlen_o,
+  output logic [15:0]           aruser_o,
+  input  logic                  rvalid_i,
+  output logic                  rready_o,
+  input  logic [AxiBytes*8-1:0] rdata_i,
+  input  logic [1:0]            rresp_i,
+  input  logic                  rlast_i
+);
+
+  localparam int unsigned Lg    = $clog2(AxiBytes);
+  localparam int unsigned LgMax = $clog2(MaxBytes);
+  localparam int unsigned ChW   = LgMax > Lg ? LgMax - Lg : 1;
+
+  function automatic logic [3:0] lg_word(input buffer_e target);
+    unique case (target)
+      BufWeight:  lg_word = 4'($clog2(WgtBytes));
+      BufParam:   lg_word = 4'($clog2(ParBytes));
+      BufProgram: lg_word = 4'($clog2(PrgBytes));
+      default:    lg_word = 4'($clog2(ActBytes));
+    endcase
+  endfunction
+
+  typedef struct packed {
+    logic [15:0]   signal;
+    buffer_e       target;
+    logic [19:0]   base;
+    logic [Lg-1:0] first_byte;
+    logic [Lg-1:0] last_byte;
+    logic          first;
+    logic          last;
+  } burst_t;
+
+  // ---- Address side ----
+  logic          gen_active, gen_accept, gen_first, gen_last;
+  logic [Lg-1:0] gen_first_byte, gen_last_byte;
+  buffer_e       target_q;
+  logic [19:0]   base_q;
+  logic [15:0]   signal_q, tag_q;
+  logic          info_full, info_empty, info_pop;
+  burst_t        info;
+
+  assign start_o    = cmd_valid_i && tokens_ok_i && !gen_active;
+  assign arvalid_o  = gen_active && !info_full;
+  assign gen_accept = arvalid_o && arready_i;
+  assign aruser_o   = tag_q;
+
+  cd_burst_gen #(
+    .AxiBytes(AxiBytes),
+    .MaxBurst(MaxBurst)
+  ) u_gen (
+    .clk_i,
+    .rst_ni,
+    .start_i     (start_o),
+    .addr_i      (cmd_i.addr),
+    .run_bytes_i (32'(cmd_i.count0) << lg_word(cmd_i.target)),
+    .count1_i    (cmd_i.count1),
+    .count2_i    (cmd_i.count2),
+    .stride1_i   (cmd_i.stride1),
+    .stride2_i   (cmd_i.stride2),
+    .active_o    (gen_active),
+    .accept_i    (gen_accept),
+    .addr_o      (araddr_o),
+    .len_o       (arlen_o),
+    .first_byte_o(gen_first_byte),
+    .last_byte_o (gen_last_byte),
+    .first_o     (gen_first),
+    .last_o      (gen_last)
+  );
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      target_q <= BufInput;
+      base_q   <= '0;
+      signal_q <= '0;
+      tag_q    <= '0;
+    end else if (start_o) begin
+      target_q <= cmd_i.target;
+      base_q   <= cmd_i.base;
+      signal_q <= signal_i;
+      tag_q    <= tag_i;
+    end
+  end
+
+  cd_fifo #(
+    .Width($bits(burst_t)),
+    .Depth(Outstanding)
+  ) u_info (
+    .clk_i,
+    .rst_ni,
+    .flush_i(1'b0),
+    .push_i (gen_accept),
+    .data_i ({signal_q, target_q, base_q, gen_first_byte, gen_last_byte, gen_first, gen_last}),
+    .full_o (info_full),
+    .pop_i  (info_pop),
+    .data_o (info),
+    .empty_o(info_empty)
+  );
+
+  // ---- Data side ----
+  logic [19:0]           waddr_q, waddr;      // next word of the command
+  logic                  head_q;              // the next beat is the first of its burst
+  logic [Lg-1:0]         byte_q, pos;         // where in the beat the next narrow word begins
+  logic [Lg:0]           next_pos;
+  logic [ChW-1:0]        chunk_q, chunk;      // beats of a wide word collected so far
+  logic [MaxBytes*8-1:0] wide_q, wide_d;
+  logic [3:0]            lg;
+  logic                  narrow, word_done, beat_done, first_beat;
+
+  assign lg         = lg_word(info.target);
+  assign narrow     = lg < 4'(Lg);
+  assign first_beat = head_q && info.first;
+  assign pos        = head_q && byte_q == '0 ? info.first_byte : byte_q;
+  assign next_pos   = {1'b0, pos} + ((Lg+1)'(1) << lg);
+  assign waddr      = first_beat && pos == info.first_byte ? info.base : waddr_q;
+  assign chunk      = first_beat ? '0 : chunk_q;
+
+  if (LgMax > Lg) begin : gen_wide
+    logic [ChW:0] chunks;
+    assign chunks    = (ChW+1)'(1) << (lg - 4'(Lg));
+    assign word_done = narrow || (ChW+1)'(chunk) == chunks - 1'b1;
+  end else begin : gen_no_wide
+    assign word_done = 1'b1;
+  end
+
+  always_comb begin
+    wide_d = wide_q;
+    if (narrow) wide_d[AxiBytes*8-1:0] = rdata_i >> {pos, 3'b000};
+    else wide_d[AxiBytes*8*32'(chunk) +: AxiBytes*8] = rdata_i;
+  end
+
+  assign beat_done = !narrow || next_pos[Lg] || (rlast_i && next_pos > (Lg+1)'(info.last_byte));
+  assign rready_o  = rvalid_i && beat_done;
+  assign info_pop  = rvalid_i && beat_done && rlast_i;
+  assign busy_o    = gen_active || !info_empty || wr_valid_o;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      head_q      <= 1'b1;
+      byte_q      <= '0;
+      chunk_q     <= '0;
+      waddr_q     <= '0;
+      wr_valid_o  <= 1'b0;
+      signal_o    <= '0;
+      program_o   <= 1'b0;
+      bus_error_o <= 1'b0;
+    end else begin
+      wr_valid_o  <= rvalid_i && word_done;
+      signal_o    <= info_pop && info.last ? info.signal : '0;
+      program_o   <= info_pop && info.last && info.target == BufProgram;
+      bus_error_o <= rvalid_i && rready_o && rresp_i != 2'b00;
+      if (rvalid_i) begin
+        waddr_q <= word_done ? waddr + 20'd1 : waddr;
+        chunk_q <= word_done ? '0 : chunk + 1'b1;
+        byte_q  <= beat_done ? '0 : next_pos[Lg-1:0];
+        if (beat_done) head_q <= rlast_i;
+      end
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (rvalid_i) begin
+      wide_q      <= wide_d;
+      wr_target_o <= info.target;
+      wr_addr_o   <= waddr;
+      wr_data_o   <= wide_d;
+    end
+  end
+
+endmodule

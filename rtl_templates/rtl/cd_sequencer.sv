@@ -1,0 +1,271 @@
+// Runs the program: has it fetched in chunks, checks each descriptor, and hands it to its unit's queue, in order.
+//
+// The program is fetched by the load unit: the first chunk on start, each further one by a load command within the
+// program itself, into the half of the program memory that the chunk before it does not occupy.
+module cd_sequencer
+  import cd_types_pkg::*;
+#(
+  parameter int unsigned Chunk      = 16,   // descriptors of a chunk, a power of two
+  parameter int unsigned AxiBytes   = 16,
+  parameter int unsigned N          = 16,
+  parameter int unsigned ActBytes   = 16,
+  parameter int unsigned WgtBytes   = 16,
+  parameter int unsigned IbWords    = 4096, // words of each memory, both halves together
+  parameter int unsigned WbWords    = 4096,
+  parameter int unsigned PbChannels = 512,
+  parameter int unsigned RbWords    = 1024,
+  parameter int unsigned ObWords    = 1024,
+  parameter int unsigned AbWords    = 512,  // of one half
+  parameter int unsigned PpuLanes   = 4
+) (
+  input  logic           clk_i,
+  input  logic           rst_ni,
+
+  input  logic           start_i,
+  input  logic [39:0]    program_addr_i,
+  output logic           running_o,
+  output logic           clear_o,       // pulse: a run begins
+  output logic           flush_o,       // an error: forget what waits in the queues
+  output logic           done_o,        // pulse
+  output error_e         error_o,       // with done_o
+  output logic [31:0]    error_index_o, // descriptor that was at fault
+
+  input  logic           chunk_ready_i, // pulse
+  input  logic           bus_error_i,   // pulse
+  input  logic           idle_i,        // nothing in queues and units
+
+  input  logic           pm_we_i,
+  input  logic [19:0]    pm_addr_i,
+  input  logic [511:0]   pm_data_i,
+
+  output token_t         token_o,
+  output logic           load_push_o,
+  output dma_t           load_o,
+  input  logic           load_full_i,
+  output logic           compute_push_o,
+  output compute_t       compute_o,
+  input  logic           compute_full_i,
+  output logic           drain_push_o,
+  output drain_t         drain_o,
+  input  logic           drain_full_i,
+  output logic           store_push_o,
+  output dma_t           store_o,
+  output logic [47:0]    store_words_o,
+  input  logic           store_full_i
+);
+
+  localparam int unsigned PmAw     = $clog2(2 * Chunk);
+  localparam int unsigned LgN      = $clog2(N);
+  localparam int unsigned AbHw     = $clog2(AbWords);
+  localparam int unsigned ActAlign = ActBytes < AxiBytes ? ActBytes : AxiBytes;
+  localparam int unsigned WgtAlign = WgtBytes < AxiBytes ? WgtBytes : AxiBytes;
+  localparam int unsigned ParAlign = 16 < AxiBytes ? 16 : AxiBytes;
+  localparam int unsigned PrgAlign = 64 < AxiBytes ? 64 : AxiBytes;
+
+  typedef enum logic [2:0] {Idle, First, Fetch, Decode, Multiply, Push, Finish, Abort} state_e;
+  state_e          state_q;
+  logic [31:0]     pc_q;
+  logic [1:0]      chunks_q;     // fetched and not begun
+  error_e          error_q;
+
+  // ---- Program memory ----
+  logic         pm_re;
+  logic [511:0] pm_data;
+  logic         boundary;
+
+  assign boundary = pc_q[$clog2(Chunk)-1:0] == '0;
+  assign pm_re    = state_q == Fetch && (!boundary || chunks_q != '0);
+
+  cd_ram #(
+    .Width(512),
+    .Depth(2 * Chunk)
+  ) u_program (
+    .clk_i,
+    .we_i   (pm_we_i),
+    .waddr_i(PmAw'(pm_addr_i)),
+    .wdata_i(pm_data_i),
+    .re_i   (pm_re),
+    .raddr_i(PmAw'(pc_q)),
+    .rdata_o(pm_data)
+  );
+
+  // ---- Decode: pm_data holds while the descriptor is checked and pushed ----
+  header_t  header;
+  dma_t     dma;
+  compute_t comp;
+  drain_t   drain;
+  tile_cmd_t tile;
+  logic     is_dma, is_array;
+
+  assign header   = pm_data[$bits(header_t)-1:0];
+  assign dma      = pm_data[64 +: $bits(dma_t)];
+  assign comp     = pm_data[64 +: $bits(compute_t)];
+  assign drain    = pm_data[64 +: $bits(drain_t)];
+  assign tile     = comp.tile;
+  assign is_dma   = header.opcode == OpLoad || header.opcode == OpStore;
+  assign is_array = comp.op == CompArray;
+  logic unused_data;
+  assign unused_data = ^{pm_data[511:64+$bits(drain_t)], header.reserved, pm_addr_i, tile};
+
+  // Footprints, each a product of three.
+  logic [19:0] a0, a1;
+  logic [15:0] b0, c0, b1, c1;
+  logic [35:0] ab0_q, ab1_q;
+  logic [51:0] total0_q, total1_q;
+
+  always_comb begin
+    {a0, b0, c0} = {dma.count0, dma.count1, dma.count2};
+    {a1, b1, c1} = '0;
+    unique case (header.opcode)
+      OpCompute: begin
+        {a0, b0, c0} = {(20'(is_array ? tile.c : tile.k) + 20'(N - 1)) >> LgN, tile.in_h, tile.in_w};
+        {a1, b1, c1} = {(20'(tile.k) + 20'(N - 1)) >> LgN, tile.p, tile.q};
+      end
+      OpDrain: begin
+        {a0, b0, c0} = {drain.words, drain.blocks, 16'd1};
+        {a1, b1, c1} = {20'(N / PpuLanes), drain.blocks, 16'd1};
+      end
+      default: ;
+    endcase
+  end
+
+  always_ff @(posedge clk_i) begin
+    ab0_q    <= 36'(a0) * 36'(b0);
+    ab1_q    <= 36'(a1) * 36'(b1);
+    total0_q <= 52'(ab0_q) * 52'(c0);
+    total1_q <= 52'(ab1_q) * 52'(c1);
+  end
+
+  // ---- Checks, in the Push state ----
+  logic [51:0] capacity;
+  logic [6:0]  align_mask;
+  error_e      fault;
+  logic        misaligned, ab_overflow;
+
+  always_comb begin
+    unique case (dma.target)
+      BufInput:    {capacity, align_mask} = {52'(IbWords),    7'(ActAlign - 1)};
+      BufWeight:   {capacity, align_mask} = {52'(WbWords),    7'(WgtAlign - 1)};
+      BufParam:    {capacity, align_mask} = {52'(PbChannels), 7'(ParAlign - 1)};
+      BufResidual: {capacity, align_mask} = {52'(RbWords),    7'(ActAlign - 1)};
+      BufOutput:   {capacity, align_mask} = {52'(ObWords),    7'(ActAlign - 1)};
+      BufProgram:  {capacity, align_mask} = {52'(2 * Chunk),  7'(PrgAlign - 1)};
+      default:     {capacity, align_mask} = '0;
+    endcase
+  end
+  assign misaligned = |((7'(dma.addr) | 7'(dma.stride1) | 7'(dma.stride2)) & align_mask);
+
+  // The accumulator range [base, base + total) must stay within its half.
+  logic [19:0] ab_base;
+  logic [51:0] ab_total;
+  assign ab_base     = header.opcode == OpDrain ? drain.ab_base : tile.ab_base;
+  assign ab_total    = header.opcode == OpDrain ? total0_q : total1_q;
+  assign ab_overflow = |(ab_base >> (AbHw + 1)) || 52'(ab_base[AbHw-1:0]) + ab_total > 52'(AbWords);
+
+  always_comb begin
+    fault = ErrNone;
+    unique case (header.opcode)
+      OpLoad, OpStore: begin
+        if (capacity == '0 || (dma.target == BufOutput) != (header.opcode == OpStore)) fault = ErrOpcode;
+        else if (total0_q == '0 || 52'(dma.base) + total0_q > capacity) fault = ErrRange;
+        else if (misaligned) fault = ErrAlign;
+      end
+      OpCompute: begin
+        if (comp.op < CompArray || comp.op > CompMax) fault = ErrOpcode;
+        else if (total0_q == '0 || total1_q == '0 || tile.c == '0 || tile.r == '0 || tile.s == '0 ||
+                 tile.stride_h == '0 || tile.stride_w == '0 ||
+                 52'(tile.ib_base) + total0_q > 52'(IbWords) || ab_overflow) fault = ErrRange;
+      end
+      OpDrain: begin
+        if (total0_q == '0 || ab_overflow || 52'(drain.ob_base) + total0_q > 52'(ObWords) ||
+            (drain.residual && 52'(drain.rb_base) + total0_q > 52'(RbWords)) ||
+            (drain.per_channel && 52'(drain.pb_base) + total1_q > 52'(PbChannels / PpuLanes))) fault = ErrRange;
+      end
+      OpEnd: ;
+      default: fault = ErrOpcode;
+    endcase
+  end
+
+  // ---- Push ----
+  logic push, room;
+  always_comb begin
+    unique case (header.opcode)
+      OpLoad:    room = !load_full_i;
+      OpCompute: room = !compute_full_i;
+      OpDrain:   room = !drain_full_i;
+      OpStore:   room = !store_full_i;
+      default:   room = 1'b1;
+    endcase
+  end
+  assign push           = state_q == Push && fault == ErrNone && room && !bus_error_i;
+  assign load_push_o    = (push && header.opcode == OpLoad) || state_q == First;
+  assign compute_push_o = push && header.opcode == OpCompute;
+  assign drain_push_o   = push && header.opcode == OpDrain;
+  assign store_push_o   = push && header.opcode == OpStore;
+  assign compute_o      = comp;
+  assign drain_o        = drain;
+  assign store_o        = dma;
+  assign store_words_o  = total0_q[47:0];
+  logic unused_total;
+  assign unused_total = ^{total0_q[51:48], is_dma};
+
+  always_comb begin
+    token_o = '{tag: header.tag, signal: header.signal, wait_for: header.wait_for, mark: header.mark};
+    load_o  = dma;
+    if (state_q == First) begin
+      token_o = '0;
+      load_o  = '{addr: program_addr_i, stride1: '0, stride2: '0, count0: 20'(Chunk), count1: 16'd1, count2: 16'd1,
+                  base: '0, target: BufProgram};
+    end
+  end
+
+  assign running_o     = state_q != Idle;
+  assign clear_o       = state_q == Idle && start_i;
+  assign flush_o       = state_q == Abort;
+  assign done_o        = (state_q == Finish || state_q == Abort) && idle_i;
+  assign error_o       = error_q;
+  assign error_index_o = pc_q;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      state_q  <= Idle;
+      pc_q     <= '0;
+      chunks_q <= '0;
+      error_q  <= ErrNone;
+    end else begin
+      if (clear_o) chunks_q <= '0;
+      else chunks_q <= chunks_q + 2'(chunk_ready_i) - 2'(pm_re && boundary);
+
+      unique case (state_q)
+        Idle: if (start_i) begin
+          state_q <= First;
+          pc_q    <= '0;
+          error_q <= ErrNone;
+        end
+        First:    state_q <= Fetch;
+        Fetch:    if (pm_re) state_q <= Decode;
+        Decode:   state_q <= Multiply;
+        Multiply: state_q <= Push;
+        Push: begin
+          if (fault != ErrNone) begin
+            error_q <= fault;
+            state_q <= Abort;
+          end else if (header.opcode == OpEnd) begin
+            state_q <= Finish;
+          end else if (room) begin
+            pc_q    <= pc_q + 32'd1;
+            state_q <= Fetch;
+          end
+        end
+        Finish, Abort: if (idle_i) state_q <= Idle;
+        default:  state_q <= Idle;
+      endcase
+
+      if (bus_error_i && state_q != Idle && state_q != Abort) begin
+        error_q <= ErrBus;
+        state_q <= Abort;
+      end
+    end
+  end
+
+endmodule

@@ -1,0 +1,289 @@
+// The store unit: strided DMA from the output buffer to memory.
+//
+// Addresses, data and responses are three loosely coupled stages, so that a command's data follows the previous
+// command's without a gap; a command is done when the memory has answered its last burst.
+module cd_store
+  import cd_types_pkg::*;
+#(
+  parameter int unsigned AxiBytes    = 16,
+  parameter int unsigned MaxBurst    = 32,
+  parameter int unsigned Outstanding = 16,  // bursts in flight, a power of two
+  parameter int unsigned ActBytes    = 16   // a word of the output buffer
+) (
+  input  logic                  clk_i,
+  input  logic                  rst_ni,
+
+  input  logic                  cmd_valid_i,
+  input  dma_t                  cmd_i,
+  input  logic [47:0]           words_i,      // words of the whole command
+  input  logic [15:0]           signal_i,
+  input  logic [15:0]           tag_i,
+  input  logic                  mark_i,
+  input  logic                  tokens_ok_i,
+  output logic                  start_o,
+  output logic [15:0]           signal_o,
+  output logic                  mark_o,       // pulse: a marked command is done
+  output logic [15:0]           mark_tag_o,
+  output logic                  busy_o,
+  output logic                  bus_error_o,
+
+  output logic                  ob_re_o,
+  output logic [19:0]           ob_addr_o,
+  input  logic [ActBytes*8-1:0] ob_data_i,
+
+  output logic                  awvalid_o,
+  input  logic                  awready_i,
+  output logic [39:0]           awaddr_o,
+  output logic [7:0]            awlen_o,
+  output logic [15:0]           awuser_o,
+  output logic                  wvalid_o,
+  input  logic                  wready_i,
+  output logic [AxiBytes*8-1:0] wdata_o,
+  output logic [AxiBytes-1:0]   wstrb_o,
+  output logic                  wlast_o,
+  input  logic                  bvalid_i,
+  output logic                  bready_o,
+  input  logic [1:0]            bresp_i
+);
+
+  localparam int unsigned Lg     = $clog2(AxiBytes);
+  localparam int unsigned LgWord = $clog2(ActBytes);
+  localparam bit          Narrow = ActBytes < AxiBytes;
+  localparam int unsigned Ahead  = 4;         // words read ahead of the bus
+
+  // ---- Addresses ----
+  typedef struct packed {
+    logic [7:0]    len;
+    logic [Lg-1:0] first_byte;
+    logic [Lg-1:0] last_byte;
+  } burst_t;
+  typedef struct packed {
+    logic        last;
+    logic        mark;
+    logic [15:0] signal;
+    logic [15:0] tag;
+  } reply_t;
+
+  logic          gen_active, gen_accept, gen_last, unused_gen_first;
+  logic [Lg-1:0] gen_first_byte, gen_last_byte;
+  logic [15:0]   signal_q, tag_q;
+  logic          mark_q;
+  logic          info_full, info_empty, info_pop, reply_full, reply_empty;
+  burst_t        info;
+  reply_t        reply;
+  logic          reader_busy;
+
+  assign start_o    = cmd_valid_i && tokens_ok_i && !gen_active && !reader_busy;
+  assign awvalid_o  = gen_active && !info_full && !reply_full;
+  assign gen_accept = awvalid_o && awready_i;
+  assign awuser_o   = tag_q;
+
+  cd_burst_gen #(
+    .AxiBytes(AxiBytes),
+    .MaxBurst(MaxBurst)
+  ) u_gen (
+    .clk_i,
+    .rst_ni,
+    .start_i     (start_o),
+    .addr_i      (cmd_i.addr),
+    .run_bytes_i (32'(cmd_i.count0) << LgWord),
+    .count1_i    (cmd_i.count1),
+    .count2_i    (cmd_i.count2),
+    .stride1_i   (cmd_i.stride1),
+    .stride2_i   (cmd_i.stride2),
+    .active_o    (gen_active),
+    .accept_i    (gen_accept),
+    .addr_o      (awaddr_o),
+    .len_o       (awlen_o),
+    .first_byte_o(gen_first_byte),
+    .last_byte_o (gen_last_byte),
+    .first_o     (unused_gen_first),
+    .last_o      (gen_last)
+  );
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      signal_q <= '0;
+      tag_q    <= '0;
+      mark_q   <= 1'b0;
+    end else if (start_o) begin
+      signal_q <= signal_i;
+      tag_q    <= tag_i;
+      mark_q   <= mark_i;
+    end
+  end
+
+  cd_fifo #(
+    .Width($bits(burst_t)),
+    .Depth(Outstanding)
+  ) u_info (
+    .clk_i,
+    .rst_ni,
+    .flush_i(1'b0),
+    .push_i (gen_accept),
+    .data_i ({awlen_o, gen_first_byte, gen_last_byte}),
+    .full_o (info_full),
+    .pop_i  (info_pop),
+    .data_o (info),
+    .empty_o(info_empty)
+  );
+
+  cd_fifo #(
+    .Width($bits(reply_t)),
+    .Depth(Outstanding)
+  ) u_reply (
+    .clk_i,
+    .rst_ni,
+    .flush_i(1'b0),
+    .push_i (gen_accept),
+    .data_i ({gen_last, mark_q, signal_q, tag_q}),
+    .full_o (reply_full),
+    .pop_i  (bvalid_i),
+    .data_o (reply),
+    .empty_o(reply_empty)
+  );
+
+  logic unused_target;  // checked before the command reaches this unit
+  assign unused_target = ^cmd_i.target;
+
+  // ---- Words: read ahead of the bus into a short queue ----
+  logic [47:0]           left_q;
+  logic [19:0]           raddr_q;
+  logic [2:0]            held_q;      // words in the queue or on their way to it
+  logic                  arriving_q;
+  logic                  word_pop, word_empty, unused_word_full;
+  logic [ActBytes*8-1:0] word;
+
+  assign reader_busy = left_q != '0;
+  assign ob_re_o     = reader_busy && held_q < 3'(Ahead);
+  assign ob_addr_o   = raddr_q;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      left_q     <= '0;
+      raddr_q    <= '0;
+      held_q     <= '0;
+      arriving_q <= 1'b0;
+    end else begin
+      arriving_q <= ob_re_o;
+      held_q     <= held_q + 3'(ob_re_o) - 3'(word_pop);
+      if (start_o) begin
+        left_q  <= words_i;
+        raddr_q <= cmd_i.base;
+      end else if (ob_re_o) begin
+        left_q  <= left_q - 48'd1;
+        raddr_q <= raddr_q + 20'd1;
+      end
+    end
+  end
+
+  cd_fifo #(
+    .Width(ActBytes * 8),
+    .Depth(Ahead)
+  ) u_words (
+    .clk_i,
+    .rst_ni,
+    .flush_i(1'b0),
+    .push_i (arriving_q),
+    .data_i (ob_data_i),
+    .full_o (unused_word_full),
+    .pop_i  (word_pop),
+    .data_o (word),
+    .empty_o(word_empty)
+  );
+
+  // ---- Beats ----
+  logic                  head_q;        // the next beat is the first of its burst
+  logic [7:0]            beats_q, beat; // beats of the burst already built
+  logic                  last_beat, step, beat_done, out_free;
+  logic [AxiBytes*8-1:0] beat_data;
+  logic [AxiBytes-1:0]   beat_strb;
+
+  assign beat      = head_q ? 8'd0 : beats_q;
+  assign last_beat = beat == info.len;
+  assign out_free  = !wvalid_o || wready_i;
+  assign step      = !info_empty && !word_empty && (out_free || !beat_done);
+  assign info_pop  = step && beat_done && last_beat;
+
+  assign beat_strb = (beat == 8'd0 ? {AxiBytes{1'b1}} << info.first_byte : {AxiBytes{1'b1}})
+                   & (last_beat ? ~(({AxiBytes{1'b1}} << 1) << info.last_byte) : {AxiBytes{1'b1}});
+
+  if (Narrow) begin : gen_narrow
+    // Several words make a beat; it is done with its last word.
+    logic [Lg-1:0]         byte_q, pos;
+    logic [Lg:0]           next_pos;
+    logic [AxiBytes*8-1:0] build_q;
+    assign pos       = head_q && byte_q == '0 ? info.first_byte : byte_q;
+    assign next_pos  = {1'b0, pos} + (Lg+1)'(ActBytes);
+    assign beat_done = next_pos[Lg] || (last_beat && next_pos > (Lg+1)'(info.last_byte));
+    assign word_pop  = step;
+    always_comb begin
+      beat_data = build_q;
+      beat_data[{pos, 3'b000} +: ActBytes*8] = word;
+    end
+    always_ff @(posedge clk_i or negedge rst_ni) begin
+      if (!rst_ni) byte_q <= '0;
+      else if (step) byte_q <= beat_done ? '0 : next_pos[Lg-1:0];
+    end
+    always_ff @(posedge clk_i) begin
+      if (step) build_q <= beat_data;
+    end
+  end else begin : gen_wide
+    // A word makes one or more beats, across the ends of bursts.
+    localparam int unsigned Chunks = ActBytes / AxiBytes;
+    assign beat_done = 1'b1;
+    if (Chunks > 1) begin : gen_chunks
+      logic [$clog2(Chunks)-1:0] chunk_q;
+      assign beat_data = word[AxiBytes*8*32'(chunk_q) +: AxiBytes*8];
+      assign word_pop  = step && &chunk_q;
+      always_ff @(posedge clk_i or negedge rst_ni) begin
+        if (!rst_ni) chunk_q <= '0;
+        else if (step) chunk_q <= chunk_q + 1'b1;
+      end
+    end else begin : gen_equal
+      assign beat_data = word;
+      assign word_pop  = step;
+    end
+  end
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      head_q   <= 1'b1;
+      beats_q  <= '0;
+      wvalid_o <= 1'b0;
+    end else begin
+      if (out_free) wvalid_o <= step && beat_done;
+      if (step && beat_done) begin
+        head_q  <= last_beat;
+        beats_q <= beat + 8'd1;
+      end
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (step && beat_done) begin
+      wdata_o <= beat_data;
+      wstrb_o <= beat_strb;
+      wlast_o <= last_beat;
+    end
+  end
+
+  // ---- Responses ----
+  assign bready_o = 1'b1;
+  assign busy_o   = gen_active || reader_busy || !reply_empty;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      signal_o    <= '0;
+      mark_o      <= 1'b0;
+      mark_tag_o  <= '0;
+      bus_error_o <= 1'b0;
+    end else begin
+      signal_o    <= bvalid_i && reply.last ? reply.signal : '0;
+      mark_o      <= bvalid_i && reply.last && reply.mark;
+      mark_tag_o  <= reply.tag;
+      bus_error_o <= bvalid_i && bresp_i != 2'b00;
+    end
+  end
+
+endmodule
