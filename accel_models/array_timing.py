@@ -17,6 +17,7 @@ from accel_models.array_formulas import (
 )
 from accel_models.template import ArrayKind
 from accel_models.tile import Tile
+from accel_models.vector_timing import weight_stationary_cycles
 
 __all__ = ["ArrayAccesses", "array_accesses", "array_cycles", "ceil_div"]
 
@@ -111,12 +112,14 @@ def _row_stationary_accesses(rows: int, cols: int, tile: Tile) -> ArrayAccesses:
 _CYCLES = {
     ArrayKind.ROW_STATIONARY: _row_stationary_cycles,
     ArrayKind.OUTPUT_STATIONARY: _output_stationary_cycles,
+    ArrayKind.WEIGHT_STATIONARY: weight_stationary_cycles,
     ArrayKind.LOOP_TILE: _loop_tile_cycles,
     ArrayKind.CHANNEL_PARALLEL: _channel_parallel_cycles,
 }
 _ACCESSES = {
     ArrayKind.ROW_STATIONARY: _row_stationary_accesses,
     ArrayKind.OUTPUT_STATIONARY: _output_stationary_accesses,
+    ArrayKind.WEIGHT_STATIONARY: _loop_tile_accesses,
     ArrayKind.LOOP_TILE: _loop_tile_accesses,
     ArrayKind.CHANNEL_PARALLEL: _channel_parallel_accesses,
 }

@@ -27,8 +27,10 @@ class Template:
         array: dataflow template.
         rows, cols: PEs; powers of two from 4 to 32 (rows: input channels or pixels; cols: output channels).
         act_bits, weight_bits, acc_bits: widths of data; 4-bit data is packed two to a byte in memory.
-        input_buffer_bytes, weight_buffer_bytes, acc_buffer_bytes, output_buffer_bytes: on-chip capacities of one
-            half of each double buffer.
+        input_buffer_bytes, weight_buffer_bytes, acc_buffer_bytes, output_buffer_bytes, param_buffer_bytes: on-chip
+            capacities of one half of each double buffer. The residual operand has a buffer as large as the output's;
+            the parameters of a channel take 16 bytes.
+        ppu_lanes: channels that post-processing takes in a cycle; a power of two, at most ``word_lanes``.
         axi_bits: width of the memory bus.
         dram_latency_cycles: from an accepted read address to its first beat.
         dram_bytes_per_cycle: sustained in each direction; at most ``axi_bits / 8``.
@@ -45,6 +47,8 @@ class Template:
     weight_buffer_bytes: int = 32768
     acc_buffer_bytes: int = 32768
     output_buffer_bytes: int = 8192
+    param_buffer_bytes: int = 4096
+    ppu_lanes: int = 4
     axi_bits: int = 128
     dram_latency_cycles: int = 40
     dram_bytes_per_cycle: int = 16
@@ -59,6 +63,7 @@ class Template:
             "weight_bits": (4, 8, 16),
             "acc_bits": (32, 48),
             "axi_bits": (32, 64, 128, 256, 512),
+            "ppu_lanes": (1, 2, *powers),
         }
         faults = []
         if self.array not in list(ArrayKind):
@@ -74,8 +79,65 @@ class Template:
         if not faults and self.dram_bytes_per_cycle > self.axi_bits // 8:
             bound = f"at most {self.axi_bits // 8}, the bytes of the bus"
             faults.append(Fault("template.dram_bytes_per_cycle", f"is {self.dram_bytes_per_cycle}", bound))
+        if not faults and self.ppu_lanes > self.word_lanes:
+            faults.append(Fault("template.ppu_lanes", f"is {self.ppu_lanes}", f"at most {self.word_lanes}, a word"))
+        if not faults:
+            for name, words in self._words().items():
+                low = 1 if name == "param_buffer_bytes" else 2
+                if not low <= words <= 2**19:
+                    bound = f"{low} to 524288 words of each half"
+                    faults.append(Fault(f"template.{name}", f"is {getattr(self, name)}: {words} words", bound))
         if faults:
             raise SpecError(faults)
+
+    @property
+    def word_lanes(self) -> int:
+        """Channels of a memory word."""
+        return max(self.rows, self.cols)
+
+    @property
+    def act_word_bytes(self) -> int:
+        """A word of the input, residual and output buffers, and of an activation tensor in memory."""
+        return self.word_lanes * self.act_bits // 8
+
+    @property
+    def weight_word_bytes(self) -> int:
+        """A word of the weight buffer."""
+        return self.cols * self.weight_bits // 8
+
+    def _words(self) -> dict[str, int]:
+        return {
+            "input_buffer_bytes": self.input_buffer_bytes // self.act_word_bytes,
+            "weight_buffer_bytes": self.weight_buffer_bytes // self.weight_word_bytes,
+            "acc_buffer_bytes": self.acc_buffer_bytes // (self.word_lanes * self.acc_bits // 8),
+            "output_buffer_bytes": self.output_buffer_bytes // self.act_word_bytes,
+            "param_buffer_bytes": self.param_channels // self.word_lanes,
+        }
+
+    @property
+    def input_words(self) -> int:
+        """Words of one half of the input buffer."""
+        return self._words()["input_buffer_bytes"]
+
+    @property
+    def weight_words(self) -> int:
+        """Words of one half of the weight buffer."""
+        return self._words()["weight_buffer_bytes"]
+
+    @property
+    def acc_words(self) -> int:
+        """Words of one half of the accumulators."""
+        return self._words()["acc_buffer_bytes"]
+
+    @property
+    def output_words(self) -> int:
+        """Words of one half of the output buffer and of the residual buffer."""
+        return self._words()["output_buffer_bytes"]
+
+    @property
+    def param_channels(self) -> int:
+        """Channels of one half of the parameter buffer: whole words."""
+        return self.param_buffer_bytes // 16 // self.word_lanes * self.word_lanes
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""

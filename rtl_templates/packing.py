@@ -82,6 +82,7 @@ def _by_row(rows: int, cols: int, weight: IntArray) -> IntArray:
 _PACKERS = {
     ArrayKind.ROW_STATIONARY: _by_row,
     ArrayKind.OUTPUT_STATIONARY: _by_channel,
+    ArrayKind.WEIGHT_STATIONARY: _by_pass,
     ArrayKind.LOOP_TILE: _by_pass,
     ArrayKind.CHANNEL_PARALLEL: _by_pass,
 }

@@ -51,29 +51,35 @@ def default_cache() -> Path:
     return Path(os.environ.get("CODESIGN_CACHE_DIR") or user_cache_dir("codesign")) / "verilated"
 
 
-def _compile(command: list[str], what: str, environment: Mapping[str, str] | None = None) -> None:
+def run_tool(command: list[str], what: str, environment: Mapping[str, str] | None = None) -> None:
+    """Run a compiler; its last words are the error.
+
+    Raises:
+        SpecError: it did not succeed.
+    """
     merged = {**os.environ, **(environment or {})}
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=merged)
     if done.returncode:
         raise SpecError(Fault(what, f"does not compile: {(done.stdout + done.stderr)[-2000:]}"))
 
 
-def _flags(root: Path) -> list[str]:
+def cxx_flags(root: Path) -> list[str]:
+    """How all C++ of a simulation is compiled."""
     configuration = ["VERILATOR=1", "VM_COVERAGE=0", "VM_SC=0", "VM_TRACE=0", "VM_TRACE_FST=0", "VM_TRACE_VCD=0"]
     include = [f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}"]
     return ["-std=gnu++20", "-O2", "-w", *include, *(f"-D{name}" for name in configuration)]
 
 
-def _runtime(cache: Path, root: Path) -> list[str]:
-    """Verilator's own runtime as objects, compiled once for all tops."""
+def runtime_objects(cache: Path, root: Path, extra: tuple[str, ...] = ()) -> list[str]:
+    """Verilator's own runtime as objects, compiled once for all tops; ``extra``: further parts of it by name."""
     objects = []
-    for name in ("verilated", "verilated_threads"):
+    for name in ("verilated", "verilated_threads", *extra):
         source = root / "include" / f"{name}.cpp"
-        key = hashlib.sha256(source.read_bytes() + repr((compiler(), _flags(root))).encode()).hexdigest()[:16]
+        key = hashlib.sha256(source.read_bytes() + repr((compiler(), cxx_flags(root))).encode()).hexdigest()[:16]
         out = cache / f"{name}-{key}.o"
         if not out.exists():
             part = out.with_suffix(f".{os.getpid()}.o")
-            _compile([compiler(), *_flags(root), "-c", str(source), "-o", str(part)], source.name)
+            run_tool([compiler(), *cxx_flags(root), "-c", str(source), "-o", str(part)], source.name)
             part.replace(out)
         objects.append(str(out))
     return objects
@@ -103,7 +109,7 @@ def compile_top(
     cache.mkdir(parents=True, exist_ok=True)
     verilate = ["--cc", "--prefix", "Vtop", "-O3", "--x-assign", "fast", "-Wall", "--top-module", top]
     verilate += [f"-G{name}={value}" for name, value in parameters.items()]
-    key = hashlib.sha256(repr((str(root), verilate, dict(defines), compiler(), _flags(root))).encode())
+    key = hashlib.sha256(repr((str(root), verilate, dict(defines), compiler(), cxx_flags(root))).encode())
     for source in [main, *sorted(RTL.glob("*.sv"))]:
         key.update(source.read_bytes())
     out = cache / f"{top}-{key.hexdigest()[:16]}"
@@ -112,13 +118,13 @@ def compile_top(
     work = cache / f"{out.name}.{os.getpid()}"
     files = ["-Mdir", str(work), "-y", str(RTL), str(RTL / "cd_types_pkg.sv"), str(RTL / f"{top}.sv")]
     try:
-        _compile([str(binary), *verilate, *files], f"{top}.sv", {"VERILATOR_ROOT": str(root)})
+        run_tool([str(binary), *verilate, *files], f"{top}.sv", {"VERILATOR_ROOT": str(root)})
         # One translation unit: reading Verilator's headers once takes a third of the time of reading them per file.
         unit = work / "unit.cpp"
         parts = [main, *sorted(work.glob("Vtop*.cpp"))]
         unit.write_text("".join(f'#include "{part}"\n' for part in parts), encoding="utf-8")
-        link = [compiler(), *_flags(root), f"-I{work}", *(f"-D{name}={value}" for name, value in defines.items())]
-        _compile([*link, str(unit), *_runtime(cache, root), "-pthread", "-o", str(work / "run")], main.name)
+        link = [compiler(), *cxx_flags(root), f"-I{work}", *(f"-D{name}={value}" for name, value in defines.items())]
+        run_tool([*link, str(unit), *runtime_objects(cache, root), "-pthread", "-o", str(work / "run")], main.name)
         (work / "run").replace(out)
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -1,0 +1,309 @@
+"""One layer's tiles as commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import NamedTuple
+
+from accel_models.array_timing import ceil_div
+from accel_models.schedule.builder import Builder, Ring
+from accel_models.schedule.commands import Buffer, Compute, ComputeOp, Dma, Drain, Token, Unit
+from accel_models.schedule.tensors import TensorLayout
+from accel_models.schedule.tiling import Shape, Tiling, weight_words
+from accel_models.template import Template
+from accel_models.tile import Tile
+from mappings.errors import Fault, SpecError
+from mappings.layer import Layer, Op
+
+
+class WeightTile(NamedTuple):
+    """Weights of one tile, as they lie in memory.
+
+    Attributes:
+        k0, k1: output channels (depthwise: channel places).
+        word0, word1: channel words of the input that they meet.
+        c: input channels of the tile: places ``word0 * lanes`` to ``word0 * lanes + c``.
+        words: of the weight buffer.
+        addr: first byte.
+    """
+
+    k0: int
+    k1: int
+    word0: int
+    word1: int
+    c: int
+    words: int
+    addr: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class LayerPlan:
+    """A layer with its tiles and places.
+
+    Attributes:
+        layer: the operator.
+        index: its number, the tag of its commands.
+        shape, tiling: as `tiling` has them.
+        inputs, output: places of the tensors.
+        param_addr: 16 bytes for each output channel: bias (64 bits), multiplier (32), shift (8).
+        weights: tiles, by output tile then input tile.
+    """
+
+    layer: Layer
+    index: int
+    shape: Shape
+    tiling: Tiling
+    inputs: tuple[TensorLayout, ...]
+    output: TensorLayout
+    param_addr: int
+    weights: tuple[WeightTile, ...]
+
+
+@dataclass
+class Rings:
+    """The double buffers."""
+
+    input: Ring
+    weight: Ring
+    param: Ring
+    residual: Ring
+    acc: Ring
+    output: Ring
+
+    @classmethod
+    def of(cls, template: Template) -> Rings:
+        """Empty buffers; the accumulators' halves are a power of two apart."""
+        acc_half = 1 << (template.acc_words - 1).bit_length()
+        return cls(
+            Ring(Token.INPUT_FULL, Token.INPUT_FREE, template.input_words),
+            Ring(Token.WEIGHT_FULL, Token.WEIGHT_FREE, template.weight_words),
+            Ring(Token.PARAM_FULL, Token.PARAM_FREE, template.param_channels),
+            Ring(Token.RESIDUAL_FULL, Token.RESIDUAL_FREE, template.output_words),
+            Ring(Token.ACC_FULL, Token.ACC_FREE, acc_half),
+            Ring(Token.OUTPUT_FULL, Token.OUTPUT_FREE, template.output_words),
+        )
+
+
+class Window(NamedTuple):
+    """Input rows (or columns) that a tile of the output needs: stored ones, and zeros before them."""
+
+    first: int
+    count: int
+    pad: int
+
+
+def window(outputs: int, first_output: int, taps: int, stride: int, dilation: int, pad: int, stored: int) -> Window:
+    """The stored input under ``outputs`` from ``first_output`` on."""
+    first = first_output * stride - pad
+    last = first + (outputs - 1) * stride + (taps - 1) * dilation
+    low = min(max(first, 0), stored - 1)
+    high = max(min(last, stored - 1), low)
+    return Window(low, high - low + 1, low - first)
+
+
+def cuts(total: int, size: int) -> list[tuple[int, int]]:
+    """(first, count) of tiles of ``size`` that cover ``total``."""
+    return [(first, min(size, total - first)) for first in range(0, total, size)]
+
+
+def _channel_tiles(plan: LayerPlan, lanes: int) -> list[tuple[int, int, int, int]]:
+    """(k0, k1, word0, word1) of every weight tile: by output tile, then input tile."""
+    layer, tiling = plan.layer, plan.tiling
+    if plan.shape.vector:
+        blocks = plan.output.blocks
+        return [(w * lanes, (w + n) * lanes, w, w + n) for w, n in cuts(blocks, tiling.k // lanes)]
+    tiles = []
+    for k0, count in cuts(layer.channels_out, tiling.k):
+        k1 = k0 + count
+        if layer.groups > 1:
+            places = plan.inputs[0].places[k0 // layer.K * layer.C : ((k1 - 1) // layer.K + 1) * layer.C]
+            tiles.append((k0, k1, int(places.min()) // lanes, int(places.max()) // lanes + 1))
+        else:
+            words = ceil_div(tiling.c, lanes)
+            tiles += [(k0, k1, w, w + n) for w, n in cuts(plan.inputs[0].blocks, words)]
+    return tiles
+
+
+def weight_tiles(plan: LayerPlan, template: Template) -> tuple[WeightTile, ...]:
+    """Every weight tile of a layer, without addresses."""
+    lanes, layer = template.word_lanes, plan.layer
+    top = int(plan.inputs[0].places.max()) + 1
+    tiles = []
+    for k0, k1, word0, word1 in _channel_tiles(plan, lanes):
+        c = min(word1 * lanes, top) - word0 * lanes
+        if plan.shape.vector:
+            words = (word1 - word0) * layer.R * layer.S * (lanes // template.cols)
+        else:
+            words = weight_words(template, Tile(k1 - k0, c, 1, 1, layer.R, layer.S))
+        tiles.append(WeightTile(k0, k1, word0, word1, c, words))
+    return tuple(tiles)
+
+
+def _compute_op(layer: Layer) -> ComputeOp:
+    if layer.is_depthwise:
+        return ComputeOp.DEPTHWISE
+    if layer.op in (Op.CONV, Op.LINEAR):
+        return ComputeOp.ARRAY
+    return ComputeOp.MAX if layer.op is Op.MAXPOOL else ComputeOp.SUM
+
+
+def _output_tiles(plan: LayerPlan, lanes: int) -> Iterator[tuple[int, tuple[int, int], tuple[int, int]]]:
+    """(number of the channel tile, rows, columns) of every output tile in loop order."""
+    tiling = plan.tiling
+    channels = plan.output.blocks * lanes if plan.shape.vector else plan.layer.channels_out
+    axes = {
+        "K": list(range(ceil_div(channels, tiling.k))),
+        "P": cuts(plan.layer.P, tiling.p),
+        "Q": cuts(plan.layer.Q, tiling.q),
+    }
+    for combination in product(*(axes[dim] for dim in tiling.order)):
+        chosen = dict(zip(tiling.order, combination, strict=True))
+        yield chosen["K"], chosen["P"], chosen["Q"]  # type: ignore[misc]
+
+
+def emit_layer(builder: Builder, rings: Rings, plan: LayerPlan, template: Template, wait_memory: bool) -> int:
+    """Append a layer's commands; returns the index of its last store.
+
+    Args:
+        builder, rings: of the whole program.
+        plan: the layer.
+        template: the accelerator.
+        wait_memory: the first activation load waits until an earlier layer's results are in memory.
+    """
+    return _Emitter(builder, rings, plan, template, wait_memory).run()
+
+
+class _Emitter:
+    """State of one layer's emission: which tiles the buffers hold now."""
+
+    def __init__(self, builder: Builder, rings: Rings, plan: LayerPlan, template: Template, wait_memory: bool) -> None:
+        self.builder, self.rings, self.plan, self.template = builder, rings, plan, template
+        self.memory_wait = 1 << Token.MEMORY if wait_memory else 0
+        self.lanes = template.word_lanes
+        self.op = _compute_op(plan.layer)
+        self.held: dict[str, object] = {}
+        tiles = _channel_tiles(plan, self.lanes)
+        self.by_output: list[list[tuple[int, int, int, int]]] = []
+        for tile in tiles:
+            if not self.by_output or self.by_output[-1][0][:2] != tile[:2]:
+                self.by_output.append([])
+            self.by_output[-1].append(tile)
+
+    def run(self) -> int:
+        """All images, all tiles."""
+        last = -1
+        for image in range(self.plan.layer.N):
+            for number, rows, cols in _output_tiles(self.plan, self.lanes):
+                self._sum(image, number, rows, cols)
+                last = self._finish(image, number, rows, cols)
+        self.builder.mark(last)
+        return last
+
+    def _load(self, ring: Ring, body: Dma, memory: bool = False) -> None:
+        wait = self.builder.open(ring)
+        if memory:
+            wait |= self.memory_wait
+            self.memory_wait = 0
+        self.builder.add(body._replace(base=ring.base), wait, ring.full)
+
+    def _sum(self, image: int, number: int, rows: tuple[int, int], cols: tuple[int, int]) -> None:
+        """Fill one generation of the accumulators: every input tile in turn."""
+        builder, rings, layer, plan = self.builder, self.rings, self.plan.layer, self.plan
+        source = plan.inputs[0]
+        high = window(rows[1], rows[0], layer.R, layer.stride[0], layer.dilation[0], layer.padding[0], source.rows)
+        wide = window(cols[1], cols[0], layer.S, layer.stride[1], layer.dilation[1], layer.padding[1], source.cols)
+        if high.pad < 0 or wide.pad < 0:
+            raise SpecError(Fault(f"layer {layer.name}.padding", "some windows lie wholly beyond the input"))
+        parts = self.by_output[number]
+        acc_wait = builder.open(rings.acc)
+        for step, (k0, k1, word0, word1) in enumerate(parts):
+            channels = k1 - k0
+            if plan.shape.weighted:
+                weight = plan.weights[sum(len(tiles) for tiles in self.by_output[:number]) + step]
+                channels_in = weight.c
+                if self.held.get("param") != number:
+                    self.held["param"] = number
+                    addr = plan.param_addr + 16 * k0
+                    count = ceil_div(channels, self.lanes) * self.lanes
+                    self._load(rings.param, Dma(Buffer.PARAM, addr, 0, count))
+                if self.held.get("weight") != (number, step):
+                    self.held["weight"] = (number, step)
+                    self._load(rings.weight, Dma(Buffer.WEIGHT, weight.addr, 0, weight.words))
+            else:
+                channels_in = channels
+            key = (image, word0, word1, high, wide)
+            if self.held.get("input") != key:
+                self.held["input"] = key
+                self._load(rings.input, _input_dma(source, image, word0, word1, high, wide), memory=True)
+            tile = Tile(
+                channels, channels_in, rows[1], cols[1], layer.R, layer.S, *layer.stride, *layer.dilation,
+                high.pad, wide.pad, high.count, wide.count,
+            )  # fmt: skip
+            wait = builder.read(rings.input)
+            if plan.shape.weighted:
+                wait |= builder.read(rings.weight)
+            wait |= acc_wait if step == 0 else 0
+            signal = rings.acc.full if step == len(parts) - 1 else 0
+            bases = (rings.input.base, rings.weight.base if plan.shape.weighted else 0, rings.acc.base)
+            builder.add(Compute(self.op, tile, *bases, accumulate=step > 0), wait, signal)
+
+    def _finish(self, image: int, number: int, rows: tuple[int, int], cols: tuple[int, int]) -> int:
+        """Drain and store one generation of the accumulators; returns the index of the last store."""
+        builder, rings, plan = self.builder, self.rings, self.plan
+        k0, k1 = self.by_output[number][0][:2]
+        block0, blocks = k0 // self.lanes, ceil_div(k1 - k0, self.lanes)
+        last = -1
+        for block, count, row, height in _chunks(blocks, rows[1], cols[1], self.template.output_words):
+            first_row = rows[0] + row
+            wait = 0
+            if plan.shape.operands == 2:
+                region = (image, block0 + block, block0 + block + count)
+                height_window, width_window = Window(first_row, height, 0), Window(cols[0], cols[1], 0)
+                dma = _input_dma(plan.inputs[1], *region, height_window, width_window)
+                self._load(rings.residual, dma._replace(buffer=Buffer.RESIDUAL), memory=True)
+            wait |= builder.open(rings.output)
+            wait |= builder.read(rings.acc)
+            if plan.shape.weighted:
+                wait |= builder.read(rings.param)
+            if plan.shape.operands == 2:
+                wait |= builder.read(rings.residual)
+            body = Drain(
+                blocks=count,
+                words=height * cols[1],
+                ab_base=rings.acc.base + (block * rows[1] + row) * cols[1],
+                ob_base=rings.output.base,
+                rb_base=rings.residual.base if plan.shape.operands == 2 else 0,
+                param_base=rings.param.base + block * self.lanes if plan.shape.weighted else 0,
+                per_channel=plan.shape.weighted,
+                residual=plan.shape.operands == 2,
+            )
+            builder.add(body, wait, rings.output.full)
+            place = _input_dma(
+                plan.output, image, block0 + block, block0 + block + count, Window(first_row, height, 0),
+                Window(cols[0], cols[1], 0),
+            )  # fmt: skip
+            wait = builder.read(rings.output)
+            body_out = place._replace(buffer=Buffer.OUTPUT, base=rings.output.base)
+            last = builder.add(body_out, wait, 0, unit=Unit.STORE)
+        return last
+
+
+def _chunks(blocks: int, rows: int, cols: int, capacity: int) -> list[tuple[int, int, int, int]]:
+    """(first channel word, channel words, first row, rows) of pieces that fit ``capacity`` words."""
+    if rows * cols <= capacity:
+        return [(block, count, 0, rows) for block, count in cuts(blocks, capacity // (rows * cols))]
+    return [(block, 1, row, count) for block in range(blocks) for row, count in cuts(rows, capacity // cols)]
+
+
+def _input_dma(tensor: TensorLayout, image: int, word0: int, word1: int, high: Window, wide: Window) -> Dma:
+    """A box of a tensor: channel words, rows, columns; neighbouring runs are joined."""
+    addr = tensor.word_addr(image, word0, high.first, wide.first)
+    blocks, plane = word1 - word0, tensor.plane_bytes
+    if wide.count < tensor.cols:
+        row_bytes = tensor.cols * tensor.word_bytes
+        return Dma(Buffer.INPUT, addr, 0, wide.count, high.count, blocks, row_bytes, plane)
+    if high.count < tensor.rows:
+        return Dma(Buffer.INPUT, addr, 0, wide.count * high.count, blocks, 1, plane, 0)
+    return Dma(Buffer.INPUT, addr, 0, wide.count * high.count * blocks)

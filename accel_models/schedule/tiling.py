@@ -1,0 +1,276 @@
+"""Tile sizes of a layer on one of our accelerators: read from a mapping, or chosen."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from accel_models.array_timing import array_accesses, array_cycles, ceil_div
+from accel_models.report import Infeasible
+from accel_models.template import ArrayKind, Template
+from accel_models.tile import Tile
+from accel_models.vector_timing import vector_cycles
+from mappings.directives import Cluster, Directive, SpatialMap, TemporalMap
+from mappings.layer import Layer, Op
+from mappings.mapping import Mapping
+
+COMMAND_CYCLES = 60  #: rough price of one tile's commands, for choosing tiles only
+RESIDENT = frozenset({Op.ADD, Op.MUL})
+
+
+class Tiling(NamedTuple):
+    """Tiles that the chip receives, and the order in which they come.
+
+    Attributes:
+        k, c: output and input channels, in whole channel words but for the last; ``c`` counts where the array sums.
+        p, q: output rows and columns.
+        order: K, P, Q outermost first; tiles of ``c`` are always innermost, as their sums stay on chip.
+    """
+
+    k: int
+    c: int
+    p: int
+    q: int
+    order: str
+
+
+class Shape(NamedTuple):
+    """What tiling needs of a layer: channels over all groups, in whole words.
+
+    Attributes:
+        vector: the vector unit runs it; one input channel for each output channel.
+        weighted: it loads weights.
+        operands: activations read for an output: 2 where a second operand joins in post-processing.
+    """
+
+    k: int
+    c: int
+    p: int
+    q: int
+    r: int
+    s: int
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    groups: int
+    vector: bool
+    weighted: bool
+    operands: int
+
+
+def shape_of(layer: Layer, lanes: int) -> Shape:
+    """The layer as the accelerator sees it."""
+    vector = layer.op not in (Op.CONV, Op.LINEAR, Op.MATMUL) or layer.is_depthwise
+    k = ceil_div(layer.channels_out, lanes) * lanes
+    c = lanes if vector else ceil_div(layer.channels_in, lanes) * lanes
+    groups = 1 if vector else layer.groups
+    weighted = layer.op in (Op.CONV, Op.LINEAR, Op.MATMUL)
+    return Shape(
+        k, c, layer.P, layer.Q, layer.R, layer.S, layer.stride, layer.dilation, groups, vector, weighted,
+        2 if layer.op in RESIDENT else 1,
+    )  # fmt: skip
+
+
+def span(outputs: int, taps: int, stride: int, dilation: int) -> int:
+    """Input rows (or columns) under ``outputs`` of the output."""
+    return (outputs - 1) * stride + (taps - 1) * dilation + 1
+
+
+def demand(shape: Shape, t: Tiling, template: Template) -> dict[str, tuple[int, int]]:
+    """Words that a tile takes of each buffer's half, and what there is."""
+    lanes = template.word_lanes
+    k_words, c_words = ceil_div(t.k, lanes), ceil_div(t.c, lanes)
+    in_words = k_words if shape.vector else c_words
+    pixels = span(t.p, shape.r, shape.stride[0], shape.dilation[0]) * span(
+        t.q, shape.s, shape.stride[1], shape.dilation[1]
+    )
+    if not shape.weighted:
+        weights = 0
+    elif shape.vector:
+        weights = k_words * shape.r * shape.s * (lanes // template.cols)
+    else:
+        tile = Tile(t.k, t.c, t.p, t.q, shape.r, shape.s)
+        weights = weight_words(template, tile)
+    return {
+        "input_buffer_bytes": (in_words * pixels, template.input_words),
+        "weight_buffer_bytes": (weights, template.weight_words),
+        "acc_buffer_bytes": (k_words * t.p * t.q, template.acc_words),
+        "output_buffer_bytes": (t.q, template.output_words),
+        "param_buffer_bytes": (k_words * lanes if shape.weighted else 0, template.param_channels),
+    }
+
+
+def weight_words(template: Template, tile: Tile) -> int:
+    """Words of the weight buffer that an array tile takes: channels and filter taps decide."""
+    return _weight_words(template.array, template.rows, template.cols, tile.k, tile.c, tile.r, tile.s)
+
+
+@lru_cache(maxsize=65536)
+def _weight_words(kind: ArrayKind, rows: int, cols: int, k: int, c: int, r: int, s: int) -> int:
+    return array_accesses(kind, rows, cols, Tile(k, c, 1, 1, r, s)).weight_words
+
+
+def check(shape: Shape, t: Tiling, template: Template, where: str) -> Infeasible | None:
+    """The first buffer that a tile does not fit, or None."""
+    units = {"input_buffer_bytes": template.act_word_bytes, "weight_buffer_bytes": template.weight_word_bytes}
+    units |= {"acc_buffer_bytes": template.word_lanes * template.acc_bits // 8}
+    units |= {"output_buffer_bytes": template.act_word_bytes, "param_buffer_bytes": 16}
+    for name, (need, bound) in demand(shape, t, template).items():
+        if need > bound:
+            scale = units[name]
+            return Infeasible(name, need * scale, bound * scale, "bytes", "smaller tiles or a larger buffer", where)
+    return None
+
+
+def tiling_of(layer: Layer, mapping: Mapping, template: Template) -> Tiling | Infeasible:
+    """The tiles that a mapping's DRAM level asks for, rounded up to whole channel words.
+
+    Infeasible where partial sums would have to leave the chip, where a filter is cut, or where a buffer is too small.
+    """
+    lanes = template.word_lanes
+    shape = shape_of(layer, lanes)
+    sizes = dict(layer.bounds)
+    order: list[str] = []
+    for item in mapping.levels[0]:
+        sizes[item.dim] = min(item.size, sizes[item.dim])
+        order.append(item.dim)
+    for dim in "RS":
+        if sizes[dim] < layer.bounds[dim]:
+            remedy = f"map {dim} whole at the DRAM level"
+            return Infeasible(f"filter {dim}", layer.bounds[dim], sizes[dim], "taps", remedy, layer.name)
+    cut = [dim for dim in order if dim in "GKCPQ" and sizes[dim] < layer.bounds[dim]]
+    if "C" in cut and cut[-1] != "C":
+        remedy = "make C the innermost loop of the DRAM level"
+        return Infeasible("accumulators", 1, 0, "partial sums", remedy, layer.name)
+    k = min(ceil_div(sizes["G"] * sizes["K"], lanes) * lanes, shape.k)
+    c = shape.c if shape.vector else min(ceil_div(sizes["C"], lanes) * lanes, shape.c)
+    if shape.groups > 1:
+        c = shape.c
+    places = ["K" if dim == "G" else dim for dim in order if dim in "GKPQ"]
+    places += [dim for dim in "KPQ" if dim not in places]
+    tiling = Tiling(k, c, sizes["P"], sizes["Q"], "".join(dict.fromkeys(places)))
+    if shape.groups > 1:
+        tiling = tiling._replace(c=group_span(layer, tiling.k, lanes))
+    return check(shape, tiling, template, layer.name) or tiling
+
+
+def group_span(layer: Layer, k: int, lanes: int) -> int:
+    """Most input channels, in whole words, under ``k`` neighbouring output channels of a grouped convolution."""
+    worst = 0
+    for first in range(0, layer.channels_out, k):
+        last = min(first + k, layer.channels_out) - 1
+        low = first // layer.K * layer.C // lanes
+        high = ceil_div((last // layer.K + 1) * layer.C, lanes)
+        worst = max(worst, high - low)
+    return worst * lanes
+
+
+def _sizes(total: int, step: int) -> list[int]:
+    """Even cuts of ``total`` into 1, 2, 3, 4, 6, 8, 12, ... parts, in multiples of ``step``."""
+    parts = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 512]
+    found = {ceil_div(ceil_div(total, part), step) * step for part in parts} | {step}
+    return sorted((min(size, total) for size in found), reverse=True)
+
+
+def estimate(shape: Shape, t: Tiling, template: Template) -> float:
+    """Rough cycles of a layer: the slowest of its streams, and what nothing hides. Ranks tilings; predicts nothing."""
+    lanes, bandwidth = template.word_lanes, template.dram_bytes_per_cycle
+    nk, np_, nq = ceil_div(shape.k, t.k), ceil_div(shape.p, t.p), ceil_div(shape.q, t.q)
+    nc = 1 if shape.vector or shape.groups > 1 else ceil_div(shape.c, t.c)
+    need = demand(shape, t, template)
+    tiles, spatial = nk * np_ * nq * nc, np_ * nq
+    tile = Tile(t.k, t.c, t.p, t.q, shape.r, shape.s)
+    if shape.vector:
+        words = lanes // template.cols if shape.weighted else 0
+        compute = vector_cycles(lanes, words, tile)
+    else:
+        compute = array_cycles(template.array, template.rows, template.cols, tile)
+    weight_loads = nk if nc == 1 and (t.order[0] == "K" or nk == 1) else tiles
+    input_loads = spatial if nc == 1 and nk == 1 else tiles
+    if nc == 1 and t.order[-1] == "K":
+        input_loads = spatial
+    if shape.vector:
+        input_loads = nk * spatial
+    in_rate = min(bandwidth, template.act_word_bytes)
+    input_cycles = need["input_buffer_bytes"][0] * template.act_word_bytes / in_rate
+    weight_cycles = need["weight_buffer_bytes"][0] * template.weight_word_bytes / bandwidth
+    out_words = ceil_div(t.k, lanes) * t.p * t.q
+    store = out_words * template.act_word_bytes / in_rate
+    load = input_loads * input_cycles + weight_loads * weight_cycles
+    load += (shape.operands - 1) * tiles / nc * store
+    drain = out_words * (lanes // template.ppu_lanes)
+    streams = (load, tiles * (compute + COMMAND_CYCLES), tiles / nc * (drain + 20), tiles / nc * (store + 20))
+    return max(streams) + input_cycles + weight_cycles + min(compute, compute * nc) + drain + store
+
+
+def choose_tiling(layer: Layer, template: Template) -> Tiling | Infeasible:
+    """The tiling with the least :func:`estimate` among even cuts that fit the buffers."""
+    lanes = template.word_lanes
+    shape = shape_of(layer, lanes)
+    best: tuple[float, Tiling] | None = None
+    orders = ("KPQ",) if shape.vector else ("KPQ", "PQK")
+    for k in _sizes(shape.k, lanes):
+        grouped = shape.groups > 1
+        if shape.vector:
+            channels = [shape.c]
+        else:
+            channels = [group_span(layer, k, lanes)] if grouped else _sizes(shape.c, lanes)
+        for c in channels:
+            for q in _sizes(shape.q, 1)[:6]:
+                tried = 0
+                for p in _sizes(shape.p, 1):
+                    tiling = Tiling(k, c, p, q, orders[0])
+                    if any(need > bound for need, bound in demand(shape, tiling, template).values()):
+                        continue
+                    for order in orders:
+                        tiling = tiling._replace(order=order)
+                        cost = estimate(shape, tiling, template)
+                        if best is None or cost < best[0]:
+                            best = (cost, tiling)
+                    tried += 1
+                    if tried == 4:
+                        break
+                if tried:
+                    break
+    if best is not None:
+        return best[1]
+    smallest = Tiling(lanes, group_span(layer, lanes, lanes) if shape.groups > 1 else lanes, 1, 1, "KPQ")
+    found = check(shape, smallest, template, layer.name)
+    assert found is not None  # a tile that fits would have been found
+    return found
+
+
+def default_mapping(layer: Layer, template: Template) -> Mapping | Infeasible:
+    """A mapping that fits the buffers and keeps the units busy: tiles at the DRAM level, then the array's own dataflow."""
+    tiling = choose_tiling(layer, template)
+    if isinstance(tiling, Infeasible):
+        return tiling
+    return mapping_of(layer, tiling, template)
+
+
+def mapping_of(layer: Layer, tiling: Tiling, template: Template) -> Mapping:
+    """The tiling as directives, from which :func:`tiling_of` reads it back."""
+    shape = shape_of(layer, template.word_lanes)
+    bounds = layer.bounds
+    maps: list[Directive] = []
+    for dim in tiling.order:
+        if dim == "K":
+            if layer.K > 1 and layer.groups == 1:
+                maps.append(TemporalMap("K", min(tiling.k, layer.K)))
+            else:
+                maps.append(TemporalMap("G", min(ceil_div(tiling.k, layer.K), layer.groups)))
+        else:
+            maps.append(TemporalMap(dim, min(tiling.p if dim == "P" else tiling.q, bounds[dim])))
+    if not shape.vector and layer.groups == 1:
+        maps.append(TemporalMap("C", min(tiling.c, layer.C)))
+    maps += [TemporalMap("R", layer.R), TemporalMap("S", layer.S)]
+    rows, cols = template.rows, template.cols
+    maps.append(Cluster(rows * cols))
+    if shape.vector:
+        maps += [TemporalMap("R", 1), TemporalMap("S", 1), TemporalMap("P", 1), TemporalMap("Q", 1)]
+        maps += [SpatialMap("G", 1)]
+    else:
+        inner = [TemporalMap("R", 1), TemporalMap("S", 1), TemporalMap("P", 1), TemporalMap("Q", 1)]
+        if template.array is ArrayKind.OUTPUT_STATIONARY:
+            inner = inner[2:] + inner[:2]
+        maps += [SpatialMap("K", 1), *inner, Cluster(rows), SpatialMap("C", 1)]
+    return Mapping(tuple(maps))

@@ -1,0 +1,40 @@
+"""Cycles of the streaming units (`cd_walker`): the weight-stationary array and the vector unit, in closed form."""
+
+from __future__ import annotations
+
+from accel_models.tile import Tile
+
+SETUP_CYCLES = 10  #: from the handshake to the prologue: command register, start, eight products
+MIN_PASS_CYCLES = 4  #: two writes to one accumulator stay apart
+VECTOR_LATENCY = 3  #: from a pixel's request to its accumulator write
+
+
+def stream_cycles(passes: int, pixels: int, weight_words: int, latency: int) -> int:
+    """From the command's handshake to the last accumulator write, both included.
+
+    Args:
+        passes: sets of weights held still, one after another.
+        pixels: of each pass.
+        weight_words: of each pass, fetched during the pass before it.
+        latency: from a pixel's request to its accumulator write.
+    """
+    period = max(pixels, weight_words, MIN_PASS_CYCLES)
+    return SETUP_CYCLES + max(weight_words, 1) + (passes - 1) * period + pixels + latency
+
+
+def weight_stationary_cycles(rows: int, cols: int, tile: Tile) -> int:
+    """One tile on `cd_array_weight_stationary`."""
+    passes = -(-tile.k // cols) * -(-tile.c // rows) * tile.r * tile.s
+    return stream_cycles(passes, tile.p * tile.q, rows, rows + 2)
+
+
+def vector_cycles(lanes: int, weight_words: int, tile: Tile) -> int:
+    """One tile on `cd_vector`.
+
+    Args:
+        lanes: channels of a word.
+        weight_words: of one tap; 0 without weights.
+        tile: ``k`` channels.
+    """
+    passes = -(-tile.k // lanes) * tile.r * tile.s
+    return stream_cycles(passes, tile.p * tile.q, weight_words, VECTOR_LATENCY)

@@ -1,0 +1,105 @@
+"""The fast bench as an executable: `cd_bench` around one template, compiled once and kept by digest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from cocotb_tools import config as cocotb_config
+from cocotb_tools.runner import get_runner
+
+from accel_models.template import Template
+from mappings.errors import Fault, SpecError
+from rtl_templates.render import PACKAGES, config_package, sources
+from rtl_templates.verilator import compiler, cxx_flags, default_cache, run_tool, runtime_objects, toolchain
+
+BENCH = Path(__file__).parent / "bench"
+TOP = "cd_bench"
+RUNTIME = ("verilated_vpi", "verilated_dpi")
+
+
+def build_bench(template: Template, cache: Path | None = None) -> Path:
+    """The executable for a template's hardware; two processes that need it at once both get a whole one.
+
+    Args:
+        template: memory and clock do not matter.
+        cache: folder; None: the environment's or the user's.
+
+    Raises:
+        SpecError: a tool is missing, or the sources do not compile.
+    """
+    binary, root = toolchain()
+    cache = cache or default_cache()
+    cache.mkdir(parents=True, exist_ok=True)
+    package = config_package(template)
+    bench = [BENCH / "cd_dram.sv", BENCH / "cd_bench.sv"]
+    control, memory = BENCH / "cd_bench.vlt", BENCH / "cd_memory.cpp"
+    flags = ["--cc", "--prefix", "Vtop", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--vpi", "--no-timing"]
+    flags += ["-Wall", "--top-module", TOP]
+    key = hashlib.sha256(repr((package, str(root), flags, compiler(), cxx_flags(root), sys.version)).encode())
+    for path in [*sources(), *bench, control, memory]:
+        key.update(path.read_bytes())
+    folder = cache / f"{TOP}-{key.hexdigest()[:20]}"
+    if (folder / TOP).exists():
+        return folder / TOP
+    work = cache / f"{folder.name}.{os.getpid()}"
+    work.mkdir(parents=True, exist_ok=True)
+    try:
+        (work / PACKAGES[1]).write_text(package, encoding="utf-8")
+        types, *modules = sources()
+        design = [path for path in modules if path.name != "cd_top.sv"]
+        files = [control, types, work / PACKAGES[1], *design, *bench]
+        command = [str(binary), *flags, "-Mdir", str(work), *(str(path) for path in files)]
+        run_tool(command, TOP, {"VERILATOR_ROOT": str(root)})
+        unit = work / "unit.cpp"
+        main = cocotb_config.share_dir / "lib" / "verilator" / "verilator.cpp"
+        parts = [main, memory, *sorted(work.glob("Vtop*.cpp"))]
+        unit.write_text("".join(f'#include "{part}"\n' for part in parts), encoding="utf-8")
+        libs = cocotb_config.libs_dir
+        link = [compiler(), *cxx_flags(root), f"-I{work}", str(unit), *runtime_objects(cache, root, RUNTIME)]
+        link += [f"-Wl,-rpath,{libs}", f"-L{libs}", "-lcocotbvpi_verilator", "-pthread", "-o", str(work / "run")]
+        run_tool(link, TOP)
+        for path in work.iterdir():
+            if path.name != "run":
+                path.unlink()
+        (work / "run").replace(work / TOP)
+        try:
+            work.replace(folder)
+        except OSError:  # another process was first
+            if not (folder / TOP).exists():
+                raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return folder / TOP
+
+
+def run_bench(executable: Path, folder: Path) -> str:
+    """Run the jobs of a folder; returns what the simulator printed.
+
+    Raises:
+        SpecError: the simulator or the cocotb test failed.
+    """
+    runner = get_runner("verilator")
+    log = folder / "run.log"
+    environment = {"CODESIGN_JOB_DIR": str(folder), "COCOTB_LOG_LEVEL": "WARNING"}
+    failed: BaseException | None = None
+    try:
+        runner.test(
+            test_module="rtl_templates.bench.run_jobs",
+            hdl_toplevel=TOP,
+            hdl_toplevel_lang="verilog",
+            build_dir=executable.parent,
+            test_dir=folder,
+            results_xml="results.xml",
+            extra_env=environment,
+            log_file=log,
+        )
+    except (Exception, SystemExit) as error:
+        failed = error
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    if failed is not None:
+        raise SpecError(Fault("simulation", f"failed ({failed}): {text[-1500:]}"))
+    return text

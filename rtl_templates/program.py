@@ -1,0 +1,238 @@
+"""A schedule and a network's integers to what the hardware reads: descriptors, weights, parameters, tensors."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel_models.schedule import Command, Compute, Dma, Drain, LayerPlan, Schedule, TensorLayout, Unit
+from accel_models.schedule.builder import CHUNK, DESCRIPTOR_BYTES
+from accel_models.template import Template
+from mappings.errors import Fault, SpecError
+from mappings.layer import Layer, Op
+from mappings.quantized import IntArray, QuantizedLayer, QuantizedNetwork
+from rtl_templates.packing import pack_weights
+
+PARAM_BYTES = 16
+OPCODES = {Unit.LOAD: 1, Unit.COMPUTE: 2, Unit.DRAIN: 3, Unit.STORE: 4, Unit.END: 5}
+Bytes = NDArray[np.uint8]
+
+
+def _join(fields: list[tuple[int, int]]) -> int:
+    """(value, bits) pairs from the least significant up; negative values in two's complement."""
+    word, at = 0, 0
+    for value, bits in fields:
+        if not -(1 << (bits - 1)) <= value < 1 << bits:
+            raise SpecError(Fault("descriptor", f"{value} does not fit {bits} bits"))
+        word |= (value & ((1 << bits) - 1)) << at
+        at += bits
+    return word
+
+
+def _dma(body: Dma) -> list[tuple[int, int]]:
+    return [
+        (body.buffer, 4), (body.base, 20), (body.count2, 16), (body.count1, 16), (body.count0, 20),
+        (body.stride2, 32), (body.stride1, 32), (body.addr, 40),
+    ]  # fmt: skip
+
+
+def _compute(body: Compute) -> list[tuple[int, int]]:
+    t = body.tile
+    return [
+        (body.op, 4), (body.ab_base, 20), (body.wb_base, 20), (body.ib_base, 20), (int(body.accumulate), 1),
+        (t.in_w, 16), (t.in_h, 16), (t.pad_left, 8), (t.pad_top, 8), (t.dilation_w, 8), (t.dilation_h, 8),
+        (t.stride_w, 8), (t.stride_h, 8), (t.s, 8), (t.r, 8), (t.q, 16), (t.p, 16), (t.c, 16), (t.k, 16),
+    ]  # fmt: skip
+
+
+def _drain(body: Drain, numbers: QuantizedLayer, layer: Layer, template: Template) -> list[tuple[int, int]]:
+    top = (1 << (template.act_bits - 1)) - 1
+    mult, shift, low, high = 1, 0, numbers.low, numbers.high
+    m0, m1, shift2, low2, high2 = 0, 0, 0, 0, 0
+    if layer.op is Op.AVGPOOL:
+        assert numbers.mult is not None and numbers.shift is not None
+        mult, shift = int(numbers.mult[0]), int(numbers.shift[0])
+    elif layer.op is Op.ADD:
+        assert numbers.add_mult is not None and numbers.shift is not None
+        (m0, m1), shift2 = numbers.add_mult, int(numbers.shift[0])
+        low, high, low2, high2 = -top - 1, top, low, high
+    return [
+        (high2, 16), (low2, 16), (shift2, 6), (m1, 24), (m0, 24), (high, 16), (low, 16), (shift, 6), (mult, 32),
+        (int(body.residual), 1), (int(body.per_channel), 1), (body.words, 20), (body.blocks, 16),
+        (body.param_base // template.ppu_lanes, 16), (body.rb_base, 20), (body.ob_base, 20), (body.ab_base, 20),
+    ]  # fmt: skip
+
+
+def encode(command: Command, schedule: Schedule, network: QuantizedNetwork) -> bytes:
+    """One descriptor, as `cd_types_pkg` lays it out.
+
+    Raises:
+        SpecError: a number beyond its field.
+    """
+    header = [
+        (OPCODES[command.unit], 4), (0, 11), (int(command.mark), 1), (command.wait, 16), (command.signal, 16),
+        (command.tag, 16),
+    ]  # fmt: skip
+    body = command.body
+    if isinstance(body, Dma):
+        fields = _dma(body)
+    elif isinstance(body, Compute):
+        fields = _compute(body)
+    elif isinstance(body, Drain):
+        layer = schedule.plans[command.tag].layer
+        fields = _drain(body, network.layers[layer.name], layer, schedule.template)
+    else:
+        fields = []
+    return _join(header + fields).to_bytes(DESCRIPTOR_BYTES, "little")
+
+
+def program_bytes(schedule: Schedule, network: QuantizedNetwork) -> bytes:
+    """The whole program, filled up to whole chunks with descriptors that are illegal if ever reached."""
+    text = b"".join(encode(command, schedule, network) for command in schedule.commands)
+    return text + bytes(-len(text) % (CHUNK * DESCRIPTOR_BYTES))
+
+
+def to_bytes(values: IntArray, bits: int) -> Bytes:
+    """Integers of 4, 8 or 16 bits as bytes, little-endian; two 4-bit ones a byte, the first in the low half."""
+    flat = np.ascontiguousarray(values).reshape(-1)
+    if bits == 16:
+        return flat.astype("<i2").view(np.uint8)
+    if bits == 8:
+        return flat.astype(np.int8).view(np.uint8)
+    nibbles = (flat & 15).astype(np.uint8)
+    return nibbles[0::2] | (nibbles[1::2] << 4)
+
+
+def from_bytes(data: Bytes, bits: int) -> IntArray:
+    """The reverse of :func:`to_bytes`."""
+    if bits == 16:
+        return data.view("<i2").astype(np.int64)
+    if bits == 8:
+        return data.view(np.int8).astype(np.int64)
+    out = np.empty(2 * len(data), dtype=np.int64)
+    out[0::2], out[1::2] = data & 15, data >> 4
+    return out - 16 * (out > 7)
+
+
+def tensor_to_bytes(layout: TensorLayout, values: IntArray, bits: int) -> list[tuple[int, Bytes]]:
+    """(address, bytes) of each image of ``values`` ``[N, C, H, W]`` at its place.
+
+    Raises:
+        SpecError: another shape, or a value beyond ``bits``.
+    """
+    shape = (layout.images, layout.channels, layout.rows, layout.cols)
+    if values.shape != shape:
+        raise SpecError(Fault(f"tensor {layout.name}", f"has shape {values.shape}", str(shape)))
+    limit = 1 << (bits - 1)
+    if values.size and not (-limit <= values.min() and values.max() < limit):
+        raise SpecError(Fault(f"tensor {layout.name}", f"has values beyond {bits} bits"))
+    parts = []
+    for image in range(layout.images):
+        lanes = np.zeros((layout.blocks * layout.lanes, layout.rows, layout.cols), dtype=np.int64)
+        lanes[layout.places] = values[image]
+        words = lanes.reshape(layout.blocks, layout.lanes, layout.rows, layout.cols).transpose(0, 2, 3, 1)
+        parts.append((layout.addr + image * layout.image_stride, to_bytes(words, bits)))
+    return parts
+
+
+def tensor_from_bytes(layout: TensorLayout, memory: Bytes, bits: int) -> IntArray:
+    """``[N, C, H, W]`` out of an image of the memory."""
+    images = []
+    for image in range(layout.images):
+        start = layout.addr + image * layout.image_stride
+        words = from_bytes(memory[start : start + layout.image_bytes], bits)
+        lanes = words.reshape(layout.blocks, layout.rows, layout.cols, layout.lanes).transpose(0, 3, 1, 2)
+        images.append(lanes.reshape(-1, layout.rows, layout.cols)[layout.places])
+    return np.stack(images)
+
+
+def _vector_weights(plan: LayerPlan, weight: IntArray, template: Template, word0: int, word1: int) -> IntArray:
+    """Depthwise weights by channel word, tap, lane: ``N / cols`` weight words a tap."""
+    lanes, layer = template.word_lanes, plan.layer
+    full = np.zeros((plan.output.blocks * lanes, layer.R, layer.S), dtype=np.int64)
+    full[plan.output.places] = weight[:, 0]
+    part = full[word0 * lanes : word1 * lanes].reshape(word1 - word0, lanes, layer.R, layer.S)
+    return part.transpose(0, 2, 3, 1).reshape(-1, template.cols)
+
+
+def _array_weights(
+    plan: LayerPlan, weight: IntArray, template: Template, k0: int, k1: int, word0: int, c: int
+) -> IntArray:
+    """Weights of output channels ``k0..k1`` over the places of input channel words; zeros across groups."""
+    lanes, layer = template.word_lanes, plan.layer
+    dense = np.zeros((k1 - k0, c, layer.R, layer.S), dtype=np.int64)
+    places = plan.inputs[0].places
+    for group in range(k0 // layer.K, (k1 - 1) // layer.K + 1):
+        first, last = max(k0, group * layer.K), min(k1, (group + 1) * layer.K)
+        at = places[group * layer.C : (group + 1) * layer.C] - word0 * lanes
+        inside = np.flatnonzero((at >= 0) & (at < c))
+        dense[first - k0 : last - k0, at[inside]] = weight[first:last, inside]
+    return pack_weights(template.array, template.rows, template.cols, dense)
+
+
+def weight_bytes(plan: LayerPlan, numbers: QuantizedLayer, template: Template) -> list[tuple[int, Bytes]]:
+    """(address, bytes) of a layer's weight tiles and parameters."""
+    layer = plan.layer
+    assert numbers.weight is not None
+    shape = (layer.channels_out, layer.C, layer.R, layer.S)
+    if numbers.weight.shape != shape:
+        raise SpecError(Fault(f"layer {layer.name}.weight", f"has shape {numbers.weight.shape}", str(shape)))
+    parts = []
+    for tile in plan.weights:
+        if plan.shape.vector:
+            words = _vector_weights(plan, numbers.weight, template, tile.word0, tile.word1)
+        else:
+            words = _array_weights(plan, numbers.weight, template, tile.k0, tile.k1, tile.word0, tile.c)
+        assert len(words) == tile.words
+        parts.append((tile.addr, to_bytes(words, template.weight_bits)))
+    parts.append((plan.param_addr, param_bytes(plan, numbers, template)))
+    return parts
+
+
+def param_bytes(plan: LayerPlan, numbers: QuantizedLayer, template: Template) -> Bytes:
+    """16 bytes for each channel place: bias (8), multiplier (4), shift (1), 3 unused."""
+    count = plan.output.blocks * template.word_lanes
+    record = np.zeros((count, PARAM_BYTES), dtype=np.uint8)
+    places = plan.output.places
+
+    def column(values: IntArray | None) -> IntArray:
+        full = np.zeros(count, dtype=np.int64)
+        full[places] = 0 if values is None else np.broadcast_to(values, places.shape)
+        return full
+
+    record[:, 0:8] = column(numbers.bias).astype("<i8").view(np.uint8).reshape(-1, 8)
+    record[:, 8:12] = column(numbers.mult).astype("<u4").view(np.uint8).reshape(-1, 4)
+    record[:, 12] = column(numbers.shift).astype(np.uint8)
+    return record.reshape(-1)
+
+
+def memory_image(schedule: Schedule, network: QuantizedNetwork, inputs: dict[str, IntArray]) -> Bytes:
+    """All of the memory before a run: program, weights, parameters, constants, inputs; the rest is 0.
+
+    Args:
+        schedule: places and commands.
+        network: integers.
+        inputs: by workload input, ``[N, C, H, W]``.
+
+    Raises:
+        SpecError: an input is missing or has another shape.
+    """
+    memory = np.zeros(schedule.memory_bytes, dtype=np.uint8)
+    bits = schedule.template.act_bits
+    parts: list[tuple[int, Bytes]] = []
+    for tensor in schedule.workload.inputs:
+        if tensor.name not in inputs:
+            raise SpecError(Fault(f"input {tensor.name}", "is missing", ", ".join(t.name for t in schedule.workload.inputs)))
+        parts += tensor_to_bytes(schedule.tensors[tensor.name], inputs[tensor.name], bits)
+    for layer in schedule.workload.layers:
+        if layer.op is Op.CONSTANT:
+            value = network.layers[layer.name].constants["value"]
+            parts += tensor_to_bytes(schedule.tensors[layer.name], value, bits)
+    for plan in schedule.plans:
+        if plan.shape.weighted:
+            parts += weight_bytes(plan, network.layers[plan.layer.name], schedule.template)
+    text = np.frombuffer(program_bytes(schedule, network), dtype=np.uint8)
+    parts.append((schedule.program_addr, text))
+    for addr, data in parts:
+        memory[addr : addr + len(data)] = data
+    return memory
