@@ -26,6 +26,7 @@ from accel_models.timing_core import (
 )
 from accel_models.vector_timing import vector_cycles
 
+
 @dataclass(frozen=True, eq=False)
 class LayerTiming:
     """What one layer takes.

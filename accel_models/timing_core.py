@@ -32,13 +32,13 @@ START, DONE, BEATS, BUSY = range(4)
 Table: TypeAlias = NDArray[np.int64]
 
 
-@njit(cache=True)
+@njit(cache=True)  # type: ignore[untyped-decorator]
 def _credit(level: int, since: int, now: int, rate: int, cap: int) -> int:
     """The credit at ``now``, from what it was at ``since``."""
     return min(level + rate * (now - since), cap)
 
 
-@njit(cache=True)
+@njit(cache=True)  # type: ignore[untyped-decorator]
 def _payable(level: int, since: int, earliest: int, rate: int, cost: int) -> int:
     """First cycle from ``earliest`` on in which the credit covers ``cost``."""
     if level >= cost:
@@ -46,7 +46,7 @@ def _payable(level: int, since: int, earliest: int, rate: int, cost: int) -> int
     return max(earliest, since + -(-(cost - level) // rate))
 
 
-@njit(cache=True)
+@njit(cache=True)  # type: ignore[untyped-decorator]
 def simulate_commands(table: Table, beat_bytes: int, latency: int, rate: int, out: Table) -> int:
     """Fill ``out`` (see the column names) and return the cycles of the run."""
     cap = beat_bytes + rate

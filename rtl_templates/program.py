@@ -100,7 +100,7 @@ def to_bytes(values: IntArray, bits: int) -> Bytes:
     if bits == 8:
         return flat.astype(np.int8).view(np.uint8)
     nibbles = (flat & 15).astype(np.uint8)
-    return nibbles[0::2] | (nibbles[1::2] << 4)
+    return (nibbles[0::2] | (nibbles[1::2] << 4)).astype(np.uint8)
 
 
 def from_bytes(data: Bytes, bits: int) -> IntArray:
@@ -222,7 +222,9 @@ def memory_image(schedule: Schedule, network: QuantizedNetwork, inputs: dict[str
     parts: list[tuple[int, Bytes]] = []
     for tensor in schedule.workload.inputs:
         if tensor.name not in inputs:
-            raise SpecError(Fault(f"input {tensor.name}", "is missing", ", ".join(t.name for t in schedule.workload.inputs)))
+            raise SpecError(
+                Fault(f"input {tensor.name}", "is missing", ", ".join(t.name for t in schedule.workload.inputs))
+            )
         parts += tensor_to_bytes(schedule.tensors[tensor.name], inputs[tensor.name], bits)
     for layer in schedule.workload.layers:
         if layer.op is Op.CONSTANT:

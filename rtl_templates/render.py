@@ -59,7 +59,9 @@ def parameters(template: Template) -> dict[str, int]:
 def config_package(template: Template) -> str:
     """`cd_config_pkg`: the one file that depends on the design."""
     lines = [f"  localparam int unsigned {name:<10} = {value};" for name, value in parameters(template).items()]
-    return "\n".join(["// Generated: the parameters of one design.", "package cd_config_pkg;", *lines, "endpackage", ""])
+    return "\n".join(
+        ["// Generated: the parameters of one design.", "package cd_config_pkg;", *lines, "endpackage", ""]
+    )
 
 
 def sources() -> tuple[Path, ...]:
@@ -77,8 +79,8 @@ def render(
         design: with an accelerator that has a template.
         network: the integers of the design's workload.
         folder: made where it is missing; ``rtl/``, ``files.f``, ``memory.bin``, ``memory.hex`` and ``map.json``
-            are written into it. ``files.f`` is a command file of Verilator and of Yosys' ``read_slang -f``; `cd_top` is the
-            top.
+            are written into it. ``files.f`` is a command file of Verilator and of Yosys' ``read_slang -f``;
+            `cd_top` is the top.
         inputs: by name, for the memory image; None: zeros.
 
     Raises:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import tempfile
 import time
 from collections.abc import Sequence
@@ -17,7 +15,7 @@ from accel_models.design import Design
 from accel_models.report import Infeasible
 from accel_models.schedule import Schedule, schedule_network
 from accel_models.template import Template
-from accel_models.timing import predict
+from accel_models.timing import LayerTiming, predict
 from mappings.errors import Fault, SpecError
 from mappings.quantized import IntArray, QuantizedNetwork
 from rtl_templates.build import build_bench, run_bench
@@ -214,9 +212,7 @@ def _read_report(path: Path, log: str) -> Facts:
     return facts
 
 
-def _layers(schedule: Schedule, predicted: Sequence[object], facts: Facts) -> tuple[tuple[LayerRun, ...], int]:
-    from accel_models.timing import LayerTiming
-
+def _layers(schedule: Schedule, predicted: Sequence[LayerTiming], facts: Facts) -> tuple[tuple[LayerRun, ...], int]:
     template = schedule.template
     runs: list[LayerRun] = []
     before = [0] * 6
@@ -226,7 +222,6 @@ def _layers(schedule: Schedule, predicted: Sequence[object], facts: Facts) -> tu
             raise SpecError(Fault(f"layer {plan.layer.name}", "never reported its end"))
         read, written = facts["bytes"].get(plan.index, [0, 0])
         model = predicted[plan.index]
-        assert isinstance(model, LayerTiming)
         spent = [now - then for now, then in zip(event, before, strict=True)]
         before = event
         pes = template.rows * template.cols

@@ -90,7 +90,7 @@ class Window(NamedTuple):
     """Input rows (or columns) that a tile of the output needs: stored ones, and zeros before them."""
 
     first: int
-    count: int
+    extent: int
     pad: int
 
 
@@ -149,18 +149,19 @@ def _compute_op(layer: Layer) -> ComputeOp:
     return ComputeOp.MAX if layer.op is Op.MAXPOOL else ComputeOp.SUM
 
 
-def _output_tiles(plan: LayerPlan, lanes: int) -> Iterator[tuple[int, tuple[int, int], tuple[int, int]]]:
+Span = tuple[int, int]  #: first, count
+
+
+def _output_tiles(plan: LayerPlan, lanes: int) -> Iterator[tuple[int, Span, Span]]:
     """(number of the channel tile, rows, columns) of every output tile in loop order."""
     tiling = plan.tiling
     channels = plan.output.blocks * lanes if plan.shape.vector else plan.layer.channels_out
-    axes = {
-        "K": list(range(ceil_div(channels, tiling.k))),
-        "P": cuts(plan.layer.P, tiling.p),
-        "Q": cuts(plan.layer.Q, tiling.q),
-    }
-    for combination in product(*(axes[dim] for dim in tiling.order)):
-        chosen = dict(zip(tiling.order, combination, strict=True))
-        yield chosen["K"], chosen["P"], chosen["Q"]  # type: ignore[misc]
+    numbers = range(ceil_div(channels, tiling.k))
+    rows, cols = cuts(plan.layer.P, tiling.p), cuts(plan.layer.Q, tiling.q)
+    sizes = {"K": len(numbers), "P": len(rows), "Q": len(cols)}
+    for steps in product(*(range(sizes[dim]) for dim in tiling.order)):
+        at = dict(zip(tiling.order, steps, strict=True))
+        yield numbers[at["K"]], rows[at["P"]], cols[at["Q"]]
 
 
 def emit_layer(builder: Builder, rings: Rings, plan: LayerPlan, template: Template, wait_memory: bool) -> int:
@@ -239,7 +240,7 @@ class _Emitter:
                 self._load(rings.input, _input_dma(source, image, word0, word1, high, wide), memory=True)
             tile = Tile(
                 channels, channels_in, rows[1], cols[1], layer.R, layer.S, *layer.stride, *layer.dilation,
-                high.pad, wide.pad, high.count, wide.count,
+                high.pad, wide.pad, high.extent, wide.extent,
             )  # fmt: skip
             wait = builder.read(rings.input)
             if plan.shape.weighted:
@@ -301,9 +302,9 @@ def _input_dma(tensor: TensorLayout, image: int, word0: int, word1: int, high: W
     """A box of a tensor: channel words, rows, columns; neighbouring runs are joined."""
     addr = tensor.word_addr(image, word0, high.first, wide.first)
     blocks, plane = word1 - word0, tensor.plane_bytes
-    if wide.count < tensor.cols:
+    if wide.extent < tensor.cols:
         row_bytes = tensor.cols * tensor.word_bytes
-        return Dma(Buffer.INPUT, addr, 0, wide.count, high.count, blocks, row_bytes, plane)
-    if high.count < tensor.rows:
-        return Dma(Buffer.INPUT, addr, 0, wide.count * high.count, blocks, 1, plane, 0)
-    return Dma(Buffer.INPUT, addr, 0, wide.count * high.count * blocks)
+        return Dma(Buffer.INPUT, addr, 0, wide.extent, high.extent, blocks, row_bytes, plane)
+    if high.extent < tensor.rows:
+        return Dma(Buffer.INPUT, addr, 0, wide.extent * high.extent, blocks, 1, plane, 0)
+    return Dma(Buffer.INPUT, addr, 0, wide.extent * high.extent * blocks)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+Places: TypeAlias = NDArray[np.int64]
 REGION_ALIGN = 64  #: bytes; every region begins at a multiple
 
 
@@ -27,7 +29,7 @@ class TensorLayout:
 
     name: str
     addr: int
-    places: NDArray[np.int64]
+    places: Places
     blocks: int
     images: int
     rows: int
@@ -62,7 +64,7 @@ class TensorLayout:
         return bool(np.array_equal(self.places, np.arange(self.channels)))
 
 
-def dense_places(channels: int) -> NDArray[np.int64]:
+def dense_places(channels: int) -> Places:
     """Channels one after another."""
     return np.arange(channels, dtype=np.int64)
 

@@ -209,11 +209,10 @@ def choose_tiling(layer: Layer, template: Template) -> Tiling | Infeasible:
     best: tuple[float, Tiling] | None = None
     orders = ("KPQ",) if shape.vector else ("KPQ", "PQK")
     for k in _sizes(shape.k, lanes):
-        grouped = shape.groups > 1
-        if shape.vector:
-            channels = [shape.c]
+        if shape.groups > 1:
+            channels = [group_span(layer, k, lanes)]
         else:
-            channels = [group_span(layer, k, lanes)] if grouped else _sizes(shape.c, lanes)
+            channels = [shape.c] if shape.vector else _sizes(shape.c, lanes)
         for c in channels:
             for q in _sizes(shape.q, 1)[:6]:
                 tried = 0
@@ -240,7 +239,7 @@ def choose_tiling(layer: Layer, template: Template) -> Tiling | Infeasible:
 
 
 def default_mapping(layer: Layer, template: Template) -> Mapping | Infeasible:
-    """A mapping that fits the buffers and keeps the units busy: tiles at the DRAM level, then the array's own dataflow."""
+    """A mapping that fits the buffers and keeps the units busy: DRAM tiles, then the array's own dataflow."""
     tiling = choose_tiling(layer, template)
     if isinstance(tiling, Infeasible):
         return tiling

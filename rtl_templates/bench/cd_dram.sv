@@ -61,6 +61,9 @@ module cd_dram #(
   logic [7:0]  read_beat, write_beat;
   logic [31:0] read_credit, write_credit, cap, random;
   logic [63:0] now;                     // the cycle that begins at this edge
+  bit [511:0]  data, wide;              // a beat as the functions above take it
+  logic        unused_data;
+  assign unused_data = ^data;
 
   function automatic logic [31:0] next_random(input logic [31:0] value);
     logic [31:0] v;
@@ -94,8 +97,6 @@ module cd_dram #(
       bvalid_o  <= 1'b0;
     end else begin
       logic         read_open, reply_open;
-      bit [511:0]   data;
-      bit [511:0]   wide;
       now = now + 64'd1;
       if (stall_i != '0) random = next_random(random);
 

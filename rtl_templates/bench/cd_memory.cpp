@@ -73,11 +73,11 @@ void cd_memory_read(long long addr, int bytes, int tag, uint32_t* data) {
     traffic[tag].read += bytes;
 }
 
-void cd_memory_write(long long addr, int bytes, int tag, const uint32_t* data, const uint64_t* strobe) {
+void cd_memory_write(long long addr, int bytes, int tag, const uint32_t* data, const uint32_t* strobe) {
     if (addr < 0 || static_cast<size_t>(addr) + bytes > memory_bytes) fail("a write beyond the memory");
     const uint8_t* from = reinterpret_cast<const uint8_t*>(data);
     for (int i = 0; i < bytes; i++) {
-        if (*strobe >> i & 1) memory[addr + i] = from[i];
+        if (strobe[i / 32] >> (i % 32) & 1) memory[addr + i] = from[i];
     }
     traffic[tag].written += bytes;
 }

@@ -1,0 +1,135 @@
+"""Gives every tensor of a network its place in memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from accel_models.array_timing import ceil_div
+from accel_models.schedule.tensors import Places, TensorLayout, align, dense_places
+from accel_models.template import Template
+from mappings.errors import Fault, SpecError
+from mappings.layer import Layer, Op
+from mappings.workload import Workload
+
+#: Operators of the vector unit: a channel of the output lies where that channel of the first input does.
+VECTOR_OPS = frozenset({Op.MAXPOOL, Op.AVGPOOL, Op.ADD, Op.ACT})
+#: Operators that move nothing.
+LAYOUT_OPS = frozenset({Op.CONCAT, Op.RESHAPE, Op.CONSTANT})
+
+
+class Memory:
+    """Hands out regions, one after another."""
+
+    def __init__(self) -> None:
+        self.end = 0
+
+    def take(self, size: int) -> int:
+        """First byte of a region of ``size`` bytes."""
+        addr = align(self.end)
+        self.end = addr + size
+        return addr
+
+
+def place_tensors(workload: Workload, template: Template, memory: Memory) -> dict[str, TensorLayout]:
+    """A region for every input and every layer's output, none of which overlap.
+
+    Two exceptions, so that they cost nothing: the operands of a concatenation lie inside its region, and a reshape is
+    its operand under another shape.
+
+    Raises:
+        SpecError: a concatenation or reshape that would have to move data; a sum of tensors that lie differently.
+    """
+    return _Placer(workload, template, memory).run()
+
+
+class _Placer:
+    def __init__(self, workload: Workload, template: Template, memory: Memory) -> None:
+        self.workload, self.memory = workload, memory
+        self.lanes, self.word = template.word_lanes, template.act_word_bytes
+        self.tensors: dict[str, TensorLayout] = {}
+        self.places: dict[str, tuple[Places, int]] = {}  # by layer: places, channel words
+        self.parts: dict[str, tuple[str, int]] = {}  # operand of a concatenation -> the latter, first channel word
+
+    def run(self) -> dict[str, TensorLayout]:
+        for tensor in self.workload.inputs:
+            self.places[tensor.name] = dense_places(tensor.C), ceil_div(tensor.C, self.lanes)
+            self._fresh(tensor.name, tensor.N, tensor.H, tensor.W)
+        for layer in self.workload.layers:
+            self.places[layer.name] = self._places_of(layer)
+        for layer in self.workload.layers:
+            if layer.op is Op.CONCAT:
+                self._fresh(layer.name, layer.N, layer.P, layer.Q)
+        for layer in self.workload.layers:
+            if layer.op is Op.RESHAPE:
+                self.tensors[layer.name] = _reshaped(layer, self.tensors[layer.inputs[0]])
+            elif layer.name in self.parts:
+                whole, offset = self.tensors[self.parts[layer.name][0]], self.parts[layer.name][1]
+                addr = whole.addr + offset * whole.plane_bytes
+                places, blocks = self.places[layer.name]
+                self.tensors[layer.name] = replace(whole, name=layer.name, addr=addr, places=places, blocks=blocks)
+            elif layer.op is not Op.CONCAT:
+                self._fresh(layer.name, layer.N, layer.P, layer.Q)
+            first, *others = [self.tensors[name].places for name in layer.inputs] or [self.places[layer.name][0]]
+            if layer.op is Op.ADD and not all(np.array_equal(first, other) for other in others):
+                raise SpecError(Fault(f"layer {layer.name}", "adds tensors whose channels lie differently"))
+        return self.tensors
+
+    def _fresh(self, name: str, images: int, rows: int, cols: int) -> None:
+        places, blocks = self.places[name]
+        stride = align(blocks * rows * cols * self.word)
+        addr = self.memory.take(images * stride)
+        self.tensors[name] = TensorLayout(
+            name, addr, places, blocks, images, rows, cols, self.lanes, self.word, stride
+        )  # fmt: skip
+
+    def _places_of(self, layer: Layer) -> tuple[Places, int]:
+        if layer.op is Op.CONCAT:
+            offset, found = 0, []
+            for source in layer.inputs:
+                producer = self.workload.by_name.get(source)
+                if producer is None or producer.op in LAYOUT_OPS or source in self.parts:
+                    what = f'operand "{source}" can not be written in place'
+                    allowed = "layers that compute, each in one concatenation"
+                    raise SpecError(Fault(f"layer {layer.name}", what, allowed))
+                places, blocks = self.places[source]
+                self.parts[source] = (layer.name, offset)
+                found.append(places + offset * self.lanes)
+                offset += blocks
+            return np.concatenate(found), offset
+        if layer.op is Op.RESHAPE:
+            source = layer.inputs[0]
+            shape = self._shape(source)
+            places, blocks = self.places[source]
+            stand_in = TensorLayout(source, 0, places, blocks, 1, *shape, self.lanes, self.word, 0)
+            view = _reshaped(layer, stand_in)
+            return view.places, view.blocks
+        if layer.is_depthwise or layer.op in VECTOR_OPS:
+            return self.places[layer.inputs[0]]
+        return dense_places(layer.channels_out), ceil_div(layer.channels_out, self.lanes)
+
+    def _shape(self, name: str) -> tuple[int, int]:
+        """Rows and columns of a tensor."""
+        layer = self.workload.by_name.get(name)
+        if layer is not None:
+            return layer.P, layer.Q
+        tensor = next(tensor for tensor in self.workload.inputs if tensor.name == name)
+        return tensor.H, tensor.W
+
+
+def _reshaped(layer: Layer, source: TensorLayout) -> TensorLayout:
+    """The same bytes under another shape."""
+    channels, rows, cols = layer.channels_out, layer.P, layer.Q
+    pixels = source.rows * source.cols
+    if channels == source.channels and rows * cols == pixels:
+        return replace(source, name=layer.name, rows=rows, cols=cols)
+    if rows * cols == 1 and channels == source.channels * pixels:
+        # Channel (c, place) of the flat tensor: each place of each channel word becomes a channel word of its own.
+        block, lane = np.divmod(source.places, source.lanes)
+        words = block[:, None] * pixels + np.arange(pixels)[None, :]
+        places = (words * source.lanes + lane[:, None]).reshape(-1)
+        blocks = source.blocks * pixels
+        return replace(source, name=layer.name, places=places, blocks=blocks, rows=1, cols=1)
+    shapes = f"[{source.channels}, {source.rows}, {source.cols}] to [{channels}, {rows}, {cols}]"
+    raise SpecError(Fault(f"layer {layer.name}", f"reshape of {shapes} moves data", "flatten, or the same channels"))
