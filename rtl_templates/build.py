@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from cocotb_tools import config as cocotb_config
-from cocotb_tools.runner import get_runner
+from cocotb_tools.runner import get_results, get_runner
 
 from accel_models.template import Template
 from mappings.errors import Fault, SpecError
@@ -87,16 +87,19 @@ def run_bench(executable: Path, folder: Path) -> str:
     environment = {"CODESIGN_JOB_DIR": str(folder), "COCOTB_LOG_LEVEL": "WARNING"}
     failed: BaseException | None = None
     try:
-        runner.test(
+        results = runner.test(
             test_module="rtl_templates.bench.run_jobs",
             hdl_toplevel=TOP,
             hdl_toplevel_lang="verilog",
             build_dir=executable.parent,
             test_dir=folder,
-            results_xml="results.xml",
+            results_xml=str(folder / "results.xml"),
             extra_env=environment,
             log_file=log,
         )
+        tests, failures = get_results(Path(results))
+        if failures or not tests:
+            failed = RuntimeError(f"{failures} of {tests} cocotb tests failed")
     except (Exception, SystemExit) as error:
         failed = error
     text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
