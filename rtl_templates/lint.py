@@ -1,4 +1,4 @@
-"""``python -m rtl_templates.lint``: every SystemVerilog file alone, and every top, under ``verilator --lint-only -Wall``."""
+"""``python -m rtl_templates.lint``: every SystemVerilog file, alone and as top, clean under ``verilator -Wall``."""
 
 from __future__ import annotations
 
