@@ -1,0 +1,1 @@
+"""Families of networks as workloads, without torch: what published measurements were taken on."""
