@@ -1,12 +1,13 @@
 """``formulas`` and ``array_formulas`` compiled: the same source, loaded again with each function under ``numba.njit``.
 
 Importing this module imports numba (about half a second) but compiles nothing: each function is compiled at its first
-call, or where another compiled function calls it.
+call, or where another compiled function calls it, and kept in numba's cache beside the source.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import sys
 from types import FunctionType, ModuleType
 
 import numba
@@ -20,10 +21,11 @@ def _compile(name: str, plain: ModuleType) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where numba looks for the globals of what it finds in its cache
     spec.loader.exec_module(module)
     for key, value in list(vars(module).items()):
         if isinstance(value, FunctionType):
-            setattr(module, key, numba.njit(value))
+            setattr(module, key, numba.njit(cache=True)(value))
     return module
 
 
