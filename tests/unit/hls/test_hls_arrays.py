@@ -10,9 +10,10 @@ import pytest
 
 import hls
 from accel_models.template import ArrayKind, Template
+from mappings.integer_run import run_network
 from mappings.layer import Op
 from mappings.workload import TensorShape
-from tests.integer_networks import Builder, run_network
+from tests.integer_networks import Builder
 
 SMALL = Template(
     rows=8,
