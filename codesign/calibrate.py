@@ -72,7 +72,7 @@ def check_method(method: str) -> None:
 def collect_ranges(module: nn.Module, traced: TracedNetwork, inputs: Sequence[Tensor]) -> dict[str, Range]:
     """Ranges of every workload input and layer output.
 
-    Samples run in batches where the graph of a batch has the same layers as that of one sample, else one by one.
+    Many samples run in batches where the graph of a batch has the same layers as that of one sample, else one by one.
 
     Args:
         module: the module that was traced.

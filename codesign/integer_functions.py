@@ -39,7 +39,7 @@ def exp2_negative(t: Tensor) -> Tensor:
     return shifted * (whole < spec.EXP_ZERO_FROM)
 
 
-def softmax(x: Tensor, arg_mult: int, arg_shift: int, output_bits: int, keep: Tensor | None) -> Tensor:
+def softmax(x: Tensor, arg_mult: int, arg_shift: int, shift: int, keep: Tensor | None) -> Tensor:
     """Softmax over the last dim, before the clamp; see :func:`mappings.integer_ops.softmax`."""
     keep = torch.ones_like(x, dtype=torch.bool) if keep is None else keep.expand_as(x)
     top = x.masked_fill(~keep, -(2**31)).amax(-1, keepdim=True)
@@ -48,7 +48,7 @@ def softmax(x: Tensor, arg_mult: int, arg_shift: int, output_bits: int, keep: Te
     total = e.sum(-1, keepdim=True)
     one = torch.full_like(total, 1 << spec.SOFTMAX_RECIPROCAL_BITS)
     reciprocal = torch.div(one, total.clamp(min=1), rounding_mode="floor").masked_fill(total == 0, 0)
-    return rescale(e * reciprocal, torch.tensor(1), torch.tensor(spec.SOFTMAX_RECIPROCAL_BITS - output_bits + 1))
+    return rescale(e * reciprocal, torch.tensor(1), torch.tensor(shift))
 
 
 def layer_norm(x: Tensor, epsilon: int) -> Tensor:

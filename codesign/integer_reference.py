@@ -159,7 +159,7 @@ def _softmax(layer: Layer, q: QuantizedLayer, operands: list[Tensor]) -> Tensor:
     if "mask" in q.constants:
         keep = _tensor(q.constants["mask"]).view(layer.P, layer.Q, layer.C).bool()
     argument = int(q.constants["arg_mult"][0]), int(q.constants["arg_shift"][0])
-    y = softmax(_rows(layer, operands[0]), *argument, layer.bits.O, keep)
+    y = softmax(_rows(layer, operands[0]), *argument, int(_tensor(q.shift)[0]), keep)
     return _unrows(y.clamp(max=q.high))
 
 

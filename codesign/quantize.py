@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from codesign.calibrate import Range, check_method, collect_ranges
-from codesign.quantize_layer import Context, quantize_layer
+from codesign.quantize_layer import Context, power_of_two_scale, quantize_layer
 from codesign.trace import TracedNetwork, trace_network
 from mappings.errors import Fault, SpecError, unknown_name
 from mappings.layer import MAC_OPS, Bits, Layer, Op
@@ -155,16 +155,15 @@ def _choose_scales(traced: TracedNetwork, ranges: Mapping[str, Range], options: 
     faults: list[Fault] = []
     for group in nx.connected_components(graph):
         fixed = {name: float(options.scales[name]) for name in group if name in options.scales}
-        for name in group:
-            item = traced.layers.get(name)
-            if item is not None and item.layer.op is Op.SOFTMAX:
-                fixed[name] = 2.0 ** -(options.act_bits - 1)
+        soft = any(name in traced.layers and traced.layers[name].layer.op is Op.SOFTMAX for name in group)
         if any(not (math.isfinite(value) and value > 0) for value in fixed.values()):
             faults.append(Fault(f"quantize: scales of {sorted(fixed)}", f"are {fixed}", "positive numbers"))
         elif len(set(fixed.values())) > 1:
             faults.append(
                 Fault(f"quantize: scales of {sorted(fixed)}", f"differ: {fixed}", "one scale: nothing rescales between")
             )
+        elif soft and any(math.frexp(value)[0] != 0.5 for value in fixed.values()):
+            faults.append(Fault(f"quantize: scales of {sorted(fixed)}", f"are {fixed}", "a power of two: a softmax's"))
         elif fixed:
             scales |= dict.fromkeys(group, next(iter(fixed.values())))
         else:
@@ -172,7 +171,8 @@ def _choose_scales(traced: TracedNetwork, ranges: Mapping[str, Range], options: 
             for name in sorted(group):
                 merged = merged.merged(ranges[name])
             amplitude = merged.amplitude(options.method, levels, options.percentile)
-            scales |= dict.fromkeys(group, (amplitude or 1.0) / levels)
+            scale = power_of_two_scale(amplitude, levels) if soft else (amplitude or 1.0) / levels
+            scales |= dict.fromkeys(group, scale)
     if faults:
         raise SpecError(faults)
     return scales

@@ -213,7 +213,16 @@ def _softmax(item: TracedLayer, context: Context) -> QuantizedLayer:
     constants: dict[str, IntArray] = {"arg_mult": arg_mult, "arg_shift": arg_shift}
     if item.mask is not None:
         constants["mask"] = item.mask
-    return QuantizedLayer(0, context.levels, context.scales[item.name], constants=constants)
+    scale = context.scales[item.name]
+    shift = integer_ops.SOFTMAX_RECIPROCAL_BITS + round(math.log2(scale))
+    return QuantizedLayer(0, context.levels, scale, shift=np.array([shift]), constants=constants)
+
+
+def power_of_two_scale(amplitude: float, levels: int) -> float:
+    """The scale of a softmax: the smallest power of two with which ``levels`` reach ``amplitude``."""
+    exponent = math.ceil(math.log2(amplitude / levels)) if amplitude > 0 else 0
+    largest = -math.floor(math.log2(levels + 1))  # 1 is then one step beyond the largest output
+    return 2.0 ** min(max(exponent, 16 - integer_ops.SOFTMAX_RECIPROCAL_BITS), largest)
 
 
 def _layer_norm(item: TracedLayer, context: Context) -> QuantizedLayer:

@@ -11,7 +11,8 @@ rounding is that of :func:`mappings.quantized.rescale` (half away from zero).
 ``act`` gelu   ``arg_mult arg_shift`` [1]; the layer's ``mult shift`` rescale the product
 ``act`` other  ``table`` [257 or 2^b + 1]: outputs at evenly spaced inputs (:func:`table_lookup`)
 ``act`` relu   none: a clamp; no rescaling
-``softmax``    ``arg_mult arg_shift`` [1]; ``mask`` [P, C] of 0 and 1 where places are masked out
+``softmax``    ``arg_mult arg_shift`` [1]; ``mask`` [P, C] of 0 and 1 where places are masked out; the layer's
+               ``shift`` [1] sets the output scale
 ``layernorm``  ``gain bias`` [C], ``epsilon`` [1]; the layer's ``shift`` [1] goes with gain and bias
 =============  =============================================================================================
 """
@@ -70,20 +71,20 @@ GELU_ARGUMENT_BITS = 16
 
 
 def softmax(
-    x: IntArray, arg_mult: int, arg_shift: int, output_bits: int, high: int, mask: IntArray | None = None
+    x: IntArray, arg_mult: int, arg_shift: int, shift: int, high: int, mask: IntArray | None = None
 ) -> IntArray:
-    """Softmax over the last axis; one output unit is ``2^-(output_bits - 1)``.
+    """Softmax over the last axis; one output unit is ``2^-(46 - shift)``, a power of two near the largest value seen.
 
     ``d = max - x``; ``t = (d * arg_mult) >> arg_shift`` is ``d`` in units of ln 2, with 15 fraction bits; ``e =
-    exp2_negative(t)``; ``r = floor(2^46 / sum(e))``, one division a row; ``y = min(rescale(e * r, 1, 47 -
-    output_bits), high)``. Masked places take part in neither the maximum nor the sum and give 0; a row with no
+    exp2_negative(t)``; ``r = floor(2^46 / sum(e))``, one division a row; ``y = min(rescale(e * r, 1,
+    shift), high)``. Masked places take part in neither the maximum nor the sum and give 0; a row with no
     place left is 0.
 
     Args:
         x: int64 ``[..., C]``.
         arg_mult: below 2^20. ``d`` has at most 17 bits, so the product has 37; ``t`` is cut at 2^31 - 1.
         arg_shift: 0 to 62.
-        output_bits: 2 to 16.
+        shift: 16 to 45.
         high: largest output.
         mask: 0 or 1, broadcast against ``x``; 0 is masked out.
     """
@@ -94,8 +95,7 @@ def softmax(
     e = np.where(keep != 0, exp2_negative(t), 0)
     total = e.sum(axis=-1, keepdims=True)
     reciprocal = np.where(total > 0, (1 << SOFTMAX_RECIPROCAL_BITS) // np.maximum(total, 1), 0)
-    y = rescale(e * reciprocal, 1, SOFTMAX_RECIPROCAL_BITS - (output_bits - 1))
-    return np.minimum(y, high)
+    return np.minimum(rescale(e * reciprocal, 1, shift), high)
 
 
 def integer_sqrt(value: IntArray) -> IntArray:

@@ -191,7 +191,7 @@ def _softmax(layer: Layer, q: QuantizedLayer, operands: list[IntArray]) -> IntAr
     mask = q.constants.get("mask")
     mask = None if mask is None else mask.reshape(1, 1, layer.P, layer.Q, layer.C)
     argument = int(q.constants["arg_mult"][0]), int(q.constants["arg_shift"][0])
-    y = integer_ops.softmax(_rows(layer, x), *argument, layer.bits.O, q.high, mask)
+    y = integer_ops.softmax(_rows(layer, x), *argument, int(_required(q.shift)[0]), q.high, mask)
     return np.moveaxis(y, -1, 2).reshape(x.shape)
 
 

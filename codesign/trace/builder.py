@@ -58,12 +58,12 @@ class Builder:
         """An error about the node being lowered, which names its operator."""
         return SpecError(Fault(self.where(), f"{self.node.target} {what}", allowed))
 
-    def fresh_name(self, suffix: str) -> str:
+    def fresh_name(self, suffix: str, own: bool = True) -> str:
         """A layer name from the module path; a leaf module's own layer has just its path."""
         stack = list((self.node.meta.get("nn_module_stack") or {}).values())
         path, kind = (str(stack[-1][0]), str(stack[-1][1])) if stack else ("", "")
         leaf = kind.startswith("torch.nn.modules.") and kind.split(".")[3] in _LEAF_MODULES
-        if leaf and not kind.endswith(".MultiheadAttention") and path:
+        if own and leaf and not kind.endswith(".MultiheadAttention") and path:
             base = path
         else:
             base = f"{path}.{suffix}" if path else suffix
@@ -87,7 +87,7 @@ class Builder:
             suffix: last part of its name where no leaf module gives one.
         """
         side = {key: fields.pop(key) for key in list(fields) if key in TracedLayer.__dataclass_fields__}
-        name = self.fresh_name(suffix or str(op))
+        name = self.fresh_name(suffix or str(op), op not in (Op.RESHAPE, Op.CONSTANT))
         layer = Layer(name, op, inputs=tuple(o.tensor for o in operands), **fields)
         self.shapes[name] = (layer.N, layer.channels_out, layer.P, layer.Q)
         view = view_of(name)
@@ -189,7 +189,7 @@ class Builder:
         order = replace(model, tensor="", start=(0, 0, 0, 0)).index(shape)
         axes = View.whole("", shape, AXES)
         if isinstance(value, Tensor):
-            stored = torch.empty(order.size, dtype=torch.float64)
+            stored = torch.empty(order.size, dtype=torch.float64, device=value.device)
             full = torch.broadcast_to(value, model.sizes).double()
             stored[torch.from_numpy(order.reshape(-1))] = full.reshape(-1)
             view = self.constant(stored.reshape(shape))

@@ -212,7 +212,12 @@ def _model(builder: Builder, a: View, b: View) -> tuple[View, View]:
 
 
 def _masks_out(value: Value) -> bool:
-    return isinstance(value, Tensor) and value.numel() > 1 and bool(((value == 0) | (value <= -1e4)).all())
+    return (
+        isinstance(value, Tensor)
+        and not value.is_meta
+        and value.numel() > 1
+        and bool(((value == 0) | (value <= -1e4)).all())
+    )
 
 
 @lowers("add")

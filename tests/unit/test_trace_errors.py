@@ -1,0 +1,172 @@
+"""What can not be traced or loaded is told by name, in one message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from codesign.trace import load_module, supported_operators, trace
+from mappings.errors import SpecError
+
+
+class Unsupported(nn.Module):
+    """Two operators without a lowering, in two places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(nn.Conv2d(3, 4, 3), nn.LocalResponseNorm(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cumsum(self.inner(x), 1)
+
+
+class DataDependent(nn.Module):
+    """A branch on a value."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x if x.sum() > 0 else -x
+
+
+class Broken(nn.Module):
+    """Fails in forward."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ torch.ones(3, 3)
+
+
+class Ragged(nn.Module):
+    """An adaptive pool whose windows differ."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.adaptive_avg_pool2d(x, 3)
+
+
+class Recurrent(nn.Module):
+    """An LSTM."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell = nn.LSTM(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.cell(x)[0]
+        return out
+
+
+def message(module: nn.Module, *shape: int) -> str:
+    with pytest.raises(SpecError) as caught:
+        trace(module, torch.randn(shape))
+    return str(caught.value)
+
+
+def test_unsupported_operators_are_all_told_with_their_places() -> None:
+    text = message(Unsupported(), 1, 3, 8, 8)
+    assert "aten.cumsum.default" in text
+    assert "return torch.cumsum(self.inner(x), 1)" in text
+    assert "test_trace_errors.py:" in text
+    assert "Unsupported.inner.1" in text
+    assert "conv2d" in text.split("allowed: ")[1]
+    assert text.count("allowed: ") == 1
+
+
+def test_control_flow_on_values() -> None:
+    text = message(DataDependent(), 1, 4)
+    assert "DataDependent.forward: its control flow depends on the values" in text
+
+
+def test_forward_that_fails() -> None:
+    assert "Broken.forward: fails on an input of 1x4: RuntimeError" in message(Broken(), 1, 4)
+
+
+def test_unequal_windows_and_recurrence() -> None:
+    assert "from 8 x 8 to 3 x 3 has windows of different sizes" in message(Ragged(), 1, 4, 8, 8)
+    assert "can not lower aten.lstm.input" in message(Recurrent(), 2, 1, 8)
+
+
+def test_options_that_can_not_be_lowered() -> None:
+    assert "count_include_pad" in message(nn.AvgPool2d(3, 2, 1, count_include_pad=False), 1, 4, 8, 8)
+    assert "aten.embedding" in str_of_embedding()
+    assert "over 2 dims" in message(nn.LayerNorm((4, 4)), 1, 2, 4, 4)
+    assert "has 5 dims" in message(nn.Identity(), 1, 2, 3, 4, 5)
+
+
+def str_of_embedding() -> str:
+    with pytest.raises(SpecError) as caught:
+        trace(nn.Sequential(nn.Embedding(8, 4)), torch.zeros(1, 3, dtype=torch.int64))
+    return str(caught.value)
+
+
+def test_supported_operators_are_listed() -> None:
+    names = supported_operators()
+    assert {"conv2d", "linear", "softmax", "layer_norm", "matmul", "hardswish"} <= set(names)
+    assert list(names) == sorted(names)
+
+
+SOURCE = """
+import torch
+from torch import nn
+
+class MyNet(nn.Module):
+    def __init__(self, width=4):
+        super().__init__()
+        self.conv = nn.Conv2d(3, width, 3)
+    def forward(self, x):
+        return self.conv(x)
+
+class NeedsArguments(nn.Module):
+    def __init__(self, width, depth):
+        super().__init__()
+
+class Fails(nn.Module):
+    def __init__(self):
+        raise RuntimeError("no weights")
+
+def build():
+    return MyNet(8)
+
+def wrong():
+    return 3
+
+instance = MyNet(2)
+number = 7
+"""
+
+
+def test_load_module(tmp_path: Path) -> None:
+    path = tmp_path / "my_module.py"
+    path.write_text(SOURCE)
+    widths = {}
+    for name in ("MyNet", "build", "instance"):
+        workload = trace(load_module(f"{path}:{name}"), torch.randn(1, 3, 8, 8))
+        widths[name] = workload.layers[0].K
+    assert widths == {"MyNet": 4, "build": 8, "instance": 2}
+    first, again = (load_module(f"{path}:MyNet", seed=5) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [
+        ("my_module.py", "is not a reference to a module"),
+        ("my_modul.py:MyNet", 'no such file, did you mean "my_module.py"'),
+        ("my_module.py:MyNett", 'has no "MyNett", did you mean "MyNet"'),
+        ("my_module.py:NeedsArguments", "needs arguments: width, depth"),
+        ("my_module.py:Fails", "can not be built: RuntimeError: no weights"),
+        ("my_module.py:wrong", "gives int"),
+        ("my_module.py:number", "is int"),
+        ("syntax.py:MyNet", "syntax.py:2: fails when imported: SyntaxError"),
+        ("raises.py:MyNet", "fails when imported: ModuleNotFoundError"),
+        ("notes.txt:MyNet", "is not a Python file"),
+    ],
+)
+def test_load_errors(tmp_path: Path, reference: str, expected: str) -> None:
+    (tmp_path / "my_module.py").write_text(SOURCE)
+    (tmp_path / "syntax.py").write_text("import torch\nclass :\n")
+    (tmp_path / "raises.py").write_text("import no_such_package_here\n")
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(SpecError) as caught:
+        load_module(str(tmp_path / reference))
+    assert expected in str(caught.value)
