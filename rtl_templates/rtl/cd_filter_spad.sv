@@ -5,7 +5,7 @@
 module cd_filter_spad #(
   parameter  int unsigned Cols = 16,
   parameter  int unsigned WgtW = 8,
-  parameter  int unsigned Taps = 4,
+  parameter  int unsigned Taps = 4,  // a power of two
   localparam int unsigned TapW = $clog2(Taps),
   localparam int unsigned ColW = $clog2(Cols)
 ) (
@@ -20,12 +20,15 @@ module cd_filter_spad #(
   output logic [WgtW-1:0]           weight_o
 );
 
-  logic [1:0][Taps-1:0][Cols-1:0][WgtW-1:0] mem_q;
-  logic [WgtW-1:0]                          weight_q;
+  logic [Cols-1:0][WgtW-1:0] mem_q[2*Taps];
+  logic [Cols-1:0][WgtW-1:0] word;
+  logic [WgtW-1:0]           weight_q;
+
+  assign word = mem_q[{bank_i, tap_i}];
 
   always_ff @(posedge clk_i) begin
-    if (we_i) mem_q[we_bank_i][we_tap_i] <= word_i;
-    weight_q <= mem_q[bank_i][tap_i][channel_i];
+    if (we_i) mem_q[{we_bank_i, we_tap_i}] <= word_i;
+    weight_q <= word[channel_i];
   end
 
   assign weight_o = weight_q;

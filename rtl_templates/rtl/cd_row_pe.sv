@@ -19,9 +19,9 @@ module cd_row_pe #(
 
   localparam int unsigned ProdW = ActW + WgtW;
 
-  logic [Slots-1:0][ActW-1:0] ring_q;
-  logic [ActW-1:0]            act_q;
-  logic [ProdW-1:0]           product_q;
+  logic [ActW-1:0]  ring_q[Slots];
+  logic [ActW-1:0]  act_q;
+  logic [ProdW-1:0] product_q;
 
   always_ff @(posedge clk_i) begin
     if (we_i) ring_q[slot_i] <= act_i;
