@@ -92,6 +92,14 @@ module cd_compute
 
   if (ArrayKind == 0) begin : gen_weight_stationary
     cd_array_weight_stationary #(`CD_ARRAY_PARAMS) u_array (`CD_ARRAY_PORTS);
+  end else if (ArrayKind == 1) begin : gen_output_stationary
+    cd_array_output_stationary #(`CD_ARRAY_PARAMS) u_array (`CD_ARRAY_PORTS);
+  end else if (ArrayKind == 2) begin : gen_row_stationary
+    cd_array_row_stationary #(`CD_ARRAY_PARAMS) u_array (`CD_ARRAY_PORTS);
+  end else if (ArrayKind == 3) begin : gen_channel_parallel
+    cd_array_channel_parallel #(`CD_ARRAY_PARAMS) u_array (`CD_ARRAY_PORTS);
+  end else if (ArrayKind == 4) begin : gen_loop_tile
+    cd_array_loop_tile #(`CD_ARRAY_PARAMS) u_array (`CD_ARRAY_PORTS);
   end else begin : gen_unknown
     $error("cd_compute: unknown ArrayKind");
   end
