@@ -22,12 +22,7 @@ from accel_models.template import ArrayKind, Template
 from rtl_templates.array_bench import build, run
 from rtl_templates.array_cases import busy_tile, random_case, tile_case
 
-KINDS = (
-    ArrayKind.CHANNEL_PARALLEL,
-    ArrayKind.LOOP_TILE,
-    ArrayKind.OUTPUT_STATIONARY,
-    ArrayKind.ROW_STATIONARY,
-)
+KINDS = list(ArrayKind)
 TARGET_UTILIZATION = 0.9
 HEADINGS = ("array", "PEs", "bits", "tiles", "bit-exact", "cycles =", "accesses =", "3x3 busy", "build s", "run s")
 #: rows, cols, act_bits, weight_bits, acc_bits

@@ -19,12 +19,7 @@ from rtl_templates.verilator import compile_top
 
 pytestmark = pytest.mark.rtl
 
-KINDS = [
-    ArrayKind.CHANNEL_PARALLEL,
-    ArrayKind.LOOP_TILE,
-    ArrayKind.OUTPUT_STATIONARY,
-    ArrayKind.ROW_STATIONARY,
-]
+KINDS = list(ArrayKind)
 #: rows, cols, act_bits, weight_bits, acc_bits
 SHAPES = [(8, 8, 8, 8, 32), (8, 4, 4, 4, 32), (4, 8, 16, 8, 48)]
 

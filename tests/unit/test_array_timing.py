@@ -14,12 +14,7 @@ from accel_models.tile import Tile
 from mappings.errors import SpecError
 from rtl_templates.packing import pack_weights
 
-KINDS = [
-    ArrayKind.CHANNEL_PARALLEL,
-    ArrayKind.LOOP_TILE,
-    ArrayKind.OUTPUT_STATIONARY,
-    ArrayKind.ROW_STATIONARY,
-]
+KINDS = list(ArrayKind)
 SIDES = st.sampled_from([4, 8, 16, 32])
 
 
