@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from accel_models import formulas
 from accel_models.nest import Nest, relevance, tensors_of, windows_of
+from mappings.errors import Fault, SpecError
 
 Table = tuple[tuple[int, int, int], ...]
 
@@ -46,13 +47,45 @@ def profiles_of(nest: Nest) -> list[list[int]]:
 
 
 def count(nest: Nest) -> Counts:
-    """Evaluate the formulas on one nest."""
-    levels, bounds = nest.levels, nest.bounds
-    exists = tensors_of(nest.layer.op)
-    relevant, windows = relevance(nest.layer.op), windows_of(nest.layer)
+    """Evaluate the formulas on one nest.
+
+    Raises:
+        SpecError: transposed or very ragged windows beyond ``formulas.MAX_WALK`` iterations.
+    """
+    levels = nest.levels
     profiles = profiles_of(nest)
     reads, writes = ([[0] * 3 for _ in range(levels)] for _ in range(2))
     arrivals, returns = ([[0] * 3 for _ in range(levels + 1)] for _ in range(2))
+    try:
+        _fill(nest, profiles, reads, writes, arrivals, returns)
+        peaks = _peaks(nest)
+    except OverflowError as error:
+        raise SpecError(Fault(f"layer {nest.layer.name}", str(error), f"{formulas.MAX_WALK:,} iterations")) from None
+    macs = 1
+    for extent in nest.bounds:
+        macs *= extent
+    return Counts(
+        steps=formulas.steps(levels, profiles),
+        macs=macs,
+        reads=table(reads),
+        writes=table(writes),
+        arrivals=table(arrivals),
+        returns=table(returns),
+        peaks=table(peaks),
+        units=tuple(formulas.units(m, profiles, levels) for m in range(levels)),
+    )
+
+
+def _fill(
+    nest: Nest,
+    profiles: list[list[int]],
+    reads: list[list[int]],
+    writes: list[list[int]],
+    arrivals: list[list[int]],
+    returns: list[list[int]],
+) -> None:
+    levels, bounds = nest.levels, nest.bounds
+    exists, relevant, windows = tensors_of(nest.layer.op), relevance(nest.layer.op), windows_of(nest.layer)
     formulas.count(
         levels,
         bounds,
@@ -71,26 +104,17 @@ def count(nest: Nest) -> Counts:
         returns,
         [0] * (3 * levels + 1),
     )
-    peaks = [
+
+
+def _peaks(nest: Nest) -> list[list[int]]:
+    exists, relevant, windows = tensors_of(nest.layer.op), relevance(nest.layer.op), windows_of(nest.layer)
+    return [
         [
-            formulas.tile_elements(x, m, bounds, nest.chains, relevant, windows) if keeps[x] and exists[x] else 0
+            formulas.tile_elements(x, m, nest.bounds, nest.chains, relevant, windows) if keeps[x] and exists[x] else 0
             for x in range(3)
         ]
         for m, keeps in enumerate(nest.keeps)
     ]
-    macs = 1
-    for extent in bounds:
-        macs *= extent
-    return Counts(
-        steps=formulas.steps(levels, profiles),
-        macs=macs,
-        reads=table(reads),
-        writes=table(writes),
-        arrivals=table(arrivals),
-        returns=table(returns),
-        peaks=table(peaks),
-        units=tuple(formulas.units(m, profiles, levels) for m in range(levels)),
-    )
 
 
 def table(rows: list[list[int]]) -> Table:

@@ -40,6 +40,9 @@ G, N, K, C, P, Q, R, S = range(8)
 I, W, O = range(3)  # noqa: E741 - the field's names of the tensors
 DIM_COUNT = 8
 
+#: Most iterations of the walks where a sum has no closed form; beyond it they raise ``OverflowError``.
+MAX_WALK = 2**21
+
 #: A window: (stride, dilation, padding before, padding after, input extent, 1 if transposed).
 STRIDE, DILATION, PAD_BEFORE, PAD_AFTER, EXTENT, TRANSPOSED = range(6)
 
@@ -178,6 +181,8 @@ def positions_below(tp: Any, tr: Any, stride: Any, dilation: Any, limit: Any) ->
         return total
     common = gcd(stride, dilation)
     step_a, step_b = dilation // common, stride // common  # (a, b) and (a + step_a, b - step_b) are the same value
+    if limit > MAX_WALK:
+        raise OverflowError("padding beyond what the model walks")
     a = 0
     while a < tp and a * stride < limit:
         inside = min(tr, (limit - a * stride + dilation - 1) // dilation)
@@ -261,6 +266,8 @@ def walk_rows(
 
     For what has no closed form: transposed windows, units whose shares do not lie side by side, several ragged tiles.
     """
+    if full_p > MAX_WALK or full_r > MAX_WALK or full_p * full_r > MAX_WALK:
+        raise OverflowError("window beyond what the model walks")
     stride, dilation, extent = window[STRIDE], window[DILATION], window[EXTENT]
     keys = []
     for p in range(full_p):
@@ -372,6 +379,8 @@ def volume(x: int, u: int, m: int, bounds: Any, chains: Any, relevant: Any, wind
         if relevant[x][d] == 1 and not (x == I and d >= P):
             part = single(bounds[d], chains[d], froms[d], m)
             if part < 0:
+                if bounds[d] > MAX_WALK:
+                    raise OverflowError("ragged tiles beyond what the model walks")
                 part = bounds[0] - bounds[0]
                 for at in range(bounds[d]):
                     if stays(bounds[d], chains[d], froms[d], m, at):

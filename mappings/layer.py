@@ -11,12 +11,14 @@ from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
-from mappings.errors import Fault, SpecError, nearest
+from mappings.errors import Fault, SpecError
+from mappings.reader import Reader, whole
 from mappings.yamlio import digest
 
 DIMS = ("G", "N", "K", "C", "P", "Q", "R", "S")
 TENSORS = ("I", "W", "O")
 MAX_EXTENT = 2**31 - 1
+MAX_BITS = 64
 
 
 class Op(StrEnum):
@@ -111,6 +113,11 @@ class Layer:
             length = 4 if what == "padding" else 2
             if len(values) != length or any(type(v) is not int or not low <= v <= MAX_EXTENT for v in values):
                 faults.append(Fault(f"layer {self.name}.{what}", f"is {values}", f"{length} integers >= {low}"))
+        faults += [
+            Fault(f"layer {self.name}.bits.{which}", f"is {width!r}", f"an integer from 1 to {MAX_BITS}")
+            for which, width in asdict(self.bits).items()
+            if type(width) is not int or not 1 <= width <= MAX_BITS
+        ]
         if self.axis not in ("", "K", "P", "Q"):
             faults.append(Fault(f"layer {self.name}.axis", f'is "{self.axis}"', "K, P, Q"))
         if not faults and self.macs > 2**62:
@@ -195,31 +202,39 @@ class Layer:
         Raises:
             SpecError: unknown key, wrong type, or illegal bound; all of them at once.
         """
-        if not isinstance(value, dict):
-            raise SpecError(Fault(where, f"is {type(value).__name__}", "a mapping of layer fields"))
-        known = [f.name for f in fields(cls)]
-        faults = [
-            Fault(where, f'unknown key "{key}"{nearest(str(key), known)}', ", ".join(known))
-            for key in value
-            if key not in known
-        ]
-        faults += [Fault(where, f'key "{key}" is missing') for key in ("name", "op") if key not in value]
-        if faults:
-            raise SpecError(faults)
-        data = dict(value)
-        if data["op"] not in list(Op):
-            raise SpecError(Fault(f"{where}.op", f'unknown operator "{data["op"]}"', ", ".join(Op)))
-        data["op"] = Op(data["op"])
-        for name in ("stride", "dilation", "padding", "inputs"):
-            if name in data:
-                if not isinstance(data[name], (list, tuple)):
-                    raise SpecError(Fault(f"{where}.{name}", f"is {data[name]!r}", "a list"))
-                data[name] = tuple(data[name])
-        if "bits" in data:
-            bits = data["bits"]
-            if not isinstance(bits, dict) or set(bits) - {"I", "W", "O", "acc"}:
-                raise SpecError(Fault(f"{where}.bits", f"is {bits!r}", "a mapping of I, W, O, acc to bits"))
-            data["bits"] = Bits(**bits)
+        reader = Reader(value, where, [f.name for f in fields(cls)])
+
+        def texts(given: Any, _spot: str) -> str:
+            if not isinstance(given, str):
+                raise ValueError
+            return given
+
+        def integers(given: Any, _spot: str) -> int:
+            return whole(given, 0, MAX_EXTENT)
+
+        def bits(given: Any) -> Bits:
+            part = Reader(given, f"{where}.bits", [f.name for f in fields(Bits)])
+            widths = {f.name: part.integer(f.name, 1, MAX_BITS, f.default) for f in fields(Bits)}
+            part.done()
+            return Bits(**widths)
+
+        data: dict[str, Any] = {"name": reader.text("name"), "op": reader.choice("op", Op, Op)}
+        for item in fields(cls):
+            if item.name in data:
+                continue
+            if item.name == "bits":
+                data["bits"] = reader.take("bits", bits, "bits of I, W, O, acc", Bits())
+            elif item.name == "inputs":
+                data["inputs"] = reader.items("inputs", texts, "names", ())
+            elif isinstance(item.default, tuple):
+                data[item.name] = reader.items(item.name, integers, "integers", item.default)
+            elif isinstance(item.default, bool):
+                data[item.name] = reader.truth(item.name, item.default)
+            elif isinstance(item.default, int):
+                data[item.name] = reader.integer(item.name, 1, MAX_EXTENT, item.default)
+            else:
+                data[item.name] = reader.text(item.name, item.default)
+        reader.done()
         return cls(**data)
 
     @property
