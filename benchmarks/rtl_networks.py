@@ -1,0 +1,181 @@
+"""Whole networks on simulated hardware: bit-exact against PyTorch, cycles predicted and simulated, wall time."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from accel_models.design import Design
+from accel_models.report import Infeasible
+from accel_models.template import ArrayKind, Template
+from accel_models.template_accelerator import template_accelerator
+from codesign.integer_reference import run_integer
+from codesign.quantize import quantize, quantize_input
+from codesign.zoo import NETWORKS
+from mappings.quantized import IntArray, QuantizedNetwork
+from rtl_templates.simulate import SimReport, simulate
+
+DEFAULT_NETWORKS = ("resnet20", "mobilenet_v2", "resnet18", "transformer_encoder")
+#: A layer shorter than this may differ by more: acceptance looks at longer ones and at the whole.
+LONG_LAYER_CYCLES = 10_000
+LAYER_TOLERANCE, NETWORK_TOLERANCE = 0.01, 0.002
+RESNET18_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """One network on one template.
+
+    Attributes:
+        wrong_layers: not bit-exact.
+        inexact_layers: (name, simulated, predicted cycles) where the two differ.
+        worst_layer_error, error: of cycles; over layers of 10,000 cycles or more, and of the whole.
+        compile_seconds, run_seconds: of the simulation.
+        utilization: MACs over cycles x PEs.
+        reason: why it did not run, "" if it did.
+    """
+
+    network: str
+    array: str
+    layers: int = 0
+    wrong_layers: tuple[str, ...] = ()
+    predicted_cycles: int = 0
+    simulated_cycles: int = 0
+    inexact_layers: tuple[tuple[str, int, int], ...] = ()
+    worst_layer_error: float = 0.0
+    error: float = 0.0
+    compile_seconds: float = 0.0
+    run_seconds: float = 0.0
+    utilization: float = 0.0
+    reason: str = ""
+
+    @property
+    def met(self) -> bool:
+        """Bit-exact, in the predicted cycles, in time."""
+        quick = self.network != "resnet18" or self.compile_seconds + self.run_seconds <= RESNET18_SECONDS
+        close = self.worst_layer_error <= LAYER_TOLERANCE and self.error <= NETWORK_TOLERANCE
+        return not self.reason and not self.wrong_layers and close and quick
+
+
+def prepare(name: str, bits: int, seed: int) -> tuple[QuantizedNetwork, dict[str, IntArray], dict[str, IntArray]]:
+    """A network of the zoo with random weights, calibrated and quantised; an input and every layer's reference."""
+    entry = NETWORKS.get(name)
+    with torch.no_grad():
+        network = quantize(entry.build(seed), entry.inputs(2, seed), weight_bits=bits, act_bits=bits, name=name)
+        given = quantize_input(network, entry.inputs(1, seed + 1))
+        expected = run_integer(network, given)
+    return (
+        network,
+        {key: value.numpy() for key, value in given.items()},
+        {key: value.numpy() for key, value in expected.items()},
+    )
+
+
+def compare(name: str, array: str, report: SimReport, expected: dict[str, IntArray], template: Template) -> Run:
+    """The figures of one run."""
+    wrong = tuple(key for key, value in expected.items() if not np.array_equal(report.outputs[key], value))
+    inexact = tuple(
+        (layer.name, layer.cycles, layer.predicted_cycles)
+        for layer in report.layers
+        if layer.cycles != layer.predicted_cycles
+    )
+    errors = [
+        abs(layer.cycles - layer.predicted_cycles) / layer.cycles
+        for layer in report.layers
+        if layer.cycles > LONG_LAYER_CYCLES
+    ]
+    return Run(
+        name,
+        array,
+        len(report.layers),
+        wrong,
+        report.predicted_cycles,
+        report.cycles,
+        inexact,
+        max(errors, default=0.0),
+        abs(report.cycles - report.predicted_cycles) / report.cycles,
+        report.compile_seconds,
+        report.run_seconds,
+        sum(layer.macs for layer in report.layers) / (report.cycles * template.rows * template.cols),
+    )
+
+
+def run(name: str, template: Template, data: tuple[QuantizedNetwork, dict[str, IntArray], dict[str, IntArray]]) -> Run:
+    """Simulate one network on one template."""
+    network, given, expected = data
+    design = Design(network.workload, template_accelerator(template), ())
+    try:
+        report = simulate(design, network, given)
+    except ValueError as error:
+        return Run(name, str(template.array), reason=str(error))
+    if isinstance(report, Infeasible):
+        return Run(name, str(template.array), reason=str(report))
+    assert isinstance(report, SimReport)
+    return compare(name, str(template.array), report, expected, template)
+
+
+def main() -> int:
+    """The exit status is 1 where a run misses its target."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--networks", default=",".join(DEFAULT_NETWORKS))
+    parser.add_argument("--arrays", default=",".join(ArrayKind))
+    parser.add_argument("--rows", type=int, default=16)
+    parser.add_argument("--cols", type=int, default=16)
+    parser.add_argument("--ppu-lanes", type=int, default=8)
+    parser.add_argument("--bits", type=int, default=8)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    console = Console(stderr=True)
+    runs = []
+    for name in options.networks.split(","):
+        begin = time.perf_counter()
+        data = prepare(name, options.bits, options.seed)
+        console.print(f"{name}: quantised and run in PyTorch in {time.perf_counter() - begin:.1f} s")
+        for array in options.arrays.split(","):
+            template = Template(
+                array=ArrayKind(array),
+                rows=options.rows,
+                cols=options.cols,
+                act_bits=options.bits,
+                weight_bits=options.bits,
+                ppu_lanes=options.ppu_lanes,
+            )
+            runs.append(run(name, template, data))
+            console.print(f"{name} on {array}: {'met' if runs[-1].met else 'MISSED'}")
+    if options.json:
+        print(json.dumps({"runs": [{**asdict(item), "met": item.met} for item in runs]}))
+    else:
+        columns = "network", "array", "layers", "bit-exact", "predicted", "simulated", "error", "busy", "compile", "run"
+        table = Table(*columns, title="Networks on simulated hardware (cycles, seconds)")
+        for item in runs:
+            if item.reason:
+                table.add_row(item.network, item.array, item.reason, *[""] * 7)
+                continue
+            exact = "yes" if not item.wrong_layers else f"NO: {', '.join(item.wrong_layers[:3])}"
+            table.add_row(
+                item.network,
+                item.array,
+                str(item.layers),
+                exact,
+                f"{item.predicted_cycles:,}",
+                f"{item.simulated_cycles:,}",
+                f"{item.error:.3%}" if item.inexact_layers else "exact",
+                f"{item.utilization:.1%}",
+                f"{item.compile_seconds:.1f}",
+                f"{item.run_seconds:.1f}",
+            )
+        Console().print(table)
+    return int(not all(item.met for item in runs))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
