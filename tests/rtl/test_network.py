@@ -10,11 +10,11 @@ import pytest
 from accel_models.report import Infeasible
 from accel_models.schedule import schedule_network
 from accel_models.template import Template
+from benchmarks.rtl_cases import design, digits, inputs, quantized, reference
 from mappings.errors import SpecError
 from mappings.layer import Bits, Layer, Op
 from mappings.workload import TensorShape, Workload
 from rtl_templates.simulate import Job, SimReport, simulate, simulate_jobs
-from tests.rtl.networks import design, digits, inputs, quantized, reference
 
 pytestmark = pytest.mark.rtl
 
