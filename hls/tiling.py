@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 from accel_models.template import Template
 from mappings.errors import Fault, SpecError
@@ -101,27 +102,30 @@ def choose(layer: Layer, words: BufferWords) -> Tiling:
     Raises:
         SpecError: not even the smallest tile fits.
     """
-    c_sizes = [layer.C, *(c for c in _halves(layer.C, words.lanes) if c < layer.C)]
-    c_sizes += [c for c in _halves(words.lanes // 2, 1) if c < min(c_sizes)]
-    k_sizes = list(_halves(layer.K, words.cols))
-    pixels = [(p, layer.Q) for p in _halves(layer.P, 1)] + [(1, q) for q in _halves(layer.Q, 1) if q < layer.Q]
-    best: tuple[tuple[int, int], Tiling] | None = None
-    for r in dict.fromkeys((layer.R, 1)):
-        for c in c_sizes:
-            for k in k_sizes:
-                for p, q in pixels:
-                    tile = Tiling(k, c, p, q, r)
-                    if not fits(layer, tile, words):
-                        continue
-                    tiles = -(-layer.C // c) * -(-layer.R // r)
-                    key = (traffic(layer, tile, words), tiles)
-                    if best is None or key < best[0]:
-                        best = (key, tile)
-                    break  # smaller pixel tiles read no less
+    whole_words = [layer.C, *(c for c in _halves(layer.C, words.lanes) if c < layer.C)]
+    part_words = [c for c in _halves(words.lanes // 2, 1) if c < layer.C]
+    # Tiles of less than a word of channels leave rows of the array idle: only where nothing else fits.
+    best = _least_traffic(layer, words, whole_words) or _least_traffic(layer, words, part_words)
     if best is None:
         raise SpecError(
             Fault(
                 f"layer {layer.name}", f"no tile of a {layer.R} x {layer.S} filter fits the buffers", "larger buffers"
             )
         )
-    return best[1]
+    return best
+
+
+def _least_traffic(layer: Layer, words: BufferWords, c_sizes: list[int]) -> Tiling | None:
+    k_sizes = list(_halves(layer.K, words.cols))
+    pixels = [(p, layer.Q) for p in _halves(layer.P, 1)] + [(1, q) for q in _halves(layer.Q, 1) if q < layer.Q]
+    best: tuple[tuple[int, int], Tiling] | None = None
+    for r, c, k in product(dict.fromkeys((layer.R, 1)), c_sizes, k_sizes):
+        for p, q in pixels:
+            tile = Tiling(k, c, p, q, r)
+            if fits(layer, tile, words):
+                tiles = -(-layer.C // c) * -(-layer.R // r)
+                key = (traffic(layer, tile, words), tiles)
+                if best is None or key < best[0]:
+                    best = (key, tile)
+                break  # smaller pixel tiles read no less
+    return None if best is None else best[1]

@@ -22,6 +22,21 @@ struct Tile {
   bool first;      // overwrite the accumulators; else add to them
 };
 
+// A filter position and a block of input channels, in the order in which an array takes them.
+struct Tap {
+  int c0, r, s;
+
+  // The one after: positions first, then channels. False after the last.
+  bool advance(const Tile& t, int channels) {
+    if (++s < t.s) return true;
+    s = 0;
+    if (++r < t.r) return true;
+    r = 0;
+    c0 += channels;
+    return c0 < t.c;
+  }
+};
+
 template <typename Element, int Count>
 struct Word {
   Element lane[Count];
@@ -48,16 +63,14 @@ struct ArrayTypes {
   }
   static int acc_word(const Tile& t, int k_block, int p, int q) { return (k_block * t.p + p) * t.q + q; }
 
-  // Rows x Cols weights of one tap into registers; channels beyond the tile are 0.
-  static void load_weights(const Tile& t, const WgtWord* wb, int k_block, int c0, int r, int s, Wgt (&w)[Rows][Cols]) {
-    for (int row = 0; row < Rows; ++row) {
-      CD_HLS(PIPELINE II = 1)
-      const bool inside = c0 + row < t.c;
-      const int address = weight_word(t, k_block, inside ? c0 + row : 0, r, s);
-      for (int col = 0; col < Cols; ++col) {
-        CD_HLS(UNROLL)
-        w[row][col] = inside ? wb[address].lane[col] : Wgt{0};
-      }
+  // One row of a tap's weights into its registers; channels beyond the tile are 0.
+  static void load_row(const Tile& t, const WgtWord* wb, int k_block, const Tap& tap, int row, Wgt (&w)[Cols]) {
+    CD_HLS(INLINE)
+    const bool inside = tap.c0 + row < t.c;
+    const int address = weight_word(t, k_block, inside ? tap.c0 + row : 0, tap.r, tap.s);
+    for (int col = 0; col < Cols; ++col) {
+      CD_HLS(UNROLL)
+      w[col] = inside ? wb[address].lane[col] : Wgt{0};
     }
   }
 };

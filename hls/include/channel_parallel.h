@@ -1,6 +1,6 @@
 // Channel parallel, after NVDLA: every cycle takes one pixel, Rows input channels x Cols output channels; each column is
-// a multiplier row with an adder tree. The weights of a tap stay for a stripe of pixels, whose sums live in a small
-// assembly buffer until every channel and tap has been added.
+// a multiplier row with an adder tree. The weights of a tap stay for a stripe of pixels, while the next tap's are
+// fetched; the stripe's sums live in a small assembly buffer until every channel and tap has been added.
 #ifndef CD_CHANNEL_PARALLEL_H
 #define CD_CHANNEL_PARALLEL_H
 
@@ -31,14 +31,7 @@ struct ChannelParallel : ArrayTypes<RowsValue, ColsValue, ActBits, WgtBits, AccB
             assembly[x][col] = t.first ? Acc{0} : ab[kb * pixels + x0 + x].lane[col];
           }
         }
-        for (int r = 0; r < t.r; ++r) {
-          for (int s = 0; s < t.s; ++s) {
-            for (int c0 = 0; c0 < t.c; c0 += Rows) {
-              stripe(t, ib, wb, kb, x0, length, r, s, c0, assembly);
-              cycles += Rows + length;
-            }
-          }
-        }
+        cycles += stripe(t, ib, wb, kb, x0, length, assembly);
         for (int x = 0; x < length; ++x) {
           CD_HLS(PIPELINE II = 1)
           for (int col = 0; col < Cols; ++col) {
@@ -53,38 +46,65 @@ struct ChannelParallel : ArrayTypes<RowsValue, ColsValue, ActBits, WgtBits, AccB
   }
 
  private:
-  static void stripe(const Tile& t, const ActWord* ib, const WgtWord* wb, int kb, int x0, int length, int r, int s,
-                     int c0, Acc (&assembly)[Stripe][Cols]) {
-    Wgt w[Rows][Cols];
+  static std::uint64_t stripe(const Tile& t, const ActWord* ib, const WgtWord* wb, int kb, int x0, int length,
+                              Acc (&assembly)[Stripe][Cols]) {
+    Wgt w[2][Rows][Cols];
     CD_HLS(ARRAY_PARTITION variable = w complete dim = 0)
-    T::load_weights(t, wb, kb, c0, r, s, w);
-    Wgt by_column[Cols][Rows];  // each column's operands side by side: the leaves of its tree
-    CD_HLS(ARRAY_PARTITION variable = by_column complete dim = 0)
-    for (int col = 0; col < Cols; ++col) {
-      for (int row = 0; row < Rows; ++row) by_column[col][row] = w[row][col];
-    }
-    for (int x = 0; x < length; ++x) {
+    Tap tap{0, 0, 0};
+    for (int row = 0; row < Rows; ++row) {
       CD_HLS(PIPELINE II = 1)
-      const int p = (x0 + x) / t.q;
-      const int q = (x0 + x) % t.q;
-      const ActWord& pixel =
-          ib[T::input_word(t, c0, p * t.stride_h + r * t.dilation_h, q * t.stride_w + s * t.dilation_w)];
-      for (int col = 0; col < Cols; ++col) {
-        CD_HLS(UNROLL)
-        assembly[x][col] += tree(pixel, c0 % Lanes, by_column[col]);
-      }
+      T::load_row(t, wb, kb, tap, row, w[0][row]);
     }
+    std::uint64_t cycles = Rows;
+    bool more = true;
+    for (int turn = 0; more; turn = 1 - turn) {
+      Tap next = tap;
+      more = next.advance(t, Rows);
+      const int steps = more ? max_of(length, Rows) : length;
+      for (int x = 0; x < steps; ++x) {
+        CD_HLS(PIPELINE II = 1)
+        if (x < Rows && more) T::load_row(t, wb, kb, next, x, w[1 - turn][x]);
+        if (x < length) {
+          const int p = (x0 + x) / t.q;
+          const int q = (x0 + x) % t.q;
+          const ActWord& pixel = ib[T::input_word(t, tap.c0, p * t.stride_h + tap.r * t.dilation_h,
+                                                  q * t.stride_w + tap.s * t.dilation_w)];
+          trees(pixel, tap.c0 % Lanes, w[turn], assembly[x]);
+        }
+      }
+      cycles += steps;
+      tap = next;
+    }
+    return cycles;
   }
 
-  // Products of one column, added as a tree.
-  static Acc tree(const ActWord& pixel, int lane0, const Wgt (&w)[Rows]) {
+  // Every column's products, added as a tree: neighbours first, then pairs of pairs.
+  static void trees(const ActWord& pixel, int lane0, const Wgt (&w)[Rows][Cols], Acc (&sum)[Cols]) {
     CD_HLS(INLINE)
-    Acc sum = 0;
+    Acc level[Rows][Cols];
+    CD_HLS(ARRAY_PARTITION variable = level complete dim = 0)
     for (int row = 0; row < Rows; ++row) {
       CD_HLS(UNROLL)
-      sum += static_cast<Acc>(pixel.lane[lane0 + row]) * static_cast<Acc>(w[row]);
+      const Acc value = pixel.lane[lane0 + row];
+      for (int col = 0; col < Cols; ++col) {
+        CD_HLS(UNROLL)
+        level[row][col] = value * static_cast<Acc>(w[row][col]);
+      }
     }
-    return sum;
+    for (int half = Rows / 2; half >= 1; half /= 2) {
+      CD_HLS(UNROLL)
+      for (int row = 0; row < half; ++row) {
+        CD_HLS(UNROLL)
+        for (int col = 0; col < Cols; ++col) {
+          CD_HLS(UNROLL)
+          level[row][col] = level[2 * row][col] + level[2 * row + 1][col];
+        }
+      }
+    }
+    for (int col = 0; col < Cols; ++col) {
+      CD_HLS(UNROLL)
+      sum[col] += level[0][col];
+    }
   }
 };
 

@@ -1,6 +1,6 @@
 // Output stationary, after ShiDianNao: Rows pixels of an output row x Cols output channels keep their partial sums in
-// the PEs until every tap and channel of the tile has passed. A row's pixel is held and its channels go by one a cycle;
-// the weights of that channel are broadcast down the columns.
+// the PEs until every tap and channel of the tile has passed. A row's pixel is held and its channels go by one a cycle,
+// while the next tap's pixels shift in; the weights of that channel are broadcast down the columns.
 #ifndef CD_OUTPUT_STATIONARY_H
 #define CD_OUTPUT_STATIONARY_H
 
@@ -31,13 +31,7 @@ struct OutputStationary : ArrayTypes<RowsValue, ColsValue, ActBits, WgtBits, Acc
             }
           }
           cycles += t.first ? 1 : Rows;
-          for (int r = 0; r < t.r; ++r) {
-            for (int s = 0; s < t.s; ++s) {
-              for (int c0 = 0; c0 < t.c; c0 += Lanes) {
-                cycles += taps(t, ib, wb, kb, p, q0, pixels, r, s, c0, sum);
-              }
-            }
-          }
+          cycles += taps(t, ib, wb, kb, p, q0, pixels, sum);
           for (int row = 0; row < pixels; ++row) {
             CD_HLS(PIPELINE II = 1)
             for (int col = 0; col < Cols; ++col) {
@@ -53,30 +47,47 @@ struct OutputStationary : ArrayTypes<RowsValue, ColsValue, ActBits, WgtBits, Acc
   }
 
  private:
-  // One tap of Lanes channels: the pixels shift in, then one channel a cycle.
+  // Every tap, Lanes channels at a time, one channel a cycle.
   static std::uint64_t taps(const Tile& t, const ActWord* ib, const WgtWord* wb, int kb, int p, int q0, int pixels,
-                            int r, int s, int c0, Acc (&sum)[Rows][Cols]) {
-    ActWord held[Rows];
+                            Acc (&sum)[Rows][Cols]) {
+    ActWord held[2][Rows];
     CD_HLS(ARRAY_PARTITION variable = held complete dim = 0)
+    const auto pixel = [&](const Tap& tap, int row) -> const ActWord& {
+      const int q = q0 + min_of(row, pixels - 1);
+      return ib[T::input_word(t, tap.c0, p * t.stride_h + tap.r * t.dilation_h,
+                              q * t.stride_w + tap.s * t.dilation_w)];
+    };
+    Tap tap{0, 0, 0};
     for (int row = 0; row < Rows; ++row) {
       CD_HLS(PIPELINE II = 1)
-      const int q = q0 + min_of(row, pixels - 1);
-      held[row] = ib[T::input_word(t, c0, p * t.stride_h + r * t.dilation_h, q * t.stride_w + s * t.dilation_w)];
+      held[0][row] = pixel(tap, row);
     }
-    const int channels = min_of(Lanes, t.c - c0);
-    for (int c = 0; c < channels; ++c) {
-      CD_HLS(PIPELINE II = 1)
-      const WgtWord& w = wb[T::weight_word(t, kb, c0 + c, r, s)];
-      for (int row = 0; row < Rows; ++row) {
-        CD_HLS(UNROLL)
-        const Acc value = held[row].lane[c];
-        for (int col = 0; col < Cols; ++col) {
-          CD_HLS(UNROLL)
-          sum[row][col] += value * static_cast<Acc>(w.lane[col]);
+    std::uint64_t cycles = Rows;
+    bool more = true;
+    for (int turn = 0; more; turn = 1 - turn) {
+      Tap next = tap;
+      more = next.advance(t, Lanes);
+      const int channels = min_of(Lanes, t.c - tap.c0);
+      const int length = more ? max_of(channels, Rows) : channels;
+      for (int c = 0; c < length; ++c) {
+        CD_HLS(PIPELINE II = 1)
+        if (c < Rows && more) held[1 - turn][c] = pixel(next, c);
+        if (c < channels) {
+          const WgtWord& w = wb[T::weight_word(t, kb, tap.c0 + c, tap.r, tap.s)];
+          for (int row = 0; row < Rows; ++row) {
+            CD_HLS(UNROLL)
+            const Acc value = held[turn][row].lane[c];
+            for (int col = 0; col < Cols; ++col) {
+              CD_HLS(UNROLL)
+              sum[row][col] += value * static_cast<Acc>(w.lane[col]);
+            }
+          }
         }
       }
+      cycles += length;
+      tap = next;
     }
-    return static_cast<std::uint64_t>(Rows) + channels;
+    return cycles;
   }
 };
 

@@ -1,6 +1,6 @@
 // Weight stationary, after the TPU and Gemmini: a Rows x Cols block of one tap's weights stays in the PEs while every
-// pixel of the tile passes by. Rows are input channels, columns output channels; partial sums leave by the columns and
-// are added in the accumulators.
+// pixel of the tile passes by; meanwhile the next tap's weights shift in behind them. Rows are input channels, columns
+// output channels; partial sums leave by the columns and are added in the accumulators.
 #ifndef CD_WEIGHT_STATIONARY_H
 #define CD_WEIGHT_STATIONARY_H
 
@@ -16,26 +16,39 @@ struct WeightStationary : ArrayTypes<RowsValue, ColsValue, ActBits, WgtBits, Acc
 
   static std::uint64_t compute(const Tile& t, const ActWord* ib, const WgtWord* wb, AccWord* ab) {
     std::uint64_t cycles = 0;
+    const int pixels = t.p * t.q;
     for (int kb = 0; kb < ceil_div(t.k, Cols); ++kb) {
-      for (int c0 = 0; c0 < t.c; c0 += Rows) {
-        for (int r = 0; r < t.r; ++r) {
-          for (int s = 0; s < t.s; ++s) {
-            Wgt w[Rows][Cols];
-            CD_HLS(ARRAY_PARTITION variable = w complete dim = 0)
-            T::load_weights(t, wb, kb, c0, r, s, w);
-            cycles += Rows;
-            const bool overwrite = t.first && c0 == 0 && r == 0 && s == 0;
-            for (int p = 0; p < t.p; ++p) {
-              for (int q = 0; q < t.q; ++q) {
-                CD_HLS(PIPELINE II = 1)
-                const ActWord& x = ib[T::input_word(t, c0, p * t.stride_h + r * t.dilation_h,
-                                                    q * t.stride_w + s * t.dilation_w)];
-                step(x, c0 % Lanes, w, overwrite, ab[T::acc_word(t, kb, p, q)]);
-              }
+      Wgt w[2][Rows][Cols];
+      CD_HLS(ARRAY_PARTITION variable = w complete dim = 0)
+      Tap tap{0, 0, 0};
+      for (int row = 0; row < Rows; ++row) {
+        CD_HLS(PIPELINE II = 1)
+        T::load_row(t, wb, kb, tap, row, w[0][row]);
+      }
+      cycles += Rows;
+      bool more = true;
+      for (int turn = 0; more; turn = 1 - turn) {
+        Tap next = tap;
+        more = next.advance(t, Rows);
+        const bool overwrite = t.first && tap.c0 == 0 && tap.r == 0 && tap.s == 0;
+        const int length = more ? max_of(pixels, Rows) : pixels;
+        int p = 0;
+        int q = 0;
+        for (int x = 0; x < length; ++x) {
+          CD_HLS(PIPELINE II = 1)
+          if (x < Rows && more) T::load_row(t, wb, kb, next, x, w[1 - turn][x]);
+          if (x < pixels) {
+            const ActWord& word = ib[T::input_word(t, tap.c0, p * t.stride_h + tap.r * t.dilation_h,
+                                                   q * t.stride_w + tap.s * t.dilation_w)];
+            step(word, tap.c0 % Lanes, w[turn], overwrite, ab[T::acc_word(t, kb, p, q)]);
+            if (++q == t.q) {
+              q = 0;
+              ++p;
             }
-            cycles += static_cast<std::uint64_t>(t.p) * t.q;
           }
         }
+        cycles += length;
+        tap = next;
       }
     }
     return cycles;
