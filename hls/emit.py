@@ -9,10 +9,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from accel_models.design import Design
+from accel_models.report import Infeasible
+from accel_models.schedule.tiling import tiling_of
 from accel_models.template import ArrayKind, Template
 from hls.program import Program, Step, lower, row_max
-from hls.tiling import Tiling
+from hls.tiling import BufferWords, Tiling, fits
 from mappings.errors import Fault, SpecError
+from mappings.layer import Op
 from mappings.quantized import QuantizedNetwork
 
 INCLUDE_DIR = Path(__file__).parent / "include"
@@ -146,6 +149,26 @@ def _template(design: Design | Template) -> Template:
     return design.accelerator.template
 
 
+def design_tiles(design: Design, template: Template) -> dict[str, Tiling]:
+    """The tiles that a design's mappings ask for, where the engine's buffers hold them too.
+
+    The engine cuts each group of a grouped layer alone, and its weight buffer is in another order than the RTL's: what
+    does not carry over is left to :func:`hls.tiling.choose`.
+    """
+    words = BufferWords.of(template)
+    tiles = {}
+    for layer in design.workload.layers:
+        mapping = design.mapping_of(layer.name)
+        if mapping is None or layer.op not in (Op.CONV, Op.LINEAR, Op.MATMUL) or layer.groups > 1:
+            continue
+        asked = tiling_of(layer, mapping, template)
+        if not isinstance(asked, Infeasible):
+            tile = Tiling(asked.k, min(asked.c, layer.C), asked.p, asked.q, layer.R)
+            if fits(layer, tile, words):
+                tiles[layer.name] = tile
+    return tiles
+
+
 def emit(
     design: Design | Template,
     network: QuantizedNetwork,
@@ -155,16 +178,17 @@ def emit(
     """Write the engine of a design and the program of a network.
 
     Args:
-        design: a design with a template, or the template itself.
+        design: a design with a template (its mappings give the tiles), or the template itself.
         network: integers of the design's network.
         out_dir: made if missing; files of the same names are replaced.
-        tiles: tile sizes by layer name, where they are to differ from the emitter's choice.
+        tiles: tile sizes by layer name, where they are to differ from the design's or the emitter's choice.
 
     Raises:
         SpecError: no template, parameters missing or out of range, no tile fits, folder not writable.
     """
     template = _template(design)
-    program = lower(network, template, tiles)
+    from_design = design_tiles(design, template) if isinstance(design, Design) else {}
+    program = lower(network, template, {**from_design, **(tiles or {})})
     out = Path(out_dir)
     names = tuple(layer.name for layer in network.workload.layers)
     try:

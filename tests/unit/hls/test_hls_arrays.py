@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 import hls
+from accel_models.design import Design
+from accel_models.schedule.tiling import Tiling as ScheduleTiling
+from accel_models.schedule.tiling import mapping_of
 from accel_models.template import ArrayKind, Template
+from accel_models.template_accelerator import template_accelerator
+from mappings.errors import SpecError
 from mappings.integer_run import run_network
 from mappings.layer import Op
 from mappings.workload import TensorShape
@@ -88,3 +93,22 @@ def test_given_tiles_change_the_cycles_but_not_the_values(tmp_path: Path) -> Non
     cut = hls.csim(hls.emit(template, network, tmp_path / "b", tiles), inputs)
     np.testing.assert_array_equal(whole.logits, cut.logits)
     assert cut.total_cycles > whole.total_cycles
+
+
+def test_a_design_gives_its_own_tiles(tmp_path: Path) -> None:
+    net = convolutions()
+    network = net.network()
+    template = replace(SMALL, input_buffer_bytes=8192, weight_buffer_bytes=8192, acc_buffer_bytes=8192)
+    tiling = ScheduleTiling(k=16, c=16, p=4, q=5, order="KPQ")
+    mappings = tuple((layer.name, mapping_of(layer, tiling, template)) for layer in net.layers if layer.name == "odd")
+    design = Design(network.workload, template_accelerator(template), mappings)
+    emitted = hls.emit(design, network, tmp_path)
+    steps = {net.layers[step.id].name: step for step in emitted.program.steps}
+    odd = steps["odd"]
+    assert (odd.tile_k, odd.tile_c, odd.tile_p, odd.tile_q, odd.tile_r) == (16, 16, 4, 5, 5)
+    inputs = net.images(1)
+    expected = run_network(network, {"x": inputs})
+    np.testing.assert_array_equal(hls.csim(emitted, inputs).outputs["linear"], expected["linear"])
+    bare = replace(design, accelerator=replace(design.accelerator, template=None))
+    with pytest.raises(SpecError, match="has no template"):
+        hls.emit(bare, network, tmp_path)
