@@ -287,9 +287,13 @@ class _Lowering:
         return self.base(layer, number, "Clamp")
 
     def _softmax(self, number: int, layer: Layer) -> Step:
-        constants = self.parameters(layer).constants
+        quantized = self.parameters(layer)
+        constants = quantized.constants
         self._check_row(layer)
-        step = _with_argument(self.parameters(layer), layer, self.base(layer, number, "Softmax"))
+        if quantized.shift is None:
+            raise SpecError(Fault(f"layer {layer.name}", "a softmax needs a shift"))
+        step = _with_argument(quantized, layer, self.base(layer, number, "Softmax"))
+        step = replace(step, shift=_shift(layer, quantized.shift))
         if "mask" in constants:
             mask = np.broadcast_to(constants["mask"], (layer.P, layer.C))
             step = replace(step, params=self.image.add((mask != 0).astype(np.uint8).tobytes()))

@@ -40,22 +40,15 @@ class BufferWords:
 
     @classmethod
     def of(cls, template: Template) -> BufferWords:
-        """Words that the template's bytes make.
-
-        Raises:
-            SpecError: a buffer is smaller than one word.
-        """
-        lanes, cols = max(template.rows, template.cols), template.cols
-        words = {
-            "input_buffer_bytes": template.input_buffer_bytes * 8 // (lanes * template.act_bits),
-            "weight_buffer_bytes": template.weight_buffer_bytes * 8 // (cols * template.weight_bits),
-            "acc_buffer_bytes": template.acc_buffer_bytes * 8 // (cols * template.acc_bits),
-            "output_buffer_bytes": template.output_buffer_bytes * 8 // (cols * template.act_bits),
-        }
-        faults = [Fault(f"template.{name}", "holds not one word", "more bytes") for name, n in words.items() if n < 1]
-        if faults:
-            raise SpecError(faults)
-        return cls(lanes, cols, *words.values())
+        """Words that the template's bytes make; accumulator and output words are as wide as the array."""
+        return cls(
+            template.word_lanes,
+            template.cols,
+            template.input_words,
+            template.weight_words,
+            template.acc_buffer_bytes * 8 // (template.cols * template.acc_bits),
+            template.output_buffer_bytes * 8 // (template.cols * template.act_bits),
+        )
 
 
 def _span(outputs: int, stride: int, taps: int, dilation: int) -> int:

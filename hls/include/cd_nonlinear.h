@@ -113,7 +113,7 @@ Cycles softmax(Memory memory, const Tensor& x, const Tensor& y, const Layer& l) 
         const std::int64_t reciprocal = total > 0 ? (std::int64_t{1} << kReciprocalBits) / total : 0;
         for (int c = 0; c < l.C; ++c) {
           CD_HLS(PIPELINE II = 1)
-          const std::int64_t value = rescale(row[c] * reciprocal, 1, kReciprocalBits - (y.bits - 1));
+          const std::int64_t value = rescale(row[c] * reciprocal, 1, l.shift);
           write_tensor<Lanes>(memory, y, g * l.C + c, p, q, value < l.high ? value : l.high);
         }
       }

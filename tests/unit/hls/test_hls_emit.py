@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import hls
-from accel_models.template import ArrayKind, Template
+from accel_models.template import ArrayKind
 from hls.emit import ARRAYS, COMMON_HEADERS, INCLUDE_DIR, comment
 from hls.layout import TensorPlace, pack_elements, unpack_elements
 from hls.program import Step
@@ -121,8 +121,6 @@ def test_widths_and_tiles_over_the_template_are_refused(tmp_path: Path) -> None:
         hls.emit(replace(SMALL, weight_bits=4), network, tmp_path)
     with pytest.raises(SpecError, match="not legal"):
         hls.emit(SMALL, network, tmp_path, {"c": hls.Tiling(k=3, c=3, p=1, q=1, r=3)})
-    with pytest.raises(SpecError, match="holds not one word"):
-        hls.emit(Template(weight_buffer_bytes=8), network, tmp_path)
     wide = Layer("w", Op.CONV, C=1, K=1, S=4096, Q=1)
     with pytest.raises(SpecError, match="no tile"):
         choose(wide, BufferWords.of(SMALL))

@@ -71,7 +71,7 @@ def test_transformer_block(bits: int, tmp_path: Path) -> None:
     mask = np.tril(np.ones((tokens, tokens), dtype=np.int64))
     argument = {"arg_mult": np.asarray([40_000]), "arg_shift": np.asarray([4 if bits == 8 else 12]), "mask": mask}
     attend = Layer("attend", Op.SOFTMAX, K=tokens, C=tokens, groups=heads, inputs=("scores",), **rows)  # type: ignore[arg-type]
-    net.simple(attend, constants=argument)
+    net.simple(attend, constants=argument, shift=np.asarray([47 - bits]))
     net.matmul("mixed", "attend", "value", heads, transpose_b=False)
     net.conv("wide", "mixed", 4 * width, (1, 1), op=Op.LINEAR)
     gelu = Layer("gelu", Op.ACT, groups=4 * width, activation="gelu", inputs=("wide",), **rows)  # type: ignore[arg-type]
