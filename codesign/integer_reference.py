@@ -29,7 +29,7 @@ def run_integer(network: QuantizedNetwork, inputs: Tensor | Mapping[str, Tensor]
     Args:
         network: from :func:`codesign.quantize.quantize`.
         inputs: integers ``[n, C, H, W]`` (see :func:`~codesign.quantize.quantize_input`), by input name where there
-            are several; any ``n`` where the workload's batch is 1.
+            are several; ``n`` is a multiple of the workload's batch.
 
     Returns:
         int64 ``[n, channels, P, Q]`` of every layer, by name; the last layer's are the logits.
@@ -38,7 +38,7 @@ def run_integer(network: QuantizedNetwork, inputs: Tensor | Mapping[str, Tensor]
         SpecError: an input that is missing, of another shape, or outside its bits.
     """
     given = {network.workload.inputs[0].name: inputs} if isinstance(inputs, Tensor) else dict(inputs)
-    check_inputs(network, {name: tuple(value.shape) for name, value in given.items()})
+    samples = check_inputs(network, {name: tuple(value.shape) for name, value in given.items()})
     values: dict[str, Tensor] = {}
     for tensor in network.workload.inputs:
         value, limit = given[tensor.name], 1 << (tensor.bits - 1)
@@ -47,13 +47,20 @@ def run_integer(network: QuantizedNetwork, inputs: Tensor | Mapping[str, Tensor]
         values[tensor.name] = value.to(torch.int64)
     for layer in network.workload.layers:
         operands = [values[source] for source in layer.inputs]
-        values[layer.name] = run_integer_layer(layer, network.layers[layer.name], operands)
+        values[layer.name] = run_integer_layer(layer, network.layers[layer.name], operands, samples)
     return {layer.name: values[layer.name] for layer in network.workload.layers}
 
 
-def run_integer_layer(layer: Layer, parameters: QuantizedLayer, operands: list[Tensor]) -> Tensor:
-    """int64 ``[N, G*K, P, Q]`` of one layer, from stored operands ``[N, channels, rows, columns]``."""
+def run_integer_layer(layer: Layer, parameters: QuantizedLayer, operands: list[Tensor], samples: int = 1) -> Tensor:
+    """int64 ``[samples * N, G*K, P, Q]`` of one layer, from stored operands ``[samples * N, channels, rows, columns]``.
+
+    ``samples`` tells how many runs of the network are stacked.
+    """
     with torch.no_grad():
+        if layer.op is Op.RESHAPE:
+            return _reshape(layer, parameters, operands[0], samples)
+        if layer.op is Op.CONSTANT:
+            return _tensor(parameters.constants["value"]).repeat(samples, 1, 1, 1)
         return _RUN[layer.op](layer, parameters, operands)
 
 
@@ -130,9 +137,7 @@ def _multiply(layer: Layer, q: QuantizedLayer, operands: list[Tensor]) -> Tensor
 
 
 def _concat(layer: Layer, q: QuantizedLayer, operands: list[Tensor]) -> Tensor:
-    n = max(value.shape[0] for value in operands)
-    whole = [value.expand(n, -1, -1, -1) for value in operands]
-    return torch.cat(whole, {"": 1, "K": 1, "P": 2, "Q": 3}[layer.axis])
+    return torch.cat(operands, {"": 1, "K": 1, "P": 2, "Q": 3}[layer.axis])
 
 
 def _activation(layer: Layer, q: QuantizedLayer, operands: list[Tensor]) -> Tensor:
@@ -169,18 +174,12 @@ def _layer_norm(layer: Layer, q: QuantizedLayer, operands: list[Tensor]) -> Tens
     return _unrows(rescale(total, torch.tensor(1), _tensor(q.shift)).clamp(q.low, q.high))
 
 
-def _constant(layer: Layer, q: QuantizedLayer, operands: list[Tensor]) -> Tensor:
-    return _tensor(q.constants["value"])
-
-
-def _reshape(layer: Layer, q: QuantizedLayer, operands: list[Tensor]) -> Tensor:
-    x = operands[0]
-    shape = (layer.channels_out, layer.P, layer.Q)
+def _reshape(layer: Layer, q: QuantizedLayer, x: Tensor, samples: int) -> Tensor:
+    shape = (samples * layer.N, layer.channels_out, layer.P, layer.Q)
     if "index" not in q.constants:
-        return x.reshape(-1, *shape)
-    samples = 1 if layer.N > 1 else x.shape[0]
+        return x.reshape(shape)
     flat = functional.pad(x.reshape(samples, -1), (0, 1))
-    return flat[:, _tensor(q.constants["index"]).flatten()].reshape(-1, *shape)
+    return flat[:, _tensor(q.constants["index"]).flatten()].reshape(shape)
 
 
 _RUN: dict[Op, Callable[[Layer, QuantizedLayer, list[Tensor]], Tensor]] = {
@@ -196,6 +195,4 @@ _RUN: dict[Op, Callable[[Layer, QuantizedLayer, list[Tensor]], Tensor]] = {
     Op.ACT: _activation,
     Op.SOFTMAX: _softmax,
     Op.LAYERNORM: _layer_norm,
-    Op.CONSTANT: _constant,
-    Op.RESHAPE: _reshape,
 }

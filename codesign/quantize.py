@@ -27,6 +27,8 @@ from mappings.quantized import QuantizedLayer, QuantizedNetwork
 from mappings.workload import Workload
 
 WIDTHS = (4, 8, 16)
+#: Least range of a tensor (some are 0 on all calibration inputs), as a part of the network's largest.
+_LEAST_RANGE = 2.0**-20
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ def _choose_scales(traced: TracedNetwork, ranges: Mapping[str, Range], options: 
             graph.add_edges_from((source, layer.name) for source in layer.inputs)
     scales: dict[str, float] = {}
     faults: list[Fault] = []
+    least = _LEAST_RANGE * max((item.largest for item in ranges.values()), default=0.0) or 1.0
     for group in nx.connected_components(graph):
         fixed = {name: float(options.scales[name]) for name in group if name in options.scales}
         soft = any(name in traced.layers and traced.layers[name].layer.op is Op.SOFTMAX for name in group)
@@ -170,8 +173,8 @@ def _choose_scales(traced: TracedNetwork, ranges: Mapping[str, Range], options: 
             merged = Range()
             for name in sorted(group):
                 merged = merged.merged(ranges[name])
-            amplitude = merged.amplitude(options.method, levels, options.percentile)
-            scale = power_of_two_scale(amplitude, levels) if soft else (amplitude or 1.0) / levels
+            amplitude = max(merged.amplitude(options.method, levels, options.percentile), least)
+            scale = power_of_two_scale(amplitude, levels) if soft else amplitude / levels
             scales |= dict.fromkeys(group, scale)
     if faults:
         raise SpecError(faults)

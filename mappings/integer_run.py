@@ -20,14 +20,19 @@ from mappings.quantized import IntArray, QuantizedLayer, QuantizedNetwork, resca
 _PAD_MAX = np.iinfo(np.int32).min
 
 
-def run_layer(layer: Layer, parameters: QuantizedLayer, operands: list[IntArray]) -> IntArray:
-    """Output ``[N, G*K, P, Q]`` of one layer.
+def run_layer(layer: Layer, parameters: QuantizedLayer, operands: list[IntArray], samples: int = 1) -> IntArray:
+    """Output ``[samples * N, G*K, P, Q]`` of one layer.
 
     Args:
         layer: loop bounds and widths.
         parameters: its integers.
-        operands: stored tensors ``[N, channels, rows, columns]``, in operand order.
+        operands: stored tensors ``[samples * N, channels, rows, columns]``, in operand order.
+        samples: how many runs of the network are stacked.
     """
+    if layer.op is Op.RESHAPE:
+        return _reshape(layer, parameters, operands[0], samples)
+    if layer.op is Op.CONSTANT:
+        return np.tile(parameters.constants["value"], (samples, 1, 1, 1))
     return _RUN[layer.op](layer, parameters, operands)
 
 
@@ -36,12 +41,12 @@ def run_network(network: QuantizedNetwork, inputs: Mapping[str, IntArray]) -> di
 
     Args:
         network: a quantised network.
-        inputs: integers ``[n, C, H, W]`` by input name; any ``n`` where the workload's batch is 1.
+        inputs: integers ``[n, C, H, W]`` by input name; ``n`` a multiple of the workload's batch.
 
     Raises:
         SpecError: an input that is missing, of another shape, or outside its bits.
     """
-    check_inputs(network, {name: value.shape for name, value in inputs.items()})
+    samples = check_inputs(network, {name: value.shape for name, value in inputs.items()})
     values: dict[str, IntArray] = {}
     for tensor in network.workload.inputs:
         value, limit = np.asarray(inputs[tensor.name]), 1 << (tensor.bits - 1)
@@ -50,27 +55,33 @@ def run_network(network: QuantizedNetwork, inputs: Mapping[str, IntArray]) -> di
         values[tensor.name] = value.astype(np.int64)
     for layer in network.workload.layers:
         operands = [values[source] for source in layer.inputs]
-        values[layer.name] = run_layer(layer, network.layers[layer.name], operands)
+        values[layer.name] = run_layer(layer, network.layers[layer.name], operands, samples)
     return {layer.name: values[layer.name] for layer in network.workload.layers}
 
 
-def check_inputs(network: QuantizedNetwork, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Refuse inputs whose names or shapes are not the workload's.
+def check_inputs(network: QuantizedNetwork, shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """How many runs of the network the inputs hold.
 
     Raises:
-        SpecError: all of them at once.
+        SpecError: names or shapes that are not the workload's, all of them at once.
     """
     faults = []
+    counts = set()
     for tensor in network.workload.inputs:
         wanted = (tensor.C, tensor.H, tensor.W)
         shape = shapes.get(tensor.name)
         if shape is None:
             faults.append(Fault(f"input {tensor.name}", "is missing"))
-        elif len(shape) != 4 or shape[1:] != wanted or shape[0] < 1 or (shape[0] != tensor.N and tensor.N != 1):
-            sizes = "n" if tensor.N == 1 else str(tensor.N)
+        elif len(shape) != 4 or shape[1:] != wanted or shape[0] < 1 or shape[0] % tensor.N:
+            sizes = "n" if tensor.N == 1 else f"{tensor.N} n"
             faults.append(Fault(f"input {tensor.name}", f"has shape {list(shape)}", f"[{sizes}, {wanted}]"))
+        else:
+            counts.add(shape[0] // tensor.N)
+    if len(counts) > 1:
+        faults.append(Fault("inputs", f"hold different numbers of samples: {sorted(counts)}"))
     if faults:
         raise SpecError(faults)
+    return counts.pop()
 
 
 def _windows(layer: Layer, x: IntArray, fill: int) -> IntArray:
@@ -166,9 +177,7 @@ def _multiply(layer: Layer, q: QuantizedLayer, operands: list[IntArray]) -> IntA
 
 
 def _concat(layer: Layer, q: QuantizedLayer, operands: list[IntArray]) -> IntArray:
-    n = max(value.shape[0] for value in operands)
-    whole = [np.broadcast_to(value, (n, *value.shape[1:])) for value in operands]
-    return np.concatenate(whole, axis={"": 1, "K": 1, "P": 2, "Q": 3}[layer.axis])
+    return np.concatenate(operands, axis={"": 1, "K": 1, "P": 2, "Q": 3}[layer.axis])
 
 
 def _activation(layer: Layer, q: QuantizedLayer, operands: list[IntArray]) -> IntArray:
@@ -202,19 +211,12 @@ def _layer_norm(layer: Layer, q: QuantizedLayer, operands: list[IntArray]) -> In
     return np.moveaxis(y, -1, 2).reshape(x.shape)
 
 
-def _constant(layer: Layer, q: QuantizedLayer, operands: list[IntArray]) -> IntArray:
-    return q.constants["value"]
-
-
-def _reshape(layer: Layer, q: QuantizedLayer, operands: list[IntArray]) -> IntArray:
-    x = operands[0]
-    shape = (layer.channels_out, layer.P, layer.Q)
+def _reshape(layer: Layer, q: QuantizedLayer, x: IntArray, samples: int) -> IntArray:
+    shape = (samples * layer.N, layer.channels_out, layer.P, layer.Q)
     if "index" not in q.constants:
-        return x.reshape(-1, *shape)
-    index = q.constants["index"].reshape(-1)
-    samples = 1 if layer.N > 1 else x.shape[0]
+        return x.reshape(shape)
     flat = np.concatenate([x.reshape(samples, -1), np.zeros((samples, 1), dtype=np.int64)], axis=1)
-    return flat[:, index].reshape(samples * layer.N, *shape)
+    return flat[:, q.constants["index"].reshape(-1)].reshape(shape)
 
 
 _RUN: dict[Op, Callable[[Layer, QuantizedLayer, list[IntArray]], IntArray]] = {
@@ -230,6 +232,4 @@ _RUN: dict[Op, Callable[[Layer, QuantizedLayer, list[IntArray]], IntArray]] = {
     Op.ACT: _activation,
     Op.SOFTMAX: _softmax,
     Op.LAYERNORM: _layer_norm,
-    Op.CONSTANT: _constant,
-    Op.RESHAPE: _reshape,
 }

@@ -46,6 +46,7 @@ class Builder:
         self.values: dict[fx.Node, Value] = {}
         self.exclusive: dict[fx.Node, bool] = {}
         self.masks: dict[fx.Node, Tensor] = {}
+        self._moved: dict[tuple[str, Shape, bytes], str] = {}
         self.node: fx.Node
 
     # --- names and errors ---------------------------------------------------------------------------------------
@@ -144,6 +145,9 @@ class Builder:
         alias = stored.size == int(np.prod(whole)) and bool(np.array_equal(stored, np.arange(stored.size)))
         if alias and shape == whole:
             return replace(target, tensor=source.tensor, factor=source.factor)
+        key = (source.tensor, shape, stored.tobytes())
+        if key in self._moved:
+            return replace(target, tensor=self._moved[key], factor=source.factor)
         view = self.emit(
             Op.RESHAPE,
             lambda name: replace(target, tensor=name),
@@ -154,6 +158,7 @@ class Builder:
             Q=shape[3],
             index=None if alias and shape[:2] == whole[:2] else stored.reshape(shape),
         )
+        self._moved[key] = view.tensor
         return replace(self.inserted(view), factor=source.factor)
 
     def flushed(self, view: View) -> View:

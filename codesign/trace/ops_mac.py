@@ -292,13 +292,11 @@ def matmul(builder: Builder, a: Value, b: Value) -> Value:
     a, b = builder.flushed(a), builder.flushed(b)
     if len(a.sizes) < 2 or len(a.sizes) != len(b.sizes) or a.sizes[:-2] != b.sizes[:-2]:
         raise builder.fail(f"of {list(a.sizes)} and {list(b.sizes)}", "operands with the same leading dims")
-    a = a if _matrix_lead(builder, a, False) is not None else _as_matrices(builder, a)
     lead = _matrix_lead(builder, a, False)
-    transposed = _matrix_lead(builder, b, True)
-    if transposed is None or transposed != lead:
-        if _matrix_lead(builder, b, False) is None or _matrix_lead(builder, b, False) != lead:
-            a, b = _as_matrices(builder, a), _as_matrices(builder, b)
-        transposed = None
+    if lead is None or lead not in (_matrix_lead(builder, b, True), _matrix_lead(builder, b, False)):
+        a, b = _as_matrices(builder, a), _second_as_matrices(builder, b)
+        lead = _matrix_lead(builder, a, False)
+    transpose_b = _matrix_lead(builder, b, True) == lead
     p, c = a.sizes[-2:]
     k = b.sizes[-1]
     n, channels, _, _ = builder.extents(a)
@@ -318,7 +316,7 @@ def matmul(builder: Builder, a: Value, b: Value) -> Value:
         C=c,
         P=p,
         groups=groups,
-        transpose_b=transposed is not None,
+        transpose_b=transpose_b,
     )
 
 
@@ -337,6 +335,14 @@ def _matrix_lead(builder: Builder, x: View, transposed: bool) -> tuple[tuple[str
     if any(atom.axis not in "NC" or (atom.axis == "C" and atom.stride < column_size) for atom in lead):
         return None
     return tuple((a.axis, a.size, a.stride // column_size if a.axis == "C" else a.stride) for a in lead)
+
+
+def _second_as_matrices(builder: Builder, x: View) -> View:
+    """The second operand moved; if its rows are channels already, it is moved as its transpose."""
+    if not any(atom.axis == "C" for atom in x.dims[-2]) or any(atom.axis == "C" for atom in x.dims[-1]):
+        return _as_matrices(builder, x)
+    swap = [*range(len(x.sizes) - 2), len(x.sizes) - 1, len(x.sizes) - 2]
+    return _as_matrices(builder, x.permuted(swap)).permuted(swap)
 
 
 def _as_matrices(builder: Builder, x: View) -> View:

@@ -92,6 +92,8 @@ def avg_pool2d(
     if any(before) and not count_include_pad and not divisor_override:
         raise builder.fail("with padding and count_include_pad=False", "padding 0, or count_include_pad=True")
     p, q = result_sizes(builder)[-2:]
+    if not any(before) and not any(x.pad) and not divisor_override:  # one window may reach out: it is cut, uncounted
+        kernel = (min(kernel[0], h) if p == 1 else kernel[0], min(kernel[1], w) if q == 1 else kernel[1])
     over_rows = (p - 1) * steps[0] + kernel[0] > h + 2 * before[0]
     over_columns = (q - 1) * steps[1] + kernel[1] > w + 2 * before[1]
     if ceil_mode and (over_rows or over_columns) and not divisor_override:

@@ -48,6 +48,11 @@ def masked(x: Tensor, q: nn.Module) -> Tensor:
     return scores.masked_fill(mask, float("-inf")).softmax(-1) @ x
 
 
+def windows(x: Tensor) -> Tensor:
+    parts = x.view(2, 3, 8)
+    return ((parts @ parts.transpose(1, 2)).softmax(-1) @ parts).view(1, 6, 8) + x
+
+
 def shuffle(x: Tensor) -> Tensor:
     n, c, h, w = x.shape
     return x.view(n, 2, c // 2, h, w).transpose(1, 2).reshape(n, c, h, w)
@@ -145,6 +150,11 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str]] = {
     ),
     "masked by hand": (lambda: Apply(masked, nn.Linear(8, 8)), TOKENS, "linear matmul softmax matmul"),
     "batched product": (lambda: Apply(lambda x: x.transpose(1, 2) @ x), TOKENS, "reshape matmul"),
+    "windowed attention": (
+        lambda: Apply(windows),
+        TOKENS,
+        "reshape matmul softmax matmul add",
+    ),
     "non-local": (
         lambda: Apply(lambda x, q: (q(x).flatten(2).transpose(1, 2) @ x.flatten(2)).softmax(-1), nn.Conv2d(8, 8, 1)),
         IMAGE,
