@@ -51,6 +51,8 @@ class MemoryLevel:
         read_pj_per_byte, write_pj_per_byte: None: from the technology.
         leakage_mw: None: from the technology.
         fanout: sub-units below, by axis: (rows, cols), (n,) or () for one.
+        keeps_overlap: when a window slides on by one tile, inputs that are here already stay (shift register, line
+            buffer); otherwise each tile is fetched whole.
         multicast: a word read once reaches every sub-unit that wants it.
         spatial_reduction: partial sums of sub-units are added on their way up.
         network_pj_per_byte: to move a byte to or from one sub-unit; None: not modelled.
@@ -69,6 +71,7 @@ class MemoryLevel:
     write_pj_per_byte: float | None = None
     leakage_mw: float | None = None
     fanout: tuple[int, ...] = ()
+    keeps_overlap: bool = False
     multicast: bool = True
     spatial_reduction: bool = True
     network_pj_per_byte: float | None = None
@@ -163,6 +166,7 @@ class MemoryLevel:
             "write_pj_per_byte": reader.number("write_pj_per_byte", 0, 1e9, None),
             "leakage_mw": reader.number("leakage_mw", 0, 1e9, None),
             "fanout": reader.items("fanout", lambda v, _: whole(v, 1, MAX_UNITS), "one or two integers", ()),
+            "keeps_overlap": reader.truth("keeps_overlap", False),
             "multicast": reader.truth("multicast", True),
             "spatial_reduction": reader.truth("spatial_reduction", True),
             "network_pj_per_byte": reader.number("network_pj_per_byte", 0, 1e9, None),

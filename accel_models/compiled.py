@@ -1,35 +1,45 @@
 """``formulas`` and ``array_formulas`` compiled: the same source, loaded again with each function under ``numba.njit``.
 
 Importing this module imports numba (about half a second) but compiles nothing: each function is compiled at its first
-call, or where another compiled function calls it, and kept in numba's cache beside the source.
+call, or where another compiled function calls it.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import sys
+from collections.abc import Callable
 from types import FunctionType, ModuleType
+from typing import Any
 
 import numba
 
 from accel_models import array_formulas as _plain_array
+from accel_models import cut_formulas as _plain_cuts
 from accel_models import formulas as _plain
+from accel_models import window_formulas as _plain_windows
+
+_compiled: dict[FunctionType, Callable[..., Any]] = {}
 
 
-def _compile(name: str, plain: ModuleType) -> ModuleType:
+def _compile(plain: ModuleType) -> ModuleType:
+    """The module once more: its own functions compiled, those it imports replaced by what was compiled before."""
+    name = f"{plain.__name__}_compiled"
     spec = importlib.util.spec_from_file_location(name, plain.__file__)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # where numba looks for the globals of what it finds in its cache
     spec.loader.exec_module(module)
     for key, value in list(vars(module).items()):
         if isinstance(value, FunctionType):
-            setattr(module, key, numba.njit(cache=True)(value))
+            if value not in _compiled:
+                _compiled[vars(plain)[key]] = numba.njit(value)
+            setattr(module, key, _compiled[vars(plain)[key]])
     return module
 
 
+_compile(_plain_cuts)
+_compile(_plain_windows)
 #: Every function and constant of ``accel_models.formulas``, the functions compiled.
-formulas = _compile("accel_models._compiled_formulas", _plain)
+formulas = _compile(_plain)
 #: The same of ``accel_models.array_formulas``.
-array_formulas = _compile("accel_models._compiled_array_formulas", _plain_array)
+array_formulas = _compile(_plain_array)

@@ -62,7 +62,10 @@ def lower(layer: Layer, mapping: Mapping, accelerator: Accelerator) -> Nest | In
         raise SpecError(left)
     skipped = set(mapping.bypass)
     keeps = tuple(
-        tuple(int(x in level.tensors and (level.name, x) not in skipped) for x in TENSORS)
+        tuple(
+            0 if x not in level.tensors or (level.name, x) in skipped else 2 if x == "I" and level.keeps_overlap else 1
+            for x in TENSORS
+        )
         for level in accelerator.levels
     )
     return Nest(

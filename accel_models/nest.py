@@ -18,7 +18,7 @@ class Nest:
         layer: what runs.
         chains: 8 chains of ``3 L`` sizes.
         orders: ``L`` orders of the 8 dims, outermost first.
-        keeps: ``L`` x (I, W, O): 1 where the level stores the tensor.
+        keeps: ``L`` x (I, W, O): 1 where the level stores the tensor; 2 where it also keeps overlaps of inputs.
         multicast, reduction: ``L`` flags of the network below each level.
     """
 

@@ -157,10 +157,11 @@ class Oracle:
             stale = [
                 (m, x) for x in range(3) for m in self.stores[x] if m > 0 and self.tags[m][x] != self._tag(time, m, x)
             ]
+            held = {(m, x): self._slides(time, m, x) for m, x in stale}
             for m, x in sorted(stale, reverse=True):  # innermost first: its sums go up before its parent's
                 self._evict(m, x)
             for m, x in sorted(stale):
-                self._load(time, m, x)
+                self._load(time, m, x, held[m, x])
                 self.tags[m][x] = self._tag(time, m, x)
             self._compute(time)
         for m in range(self.levels - 1, 0, -1):
@@ -192,7 +193,20 @@ class Oracle:
     def _together(self, q: int, m: int, x: int) -> bool:
         return all((self.nest.reduction if x == 2 else self.nest.multicast)[q:m])
 
-    def _load(self, time: tuple[tuple[int, ...], ...], m: int, x: int) -> None:
+    def _slides(self, time: tuple[tuple[int, ...], ...], m: int, x: int) -> dict[Any, dict[Element, int]]:
+        """What the units may keep: all they hold, where one index of a window went up by one and no other changed."""
+        before, after = self.tags[m][x], self._tag(time, m, x)
+        if self.nest.keeps[m][x] != 2 or before is None or self.layer.op is Op.TRCONV:
+            return {}
+        changed = [(d, new - old) for d in range(8) for old, new in zip(before[d], after[d], strict=True) if new != old]
+        if len(changed) != 1 or changed[0][1] != 1 or changed[0][0] < 4:
+            return {}
+        for d in (4, 6) if changed[0][0] in (4, 6) else (5, 7):
+            if any(digit for mine in self.dims[d].digits for cut, digit in enumerate(mine[: 3 * m]) if cut % 3):
+                return {}
+        return dict(self.holds[m][x])
+
+    def _load(self, time: tuple[tuple[int, ...], ...], m: int, x: int, here: dict[Any, dict[Element, int]]) -> None:
         q = self._parent(m, x)
         asked: dict[Any, dict[Element, int]] = defaultdict(lambda: defaultdict(int))  # parent -> element -> askers
         for unit, indices in self._units(time, m):
@@ -200,6 +214,9 @@ class Oracle:
             source = self.holds[q][x][parent]
             tile: dict[Element, int] = {}
             for element in self._tile(x, indices):
+                if element in here.get(unit, {}):
+                    tile[element] = 0
+                    continue
                 asked[parent][element] += 1
                 if x < 2:
                     assert element in source, "a memory was asked for what it does not hold"

@@ -89,6 +89,7 @@ def random_accelerator(rng: random.Random, capacity_bytes: int | None = None) ->
                 tensors=TENSORS if index == 0 else _some_tensors(rng),
                 buffering=rng.choice(list(Buffering)),
                 fanout=tuple(rng.randint(1, 4) for _ in range(axes)),
+                keeps_overlap=rng.random() < 0.3,
                 multicast=rng.random() < 0.7,
                 spatial_reduction=rng.random() < 0.7,
             )

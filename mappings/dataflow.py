@@ -246,10 +246,11 @@ class _Build:
 
     def mapping(self) -> Mapping:
         """All levels, joined by the clusters of the hierarchy."""
-        bypass = tuple(
-            dict.fromkeys((self.target.levels[self.level_of[role]].name, tensor) for role, tensor in self.flow.bypass)
-        )
-        bypass = tuple(pair for pair in bypass if pair[0] != self.target.levels[0].name)
+        above = max(self.level_of["rows"], self.level_of["cols"])  # a PE without a memory has nothing to skip
+        pairs = [
+            (self.level_of[role], x) for role, x in self.flow.bypass if role != "pe" or self.level_of[role] > above
+        ]
+        bypass = tuple(dict.fromkeys((self.target.levels[level].name, x) for level, x in pairs if level))
         directives: list[Directive] = []
         rest = dict(self.extents)
         floors = self._floors()

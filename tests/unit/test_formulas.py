@@ -1,5 +1,7 @@
 """Counts of small nests whose sums can be done by hand, in Python and compiled."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from accel_models import formulas
@@ -58,6 +60,19 @@ def test_multicast_and_spatial_reduction() -> None:
     assert counts.reads[0] == (3, 12, 0)
     assert counts.writes[1] == (12, 12, 12)
     assert counts.writes[0][2] == 4
+
+
+def test_a_memory_that_slides_keeps_the_overlap() -> None:
+    layer = Layer("x", Op.CONV, Q=6, S=3, K=2)
+    tiles = {"Q": (2, 2, 2, 1, 1, 1), "S": (3, 3, 3, 1, 1, 1), "K": (1, 1, 1, 1, 1, 1)}
+    outer = nest(layer, tiles, ("KQ", "QS"))
+    assert count(outer).reads[0][0] == 2 * (4 + 4 + 4)
+    slides = replace(outer, keeps=(ALL, (2, 1, 1)))
+    assert count(slides).reads[0][0] == 2 * (4 + 2 + 2)  # back at the first tile, it is fetched whole
+    by_two = replace(slides, layer=replace(layer, stride=(1, 2)))
+    assert count(by_two).reads[0][0] == 2 * (5 + 4 + 4)
+    between = replace(slides, orders=nest(layer, tiles, ("QK", "QS")).orders)
+    assert count(between).reads[0][0] == 4 + 2 + 2
 
 
 def test_compiled_formulas_equal_python() -> None:

@@ -18,7 +18,7 @@ def test_engine_equals_oracle() -> None:
 
 def test_a_wrong_formula_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the reuse of a tile across loops that it does not depend on, reads differ."""
-    monkeypatch.setattr(formulas, "single", lambda extent, chain, c, m: extent if c == m else 0)
+    monkeypatch.setattr(formulas, "staying", lambda extent, chain, c, m: extent if c == m else 0)
     tally = compare(60, seed=11)
     assert tally.wrong["reads"] > 10
     assert any(figure.met is False for figure in figures(tally, 60))
