@@ -48,7 +48,8 @@ def run_hardware(number: int, seed: int, cases: int, tally: Tally) -> None:
     jobs, names = [], []
     while len(jobs) < cases:
         workload = random_layer(rng, template.act_bits, template.acc_bits)
-        schedule = schedule_network(design(workload, random_memory(rng, template)))
+        places = int(rng.integers(1000)) if rng.integers(2) else None
+        schedule = schedule_network(design(workload, random_memory(rng, template)), scatter=places)
         if isinstance(schedule, Infeasible):
             tally.infeasible += 1
             continue

@@ -21,11 +21,12 @@ TOP = "cd_bench"
 RUNTIME = ("verilated_vpi", "verilated_dpi")
 
 
-def build_bench(template: Template, cache: Path | None = None) -> Path:
+def build_bench(template: Template, top: str = TOP, cache: Path | None = None) -> Path:
     """The executable for a template's hardware; two processes that need it at once both get a whole one.
 
     Args:
         template: memory and clock do not matter.
+        top: `cd_bench`, whose memory is in the bench, or `cd_protocol`, whose AXI ports Python drives.
         cache: folder; None: the environment's or the user's.
 
     Raises:
@@ -35,16 +36,19 @@ def build_bench(template: Template, cache: Path | None = None) -> Path:
     cache = cache or default_cache()
     cache.mkdir(parents=True, exist_ok=True)
     package = config_package(template)
-    bench = [BENCH / "cd_dram.sv", BENCH / "cd_bench.sv"]
-    control, memory = BENCH / "cd_bench.vlt", BENCH / "cd_memory.cpp"
+    bench = [BENCH / "cd_axi_checker.sv", BENCH / "cd_bind.sv", BENCH / f"{top}.sv"]
+    control, own_code = BENCH / f"{top}.vlt", []
+    if top == TOP:
+        bench.insert(0, BENCH / "cd_dram.sv")
+        own_code.append(BENCH / "cd_memory.cpp")
     flags = ["--cc", "--prefix", "Vtop", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--vpi", "--no-timing"]
-    flags += ["-Wall", "--top-module", TOP]
+    flags += ["--assert", "-Wall", "--top-module", top]
     key = hashlib.sha256(repr((package, str(root), flags, compiler(), cxx_flags(root), sys.version)).encode())
-    for path in [*sources(), *bench, control, memory]:
+    for path in [*sources(), *bench, control, *own_code]:
         key.update(path.read_bytes())
-    folder = cache / f"{TOP}-{key.hexdigest()[:20]}"
-    if (folder / TOP).exists():
-        return folder / TOP
+    folder = cache / f"{top}-{key.hexdigest()[:20]}"
+    if (folder / top).exists():
+        return folder / top
     work = cache / f"{folder.name}.{os.getpid()}"
     work.mkdir(parents=True, exist_ok=True)
     try:
@@ -53,31 +57,31 @@ def build_bench(template: Template, cache: Path | None = None) -> Path:
         design = [path for path in modules if path.name != "cd_top.sv"]
         files = [control, types, work / PACKAGES[1], *design, *bench]
         command = [str(binary), *flags, "-Mdir", str(work), *(str(path) for path in files)]
-        run_tool(command, TOP, {"VERILATOR_ROOT": str(root)})
+        run_tool(command, top, {"VERILATOR_ROOT": str(root)})
         unit = work / "unit.cpp"
         main = cocotb_config.share_dir / "lib" / "verilator" / "verilator.cpp"
-        parts = [main, memory, *sorted(work.glob("Vtop*.cpp"))]
+        parts = [main, *own_code, *sorted(work.glob("Vtop*.cpp"))]
         unit.write_text("".join(f'#include "{part}"\n' for part in parts), encoding="utf-8")
         libs = cocotb_config.libs_dir
         link = [compiler(), *cxx_flags(root), f"-I{work}", str(unit), *runtime_objects(cache, root, RUNTIME)]
         link += [f"-Wl,-rpath,{libs}", f"-L{libs}", "-lcocotbvpi_verilator", "-pthread", "-o", str(work / "run")]
-        run_tool(link, TOP)
+        run_tool(link, top)
         for path in work.iterdir():
             if path.name != "run":
                 path.unlink()
-        (work / "run").replace(work / TOP)
+        (work / "run").replace(work / top)
         try:
             work.replace(folder)
         except OSError:  # another process was first
-            if not (folder / TOP).exists():
+            if not (folder / top).exists():
                 raise
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return folder / TOP
+    return folder / top
 
 
-def run_bench(executable: Path, folder: Path) -> str:
-    """Run the jobs of a folder; returns what the simulator printed.
+def run_bench(executable: Path, folder: Path, test_module: str = "rtl_templates.bench.run_jobs") -> str:
+    """Run the cocotb tests of a module in a folder; returns what the simulator printed.
 
     Raises:
         SpecError: the simulator or the cocotb test failed.
@@ -88,8 +92,8 @@ def run_bench(executable: Path, folder: Path) -> str:
     failed: BaseException | None = None
     try:
         results = runner.test(
-            test_module="rtl_templates.bench.run_jobs",
-            hdl_toplevel=TOP,
+            test_module=test_module,
+            hdl_toplevel=executable.name,
             hdl_toplevel_lang="verilog",
             build_dir=executable.parent,
             test_dir=folder,

@@ -47,10 +47,14 @@ class Schedule:
     memory_bytes: int
 
 
-def schedule_network(design: Design) -> Schedule | Infeasible:
+def schedule_network(design: Design, scatter: int | None = None) -> Schedule | Infeasible:
     """Lower a design: every layer's tiles, their commands, and the places of all tensors.
 
     Layers without a mapping get the default tiling.
+
+    Args:
+        design: with an accelerator that has a template.
+        scatter: seed of random places in memory; None: one region after another.
 
     Raises:
         SpecError: an operator that this hardware does not run, by layer; or an accelerator without a template.
@@ -64,7 +68,8 @@ def schedule_network(design: Design) -> Schedule | Infeasible:
     if faults:
         raise SpecError(faults)
 
-    memory = Memory()
+    memory = Memory(scatter)
+    beat = template.axi_bits // 8
     tensors = place_tensors(workload, template, memory)
     mappings = dict(design.mappings)
     plans: list[LayerPlan] = []
@@ -79,9 +84,12 @@ def schedule_network(design: Design) -> Schedule | Infeasible:
         inputs = tuple(tensors[name] for name in layer.inputs)
         plan = LayerPlan(layer, len(plans), shape, tiling, inputs, tensors[layer.name], 0, ())
         if shape.weighted:
-            addr = memory.take(16 * tensors[layer.name].blocks * template.word_lanes)
+            addr = memory.take(16 * tensors[layer.name].blocks * template.word_lanes, min(16, beat))
             word = template.weight_word_bytes
-            tiles = tuple(tile._replace(addr=memory.take(tile.words * word)) for tile in weight_tiles(plan, template))
+            tiles = tuple(
+                tile._replace(addr=memory.take(tile.words * word, min(word, beat)))
+                for tile in weight_tiles(plan, template)
+            )
             plan = replace(plan, param_addr=addr, weights=tiles)
         plans.append(plan)
 
@@ -98,7 +106,7 @@ def schedule_network(design: Design) -> Schedule | Infeasible:
             stores[plan.layer.name] = emit_layer(builder, rings, plan, template, wait_memory=True)
         else:
             stores[plan.layer.name] = emit_layer(builder, rings, plan, template, wait_memory=False)
-    program_addr = memory.take(0)
+    program_addr = memory.take(0, min(DESCRIPTOR_BYTES, beat))
     commands = with_fetches(builder.commands, program_addr)
     end = program_addr + ceil_div(len(commands), CHUNK) * CHUNK * DESCRIPTOR_BYTES
     return Schedule(template, workload, tuple(plans), tuple(commands), tensors, program_addr, align(end, 4096))

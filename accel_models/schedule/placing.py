@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from accel_models.array_timing import ceil_div
-from accel_models.schedule.tensors import Places, TensorLayout, align, dense_places
+from accel_models.schedule.tensors import REGION_ALIGN, Places, TensorLayout, align, dense_places
 from accel_models.template import Template
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
@@ -20,14 +20,25 @@ LAYOUT_OPS = frozenset({Op.CONCAT, Op.RESHAPE, Op.CONSTANT})
 
 
 class Memory:
-    """Hands out regions, one after another."""
+    """Hands out regions, one after another.
 
-    def __init__(self) -> None:
+    Args:
+        scatter: seed; regions then lie at random distances, aligned no better than the hardware needs. None: each
+            begins at a multiple of 64 bytes.
+    """
+
+    def __init__(self, scatter: int | None = None) -> None:
         self.end = 0
+        self.random = None if scatter is None else np.random.default_rng(scatter)
 
-    def take(self, size: int) -> int:
-        """First byte of a region of ``size`` bytes."""
-        addr = align(self.end)
+    def take(self, size: int, granule: int) -> int:
+        """First byte of a region of ``size`` bytes.
+
+        Args:
+            granule: bytes; the address is a multiple.
+        """
+        gap = 0 if self.random is None else int(self.random.integers(0, 4096))
+        addr = align(self.end + gap, REGION_ALIGN if self.random is None else granule)
         self.end = addr + size
         return addr
 
@@ -48,6 +59,7 @@ class _Placer:
     def __init__(self, workload: Workload, template: Template, memory: Memory) -> None:
         self.workload, self.memory = workload, memory
         self.lanes, self.word = template.word_lanes, template.act_word_bytes
+        self.granule = min(self.word, template.axi_bits // 8)
         self.tensors: dict[str, TensorLayout] = {}
         self.places: dict[str, tuple[Places, int]] = {}  # by layer: places, channel words
         self.parts: dict[str, tuple[str, int]] = {}  # operand of a concatenation -> the latter, first channel word
@@ -78,8 +90,8 @@ class _Placer:
 
     def _fresh(self, name: str, images: int, rows: int, cols: int) -> None:
         places, blocks = self.places[name]
-        stride = align(blocks * rows * cols * self.word)
-        addr = self.memory.take(images * stride)
+        stride = align(blocks * rows * cols * self.word, self.granule if self.memory.random else REGION_ALIGN)
+        addr = self.memory.take(images * stride, self.granule)
         self.tensors[name] = TensorLayout(
             name, addr, places, blocks, images, rows, cols, self.lanes, self.word, stride
         )  # fmt: skip

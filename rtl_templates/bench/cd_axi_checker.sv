@@ -1,0 +1,119 @@
+// Watches an AXI4 port and ends the simulation where the protocol is broken; bound into cd_accelerator by cd_bind.sv.
+module cd_axi_checker #(
+  parameter int unsigned AxiW     = 128,
+  parameter int unsigned MaxBurst = 32
+) (
+  input logic              clk_i,
+  input logic              rst_ni,
+  input logic              awvalid_i,
+  input logic              awready_i,
+  input logic [39:0]       awaddr_i,
+  input logic [7:0]        awlen_i,
+  input logic [2:0]        awsize_i,
+  input logic [1:0]        awburst_i,
+  input logic              wvalid_i,
+  input logic              wready_i,
+  input logic [AxiW-1:0]   wdata_i,
+  input logic [AxiW/8-1:0] wstrb_i,
+  input logic              wlast_i,
+  input logic              bvalid_i,
+  input logic              bready_i,
+  input logic              arvalid_i,
+  input logic              arready_i,
+  input logic [39:0]       araddr_i,
+  input logic [7:0]        arlen_i,
+  input logic [2:0]        arsize_i,
+  input logic [1:0]        arburst_i,
+  input logic              rvalid_i,
+  input logic              rready_i,
+  input logic              rlast_i
+);
+
+  localparam int unsigned Bytes = AxiW / 8;
+  localparam int unsigned Depth = 256;
+
+  // Bursts whose data is still to come, in order; responses owed.
+  logic [7:0] aw_len_q [Depth];
+  logic [7:0] ar_len_q [Depth];
+  logic [7:0] aw_put_q, aw_get_q, ar_put_q, ar_get_q;
+  logic [8:0] w_beat_q, r_beat_q;
+  logic [8:0] owed_q;
+
+  logic past_aw_q, past_w_q, past_ar_q, past_b_q, past_r_q;
+  logic [39:0] awaddr_q, araddr_q;
+  logic [7:0]  awlen_q, arlen_q;
+  logic [AxiW-1:0]   wdata_q;
+  logic [AxiW/8-1:0] wstrb_q;
+  logic              wlast_q, rlast_q;
+
+  function automatic logic in_page(input logic [11:0] addr, input logic [7:0] len);
+    return 32'(addr) + (32'(len) + 32'd1) * Bytes <= 32'd4096;
+  endfunction
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      {aw_put_q, aw_get_q, ar_put_q, ar_get_q} <= '0;
+      {w_beat_q, r_beat_q, owed_q} <= '0;
+      {past_aw_q, past_w_q, past_ar_q, past_b_q, past_r_q} <= '0;
+    end else begin
+      past_aw_q <= awvalid_i && !awready_i;
+      past_w_q  <= wvalid_i && !wready_i;
+      past_ar_q <= arvalid_i && !arready_i;
+      past_b_q  <= bvalid_i && !bready_i;
+      past_r_q  <= rvalid_i && !rready_i;
+      awaddr_q  <= awaddr_i;
+      awlen_q   <= awlen_i;
+      araddr_q  <= araddr_i;
+      arlen_q   <= arlen_i;
+      wdata_q   <= wdata_i;
+      wstrb_q   <= wstrb_i;
+      wlast_q   <= wlast_i;
+      rlast_q   <= rlast_i;
+
+      // Once offered, a transfer stays as it is until it is taken.
+      if (past_aw_q) assert (awvalid_i && awaddr_i == awaddr_q && awlen_i == awlen_q) else $fatal(1, "AW changed");
+      if (past_ar_q) assert (arvalid_i && araddr_i == araddr_q && arlen_i == arlen_q) else $fatal(1, "AR changed");
+      if (past_w_q) assert (wvalid_i && wdata_i == wdata_q && wstrb_i == wstrb_q && wlast_i == wlast_q)
+                    else $fatal(1, "W changed");
+      if (past_b_q) assert (bvalid_i) else $fatal(1, "B withdrawn");
+      if (past_r_q) assert (rvalid_i && rlast_i == rlast_q) else $fatal(1, "R changed");
+
+      // Bursts: whole beats, incrementing, no longer than MaxBurst, within 4 KiB.
+      if (awvalid_i) begin
+        assert (32'(awsize_i) == $clog2(Bytes) && awburst_i == 2'b01) else $fatal(1, "AW size or kind");
+        assert (32'(awlen_i) < MaxBurst && in_page(awaddr_i[11:0], awlen_i)) else $fatal(1, "AW too long or across 4 KiB");
+        assert (awaddr_i % 40'(Bytes) == '0) else $fatal(1, "AW not aligned to a beat");
+      end
+      if (arvalid_i) begin
+        assert (32'(arsize_i) == $clog2(Bytes) && arburst_i == 2'b01) else $fatal(1, "AR size or kind");
+        assert (32'(arlen_i) < MaxBurst && in_page(araddr_i[11:0], arlen_i)) else $fatal(1, "AR too long or across 4 KiB");
+        assert (araddr_i % 40'(Bytes) == '0) else $fatal(1, "AR not aligned to a beat");
+      end
+
+      if (awvalid_i && awready_i) begin
+        aw_len_q[aw_put_q] <= awlen_i;
+        aw_put_q <= aw_put_q + 8'd1;
+      end
+      if (arvalid_i && arready_i) begin
+        ar_len_q[ar_put_q] <= arlen_i;
+        ar_put_q <= ar_put_q + 8'd1;
+      end
+      if (wvalid_i && wready_i) begin
+        assert (aw_get_q != aw_put_q) else $fatal(1, "W before its AW");
+        assert (wlast_i == (w_beat_q == 9'(aw_len_q[aw_get_q]))) else $fatal(1, "WLAST in the wrong beat");
+        assert (wstrb_i != '0) else $fatal(1, "a beat that writes nothing");
+        w_beat_q <= wlast_i ? '0 : w_beat_q + 9'd1;
+        if (wlast_i) aw_get_q <= aw_get_q + 8'd1;
+      end
+      if (rvalid_i && rready_i) begin
+        assert (ar_get_q != ar_put_q) else $fatal(1, "R without an AR");
+        assert (rlast_i == (r_beat_q == 9'(ar_len_q[ar_get_q]))) else $fatal(1, "RLAST in the wrong beat");
+        r_beat_q <= rlast_i ? '0 : r_beat_q + 9'd1;
+        if (rlast_i) ar_get_q <= ar_get_q + 8'd1;
+      end
+      if (bvalid_i && bready_i) assert (owed_q != '0) else $fatal(1, "B without a write");
+      owed_q <= owed_q + 9'(wvalid_i && wready_i && wlast_i) - 9'(bvalid_i && bready_i);
+    end
+  end
+
+endmodule

@@ -1,0 +1,218 @@
+"""The cocotb side of `cd_protocol`: AXI models in Python on every port. ``setup.json`` names files and expectations."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
+from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam, AxiSlave, MemoryRegion
+
+FOLDER = Path(os.environ["CODESIGN_JOB_DIR"])
+SETUP = json.loads((FOLDER / "setup.json").read_text(encoding="utf-8"))
+CONTROL, STATUS, ERROR_AT, PROGRAM_LO, PROGRAM_HI, CYCLES = 0x00, 0x04, 0x08, 0x10, 0x14, 0x18
+START, CLEAR, ENABLE = 1, 2, 4
+BUSY, DONE, ERROR = 1, 2, 4
+LIMIT = 2_000_000  # steps
+
+
+def pauses(seed: int, share: float) -> Iterator[bool]:
+    """Random pauses of one channel."""
+    generator = random.Random(seed)
+    while True:
+        yield generator.random() < share
+
+
+class System:
+    """The accelerator with a memory and a processor."""
+
+    def __init__(self, dut: Any) -> None:
+        self.dut = dut
+        self.addresses = 0
+
+    async def begin(self, share: float = 0.0, seed: int = 0, region: MemoryRegion | None = None) -> None:
+        """Clock, models, reset, and pauses on all channels; ``region`` in place of a memory without faults."""
+        dut = self.dut
+        dut.rst_n.value = 0
+        Clock(dut.clk, 2, unit="step").start()
+        port = (AxiBus.from_prefix(dut, "m_axi"), dut.clk, dut.rst_n)
+        if region is None:
+            self.memory = AxiRam(*port, reset_active_level=False, size=SETUP["memory_bytes"])
+        else:
+            self.memory = AxiSlave(*port, reset_active_level=False, target=region)
+        self.master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst_n, reset_active_level=False)
+        if share:
+            write, read = self.memory.write_if, self.memory.read_if
+            channels = [write.aw_channel, write.w_channel, write.b_channel, read.ar_channel, read.r_channel]
+            lite_write, lite_read = self.master.write_if, self.master.read_if
+            channels += [lite_write.aw_channel, lite_write.w_channel, lite_write.b_channel]
+            channels += [lite_read.ar_channel, lite_read.r_channel]
+            for number, channel in enumerate(channels):
+                channel.set_pause_generator(pauses(seed * 100 + number, share))
+        await ClockCycles(dut.clk, 5)
+        dut.rst_n.value = 1
+        await ClockCycles(dut.clk, 5)
+        cocotb.start_soon(self._count())
+
+    async def _count(self) -> None:
+        while True:
+            await RisingEdge(self.dut.clk)
+            for channel in ("ar", "aw"):
+                valid, ready = getattr(self.dut, f"m_axi_{channel}valid"), getattr(self.dut, f"m_axi_{channel}ready")
+                self.addresses += int(valid.value) & int(ready.value)
+
+    def load(self, name: str) -> None:
+        """A file into the memory."""
+        self.memory.write(0, (FOLDER / name).read_bytes())
+
+    async def start(self, program: int) -> None:
+        """Program address, start."""
+        await self.master.write_dword(PROGRAM_LO, program)
+        await self.master.write_dword(PROGRAM_HI, 0)
+        await self.master.write_dword(CONTROL, START | CLEAR | ENABLE)
+
+    async def run(self, program: int) -> int:
+        """One run to its interrupt; returns the status register."""
+        await self.start(program)
+        while not int(self.dut.irq.value):
+            await with_timeout(RisingEdge(self.dut.irq), LIMIT, "step")
+        status = int(await self.master.read_dword(STATUS))
+        await self.master.write_dword(CONTROL, CLEAR | ENABLE)
+        assert not int(self.dut.irq.value), "the interrupt does not clear"
+        return status
+
+    def check(self) -> None:
+        """Every layer's output as expected."""
+        for name, (addr, size) in SETUP["outputs"].items():
+            expected = (FOLDER / f"{name}.expected").read_bytes()
+            assert len(expected) == size > 0
+            assert self.memory.read(addr, size) == expected, f"layer {name} differs"
+
+    def forget(self) -> None:
+        """Overwrite the outputs, so that a run must write them again."""
+        for addr, size in SETUP["outputs"].values():
+            self.memory.write(addr, b"\xa5" * size)
+
+
+@cocotb.test()  # type: ignore[untyped-decorator]
+async def two_runs_under_pauses(dut: Any) -> None:
+    """Every channel pauses at random; the same program twice without a reset."""
+    system = System(dut)
+    await system.begin(0.4, seed=1)
+    system.load("memory.bin")
+    for _ in range(2):
+        status = await system.run(SETUP["program_addr"])
+        assert status & (BUSY | DONE | ERROR) == DONE, f"status {status:#x}"
+        system.check()
+        cycles = await system.master.read_dword(CYCLES)
+        assert cycles > SETUP["predicted_cycles"] // 4
+        system.forget()
+
+
+@cocotb.test()  # type: ignore[untyped-decorator]
+async def reset_in_the_middle(dut: Any) -> None:
+    """A reset at several moments of a run, then a clean run."""
+    system = System(dut)
+    await system.begin()
+    for moment in SETUP["reset_after"]:
+        system.load("memory.bin")
+        await system.start(SETUP["program_addr"])
+        await ClockCycles(dut.clk, moment)
+        assert await system.master.read_dword(STATUS) & BUSY
+        dut.rst_n.value = 0
+        await ClockCycles(dut.clk, 3)
+        for channel in ("ar", "aw", "w"):
+            assert not int(getattr(dut, f"m_axi_{channel}valid").value), f"{channel}valid during reset"
+        dut.rst_n.value = 1
+        await ClockCycles(dut.clk, 3)
+        assert await system.master.read_dword(STATUS) == 0
+    system.load("memory.bin")
+    system.forget()
+    status = await system.run(SETUP["program_addr"])
+    assert status & (BUSY | DONE | ERROR) == DONE, f"status {status:#x}"
+    system.check()
+
+
+@cocotb.test()  # type: ignore[untyped-decorator]
+async def illegal_descriptors(dut: Any) -> None:
+    """Each ends with its error code at its place, and with no bus traffic but the fetch of its program."""
+    system = System(dut)
+    await system.begin()
+    system.load("memory.bin")
+    for case in SETUP["illegal"]:
+        system.memory.write(SETUP["scratch_addr"], bytes.fromhex(case["program"]))
+        system.addresses = 0
+        status = await system.run(SETUP["scratch_addr"])
+        assert status & (BUSY | DONE | ERROR) == DONE | ERROR, f"{case['name']}: status {status:#x}"
+        assert status >> 8 & 15 == case["code"], f"{case['name']}: error code {status >> 8 & 15}"
+        assert await system.master.read_dword(ERROR_AT) == case["at"], case["name"]
+        assert system.addresses == SETUP["fetch_bursts"], f"{case['name']}: {system.addresses} bursts"
+    system.forget()
+    status = await system.run(SETUP["program_addr"])
+    assert status & (BUSY | DONE | ERROR) == DONE, f"after errors: status {status:#x}"
+    system.check()
+
+
+class Faulty(MemoryRegion):  # type: ignore[misc]
+    """A memory that answers with an error where ``bad`` lies."""
+
+    bad = range(0)
+
+    def _refuse(self, address: int, length: int) -> None:
+        if self.bad.start < address + length and address < self.bad.stop:
+            raise ValueError("a bad place")
+
+    async def _read(self, address: int, length: int, **options: Any) -> bytes:
+        self._refuse(address, length)
+        return bytes(await super()._read(address, length, **options))
+
+    async def _write(self, address: int, data: bytes, **options: Any) -> None:
+        self._refuse(address, len(data))
+        await super()._write(address, data, **options)
+
+
+@cocotb.test()  # type: ignore[untyped-decorator]
+async def bus_errors(dut: Any) -> None:
+    """An error response to the program's fetch, to a load, to a store ends the run with its code; the next is clean."""
+    system = System(dut)
+    region = Faulty(SETUP["memory_bytes"])
+    await system.begin(region=region)
+    for start, stop in SETUP["bad_places"]:
+        region[0 : SETUP["memory_bytes"]] = (FOLDER / "memory.bin").read_bytes().ljust(SETUP["memory_bytes"], b"\0")
+        region.bad = range(start, stop)
+        status = await system.run(SETUP["program_addr"])
+        assert status & (BUSY | DONE | ERROR) == DONE | ERROR, f"status {status:#x}"
+        assert status >> 8 & 15 == SETUP["bus_code"]
+        region.bad = range(0)
+        status = await system.run(SETUP["program_addr"])
+        assert status & (BUSY | DONE | ERROR) == DONE, f"status {status:#x}"
+        for name, (addr, size) in SETUP["outputs"].items():
+            assert region[addr : addr + size] == (FOLDER / f"{name}.expected").read_bytes(), name
+
+
+@cocotb.test()  # type: ignore[untyped-decorator]
+async def registers(dut: Any) -> None:
+    """Byte strobes, an unmapped address, a start while busy."""
+    system = System(dut)
+    await system.begin()
+    system.load("memory.bin")
+    await system.master.write_dword(PROGRAM_LO, 0x11223344)
+    await system.master.write(PROGRAM_LO + 1, b"\xee")
+    assert await system.master.read_dword(PROGRAM_LO) == 0x1122EE44
+    assert await system.master.read_dword(0x34) == 0
+    assert await system.master.read_dword(0x3C) >> 8 == 0xC0DE51
+    await system.start(SETUP["program_addr"])
+    await ClockCycles(dut.clk, 20)
+    await system.master.write_dword(CONTROL, START | ENABLE)
+    while not int(dut.irq.value):
+        await with_timeout(RisingEdge(dut.irq), LIMIT, "step")
+    assert await system.master.read_dword(STATUS) & (BUSY | DONE | ERROR) == DONE
+    await ClockCycles(dut.clk, 50)
+    assert not await system.master.read_dword(STATUS) & BUSY, "a start while busy was remembered"
+    system.check()

@@ -1,0 +1,192 @@
+"""The buses: AXI models with random pauses, resets, illegal descriptors, error responses, loosely aligned addresses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from accel_models.report import Infeasible
+from accel_models.schedule import Buffer, Schedule, schedule_network
+from accel_models.schedule.builder import CHUNK, DESCRIPTOR_BYTES
+from accel_models.template import Template
+from accel_models.timing import predict
+from benchmarks.rtl_cases import design, inputs, quantized, reference
+from mappings.errors import SpecError
+from mappings.layer import Layer, Op
+from mappings.workload import TensorShape, Workload
+from rtl_templates.build import build_bench, run_bench
+from rtl_templates.program import memory_image, tensor_to_bytes
+
+pytestmark = pytest.mark.rtl
+
+TEMPLATE = Template(
+    rows=4,
+    cols=4,
+    input_buffer_bytes=1024,
+    weight_buffer_bytes=512,
+    acc_buffer_bytes=1024,
+    output_buffer_bytes=128,
+    param_buffer_bytes=256,
+    axi_bits=64,
+    dram_bytes_per_cycle=8,
+)
+OPCODE, OP_LOAD, OP_COMPUTE, OP_DRAIN, OP_STORE, OP_END = 0xF, 1, 2, 3, 4, 5
+ERR_OPCODE, ERR_RANGE, ERR_ALIGN, ERR_BUS = 1, 2, 3, 4
+
+
+def network() -> Workload:
+    layers = (
+        Layer("conv", Op.CONV, K=9, C=5, P=9, Q=9, R=3, S=3, padding=(1,) * 4, activation="relu", inputs=("x",)),
+        Layer("pool", Op.MAXPOOL, P=4, Q=4, R=2, S=2, stride=(2, 2), groups=9, inputs=("conv",)),
+        Layer("point", Op.CONV, K=9, C=9, P=4, Q=4, inputs=("pool",)),
+        Layer("add", Op.ADD, P=4, Q=4, groups=9, inputs=("pool", "point")),
+        Layer("fc", Op.CONV, K=3, C=9, R=4, S=4, inputs=("add",)),
+    )
+    return Workload("ports", (TensorShape("x", 1, 5, 9, 9),), layers)
+
+
+def dma(
+    opcode: int = OP_LOAD,
+    buffer: int = Buffer.INPUT,
+    base: int = 0,
+    counts: tuple[int, int, int] = (4, 1, 1),
+    strides: tuple[int, int] = (0, 0),
+    addr: int = 0,
+) -> int:
+    """A DMA descriptor by hand, field by field as `cd_types_pkg` lays it out."""
+    body, at = 0, 0
+    fields = [(buffer, 4), (base, 20), (counts[2], 16), (counts[1], 16), (counts[0], 20)]
+    fields += [(strides[1], 32), (strides[0], 32), (addr, 40)]
+    for value, bits in fields:
+        body |= value << at
+        at += bits
+    return body << 64 | opcode
+
+
+def compute(op: int = 1, **changes: int) -> int:
+    """A compute descriptor by hand."""
+    fields = {
+        "op": 4, "ab_base": 20, "wb_base": 20, "ib_base": 20, "accumulate": 1, "in_w": 16, "in_h": 16, "pad_left": 8,
+        "pad_top": 8, "dilation_w": 8, "dilation_h": 8, "stride_w": 8, "stride_h": 8, "s": 8, "r": 8, "q": 16, "p": 16,
+        "c": 16, "k": 16,
+    }  # fmt: skip
+    ones = ("in_w", "in_h", "dilation_w", "dilation_h", "stride_w", "stride_h", "s", "r", "q", "p", "c", "k")
+    values = {**dict.fromkeys(fields, 0), **dict.fromkeys(ones, 1), "op": op, **changes}
+    body, at = 0, 0
+    for name, bits in fields.items():
+        body |= values[name] << at
+        at += bits
+    return body << 64 | OP_COMPUTE
+
+
+def drain(words: int = 1, blocks: int = 1, ob_base: int = 0, ab_base: int = 0) -> int:
+    """A drain descriptor by hand: the fields from ``words`` up; those below it are 0."""
+    return (words << 144 | blocks << 164 | ob_base << 216 | ab_base << 236) << 64 | OP_DRAIN
+
+
+def illegal_cases(schedule: Schedule) -> list[dict[str, Any]]:
+    """Programs with one bad descriptor, at place 0 or behind one that is fine but waits for ever."""
+    words = 2 * TEMPLATE.input_words
+    bad = [
+        ("all zero", 0, ERR_OPCODE),
+        ("unknown opcode", 9, ERR_OPCODE),
+        ("load into no buffer", dma(buffer=0), ERR_OPCODE),
+        ("load into the output buffer", dma(buffer=Buffer.OUTPUT), ERR_OPCODE),
+        ("store from the input buffer", dma(OP_STORE, Buffer.INPUT), ERR_OPCODE),
+        ("no words", dma(counts=(0, 1, 1)), ERR_RANGE),
+        ("no runs", dma(counts=(4, 0, 1)), ERR_RANGE),
+        ("beyond the input buffer", dma(base=words - 3), ERR_RANGE),
+        ("product beyond 32 bits", dma(counts=(2**20 - 1, 2**16 - 1, 2**16 - 1)), ERR_RANGE),
+        ("beyond the program memory", dma(buffer=Buffer.PROGRAM, counts=(2 * CHUNK + 1, 1, 1)), ERR_RANGE),
+        ("beyond the output buffer", dma(OP_STORE, Buffer.OUTPUT, base=2 * TEMPLATE.output_words), ERR_RANGE),
+        ("address between words", dma(addr=2), ERR_ALIGN),
+        ("stride between words", dma(strides=(6, 0)), ERR_ALIGN),
+        ("second stride between words", dma(strides=(0, 5)), ERR_ALIGN),
+        ("weights between words", dma(buffer=Buffer.WEIGHT, addr=1), ERR_ALIGN),
+        ("unknown compute operation", compute(op=0), ERR_OPCODE),
+        ("no channels", compute(k=0), ERR_RANGE),
+        ("no filter", compute(r=0), ERR_RANGE),
+        ("no stride", compute(stride_w=0), ERR_RANGE),
+        ("input beyond the buffer", compute(in_h=words, in_w=2), ERR_RANGE),
+        ("sums beyond the accumulators", compute(p=TEMPLATE.acc_words, q=2), ERR_RANGE),
+        ("drain of nothing", drain(words=0), ERR_RANGE),
+        ("drain beyond the output buffer", drain(ob_base=2 * TEMPLATE.output_words), ERR_RANGE),
+        ("drain beyond the accumulators", drain(words=TEMPLATE.acc_words + 1), ERR_RANGE),
+    ]
+    stuck = compute() | 0x8000 << 16  # waits for a token that nobody gives
+    cases = []
+    for number, (name, descriptor, code) in enumerate(bad):
+        program = [stuck, descriptor] if number % 2 else [descriptor]
+        text = b"".join(word.to_bytes(DESCRIPTOR_BYTES, "little") for word in program)
+        text += OP_END.to_bytes(DESCRIPTOR_BYTES, "little") * (CHUNK - len(program))
+        cases.append({"name": name, "program": text.hex(), "code": code, "at": len(program) - 1})
+    return cases
+
+
+def prepare(folder: Path, scatter: int | None) -> None:
+    workload = network()
+    schedule = schedule_network(design(workload, TEMPLATE), scatter=scatter)
+    assert not isinstance(schedule, Infeasible)
+    integers, given = quantized(workload, 5), inputs(workload, 6)
+    memory_image(schedule, integers, given).tofile(folder / "memory.bin")
+    outputs = {}
+    for name, value in reference(integers, given).items():
+        ((addr, data),) = tensor_to_bytes(schedule.tensors[name], value, 8)
+        if schedule.tensors[name].channels % TEMPLATE.word_lanes == 0:
+            outputs[name] = (addr, len(data))
+            (folder / f"{name}.expected").write_bytes(data.tobytes())
+        else:  # only whole channel words: the lanes beyond the last channel are anything
+            whole = schedule.tensors[name].blocks - 1
+            size = whole * schedule.tensors[name].plane_bytes
+            if size:
+                outputs[name] = (addr, size)
+                (folder / f"{name}.expected").write_bytes(data[:size].tobytes())
+    predicted = predict(schedule).cycles
+    beat = TEMPLATE.axi_bits // 8
+    setup = {
+        "memory_bytes": schedule.memory_bytes + 4096,
+        "scratch_addr": schedule.memory_bytes,
+        "program_addr": schedule.program_addr,
+        "predicted_cycles": predicted,
+        "outputs": outputs,
+        "reset_after": [3, 40, 200, predicted // 2, predicted * 3 // 4],
+        "illegal": illegal_cases(schedule),
+        "fetch_bursts": -(-CHUNK * DESCRIPTOR_BYTES // (32 * beat)),
+        "bus_code": ERR_BUS,
+        "bad_places": [
+            (schedule.program_addr, schedule.program_addr + 1),
+            (schedule.plans[2].weights[0].addr, schedule.plans[2].weights[0].addr + 1),
+            (schedule.tensors["pool"].addr + 8, schedule.tensors["pool"].addr + 9),
+        ],
+    }
+    (folder / "setup.json").write_text(json.dumps(setup))
+
+
+@pytest.mark.parametrize("scatter", [None, 3], ids=["regions_in_line", "scattered_across_pages"])
+def test_protocol(tmp_path: Path, scatter: int | None) -> None:
+    prepare(tmp_path, scatter)
+    run_bench(build_bench(TEMPLATE, "cd_protocol"), tmp_path, "rtl_templates.bench.protocol_tests")
+
+
+def test_a_failing_bench_is_an_error(tmp_path: Path) -> None:
+    """The harness above can fail: one wrong expected byte must be found."""
+    prepare(tmp_path, None)
+    path = tmp_path / "conv.expected"
+    path.write_bytes(
+        b"\x7f" + path.read_bytes()[1:] if path.read_bytes()[0] != 0x7F else b"\x00" + path.read_bytes()[1:]
+    )
+    with pytest.raises(SpecError, match="failed"):
+        run_bench(build_bench(TEMPLATE, "cd_protocol"), tmp_path, "rtl_templates.bench.protocol_tests")
+
+
+def test_scattered_places_are_as_loose_as_the_hardware_allows() -> None:
+    workload = network()
+    plain = schedule_network(design(workload, TEMPLATE), scatter=3)
+    assert not isinstance(plain, Infeasible)
+    addresses = [tensor.addr for tensor in plain.tensors.values()]
+    assert any(addr % 8 for addr in addresses), "nothing lies across beats"
+    assert all(addr % 4 == 0 for addr in addresses)
+    assert any(t.addr // 4096 != (t.addr + t.image_bytes - 1) // 4096 for t in plain.tensors.values())
