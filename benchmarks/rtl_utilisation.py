@@ -52,9 +52,8 @@ class Busy:
 
 def convolution(channels: int, size: int) -> Workload:
     """A 3x3 convolution between tensors of that many channels and rows and columns."""
-    layer = Layer(
-        "conv", Op.CONV, K=channels, C=channels, P=size, Q=size, R=3, S=3, padding=(1,) * 4, activation="relu", inputs=("x",)
-    )  # fmt: skip
+    sizes = {"K": channels, "C": channels, "P": size, "Q": size, "R": 3, "S": 3}
+    layer = Layer("conv", Op.CONV, **sizes, padding=(1,) * 4, activation="relu", inputs=("x",))
     return Workload("conv3x3", (TensorShape("x", 1, channels, size, size),), (layer,))
 
 
