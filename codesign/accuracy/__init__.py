@@ -1,0 +1,1 @@
+"""Accuracy, measured: data, training, weight sharing, and a cache by network digest."""

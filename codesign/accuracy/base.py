@@ -1,0 +1,62 @@
+"""What an accuracy evaluator is, and the registry of them. Loads no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from codesign.plugin import Plugin
+from mappings.registry import Registry
+from mappings.workload import Workload
+
+
+@dataclass(frozen=True)
+class AccuracyContext:
+    """What an evaluator is told.
+
+    Attributes:
+        seed: of the run.
+        dataset: name of the data set.
+        folder: where weights are kept, by network digest; made when needed.
+        options: the recipe's ``accuracy_options``, by name.
+    """
+
+    seed: int
+    dataset: str
+    folder: Path
+    options: Mapping[str, float] = field(default_factory=dict)
+
+
+class AccuracyEvaluator(Protocol):
+    """Measures networks. Results depend on the context and the network alone, not on order or process."""
+
+    def measure(self, workload: Workload) -> float:
+        """Accuracy on held-out images, as the search sees it, 0 to 1."""
+        ...
+
+    def finish(self, workload: Workload) -> dict[str, float]:
+        """Train the weights that will be deployed, and keep them.
+
+        Returns:
+            accuracies of the integer network by part ("held_out", "test").
+        """
+        ...
+
+
+AccuracyFactory: TypeAlias = Callable[[AccuracyContext], AccuracyEvaluator]
+
+
+def _register_builtins(registry: Registry[Plugin[AccuracyFactory]]) -> None:
+    registry.register(
+        "train",
+        Plugin(
+            "every network trained from scratch with its quantisation, scored on held-out images",
+            "codesign.accuracy.evaluator:TrainingEvaluator",
+            {"search_steps": 108, "search_learning_rate": 0.03, "deploy_steps": 324, "deploy_learning_rate": 0.02},
+        ),
+    )
+
+
+ACCURACY: Registry[Plugin[AccuracyFactory]] = Registry("accuracy evaluator", _register_builtins)

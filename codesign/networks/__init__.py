@@ -1,0 +1,1 @@
+"""Network spaces: decisions, the workload that a point stands for, and its trainable module."""
