@@ -1,1 +1,83 @@
-"""The search: networks, accuracy, compression, spaces, controllers, explorer, report, command line."""
+"""The search: networks, accuracy, compression, spaces, controllers, explorer, recipes, report, command line.
+
+Every command of ``codesign`` is one of the functions below. They are loaded when they are first used, so that
+``import codesign`` loads neither torch nor optuna.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from accel_models.design import Design
+    from codesign.commands.cost import cost, cost_maestro
+    from codesign.commands.hardware import emit, simulate
+    from codesign.commands.listing import list_names
+    from codesign.commands.mapping import map_network
+    from codesign.commands.reporting import report
+    from codesign.design_file import DesignFile
+    from codesign.explorer.run import ExploreOptions, explore
+    from codesign.integer_reference import run_integer
+    from codesign.quantize import quantize as quantize_module
+    from codesign.recipe import Recipe, load_recipe
+    from codesign.space import SearchSpace
+    from codesign.trace import trace as trace_module
+    from mappings.errors import SpecError
+
+#: Name to "module" or "module:attribute"; a function that shares its name with a module is offered as ..._module.
+_PUBLIC = {
+    "Design": "accel_models.design",
+    "DesignFile": "codesign.design_file",
+    "ExploreOptions": "codesign.explorer.run",
+    "Recipe": "codesign.recipe",
+    "SearchSpace": "codesign.space",
+    "SpecError": "mappings.errors",
+    "cost": "codesign.commands.cost",
+    "cost_maestro": "codesign.commands.cost",
+    "emit": "codesign.commands.hardware",
+    "explore": "codesign.explorer.run",
+    "list_names": "codesign.commands.listing",
+    "load_recipe": "codesign.recipe",
+    "map_network": "codesign.commands.mapping",
+    "quantize_module": "codesign.quantize:quantize",
+    "report": "codesign.commands.reporting",
+    "run_integer": "codesign.integer_reference",
+    "simulate": "codesign.commands.hardware",
+    "trace_module": "codesign.trace:trace",
+}
+
+__all__ = [
+    "Design",
+    "DesignFile",
+    "ExploreOptions",
+    "Recipe",
+    "SearchSpace",
+    "SpecError",
+    "cost",
+    "cost_maestro",
+    "emit",
+    "explore",
+    "list_names",
+    "load_recipe",
+    "map_network",
+    "quantize_module",
+    "report",
+    "run_integer",
+    "simulate",
+    "trace_module",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, loaded on first use."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'codesign' has no attribute {name!r}")
+    module, _, attribute = _PUBLIC[name].partition(":")
+    value = getattr(importlib.import_module(module), attribute or name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PUBLIC])

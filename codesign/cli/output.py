@@ -1,0 +1,224 @@
+"""Results as tables for people, or as JSON for programs. Text from files is never read as markup."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from accel_models.maestro import MaestroReport
+    from accel_models.report import Infeasible
+    from codesign.commands.cost import Costed
+    from codesign.commands.hardware import Emitted
+    from codesign.commands.listing import Listed
+    from codesign.commands.mapping import Mapped
+    from codesign.explorer.result import RunResult
+    from codesign.explorer.verify import Verification
+
+
+def _console() -> Console:
+    console = Console()
+    # In a pipe a table must not be cut to 80 columns.
+    return console if console.is_terminal else Console(width=200)
+
+
+def _json(value: Any) -> None:
+    print(json.dumps(value, indent=1, default=str))
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
+    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(Text(column), justify="left" if index < left else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    _console().print(table)
+
+
+def _line(text: str) -> None:
+    _console().print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _energy(pj: float | None) -> str:
+    return "not modelled" if pj is None else f"{pj / 1e6:,.3f}"
+
+
+def listed(items: Sequence[Listed], options: Namespace) -> None:
+    """Names with their facts."""
+    if options.format == "json":
+        _json([{"name": item.name, **dict(item.facts)} for item in items])
+        return
+    columns = list(dict.fromkeys(column for item in items for column, _ in item.facts))
+    rows = [[item.name, *(dict(item.facts).get(column, "") for column in columns)] for item in items]
+    _table(options.kind, ["name", *columns], rows, left=len(columns) + 1)
+
+
+def path(value: Path, options: Namespace) -> None:
+    """One path."""
+    if options.format == "json":
+        _json({"path": str(value)})
+    else:
+        _line(str(value))
+
+
+def infeasible(value: Infeasible, options: Namespace) -> int:
+    """A bound that is broken; exit code 1."""
+    if options.format == "json":
+        _json({"infeasible": value.to_dict()})
+    else:
+        _line(f"infeasible: {value}")
+    return 1
+
+
+def cost(value: Costed, options: Namespace) -> None:
+    """Layers and totals."""
+    if options.format == "json":
+        _json(value.to_dict())
+        return
+    report, flows = value.report, dict(value.dataflows)
+    columns = ["layer", "MACs", "cycles", "busy", "bound by", "energy uJ"]
+    columns += ["dataflow"] if flows else []
+    rows = []
+    for item in report.layers:
+        row = [item.name, f"{item.macs:,}", f"{item.cycles:,}", f"{item.utilisation:.1%}", item.bound_by]
+        row += [_energy(item.total_energy_pj)]
+        rows.append([*row, flows.get(item.name, "")] if flows else row)
+    _table(f"{value.network} on {value.accelerator}", columns, rows)
+    if options.verbose:
+        for item in report.layers:
+            parts = ", ".join(f"{name} {energy / 1e6:.3f} uJ" for name, energy in item.energy_pj or ())
+            moved = ", ".join(f"{level} {tensor} {way} {count:,} B" for level, tensor, way, count in item.traffic_bytes)
+            _line(f"{item.name}: {parts or 'energy not modelled'}; {moved}")
+    _line(
+        f"total: {report.macs:,} MACs, {report.latency_cycles:,} cycles, {report.latency_ms:.4f} ms, "
+        f"energy {_energy(report.energy_pj)} uJ"
+    )
+    if report.resources:
+        _line("resources: " + ", ".join(f"{name} {count:,}" for name, count in report.resources))
+    if report.area_um2 is not None:
+        _line(f"area: {report.area_um2 / 1e6:.3f} mm2")
+
+
+def maestro(value: MaestroReport, options: Namespace) -> None:
+    """MAESTRO's main figures; all of them are in the CSV file."""
+    if options.format == "json":
+        _json([vars(row) for row in value.rows])
+        return
+    rows = [
+        [
+            row.layer,
+            f"{row.runtime_cycles:,}",
+            f"{row.energy_nj:,.6g}",
+            f"{row.macs_per_cycle:,.6g}",
+            f"{row.num_pes:,}",
+        ]
+        for row in value.rows
+    ]
+    _table(f"{value.network}, MAESTRO's semantics", ["layer", "cycles", "energy nJ", "MACs/cycle", "PEs"], rows)
+    for warning in value.warnings:
+        _line(f"warning: {warning}")
+    if options.csv:
+        _line(f"written: {options.csv}")
+
+
+def mapped(value: Mapped, options: Namespace) -> None:
+    """The mapping of each layer."""
+    if options.format == "json":
+        _json(value.to_dict())
+        return
+    rows = [
+        [
+            item.layer,
+            f"{item.cost.cycles:,}",
+            f"{item.cost.utilisation:.1%}",
+            _energy(item.cost.total_energy_pj),
+            item.how,
+        ]
+        for item in value.layers
+    ]
+    title = f"{value.network} on {value.accelerator}, for {value.objective}"
+    _table(title, ["layer", "cycles", "busy", "energy uJ", "how"], rows)
+    if options.verbose:
+        for item in value.layers:
+            _line(f"{item.layer}: " + "; ".join(str(directive) for directive in item.mapping.directives))
+
+
+def emitted(value: Emitted, options: Namespace) -> None:
+    """Files that were written."""
+    if options.format == "json":
+        _json({"folder": value.folder, "rtl": value.rtl, "hls": value.hls})
+        return
+    for kind, files in (("RTL", value.rtl), ("HLS", value.hls)):
+        if files:
+            _line(f"{kind}: {len(files)} files in {files[0].parent}")
+            if options.verbose:
+                for file in files:
+                    _line(f"  {file}")
+
+
+def verification(value: Verification, options: Namespace) -> None:
+    """Predicted and simulated cycles by layer, and the closing line."""
+    _checks(value, options)
+    if options.format != "json":
+        _line(value.line())
+
+
+def _checks(value: Verification, options: Namespace) -> None:
+    if options.format == "json":
+        _json(value.to_dict())
+        return
+    rows = []
+    for item in value.layers:
+        error = (item.simulated_cycles - item.predicted_cycles) / max(item.simulated_cycles, 1)
+        exact = f"{item.images}/{value.images}"
+        rows.append([item.name, f"{item.predicted_cycles:,}", f"{item.simulated_cycles:,}", f"{error:+.2%}", exact])
+    columns = ["layer", "cycles predicted", "simulated", "error", "images bit-exact"]
+    _table(f"{value.point} in RTL", columns, rows)
+    if value.right is not None:
+        _line(f"digits named rightly by the hardware: {value.right}/{value.images}")
+    if value.hls_exact_images is not None:
+        _line(f"HLS C++: {value.hls_exact_images}/{value.images} images bit-exact ({value.hls_s:.1f} s with g++)")
+    _line(f"RTL: compiled in {value.compile_s:.1f} s, ran in {value.run_s:.1f} s")
+
+
+def run(value: RunResult, options: Namespace) -> None:
+    """The front, what was verified, and where the files are."""
+    if options.format == "json":
+        _json(value.to_dict())
+        return
+    rows = []
+    for point in value.points:
+        template = point.design.accelerator.template
+        assert template is not None
+        taken = dict(point.cost.resources or ())
+        rows.append(
+            [
+                point.name + (" knee" if point.name == value.knee else ""),
+                f"{template.array} {template.rows}x{template.cols} @{template.clock_hz / 1e6:g} MHz",
+                f"W{template.weight_bits}A{template.act_bits}",
+                f"{point.accuracy['held_out']:.1%}",
+                f"{point.accuracy['test']:.1%}",
+                f"{point.candidate.latency_ms:.4f}",
+                f"{point.candidate.energy_uj:.2f}",
+                f"{point.design.workload.macs / 1e3:,.0f}",
+                f"{taken['DSP']}",
+                f"{taken['BRAM36']}",
+                f"{taken['LUT']:,}",
+            ]
+        )
+    columns = ["design", "accelerator", "bits", "held-out", "test", "ms", "uJ", "kMACs", "DSP", "BRAM", "LUT"]
+    _table(f"front of {value.tally.told:,} designs", columns, rows, left=3)
+    for item in value.verifications:
+        _checks(item, options)
+    _line(f"{value.seconds:.0f} s; {value.folder}/report.html, front.csv, designs/")
+    for item in value.verifications:
+        _line(item.line())

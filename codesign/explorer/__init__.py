@@ -1,0 +1,1 @@
+"""The main job: search, deployment, verification, report; and the folder of a run."""

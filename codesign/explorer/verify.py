@@ -1,0 +1,212 @@
+"""A point of the front as hardware: RTL under Verilator, HLS C++ under g++; bit for bit against PyTorch's integers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import hls
+from accel_models.design import Design
+from accel_models.report import Infeasible
+from codesign.explorer.finish import FrontPoint
+from codesign.explorer.folder import RunFolder
+from codesign.images import sample_images
+from codesign.integer_reference import run_integer
+from codesign.progress import Reporter, Silent
+from codesign.quantize import quantize_input
+from mappings.errors import Fault, SpecError, unknown_name
+from mappings.layer import Op
+from mappings.network_io import load_network
+from mappings.quantized import IntArray, QuantizedNetwork
+from rtl_templates.simulate import simulate as rtl_simulate
+
+
+@dataclass(frozen=True)
+class LayerCheck:
+    """One layer on hardware.
+
+    Attributes:
+        predicted_cycles, simulated_cycles: of one image.
+        images: on how many images its output equals the reference, every element.
+    """
+
+    name: str
+    predicted_cycles: int
+    simulated_cycles: int
+    images: int
+
+
+@dataclass(frozen=True)
+class Verification:
+    """One design on hardware.
+
+    Attributes:
+        point: name of the design.
+        images: that ran.
+        exact_images: on which every layer and the logits equal the reference in RTL.
+        hls_exact_images: the same of the C simulation; None: not run.
+        right: images that the hardware names rightly.
+        layers: in order.
+        predicted_cycles, simulated_cycles: of one image, from start to done.
+        compile_s, run_s, hls_s: wall time.
+    """
+
+    point: str
+    images: int
+    exact_images: int
+    hls_exact_images: int | None
+    right: int | None
+    layers: tuple[LayerCheck, ...]
+    predicted_cycles: int
+    simulated_cycles: int
+    compile_s: float
+    run_s: float
+    hls_s: float | None
+
+    @property
+    def passed(self) -> bool:
+        """Every image bit-exact, in RTL and, where it ran, in HLS."""
+        return self.exact_images == self.images and self.hls_exact_images in (None, self.images)
+
+    @property
+    def error(self) -> float:
+        """Share by which the simulated cycles differ from the predicted ones."""
+        return abs(self.simulated_cycles - self.predicted_cycles) / self.simulated_cycles
+
+    def line(self) -> str:
+        """The line that ends a run."""
+        return (
+            f"{'verified' if self.passed else 'FAILED'}: {self.exact_images}/{self.images} images bit-exact, "
+            f"{len(self.layers)} layers, cycles predicted {self.predicted_cycles:,} simulated "
+            f"{self.simulated_cycles:,} ({self.error:.1%})"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {**asdict(self), "passed": self.passed}
+
+
+def choose_points(wanted: Sequence[str], names: Sequence[str], knee: str) -> list[str]:
+    """Names of the points to run: "knee", "all", or names.
+
+    Raises:
+        SpecError: no point of that name.
+    """
+    chosen: list[str] = []
+    for item in wanted:
+        if item == "all":
+            chosen += names
+        elif item == "knee":
+            chosen.append(knee)
+        elif item in names:
+            chosen.append(item)
+        else:
+            raise unknown_name("--verify", "point", item, [*names, "knee", "all"])
+    return list(dict.fromkeys(chosen))
+
+
+#: Operators that move nothing: hardware may keep no output of theirs apart.
+_LAYOUT_ONLY = frozenset({Op.RESHAPE, Op.CONCAT, Op.CONSTANT})
+
+
+def _exact(network: QuantizedNetwork, outputs: dict[str, IntArray], reference: dict[str, IntArray]) -> dict[str, bool]:
+    """By layer, whether every element is equal; a computed layer without an output counts as different."""
+    return {
+        layer.name: layer.name in outputs and np.array_equal(outputs[layer.name], reference[layer.name])
+        for layer in network.workload.layers
+        if layer.name in outputs or layer.op not in _LAYOUT_ONLY
+    }
+
+
+def verify(
+    name: str,
+    design: Design,
+    network: QuantizedNetwork,
+    images: dict[str, IntArray],
+    labels: IntArray | None,
+    folder: Path,
+    *,
+    with_hls: bool = True,
+    reporter: Reporter | None = None,
+) -> Verification:
+    """Run a design on images, in RTL and in HLS.
+
+    Args:
+        network: the integers of the design's workload.
+        images: by workload input, integers ``[n, C, H, W]``.
+        labels: of the images, or None.
+        folder: for the emitted HLS.
+
+    Raises:
+        SpecError: a missing tool, or hardware that the design's network can not run on.
+    """
+    reporter = reporter or Silent()
+    count = len(next(iter(images.values())))
+    with reporter.task(f"{name}: reference", count) as advance:
+        reference: list[dict[str, IntArray]] = []
+        for index in range(count):
+            one = {key: value[index : index + 1] for key, value in images.items()}
+            tensors = {key: torch.from_numpy(value) for key, value in one.items()}
+            reference.append({key: value.numpy() for key, value in run_integer(network, tensors).items()})
+            advance()
+    with reporter.task(f"{name}: RTL, {count} images", None):
+        singles = [{key: value[index : index + 1] for key, value in images.items()} for index in range(count)]
+        reports = rtl_simulate(design, network, singles)
+    if isinstance(reports, Infeasible):
+        raise SpecError(Fault(f"design {name}", str(reports)))
+    assert isinstance(reports, list)
+    logits = network.workload.outputs[0]
+    exact = [_exact(network, report.outputs, expected) for report, expected in zip(reports, reference, strict=True)]
+    right = None
+    if labels is not None:
+        named = [int(report.outputs[logits].reshape(-1).argmax()) for report in reports]
+        right = int(np.sum(np.array(named) == labels))
+    hls_exact, hls_s = None, None
+    if with_hls:
+        with reporter.task(f"{name}: HLS, {count} images", None):
+            started = time.perf_counter()
+            emitted = hls.emit(design, network, folder / name / "hls")
+            found = hls.csim(emitted, images)
+            hls_s = time.perf_counter() - started
+        agreed = []
+        for index, expected in enumerate(reference):
+            one_image = {key: value[index : index + 1] for key, value in found.outputs.items()}
+            same_logits = np.array_equal(found.logits[index], expected[logits].reshape(-1))
+            agreed.append(same_logits and all(_exact(network, one_image, expected).values()))
+        hls_exact = sum(agreed)
+    layers = tuple(
+        LayerCheck(
+            layer.name,
+            layer.predicted_cycles,
+            layer.cycles,
+            sum(item.get(layer.name, False) for item in exact),
+        )
+        for layer in reports[0].layers
+    )
+    return Verification(
+        point=name,
+        images=count,
+        exact_images=sum(all(item.values()) for item in exact),
+        hls_exact_images=hls_exact,
+        right=right,
+        layers=layers,
+        predicted_cycles=reports[0].predicted_cycles,
+        simulated_cycles=reports[0].cycles,
+        compile_s=reports[0].compile_seconds,
+        run_s=sum(report.run_seconds for report in reports),
+        hls_s=hls_s,
+    )
+
+
+def verify_point(point: FrontPoint, dataset: str, folder: RunFolder, images: int, reporter: Reporter) -> Verification:
+    """A point of a front on test images."""
+    network = load_network(folder.networks / point.network)
+    pixels, labels = sample_images(dataset, images)
+    integers = {key: value.numpy() for key, value in quantize_input(network, pixels).items()}
+    return verify(point.name, point.design, network, integers, labels, folder.hardware, reporter=reporter)

@@ -1,0 +1,75 @@
+"""A quick accuracy evaluator and a small recipe, so that explorer tests take seconds."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import torch
+
+from codesign.accuracy.base import ACCURACY, AccuracyContext
+from codesign.networks.deploy import deploy
+from codesign.networks.qat import QatNetwork
+from codesign.plugin import Plugin
+from codesign.recipe import Recipe
+from mappings.network_io import save_network
+from mappings.workload import Workload
+
+NAME = "toy"
+
+
+class ToyEvaluator:
+    """Accuracy grows with the network's size; weights are random."""
+
+    def __init__(self, context: AccuracyContext) -> None:
+        self.context = context
+
+    def measure(self, workload: Workload) -> float:
+        """A figure between 0 and 1 that depends on the network alone."""
+        time.sleep(self.context.options["seconds"])
+        return 1.0 - 1.0 / (1.0 + workload.macs / 2e5)
+
+    def finish(self, workload: Workload) -> dict[str, float]:
+        """Save random weights."""
+        torch.manual_seed(0)
+        network = QatNetwork(workload).eval()
+        save_network(deploy(network), self.context.folder / workload.digest[:16])
+        value = self.measure(workload)
+        return {"held_out": value, "test": value}
+
+
+def register() -> None:
+    """Make the evaluator known, once."""
+    if NAME not in ACCURACY.names():
+        ACCURACY.register(NAME, Plugin("for tests", ToyEvaluator, {"seconds": 0.0}))
+
+
+def recipe(trials: int = 24, batch: int = 8, seconds: float = 0.0) -> Recipe:
+    """A recipe whose designs fit and are quick to run."""
+    register()
+    return Recipe(
+        name="toy",
+        choices=(
+            ("array", ("weight_stationary",)),
+            ("rows", (4, 8)),
+            ("cols", (4, 8)),
+            ("weight_bits", (8,)),
+            ("act_bits", (8,)),
+            ("axi_bits", (32, 64)),
+            ("downsample", ("s1+s2+s3",)),
+            ("s1_depth", (1,)),
+            ("s2_depth", (1,)),
+            ("s3_depth", (1, 2)),
+        ),
+        accuracy=NAME,
+        accuracy_options=(("seconds", seconds),),
+        trials=trials,
+        batch=batch,
+        front_points=4,
+    )
+
+
+def write_recipe(path: Path, trials: int = 24, batch: int = 8, seconds: float = 0.0) -> Path:
+    """The recipe as a file."""
+    path.write_text(recipe(trials, batch, seconds).dump(), encoding="utf-8")
+    return path

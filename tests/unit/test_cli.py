@@ -1,0 +1,227 @@
+"""The command line: formats, exit codes, one clear line for what is wrong, and a quick start."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import codesign
+from codesign.cli.handlers import KINDS
+from codesign.cli.main import main
+from codesign.commands.listing import list_names
+from mappings.errors import SpecError
+
+ROOT = Path(__file__).resolve().parents[2]
+CSL = """
+import torch
+from torch import nn
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Conv2d(3, 8, 3, padding=1, bias=False)
+        self.n = nn.BatchNorm2d(8)
+        self.b = nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=8)
+        self.c = nn.Linear(8, 5)
+    def forward(self, x):
+        x = self.b(torch.relu(self.n(self.a(x))))
+        return self.c(x.mean((2, 3)))
+class Bad(nn.Module):
+    def forward(self, x):
+        return torch.fft.fft(x).real
+"""
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line that a command says before it leaves with 2."""
+    code = main(arguments)
+    said = capsys.readouterr()
+    assert code == 2, said
+    lines = said.err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: "), said.err
+    assert "Traceback" not in said.err
+    return lines[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lists_in_both_formats(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", kind, "--format", "json"]) == 0
+    names = [item["name"] for item in json.loads(capsys.readouterr().out)]
+    assert names == [item.name for item in list_names(kind)] and names
+    assert main(["list", kind]) == 0
+    table = capsys.readouterr().out
+    assert all(name in table for name in names)
+
+
+def test_listing_loads_no_heavy_library() -> None:
+    code = (
+        "import sys, codesign\n"
+        "from codesign.cli.main import main\n"
+        "for kind in ('devices', 'controllers', 'networks', 'accelerators', 'dataflows', 'recipes'):\n"
+        "    assert main(['list', kind, '--format', 'json']) == 0\n"
+        "heavy = [name for name in ('torch', 'optuna', 'mlxtend', 'plotly') if name in sys.modules]\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_public_names_are_there() -> None:
+    for name in codesign.__all__:
+        assert callable(getattr(codesign, name)), name
+    assert set(codesign.__all__) <= set(dir(codesign))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = codesign.nothing
+    commands = {"explore", "cost", "simulate", "emit", "report", "map_network", "list_names"}
+    assert commands <= set(codesign.__all__)
+
+
+def test_cost_of_a_module_of_the_users_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(CSL, encoding="utf-8")
+    arguments = ["cost", f"{file}:Net", "--input", "1,3,16,16", "--accelerator", "eyeriss_like"]
+    assert main([*arguments, "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["accelerator"] == "eyeriss_like"
+    macs = [layer["macs"] for layer in found["layers"] if layer["macs"]]
+    assert macs == [8 * 3 * 9 * 256, 8 * 9 * 256, 8 * 5]
+    assert found["latency_cycles"] == sum(layer["cycles"] for layer in found["layers"]) > 0
+    assert main([*arguments, "-v"]) == 0
+    assert "eyeriss_like" in capsys.readouterr().out
+    assert main([*arguments, "--dataflow", "row_stationary", "--objective", "edp"]) == 0
+    assert "row_stationary" in capsys.readouterr().out
+    assert main(["map", *arguments[1:], "-q", "--format", "json"]) == 0
+    mapped = json.loads(capsys.readouterr().out)
+    assert all(layer["mapping"]["directives"] for layer in mapped["layers"])
+    assert main(["map", *arguments[1:], "-q", "-v"]) == 0
+    assert "Map(" in capsys.readouterr().out
+
+
+def test_modules_that_cannot_be_traced_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(CSL, encoding="utf-8")
+    rest = ("--input", "1,3,16,16", "--accelerator", "eyeriss_like")
+    assert "fft" in fails(capsys, "cost", f"{file}:Bad", *rest)
+    assert "Nett" in fails(capsys, "cost", f"{file}:Nett", *rest)
+    assert "none.py" in fails(capsys, "cost", f"{tmp_path}/none.py:Net", *rest)
+    assert "--input" in fails(capsys, "cost", f"{file}:Net", "--accelerator", "eyeriss_like")
+    assert "--input" in fails(capsys, "cost", f"{file}:Net", "--input", "1,-3", "--accelerator", "eyeriss_like")
+    assert "1,3,16,16" not in fails(capsys, "cost", f"{file}:Net", "--input", "9" * 30, *rest[2:])
+
+
+def test_wrong_names_get_the_nearest_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 'did you mean "zynq7020"' in fails(capsys, "explore", "--device", "zyng7020")
+    assert 'did you mean "nsga2"' in fails(capsys, "explore", "--controller", "nsga")
+    assert 'did you mean "default"' in fails(capsys, "explore", "--recipe", "defalt")
+    assert 'did you mean "eyeriss_like"' in fails(capsys, "cost", "resnet18", "--accelerator", "eyeris_like")
+    assert 'did you mean "resnet18"' in fails(capsys, "cost", "resnet81", "--accelerator", "eyeriss_like")
+    assert 'did you mean "devices"' in fails(capsys, "list", "device")
+    assert 'did you mean "explore"' in fails(capsys, "explor")
+    assert "--accelerator: is missing" in fails(capsys, "cost", "resnet18")
+    assert "target: is missing" in fails(capsys, "cost")
+    assert "--trials" in fails(capsys, "explore", "--trials", "many")
+    assert "trials: is 0" in fails(capsys, "explore", "--trials", "0")
+    assert "--images" in fails(capsys, "explore", "--images", "0")
+    assert "--jobs" in fails(capsys, "explore", "--jobs", "-1")
+
+
+def test_hostile_files_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def file(name: str, text: str) -> str:
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    nested = file("nested.yaml", "[" * 10**6)
+    for command in (["cost", nested], ["simulate", nested], ["explore", "--recipe", nested]):
+        assert "nested deeper" in fails(capsys, *command)
+    assert 'duplicate key "seed"' in fails(capsys, "explore", "--recipe", file("twice.yaml", "seed: 1\nseed: 2\n"))
+    assert "cannot be read" in fails(capsys, "cost", str(tmp_path / "none.yaml"))
+    assert '"design" is missing' in fails(capsys, "cost", file("empty.yaml", "name: a\n"))
+    assert "letters, digits" in fails(capsys, "cost", file("path.yaml", "name: a\nnetwork: ../../x\ndesign: {}\n"))
+    text = (ROOT / "accel_models" / "library" / "eyeriss_like.yaml").read_text(encoding="utf-8")
+    negative = file("negative.yaml", text.replace("capacity_bytes: ", "capacity_bytes: -", 1))
+    assert "capacity_bytes" in fails(capsys, "cost", "resnet20", "--accelerator", negative)
+
+
+def test_unwritable_and_foreign_folders_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    assert "is a file" in fails(capsys, "explore", "--out", str(tmp_path / "file"))
+    assert "cannot be written" in fails(capsys, "explore", "--out", "/proc/none/run")
+    assert "holds no run" in fails(capsys, "explore", "--resume", str(tmp_path))
+    assert "holds no finished run" in fails(capsys, "report", str(tmp_path))
+    assert "--resume" in fails(capsys, "explore", "--resume", str(tmp_path), "--out", "x")
+
+
+def test_a_missing_simulator_is_told_before_the_search(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CODESIGN_VERILATOR_ROOT", str(tmp_path))
+    out = tmp_path / "run"
+    assert "verilator" in fails(capsys, "explore", "--out", str(out))
+    assert not out.exists()
+    monkeypatch.delenv("CODESIGN_VERILATOR_ROOT")
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert "no-such-compiler" in fails(capsys, "explore", "--out", str(out))
+    assert not out.exists()
+
+
+def test_maestro_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mapping = tmp_path / "a.m"
+    mapping.write_text(
+        "Network a { Layer c { Type: CONV Dimensions { K: 4, C: 4, R: 3, S: 3, Y: 8, X: 8 } "
+        "Dataflow { SpatialMap(1,1) K; TemporalMap(1,1) C; TemporalMap(3,3) R; TemporalMap(3,3) S; "
+        "TemporalMap(3,1) Y; TemporalMap(3,1) X; } } }",
+        encoding="utf-8",
+    )
+    hardware = tmp_path / "h.hw"
+    hardware.write_text(
+        "num_pes: 4\nl1_size_cstr: 100\nl2_size_cstr: 3000\nnoc_bw_cstr: 1000\noffchip_bw_cstr: 50\n", encoding="utf-8"
+    )
+    out = tmp_path / "out.csv"
+    arguments = ["cost", "--maestro", str(mapping), "--hw", str(hardware), "--csv", str(out)]
+    assert main(arguments) == 0, capsys.readouterr().err
+    assert len(out.read_text(encoding="utf-8").splitlines()) == 2
+    assert "MAESTRO" in capsys.readouterr().out
+    assert main([*arguments, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["runtime_cycles"] > 0
+    assert "--hw: is missing" in fails(capsys, "cost", "--maestro", str(mapping))
+    assert "takes no other target" in fails(capsys, "cost", "resnet18", "--maestro", str(mapping))
+    assert "none.m" in fails(capsys, "cost", "--maestro", str(tmp_path / "none.m"), "--hw", str(hardware))
+
+
+def test_debug_shows_where(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explore", "--device", "none", "--debug"]) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_defects_of_ours_are_one_line_too(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> int:
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr("codesign.cli.handlers.run", broken)
+    assert main(["list", "devices"]) == 1
+    assert capsys.readouterr().err == "internal error: ZeroDivisionError: oh (--debug shows where)\n"
+
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("codesign.cli.handlers.run", interrupted)
+    assert main(["list", "devices"]) == 130
+    assert capsys.readouterr().err.startswith("interrupted")
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    command = f"{sys.executable} -m codesign list devices --format json | head -c 1"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ}
+    )
+    assert done.stdout == "[" and done.stderr == ""
+
+
+def test_unknown_kind_by_function() -> None:
+    with pytest.raises(SpecError, match='did you mean "devices"'):
+        list_names("devicez")
