@@ -102,11 +102,10 @@ def main() -> int:
         busy = measure(template, convolution(options.channels, options.size))
         share = busy.utilization
         figures.append(Figure(f"{array}: PEs busy", share, f"{TARGET:.0%} or more", share >= TARGET))
-        figures.append(
-            Figure(f"{array}: bit-exact in the predicted cycles", busy.cycles, "", busy.exact and busy.correct)
-        )
-        for name in ("fill_and_drain", "before_first", "between", "after_last"):
-            figures.append(Figure(f"{array}: other cycles, {name.replace('_', ' ')}", getattr(busy, name)))
+        sound = busy.exact and busy.correct
+        figures.append(Figure(f"{array}: cycles; bit-exact, as predicted", busy.cycles, "both", sound))
+        others = ("fill_and_drain", "before_first", "between", "after_last")
+        figures += [Figure(f"{array}: other cycles, {name.replace('_', ' ')}", getattr(busy, name)) for name in others]
     layer = f"{options.channels} channels, {options.size} x {options.size}"
     return show(f"3x3 convolution, {layer}, on {options.rows} x {options.cols} PEs", figures, options.json)
 
