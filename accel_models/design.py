@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from accel_models.accelerator import Accelerator
+from accel_models.budget import broken_budget, broken_power, resources, silicon_um2
 from accel_models.evaluate import evaluate
 from accel_models.nest import LOOP_OPS
 from accel_models.report import CostReport, Infeasible, LayerCost
-from accel_models.resources import area_um2, estimate, fits
 from mappings.errors import Fault, SpecError, nearest
 from mappings.mapping import Mapping
 from mappings.reader import Reader
@@ -114,7 +114,7 @@ def cost(design: Design) -> CostReport | Infeasible:
     """Cost of a whole design, or the first bound that it breaks.
 
     Layers run one after another. Operators that only change layout or addresses (concatenation, reshape, constants)
-    move nothing and are not in the report. Where the accelerator names a device and a template, its budget binds.
+    move nothing and are not in the report. Where the accelerator names a device, its budget binds.
 
     Raises:
         SpecError: a layer of the array has no mapping, a mapping is not one of its layer, an unknown device.
@@ -128,10 +128,9 @@ def cost(design: Design) -> CostReport | Infeasible:
     if missing:
         raise SpecError(missing)
     accelerator = design.accelerator
-    template = accelerator.template
-    if template is not None and accelerator.device:
-        for broken in fits(template, accelerator.device):
-            return broken
+    broken = broken_budget(accelerator)
+    if broken is not None:
+        return broken
     layers: list[LayerCost] = []
     seen: dict[tuple[str, str], LayerCost] = {}
     for layer in design.workload.layers:
@@ -147,14 +146,14 @@ def cost(design: Design) -> CostReport | Infeasible:
     cycles = sum(layer.cycles for layer in layers)
     energies = [layer.total_energy_pj for layer in layers]
     known = [energy for energy in energies if energy is not None]
-    area = None
-    if template is not None and accelerator.tech is not None:
-        area = area_um2(template, accelerator.tech)
+    broken = broken_power(accelerator, tuple(layers))
+    if broken is not None:
+        return broken
     return CostReport(
         layers=tuple(layers),
         latency_cycles=cycles,
         latency_ms=cycles / accelerator.clock_hz * 1e3,
         energy_pj=sum(known) if len(known) == len(energies) else None,
-        area_um2=area,
-        resources=None if template is None else estimate(template).as_pairs(),
+        area_um2=silicon_um2(accelerator),
+        resources=resources(accelerator),
     )

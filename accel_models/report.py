@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
+
+from mappings.reader import Reader, whole
+
+MAX_FIGURE = 2**70
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,20 @@ class Infeasible:
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: Any, where: str = "infeasible") -> Infeasible:
+        """The reverse of :meth:`to_dict`.
+
+        Raises:
+            SpecError: malformed; all faults at once.
+        """
+        reader = Reader(value, where, [item.name for item in fields(cls)])
+        texts = {key: reader.text(key) for key in ("resource", "unit", "remedy")}
+        figures = {key: reader.number(key, 0, sys.float_info.max) for key in ("demand", "bound")}
+        spot = reader.text("where", "")
+        reader.done()
+        return cls(**texts, **figures, where=spot)
 
 
 @dataclass(frozen=True)
@@ -98,6 +118,43 @@ class LayerCost:
             "port_cycles": [list(item) for item in self.port_cycles],
         }
 
+    @classmethod
+    def from_dict(cls, value: Any, where: str = "layer cost") -> LayerCost:
+        """The reverse of :meth:`to_dict`; what follows from other figures (totals, the bound) is not read.
+
+        Raises:
+            SpecError: malformed; all faults at once.
+        """
+        derived = ("bound_by", "total_energy_pj")
+        reader = Reader(value, where, [*(item.name for item in fields(cls)), *derived])
+
+        def energy(given: Any) -> tuple[tuple[str, float], ...]:
+            part = Reader(given, f"{where}.energy_pj", [str(key) for key in given])
+            pairs = tuple((str(key), part.number(key, 0, sys.float_info.max)) for key in given)
+            part.done()
+            return pairs
+
+        def row(names: int) -> Callable[[Any, str], tuple[Any, ...]]:
+            def check(given: Any, _spot: str) -> tuple[Any, ...]:
+                if len(given) != names + 1 or not all(isinstance(name, str) for name in given[:names]):
+                    raise ValueError
+                return (*given[:names], whole(given[names], 0, MAX_FIGURE))
+
+            return check
+
+        figures = {key: reader.integer(key, 0, MAX_FIGURE) for key in ("macs", "cycles", "compute_cycles")}
+        data = {
+            "name": reader.text("name"),
+            **figures,
+            "utilisation": reader.number("utilisation", 0, 1),
+            "energy_pj": reader.take("energy_pj", energy, "pJ by component, or null", None),
+            "traffic_bytes": reader.items("traffic_bytes", row(3), "[level, tensor, way, bytes]"),
+            "peak_bytes": reader.items("peak_bytes", row(2), "[level, tensor, bytes]", ()),
+            "port_cycles": reader.items("port_cycles", row(2), "[level, way, cycles]", ()),
+        }
+        reader.done()
+        return cls(**data)
+
 
 @dataclass(frozen=True)
 class CostReport:
@@ -138,3 +195,30 @@ class CostReport:
             "resources": None if self.resources is None else dict(self.resources),
             "layers": [layer.to_dict() for layer in self.layers],
         }
+
+    @classmethod
+    def from_dict(cls, value: Any, where: str = "report") -> CostReport:
+        """The reverse of :meth:`to_dict`.
+
+        Raises:
+            SpecError: malformed; all faults at once.
+        """
+        reader = Reader(value, where, [item.name for item in fields(cls)])
+
+        def counts(given: Any) -> tuple[tuple[str, int], ...]:
+            part = Reader(given, f"{where}.resources", [str(key) for key in given])
+            pairs = tuple((str(key), part.integer(key, 0, MAX_FIGURE)) for key in given)
+            part.done()
+            return pairs
+
+        most = sys.float_info.max
+        data = {
+            "layers": reader.items("layers", LayerCost.from_dict, "layers' costs"),
+            "latency_cycles": reader.integer("latency_cycles", 0, MAX_FIGURE),
+            "latency_ms": reader.number("latency_ms", 0, most),
+            "energy_pj": reader.number("energy_pj", 0, most, None),
+            "area_um2": reader.number("area_um2", 0, most, None),
+            "resources": reader.take("resources", counts, "counts by name, or null", None),
+        }
+        reader.done()
+        return cls(**data)

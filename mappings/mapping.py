@@ -9,6 +9,7 @@ from typing import Any
 from mappings.directives import Cluster, Directive, Map, SpatialMap, TemporalMap, split_levels
 from mappings.errors import Fault, SpecError
 from mappings.layer import DIMS
+from mappings.reader import Reader
 from mappings.yamlio import digest
 
 _DIRECTIVE = re.compile(
@@ -74,19 +75,22 @@ class Mapping:
         """The reverse of :meth:`to_dict`.
 
         Raises:
-            SpecError: malformed.
+            SpecError: malformed; all faults at once.
         """
-        if not isinstance(value, dict) or "directives" not in value or set(value) - {"directives", "bypass"}:
-            raise SpecError(Fault(where, "is not a mapping", "a mapping with directives and, if any, bypass"))
-        if not isinstance(value["directives"], list):
-            raise SpecError(Fault(f"{where}.directives", "is not a list", "a list of directives as text"))
-        directives = tuple(
-            parse_directive(str(text), f"{where}.directives[{index}]") for index, text in enumerate(value["directives"])
+        reader = Reader(value, where, ("directives", "bypass"))
+
+        def pair(given: Any, _spot: str) -> tuple[str, str]:
+            level, tensor = given
+            if not isinstance(level, str) or not isinstance(tensor, str):
+                raise ValueError
+            return level, tensor
+
+        directives = reader.items(
+            "directives", lambda text, spot: parse_directive(str(text), spot), "directives as text"
         )
-        bypass = value.get("bypass", [])
-        if not isinstance(bypass, list) or any(not isinstance(p, list) or len(p) != 2 for p in bypass):
-            raise SpecError(Fault(f"{where}.bypass", f"is {bypass!r}", "a list of [memory level, tensor]"))
-        return cls(directives, tuple((str(level), str(tensor)) for level, tensor in bypass))
+        bypass = reader.items("bypass", pair, "[memory level, tensor]", ())
+        reader.done()
+        return cls(directives, bypass)
 
     @property
     def digest(self) -> str:
