@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,35 +14,8 @@ from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 
+from codesign.trace.decompose import DECOMPOSITIONS
 from mappings.errors import Fault, SpecError
-
-
-def _attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-) -> Tensor:
-    """Scaled dot-product attention as its two matmuls and a softmax, so that each has a value of its own."""
-    if enable_gqa:
-        groups = query.shape[-3] // key.shape[-3]
-        key, value = key.repeat_interleave(groups, -3), value.repeat_interleave(groups, -3)
-    factor = 1.0 / math.sqrt(query.shape[-1]) if scale is None else scale
-    scores = torch.matmul(query, key.transpose(-2, -1)) * factor
-    if is_causal:
-        attn_mask = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool, device=query.device).tril()
-    if attn_mask is not None:
-        if attn_mask.dtype == torch.bool:
-            attn_mask = torch.zeros(attn_mask.shape).masked_fill(attn_mask.logical_not(), float("-inf"))
-        scores = scores + attn_mask
-    return torch.matmul(torch.softmax(scores, -1), value)
-
-
-_DECOMPOSE = {torch.ops.aten.scaled_dot_product_attention.default: _attention}
 
 
 @dataclass(frozen=True)
@@ -125,7 +97,9 @@ def capture(module: nn.Module, inputs: tuple[Tensor, ...]) -> Captured:
         _run_once(module, inputs, where)
         try:
             program: ExportedProgram = torch.export.export(module, inputs, strict=False)
-            program = program.run_decompositions(_DECOMPOSE)
+            program = program.run_decompositions(DECOMPOSITIONS)
+        except SpecError:
+            raise
         except Exception as error:
             text = str(error)
             if "data-dependent" in text.lower() or "DataDependent" in type(error).__name__:

@@ -128,6 +128,16 @@ def table_function(builder: Builder, x: View, *arguments: Any, **options: Any) -
     return _activation(builder, x, name, lambda value: target(value, *arguments, **options))
 
 
+@lowers("prelu")
+def prelu(builder: Builder, x: View, weight: Value) -> View:
+    """PReLU with one slope for all channels: a table."""
+    slope = _number(weight)
+    if slope is None:
+        raise builder.fail("with a slope for each channel", "one slope: num_parameters=1")
+    x = builder.placed(builder.unscaled(builder.flushed(x)))
+    return builder.unary(x, "prelu", lambda value: torch.where(value > 0, value, slope * value))
+
+
 for _name in TABLE_FUNCTIONS:
     TABLE[_name] = table_function
 

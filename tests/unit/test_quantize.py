@@ -115,3 +115,35 @@ def test_wrong_inputs_are_refused() -> None:
         run_integer(network, torch.full((2, 1, 4, 4), 128))
     with pytest.raises(SpecError, match="not finite"):
         quantize(model, x / 0)
+
+
+class TwoInputs(nn.Module):
+    """An image and a vector in, two results out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.image = nn.Conv2d(1, 4, 3)
+        self.vector = nn.Linear(6, 4)
+
+    def forward(self, image: Tensor, vector: Tensor) -> tuple[Tensor, Tensor]:
+        a = torch.relu(self.image(image)).amax((2, 3))
+        b = torch.tanh(self.vector(vector))
+        return a + b, a * b
+
+
+def test_two_inputs_and_two_results() -> None:
+    torch.manual_seed(0)
+    model = TwoInputs()
+    image, vector = torch.randn(40, 1, 5, 5), torch.randn(40, 6)
+    network = quantize(model, [image, vector])
+    assert [(t.name, t.C, t.H, t.W) for t in network.workload.inputs] == [("image", 1, 5, 5), ("vector", 6, 1, 1)]
+    assert set(network.workload.outputs) == {"add", "mul"}
+    outputs = run_integer(network, quantize_input(network, {"image": image, "vector": vector}))
+    with torch.no_grad():
+        results = model.eval()(image, vector)
+    for name, real in zip(("add", "mul"), results, strict=True):
+        assert signal_to_noise_db(real, outputs[name].reshape(real.shape), network.layers[name].scale) > 28
+    with pytest.raises(SpecError, match="missing"):
+        quantize_input(network, {"image": image})
+    with pytest.raises(SpecError, match="not as many"):
+        quantize(model, [image, vector[:3]])

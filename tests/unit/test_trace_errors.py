@@ -44,6 +44,13 @@ class Ragged(nn.Module):
         return nn.functional.adaptive_avg_pool2d(x, 3)
 
 
+class Trace(nn.Module):
+    """An einsum that is no matrix product."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.einsum("bii->b", x)
+
+
 class Recurrent(nn.Module):
     """An LSTM."""
 
@@ -83,6 +90,7 @@ def test_forward_that_fails() -> None:
 
 def test_unequal_windows_and_recurrence() -> None:
     assert "from 8 x 8 to 3 x 3 has windows of different sizes" in message(Ragged(), 1, 4, 8, 8)
+    assert "einsum bii->b: can not be lowered (allowed: two operands" in message(Trace(), 1, 3, 3)
     assert "can not lower aten.lstm.input" in message(Recurrent(), 2, 1, 8)
 
 

@@ -111,6 +111,19 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str]] = {
     "gelu": (nn.GELU, TOKENS, "act"),
     "tables": (lambda: nn.Sequential(nn.Hardswish(), nn.SiLU(), nn.Sigmoid(), nn.Tanh()), IMAGE, "act act act act"),
     "leaky": (lambda: nn.LeakyReLU(0.1), IMAGE, "act"),
+    "one slope": (nn.PReLU, IMAGE, "act"),
+    "einsum": (
+        lambda: Apply(lambda x, q: torch.einsum("bqd,bkd->bqk", q(x), x).softmax(-1), nn.Linear(8, 8)),
+        TOKENS,
+        "linear matmul softmax",
+    ),
+    "einsum heads": (
+        lambda: Apply(
+            lambda x, q: torch.einsum("bqhd,bkhd->bhqk", q(x).view(1, 6, 2, 4), x.view(1, 6, 2, 4)), nn.Linear(8, 8)
+        ),
+        TOKENS,
+        "linear matmul",
+    ),
     "add": (lambda: Apply(lambda x, c: torch.relu(x + 0.5 * c(x)), nn.Conv2d(8, 8, 1)), IMAGE, "conv add"),
     "subtract": (lambda: Apply(lambda x, c: x - c(x), nn.Conv2d(8, 8, 1)), IMAGE, "conv act add"),
     "gate": (lambda: Apply(lambda x: x * torch.sigmoid(x.mean((2, 3), keepdim=True))), IMAGE, "avgpool act mul"),
