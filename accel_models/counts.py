@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from accel_models import formulas
 from accel_models.nest import Nest, relevance, tensors_of, windows_of
@@ -34,16 +35,17 @@ class Counts:
     units: tuple[int, ...]
 
 
-def profiles_of(nest: Nest) -> list[list[int]]:
+@lru_cache(maxsize=4096)
+def _profile(extent: int, chain: tuple[int, ...], levels: int) -> tuple[int, ...]:
+    """``formulas.profile`` of one dim; the same few chains come again and again."""
+    row = [0] * formulas.profile_length(levels)
+    formulas.profile(extent, chain, levels, row, [0] * (3 * levels + 1))
+    return tuple(row)
+
+
+def profiles_of(nest: Nest) -> list[tuple[int, ...]]:
     """``formulas.profile`` of each dim."""
-    levels = nest.levels
-    work = [0] * (3 * levels + 1)
-    out = []
-    for extent, chain in zip(nest.bounds, nest.chains, strict=True):
-        row = [0] * formulas.profile_length(levels)
-        formulas.profile(extent, chain, levels, row, work)
-        out.append(row)
-    return out
+    return [_profile(extent, chain, nest.levels) for extent, chain in zip(nest.bounds, nest.chains, strict=True)]
 
 
 def count(nest: Nest) -> Counts:
@@ -78,7 +80,7 @@ def count(nest: Nest) -> Counts:
 
 def _fill(
     nest: Nest,
-    profiles: list[list[int]],
+    profiles: list[tuple[int, ...]],
     reads: list[list[int]],
     writes: list[list[int]],
     arrivals: list[list[int]],

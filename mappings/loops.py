@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from mappings.layer import COUPLING, DIMS, MAC_OPS, WINDOW_OPS, Layer, Op
 
 #: The operators that the array runs as a loop nest; the others only change the layout or the addresses.
@@ -18,6 +20,7 @@ def tensors_of(op: Op) -> tuple[int, int, int]:
     return (1, int(op in _TWO_OPERANDS), 1)
 
 
+@lru_cache(maxsize=len(Op))
 def relevance(op: Op) -> tuple[tuple[int, ...], ...]:
     """For each of I, W, O, 1 for each dim that indexes it."""
     weights = COUPLING["W"]
