@@ -9,9 +9,9 @@ Cycles
     ``compute``: one step a cycle. A port moves the bits of a level at its bandwidth, spread over the memories of that
     level that have work. The tiles of memory ``m`` come and go in *events*, each of which begins with the latency of
     the level it comes from. From the innermost memory outwards, ``single``: ``T = T_inside + fill + drain``;
-    ``double``: ``T = max(T_inside, fill, drain)`` and, once, the first fill and the last drain; ``stream``:
-    ``T = max(T_inside, fill, drain)`` and the latency once. Last, no level's ports are busy for longer than the whole:
-    ``T = max(T, read port, write port)`` of every level.
+    ``double``: a pipeline of the tiles, whose first fill and last drain overlap with nothing (:func:`overlapped`);
+    ``stream``: ``T = max(T_inside, fill, drain)`` and the latency once. Last, no level's ports are busy for longer than
+    the whole: ``T = max(T, read port, write port)`` of every level.
 """
 
 from __future__ import annotations
@@ -123,6 +123,27 @@ def events(x: int, m: int, bounds: Any, chains: Any, orders: Any, relevant: Any,
     return total
 
 
+def overlapped(mode: int, inside: Any, fill: Any, drain: Any, fills: Any, drains: Any, pause: Any) -> Any:
+    """Cycles of the work inside a memory together with its tiles' coming and going.
+
+    Args:
+        mode: ``SINGLE``, ``DOUBLE`` or ``STREAM``.
+        inside: cycles of the work.
+        fill, drain: cycles in which all its tiles come, go, latency excluded.
+        fills, drains: how many tiles that is; 0 where nothing comes or goes.
+        pause: latency of one fill.
+    """
+    if mode == SINGLE:
+        return inside + fill + drain + fills * pause
+    if mode == STREAM:
+        return max(inside, fill, drain) + pause
+    first = fill / max(fills, 1.0) + pause
+    last = drain / max(drains, 1.0)
+    later_fills = (max(fills, 1.0) - 1.0) * first + inside / max(fills, 1.0)
+    later_drains = (max(drains, 1.0) - 1.0) * last + inside / max(drains, 1.0)
+    return first + last + max(inside, later_fills, later_drains)
+
+
 def latency(
     levels: int,
     compute: Any,
@@ -198,16 +219,7 @@ def latency(
             fill = max(fill, own_down / (write_rate[m] * units[m]))
         if read_rate[m] > 0:
             drain = max(drain, own_up / (read_rate[m] * units[m]))
-        if buffering[m] == SINGLE:
-            total += fill + drain + fills * pause
-        elif buffering[m] == DOUBLE:
-            total = max(total, fill + fills * pause, drain)
-            if fills > 0:
-                total += fill / fills + pause
-            if drains > 0:
-                total += drain / drains
-        else:
-            total = max(total, fill, drain) + pause
+        total = overlapped(buffering[m], total, fill, drain, fills, drains, pause)
     for m in range(levels):
         total = max(total, port_cycles[m][0], port_cycles[m][1])
     return total

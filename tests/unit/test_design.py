@@ -7,6 +7,7 @@ import pytest
 
 from accel_models.accelerator import Accelerator, Buffering, MemoryKind, MemoryLevel
 from accel_models.accelerators import ACCELERATORS, accelerator
+from accel_models.charges import DOUBLE, overlapped
 from accel_models.design import Design, cost
 from accel_models.evaluate import evaluate
 from accel_models.report import CostReport, Infeasible, LayerCost
@@ -64,14 +65,14 @@ def test_a_layer_by_hand() -> None:
         ("RF", "O", "write"): 8,
     }
     # DRAM in: 10 bytes at 2 a cycle, before; out: 4 bytes, after; between them one step.
-    assert found.cycles == 5 + 2 + 5
+    assert found.cycles == 5 + 1 + 2
     assert found.bound_by == "DRAM read"
     assert dict(found.energy_pj or ()) == {
         "MAC": 8.0,
         "DRAM": 1400.0,
         "BUF": 14 * 2.0 + 14 * 3.0,
         "RF": 48 * 0.5,
-        "leakage": 12.0,  # 1 mW for 12 ns
+        "leakage": 8.0,  # 1 mW for 8 ns
     }
 
 
@@ -92,6 +93,14 @@ def test_what_is_not_modelled_is_absent() -> None:
     assert layer_cost(FC, mapping(*TEXT), blind).energy_pj is None
     silent = replace(TINY, levels=(TINY.levels[0], replace(TINY.levels[1], leakage_mw=None), TINY.levels[2]))
     assert "leakage" not in dict(layer_cost(FC, mapping(*TEXT), silent).energy_pj or ())
+
+
+def test_double_buffers_are_a_pipeline_of_tiles() -> None:
+    pipeline = lambda *values: overlapped(DOUBLE, *values)  # noqa: E731
+    assert pipeline(10.0, 4.0, 2.0, 1.0, 1.0, 3.0) == 3 + 4 + 10 + 2  # one tile: nothing overlaps
+    assert pipeline(40.0, 20.0, 4.0, 4.0, 4.0, 0.0) == 5 + 40 + 1  # bound by the work
+    assert pipeline(8.0, 40.0, 4.0, 4.0, 4.0, 0.0) == 40 + 2 + 1  # bound by the fills: work and drain of the last tile
+    assert pipeline(8.0, 4.0, 40.0, 4.0, 4.0, 0.0) == 1 + 2 + 40  # bound by the drains
 
 
 def test_single_buffer_takes_turns_and_stream_does_not() -> None:
