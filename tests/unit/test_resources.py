@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from accel_models.devices import device
-from accel_models.resources import Memory, area_um2, estimate, fits
+from accel_models.resources import Memory, area_um2, estimate, fits, memories
 from accel_models.technology import technology
 from accel_models.template import ArrayKind, Template
 
@@ -33,11 +33,24 @@ def test_a_shallow_memory_is_made_of_look_up_tables() -> None:
     assert Memory("m", 72, 64).lutram == 96 and Memory("m", 72, 65).lutram == 0
 
 
+def test_memories_of_the_default_template() -> None:
+    """Blocks as synthesis gives them for these words (30 for 128 x 4096, 15 for each half of the sums)."""
+    blocks = {memory.name: memory.bram18 for memory in memories(Template())}
+    assert blocks == {
+        "input buffer": 30,
+        "weight buffer": 30,
+        "accumulator memory": 30,
+        "output and residual buffers": 16,
+        "parameters": 8,
+    }
+
+
 def test_one_dsp_a_pe_from_eight_bits() -> None:
     parts = {part.name: part for part in estimate(Template(rows=8, cols=16)).parts}
-    assert parts["PE array"].dsp == 128
+    assert parts["PE array"].dsp == 128 + 1
+    assert parts["post-processing"].dsp == 4 * 6
     narrow = {part.name: part for part in estimate(Template(rows=8, cols=16, act_bits=4, weight_bits=4)).parts}
-    assert narrow["PE array"].dsp == 0 and narrow["PE array"].lut > 0
+    assert narrow["PE array"].dsp == 1 and narrow["PE array"].lut > 0
 
 
 @pytest.mark.parametrize("array", list(ArrayKind))
