@@ -76,7 +76,7 @@ _ARRAYS: dict[ArrayKind, Callable[[Template], tuple[float, float]]] = {
 #: Multipliers of the address walker in front of an array.
 _WALKER_DSP = {kind: 3 if kind is ArrayKind.ROW_STATIONARY else 1 for kind in ArrayKind}
 #: Of a 4 x 4 bit product and its addition, made of look-up tables.
-PRODUCT_LUT, PRODUCT_FF = 40, 8
+PRODUCT_LUT = 40
 
 
 def array_part(template: Template) -> Part:
@@ -87,7 +87,7 @@ def array_part(template: Template) -> Part:
     if product_in_dsp(template):
         dsp += pes
     else:
-        lut, ff = lut + pes * PRODUCT_LUT, ff + pes * PRODUCT_FF
+        lut += pes * PRODUCT_LUT
     return Part("PE array", dsp=dsp, lut=round(lut), ff=round(ff))
 
 
