@@ -1,0 +1,34 @@
+"""The Eyeriss chip's latencies and DRAM accesses, every layer, with mappings found by search."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from benchmarks.eyeriss import NETWORKS, figures, measured, predict
+from tests.reference import reference
+
+
+def test_latency_and_dram_of_the_chip() -> None:
+    folder = reference("eyeriss")
+    found = {figure.name: figure for figure in figures(folder)}
+    assert all(figure.met is not False for figure in found.values())
+    assert float(found["AlexNet: mean absolute error of processing latency (%)"].value) < 5
+    assert float(found["VGG-16: mean absolute error of processing latency (%)"].value) < 5
+
+
+def test_published_configuration_of_the_first_layer_is_found() -> None:
+    network = NETWORKS["AlexNet"]
+    first = predict(network, measured(reference("eyeriss") / network.file))["CONV1"]
+    assert vars(first.mapping) == {"n": 1, "m": 96, "e": 7, "p": 16, "q": 1, "r": 1, "t": 2}
+    assert first.active_pes == 154
+
+
+def test_another_chip_is_missed(tmp_path: Path) -> None:
+    for network in NETWORKS.values():
+        shutil.copy(reference("eyeriss", network.file), tmp_path / network.file)
+    table = tmp_path / "alexnet_batch4.csv"
+    table.chmod(0o600)
+    table.write_text(table.read_text().replace("16.5", "33.0").replace("39.2", "78.4"))
+    missed = [figure.name for figure in figures(tmp_path) if figure.met is False]
+    assert missed == ["AlexNet: mean absolute error of processing latency (%)"]
