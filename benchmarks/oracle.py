@@ -1,5 +1,7 @@
 """The engine against the oracle: every count of random layers, mappings and hardware, to the last element.
 
+    python benchmarks/oracle.py [--cases N] [--seed S] [--json]
+
 Compared: reads and writes of every tensor at every level, steps of work, peak occupancy of every memory, stall-free
 cycles; and, by the oracle alone, that every output was summed completely and that no fan-out was exceeded.
 """
@@ -11,6 +13,9 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
 from accel_models.counts import count
 from accel_models.lower import lower

@@ -1,5 +1,7 @@
 """Compute cycles of the systolic dataflows against SCALE-Sim's, row by row.
 
+    python benchmarks/systolic.py [--data FILE] [--json]
+
 Groups of a convolution run one after another, each as a matrix product of its own.
 """
 
@@ -10,6 +12,8 @@ import csv
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
 from accel_models.systolic import systolic_cycles
 from benchmarks.common import Figure, reference_dir, show
