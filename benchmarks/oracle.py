@@ -26,6 +26,8 @@ from benchmarks.oracle_cases import Case, random_case
 from mappings.dataflow import DATAFLOWS
 from mappings.loops import LOOP_OPS, bounds_of
 
+#: Cases from which on every operator and dataflow must have come up.
+ENOUGH = 300
 FIELDS = ("reads", "writes", "peaks", "steps", "work", "sums", "fan-out")
 
 
@@ -96,6 +98,13 @@ def compare(cases: int, seed: int) -> Tally:
     return tally
 
 
+def _coverage(name: str, found: int, of: int, cases: int) -> Figure:
+    """A few cases need not meet every kind."""
+    return (
+        Figure(name, found, f"{of}", found == of) if cases >= ENOUGH else Figure(name, found, f"{of} in a longer run")
+    )
+
+
 def figures(tally: Tally, wanted: int) -> list[Figure]:
     """What the command prints."""
     operators, dataflows = len(LOOP_OPS), len(DATAFLOWS.names()) + 1
@@ -103,13 +112,8 @@ def figures(tally: Tally, wanted: int) -> list[Figure]:
         Figure("cases", tally.cases, f">= {wanted:,}", tally.cases >= wanted),
         Figure("figures compared", tally.figures),
         Figure("cases with ragged tiles", tally.ragged, "some", tally.ragged > 0),
-        Figure("operators", len(tally.operators), f"{operators}", len(tally.operators) == operators),
-        Figure(
-            "dataflows, random directives among them",
-            len(tally.dataflows),
-            f"{dataflows}",
-            len(tally.dataflows) == dataflows,
-        ),
+        _coverage("operators", len(tally.operators), operators, wanted),
+        _coverage("dataflows, random directives among them", len(tally.dataflows), dataflows, wanted),
         *(Figure(f"cases that differ in {name}", tally.wrong[name], "0", tally.wrong[name] == 0) for name in FIELDS),
         Figure("cases a second", tally.cases / tally.seconds),
     ]
