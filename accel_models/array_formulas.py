@@ -55,6 +55,11 @@ def taps_inside(outputs: int, taps: int, stride: int, dilation: int, pad: int, s
     return count
 
 
+def tree_fill_cycles(rows: int) -> int:
+    """Adder trees: cycles before the first pixel enters and after the last one has."""
+    return max(SETUP_CYCLES, rows + 1) + 3 + tree_stages(rows)
+
+
 def tree_cycles(rows: int, cols: int, k: int, c: int, pixels: int, taps: int) -> int:
     """Adder trees (loop tile; channel parallel takes one cycle more).
 
@@ -63,7 +68,13 @@ def tree_cycles(rows: int, cols: int, k: int, c: int, pixels: int, taps: int) ->
     """
     passes = ceil_div(k, cols) * ceil_div(c, rows) * taps
     idle_tail = max(rows - pixels, 0)
-    return max(SETUP_CYCLES, rows + 1) + passes * max(pixels, rows) - idle_tail + 3 + tree_stages(rows)
+    return tree_fill_cycles(rows) + passes * max(pixels, rows) - idle_tail
+
+
+def output_stationary_fill_cycles(rows: int, pixels: int) -> int:
+    """Output stationary: cycles before the first product and after the last."""
+    last_pixels = pixels - (ceil_div(pixels, rows) - 1) * rows
+    return SETUP_CYCLES + rows + last_pixels + OUTPUT_STATIONARY_STAGES
 
 
 def output_stationary_cycles(rows: int, cols: int, k: int, c: int, pixels: int, taps: int) -> int:
@@ -76,9 +87,8 @@ def output_stationary_cycles(rows: int, cols: int, k: int, c: int, pixels: int, 
     last_channels = c - (ceil_div(c, lanes) - 1) * lanes
     last_tap = max(rows, last_channels)
     reduction = taps * ((ceil_div(c, lanes) - 1) * lanes + last_tap)
-    last_pixels = pixels - (groups - 1) * rows
-    tail = last_channels - last_tap + rows + last_pixels + OUTPUT_STATIONARY_STAGES
-    return SETUP_CYCLES + ceil_div(k, cols) * groups * reduction + tail
+    fill = output_stationary_fill_cycles(rows, pixels)
+    return fill + ceil_div(k, cols) * groups * reduction + last_channels - last_tap
 
 
 def row_stationary_passes(rows: int, cols: int, c: int, r: int) -> int:
@@ -103,6 +113,14 @@ def row_stationary_pass(
     """
     least = max(channels * taps, cols)
     return max((q - 1) * max(least, words) + max(least, next_words), rows * next_taps)
+
+
+def row_stationary_fill_cycles(rows: int, cols: int, p: int, r: int, s: int, stride_h: int, dilation_h: int) -> int:
+    """Row stationary: cycles before the first step computes (its words and weights come in) and after the last."""
+    first_taps, last_rows = min(s, ROW_STATIONARY_TAPS), p - (ceil_div(p, cols) - 1) * cols
+    height = (min(p, cols) - 1) * (1 if r == 1 else stride_h) + (r - 1) * dilation_h + 1  # input rows
+    first_step = max(first_taps * height, rows * first_taps, cols)
+    return max(SETUP_CYCLES, rows + 2) + first_step + ROW_STATIONARY_STAGES + tree_stages(rows) + last_rows
 
 
 def row_stationary_cycles(
@@ -159,9 +177,7 @@ def row_stationary_cycles(
                     total += (count - 1) * onward + last
                 else:
                     total += row_stationary_pass(rows, cols, q, channels, taps, words, 0, 0)
-    fill = max(first_taps * (full_height if row_groups > 1 else last_height), rows * first_taps, cols)
-    tail = ROW_STATIONARY_STAGES + tree_stages(rows) + p - (row_groups - 1) * cols
-    return max(SETUP_CYCLES, rows + 2) + fill + total + tail
+    return total + row_stationary_fill_cycles(rows, cols, p, r, s, stride_h, dilation_h)
 
 
 def row_stationary_reads(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from accel_models.array_formulas import (
@@ -9,17 +10,20 @@ from accel_models.array_formulas import (
     ROW_STATIONARY_TAPS,
     ceil_div,
     output_stationary_cycles,
+    output_stationary_fill_cycles,
     row_stationary_cycles,
+    row_stationary_fill_cycles,
     row_stationary_passes,
     row_stationary_reads,
     taps_inside,
     tree_cycles,
+    tree_fill_cycles,
 )
 from accel_models.template import ArrayKind
 from accel_models.tile import Tile
-from accel_models.vector_timing import weight_stationary_cycles
+from accel_models.vector_timing import weight_stationary_cycles, weight_stationary_fill_cycles
 
-__all__ = ["ArrayAccesses", "array_accesses", "array_cycles", "ceil_div"]
+__all__ = ["ArrayAccesses", "array_accesses", "array_cycles", "array_fill_cycles", "ceil_div"]
 
 
 class ArrayAccesses(NamedTuple):
@@ -57,6 +61,11 @@ def array_accesses(kind: ArrayKind, rows: int, cols: int, tile: Tile) -> ArrayAc
     return _ACCESSES[kind](rows, cols, tile)
 
 
+def array_fill_cycles(kind: ArrayKind, rows: int, cols: int, tile: Tile) -> int:
+    """The part of :func:`array_cycles` before the first operands meet and after the last ones have."""
+    return _FILL[kind](rows, cols, tile)
+
+
 def window_reads(tile: Tile) -> int:
     """(output pixel, filter tap) pairs of a tile that meet a stored pixel."""
     rows = taps_inside(tile.p, tile.r, tile.stride_h, tile.dilation_h, tile.pad_top, tile.in_h)
@@ -78,6 +87,10 @@ def _output_stationary_cycles(rows: int, cols: int, tile: Tile) -> int:
 def _row_stationary_cycles(rows: int, cols: int, tile: Tile) -> int:
     k, c, p, q, r, s, stride_h, stride_w, dilation_h, dilation_w = tile[:10]
     return row_stationary_cycles(rows, cols, k, c, p, q, r, s, stride_h, stride_w, dilation_h, dilation_w)
+
+
+def _row_stationary_fill(rows: int, cols: int, tile: Tile) -> int:
+    return row_stationary_fill_cycles(rows, cols, tile.p, tile.r, tile.s, tile.stride_h, tile.dilation_h)
 
 
 def _loop_tile_accesses(rows: int, cols: int, tile: Tile) -> ArrayAccesses:
@@ -115,6 +128,13 @@ _CYCLES = {
     ArrayKind.WEIGHT_STATIONARY: weight_stationary_cycles,
     ArrayKind.LOOP_TILE: _loop_tile_cycles,
     ArrayKind.CHANNEL_PARALLEL: _channel_parallel_cycles,
+}
+_FILL: dict[ArrayKind, Callable[[int, int, Tile], int]] = {
+    ArrayKind.WEIGHT_STATIONARY: lambda rows, cols, tile: weight_stationary_fill_cycles(rows),
+    ArrayKind.ROW_STATIONARY: _row_stationary_fill,
+    ArrayKind.OUTPUT_STATIONARY: lambda rows, cols, tile: output_stationary_fill_cycles(rows, tile.p * tile.q),
+    ArrayKind.LOOP_TILE: lambda rows, cols, tile: tree_fill_cycles(rows),
+    ArrayKind.CHANNEL_PARALLEL: lambda rows, cols, tile: tree_fill_cycles(rows) + 1,
 }
 _ACCESSES = {
     ArrayKind.ROW_STATIONARY: _row_stationary_accesses,

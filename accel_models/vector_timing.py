@@ -28,6 +28,11 @@ def weight_stationary_cycles(rows: int, cols: int, tile: Tile) -> int:
     return stream_cycles(passes, tile.p * tile.q, rows, rows + 2)
 
 
+def weight_stationary_fill_cycles(rows: int) -> int:
+    """The part before the first pixel enters the array and after the last one has."""
+    return SETUP_CYCLES + rows + rows + 2
+
+
 def vector_cycles(lanes: int, weight_words: int, tile: Tile) -> int:
     """One tile on `cd_vector`.
 

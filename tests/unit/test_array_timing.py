@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accel_models import array_formulas, compiled
-from accel_models.array_timing import array_accesses, array_cycles
+from accel_models.array_timing import array_accesses, array_cycles, array_fill_cycles
 from accel_models.template import ArrayKind
 from accel_models.tile import Tile
 from mappings.errors import SpecError
@@ -52,6 +52,7 @@ def test_sums_by_hand() -> None:
 def test_no_faster_than_the_pes_and_compulsory_traffic(kind: ArrayKind, tile: Tile, rows: int, cols: int) -> None:
     cycles, accesses = array_cycles(kind, rows, cols, tile), array_accesses(kind, rows, cols, tile)
     assert cycles * rows * cols >= tile.macs
+    assert (cycles - array_fill_cycles(kind, rows, cols, tile)) * rows * cols >= tile.macs
     assert cycles > max(accesses)  # one word a cycle through each port
     assert accesses.weight_words * cols >= tile.k * tile.c * tile.r * tile.s
     assert accesses.weight_reads >= accesses.weight_words
