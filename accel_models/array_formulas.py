@@ -98,29 +98,59 @@ def row_stationary_passes(rows: int, cols: int, c: int, r: int) -> int:
     return (blocks - 1) * (lanes * r // rows) + ceil_div((c - (blocks - 1) * lanes) * r, rows)
 
 
+def row_stationary_size(left: int, rows: int, cols: int, q: int) -> int:
+    """Columns that the next group of output rows takes, of ``left`` output rows; the other columns fold onto them.
+
+    A power of two from 4; a remainder that would leave over a quarter of 16 or more idle is split, unless so few output
+    columns follow that the weights of more passes could not be read in time.
+    """
+    size = 4
+    while size < left and size < cols:
+        size *= 2
+    if size >= 16 and 4 * left <= 3 * size and 4 * q >= rows:
+        size //= 2
+    return size
+
+
+def row_stationary_height(left: int, size: int, r: int, stride_h: int, dilation_h: int) -> int:
+    """Input rows that a group reads: those under ``size`` output rows, or what is left (none: 0)."""
+    if left <= 0:
+        return 0
+    return (min(left, size) - 1) * (1 if r == 1 else stride_h) + (r - 1) * dilation_h + 1
+
+
 def row_stationary_pass(
-    rows: int, cols: int, q: int, channels: int, taps: int, words: int, next_taps: int, next_words: int
+    rows: int, size: int, q: int, channels: int, taps: int, words: int, next_taps: int, next_words: int, enter: int
 ) -> int:
     """Cycles of a pass: ``q`` steps, each as long as its computing, the next one's reading and the former's writing.
 
     Args:
-        rows, cols: PEs.
+        rows: rows of PEs.
+        size: columns of PEs that the group of output rows takes.
         q: output columns.
-        channels, taps: output channels and filter columns of the pass.
+        channels, taps: output channels of a fold, and filter columns, of the pass.
         words: input words that a step inside the pass reads for its follower.
         next_taps, next_words: filter columns of the next pass (its weights are read meanwhile), and input words of its
             first step; 0 after the last pass.
+        enter: output rows that the pass before it still has to write; 0: no more than its own.
     """
-    least = max(channels * taps, cols)
-    return max((q - 1) * max(least, words) + max(least, next_words), rows * next_taps)
+    least = max(channels * taps, size)
+    if q == 1:
+        return max(least, next_words, enter, rows * next_taps)
+    steps = max(least, words, enter) + (q - 2) * max(least, words) + max(least, next_words)
+    return max(steps, rows * next_taps)
 
 
-def row_stationary_fill_cycles(rows: int, cols: int, p: int, r: int, s: int, stride_h: int, dilation_h: int) -> int:
+def row_stationary_fill_cycles(
+    rows: int, cols: int, p: int, q: int, r: int, s: int, stride_h: int, dilation_h: int
+) -> int:
     """Row stationary: cycles before the first step computes (its words and weights come in) and after the last."""
-    first_taps, last_rows = min(s, ROW_STATIONARY_TAPS), p - (ceil_div(p, cols) - 1) * cols
-    height = (min(p, cols) - 1) * (1 if r == 1 else stride_h) + (r - 1) * dilation_h + 1  # input rows
-    first_step = max(first_taps * height, rows * first_taps, cols)
-    return max(SETUP_CYCLES, rows + 2) + first_step + ROW_STATIONARY_STAGES + tree_stages(rows) + last_rows
+    first_taps, left = min(s, ROW_STATIONARY_TAPS), p - (ceil_div(p, cols) - 1) * cols
+    first_height = row_stationary_height(p, row_stationary_size(p, rows, cols, q), r, stride_h, dilation_h)
+    while left > row_stationary_size(left, rows, cols, q):
+        left -= row_stationary_size(left, rows, cols, q)
+    fill = max(first_taps * first_height, rows * first_taps)
+    return max(SETUP_CYCLES, rows + 2) + fill + ROW_STATIONARY_STAGES + tree_stages(rows) + left
 
 
 def row_stationary_cycles(
@@ -140,44 +170,65 @@ def row_stationary_cycles(
     """Row stationary: passes of one sweep over the output columns, summed by kind of pass and of its follower.
 
     Passes nest as output row groups > output channel groups > chunks of filter columns > groups of (channel, filter
-    row) pairs. Only the last of each may differ from the others, and only the end of one leads into another.
+    row) pairs. Only the last of each of the inner ones may differ from the others, and only the end of one leads into
+    another; row groups are all alike but for the last few.
     """
-    chunk = ROW_STATIONARY_TAPS
-    passes = row_stationary_passes(rows, cols, c, r)
-    row_groups, channel_groups, chunks = ceil_div(p, cols), ceil_div(k, cols), ceil_div(s, chunk)
+    chunk, passes = ROW_STATIONARY_TAPS, row_stationary_passes(rows, cols, c, r)
+    channel_groups, chunks = ceil_div(k, cols), ceil_div(s, chunk)
     first_taps, last_taps = min(s, chunk), s - (chunks - 1) * chunk
-    pitch = 1 if r == 1 else stride_h
-    last_height = (p - (row_groups - 1) * cols - 1) * pitch + (r - 1) * dilation_h + 1  # input rows of the last group
-    full_height = (cols - 1) * pitch + (r - 1) * dilation_h + 1
-    total = 0
-    for last_rows in range(2):  # all row groups but the last; the last
-        count = 1 if last_rows else row_groups - 1
-        height = last_height if last_rows else full_height
+    total, left, former = 0, p, 0
+    while left > 0:
+        size = row_stationary_size(left, rows, cols, q)
+        count = max(1, ceil_div(left, cols) - 1)  # groups that are alike
+        height = row_stationary_height(left, size, r, stride_h, dilation_h)
+        after = left - count * size
+        after_height = row_stationary_height(after, row_stationary_size(after, rows, cols, q), r, stride_h, dilation_h)
         for last_kernels in range(2):
             groups = 1 if last_kernels else channel_groups - 1
-            channels = k - (channel_groups - 1) * cols if last_kernels else cols
+            channels = min(k - (channel_groups - 1) * cols if last_kernels else cols, size)
             for last_chunk in range(2):
                 repeats = count * groups * (1 if last_chunk else chunks - 1)
                 if repeats == 0:
                     continue
                 taps = last_taps if last_chunk else chunk
                 words = (stride_w if dilation_w == 1 and stride_w < taps else taps) * height
-                inner = row_stationary_pass(rows, cols, q, channels, taps, words, taps, taps * height)
+                inner = row_stationary_pass(rows, size, q, channels, taps, words, taps, taps * height, 0)
                 total += repeats * (passes - 1) * inner
-                if not last_chunk:  # into the next chunk: full ones, then the last
-                    last = row_stationary_pass(rows, cols, q, channels, taps, words, last_taps, last_taps * height)
-                    total += count * groups * ((chunks - 2) * inner + last)
-                    continue
-                onward = row_stationary_pass(rows, cols, q, channels, taps, words, first_taps, first_taps * height)
-                if not last_kernels:  # into the first chunk of the next output channels
-                    total += repeats * onward
-                elif not last_rows:  # into the next row group: full ones, then the last
-                    first_words = first_taps * last_height
-                    last = row_stationary_pass(rows, cols, q, channels, taps, words, first_taps, first_words)
-                    total += (count - 1) * onward + last
-                else:
-                    total += row_stationary_pass(rows, cols, q, channels, taps, words, 0, 0)
-    return total + row_stationary_fill_cycles(rows, cols, p, r, s, stride_h, dilation_h)
+                # From the last pass of the chunk into the next chunk, output channels, row group, or nothing.
+                next_taps, next_words = first_taps, first_taps * height
+                if not last_chunk:
+                    total += count * groups * (chunks - 2) * inner
+                    repeats, next_taps, next_words = count * groups, last_taps, last_taps * height
+                elif last_kernels:
+                    total += (count - 1) * row_stationary_pass(
+                        rows, size, q, channels, taps, words, next_taps, next_words, 0
+                    )
+                    repeats, next_taps, next_words = 1, first_taps if after > 0 else 0, first_taps * after_height
+                total += repeats * row_stationary_pass(rows, size, q, channels, taps, words, next_taps, next_words, 0)
+        if former > size:  # the group's first pass waits for the former group's rows
+            channels = min(k, cols, size)
+            words = (stride_w if dilation_w == 1 and stride_w < first_taps else first_taps) * height
+            next_taps, next_words = first_taps, first_taps * height
+            if passes == 1 and chunks > 1:
+                next_taps = min(s - chunk, chunk)
+                next_words = next_taps * height
+            elif passes == 1 and channel_groups == 1:
+                next_taps, next_words = first_taps if after > 0 else 0, first_taps * after_height
+            total += row_stationary_pass(
+                rows, size, q, channels, first_taps, words, next_taps, next_words, former
+            ) - row_stationary_pass(rows, size, q, channels, first_taps, words, next_taps, next_words, 0)
+        former, left = size, after
+    return total + row_stationary_fill_cycles(rows, cols, p, q, r, s, stride_h, dilation_h)
+
+
+def row_stationary_groups(rows: int, cols: int, p: int, q: int) -> int:
+    """Groups of output rows."""
+    left = p - (ceil_div(p, cols) - 1) * cols
+    count = ceil_div(p, cols)
+    while left > row_stationary_size(left, rows, cols, q):
+        left -= row_stationary_size(left, rows, cols, q)
+        count += 1
+    return count
 
 
 def row_stationary_reads(
@@ -199,17 +250,18 @@ def row_stationary_reads(
     in_w: int,
 ) -> int:
     """Input words that a tile reads, padding left out: stored rows x stored columns of each pass."""
-    row_groups = ceil_div(p, cols)
     if r == 1:
         height = taps_inside(p, 1, stride_h, 1, pad_top, in_h)
     else:  # each group of output rows reads input rows [start, start + span), cut to what is stored
-        step, window = cols * stride_h, (r - 1) * dilation_h + 1
-        span = (cols - 1) * stride_h + window
-        height = clipped_sum(span - pad_top, step, row_groups - 1, in_h)
-        height -= clipped_sum(-pad_top, step, row_groups - 1, in_h)
-        start = (row_groups - 1) * step - pad_top
-        last_span = (p - (row_groups - 1) * cols - 1) * stride_h + window
-        height += clipped(start + last_span, in_h) - clipped(start, in_h)
+        height, left = 0, p
+        while left > 0:
+            size = row_stationary_size(left, rows, cols, q)
+            count = max(1, ceil_div(left, cols) - 1)
+            start = (p - left) * stride_h - pad_top
+            span = row_stationary_height(left, size, r, stride_h, dilation_h)
+            height += clipped_sum(start + span, size * stride_h, count, in_h)
+            height -= clipped_sum(start, size * stride_h, count, in_h)
+            left -= count * size
     width = 0
     for at in range(0, s, ROW_STATIONARY_TAPS):
         taps, start = min(ROW_STATIONARY_TAPS, s - at), at * dilation_w - pad_left

@@ -13,6 +13,7 @@ from accel_models.array_formulas import (
     output_stationary_fill_cycles,
     row_stationary_cycles,
     row_stationary_fill_cycles,
+    row_stationary_groups,
     row_stationary_passes,
     row_stationary_reads,
     taps_inside,
@@ -90,7 +91,8 @@ def _row_stationary_cycles(rows: int, cols: int, tile: Tile) -> int:
 
 
 def _row_stationary_fill(rows: int, cols: int, tile: Tile) -> int:
-    return row_stationary_fill_cycles(rows, cols, tile.p, tile.r, tile.s, tile.stride_h, tile.dilation_h)
+    p, q, r, s = tile[2:6]
+    return row_stationary_fill_cycles(rows, cols, p, q, r, s, tile.stride_h, tile.dilation_h)
 
 
 def _loop_tile_accesses(rows: int, cols: int, tile: Tile) -> ArrayAccesses:
@@ -119,7 +121,8 @@ def _row_stationary_accesses(rows: int, cols: int, tile: Tile) -> ArrayAccesses:
     chunks = ceil_div(tile.s, ROW_STATIONARY_TAPS)
     words = passes * tile.s * rows
     reads = row_stationary_reads(rows, cols, *tile)
-    return ArrayAccesses(reads, words * ceil_div(tile.p, cols), passes * chunks * tile.p * tile.q, words)
+    groups = row_stationary_groups(rows, cols, tile.p, tile.q)
+    return ArrayAccesses(reads, words * groups, passes * chunks * tile.p * tile.q, words)
 
 
 _CYCLES = {

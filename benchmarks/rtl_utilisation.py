@@ -16,7 +16,7 @@ from rich.table import Table
 
 from accel_models.array_timing import array_cycles, array_fill_cycles
 from accel_models.report import Infeasible
-from accel_models.schedule import Compute, Schedule, Unit, schedule_network
+from accel_models.schedule import Compute, Schedule, schedule_network
 from accel_models.template import ArrayKind, Template
 from accel_models.timing import predict
 from accel_models.timing_core import BUSY, START

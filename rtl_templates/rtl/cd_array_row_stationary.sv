@@ -4,7 +4,9 @@
 // along its input row: a window of a few pixels is kept, and only the new pixels are read, each word once for all the
 // PEs on its diagonals (which find it by counting, as Eyeriss' PEs do by tag). Products are added down the columns; the
 // column's foot adds the filter columns. All (channel, filter row) pairs of a block of Lanes channels are dealt out to
-// the PE rows in order, so that no PE row idles, whatever the height of the filter: a taller one is folded.
+// the PE rows in order, so that no PE row idles, whatever the height of the filter: a taller one is folded. Where fewer
+// output rows are left, the columns are folded too: a half, a quarter, ... of them takes the rows, the others take
+// the same rows for other output channels.
 //
 // Everything moves in steps of one output column. While a step computes (output channels x taps cycles), the words of the
 // next step are read, and the sums of the former step leave, one word for each output row. The longest of the three sets
@@ -65,19 +67,22 @@ module cd_array_row_stationary
   // What a step's sums need to be written.
   typedef struct packed {
     logic             tile_last, red_first;
-    logic [ColW-1:0]  channel_last, row_last;
+    logic [ColW-1:0]  channel_last, row_last, fold_mask;
     logic [KSubW-1:0] k_sub;
   } out_t;
 
-  // One operation of all PEs.
+  // One operation of all PEs: what they read, and what becomes of the sum.
   typedef struct packed {
-    logic             valid, first, last;  // first and last tap
-    logic             half;                // of the collection registers
     logic             bank;                // of the filter spads
     logic [SlotW-1:0] slot;
     logic [TapW-1:0]  tap;
-    logic [ColW-1:0]  channel;
-  } op_t;
+  } operand_t;
+
+  typedef struct packed {
+    logic            valid, first, last;  // first and last tap
+    logic            half;                // of the collection registers
+    logic [ColW-1:0] channel, fold_mask;
+  } sum_t;
 
   logic      busy_q, start;
   tile_cmd_t cmd_q;
@@ -123,13 +128,11 @@ module cd_array_row_stationary
   logic [CountW-1:0] deal_lane_q;  // after the last row: the distance between passes
   logic [7:0]        deal_r_q;
   logic [15:0]       deal_offset_q, taps_offset_q;
-  logic [16:0]       rows_full_q, rows_last_q;
+  logic [15:0]       span_last_q;
   logic [7:0]        tag_step;
-  logic [ColW-1:0]   row_last_index;
 
-  assign tag_step       = cmd_q.r == 8'd1 ? 8'd1 : cmd_q.stride_h;
-  assign row_last_index = ColW'(cmd_q.p - 16'd1);
-  assign go             = (ready || ready_q) && !deal_q;
+  assign tag_step = cmd_q.r == 8'd1 ? 8'd1 : cmd_q.stride_h;
+  assign go       = (ready || ready_q) && !deal_q;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -140,8 +143,7 @@ module cd_array_row_stationary
       deal_r_q      <= '0;
       deal_offset_q <= '0;
       taps_offset_q <= '0;
-      rows_full_q   <= '0;
-      rows_last_q   <= '0;
+      span_last_q   <= '0;
     end else begin
       ready_q <= (ready || ready_q) && !go;
       if (start) begin
@@ -162,8 +164,7 @@ module cd_array_row_stationary
           deal_offset_q <= deal_offset_q + 16'(cmd_q.dilation_h);
         end
         taps_offset_q <= 16'(cmd_q.r) * 16'(cmd_q.dilation_h);
-        rows_full_q   <= 17'({tag_step, ColW'(0)}) - 17'(tag_step) + 17'(taps_offset_q) - 17'(cmd_q.dilation_h) + 17'd1;
-        rows_last_q   <= 17'(row_last_index) * 17'(tag_step) + 17'(taps_offset_q) - 17'(cmd_q.dilation_h) + 17'd1;
+        span_last_q   <= taps_offset_q - 16'(cmd_q.dilation_h);
       end
     end
   end
@@ -172,7 +173,7 @@ module cd_array_row_stationary
   logic              read_valid, pass_first, red_first, tile_last, read_done, word, row_first, ib_req;
   logic              block_start, pass_step, load_valid, load_restart;
   logic [TapW-1:0]   tap_last, load_tap_last;
-  logic [ColW-1:0]   channel_last, row_last;
+  logic [ColW-1:0]   channel_last, op_last_channel, row_last, fold_mask;
   logic [KSubW-1:0]  k_sub;
   logic [AbAw-1:0]   ab_addr;
   logic [SlotW-1:0]  base, slot;
@@ -180,6 +181,7 @@ module cd_array_row_stationary
   logic              step_end;
 
   cd_row_walker #(
+    .Rows (Rows),
     .Lanes(Lanes),
     .Cols (Cols),
     .Taps (Taps),
@@ -195,8 +197,8 @@ module cd_array_row_stationary
     .pad_words_i    (pad_words),
     .pixel_row_i    (pixel_row),
     .pixels_i       (pixels),
-    .rows_full_i    (rows_full_q),
-    .rows_last_i    (rows_last_q),
+    .tag_step_i     (tag_step),
+    .span_last_i    (span_last_q),
     .next_lane_i    (next_lane),
     .step_i         (step_end),
     .block_start_o  (block_start),
@@ -207,6 +209,8 @@ module cd_array_row_stationary
     .tile_last_o    (tile_last),
     .tap_last_o     (tap_last),
     .channel_last_o (channel_last),
+    .op_last_o      (op_last_channel),
+    .fold_mask_o    (fold_mask),
     .row_last_o     (row_last),
     .k_sub_o        (k_sub),
     .ab_addr_o      (ab_addr),
@@ -229,12 +233,12 @@ module cd_array_row_stationary
   logic             op_done_q;     // ... and has issued all its operations
   logic             op_last, loading, load, pass_begin_q, half_q, bank_q;
   logic [TapW-1:0]  tap_q, tap_last_q;
-  logic [ColW-1:0]  channel_q, min_more_q;
+  logic [ColW-1:0]  channel_q, op_last_q, min_more_q;
   logic [SlotW-1:0] base_q;
   out_t             out_q;
   logic [AbAw-1:0]  out_addr_q;
 
-  assign op_last  = tap_q == tap_last_q && channel_q == out_q.channel_last;
+  assign op_last  = tap_q == tap_last_q && channel_q == op_last_q;
   assign step_end = (read_valid || run_q) && read_done && (!run_q || op_done_q || op_last) && min_more_q == '0 &&
                     !(read_valid && pass_first && loading);
   // Weights are read from the first cycle of a pass, for the pass after it; before the first pass, for that.
@@ -251,6 +255,7 @@ module cd_array_row_stationary
       tap_q        <= '0;
       tap_last_q   <= '0;
       channel_q    <= '0;
+      op_last_q    <= '0;
       min_more_q   <= '0;
       base_q       <= '0;
       out_addr_q   <= '0;
@@ -258,7 +263,9 @@ module cd_array_row_stationary
     end else begin
       first_read_q <= go;
       pass_begin_q <= step_end && read_valid && pass_first;
-      if (go || step_end) min_more_q <= ColW'(Cols - 1);
+      // The former step's rows leave, one a cycle, before the next ones follow.
+      if (go) min_more_q <= ColW'(3);
+      else if (step_end) min_more_q <= fold_mask | (run_q ? out_q.fold_mask : '0);
       else if (min_more_q != '0) min_more_q <= min_more_q - 1'b1;
       if (step_end) begin
         run_q      <= read_valid;
@@ -268,6 +275,7 @@ module cd_array_row_stationary
         tap_q      <= '0;
         tap_last_q <= tap_last;
         channel_q  <= '0;
+        op_last_q  <= op_last_channel;
         base_q     <= base;
         out_addr_q <= ab_addr;
         out_q      <= '{
@@ -275,6 +283,7 @@ module cd_array_row_stationary
             red_first:    red_first,
             channel_last: channel_last,
             row_last:     row_last,
+            fold_mask:    fold_mask,
             k_sub:        k_sub
         };
       end else if (run_q && !op_done_q) begin
@@ -285,23 +294,41 @@ module cd_array_row_stationary
     end
   end
 
-  op_t                op;
-  op_t [SumStage-1:0] op_q;
+  operand_t operand, operand_q[ReadStage], operand_now;
+  sum_t     sum, sum_q[SumStage], sum_now;
 
-  assign op = '{
-      valid:   run_q && !op_done_q,
-      first:   tap_q == '0,
-      last:    tap_q == tap_last_q,
-      half:    half_q,
-      bank:    bank_q,
-      slot:    base_q + SlotW'(tap_q),
-      tap:     tap_q,
-      channel: channel_q
+  assign operand = '{bank: bank_q, slot: base_q + SlotW'(tap_q), tap: tap_q};
+  assign sum     = '{
+      valid:     run_q && !op_done_q,
+      first:     tap_q == '0,
+      last:      tap_q == tap_last_q,
+      half:      half_q,
+      channel:   channel_q,
+      fold_mask: out_q.fold_mask
   };
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) op_q <= '0;
-    else op_q <= {op_q[SumStage-2:0], op};
+    if (!rst_ni) begin
+      for (int unsigned n = 0; n < ReadStage; n++) operand_q[n] <= '0;
+      for (int unsigned n = 0; n < SumStage; n++) sum_q[n] <= '0;
+    end else begin
+      operand_q[0] <= operand;
+      sum_q[0]     <= sum;
+      for (int unsigned n = 1; n < ReadStage; n++) operand_q[n] <= operand_q[n-1];
+      for (int unsigned n = 1; n < SumStage; n++) sum_q[n] <= sum_q[n-1];
+    end
+  end
+
+  assign operand_now = operand_q[ReadStage-1];
+  assign sum_now     = sum_q[SumStage-1];
+
+  // The channel of each quad of columns: that of its fold.
+  logic [Cols/4-1:0][ColW-1:0] op_channels;
+
+  always_comb begin
+    for (int unsigned g = 0; g < Cols / 4; g++) begin
+      op_channels[g] = (ColW'(4 * g) & ~sum_q[ReadStage-1].fold_mask) | sum_q[ReadStage-1].channel;
+    end
   end
 
   // ---- weights ----
@@ -332,15 +359,18 @@ module cd_array_row_stationary
   // ---- rows of PEs ----
   logic                                 read_q;
   logic [1:0][SlotW-1:0]                slot_q;
+  logic [1:0][ColW-1:0]                 mask_q;
   logic [Cols-1:0][Rows-1:0][ProdW-1:0] products;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       read_q <= 1'b0;
       slot_q <= '0;
+      mask_q <= '0;
     end else begin
       read_q <= ib_req;
       slot_q <= {slot_q[0], slot};
+      mask_q <= {mask_q[0], fold_mask};
     end
   end
 
@@ -351,7 +381,7 @@ module cd_array_row_stationary
     logic [1:0]       match_q;
     logic [ColW-1:0]  col_q, col_d_q;
     logic [ActW-1:0]  act_q;
-    logic [WgtW-1:0]  weight;
+    logic [Cols/4-1:0][WgtW-1:0] weight;
     logic [CountW-1:0] row_next_lane;
 
     cd_row_config #(
@@ -413,9 +443,9 @@ module cd_array_row_stationary
       .we_bank_i(wgt_bank),
       .we_tap_i (wgt_tap),
       .word_i   (wb_data_i),
-      .bank_i   (op_q[ReadStage-1].bank),
-      .tap_i    (op_q[ReadStage-1].tap),
-      .channel_i(op_q[ReadStage-1].channel),
+      .bank_i   (operand_now.bank),
+      .tap_i    (operand_now.tap),
+      .channel_i(op_channels),
       .weight_o (weight)
     );
 
@@ -426,21 +456,23 @@ module cd_array_row_stationary
         .Slots(Slots)
       ) u_pe (
         .clk_i,
-        .we_i       (match_q[1] && col_d_q == ColW'(j)),
+        .we_i       (match_q[1] && col_d_q == (ColW'(j) & mask_q[1])),
         .slot_i     (slot_q[1]),
         .act_i      (act_q),
-        .read_slot_i(op_q[ReadStage-1].slot),
-        .weight_i   (weight),
+        .read_slot_i(operand_now.slot),
+        .weight_i   (weight[j/4]),
         .product_o  (products[j][i])
       );
     end
   end
 
   // ---- columns ----
-  logic [Cols-1:0][1:0][Cols-1:0][AccW-1:0] words;
+  logic write_half_q;  // of the sums that leave
+
+  logic [Cols-1:0][AccW-1:0] words[Cols];
 
   for (genvar j = 0; j < int'(Cols); j++) begin : gen_col
-    logic [SumW-1:0] sum;
+    logic [SumW-1:0] column_sum;
 
     cd_adder_tree #(
       .Inputs        (Rows),
@@ -449,7 +481,7 @@ module cd_array_row_stationary
     ) u_tree (
       .clk_i,
       .data_i(products[j]),
-      .sum_o (sum)
+      .sum_o (column_sum)
     );
 
     cd_row_collect #(
@@ -458,13 +490,14 @@ module cd_array_row_stationary
       .AccW(AccW)
     ) u_collect (
       .clk_i,
-      .valid_i  (op_q[SumStage-1].valid),
-      .first_i  (op_q[SumStage-1].first),
-      .last_i   (op_q[SumStage-1].last),
-      .half_i   (op_q[SumStage-1].half),
-      .channel_i(op_q[SumStage-1].channel),
-      .sum_i    (sum),
-      .words_o  (words[j])
+      .valid_i  (sum_now.valid),
+      .first_i  (sum_now.first),
+      .last_i   (sum_now.last),
+      .half_i   (sum_now.half),
+      .channel_i((ColW'(j) & ~sum_now.fold_mask) | sum_now.channel),
+      .sum_i    (column_sum),
+      .read_half_i(write_half_q),
+      .word_o   (words[j])
     );
   end
 
@@ -475,7 +508,7 @@ module cd_array_row_stationary
   out_t [OutStages-1:0] end_out_q;
   logic [OutStages-1:0][AbAw-1:0] end_addr_q;
   out_t                 write_q;
-  logic                 write_run_q, write_half_q, write_last;
+  logic                 write_run_q, write_last;
   logic [ColW-1:0]      write_row_q;
   logic [AbAw-1:0]      write_addr_q;
 
@@ -514,9 +547,9 @@ module cd_array_row_stationary
   logic [Cols-1:0][AccW-1:0] word_out;
 
   always_comb begin
-    word_out = words[write_row_q][write_half_q];
-    // Channels beyond the tile's have not been computed: zeros, as their weights are.
+    // A channel's sum is in its fold of the columns. Channels beyond the tile's are zeros, as their weights are.
     for (int unsigned m = 0; m < Cols; m++) begin
+      word_out[m] = words[(ColW'(m) & ~write_q.fold_mask) | write_row_q][m];
       if (ColW'(m) > write_q.channel_last) word_out[m] = '0;
     end
   end

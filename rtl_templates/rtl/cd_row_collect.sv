@@ -14,19 +14,22 @@ module cd_row_collect #(
   input  logic                      half_i,
   input  logic [ColW-1:0]           channel_i,
   input  logic [SumW-1:0]           sum_i,
-  output logic [1:0][Cols-1:0][AccW-1:0] words_o
+  input  logic                      read_half_i,
+  output logic [Cols-1:0][AccW-1:0] word_o
 );
 
-  logic [AccW-1:0]                total, total_q;
-  logic [1:0][Cols-1:0][AccW-1:0] words_q;
+  logic [AccW-1:0] total, total_q;
+  logic [AccW-1:0] words_q[2*Cols];
 
   assign total = (first_i ? '0 : total_q) + AccW'(signed'(sum_i));
 
   always_ff @(posedge clk_i) begin
     if (valid_i) total_q <= total;
-    if (valid_i && last_i) words_q[half_i][channel_i] <= total;
+    if (valid_i && last_i) words_q[{half_i, channel_i}] <= total;
   end
 
-  assign words_o = words_q;
+  always_comb begin
+    for (int unsigned m = 0; m < Cols; m++) word_o[m] = words_q[{read_half_i, ColW'(m)}];
+  end
 
 endmodule

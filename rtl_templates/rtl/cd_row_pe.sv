@@ -16,6 +16,7 @@ module cd_row_pe #(
   input  logic [WgtW-1:0]      weight_i,    // one cycle after read_slot_i
   output logic [ActW+WgtW-1:0] product_o    // two cycles after read_slot_i
 );
+  /* verilator no_inline_module */  // one copy for all PEs: half the compile time
 
   localparam int unsigned ProdW = ActW + WgtW;
 

@@ -1,6 +1,6 @@
 // The loop nest of a tile in the row-stationary array, and the input words of each step:
 //
-//   for each group of Cols output rows
+//   for each group of output rows: as many as there are columns of PEs, or fewer (see below)
 //     for each group of Cols output channels
 //       for each chunk of up to Taps filter columns
 //         for each block of Lanes input channels
@@ -9,10 +9,15 @@
 //               for each input column that the step adds to the windows, for each input row: one word
 //
 // Consecutive windows overlap where the dilation is one and the stride below the chunk's taps: then a step reads stride
-// columns only; otherwise it reads one for each tap. step_i leaves a step, whose words must all have been read.
+// columns only; otherwise it reads one for each tap.
+//
+// A group of few output rows takes a half, a quarter, ... of the columns, 4 at least; the other folds of columns work on
+// other output channels of the same rows, so that a step gets shorter by as much. Rows that would leave over a quarter of
+// 16 or more columns idle are split in two groups. step_i leaves a step, whose words must all have been read.
 module cd_row_walker
   import cd_types_pkg::tile_cmd_t;
 #(
+  parameter  int unsigned Rows   = 16,
   parameter  int unsigned Lanes  = 16,
   parameter  int unsigned Cols   = 16,
   parameter  int unsigned Taps   = 4,    // filter columns of a pass
@@ -33,8 +38,8 @@ module cd_row_walker
   input  logic [IbAw-1:0]   pad_words_i,
   input  logic [IbAw-1:0]   pixel_row_i,    // stride_h * in_w
   input  logic [AbAw-1:0]   pixels_i,       // p * q
-  input  logic [16:0]       rows_full_i,    // input rows under Cols output rows
-  input  logic [16:0]       rows_last_i,    // ... under those of the last group
+  input  logic [7:0]        tag_step_i,     // input rows from one output row to the next
+  input  logic [15:0]       span_last_i,    // input rows under one output row, less one
   input  logic [CountW-1:0] next_lane_i,    // first channel of the block's next pass, if it has one
   input  logic              step_i,
   // Row configuration: of the pass that begins after this cycle.
@@ -47,6 +52,8 @@ module cd_row_walker
   output logic              tile_last_o,    // the step is the last of the tile
   output logic [TapW-1:0]   tap_last_o,     // taps of the chunk, less one
   output logic [ColW-1:0]   channel_last_o, // output channels of the group, less one
+  output logic [ColW-1:0]   op_last_o,      // ... of one fold
+  output logic [ColW-1:0]   fold_mask_o,    // columns of one fold, less one
   output logic [ColW-1:0]   row_last_o,     // output rows of the group, less one
   output logic [KSubW-1:0]  k_sub_o,
   output logic [AbAw-1:0]   ab_addr_o,      // of the column's first output row
@@ -65,9 +72,11 @@ module cd_row_walker
 );
 
   localparam int unsigned CoordW = 26;
+  localparam int unsigned SizeW  = 3;   // for up to 128 columns
 
   typedef struct packed {
     logic [15:0]              p_left;     // output rows, this group included
+    logic [SizeW-1:0]         size;       // log2 of the columns of a fold
     logic signed [CoordW-1:0] h;          // input row 0 of the group
     logic [IbAw-1:0]          h_words;
     logic [AbAw-1:0]          ab_row;
@@ -99,11 +108,25 @@ module cd_row_walker
     return left > 8'(Taps) ? TapW'(Taps - 1) : TapW'(left - 8'd1);
   endfunction
 
+  // log2 of the columns that a group takes, of the output rows that are left.
+  function automatic logic [SizeW-1:0] size_of(logic [15:0] left, logic split);
+    logic [SizeW-1:0] size;
+    size = SizeW'(ColW);
+    for (int unsigned l = ColW - 1; l >= 2; l--) begin
+      if (left <= 16'(1 << l)) size = SizeW'(l);
+    end
+    if (split && size >= SizeW'(4) && left <= (16'd3 << (size - SizeW'(2)))) size = size - 1'b1;
+    return size;
+  endfunction
+
+  logic can_split;  // with fewer columns the weights of more passes could not be read in time
+  assign can_split  = cmd_i.q >= 16'(Rows / 4);
+
   assign pairs_last = pass_q.c_left > 16'(Lanes) ? next_lane_i >= CountW'(Lanes) : next_lane_i >= CountW'(pass_q.c_left);
   assign c_last     = pass_q.c_left <= 16'(Lanes);
   assign s_last     = pass_q.s_left <= 8'(Taps);
   assign k_last     = pass_q.k_left <= 16'(Cols);
-  assign p_last     = pass_q.p_left <= 16'(Cols);
+  assign p_last     = pass_q.p_left <= (16'd1 << pass_q.size);
   assign tile_end   = pairs_last && c_last && s_last && k_last && p_last;
   assign pass_end   = step_q.x_left == '0;
   assign overlap    = cmd_i.dilation_w == 8'd1 && cmd_i.stride_w <= 8'(taps_of(pass_q.s_left));
@@ -112,6 +135,7 @@ module cd_row_walker
   always_comb begin
     pass_zero            = '0;
     pass_zero.p_left     = cmd_i.p;
+    pass_zero.size       = size_of(cmd_i.p, can_split);
     pass_zero.h          = -CoordW'(cmd_i.pad_top);
     pass_zero.k_left     = cmd_i.k;
     pass_zero.ab_block   = AbAw'(cmd_i.ab_base);
@@ -148,10 +172,11 @@ module cd_row_walker
             pass_next.k_sub      = '0;
             pass_next.ab_block   = pass_zero.ab_block;
             pass_next.tile_first = 1'b1;
-            pass_next.p_left     = pass_q.p_left - 16'(Cols);
-            pass_next.h          = pass_q.h + CoordW'({cmd_i.stride_h, ColW'(0)});
-            pass_next.h_words    = pass_q.h_words + (pixel_row_i << ColW);
-            pass_next.ab_row     = pass_q.ab_row + (AbAw'(cmd_i.q) << ColW);
+            pass_next.p_left     = pass_q.p_left - (16'd1 << pass_q.size);
+            pass_next.size       = size_of(pass_next.p_left, can_split);
+            pass_next.h          = pass_q.h + (CoordW'(cmd_i.stride_h) << pass_q.size);
+            pass_next.h_words    = pass_q.h_words + (pixel_row_i << pass_q.size);
+            pass_next.ab_row     = pass_q.ab_row + (AbAw'(cmd_i.q) << pass_q.size);
           end
         end
       end
@@ -160,7 +185,7 @@ module cd_row_walker
 
   // ---- words ----
   logic              reading_q, reading_d, row_first_q, row_first_d, col_last, row_last;
-  logic [16:0]       rows, row_left_q, row_left_d;  // input rows after this one
+  logic [16:0]       rows_last, row_q, row_d;       // input rows less one; the present one
   logic [TapW-1:0]   col_left_q, col_left_d;        // input columns after this one
   logic [CoordW-1:0] column_q, column_d;
   logic [SlotW-1:0]  slot_q, slot_d;
@@ -168,7 +193,8 @@ module cd_row_walker
   logic signed [CoordW-1:0] h, h_q, w, h_step;
 
   assign col_last  = col_left_q == '0;
-  assign row_last  = row_left_q == '0;
+  assign rows_last = 17'(row_last_o) * 17'(tag_step_i) + 17'(span_last_i);
+  assign row_last  = row_q == rows_last;
   assign h_step    = cmd_i.r == 8'd1 ? CoordW'(cmd_i.stride_h) : CoordW'(1);
   assign row_words = cmd_i.r == 8'd1 ? pixel_row_i : IbAw'(cmd_i.in_w);
   assign addr      = row_first_q ? pass_q.block + pass_q.h_words + IbAw'(column_q) : addr_q;
@@ -181,7 +207,7 @@ module cd_row_walker
     pass_d        = pass_q;
     step_d        = step_q;
     reading_d     = reading_q;
-    row_left_d    = row_left_q;
+    row_d         = row_q;
     row_first_d   = row_first_q;
     col_left_d    = col_left_q;
     column_d      = column_q;
@@ -191,7 +217,7 @@ module cd_row_walker
 
     if (reading_q) begin
       row_first_d = row_last;
-      row_left_d  = row_last ? rows - 17'd1 : row_left_q - 17'd1;
+      row_d       = row_last ? '0 : row_q + 17'd1;
       if (row_last) begin
         slot_d     = slot_q + 1'b1;
         col_left_d = col_left_q - 1'b1;
@@ -221,11 +247,9 @@ module cd_row_walker
       column_d    = step_d.start;
       reading_d   = valid_d;
       row_first_d = 1'b1;
-      row_left_d  = (pass_d.p_left <= 16'(Cols) ? rows_last_i : rows_full_i) - 17'd1;
+      row_d       = '0;
     end
   end
-
-  assign rows = p_last ? rows_last_i : rows_full_i;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -233,7 +257,7 @@ module cd_row_walker
       pass_q      <= '0;
       step_q      <= '0;
       reading_q   <= 1'b0;
-      row_left_q  <= '0;
+      row_q       <= '0;
       row_first_q <= 1'b0;
       col_left_q  <= '0;
       column_q    <= '0;
@@ -245,7 +269,7 @@ module cd_row_walker
       pass_q      <= pass_d;
       step_q      <= step_d;
       reading_q   <= reading_d;
-      row_left_q  <= row_left_d;
+      row_q       <= row_d;
       row_first_q <= row_first_d;
       col_left_q  <= col_left_d;
       column_q    <= column_d;
@@ -266,7 +290,9 @@ module cd_row_walker
   assign tile_last_o     = tile_end && pass_end;
   assign tap_last_o      = taps_of(pass_q.s_left);
   assign channel_last_o  = k_last ? ColW'(pass_q.k_left - 16'd1) : ColW'(Cols - 1);
-  assign row_last_o      = p_last ? ColW'(pass_q.p_left - 16'd1) : ColW'(Cols - 1);
+  assign fold_mask_o     = ColW'((16'd1 << pass_q.size) - 16'd1);
+  assign op_last_o       = channel_last_o > fold_mask_o ? fold_mask_o : channel_last_o;
+  assign row_last_o      = p_last ? ColW'(pass_q.p_left - 16'd1) : fold_mask_o;
   assign k_sub_o         = pass_q.k_sub;
   assign ab_addr_o       = pass_q.ab_block + pass_q.ab_row + step_q.x;
   assign base_o          = step_q.base;
