@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs 
 
 from accel_models.machines.dpu import ZCU102_B4096, Dpu
 from benchmarks.common import Figure, reference_dir, show
+from mappings.errors import SpecError
 from mappings.networks.mnasnet import MnasNet
 
 TARGET_SPEARMAN = 0.93
@@ -135,7 +136,10 @@ def main() -> int:
     missing = [name for name in ("e", "k", "l", "se") if name not in table]
     if missing:
         parser.error(f"{data} lacks the columns {', '.join(missing)}")
-    return show("dpu_rank", figures(table), arguments.json)
+    try:
+        return show("dpu_rank", figures(table), arguments.json)
+    except SpecError as error:
+        parser.error(f"{data}: {error}")
 
 
 if __name__ == "__main__":

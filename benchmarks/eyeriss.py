@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs 
 from accel_models.machines.eyeriss import EYERISS, Eyeriss, EyerissCost, RowStationary
 from accel_models.report import Infeasible
 from benchmarks.common import Figure, reference_dir, show
+from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
 
 #: (name, groups, filters and channels a group, output extent, filter extent, stride, padding)
@@ -110,20 +111,27 @@ class Predicted:
 
 
 def measured(path: Path) -> dict[str, Measured]:
-    """The layers of a table by name; a megabyte is 10^6 bytes."""
+    """The layers of a table by name; a megabyte is 10^6 bytes.
+
+    Raises:
+        SpecError: a column is missing, or a cell is no number.
+    """
     out = {}
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             cells = {str(key).strip(): str(value).strip() for key, value in row.items()}
-            if cells["Layer"] == "Total":
+            if cells.get("Layer") == "Total":
                 continue
-            zeros = next(value for key, value in cells.items() if key.startswith("Zeros"))
-            out[cells["Layer"]] = Measured(
-                float(cells["Processing Latency (ms)"]),
-                float(cells["Global Buffer Accesses (MB)"]),
-                float(cells["DRAM Accesses (MB)"]),
-                float(zeros.rstrip("%")) / 100,
-            )
+            try:
+                zeros = next(value for key, value in cells.items() if key.startswith("Zeros"))
+                out[cells["Layer"]] = Measured(
+                    float(cells["Processing Latency (ms)"]),
+                    float(cells["Global Buffer Accesses (MB)"]),
+                    float(cells["DRAM Accesses (MB)"]),
+                    float(zeros.rstrip("%")) / 100,
+                )
+            except (KeyError, StopIteration, ValueError) as error:
+                raise SpecError(Fault(f"{path}: {cells.get('Layer')}", f"cannot be read: {error!r}")) from None
     return out
 
 
@@ -160,6 +168,9 @@ def figures(folder: Path, machine: Eyeriss = EYERISS, layers: bool = False) -> l
     out = []
     for name, network in NETWORKS.items():
         chip = measured(folder / network.file)
+        absent = [layer for layer, *_ in network.shapes if layer not in chip]
+        if absent:
+            raise SpecError(Fault(str(folder / network.file), f"lacks the layers {', '.join(absent)}"))
         ours = predict(network, chip, machine)
         latency = {layer: ours[layer].latency_ms / chip[layer].latency_ms - 1 for layer in ours}
         dram = {layer: ours[layer].dram_mb / chip[layer].dram_mb - 1 for layer in ours}
@@ -219,7 +230,10 @@ def main() -> int:
     missing = [network.file for network in NETWORKS.values() if not (folder / network.file).is_file()]
     if missing:
         parser.error(f"{folder} lacks {', '.join(missing)}")
-    return show("eyeriss", figures(folder, layers=arguments.layers), arguments.json)
+    try:
+        return show("eyeriss", figures(folder, layers=arguments.layers), arguments.json)
+    except SpecError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

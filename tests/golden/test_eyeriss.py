@@ -5,7 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
 from benchmarks.eyeriss import NETWORKS, figures, measured, predict
+from mappings.errors import SpecError
 from tests.reference import reference
 
 
@@ -32,3 +35,13 @@ def test_another_chip_is_missed(tmp_path: Path) -> None:
     table.write_text(table.read_text().replace("16.5", "33.0").replace("39.2", "78.4"))
     missed = [figure.name for figure in figures(tmp_path) if figure.met is False]
     assert missed == ["AlexNet: mean absolute error of processing latency (%)"]
+
+
+def test_a_damaged_table_is_told(tmp_path: Path) -> None:
+    for network in NETWORKS.values():
+        (tmp_path / network.file).write_text("Layer,Processing Latency (ms)\nCONV1,fast\n")
+    with pytest.raises(SpecError, match="CONV1"):
+        figures(tmp_path)
+    (tmp_path / "alexnet_batch4.csv").write_text("Layer\n")
+    with pytest.raises(SpecError, match="lacks the layers CONV1, CONV2"):
+        figures(tmp_path)
