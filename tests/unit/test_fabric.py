@@ -1,0 +1,56 @@
+"""The fitted formulas against what synthesis gave for the arrays alone (Yosys 0.70, xc7, flattened)."""
+
+from __future__ import annotations
+
+import pytest
+
+from accel_models.fabric import array_part, product_in_dsp, shell_parts
+from accel_models.template import ArrayKind, Template
+
+#: array, rows, columns, bits of (activation, weight, sum) -> DSP, LUT (distributed memory included), FF
+SYNTHESISED = [
+    ("weight_stationary", 8, 8, (8, 8, 32), 65, 694, 2852),
+    ("weight_stationary", 16, 8, (8, 8, 32), 129, 703, 5294),
+    ("weight_stationary", 8, 16, (8, 8, 32), 129, 753, 5069),
+    ("weight_stationary", 8, 8, (16, 16, 48), 65, 703, 4980),  # not in the fit
+    ("weight_stationary", 8, 8, (4, 4, 32), 1, 3289, 1792),
+    ("output_stationary", 8, 8, (8, 8, 32), 65, 3274, 3933),
+    ("output_stationary", 16, 8, (8, 8, 32), 129, 7054, 9074),
+    ("output_stationary", 8, 16, (8, 8, 32), 129, 5785, 7009),
+    ("row_stationary", 8, 8, (8, 8, 32), 67, 6316, 6922),
+    ("row_stationary", 4, 8, (8, 8, 32), 35, 4806, 5970),
+    ("row_stationary", 8, 4, (8, 8, 32), 35, 3577, 3208),
+    ("row_stationary", 4, 16, (8, 8, 32), 67, 11973, 18959),
+    ("channel_parallel", 8, 8, (8, 8, 32), 65, 2055, 2299),
+    ("channel_parallel", 16, 8, (8, 8, 32), 129, 2601, 3117),
+    ("channel_parallel", 8, 16, (8, 8, 32), 129, 3136, 3766),
+    ("loop_tile", 8, 8, (8, 8, 32), 65, 1450, 1741),
+    ("loop_tile", 16, 8, (8, 8, 32), 129, 2090, 2558),
+    ("loop_tile", 8, 16, (8, 8, 32), 129, 1938, 2696),
+]
+
+
+@pytest.mark.parametrize(("array", "rows", "cols", "bits", "dsp", "lut", "ff"), SYNTHESISED)
+def test_arrays(array: str, rows: int, cols: int, bits: tuple[int, int, int], dsp: int, lut: int, ff: int) -> None:
+    act, weight, acc = bits
+    template = Template(array=ArrayKind(array), rows=rows, cols=cols, act_bits=act, weight_bits=weight, acc_bits=acc)
+    part = array_part(template)
+    assert part.dsp == dsp
+    assert part.lut == pytest.approx(lut, rel=0.04)
+    assert part.ff == pytest.approx(ff, rel=0.04 if product_in_dsp(template) else 0.1)
+
+
+@pytest.mark.parametrize(("acc_bits", "dsp"), [(32, 6), (48, 8)])
+def test_multipliers_of_a_post_processing_lane(acc_bits: int, dsp: int) -> None:
+    few, many = (
+        next(p for p in shell_parts(Template(acc_bits=acc_bits, ppu_lanes=n)) if p.name == "post-processing").dsp
+        for n in (1, 4)
+    )
+    assert many - few == 3 * dsp
+
+
+def test_a_bus_as_wide_as_a_word_needs_no_gearbox() -> None:
+    wide, same = (
+        next(p for p in shell_parts(Template(rows=n, cols=n, axi_bits=128)) if p.name == "load").lut for n in (8, 16)
+    )
+    assert same < wide
