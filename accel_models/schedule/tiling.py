@@ -178,7 +178,7 @@ def estimate(shape: Shape, t: Tiling, template: Template) -> float:
     nc = 1 if shape.vector or shape.groups > 1 else ceil_div(shape.c, t.c)
     need = demand(shape, t, template)
     tiles, spatial = nk * np_ * nq * nc, np_ * nq
-    tile = Tile(t.k, t.c, t.p, t.q, shape.r, shape.s)
+    tile = Tile(t.k, t.c, t.p, t.q, shape.r, shape.s, *shape.stride, *shape.dilation)
     if shape.vector:
         words = lanes // template.cols if shape.weighted else 0
         compute = vector_cycles(lanes, words, tile)
