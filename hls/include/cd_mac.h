@@ -43,6 +43,11 @@ class MacEngine {
   Cycles run(Memory memory, const Tensor* tensors, const Layer& l) {
     CD_HLS(ARRAY_PARTITION variable = input_ complete dim = 1)
     CD_HLS(ARRAY_PARTITION variable = weight_ complete dim = 1)
+    // A word's lanes are one wide memory word.
+    CD_HLS(AGGREGATE variable = input_)
+    CD_HLS(AGGREGATE variable = weight_)
+    CD_HLS(AGGREGATE variable = acc_)
+    CD_HLS(AGGREGATE variable = output_)
     Cycles cycles{};
     for (int g = 0; g < l.G; ++g) {
       for (int k0 = 0; k0 < l.K; k0 += l.tile_k) {

@@ -79,8 +79,9 @@ def test_int4_packed_two_to_a_byte(array: ArrayKind, tmp_path: Path) -> None:
     check(replace(SMALL, array=array, rows=4, cols=4, act_bits=4, weight_bits=4), convolutions(4, 4), tmp_path)
 
 
-def test_int4_weights_on_an_int8_array(tmp_path: Path) -> None:
-    check(SMALL, convolutions(8, 4), tmp_path, images=1)
+@pytest.mark.parametrize(("act_bits", "weight_bits"), [(8, 4), (4, 8)])
+def test_narrower_tensors_on_an_int8_array(act_bits: int, weight_bits: int, tmp_path: Path) -> None:
+    check(SMALL, convolutions(act_bits, weight_bits), tmp_path, images=1)
 
 
 def test_given_tiles_change_the_cycles_but_not_the_values(tmp_path: Path) -> None:

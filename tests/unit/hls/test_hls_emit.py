@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 import hls
 from accel_models.template import ArrayKind
+from hls.csim import compiler
 from hls.emit import ARRAYS, COMMON_HEADERS, INCLUDE_DIR, comment
 from hls.layout import TensorPlace, pack_elements, unpack_elements
 from hls.program import Step
@@ -53,6 +55,23 @@ def test_headers_need_no_vendor_and_are_all_known() -> None:
     for name in known:
         included = re.findall(r"#include [<\"]([^>\"]+)", (INCLUDE_DIR / name).read_text())
         assert set(included) <= known | {"cstdint", "cstdio", "cstdlib", "type_traits"}
+
+
+def test_pragmas_are_live_for_synthesis_alone(tmp_path: Path) -> None:
+    _, network = small_network()
+    emitted = hls.emit(SMALL, network, tmp_path)
+    command = [compiler(), "-std=c++17", "-E", str(emitted.sources[0])]
+    plain = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    live = subprocess.run([*command, "-D__SYNTHESIS__"], capture_output=True, text=True, check=True).stdout
+    assert "#pragma HLS" not in plain
+    for pragma in (
+        "PIPELINE II = 1",
+        "UNROLL",
+        "INTERFACE m_axi",
+        "ARRAY_PARTITION variable = w complete",
+        "AGGREGATE",
+    ):
+        assert f"#pragma HLS {pragma}" in live
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "x */ int main(){} /*", 'a\n#include "b"', "x\\", "??/"])
