@@ -36,6 +36,15 @@ def load_module(reference: str, seed: int = 0) -> nn.Module:
         raise SpecError(Fault(path_text, f"no such file{nearest(path.name, known)}", "a Python file"))
     if path.suffix != ".py":
         raise SpecError(Fault(path_text, "is not a Python file", "a file that ends in .py"))
+    folder = str(path.parent.resolve())
+    sys.path.insert(0, folder)
+    try:
+        return _load(path, path_text, name, seed)
+    finally:
+        sys.path.remove(folder)
+
+
+def _load(path: Path, path_text: str, name: str, seed: int) -> nn.Module:
     namespace = vars(_execute(path))
     if name not in namespace:
         own = [
@@ -54,16 +63,13 @@ def _execute(path: Path) -> ModuleType:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
-    sys.path.insert(0, str(path.parent.resolve()))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         line = ""
         if isinstance(error, SyntaxError) and error.lineno:
             line = f":{error.lineno}"
         raise SpecError(Fault(f"{path}{line}", f"fails when imported: {type(error).__name__}: {error}")) from error
-    finally:
-        sys.path.pop(0)
     return module
 
 

@@ -34,8 +34,8 @@ _ADVICE = {
 
 
 def supported_operators() -> tuple[str, ...]:
-    """ATen names of the operators that can be lowered, sorted."""
-    return tuple(sorted(TABLE))
+    """ATen names of the operators that can be lowered, sorted; without the private forms that exporting may put in."""
+    return tuple(sorted(name for name in TABLE if not name.startswith("_")))
 
 
 def trace(module: nn.Module, inputs: Tensor | Sequence[Tensor], name: str = "") -> Workload:

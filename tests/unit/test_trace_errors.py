@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,16 @@ number = 7
 """
 
 
+def test_siblings_of_the_file_can_be_imported(tmp_path: Path) -> None:
+    (tmp_path / "sibling_of_late.py").write_text("WIDTH = 6\n")
+    source = SOURCE.replace("def build():", "def build():\n    from sibling_of_late import WIDTH")
+    path = tmp_path / "late.py"
+    path.write_text(source.replace("MyNet(8)", "MyNet(WIDTH)"))
+    before = list(sys.path)
+    assert trace(load_module(f"{path}:build"), torch.randn(1, 3, 8, 8)).layers[0].K == 6
+    assert sys.path == before
+
+
 def test_load_module(tmp_path: Path) -> None:
     path = tmp_path / "my_module.py"
     path.write_text(SOURCE)
@@ -167,6 +178,7 @@ def test_load_module(tmp_path: Path) -> None:
         ("my_module.py:number", "is int"),
         ("syntax.py:MyNet", "syntax.py:2: fails when imported: SyntaxError"),
         ("raises.py:MyNet", "fails when imported: ModuleNotFoundError"),
+        ("exits.py:MyNet", "fails when imported: SystemExit: 3"),
         ("notes.txt:MyNet", "is not a Python file"),
     ],
 )
@@ -174,6 +186,7 @@ def test_load_errors(tmp_path: Path, reference: str, expected: str) -> None:
     (tmp_path / "my_module.py").write_text(SOURCE)
     (tmp_path / "syntax.py").write_text("import torch\nclass :\n")
     (tmp_path / "raises.py").write_text("import no_such_package_here\n")
+    (tmp_path / "exits.py").write_text("import sys\nsys.exit(3)\n")
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(SpecError) as caught:
         load_module(str(tmp_path / reference))
