@@ -73,10 +73,10 @@ class Recipe:
     accuracy: str = "train"
     accuracy_options: tuple[tuple[str, float], ...] = ()
     cost: str = "schedule"
-    trials: int = 168
+    trials: int = 120
     batch: int = 24
     seed: int = 0
-    front_points: int = 12
+    front_points: int = 10
 
     @property
     def space(self) -> SearchSpace:

@@ -17,7 +17,10 @@ def _reporter(options: argparse.Namespace) -> Any:
 
     from codesign.progress import Bars, Silent
 
-    return Silent() if options.quiet else Bars(Console(stderr=True))
+    if options.quiet:
+        return Silent()
+    console = Console(stderr=True)
+    return Bars(console if console.is_terminal else Console(stderr=True, width=160))
 
 
 def _explore(options: argparse.Namespace) -> int:
@@ -27,7 +30,6 @@ def _explore(options: argparse.Namespace) -> int:
         raise SpecError(Fault("--images", f"is {options.images}", "1 to 500"))
     if options.jobs is not None and not 0 <= options.jobs <= 256:
         raise SpecError(Fault("--jobs", f"is {options.jobs}", "0 (no workers) to 256"))
-    options.resume_hint = "; what is finished is kept: codesign explore --resume FOLDER goes on"
     wanted = [] if options.verify == ["none"] else options.verify or ["knee"]
     result = explore(
         ExploreOptions(

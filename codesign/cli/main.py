@@ -131,9 +131,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return WRONG_INPUT
-    except KeyboardInterrupt:
-        hint = getattr(options, "resume_hint", "")
-        print(f"interrupted{hint}", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"interrupted; {stop}" if str(stop) else "interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: no complaint at exit either

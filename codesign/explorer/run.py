@@ -25,7 +25,7 @@ from codesign.explorer.front import knee
 from codesign.explorer.result import RunResult, write_result
 from codesign.explorer.search import candidates, describe, known_accuracies, search, tally
 from codesign.explorer.study import open_storage, open_study
-from codesign.explorer.verify import Verification, choose_points, verify_point
+from codesign.explorer.verify import Verification, check_wanted, choose_points, verify_point
 from codesign.progress import Reporter, Silent
 from codesign.recipe import Recipe, load_recipe
 from codesign.reports.page import write_page
@@ -107,9 +107,16 @@ def _prepare(options: ExploreOptions) -> tuple[RunFolder, Recipe, str]:
     return folder, recipe, storage
 
 
-def _study_name(folder: RunFolder, storage: str, default_storage: bool) -> str:
+def _study_name(folder: RunFolder, *, default_storage: bool) -> str:
     """One study a run; a storage that is shared holds many, told apart by the folder."""
     return "codesign" if default_storage else f"codesign:{folder.path.resolve()}"
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C within a run; says how to go on."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        super().__init__(f"what is finished is kept; go on with: codesign explore --resume {folder.path}")
 
 
 def explore(options: ExploreOptions | None = None, reporter: Reporter | None = None) -> RunResult:
@@ -126,64 +133,75 @@ def explore(options: ExploreOptions | None = None, reporter: Reporter | None = N
         SpecError: wrong input, nothing was begun or lost.
     """
     options, reporter = options or ExploreOptions(), reporter or Silent()
-    started = time.monotonic()
     if options.verify:
-        toolchain(), compiler()  # a missing simulator is told before the search, not after it
+        check_wanted(options.verify)  # wrong words and missing tools are told before the search, not after it
+        toolchain(), compiler()
     folder, recipe, storage_url = _prepare(options)
     with folder.locked():
-        default_storage = storage_url == folder.default_storage
-        space = recipe.space
-        sampler = make_sampler(recipe.controller, recipe.context)
-        folder.networks.mkdir(exist_ok=True)
-        storage = open_storage(storage_url)
-        study = open_study(storage, _study_name(folder, storage_url, default_storage), sampler, space.digest)
-        folder.write_run(recipe, storage_url)
-        reporter.say(
-            f"{recipe.name}: {space.networks:,} networks x {space.accelerators:,} accelerators on {recipe.device}; "
-            f"{recipe.controller}, {recipe.trials:,} designs, seed {recipe.seed}; run in {folder.path}"
-        )
-        cost = COSTS.get(recipe.cost, "cost").load()
-        context = AccuracyContext(recipe.seed, space.network.dataset, folder.networks, dict(recipe.accuracy_options))
-        jobs = min(os.cpu_count() or 1, 8) if options.jobs is None else options.jobs
-        with AccuracyPool(recipe.accuracy, context, jobs) as pool:
-            with reporter.task("search", recipe.trials) as advance:
-                search(study, recipe, space, cost, pool, advance)
-            tallied = tally(study)
-            reporter.say(describe(tallied, known_accuracies(study)))
-            found = candidates(study)
-            if not found:
-                worst = max(tallied.bounds, key=lambda name: tallied.bounds[name])
-                raise SpecError(
-                    Fault(
-                        f"device {recipe.device}",
-                        f"none of {tallied.told} designs fits; {worst} is broken most often",
-                        "a larger device, or more --trials",
-                    )
-                )
-            chosen = search_front(found, recipe.front_points)
-            points = deploy_front(chosen, recipe, space, cost, folder, pool, reporter)
-        write_designs(points, space, folder)
-        write_front_csv(points, folder)
-        best = points[knee_of(points)].name
-        verifications: list[Verification] = []
-        for name in choose_points(options.verify, [point.name for point in points], best):
-            point = next(item for item in points if item.name == name)
-            verifications.append(verify_point(point, space.network.dataset, folder, options.images, reporter))
-        result = RunResult(
-            recipe=recipe,
-            folder=str(folder.path),
-            networks=space.networks,
-            accelerators=space.accelerators,
-            tally=tallied,
-            points=tuple(points),
-            knee=best,
-            cloud=tuple((item.accuracy, item.latency_ms, item.energy_uj) for item in found),
-            verifications=tuple(verifications),
-            seconds=time.monotonic() - started,
-        )
-        write_result(result, folder)
-        write_page(result.to_dict(), folder.report_html)
-        return result
+        try:
+            return _explore(options, folder, recipe, storage_url, reporter)
+        except KeyboardInterrupt:
+            raise Interrupted(folder) from None
+
+
+def _explore(
+    options: ExploreOptions, folder: RunFolder, recipe: Recipe, storage_url: str, reporter: Reporter
+) -> RunResult:
+    """The steps, inside a folder that is ours."""
+    started = time.monotonic()
+    space = recipe.space
+    sampler = make_sampler(recipe.controller, recipe.context)
+    folder.networks.mkdir(exist_ok=True)
+    name = _study_name(folder, default_storage=storage_url == folder.default_storage)
+    study = open_study(open_storage(storage_url), name, sampler, space.digest)
+    folder.write_run(recipe, storage_url)
+    reporter.say(
+        f"{recipe.name}: {space.networks:,} networks x {space.accelerators:,} accelerators on {recipe.device}; "
+        f"{recipe.controller}, {recipe.trials:,} designs, seed {recipe.seed}; run in {folder.path}"
+    )
+    cost = COSTS.get(recipe.cost, "cost").load()
+    context = AccuracyContext(recipe.seed, space.network.dataset, folder.networks, dict(recipe.accuracy_options))
+    jobs = min(os.cpu_count() or 1, 8) if options.jobs is None else options.jobs
+    with AccuracyPool(recipe.accuracy, context, jobs) as pool:
+        with reporter.task("search", recipe.trials) as advance:
+            search(study, recipe, space, cost, pool, advance)
+        tallied = tally(study)
+        reporter.say(describe(tallied, known_accuracies(study)))
+        found = candidates(study)
+        if not found:
+            worst = max(tallied.bounds, key=lambda name: tallied.bounds[name])
+            what = f"none of {tallied.told} designs fits; {worst} is broken most often"
+            raise SpecError(Fault(f"device {recipe.device}", what, "a larger device, or more --trials"))
+        chosen = search_front(found, recipe.front_points)
+        points = deploy_front(chosen, recipe, space, cost, folder, pool, reporter)
+    write_designs(points, space, folder)
+    write_front_csv(points, folder)
+    best = points[knee_of(points)].name
+    result = RunResult(
+        recipe=recipe,
+        folder=str(folder.path),
+        networks=space.networks,
+        accelerators=space.accelerators,
+        tally=tallied,
+        points=tuple(points),
+        knee=best,
+        cloud=tuple((item.accuracy, item.latency_ms, item.energy_uj) for item in found),
+        verifications=(),
+        seconds=time.monotonic() - started,
+    )
+    _write(result, folder)  # what follows may lack a tool; the front does not
+    verifications: list[Verification] = []
+    for name in choose_points(options.verify, [point.name for point in points], best):
+        point = next(item for item in points if item.name == name)
+        verifications.append(verify_point(point, space.network.dataset, folder, options.images, reporter))
+        result = replace(result, verifications=tuple(verifications), seconds=time.monotonic() - started)
+        _write(result, folder)
+    return result
+
+
+def _write(result: RunResult, folder: RunFolder) -> None:
+    write_result(result, folder)
+    write_page(result.to_dict(), folder.report_html)
 
 
 def knee_of(points: Sequence[FrontPoint]) -> int:

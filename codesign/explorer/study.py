@@ -57,11 +57,12 @@ def open_study(storage: BaseStorage, name: str, sampler: BaseSampler, space_dige
         study = optuna.create_study(
             storage=storage, study_name=name, sampler=sampler, directions=directions, load_if_exists=True
         )
-    found = study.user_attrs.get(SPACE_KEY)
-    if found is None and not study.get_trials(deepcopy=False):
-        study.set_user_attr(SPACE_KEY, space_digest)
-        study.set_metric_names(list(OBJECTIVES))
-    elif found != space_digest:
+        found = study.user_attrs.get(SPACE_KEY)
+        if found is None and not study.get_trials(deepcopy=False):
+            study.set_metric_names(list(OBJECTIVES))
+            study.set_user_attr(SPACE_KEY, space_digest)
+            found = space_digest
+    if found != space_digest:
         raise SpecError(
             Fault(
                 f"study {name}",

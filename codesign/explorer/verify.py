@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -90,6 +91,17 @@ class Verification:
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
         return {**asdict(self), "passed": self.passed}
+
+
+def check_wanted(wanted: Sequence[str]) -> None:
+    """Refuse what can be no point of any front.
+
+    Raises:
+        SpecError: neither "knee", "all" nor of the form "point_00".
+    """
+    for item in wanted:
+        if item not in ("knee", "all") and not re.fullmatch(r"point_\d{2,4}", item):
+            raise SpecError(Fault("--verify", f"is {item[:60]!r}", "knee, all, none, or a point: point_00"))
 
 
 def choose_points(wanted: Sequence[str], names: Sequence[str], knee: str) -> list[str]:

@@ -22,7 +22,7 @@ def _hover(point: dict[str, Any]) -> str:
     lines = [
         f"<b>{escape(point['name'])}</b>",
         f"accuracy {point['accuracy']['held_out']:.1%} held-out, {point['accuracy']['test']:.1%} test",
-        f"{point['latency_ms']:.4f} ms ({point['latency_cycles']:,} cycles), {point['energy_uj']:.2f} uJ",
+        f"{point['latency_ms']:.4f} ms ({point['latency_cycles']:,} cycles), {point['energy_uj']:.2f} µJ",
         "{array} {rows} x {cols}, {clock_mhz} MHz".format(**chosen),
         "W{weight_bits} A{act_bits}; buffers ".format(**chosen) + f"{buffers} KiB",
         f"{len(point['layers'])} layers, {point['macs'] / 1e3:,.0f} kMACs",
@@ -129,8 +129,8 @@ def page(result: dict[str, Any]) -> str:
     varying = [name for name in decisions if len({str(item["decisions"][name]) for item in points}) > 1]
     fixed = {name: points[0]["decisions"][name] for name in decisions if name not in varying}
     charts = {
-        "latency": _scatter(result, "latency_ms", "latency of one image, ms", "energy_uj", "energy, uJ"),
-        "energy": _scatter(result, "energy_uj", "energy of one image, uJ", "latency_ms", "latency, ms"),
+        "latency": _scatter(result, "latency_ms", "latency of one image, ms", "energy_uj", "energy, µJ"),
+        "energy": _scatter(result, "energy_uj", "energy of one image, µJ", "latency_ms", "latency, ms"),
         "bars": {item["name"]: _bars(item, 1e6 * float(item["decisions"]["clock_mhz"])) for item in points},
         "checks": _checks(result),
         "knee": result["knee"],
