@@ -48,7 +48,7 @@ def train(
     """
     images, labels = tensors(data, "train")
     images = images.contiguous(memory_format=torch.channels_last)  # depthwise convolutions run half as long again else
-    network.to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # missing from the stubs
     optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, betas=(0.8, 0.95), weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, learning_rate, total_steps=steps + 1, pct_start=0.15, cycle_momentum=False

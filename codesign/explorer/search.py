@@ -92,19 +92,25 @@ def tally(study: optuna.Study) -> SearchTally:
     return SearchTally(len(told), infeasible, len(known_accuracies(study)), bounds)
 
 
+def _set_constraint(trial: Trial, excess: float) -> None:
+    """How far over budget; a trial that was cut off between this and its telling has it already."""
+    if not trial.constraints:
+        trial.set_constraint("budget", excess)
+
+
 def _tell_infeasible(study: optuna.Study, trial: Trial, network: str, broken: tuple[Infeasible, ...]) -> None:
     # The constraint is how far over its bounds a design is, in bounds: a search can follow it downhill.
     excess = sum(item.demand / item.bound - 1.0 for item in broken if item.bound > 0)
     report = {"network": network, "broken": [item.resource for item in broken], "why": [str(item) for item in broken]}
     trial.set_user_attr(REPORT_KEY, json.dumps(report))
-    trial.set_constraint("budget", max(excess, 1e-6))
+    _set_constraint(trial, max(excess, 1e-6))
     study.tell(trial, WORST)
 
 
 def _tell(study: optuna.Study, trial: Trial, network: str, accuracy: float, cost: CostReport) -> None:
     assert cost.energy_pj is not None, "the technology has no energy figures"
     trial.set_user_attr(REPORT_KEY, json.dumps({"network": network, "cycles": cost.latency_cycles}))
-    trial.set_constraint("budget", 0.0)
+    _set_constraint(trial, 0.0)
     study.tell(trial, (accuracy, cost.latency_ms, cost.energy_pj / 1e6))
 
 
