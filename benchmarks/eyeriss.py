@@ -18,6 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
 from accel_models.machines.eyeriss import EYERISS, Eyeriss, EyerissCost, RowStationary
+from accel_models.machines.eyeriss_mapping import counted
 from accel_models.report import Infeasible
 from benchmarks.common import Figure, reference_dir, show
 from mappings.errors import Fault, SpecError
@@ -175,6 +176,7 @@ def figures(folder: Path, machine: Eyeriss = EYERISS, layers: bool = False) -> l
         latency = {layer: ours[layer].latency_ms / chip[layer].latency_ms - 1 for layer in ours}
         dram = {layer: ours[layer].dram_mb / chip[layer].dram_mb - 1 for layer in ours}
         buffer = {layer: ours[layer].buffer_mb / chip[layer].buffer_mb - 1 for layer in ours}
+        differing = sum(not _engine_agrees(layer, ours[layer.name].mapping, machine) for layer in network.layers())
         if layers:
             out += [_line(name, layer, ours[layer], chip[layer]) for layer in ours]
         mean = _mean(latency)
@@ -202,8 +204,18 @@ def figures(folder: Path, machine: Eyeriss = EYERISS, layers: bool = False) -> l
                 abs(total) <= TARGET_DRAM,
             ),
             Figure(f"{name}: mean absolute error of buffer accesses (%)", 100 * _mean(buffer)),
+            Figure(f"{name}: layers whose DRAM accesses are not the engine's counts", differing, "0", differing == 0),
         ]
     return out
+
+
+def _engine_agrees(layer: Layer, mapping: RowStationary, machine: Eyeriss) -> bool:
+    """Whether the general engine, given the mapping as directives, counts the same DRAM accesses and steps."""
+    cost, counts = machine.cost(layer, mapping), counted(layer, mapping)
+    if isinstance(cost, Infeasible):
+        return False
+    moved = (*counts.reads[0], counts.writes[0][2], counts.steps)
+    return moved == (cost.dram_inputs, cost.dram_weights, 0, cost.dram_outputs, cost.steps)
 
 
 def _mean(errors: dict[str, float]) -> float:

@@ -55,7 +55,8 @@ class EyerissCost:
 
     Attributes:
         cycles: of processing, DRAM apart.
-        compute_cycles: of the PEs.
+        compute_cycles: of the PEs: products, additions of sums from below, loading of filters.
+        steps: products of one PE.
         active_pes: at work in a full pass.
         buffer_words: accesses of inputs and partial sums.
         dram_inputs, dram_weights, dram_outputs: words, uncompressed.
@@ -64,6 +65,7 @@ class EyerissCost:
 
     cycles: float
     compute_cycles: float
+    steps: int
     active_pes: int
     buffer_words: int
     dram_inputs: int
@@ -167,12 +169,18 @@ class Eyeriss:
         outputs = layer.elements["O"]
         sums = outputs * channels
         inputs = layer.groups * layer.N * layer.C * strips * rows_in * columns_in * groups
-        work = mapping.n * mapping.p * layer.Q * (mapping.q * layer.S + 1)
+        steps = passes * mapping.n * mapping.p * layer.Q * mapping.q * layer.S
         filters = mapping.p * mapping.q * layer.S * layer.R * mapping.r * mapping.t
-        compute = passes * (work + filters / self.port_words)
+        adds = passes * mapping.n * mapping.p * layer.Q
+        compute = steps + adds + passes * filters / self.port_words
         fetched = layer.H + (strips - 1) * max(0, layer.R - layer.stride[0])
+        turns = batches // layer.groups * strips  # of images and rows, for each of which the filters come anew
+        if channels == 1 and mapping.m == mapping.p * mapping.t:
+            turns = 1  # ... unless all of a block's are in the scratchpads
+        if channels == strips == batches // layer.groups == 1:
+            blocks = 1  # the buffer holds all inputs of a group
         dram_inputs = layer.groups * layer.N * layer.C * fetched * layer.W_in * blocks
-        dram_weights = layer.elements["W"] * strips * (batches // layer.groups)
+        dram_weights = layer.elements["W"] * turns
         energy = (
             200 * (dram_inputs + dram_weights + outputs)
             + 6 * (2 * sums + inputs + dram_inputs)
@@ -181,6 +189,7 @@ class Eyeriss:
         return EyerissCost(
             cycles=max(compute, (sums + inputs) / self.port_words),
             compute_cycles=compute,
+            steps=steps,
             active_pes=layer.R * mapping.e * mapping.r * mapping.t,
             buffer_words=2 * sums + inputs,
             dram_inputs=dram_inputs,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import pytest
 
 from accel_models.machines.eyeriss import EYERISS, EyerissCost, RowStationary
+from accel_models.machines.eyeriss_mapping import counted
 from accel_models.report import Infeasible
 from mappings.errors import SpecError
 from mappings.layer import Layer, Op
@@ -73,3 +75,24 @@ def test_unsupported_layer_is_refused() -> None:
         EYERISS.best(Layer("a", Op.CONV, K=8, C=8, P=8, Q=8, R=13, S=13))
     with pytest.raises(SpecError, match="not supported"):
         EYERISS.best(Layer("a", Op.LINEAR, K=8, C=8))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        LAYER,
+        Layer("a", Op.CONV, N=2, K=16, C=6, P=13, Q=13, R=5, S=5, groups=2, stride=(2, 2)),
+        Layer("a", Op.CONV, N=3, K=12, C=4, P=10, Q=9, R=3, S=3, padding=(1, 1, 1, 1)),
+    ],
+)
+def test_dram_accesses_and_steps_are_the_engine_s(layer: Layer) -> None:
+    mappings = list(EYERISS.mapspace(layer))
+    for mapping in random.Random(0).sample(mappings, 80):
+        if mapping.q * mapping.r == layer.C and mapping.m > mapping.p * mapping.t:
+            continue  # the engine's scratchpads are unbounded: they would keep filters that a PE cannot hold
+        cost = EYERISS.cost(layer, mapping)
+        assert isinstance(cost, EyerissCost)
+        counts = counted(layer, mapping)
+        assert (counts.reads[0][0], counts.reads[0][1]) == (cost.dram_inputs, cost.dram_weights)
+        assert (counts.reads[0][2], counts.writes[0][2]) == (0, cost.dram_outputs)
+        assert counts.steps == cost.steps
