@@ -19,7 +19,7 @@ from rtl_templates.verilator import compile_top
 
 ROOM = Path(__file__).parent
 ADDRESS_BITS = 16  #: of each buffer in this bench
-HEAD = struct.Struct("<6I")
+HEAD = struct.Struct("<7I")
 TAIL = struct.Struct("<5Q")
 FAULTS = (
     "watchdog",
@@ -169,7 +169,8 @@ def run(template: Template, cases: list[TileCase], cache: Path | None = None) ->
         initial = rng.integers(-1000, 1000, (case.ab_base + -(-case.tile.k // lanes) * pixels + 1, lanes))
         command = _command(case)
         watchdog = 2 * array_cycles(template.array, template.rows, template.cols, case.tile) + 1000
-        stream += HEAD.pack(case.idle_cycles, watchdog, len(words), len(weights), len(initial), len(command)) + command
+        sizes_in_words = (len(words), len(weights), len(initial))
+        stream += HEAD.pack(case.idle_cycles, watchdog, *sizes_in_words, len(command), case.reset_at) + command
         stream += _pack_bits(words, template.act_bits) + _pack_bits(weights, template.weight_bits)
         stream += initial.astype("<i8").tobytes()
         initials.append(initial)

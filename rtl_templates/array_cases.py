@@ -23,6 +23,7 @@ class TileCase:
         accumulate: add to ``initial`` instead of overwriting it.
         ib_base, wb_base, ab_base: first words in the buffers.
         idle_cycles: before the command.
+        reset_at: cycle in which the running tile is cut off by a reset, after which it runs anew; 0: none.
         seed: of the accumulators' former contents and of the lanes beyond the channels.
     """
 
@@ -34,6 +35,7 @@ class TileCase:
     wb_base: int
     ab_base: int
     idle_cycles: int
+    reset_at: int
     seed: int
 
 
@@ -89,7 +91,8 @@ def tile_case(rng: np.random.Generator, template: Template, tile: Tile) -> TileC
         x, w = np.full_like(x, -act), np.full_like(w, -weight)
     bases = [int(rng.integers(0, 50)) if rng.random() < 0.5 else 0 for _ in range(3)]
     accumulate, idle = bool(rng.random() < 0.4), int(rng.integers(0, 4))
-    return TileCase(tile, x, w, accumulate, bases[0], bases[1], bases[2], idle, int(rng.integers(2**31)))
+    reset_at = int(rng.integers(1, 1500)) if rng.random() < 0.2 else 0
+    return TileCase(tile, x, w, accumulate, bases[0], bases[1], bases[2], idle, reset_at, int(rng.integers(2**31)))
 
 
 def busy_tile(template: Template) -> Tile:

@@ -1,9 +1,10 @@
 // Runs many tiles on one compiled PE array: memories and accumulators are here, the array is the top module.
 //
 // stdin, little endian, for each tile: uint32 { idle cycles before the command, watchdog cycles, input words, weight
-// words, accumulator words, command bytes }, then the command, the input and weight words (whole bytes a word), and the
-// accumulators (int64 a lane). stdout, for each tile: uint64 { cycles, input reads, weight reads, accumulator writes,
-// fault }, then the accumulators. Data inputs hold noise in every cycle that no request precedes.
+// words, accumulator words, command bytes, cycle of a reset (0: none; the tile then runs anew) }, then the command, the
+// input and weight words (whole bytes a word), and the accumulators (int64 a lane). stdout, for each tile: uint64
+// { cycles, input reads, weight reads, accumulator writes, fault }, then the accumulators. Data inputs hold noise in
+// every cycle that no request precedes.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -76,19 +77,24 @@ int main() {
     top.clk_i = 0;
   };
 
-  top.clk_i = 0;
-  top.cmd_valid_i = 0;
-  top.rst_ni = 1;
-  top.eval();
-  top.rst_ni = 0;
-  top.eval();
-  clock();
-  top.rst_ni = 1;
+  auto reset = [&] {
+    top.cmd_valid_i = 0;
+    top.rst_ni = 0;
+    top.eval();
+    clock();
+    top.rst_ni = 1;
+    top.eval();
+  };
 
-  uint32_t head[6];
+  top.clk_i = 0;
+  top.rst_ni = 1;
+  top.eval();
+  reset();
+
+  uint32_t head[7];
   while (std::fread(head, 1, sizeof head, stdin) == sizeof head) {
     const uint32_t idle = head[0], watchdog = head[1], input_words = head[2], weight_words = head[3];
-    const uint32_t acc_words = head[4], command_bytes = head[5];
+    const uint32_t acc_words = head[4], command_bytes = head[5], reset_at = head[6];
     std::vector<uint8_t> command(command_bytes), input(size_t{input_words} * kInputBytes);
     std::vector<uint8_t> weight(size_t{weight_words} * kWeightBytes);
     std::vector<int64_t> acc(size_t{acc_words} * kLanes);
@@ -97,9 +103,10 @@ int main() {
     read_exactly(input.data(), input.size());
     read_exactly(weight.data(), weight.size());
     read_exactly(acc.data(), acc.size() * sizeof(int64_t));
+    const std::vector<int64_t> before = acc;
 
     uint64_t fault = kNone, cycles = 0, input_reads = 0, weight_reads = 0, writes = 0;
-    bool input_valid = false, weight_valid = false, running = false, finished = false;
+    bool input_valid = false, weight_valid = false, running = false, finished = false, reset_done = reset_at == 0;
     uint32_t input_at = 0, weight_at = 0;
     drive(top.cmd_i, command.data(), command.size());
     // A few cycles after done show that nothing is written late.
@@ -159,16 +166,17 @@ int main() {
         after = 8;
       }
       clock();
+      if (!reset_done && cycles == reset_at) {
+        reset_done = true;
+        reset();
+        acc = before;
+        written.assign(acc_words, kNever);
+        cycles = input_reads = weight_reads = writes = 0;
+        input_valid = weight_valid = running = finished = false;
+      }
     }
     // Back to a known state where the tile hung.
-    if (fault & kWatchdog) {
-      top.cmd_valid_i = 0;
-      top.rst_ni = 0;
-      top.eval();
-      clock();
-      top.rst_ni = 1;
-      top.eval();
-    }
+    if (fault & kWatchdog) reset();
     const uint64_t tail[5] = {cycles, input_reads, weight_reads, writes, fault};
     std::fwrite(tail, 1, sizeof tail, stdout);
     std::fwrite(acc.data(), sizeof(int64_t), acc.size(), stdout);
