@@ -75,6 +75,7 @@ def _cost(options: argparse.Namespace) -> int:
         accelerator=options.accelerator,
         dataflow=options.dataflow,
         objective=options.objective,
+        reporter=_reporter(options),
     )
     if isinstance(result, Infeasible):
         return output.infeasible(result, options)

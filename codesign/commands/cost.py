@@ -16,6 +16,7 @@ from accel_models.maestro import MaestroReport, maestro_cost, write_csv
 from accel_models.nest import LOOP_OPS
 from accel_models.report import CostReport, Infeasible, LayerCost
 from codesign.commands.targets import is_design, load_design, load_workload
+from codesign.progress import Reporter, Silent
 from codesign.template_cost import template_cost
 from mappings.dataflow import DATAFLOWS, dataflow
 from mappings.errors import Fault, SpecError
@@ -85,22 +86,23 @@ def library_mapping(
 
 
 def map_library(
-    workload: Workload, accelerator: Accelerator, flow: str | None, objective: str
+    workload: Workload, accelerator: Accelerator, flow: str | None, objective: str, reporter: Reporter
 ) -> tuple[Design, tuple[tuple[str, str], ...]] | Infeasible:
     """A design whose layers each have the library's best mapping, and which dataflow each has."""
     mappings: list[tuple[str, Mapping]] = []
     flows: list[tuple[str, str]] = []
     known: dict[str, tuple[str, Mapping, LayerCost]] = {}
-    for layer in workload.layers:
-        if layer.op not in LOOP_OPS:
-            continue
-        if layer.digest not in known:
-            found = library_mapping(layer, accelerator, flow, objective)
-            if isinstance(found, Infeasible):
-                return found
-            known[layer.digest] = found
-        mappings.append((layer.name, known[layer.digest][1]))
-        flows.append((layer.name, known[layer.digest][0]))
+    layers = [layer for layer in workload.layers if layer.op in LOOP_OPS]
+    with reporter.task("layers", len(layers)) as advance:
+        for layer in layers:
+            if layer.digest not in known:
+                found = library_mapping(layer, accelerator, flow, objective)
+                if isinstance(found, Infeasible):
+                    return found
+                known[layer.digest] = found
+            mappings.append((layer.name, known[layer.digest][1]))
+            flows.append((layer.name, known[layer.digest][0]))
+            advance()
     return Design(workload, accelerator, tuple(mappings)), tuple(flows)
 
 
@@ -111,6 +113,7 @@ def cost(
     accelerator: str | None = None,
     dataflow: str | None = None,
     objective: str = "latency",
+    reporter: Reporter | None = None,
 ) -> Costed | Infeasible:
     """Cost of a design file, or of a network on an accelerator.
 
@@ -120,6 +123,7 @@ def cost(
         accelerator: name or YAML file; a design file has its own.
         dataflow: name or YAML file; None: the best of the library for each layer.
         objective: what mappings are chosen for: latency, energy or edp.
+        reporter: where progress goes.
 
     Raises:
         SpecError: wrong input.
@@ -134,8 +138,10 @@ def cost(
     if accelerator is None:
         raise SpecError(Fault("--accelerator", "is missing", "a name (codesign list accelerators) or a YAML file"))
     hardware = find_accelerator(accelerator, "--accelerator")
-    workload = load_workload(target, inputs)
-    mapped = map_library(workload, hardware, dataflow, objective)
+    reporter = reporter or Silent()
+    with reporter.task("network", None):
+        workload = load_workload(target, inputs)
+    mapped = map_library(workload, hardware, dataflow, objective, reporter)
     if isinstance(mapped, Infeasible):
         return mapped
     design, flows = mapped

@@ -85,7 +85,7 @@ class Verification:
         return (
             f"{'verified' if self.passed else 'FAILED'}: {self.exact_images}/{self.images} images bit-exact, "
             f"{len(self.layers)} layers, cycles predicted {self.predicted_cycles:,} simulated "
-            f"{self.simulated_cycles:,} ({self.error:.1%})"
+            f"{self.simulated_cycles:,} ({100 * self.error:.1f} %)"
         )
 
     def to_dict(self) -> dict[str, Any]:
