@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
@@ -22,7 +22,7 @@ from accel_models.machines.eyeriss_mapping import counted
 from accel_models.report import Infeasible
 from benchmarks.common import Figure, reference_dir, show
 from mappings.errors import Fault, SpecError
-from mappings.layer import Layer, Op
+from mappings.layer import Bits, Layer, Op
 
 #: (name, groups, filters and channels a group, output extent, filter extent, stride, padding)
 ALEXNET = (
@@ -78,6 +78,7 @@ class Network:
                 groups=groups,
                 stride=(stride, stride),
                 padding=(pad, pad, pad, pad),
+                bits=Bits(16, 16, 16, 16),
             )
             for name, groups, filters, channels, extent, kernel, stride, pad in self.shapes
         ]
@@ -173,7 +174,7 @@ def figures(folder: Path, machine: Eyeriss = EYERISS, layers: bool = False) -> l
         if absent:
             raise SpecError(Fault(str(folder / network.file), f"lacks the layers {', '.join(absent)}"))
         ours = predict(network, chip, machine)
-        latency = {layer: ours[layer].latency_ms / chip[layer].latency_ms - 1 for layer in ours}
+        latency = _latency_errors(network, chip, machine)
         dram = {layer: ours[layer].dram_mb / chip[layer].dram_mb - 1 for layer in ours}
         buffer = {layer: ours[layer].buffer_mb / chip[layer].buffer_mb - 1 for layer in ours}
         differing = sum(not _engine_agrees(layer, ours[layer.name].mapping, machine) for layer in network.layers())
@@ -204,9 +205,18 @@ def figures(folder: Path, machine: Eyeriss = EYERISS, layers: bool = False) -> l
                 abs(total) <= TARGET_DRAM,
             ),
             Figure(f"{name}: mean absolute error of buffer accesses (%)", 100 * _mean(buffer)),
+            Figure(
+                f"{name}: mean latency error (%), were the buffer the 100 KB that the paper gives",
+                100 * _mean(_latency_errors(network, chip, replace(machine, buffer_words=100 * 512))),
+            ),
             Figure(f"{name}: layers whose DRAM accesses are not the engine's counts", differing, "0", differing == 0),
         ]
     return out
+
+
+def _latency_errors(network: Network, chip: dict[str, Measured], machine: Eyeriss) -> dict[str, float]:
+    ours = predict(network, chip, machine)
+    return {layer: ours[layer].latency_ms / chip[layer].latency_ms - 1 for layer in ours}
 
 
 def _engine_agrees(layer: Layer, mapping: RowStationary, machine: Eyeriss) -> bool:

@@ -6,7 +6,7 @@ columns of them ``e`` rows: a *set*. A set holds ``p`` filters and ``q`` channel
 partial sums of ``p t`` filters and ``n`` images from ``q r`` channels; sums of ``m`` filters wait in the global buffer
 for the next pass over channels (Chen 2017, table III). In words::
 
-    buffer    = n m e F + q r rows W         <= global buffer
+    buffer    = n (m e F + q r rows W)       <= global buffer
     sums      = outputs * passes over C      each read and written once a pass
     inputs    = every pass's rows, padding included
     compute   = passes * (n p F (q S + 1) + p q S R r t / 4)
@@ -138,11 +138,13 @@ class Eyeriss:
 
     def fits(self, layer: Layer, mapping: RowStationary) -> bool:
         """Whether partial sums and inputs fit the global buffer."""
-        return self._held_words(layer, mapping) <= self.buffer_words
+        return self.held_words(layer, mapping) <= self.buffer_words
 
-    def _held_words(self, layer: Layer, mapping: RowStationary) -> int:
-        sums = mapping.n * mapping.m * mapping.e * layer.Q
-        return sums + mapping.q * mapping.r * self._rows_in(layer, mapping.e) * self._columns_in(layer)
+    def held_words(self, layer: Layer, mapping: RowStationary) -> int:
+        """Words of the global buffer that a mapping takes."""
+        sums = mapping.m * mapping.e * layer.Q
+        inputs = mapping.q * mapping.r * self._rows_in(layer, mapping.e) * self._columns_in(layer)
+        return mapping.n * (sums + inputs)
 
     @staticmethod
     def _rows_in(layer: Layer, e: int) -> int:
@@ -154,7 +156,7 @@ class Eyeriss:
 
     def cost(self, layer: Layer, mapping: RowStationary) -> EyerissCost | Infeasible:
         """Cost of a mapped layer, or the bound that it breaks."""
-        held = self._held_words(layer, mapping)
+        held = self.held_words(layer, mapping)
         if held > self.buffer_words:
             return Infeasible(
                 "global buffer", 2 * held, 2 * self.buffer_words, "bytes", "fewer filters, rows or channels", layer.name
@@ -164,11 +166,11 @@ class Eyeriss:
         blocks = -(-layer.K // mapping.m)  # of filters, for each of which the inputs come from DRAM
         groups = -(-layer.K // (mapping.p * mapping.t))  # of filters, for each of which they come from the buffer
         batches = layer.groups * -(-layer.N // mapping.n)
-        rows_in, columns_in = self._rows_in(layer, mapping.e), self._columns_in(layer)
+        rows_in = (layer.P - strips) * layer.stride[0] + strips * layer.R  # of all strips, the last one may be narrow
         passes = batches * strips * groups * channels
         outputs = layer.elements["O"]
         sums = outputs * channels
-        inputs = layer.groups * layer.N * layer.C * strips * rows_in * columns_in * groups
+        inputs = layer.groups * layer.N * layer.C * rows_in * self._columns_in(layer) * groups
         steps = passes * mapping.n * mapping.p * layer.Q * mapping.q * layer.S
         filters = mapping.p * mapping.q * layer.S * layer.R * mapping.r * mapping.t
         adds = passes * mapping.n * mapping.p * layer.Q
@@ -224,7 +226,7 @@ class Eyeriss:
             least = RowStationary(1, 1, 1, 1, 1, 1, 1)
             return Infeasible(
                 "global buffer",
-                2 * self._held_words(layer, least),
+                2 * self.held_words(layer, least),
                 2 * self.buffer_words,
                 "bytes",
                 "a narrower layer",

@@ -1,16 +1,17 @@
-"""Eyeriss' mapping parameters as directives, so that the general engine counts what they move.
+"""Eyeriss as an ``Accelerator`` and its mapping parameters as directives: the general engine counts what they move.
 
-The array is taken as ``r t`` sets of ``R e`` PEs. The engine's residency is that of whole tiles, so it gives DRAM
-accesses and steps; the sliding of a row through a scratchpad of 12 words, which sets the accesses to the global buffer,
-is the chip's own and stays in :mod:`accel_models.machines.eyeriss`.
+The array is taken as ``r t`` sets of ``R e`` PEs. A scratchpad keeps the inputs that its window still covers when it
+slides, so the engine finds the same DRAM and buffer accesses, words held and steps as the closed forms of
+:mod:`accel_models.machines.eyeriss`, which serve the search; only padding, which the chip moves through its buffer, and
+cycles are the chip's own.
 """
 
 from __future__ import annotations
 
-from accel_models.accelerator import Accelerator, MemoryKind, MemoryLevel
+from accel_models.accelerator import Accelerator, Buffering, MemoryKind, MemoryLevel
 from accel_models.counts import Counts, count
 from accel_models.lower import lower
-from accel_models.machines.eyeriss import RowStationary
+from accel_models.machines.eyeriss import EYERISS, Eyeriss, RowStationary
 from accel_models.report import Infeasible
 from mappings.directives import Cluster, SpatialMap, TemporalMap
 from mappings.errors import Fault, SpecError
@@ -18,16 +19,25 @@ from mappings.layer import Layer
 from mappings.mapping import Mapping
 
 
-def hierarchy(layer: Layer, chosen: RowStationary, clock_hz: int = 200_000_000) -> Accelerator:
+def hierarchy(layer: Layer, chosen: RowStationary, machine: Eyeriss = EYERISS) -> Accelerator:
     """DRAM, global buffer (inputs and sums; filters pass it by) and scratchpads, for one grouping of the PEs."""
+    scratchpads = (("I", 2 * machine.input_words), ("W", 2 * machine.filter_words), ("O", 2 * machine.sum_words))
     return Accelerator(
         "eyeriss",
         (
             MemoryLevel("DRAM", None, MemoryKind.DRAM),
-            MemoryLevel("GLB", None, tensors=("I", "O"), fanout=(chosen.r * chosen.t, layer.R * chosen.e)),
-            MemoryLevel("RF", None, MemoryKind.REGISTER),
+            MemoryLevel(
+                "GLB",
+                2 * machine.buffer_words,
+                tensors=("I", "O"),
+                buffering=Buffering.STREAM,
+                read_bytes_per_cycle=2 * machine.port_words,
+                write_bytes_per_cycle=2 * machine.port_words,
+                fanout=(chosen.r * chosen.t, layer.R * chosen.e),
+            ),
+            MemoryLevel("RF", scratchpads, MemoryKind.REGISTER, buffering=Buffering.STREAM, keeps_overlap=True),
         ),
-        clock_hz,
+        machine.clock_hz,
         source="Chen 2017 (JSSC 52-1)",
     )
 
@@ -44,12 +54,14 @@ def directives(layer: Layer, chosen: RowStationary) -> Mapping:
             TemporalMap("C", chosen.q * chosen.r),
             Cluster(sets * pes),
             TemporalMap("K", chosen.p * chosen.t),
+            TemporalMap("N", 1),
+            TemporalMap("Q", 1),
             SpatialMap("K", chosen.p),
             SpatialMap("C", chosen.q),
             SpatialMap("P", 1),
             SpatialMap("R", 1),
             Cluster(1),
-            *(TemporalMap(dim, 1) for dim in ("N", "Q", "K", "C", "S")),
+            *(TemporalMap(dim, 1) for dim in ("K", "C", "S")),
         )
     )
 

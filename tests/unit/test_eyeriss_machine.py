@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from accel_models.evaluate import evaluate
 from accel_models.machines.eyeriss import EYERISS, EyerissCost, RowStationary
-from accel_models.machines.eyeriss_mapping import counted
-from accel_models.report import Infeasible
+from accel_models.machines.eyeriss_mapping import counted, directives, hierarchy
+from accel_models.report import Infeasible, LayerCost
 from mappings.errors import SpecError
-from mappings.layer import Layer, Op
+from mappings.layer import Bits, Layer, Op
 
 LAYER = Layer("a", Op.CONV, N=2, K=32, C=8, P=14, Q=14, R=3, S=3, padding=(1, 1, 1, 1))
 
@@ -77,22 +78,36 @@ def test_unsupported_layer_is_refused() -> None:
         EYERISS.best(Layer("a", Op.LINEAR, K=8, C=8))
 
 
+WORD = Bits(16, 16, 16, 16)
+
+
 @pytest.mark.parametrize(
     "layer",
     [
-        LAYER,
-        Layer("a", Op.CONV, N=2, K=16, C=6, P=13, Q=13, R=5, S=5, groups=2, stride=(2, 2)),
-        Layer("a", Op.CONV, N=3, K=12, C=4, P=10, Q=9, R=3, S=3, padding=(1, 1, 1, 1)),
+        Layer("a", Op.CONV, N=2, K=32, C=8, P=14, Q=14, R=3, S=3, bits=WORD),
+        Layer("a", Op.CONV, N=2, K=16, C=6, P=13, Q=13, R=5, S=5, groups=2, stride=(2, 2), bits=WORD),
+        Layer("a", Op.CONV, N=3, K=12, C=4, P=10, Q=9, R=3, S=3, bits=WORD),
     ],
 )
-def test_dram_accesses_and_steps_are_the_engine_s(layer: Layer) -> None:
+def test_accesses_words_held_and_steps_are_the_engine_s(layer: Layer) -> None:
     mappings = list(EYERISS.mapspace(layer))
     for mapping in random.Random(0).sample(mappings, 80):
-        if mapping.q * mapping.r == layer.C and mapping.m > mapping.p * mapping.t:
-            continue  # the engine's scratchpads are unbounded: they would keep filters that a PE cannot hold
         cost = EYERISS.cost(layer, mapping)
         assert isinstance(cost, EyerissCost)
         counts = counted(layer, mapping)
-        assert (counts.reads[0][0], counts.reads[0][1]) == (cost.dram_inputs, cost.dram_weights)
-        assert (counts.reads[0][2], counts.writes[0][2]) == (0, cost.dram_outputs)
+        assert counts.reads[0] == (cost.dram_inputs, cost.dram_weights, 0)
+        assert counts.writes[0][2] == cost.dram_outputs
+        assert counts.reads[1][0] + counts.reads[1][2] + counts.writes[1][2] == cost.buffer_words
         assert counts.steps == cost.steps
+        report = evaluate(layer, directives(layer, mapping), hierarchy(layer, mapping))
+        assert isinstance(report, LayerCost)  # every mapping of the mapspace fits the scratchpads
+        held = sum(count for level, _, count in report.peak_bytes if level == "GLB")
+        assert held == 2 * EYERISS.held_words(layer, mapping)
+
+
+def test_engine_refuses_what_overflows_the_buffer() -> None:
+    wide = Layer("a", Op.CONV, K=64, C=8, P=224, Q=224, R=3, S=3, bits=WORD)
+    mapping = RowStationary(n=1, m=32, e=14, p=8, q=1, r=1, t=4)
+    outcome = evaluate(wide, directives(wide, mapping), hierarchy(wide, mapping))
+    assert isinstance(outcome, Infeasible)
+    assert outcome.demand == 2 * EYERISS.held_words(wide, mapping)
