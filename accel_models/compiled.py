@@ -1,4 +1,4 @@
-"""``formulas`` and ``array_formulas`` compiled: the same source, loaded again with each function under ``numba.njit``.
+"""``formulas``, ``charges`` and ``array_formulas`` compiled: the same source, each function under ``numba.njit``.
 
 Importing this module imports numba (about half a second) but compiles nothing: each function is compiled at its first
 call, or where another compiled function calls it.
@@ -14,6 +14,7 @@ from typing import Any
 import numba
 
 from accel_models import array_formulas as _plain_array
+from accel_models import charges as _plain_charges
 from accel_models import cut_formulas as _plain_cuts
 from accel_models import formulas as _plain
 from accel_models import window_formulas as _plain_windows
@@ -41,5 +42,7 @@ _compile(_plain_cuts)
 _compile(_plain_windows)
 #: Every function and constant of ``accel_models.formulas``, the functions compiled.
 formulas = _compile(_plain)
+#: The same of ``accel_models.charges``.
+charges = _compile(_plain_charges)
 #: The same of ``accel_models.array_formulas``.
 array_formulas = _compile(_plain_array)
