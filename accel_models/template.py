@@ -31,6 +31,8 @@ class Template:
             capacities of one half of each double buffer. The residual operand has a buffer as large as the output's;
             the parameters of a channel take 16 bytes.
         ppu_lanes: channels that post-processing takes in a cycle; a power of two, at most ``word_lanes``.
+        nonlinear_lanes: channels that softmax, layer norm and GELU take in a cycle; 0: neither these nor attention's
+            matrix products can run. A power of two, at most ``word_lanes``; needs ``act_bits == weight_bits``.
         axi_bits: width of the memory bus.
         dram_latency_cycles: from an accepted read address to its first beat.
         dram_bytes_per_cycle: sustained in each direction; at most ``axi_bits / 8``.
@@ -49,6 +51,7 @@ class Template:
     output_buffer_bytes: int = 8192
     param_buffer_bytes: int = 4096
     ppu_lanes: int = 4
+    nonlinear_lanes: int = 0
     axi_bits: int = 128
     dram_latency_cycles: int = 40
     dram_bytes_per_cycle: int = 16
@@ -64,6 +67,7 @@ class Template:
             "acc_bits": (32, 48),
             "axi_bits": (32, 64, 128, 256, 512),
             "ppu_lanes": (1, 2, *powers),
+            "nonlinear_lanes": (0, 1, 2, *powers),
         }
         faults = []
         if self.array not in list(ArrayKind):
@@ -72,8 +76,9 @@ class Template:
             value = getattr(self, item.name)
             if item.name == "array":
                 continue
-            if type(value) is not int or value < 1 or value > 2**40:
-                faults.append(Fault(f"template.{item.name}", f"is {value!r}", "an integer of 1 or more"))
+            low = 0 if item.name == "nonlinear_lanes" else 1
+            if type(value) is not int or value < low or value > 2**40:
+                faults.append(Fault(f"template.{item.name}", f"is {value!r}", f"an integer of {low} or more"))
             elif item.name in allowed and value not in allowed[item.name]:
                 faults.append(Fault(f"template.{item.name}", f"is {value}", ", ".join(map(str, allowed[item.name]))))
         if not faults and self.dram_bytes_per_cycle > self.axi_bits // 8:
@@ -81,6 +86,11 @@ class Template:
             faults.append(Fault("template.dram_bytes_per_cycle", f"is {self.dram_bytes_per_cycle}", bound))
         if not faults and self.ppu_lanes > self.word_lanes:
             faults.append(Fault("template.ppu_lanes", f"is {self.ppu_lanes}", f"at most {self.word_lanes}, a word"))
+        if not faults and self.nonlinear_lanes > self.word_lanes:
+            bound = f"at most {self.word_lanes}, a word"
+            faults.append(Fault("template.nonlinear_lanes", f"is {self.nonlinear_lanes}", bound))
+        if not faults and self.nonlinear_lanes and self.act_bits != self.weight_bits:
+            faults.append(Fault("template.nonlinear_lanes", "needs act_bits equal to weight_bits"))
         if not faults:
             for name, words in self._words().items():
                 low = 1 if name == "param_buffer_bytes" else 2

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from accel_models.array_timing import array_cycles
-from accel_models.schedule import Buffer, Compute, ComputeOp, Dma, Drain, Schedule, Unit
+from accel_models.schedule import Buffer, Compute, Dma, Drain, Schedule, Unit
 from accel_models.schedule.builder import CHUNK
-from accel_models.template import Template
 from accel_models.timing_core import (
     BEATS,
     BUSY,
@@ -24,7 +22,7 @@ from accel_models.timing_core import (
     Table,
     simulate_commands,
 )
-from accel_models.vector_timing import vector_cycles
+from accel_models.unit_timing import compute_cycles
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,35 +71,29 @@ def command_table(schedule: Schedule) -> Table:
         Buffer.WEIGHT: template.weight_word_bytes,
         Buffer.PARAM: 16,
         Buffer.PROGRAM: 64,
+        Buffer.TURNED: template.act_word_bytes,
     }
     groups = lanes // template.ppu_lanes
-    rows = []
+    rows: list[tuple[int, ...]] = []
     memo: dict[tuple[object, ...], int] = {}
     for command in schedule.commands:
         body = command.body
         head = (int(command.unit), command.wait, command.signal)
         if isinstance(body, Dma):
             sizes = (body.addr, body.count0, body.count1, body.count2, body.stride1, body.stride2)
-            rows.append((*head, 0, *sizes, word_bytes[body.buffer], int(body.buffer == Buffer.PROGRAM)))
+            kind = int(body.buffer == Buffer.PROGRAM), int(body.buffer == Buffer.TURNED)
+            rows.append((*head, 0, *sizes, word_bytes[body.buffer], *kind))
             continue
         cycles = 0
         if isinstance(body, Compute):
             key = (body.op, body.tile)
             if key not in memo:
-                memo[key] = _compute_cycles(body, template)
+                memo[key] = compute_cycles(body.op, body.tile, template)
             cycles = memo[key]
         elif isinstance(body, Drain):
             cycles = body.blocks * body.words * groups
-        rows.append((*head, cycles, 0, 0, 0, 0, 0, 0, 0, 0))
+        rows.append((*head, cycles, *[0] * 9))
     return np.array(rows, dtype=np.int64).reshape(-1, COLUMNS)
-
-
-def _compute_cycles(body: Compute, template: Template) -> int:
-    if body.op is ComputeOp.ARRAY:
-        return array_cycles(template.array, template.rows, template.cols, body.tile)
-    lanes = template.word_lanes
-    words = lanes // template.cols if body.op is ComputeOp.DEPTHWISE else 0
-    return vector_cycles(lanes, words, body.tile)
 
 
 def predict(schedule: Schedule) -> Timing:
@@ -110,7 +102,8 @@ def predict(schedule: Schedule) -> Timing:
     table = command_table(schedule)
     beat_bytes = template.axi_bits // 8
     out = np.zeros((len(table), 4), dtype=np.int64)
-    total = int(simulate_commands(table, beat_bytes, template.dram_latency_cycles, template.dram_bytes_per_cycle, out))
+    memory = template.dram_latency_cycles, template.dram_bytes_per_cycle
+    total = int(simulate_commands(table, beat_bytes, *memory, template.cols, template.word_lanes, out))
     count = len(schedule.plans)
     tags = np.array([command.tag for command in schedule.commands])
     units = table[:, UNIT]

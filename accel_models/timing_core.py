@@ -25,7 +25,7 @@ DISPATCH_CYCLES = 4  #: fetch, decode, multiply, push
 COMPUTE_SETTLE_CYCLES = 6  #: from the last accumulator write until the unit is free and signals
 DRAIN_LATENCY_CYCLES = 11  #: from the last group issued until the unit is free and signals
 #: Columns of the command table.
-UNIT, WAIT, SIGNAL, CYCLES, ADDR, COUNT0, COUNT1, COUNT2, STRIDE1, STRIDE2, WORD_BYTES, FETCH, COLUMNS = range(13)
+UNIT, WAIT, SIGNAL, CYCLES, ADDR, COUNT0, COUNT1, COUNT2, STRIDE1, STRIDE2, WORD_BYTES, FETCH, TURN, COLUMNS = range(14)
 #: Columns of the result.
 START, DONE, BEATS, BUSY = range(4)
 
@@ -47,8 +47,13 @@ def _payable(level: int, since: int, earliest: int, rate: int, cost: int) -> int
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def simulate_commands(table: Table, beat_bytes: int, latency: int, rate: int, out: Table) -> int:
-    """Fill ``out`` (see the column names) and return the cycles of the run."""
+def simulate_commands(
+    table: Table, beat_bytes: int, latency: int, rate: int, turn_rows: int, turn_cols: int, out: Table
+) -> int:
+    """Fill ``out`` (see the column names) and return the cycles of the run.
+
+    ``turn_rows`` words make a block of the transposer, which then takes ``turn_cols`` cycles to write it.
+    """
     cap = beat_bytes + rate
     tokens = np.zeros((TOKENS, 8), dtype=np.int64)  # times of tokens not yet taken, a ring for each semaphore
     given = np.zeros(TOKENS, dtype=np.int64)
@@ -62,6 +67,7 @@ def simulate_commands(table: Table, beat_bytes: int, latency: int, rate: int, ou
     # Load unit
     read_pops = np.full(OUTSTANDING_BURSTS, -1, dtype=np.int64)
     read_bursts, last_beat, read_credit, read_since = 0, -1, cap, 0
+    turn_free, turn_count = 0, 0  # transposer: first cycle in which it takes a word, words of the block so far
     # Store unit
     info_pops = np.full(OUTSTANDING_BURSTS, -1, dtype=np.int64)
     reply_pops = np.full(OUTSTANDING_BURSTS, -1, dtype=np.int64)
@@ -75,9 +81,10 @@ def simulate_commands(table: Table, beat_bytes: int, latency: int, rate: int, ou
     for n in range(-1, count):
         # ---- The sequencer ----
         if n < 0:
-            unit, wait, signal, fetch = 0, 0, 0, 1
+            unit, wait, signal, fetch, turn = 0, 0, 0, 1, 0
         else:
-            unit, wait, signal, fetch = table[n, UNIT], table[n, WAIT], table[n, SIGNAL], table[n, FETCH]
+            unit, wait, signal = table[n, UNIT], table[n, WAIT], table[n, SIGNAL]
+            fetch, turn = table[n, FETCH], table[n, TURN]
             fetched = push + 1
             if n % CHUNK == 0:
                 fetched = max(fetched, chunk_ready[n // CHUNK % 2])
@@ -122,6 +129,7 @@ def simulate_commands(table: Table, beat_bytes: int, latency: int, rate: int, ou
             read = last_read
             first_word = True
             done = 0
+            part = 0  # beats of a wide word so far
             for j in range(count2):
                 for i in range(count1):
                     addr = addr0 + j * stride2 + i * stride1
@@ -149,12 +157,25 @@ def simulate_commands(table: Table, beat_bytes: int, latency: int, rate: int, ou
                                     stop = min(beat_bytes, offset + size - b * beat_bytes)
                                     slots = (stop - at) // word
                                     at = 0
+                                valid = max(valid, turn_free)
                                 last_beat = valid + slots - 1
+                                if turn:
+                                    last_beat = valid - 1
+                                    for _ in range(slots):
+                                        last_beat = max(last_beat + 1, turn_free)
+                                        part += 1
+                                        if part * beat_bytes < word:
+                                            continue
+                                        part = 0
+                                        turn_count += 1
+                                        if turn_count == turn_rows:
+                                            turn_count = 0
+                                            turn_free = last_beat + 1 + turn_cols
                                 level = _credit(read_credit, read_since, last_beat, rate, cap)
                                 read_credit = min(level - beat_bytes + rate, cap)
                                 read_since = last_beat + 1
                             read_pops[slot] = last_beat
-                            done = last_beat
+                            done = turn_free - 1 if turn else last_beat
                         else:
                             slot = write_bursts % OUTSTANDING_BURSTS
                             issue = max(issue, info_pops[slot] + 1, reply_pops[slot] + 1)

@@ -1,4 +1,4 @@
-"""Cycles of the streaming units (`cd_walker`): the weight-stationary array and the vector unit, in closed form."""
+"""Cycles of the weight-stationary array, the vector unit (both `cd_walker`) and `cd_nonlinear`, in closed form."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from accel_models.tile import Tile
 
 SETUP_CYCLES = 10  #: from the handshake to the prologue: command register, start, eight products
 MIN_PASS_CYCLES = 4  #: two writes to one accumulator stay apart
+FLUSH_CYCLES = 13  #: from the last group of a scan until its results are known
+ROOT_CYCLES = 34  #: variance, its square root
+NORM_DIVIDE_CYCLES, SOFTMAX_DIVIDE_CYCLES = 62, 47  #: a bit a cycle
 VECTOR_LATENCY = 3  #: from a pixel's request to its accumulator write
 
 
@@ -43,3 +46,18 @@ def vector_cycles(lanes: int, weight_words: int, tile: Tile) -> int:
     """
     passes = -(-tile.k // lanes) * tile.r * tile.s
     return stream_cycles(passes, tile.p * tile.q, weight_words, VECTOR_LATENCY)
+
+
+def softmax_cycles(groups: int, rows: int) -> int:
+    """``rows`` rows of ``groups`` groups of lanes on `cd_nonlinear`: maximum, sum, division, result."""
+    return 3 + rows * (1 + 3 * (groups + FLUSH_CYCLES) + SOFTMAX_DIVIDE_CYCLES)
+
+
+def norm_cycles(groups: int, rows: int) -> int:
+    """``rows`` rows of ``groups`` groups of lanes on `cd_nonlinear`: sums, root, division, result."""
+    return 3 + rows * (1 + 2 * (groups + FLUSH_CYCLES) + ROOT_CYCLES + NORM_DIVIDE_CYCLES)
+
+
+def gelu_cycles(groups: int) -> int:
+    """``groups`` groups of lanes on `cd_nonlinear`."""
+    return 3 + 1 + groups + FLUSH_CYCLES

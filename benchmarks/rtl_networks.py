@@ -20,6 +20,7 @@ from accel_models.template_accelerator import template_accelerator
 from codesign.integer_reference import run_integer
 from codesign.quantize import quantize, quantize_input
 from codesign.zoo import NETWORKS
+from mappings.layer import Op
 from mappings.quantized import IntArray, QuantizedNetwork
 from rtl_templates.simulate import SimReport, simulate
 
@@ -140,6 +141,7 @@ def main() -> int:
         begin = time.perf_counter()
         data = prepare(name, options.bits, options.seed)
         console.print(f"{name}: quantised and run in PyTorch in {time.perf_counter() - begin:.1f} s")
+        attention = any(layer.op in (Op.MATMUL, Op.SOFTMAX, Op.LAYERNORM) for layer in data[0].workload.layers)
         for array in options.arrays.split(","):
             template = Template(
                 array=ArrayKind(array),
@@ -148,6 +150,7 @@ def main() -> int:
                 act_bits=options.bits,
                 weight_bits=options.bits,
                 ppu_lanes=options.ppu_lanes,
+                nonlinear_lanes=4 if attention else 0,
             )
             runs.append(run(name, template, data))
             console.print(f"{name} on {array}: {'met' if runs[-1].met else 'MISSED'}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from accel_models.schedule import Command, Compute, Dma, Drain, LayerPlan, Schedule, TensorLayout, Unit
+from accel_models.schedule import Command, Compute, ComputeOp, Dma, Drain, LayerPlan, Schedule, TensorLayout, Unit
 from accel_models.schedule.builder import CHUNK, DESCRIPTOR_BYTES
+from accel_models.schedule.tiling import compute_op
 from accel_models.template import Template
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
@@ -36,12 +37,21 @@ def _dma(body: Dma) -> list[tuple[int, int]]:
     ]  # fmt: skip
 
 
-def _compute(body: Compute) -> list[tuple[int, int]]:
+def _compute(body: Compute, numbers: QuantizedLayer) -> list[tuple[int, int]]:
     t = body.tile
+    constants = numbers.constants if body.op.nonlinear else {}
+    arg_mult, arg_shift, epsilon = (
+        int(constants[name][0]) if name in constants else 0 for name in ("arg_mult", "arg_shift", "epsilon")
+    )
+    shift = 0
+    if body.op is ComputeOp.SOFTMAX:
+        assert numbers.shift is not None
+        shift = int(numbers.shift[0])
     return [
         (body.op, 4), (body.ab_base, 20), (body.wb_base, 20), (body.ib_base, 20), (int(body.accumulate), 1),
         (t.in_w, 16), (t.in_h, 16), (t.pad_left, 8), (t.pad_top, 8), (t.dilation_w, 8), (t.dilation_h, 8),
         (t.stride_w, 8), (t.stride_h, 8), (t.s, 8), (t.r, 8), (t.q, 16), (t.p, 16), (t.c, 16), (t.k, 16),
+        (arg_mult, 20), (arg_shift, 6), (shift, 6), (epsilon, 61),
     ]  # fmt: skip
 
 
@@ -49,7 +59,7 @@ def _drain(body: Drain, numbers: QuantizedLayer, layer: Layer, template: Templat
     top = (1 << (template.act_bits - 1)) - 1
     mult, shift, low, high = 1, 0, numbers.low, numbers.high
     m0, m1, shift2, low2, high2 = 0, 0, 0, 0, 0
-    if layer.op is Op.AVGPOOL:
+    if layer.op in (Op.AVGPOOL, Op.MATMUL) or compute_op(layer) is ComputeOp.GELU:
         assert numbers.mult is not None and numbers.shift is not None
         mult, shift = int(numbers.mult[0]), int(numbers.shift[0])
     elif layer.op is Op.ADD:
@@ -58,7 +68,8 @@ def _drain(body: Drain, numbers: QuantizedLayer, layer: Layer, template: Templat
         low, high, low2, high2 = -top - 1, top, low, high
     return [
         (high2, 16), (low2, 16), (shift2, 6), (m1, 24), (m0, 24), (high, 16), (low, 16), (shift, 6), (mult, 32),
-        (int(body.residual), 1), (int(body.per_channel), 1), (body.words, 20), (body.blocks, 16),
+        (int(layer.op is Op.LAYERNORM), 1), (int(body.residual), 1), (int(body.per_channel), 1),
+        (body.words, 20), (body.blocks, 16),
         (body.param_base // template.ppu_lanes, 16), (body.rb_base, 20), (body.ob_base, 20), (body.ab_base, 20),
     ]  # fmt: skip
 
@@ -77,7 +88,7 @@ def encode(command: Command, schedule: Schedule, network: QuantizedNetwork) -> b
     if isinstance(body, Dma):
         fields = _dma(body)
     elif isinstance(body, Compute):
-        fields = _compute(body)
+        fields = _compute(body, network.layers[schedule.plans[command.tag].layer.name])
     elif isinstance(body, Drain):
         layer = schedule.plans[command.tag].layer
         fields = _drain(body, network.layers[layer.name], layer, schedule.template)
@@ -171,7 +182,7 @@ def _array_weights(
 
 
 def weight_bytes(plan: LayerPlan, numbers: QuantizedLayer, template: Template) -> list[tuple[int, Bytes]]:
-    """(address, bytes) of a layer's weight tiles and parameters."""
+    """(address, bytes) of a layer's weight tiles."""
     layer = plan.layer
     assert numbers.weight is not None
     shape = (layer.channels_out, layer.C, layer.R, layer.S)
@@ -185,7 +196,6 @@ def weight_bytes(plan: LayerPlan, numbers: QuantizedLayer, template: Template) -
             words = _array_weights(plan, numbers.weight, template, tile.k0, tile.k1, tile.word0, tile.c)
         assert len(words) == tile.words
         parts.append((tile.addr, to_bytes(words, template.weight_bits)))
-    parts.append((plan.param_addr, param_bytes(plan, numbers, template)))
     return parts
 
 
@@ -200,8 +210,11 @@ def param_bytes(plan: LayerPlan, numbers: QuantizedLayer, template: Template) ->
         full[places] = 0 if values is None else np.broadcast_to(values, places.shape)
         return full
 
-    record[:, 0:8] = column(numbers.bias).astype("<i8").view(np.uint8).reshape(-1, 8)
-    record[:, 8:12] = column(numbers.mult).astype("<u4").view(np.uint8).reshape(-1, 4)
+    bias, mult = numbers.bias, numbers.mult
+    if plan.layer.op is Op.LAYERNORM:  # normal * gain + bias
+        bias, mult = numbers.constants["bias"], numbers.constants["gain"]
+    record[:, 0:8] = column(bias).astype("<i8").view(np.uint8).reshape(-1, 8)
+    record[:, 8:12] = column(mult).astype("<i8").astype("<u4").view(np.uint8).reshape(-1, 4)
     record[:, 12] = column(numbers.shift).astype(np.uint8)
     return record.reshape(-1)
 
@@ -231,7 +244,11 @@ def memory_image(schedule: Schedule, network: QuantizedNetwork, inputs: dict[str
             value = network.layers[layer.name].constants["value"]
             parts += tensor_to_bytes(schedule.tensors[layer.name], value, bits)
     for plan in schedule.plans:
-        if plan.shape.weighted:
+        if "mask" in network.layers[plan.layer.name].constants:
+            raise SpecError(Fault(f"layer {plan.layer.name}", "a masked softmax has no lowering to this hardware"))
+        if plan.shape.params:
+            parts.append((plan.param_addr, param_bytes(plan, network.layers[plan.layer.name], schedule.template)))
+        if plan.weights:
             parts += weight_bytes(plan, network.layers[plan.layer.name], schedule.template)
     text = np.frombuffer(program_bytes(schedule, network), dtype=np.uint8)
     parts.append((schedule.program_addr, text))

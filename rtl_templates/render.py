@@ -52,13 +52,14 @@ def parameters(template: Template) -> dict[str, int]:
         "ObWords": 2 * template.output_words,
         "PbChannels": 2 * template.param_channels,
         "PpuLanes": template.ppu_lanes,
+        "NonlinearLanes": template.nonlinear_lanes,
         "AxiW": template.axi_bits,
     }
 
 
 def config_package(template: Template) -> str:
     """`cd_config_pkg`: the one file that depends on the design."""
-    lines = [f"  localparam int unsigned {name:<10} = {value};" for name, value in parameters(template).items()]
+    lines = [f"  localparam int unsigned {name:<14} = {value};" for name, value in parameters(template).items()]
     return "\n".join(
         ["// Generated: the parameters of one design.", "package cd_config_pkg;", *lines, "endpackage", ""]
     )

@@ -31,6 +31,7 @@ class Buffer(IntEnum):
     RESIDUAL = 4
     OUTPUT = 5
     PROGRAM = 6
+    TURNED = 7  # the weight buffer, through the transposer
 
 
 class ComputeOp(IntEnum):
@@ -40,6 +41,14 @@ class ComputeOp(IntEnum):
     DEPTHWISE = 2
     SUM = 3
     MAX = 4
+    SOFTMAX = 5
+    NORM = 6
+    GELU = 7
+
+    @property
+    def nonlinear(self) -> bool:
+        """The non-linear unit runs it."""
+        return self >= ComputeOp.SOFTMAX
 
 
 class Token(IntEnum):
@@ -79,7 +88,7 @@ class Dma(NamedTuple):
 
 
 class Compute(NamedTuple):
-    """One tile for the array or the vector unit; ``accumulate`` adds to what the accumulators hold."""
+    """One tile for the array, the vector or the non-linear unit; ``accumulate`` adds to what the accumulators hold."""
 
     op: ComputeOp
     tile: Tile

@@ -11,7 +11,7 @@ from accel_models.array_timing import ceil_div
 from accel_models.schedule.builder import Builder, Ring
 from accel_models.schedule.commands import Buffer, Compute, ComputeOp, Dma, Drain, Token, Unit
 from accel_models.schedule.tensors import TensorLayout
-from accel_models.schedule.tiling import Shape, Tiling, weight_words
+from accel_models.schedule.tiling import Shape, Tiling, compute_op, weight_words
 from accel_models.template import Template
 from accel_models.tile import Tile
 from mappings.errors import Fault, SpecError
@@ -111,6 +111,8 @@ def cuts(total: int, size: int) -> list[tuple[int, int]]:
 def _channel_tiles(plan: LayerPlan, lanes: int) -> list[tuple[int, int, int, int]]:
     """(k0, k1, word0, word1) of every weight tile: by output tile, then input tile."""
     layer, tiling = plan.layer, plan.tiling
+    if layer.op is Op.MATMUL:
+        return _head_tiles(plan, lanes)
     if plan.shape.vector:
         blocks = plan.output.blocks
         return [(w * lanes, (w + n) * lanes, w, w + n) for w, n in cuts(blocks, tiling.k // lanes)]
@@ -126,9 +128,27 @@ def _channel_tiles(plan: LayerPlan, lanes: int) -> list[tuple[int, int, int, int
     return tiles
 
 
+def _head_tiles(plan: LayerPlan, lanes: int) -> list[tuple[int, int, int, int]]:
+    """Tiles of a matrix product, head by head; its first operand's heads must fill channel words of their own."""
+    layer, places = plan.layer, plan.inputs[0].places
+    words = ceil_div(layer.C, lanes)
+    tiles = []
+    for head in range(layer.groups):
+        of_head = places[head * layer.C : (head + 1) * layer.C]
+        if of_head[0] % lanes or any(of_head != of_head[0] + range(layer.C)):
+            what = f"heads of {layer.C} channels do not fill channel words of {lanes} lanes"
+            raise SpecError(Fault(f"layer {layer.name}", what, "heads of whole words"))
+        first = int(of_head[0]) // lanes
+        base = head * ceil_div(layer.K, lanes) * lanes
+        tiles += [(base + k0, base + k0 + count, first, first + words) for k0, count in cuts(layer.K, plan.tiling.k)]
+    return tiles
+
+
 def weight_tiles(plan: LayerPlan, template: Template) -> tuple[WeightTile, ...]:
     """Every weight tile of a layer, without addresses."""
     lanes, layer = template.word_lanes, plan.layer
+    if layer.op is Op.MATMUL or not plan.shape.weights:
+        return ()
     top = int(plan.inputs[0].places.max()) + 1
     tiles = []
     for k0, k1, word0, word1 in _channel_tiles(plan, lanes):
@@ -141,27 +161,17 @@ def weight_tiles(plan: LayerPlan, template: Template) -> tuple[WeightTile, ...]:
     return tuple(tiles)
 
 
-def _compute_op(layer: Layer) -> ComputeOp:
-    if layer.is_depthwise:
-        return ComputeOp.DEPTHWISE
-    if layer.op in (Op.CONV, Op.LINEAR):
-        return ComputeOp.ARRAY
-    return ComputeOp.MAX if layer.op is Op.MAXPOOL else ComputeOp.SUM
-
-
 Span = tuple[int, int]  #: first, count
 
 
-def _output_tiles(plan: LayerPlan, lanes: int) -> Iterator[tuple[int, Span, Span]]:
-    """(number of the channel tile, rows, columns) of every output tile in loop order."""
+def _output_tiles(plan: LayerPlan, count: int) -> Iterator[tuple[int, Span, Span]]:
+    """(number of the channel tile, rows, columns) of every output tile in loop order; ``count`` channel tiles."""
     tiling = plan.tiling
-    channels = plan.output.blocks * lanes if plan.shape.vector else plan.layer.channels_out
-    numbers = range(ceil_div(channels, tiling.k))
     rows, cols = cuts(plan.layer.P, tiling.p), cuts(plan.layer.Q, tiling.q)
-    sizes = {"K": len(numbers), "P": len(rows), "Q": len(cols)}
+    sizes = {"K": count, "P": len(rows), "Q": len(cols)}
     for steps in product(*(range(sizes[dim]) for dim in tiling.order)):
         at = dict(zip(tiling.order, steps, strict=True))
-        yield numbers[at["K"]], rows[at["P"]], cols[at["Q"]]
+        yield at["K"], rows[at["P"]], cols[at["Q"]]
 
 
 def emit_layer(builder: Builder, rings: Rings, plan: LayerPlan, template: Template, wait_memory: bool) -> int:
@@ -183,7 +193,7 @@ class _Emitter:
         self.builder, self.rings, self.plan, self.template = builder, rings, plan, template
         self.memory_wait = 1 << Token.MEMORY if wait_memory else 0
         self.lanes = template.word_lanes
-        self.op = _compute_op(plan.layer)
+        self.op = compute_op(plan.layer)
         self.held: dict[str, object] = {}
         tiles = _channel_tiles(plan, self.lanes)
         self.by_output: list[list[tuple[int, int, int, int]]] = []
@@ -191,23 +201,59 @@ class _Emitter:
             if not self.by_output or self.by_output[-1][0][:2] != tile[:2]:
                 self.by_output.append([])
             self.by_output[-1].append(tile)
+        self.first_part = [0]
+        for parts in self.by_output:
+            self.first_part.append(self.first_part[-1] + len(parts))
 
     def run(self) -> int:
         """All images, all tiles."""
         last = -1
         for image in range(self.plan.layer.N):
-            for number, rows, cols in _output_tiles(self.plan, self.lanes):
+            for number, rows, cols in _output_tiles(self.plan, len(self.by_output)):
                 self._sum(image, number, rows, cols)
                 last = self._finish(image, number, rows, cols)
         self.builder.mark(last)
         return last
 
-    def _load(self, ring: Ring, body: Dma, memory: bool = False) -> None:
+    def _load(self, ring: Ring, bodies: list[Dma], memory: bool = False) -> None:
+        """Fill a generation; the bodies' bases count from its half's start."""
         wait = self.builder.open(ring)
         if memory:
             wait |= self.memory_wait
             self.memory_wait = 0
-        self.builder.add(body._replace(base=ring.base), wait, ring.full)
+        for number, body in enumerate(bodies):
+            signal = ring.full if number == len(bodies) - 1 else 0
+            self.builder.add(body._replace(base=ring.base + body.base), 0 if number else wait, signal)
+
+    def _operand(self, image: int, k0: int, count: int) -> list[Dma]:
+        """The second operand of a matrix product as weights: a word for each channel of the sum, ``cols`` outputs wide.
+
+        Rows beyond the operand's are whatever lies behind it: they meet zeros of the first operand, or outputs that
+        nobody reads.
+        """
+        layer, lanes, cols = self.plan.layer, self.lanes, self.template.cols
+        second = self.plan.inputs[1]
+        head_words = ceil_div(layer.K, lanes)
+        head, within = divmod(k0, head_words * lanes)
+        reduced = ceil_div(layer.C, lanes)
+        groups = ceil_div(count, cols)
+        if layer.transpose_b:  # K rows of C channels: each block of cols rows is turned
+            word = int(second.places[head * layer.C]) // lanes
+            addr = second.word_addr(image, word, within, 0)
+            return [Dma(Buffer.TURNED, addr, 0, cols, reduced, groups, second.plane_bytes, cols * second.word_bytes)]
+        word = int(second.places[head * layer.K]) // lanes + within // lanes
+        parts, depth = lanes // cols, reduced * lanes
+        if parts == 1:
+            addr = second.word_addr(image, word, 0, 0)
+            return [Dma(Buffer.WEIGHT, addr, 0, depth, groups, 1, second.plane_bytes, 0)]
+        size = self.template.weight_word_bytes
+        bodies = []
+        for block in range(ceil_div(groups, parts)):
+            addr = second.word_addr(image, word + block, 0, 0)
+            some = min(parts, groups - block * parts)
+            base = block * parts * depth
+            bodies.append(Dma(Buffer.WEIGHT, addr, base, 1, depth, some, second.word_bytes, size))
+        return bodies
 
     def _sum(self, image: int, number: int, rows: tuple[int, int], cols: tuple[int, int]) -> None:
         """Fill one generation of the accumulators: every input tile in turn."""
@@ -221,33 +267,38 @@ class _Emitter:
         acc_wait = builder.open(rings.acc)
         for step, (k0, k1, word0, word1) in enumerate(parts):
             channels = k1 - k0
-            if plan.shape.weighted:
-                weight = plan.weights[sum(len(tiles) for tiles in self.by_output[:number]) + step]
+            channels_in = channels
+            if plan.shape.params and self.held.get("param") != number:
+                self.held["param"] = number
+                count = ceil_div(channels, self.lanes) * self.lanes
+                self._load(rings.param, [Dma(Buffer.PARAM, plan.param_addr + 16 * k0, 0, count)])
+            if layer.op is Op.MATMUL:
+                channels_in = (word1 - word0) * self.lanes
+                if self.held.get("weight") != (image, number):
+                    self.held["weight"] = (image, number)
+                    self._load(rings.weight, self._operand(image, k0, channels), memory=True)
+            elif plan.shape.weights:
+                weight = plan.weights[self.first_part[number] + step]
                 channels_in = weight.c
-                if self.held.get("param") != number:
-                    self.held["param"] = number
-                    addr = plan.param_addr + 16 * k0
-                    count = ceil_div(channels, self.lanes) * self.lanes
-                    self._load(rings.param, Dma(Buffer.PARAM, addr, 0, count))
                 if self.held.get("weight") != (number, step):
                     self.held["weight"] = (number, step)
-                    self._load(rings.weight, Dma(Buffer.WEIGHT, weight.addr, 0, weight.words))
-            else:
-                channels_in = channels
+                    self._load(rings.weight, [Dma(Buffer.WEIGHT, weight.addr, 0, weight.words)])
+            if self.op.nonlinear and self.op is not ComputeOp.GELU:
+                channels = channels_in = layer.C
             key = (image, word0, word1, high, wide)
             if self.held.get("input") != key:
                 self.held["input"] = key
-                self._load(rings.input, _input_dma(source, image, word0, word1, high, wide), memory=True)
+                self._load(rings.input, [_input_dma(source, image, word0, word1, high, wide)], memory=True)
             tile = Tile(
                 channels, channels_in, rows[1], cols[1], layer.R, layer.S, *layer.stride, *layer.dilation,
                 high.pad, wide.pad, high.extent, wide.extent,
             )  # fmt: skip
             wait = builder.read(rings.input)
-            if plan.shape.weighted:
+            if plan.shape.weights:
                 wait |= builder.read(rings.weight)
             wait |= acc_wait if step == 0 else 0
             signal = rings.acc.full if step == len(parts) - 1 else 0
-            bases = (rings.input.base, rings.weight.base if plan.shape.weighted else 0, rings.acc.base)
+            bases = (rings.input.base, rings.weight.base if plan.shape.weights else 0, rings.acc.base)
             builder.add(Compute(self.op, tile, *bases, accumulate=step > 0), wait, signal)
 
     def _finish(self, image: int, number: int, rows: tuple[int, int], cols: tuple[int, int]) -> int:
@@ -263,10 +314,10 @@ class _Emitter:
                 region = (image, block0 + block, block0 + block + count)
                 height_window, width_window = Window(first_row, height, 0), Window(cols[0], cols[1], 0)
                 dma = _input_dma(plan.inputs[1], *region, height_window, width_window)
-                self._load(rings.residual, dma._replace(buffer=Buffer.RESIDUAL), memory=True)
+                self._load(rings.residual, [dma._replace(buffer=Buffer.RESIDUAL)], memory=True)
             wait |= builder.open(rings.output)
             wait |= builder.read(rings.acc)
-            if plan.shape.weighted:
+            if plan.shape.params:
                 wait |= builder.read(rings.param)
             if plan.shape.operands == 2:
                 wait |= builder.read(rings.residual)
@@ -276,8 +327,8 @@ class _Emitter:
                 ab_base=rings.acc.base + (block * rows[1] + row) * cols[1],
                 ob_base=rings.output.base,
                 rb_base=rings.residual.base if plan.shape.operands == 2 else 0,
-                param_base=rings.param.base + block * self.lanes if plan.shape.weighted else 0,
-                per_channel=plan.shape.weighted,
+                param_base=rings.param.base + block * self.lanes if plan.shape.params else 0,
+                per_channel=plan.shape.params,
                 residual=plan.shape.operands == 2,
             )
             builder.add(body, wait, rings.output.full)

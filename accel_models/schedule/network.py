@@ -20,7 +20,8 @@ from mappings.workload import Workload
 
 __all__ = ["LayerPlan", "Schedule", "WeightTile", "schedule_network"]
 
-ARRAY_OPS = frozenset({Op.CONV, Op.LINEAR})
+ARRAY_OPS = frozenset({Op.CONV, Op.LINEAR, Op.MATMUL})
+ATTENTION_OPS = frozenset({Op.MATMUL, Op.SOFTMAX, Op.LAYERNORM})
 CLAMPS = frozenset({"", "relu", "relu6"})
 
 
@@ -83,7 +84,7 @@ def schedule_network(design: Design, scatter: int | None = None) -> Schedule | I
         shape = shape_of(layer, template.word_lanes)
         inputs = tuple(tensors[name] for name in layer.inputs)
         plan = LayerPlan(layer, len(plans), shape, tiling, inputs, tensors[layer.name], 0, ())
-        if shape.weighted:
+        if shape.params:
             addr = memory.take(16 * tensors[layer.name].blocks * template.word_lanes, min(16, beat))
             word = template.weight_word_bytes
             tiles = tuple(
@@ -135,8 +136,10 @@ def _faults(layer: Layer, template: Template) -> list[Fault]:
     known = ARRAY_OPS | VECTOR_OPS | LAYOUT_OPS
     if layer.op not in known:
         faults.append(Fault(where, f"{layer.op} has no lowering to this hardware", ", ".join(sorted(known))))
-    elif layer.activation not in CLAMPS:
-        faults.append(Fault(where, f'activation "{layer.activation}" has no lowering', "relu, relu6, none"))
+    elif (layer.op in ATTENTION_OPS or layer.activation == "gelu") and not template.nonlinear_lanes:
+        faults.append(Fault(where, "needs the non-linear unit", "a template with nonlinear_lanes over 0"))
+    elif layer.activation not in CLAMPS and not (layer.op is Op.ACT and layer.activation == "gelu"):
+        faults.append(Fault(where, f'activation "{layer.activation}" has no lowering', "relu, relu6; gelu alone"))
     elif layer.op is Op.CONCAT and layer.axis not in ("", "K"):
         faults.append(Fault(where, f"concatenation along {layer.axis} has no lowering", "K"))
     for tensor, width in (("I", template.act_bits), ("W", template.weight_bits), ("O", template.act_bits)):

@@ -13,8 +13,8 @@ from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
 from mappings.workload import Workload
 
-#: Operators of the vector unit: a channel of the output lies where that channel of the first input does.
-VECTOR_OPS = frozenset({Op.MAXPOOL, Op.AVGPOOL, Op.ADD, Op.ACT})
+#: Operators of the vector and non-linear units: a channel of the output lies where that of the first input does.
+VECTOR_OPS = frozenset({Op.MAXPOOL, Op.AVGPOOL, Op.ADD, Op.ACT, Op.SOFTMAX, Op.LAYERNORM})
 #: Operators that move nothing.
 LAYOUT_OPS = frozenset({Op.CONCAT, Op.RESHAPE, Op.CONSTANT})
 
@@ -119,6 +119,10 @@ class _Placer:
             return view.places, view.blocks
         if layer.is_depthwise or layer.op in VECTOR_OPS:
             return self.places[layer.inputs[0]]
+        if layer.op is Op.MATMUL:  # each head begins a channel word
+            words = ceil_div(layer.K, self.lanes)
+            heads = np.arange(layer.groups, dtype=np.int64)[:, None] * words * self.lanes
+            return (heads + np.arange(layer.K)).reshape(-1), layer.groups * words
         return dense_places(layer.channels_out), ceil_div(layer.channels_out, self.lanes)
 
     def _shape(self, name: str) -> tuple[int, int]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from accel_models.array_timing import array_accesses, array_cycles, ceil_div
+from accel_models.array_timing import array_accesses, ceil_div
 from accel_models.report import Infeasible
+from accel_models.schedule.commands import ComputeOp
 from accel_models.template import ArrayKind, Template
 from accel_models.tile import Tile
-from accel_models.vector_timing import vector_cycles
+from accel_models.unit_timing import compute_cycles
 from mappings.directives import Cluster, Directive, SpatialMap, TemporalMap
 from mappings.layer import Layer, Op
 from mappings.mapping import Mapping
@@ -38,11 +39,16 @@ class Shape(NamedTuple):
     """What tiling needs of a layer: channels over all groups, in whole words.
 
     Attributes:
-        vector: the vector unit runs it; one input channel for each output channel.
-        weighted: it loads weights.
+        op: what the compute unit does for it.
+        groups: 1 but where the array convolves in groups.
+        row_k: channels that no tile may cut: a softmax's or layer norm's row; 0: no such.
+        unit_k: channels that a tile of the output may span: a head of a matrix product; else all.
+        weights: fills the weight buffer.
+        params: bias, multiplier and shift by channel.
         operands: activations read for an output: 2 where a second operand joins in post-processing.
     """
 
+    op: ComputeOp
     k: int
     c: int
     p: int
@@ -52,22 +58,58 @@ class Shape(NamedTuple):
     stride: tuple[int, int]
     dilation: tuple[int, int]
     groups: int
-    vector: bool
-    weighted: bool
+    row_k: int
+    unit_k: int
+    weights: bool
+    params: bool
     operands: int
+
+    @property
+    def vector(self) -> bool:
+        """An output channel needs its own input channel alone, or its row's."""
+        return self.op is not ComputeOp.ARRAY
+
+
+def compute_op(layer: Layer) -> ComputeOp:
+    """Which engine runs a layer, and how."""
+    if layer.is_depthwise:
+        return ComputeOp.DEPTHWISE
+    if layer.op is Op.ACT and layer.activation == "gelu":
+        return ComputeOp.GELU
+    return {
+        Op.CONV: ComputeOp.ARRAY,
+        Op.LINEAR: ComputeOp.ARRAY,
+        Op.MATMUL: ComputeOp.ARRAY,
+        Op.MAXPOOL: ComputeOp.MAX,
+        Op.SOFTMAX: ComputeOp.SOFTMAX,
+        Op.LAYERNORM: ComputeOp.NORM,
+    }.get(layer.op, ComputeOp.SUM)
 
 
 def shape_of(layer: Layer, lanes: int) -> Shape:
     """The layer as the accelerator sees it."""
-    vector = layer.op not in (Op.CONV, Op.LINEAR, Op.MATMUL) or layer.is_depthwise
-    k = ceil_div(layer.channels_out, lanes) * lanes
-    c = lanes if vector else ceil_div(layer.channels_in, lanes) * lanes
-    groups = 1 if vector else layer.groups
-    weighted = layer.op in (Op.CONV, Op.LINEAR, Op.MATMUL)
+    op = compute_op(layer)
+    heads = layer.op in (Op.MATMUL, Op.SOFTMAX)
+    row = ceil_div(layer.K, lanes) * lanes
+    k = layer.groups * row if heads else ceil_div(layer.channels_out, lanes) * lanes
+    c = ceil_div(layer.C if heads else layer.channels_in, lanes) * lanes
     return Shape(
-        k, c, layer.P, layer.Q, layer.R, layer.S, layer.stride, layer.dilation, groups, vector, weighted,
-        2 if layer.op in RESIDENT else 1,
-    )  # fmt: skip
+        op=op,
+        k=k,
+        c=c if op is ComputeOp.ARRAY else lanes,
+        p=layer.P,
+        q=layer.Q,
+        r=layer.R,
+        s=layer.S,
+        stride=layer.stride,
+        dilation=layer.dilation,
+        groups=layer.groups if op is ComputeOp.ARRAY and not heads else 1,
+        row_k=row if op in (ComputeOp.SOFTMAX, ComputeOp.NORM) else 0,
+        unit_k=row if layer.op is Op.MATMUL else k,
+        weights=op in (ComputeOp.ARRAY, ComputeOp.DEPTHWISE),
+        params=layer.op in (Op.CONV, Op.LINEAR, Op.LAYERNORM),
+        operands=2 if layer.op in RESIDENT else 1,
+    )
 
 
 def span(outputs: int, taps: int, stride: int, dilation: int) -> int:
@@ -83,7 +125,7 @@ def demand(shape: Shape, t: Tiling, template: Template) -> dict[str, tuple[int, 
     pixels = span(t.p, shape.r, shape.stride[0], shape.dilation[0]) * span(
         t.q, shape.s, shape.stride[1], shape.dilation[1]
     )
-    if not shape.weighted:
+    if not shape.weights:
         weights = 0
     elif shape.vector:
         weights = k_words * shape.r * shape.s * (lanes // template.cols)
@@ -95,7 +137,7 @@ def demand(shape: Shape, t: Tiling, template: Template) -> dict[str, tuple[int, 
         "weight_buffer_bytes": (weights, template.weight_words),
         "acc_buffer_bytes": (k_words * t.p * t.q, template.acc_words),
         "output_buffer_bytes": (t.q, template.output_words),
-        "param_buffer_bytes": (k_words * lanes if shape.weighted else 0, template.param_channels),
+        "param_buffer_bytes": (k_words * lanes if shape.params else 0, template.param_channels),
     }
 
 
@@ -141,9 +183,11 @@ def tiling_of(layer: Layer, mapping: Mapping, template: Template) -> Tiling | In
     if "C" in cut and cut[-1] != "C":
         remedy = "make C the innermost loop of the DRAM level"
         return Infeasible("accumulators", 1, 0, "partial sums", remedy, layer.name)
-    k = min(ceil_div(sizes["G"] * sizes["K"], lanes) * lanes, shape.k)
-    c = shape.c if shape.vector else min(ceil_div(sizes["C"], lanes) * lanes, shape.c)
-    if shape.groups > 1:
+    heads = layer.op is Op.MATMUL
+    k = min(ceil_div(sizes["K"] if heads else sizes["G"] * sizes["K"], lanes) * lanes, shape.k)
+    k = shape.row_k or min(k, shape.unit_k)
+    c = min(ceil_div(sizes["C"], lanes) * lanes, shape.c)
+    if shape.vector or shape.groups > 1 or layer.op is Op.MATMUL:
         c = shape.c
     places = ["K" if dim == "G" else dim for dim in order if dim in "GKPQ"]
     places += [dim for dim in "KPQ" if dim not in places]
@@ -174,16 +218,14 @@ def _sizes(total: int, step: int) -> list[int]:
 def estimate(shape: Shape, t: Tiling, template: Template) -> float:
     """Rough cycles of a layer: the slowest of its streams, and what nothing hides. Ranks tilings; predicts nothing."""
     lanes, bandwidth = template.word_lanes, template.dram_bytes_per_cycle
-    nk, np_, nq = ceil_div(shape.k, t.k), ceil_div(shape.p, t.p), ceil_div(shape.q, t.q)
+    nk = shape.k // shape.unit_k * ceil_div(shape.unit_k, t.k)
+    np_, nq = ceil_div(shape.p, t.p), ceil_div(shape.q, t.q)
     nc = 1 if shape.vector or shape.groups > 1 else ceil_div(shape.c, t.c)
     need = demand(shape, t, template)
     tiles, spatial = nk * np_ * nq * nc, np_ * nq
-    tile = Tile(t.k, t.c, t.p, t.q, shape.r, shape.s, *shape.stride, *shape.dilation)
-    if shape.vector:
-        words = lanes // template.cols if shape.weighted else 0
-        compute = vector_cycles(lanes, words, tile)
-    else:
-        compute = array_cycles(template.array, template.rows, template.cols, tile)
+    c = t.k if shape.vector else t.c
+    tile = Tile(t.k, c, t.p, t.q, shape.r, shape.s, *shape.stride, *shape.dilation)
+    compute = compute_cycles(shape.op, tile, template)
     weight_loads = nk if nc == 1 and (t.order[0] == "K" or nk == 1) else tiles
     input_loads = spatial if nc == 1 and nk == 1 else tiles
     if nc == 1 and t.order[-1] == "K":
@@ -208,11 +250,12 @@ def choose_tiling(layer: Layer, template: Template) -> Tiling | Infeasible:
     shape = shape_of(layer, lanes)
     best: tuple[float, Tiling] | None = None
     orders = ("KPQ",) if shape.vector else ("KPQ", "PQK")
-    for k in _sizes(shape.k, lanes):
+    for k in [shape.row_k] if shape.row_k else _sizes(shape.unit_k, lanes):
         if shape.groups > 1:
             channels = [group_span(layer, k, lanes)]
         else:
-            channels = [shape.c] if shape.vector else _sizes(shape.c, lanes)
+            whole = shape.vector or layer.op is Op.MATMUL
+            channels = [shape.c] if whole else _sizes(shape.c, lanes)
         for c in channels:
             for q in _sizes(shape.q, 1)[:6]:
                 tried = 0
@@ -232,7 +275,8 @@ def choose_tiling(layer: Layer, template: Template) -> Tiling | Infeasible:
                     break
     if best is not None:
         return best[1]
-    smallest = Tiling(lanes, group_span(layer, lanes, lanes) if shape.groups > 1 else lanes, 1, 1, "KPQ")
+    least = group_span(layer, lanes, lanes) if shape.groups > 1 else lanes
+    smallest = Tiling(shape.row_k or lanes, shape.c if layer.op is Op.MATMUL else least, 1, 1, "KPQ")
     found = check(shape, smallest, template, layer.name)
     assert found is not None  # a tile that fits would have been found
     return found
@@ -253,7 +297,11 @@ def mapping_of(layer: Layer, tiling: Tiling, template: Template) -> Mapping:
     maps: list[Directive] = []
     for dim in tiling.order:
         if dim == "K":
-            if layer.K > 1 and layer.groups == 1:
+            if layer.op is Op.MATMUL:
+                maps += [TemporalMap("G", 1), TemporalMap("K", min(tiling.k, layer.K))]
+            elif layer.op in (Op.SOFTMAX, Op.LAYERNORM):
+                maps += [TemporalMap("G", 1), TemporalMap("K", layer.K)]
+            elif layer.K > 1 and layer.groups == 1:
                 maps.append(TemporalMap("K", min(tiling.k, layer.K)))
             else:
                 maps.append(TemporalMap("G", min(ceil_div(tiling.k, layer.K), layer.groups)))

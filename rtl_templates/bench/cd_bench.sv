@@ -115,6 +115,7 @@ module cd_bench (
     .ObWords   (ObWords),
     .PbChannels(PbChannels),
     .PpuLanes  (PpuLanes),
+    .NonlinearLanes(NonlinearLanes),
     .AxiW      (AxiW)
   ) u_accelerator (
     .clk_i,

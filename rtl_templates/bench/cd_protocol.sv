@@ -79,6 +79,7 @@ module cd_protocol (
     .ObWords   (ObWords),
     .PbChannels(PbChannels),
     .PpuLanes  (PpuLanes),
+    .NonlinearLanes(NonlinearLanes),
     .AxiW      (AxiW)
   ) u_accelerator (
     .clk_i           (clk),

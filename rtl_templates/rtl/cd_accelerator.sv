@@ -14,6 +14,7 @@ module cd_accelerator
   parameter int unsigned ObWords     = 1024,  // output buffer and residual buffer, both halves
   parameter int unsigned PbChannels  = 512,   // parameter buffer, both halves
   parameter int unsigned PpuLanes    = 4,
+  parameter int unsigned NonlinearLanes = 0,  // channels a cycle in softmax, layer norm and GELU; 0: no such unit
   parameter int unsigned AxiW        = 128,
   parameter int unsigned MaxBurst    = 32,    // beats
   parameter int unsigned Outstanding = 16,    // bursts in flight in each direction
@@ -103,6 +104,9 @@ module cd_accelerator
   if (!is_width(ActW) || !is_width(WgtW) || !(AccW == 32 || AccW == 48)) begin : gen_check_width
     $error("cd_accelerator: ActW and WgtW must be 4, 8 or 16, AccW 32 or 48");
   end
+  if (NonlinearLanes > N || (NonlinearLanes > 0 && ActW != WgtW)) begin : gen_check_nonlinear
+    $error("cd_accelerator: NonlinearLanes must be at most a word's lanes, and ActW equal WgtW with it");
+  end
   if (AxiW < 32 || AxiW > 512 || 2 ** $clog2(AxiW) != AxiW || MaxBurst > 256) begin : gen_check_bus
     $error("cd_accelerator: AxiW must be 32, 64, ..., 512, MaxBurst at most 256");
   end
@@ -178,7 +182,9 @@ module cd_accelerator
     .RbWords   (ObWords),
     .ObWords   (ObWords),
     .AbWords   (AbWords),
-    .PpuLanes  (PpuLanes)
+    .PpuLanes  (PpuLanes),
+    .Cols      (Cols),
+    .Nonlinear (NonlinearLanes > 0)
   ) u_sequencer (
     .clk_i,
     .rst_ni,
@@ -308,7 +314,10 @@ module cd_accelerator
     .MaxBurst   (MaxBurst),
     .Outstanding(Outstanding),
     .ActBytes   (ActBytes),
-    .WgtBytes   (WgtBytes)
+    .WgtBytes   (WgtBytes),
+    .N          (N),
+    .Cols       (Cols),
+    .Transposer (NonlinearLanes > 0)
   ) u_load (
     .clk_i,
     .rst_ni,
@@ -414,7 +423,8 @@ module cd_accelerator
     .AccW     (AccW),
     .IbAw     (IbAw),
     .WbAw     (WbAw),
-    .AbAw     (AbAw)
+    .AbAw     (AbAw),
+    .NonlinearLanes(NonlinearLanes)
   ) u_compute (
     .clk_i,
     .rst_ni,

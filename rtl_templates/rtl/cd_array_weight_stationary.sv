@@ -162,11 +162,11 @@ module cd_array_weight_stationary
 
   always_ff @(posedge clk_i) begin
     for (int unsigned j = 0; j < Cols; j++) begin
-      sum_q[0][j] <= SumW'(act[0] * weight_q[0][j]);
+      sum_q[0][j] <= SumW'(act[0]) * SumW'(weight_q[0][j]);
     end
     for (int unsigned i = 1; i < Rows; i++) begin
       for (int unsigned j = 0; j < Cols; j++) begin
-        sum_q[i][j] <= sum_q[i-1][j] + SumW'(act[i] * weight_q[i][j]);
+        sum_q[i][j] <= sum_q[i-1][j] + SumW'(act[i]) * SumW'(weight_q[i][j]);
       end
     end
   end

@@ -1,4 +1,4 @@
-// The compute unit: hands each tile to the PE array (chosen by ArrayKind) or to the vector unit.
+// The compute unit: hands each tile to the PE array (chosen by ArrayKind), the vector unit or the non-linear unit.
 module cd_compute
   import cd_types_pkg::*;
 #(
@@ -11,6 +11,7 @@ module cd_compute
   parameter int unsigned IbAw = 12,
   parameter int unsigned WbAw = 12,
   parameter int unsigned AbAw = 10,
+  parameter int unsigned NonlinearLanes = 0,  // 0: no such unit
   localparam int unsigned N = Rows > Cols ? Rows : Cols
 ) (
   input  logic                 clk_i,
@@ -40,13 +41,15 @@ module cd_compute
 
   localparam logic [2:0] Settle = 3'd5;  // cycles until the last sum is in the accumulators and the walker idle
 
-  logic        busy_q, vector_q;
+  logic        busy_q, vector_q, nonlinear_q;
   logic [2:0]  settle_q;
   logic [15:0] signal_q;
-  logic        use_vector, unit_ready, array_ready, vector_ready, array_done, vector_done;
+  logic        use_vector, use_nonlinear, unit_ready, array_ready, vector_ready, nonlinear_ready;
+  logic        array_done, vector_done, nonlinear_done;
 
-  assign use_vector = cmd_i.op != CompArray;
-  assign unit_ready = use_vector ? vector_ready : array_ready;
+  assign use_nonlinear = cmd_i.op >= CompSoftmax;
+  assign use_vector    = cmd_i.op != CompArray && !use_nonlinear;
+  assign unit_ready    = use_nonlinear ? nonlinear_ready : use_vector ? vector_ready : array_ready;
   assign start_o    = cmd_valid_i && tokens_ok_i && !busy_q && unit_ready;
   assign busy_o     = busy_q;
 
@@ -54,6 +57,7 @@ module cd_compute
     if (!rst_ni) begin
       busy_q   <= 1'b0;
       vector_q <= 1'b0;
+      nonlinear_q <= 1'b0;
       settle_q <= '0;
       signal_q <= '0;
       signal_o <= '0;
@@ -62,9 +66,10 @@ module cd_compute
       if (start_o) begin
         busy_q   <= 1'b1;
         vector_q <= use_vector;
+        nonlinear_q <= use_nonlinear;
         signal_q <= signal_i;
       end
-      if (array_done || vector_done) settle_q <= Settle;
+      if (array_done || vector_done || nonlinear_done) settle_q <= Settle;
       else if (settle_q != '0) settle_q <= settle_q - 3'd1;
       if (settle_q == 3'd1) begin
         busy_q   <= 1'b0;
@@ -83,7 +88,7 @@ module cd_compute
 
   `define CD_ARRAY_PORTS \
     .clk_i, .rst_ni, \
-    .cmd_valid_i(start_o && !use_vector), .cmd_ready_o(array_ready), .cmd_i(cmd_i.tile), .done_o(array_done), \
+    .cmd_valid_i(start_o && cmd_i.op == CompArray), .cmd_ready_o(array_ready), .cmd_i(cmd_i.tile), .done_o(array_done), \
     .ib_req_o(a_ib_req), .ib_addr_o(a_ib_addr), .ib_data_i, \
     .wb_req_o(a_wb_req), .wb_addr_o(a_wb_addr), .wb_data_i, \
     .acc_valid_o(a_valid), .acc_first_o(a_first), .acc_addr_o(a_addr), .acc_mask_o(a_mask), .acc_data_o(a_data)
@@ -129,15 +134,47 @@ module cd_compute
     .acc_data_o (v_data)
   );
 
-  assign ib_re_o     = vector_q ? v_ib_req : a_ib_req;
-  assign ib_addr_o   = vector_q ? v_ib_addr : a_ib_addr;
+  logic              n_ib_req, n_valid;
+  logic [IbAw-1:0]   n_ib_addr;
+  logic [AbAw-1:0]   n_addr;
+  logic [N*AccW-1:0] n_data;
+
+  if (NonlinearLanes > 0) begin : gen_nonlinear
+    cd_nonlinear #(
+      .N(N), .Lanes(NonlinearLanes), .ActW(ActW), .AccW(AccW), .IbAw(IbAw), .AbAw(AbAw)
+    ) u_nonlinear (
+      .clk_i,
+      .rst_ni,
+      .cmd_valid_i(start_o && use_nonlinear),
+      .cmd_ready_o(nonlinear_ready),
+      .cmd_i,
+      .done_o     (nonlinear_done),
+      .ib_req_o   (n_ib_req),
+      .ib_addr_o  (n_ib_addr),
+      .ib_data_i,
+      .acc_valid_o(n_valid),
+      .acc_addr_o (n_addr),
+      .acc_data_o (n_data)
+    );
+  end else begin : gen_no_nonlinear
+    assign nonlinear_ready = 1'b0;
+    assign nonlinear_done  = 1'b0;
+    assign n_ib_req        = 1'b0;
+    assign n_ib_addr       = '0;
+    assign n_valid         = 1'b0;
+    assign n_addr          = '0;
+    assign n_data          = '0;
+  end
+
+  assign ib_re_o     = nonlinear_q ? n_ib_req : vector_q ? v_ib_req : a_ib_req;
+  assign ib_addr_o   = nonlinear_q ? n_ib_addr : vector_q ? v_ib_addr : a_ib_addr;
   assign wb_re_o     = vector_q ? v_wb_req : a_wb_req;
   assign wb_addr_o   = vector_q ? v_wb_addr : a_wb_addr;
-  assign acc_valid_o = vector_q ? v_valid : a_valid;
-  assign acc_first_o = vector_q ? v_first : a_first;
+  assign acc_valid_o = nonlinear_q ? n_valid : vector_q ? v_valid : a_valid;
+  assign acc_first_o = nonlinear_q || (vector_q ? v_first : a_first);
   assign acc_max_o   = vector_q && v_max;
-  assign acc_addr_o  = vector_q ? v_addr : a_addr;
-  assign acc_mask_o  = vector_q ? {N{1'b1}} : a_mask;
-  assign acc_data_o  = vector_q ? v_data : a_data;
+  assign acc_addr_o  = nonlinear_q ? n_addr : vector_q ? v_addr : a_addr;
+  assign acc_mask_o  = nonlinear_q || vector_q ? {N{1'b1}} : a_mask;
+  assign acc_data_o  = nonlinear_q ? n_data : vector_q ? v_data : a_data;
 
 endmodule

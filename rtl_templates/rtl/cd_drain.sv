@@ -159,6 +159,7 @@ module cd_drain
       .low_i     (cmd_q.low),
       .high_i    (cmd_q.high),
       .residual_i(cmd_q.residual),
+      .affine_i  (cmd_q.affine),
       .m0_i      (cmd_q.m0),
       .m1_i      (cmd_q.m1),
       .shift2_i  (cmd_q.shift2),

@@ -2,7 +2,8 @@
 //
 // Its address side starts a command as soon as the tokens are there and the previous command's addresses are out; its
 // data side follows in order, so that the memory's latency is hidden across commands. Words wider than a beat
-// are collected from several; of a beat wider than a word, one word is written a cycle.
+// are collected from several; of a beat wider than a word, one word is written a cycle. A transposed transfer (BufTurned)
+// goes to the weight buffer through a block of registers.
 module cd_load
   import cd_types_pkg::*;
 #(
@@ -11,6 +12,9 @@ module cd_load
   parameter int unsigned Outstanding = 16,  // bursts in flight, a power of two
   parameter int unsigned ActBytes    = 16,  // a word of the input and residual buffers
   parameter int unsigned WgtBytes    = 16,  // a word of the weight buffer
+  parameter int unsigned N           = 16,  // lanes of an activation word
+  parameter int unsigned Cols        = 16,  // lanes of a weight word
+  parameter bit          Transposer  = 1'b0,
   localparam int unsigned ParBytes   = 16,  // a channel's parameters
   localparam int unsigned PrgBytes   = 64,  // a descriptor
   localparam int unsigned MaxBytes   = ActBytes > PrgBytes ? (ActBytes > WgtBytes ? ActBytes : WgtBytes)
@@ -169,9 +173,64 @@ module cd_load
   end
 
   assign beat_done = !narrow || next_pos[Lg] || (rlast_i && next_pos > (Lg+1)'(info.last_byte));
-  assign rready_o  = rvalid_i && beat_done;
-  assign info_pop  = rvalid_i && beat_done && rlast_i;
-  assign busy_o    = gen_active || !info_empty || wr_valid_o;
+  logic step, turning;     // a word or part of one is taken; the transposer is writing
+  assign step      = rvalid_i && !turning;
+  assign rready_o  = step && beat_done;
+  assign info_pop  = rready_o && rlast_i;
+  assign busy_o    = gen_active || !info_empty || wr_valid_o || turning;
+
+  // ---- Transposer: collects Cols words of N lanes, then writes N words of Cols lanes while the bus waits ----
+  logic        turned, turn_last_q, turn_end;
+  logic [19:0] turn_addr;
+  logic [15:0] turn_signal_q;
+  logic [WgtBytes*8-1:0] turn_data;
+  assign turned = info.target == BufTurned;
+
+  if (Transposer) begin : gen_transposer
+    localparam int unsigned ElW  = ActBytes * 8 / N;
+    localparam int unsigned LgN  = $clog2(N);
+    localparam int unsigned LgCo = $clog2(Cols);
+    logic [N-1:0][ElW-1:0] block_q [Cols];
+    logic [LgCo-1:0]       row_q;
+    logic [LgN-1:0]        col_q;
+    logic                  turning_q;
+    logic [19:0]           addr_q;
+    assign turning   = turning_q;
+    assign turn_end  = turning_q && &col_q;
+    assign turn_addr = addr_q;
+    always_comb begin
+      for (int unsigned j = 0; j < Cols; j++) turn_data[j*ElW +: ElW] = block_q[j][col_q];
+    end
+    always_ff @(posedge clk_i or negedge rst_ni) begin
+      if (!rst_ni) begin
+        row_q     <= '0;
+        col_q     <= '0;
+        turning_q <= 1'b0;
+        addr_q    <= '0;
+      end else begin
+        if (step && turned && first_beat && pos == info.first_byte) addr_q <= info.base;
+        if (step && turned && word_done) begin
+          row_q <= row_q + 1'b1;
+          if (&row_q) turning_q <= 1'b1;
+        end
+        if (turning_q) begin
+          col_q  <= col_q + 1'b1;
+          addr_q <= addr_q + 20'd1;
+          if (&col_q) turning_q <= 1'b0;
+        end
+      end
+    end
+    always_ff @(posedge clk_i) begin
+      if (step && turned && word_done) block_q[row_q] <= wide_d[ActBytes*8-1:0];
+    end
+  end else begin : gen_no_transposer
+    assign turning   = 1'b0;
+    assign turn_end  = 1'b0;
+    assign turn_addr = '0;
+    assign turn_data = '0;
+    logic unused_turn;
+    assign unused_turn = ^{32'(N), 32'(Cols), first_beat, turned};
+  end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -183,12 +242,22 @@ module cd_load
       signal_o    <= '0;
       program_o   <= 1'b0;
       bus_error_o <= 1'b0;
+      turn_last_q   <= 1'b0;
+      turn_signal_q <= '0;
     end else begin
-      wr_valid_o  <= rvalid_i && word_done;
-      signal_o    <= info_pop && info.last ? info.signal : '0;
+      wr_valid_o  <= (step && word_done && !turned) || turning;
+      // A transposed command is done when its last block is written.
+      if (info_pop) begin
+        turn_last_q   <= info.last && turned;
+        turn_signal_q <= info.signal;
+      end
+      if (turn_end) turn_last_q <= 1'b0;
+      signal_o <= '0;
+      if (info_pop && info.last && !turned) signal_o <= info.signal;
+      if (turn_end && turn_last_q) signal_o <= turn_signal_q;
       program_o   <= info_pop && info.last && info.target == BufProgram;
-      bus_error_o <= rvalid_i && rready_o && rresp_i != 2'b00;
-      if (rvalid_i) begin
+      bus_error_o <= rready_o && rresp_i != 2'b00;
+      if (step) begin
         waddr_q <= word_done ? waddr + 20'd1 : waddr;
         chunk_q <= word_done ? '0 : chunk + 1'b1;
         byte_q  <= beat_done ? '0 : next_pos[Lg-1:0];
@@ -198,11 +267,16 @@ module cd_load
   end
 
   always_ff @(posedge clk_i) begin
-    if (rvalid_i) begin
+    if (step) begin
       wide_q      <= wide_d;
       wr_target_o <= info.target;
       wr_addr_o   <= waddr;
       wr_data_o   <= wide_d;
+    end
+    if (turning) begin
+      wr_target_o <= BufWeight;
+      wr_addr_o   <= turn_addr;
+      wr_data_o   <= (MaxBytes*8)'(turn_data);
     end
   end
 

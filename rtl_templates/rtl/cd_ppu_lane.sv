@@ -1,4 +1,4 @@
-// One lane of post-processing, fully pipelined: bias, rescale, clamp, then (residual_i) a scaled addition and
+// One lane of post-processing, fully pipelined: bias, rescale (affine_i: scale, bias, shift), clamp, then (residual_i) a scaled addition and
 // a second rescale and clamp. Rescaling is value * mult / 2^shift, rounded half away from zero.
 module cd_ppu_lane #(
   parameter int unsigned ActW = 8,
@@ -14,6 +14,7 @@ module cd_ppu_lane #(
   input  logic signed [15:0]     low_i,
   input  logic signed [15:0]     high_i,
   input  logic                   residual_i,
+  input  logic                   affine_i,    // value * mult + bias, mult signed, in place of (value + bias) * mult
   input  logic [23:0]            m0_i,
   input  logic [23:0]            m1_i,
   input  logic [5:0]             shift2_i,
@@ -36,7 +37,9 @@ module cd_ppu_lane #(
 
   // Stage 1: bias. 2: product. 3: magnitude plus half. 4: shift. 5: clamp.
   logic signed [AccW:0]    sum_q;
-  logic [31:0]             mult_q;
+  logic signed [32:0]      mult_q;
+  logic signed [AccW-1:0]  bias_q, bias_q2;
+  logic signed [ProdW-1:0] biased;
   logic [5:0]              shift_q, shift_q2, shift_q3;
   logic signed [ProdW-1:0] prod_q;
   logic [ProdW-1:0]        mag_q, shifted;
@@ -46,17 +49,20 @@ module cd_ppu_lane #(
   logic signed [ActW-1:0]  other_q [5];
 
   assign shifted = mag_q >> shift_q3;
+  assign biased  = prod_q + ProdW'(bias_q2);
 
   always_ff @(posedge clk_i) begin
-    sum_q    <= (AccW+1)'(acc_i) + (AccW+1)'(bias_i);
-    mult_q   <= mult_i;
+    sum_q    <= (AccW+1)'(acc_i) + (affine_i ? '0 : (AccW+1)'(bias_i));
+    mult_q   <= $signed({affine_i & mult_i[31], mult_i});
+    bias_q   <= affine_i ? bias_i : '0;
     shift_q  <= shift_i;
 
-    prod_q   <= sum_q * $signed({1'b0, mult_q});
+    prod_q   <= sum_q * mult_q;
+    bias_q2  <= bias_q;
     shift_q2 <= shift_q;
 
-    mag_q    <= (prod_q < 0 ? -prod_q : prod_q) + ((ProdW'(1) << shift_q2) >> 1);
-    neg_q3   <= prod_q < 0;
+    mag_q    <= (biased < 0 ? -biased : biased) + ((ProdW'(1) << shift_q2) >> 1);
+    neg_q3   <= biased < 0;
     shift_q3 <= shift_q2;
 
     mag_q4   <= |shifted[ProdW-1:16] ? 17'h10000 : shifted[16:0];

@@ -16,7 +16,9 @@ module cd_sequencer
   parameter int unsigned RbWords    = 1024,
   parameter int unsigned ObWords    = 1024,
   parameter int unsigned AbWords    = 512,  // of one half
-  parameter int unsigned PpuLanes   = 4
+  parameter int unsigned PpuLanes   = 4,
+  parameter int unsigned Cols       = 16,
+  parameter bit          Nonlinear  = 1'b0
 ) (
   input  logic           clk_i,
   input  logic           rst_ni,
@@ -95,7 +97,7 @@ module cd_sequencer
   compute_t comp;
   drain_t   drain;
   tile_cmd_t tile;
-  logic     is_dma, is_array;
+  logic     is_dma, is_array, nonlinear;
 
   assign header   = pm_data[$bits(header_t)-1:0];
   assign dma      = pm_data[64 +: $bits(dma_t)];
@@ -104,6 +106,7 @@ module cd_sequencer
   assign tile     = comp.tile;
   assign is_dma   = header.opcode == OpLoad || header.opcode == OpStore;
   assign is_array = comp.op == CompArray;
+  assign nonlinear = comp.op >= CompSoftmax;
   logic unused_data;
   assign unused_data = ^{pm_data[511:64+$bits(drain_t)], header.reserved, pm_addr_i, tile};
 
@@ -118,7 +121,7 @@ module cd_sequencer
     {a1, b1, c1} = '0;
     unique case (header.opcode)
       OpCompute: begin
-        {a0, b0, c0} = {(20'(is_array ? tile.c : tile.k) + 20'(N - 1)) >> LgN, tile.in_h, tile.in_w};
+        {a0, b0, c0} = {(20'(is_array || nonlinear ? tile.c : tile.k) + 20'(N - 1)) >> LgN, tile.in_h, tile.in_w};
         {a1, b1, c1} = {(20'(tile.k) + 20'(N - 1)) >> LgN, tile.p, tile.q};
       end
       OpDrain: begin
@@ -149,11 +152,20 @@ module cd_sequencer
       BufParam:    {capacity, align_mask} = {52'(PbChannels), 7'(ParAlign - 1)};
       BufResidual: {capacity, align_mask} = {52'(RbWords),    7'(ActAlign - 1)};
       BufOutput:   {capacity, align_mask} = {52'(ObWords),    7'(ActAlign - 1)};
+      // What is read is Cols words for every N that are written.
+      BufTurned:   {capacity, align_mask} = {Nonlinear ? 52'(WbWords) : 52'd0, 7'(ActAlign - 1)};
       BufProgram:  {capacity, align_mask} = {52'(2 * Chunk),  7'(PrgAlign - 1)};
       default:     {capacity, align_mask} = '0;
     endcase
   end
   assign misaligned = |((7'(dma.addr) | 7'(dma.stride1) | 7'(dma.stride2)) & align_mask);
+
+  // A transposed transfer goes by whole blocks.
+  logic        turned, ragged;
+  logic [51:0] written;
+  assign turned  = dma.target == BufTurned;
+  assign ragged  = turned && |(dma.count0 & 20'(Cols - 1));
+  assign written = turned ? total0_q << $clog2(N / Cols) : total0_q;
 
   // The accumulator range [base, base + total) must stay within its half.
   logic [19:0] ab_base;
@@ -167,11 +179,11 @@ module cd_sequencer
     unique case (header.opcode)
       OpLoad, OpStore: begin
         if (capacity == '0 || (dma.target == BufOutput) != (header.opcode == OpStore)) fault = ErrOpcode;
-        else if (total0_q == '0 || 52'(dma.base) + total0_q > capacity) fault = ErrRange;
+        else if (total0_q == '0 || 52'(dma.base) + written > capacity || ragged) fault = ErrRange;
         else if (misaligned) fault = ErrAlign;
       end
       OpCompute: begin
-        if (comp.op < CompArray || comp.op > CompMax) fault = ErrOpcode;
+        if (comp.op < CompArray || comp.op > (Nonlinear ? CompGelu : CompMax)) fault = ErrOpcode;
         else if (total0_q == '0 || total1_q == '0 || tile.c == '0 || tile.r == '0 || tile.s == '0 ||
                  tile.stride_h == '0 || tile.stride_w == '0 ||
                  52'(tile.ib_base) + total0_q > 52'(IbWords) || ab_overflow) fault = ErrRange;

@@ -68,6 +68,7 @@ module cd_top (
     .ObWords   (ObWords),
     .PbChannels(PbChannels),
     .PpuLanes  (PpuLanes),
+    .NonlinearLanes(NonlinearLanes),
     .AxiW      (AxiW)
   ) u_accelerator (.*);
 

@@ -56,7 +56,8 @@ package cd_types_pkg;
     BufParam    = 4'd3,
     BufResidual = 4'd4,
     BufOutput   = 4'd5,
-    BufProgram  = 4'd6
+    BufProgram  = 4'd6,
+    BufTurned   = 4'd7     // the weight buffer, through a transposer: Cols words of N lanes become N words of Cols
   } buffer_e;
 
   // A strided transfer: count2 x count1 runs of count0 words; the on-chip side is contiguous.
@@ -75,12 +76,19 @@ package cd_types_pkg;
     CompArray     = 4'd1,    // the PE array
     CompDepthwise = 4'd2,    // vector unit: multiply-accumulate, one channel a lane
     CompSum       = 4'd3,    // vector unit: window sums
-    CompMax       = 4'd4     // vector unit: window maxima
+    CompMax       = 4'd4,    // vector unit: window maxima
+    CompSoftmax   = 4'd5,    // non-linear unit: over the c channels of each pixel
+    CompNorm      = 4'd6,
+    CompGelu      = 4'd7     // non-linear unit: elementwise
   } compute_e;
 
   typedef struct packed {
-    tile_cmd_t tile;
-    compute_e  op;
+    logic [60:0] epsilon;    // layer norm
+    logic [5:0]  shift;      // of softmax's result
+    logic [5:0]  arg_shift;  // argument of the exponential or error function
+    logic [19:0] arg_mult;
+    tile_cmd_t   tile;
+    compute_e    op;
   } compute_t;
 
   // Accumulators -> bias, rescale, clamp -> [residual: x m0 + other x m1, rescale, clamp] -> output buffer.
@@ -93,6 +101,7 @@ package cd_types_pkg;
     logic [19:0] words;      // pixels in each
     logic        per_channel; // 1: bias, mult and shift from the parameter buffer; 0: 0, imm_mult, imm_shift
     logic        residual;
+    logic        affine;     // bias after the multiplication, which is then signed (24 bits)
     logic [31:0] imm_mult;
     logic [5:0]  imm_shift;
     logic signed [15:0] low;

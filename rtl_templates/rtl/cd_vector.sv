@@ -89,7 +89,7 @@ module cd_vector
   assign wb_req_o  = w_req;
   assign wb_addr_o = WbAw'(w_addr);
   logic unused_signals;
-  assign unused_signals = ^{x_addr, w_addr, acc_addr, acc_sub, x_sub, w_row};
+  assign unused_signals = ^{x_addr, w_addr, acc_addr, acc_sub, x_sub, w_row, cmd_q};
 
   // ---- Weights: as in the systolic array, the next tap's wait in shadow registers ----
   logic signed [WgtW-1:0] shadow_q [N];
@@ -126,7 +126,7 @@ module cd_vector
     for (int unsigned j = 0; j < N; j++) begin
       x_q[j] <= inside_q ? ib_data_i[j*ActW +: ActW] : '0;
       unique case (cmd_q.op)
-        CompDepthwise: y_q[j] <= AccW'(x_q[j] * weight_q[j]);
+        CompDepthwise: y_q[j] <= AccW'(x_q[j]) * AccW'(weight_q[j]);
         CompMax:       y_q[j] <= inside_q2 ? AccW'(x_q[j]) : {1'b1, {(AccW - 1){1'b0}}};
         default:       y_q[j] <= AccW'(x_q[j]);
       endcase

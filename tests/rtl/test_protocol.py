@@ -74,17 +74,26 @@ def compute(op: int = 1, **changes: int) -> int:
         "c": 16, "k": 16,
     }  # fmt: skip
     ones = ("in_w", "in_h", "dilation_w", "dilation_h", "stride_w", "stride_h", "s", "r", "q", "p", "c", "k")
-    values = {**dict.fromkeys(fields, 0), **dict.fromkeys(ones, 1), "op": op, **changes}
+    return join(fields, {**dict.fromkeys(ones, 1), "op": op, **changes}) << 64 | OP_COMPUTE
+
+
+def drain(**changes: int) -> int:
+    """A drain descriptor by hand."""
+    fields = {
+        "high2": 16, "low2": 16, "shift2": 6, "m1": 24, "m0": 24, "high": 16, "low": 16, "imm_shift": 6, "imm_mult": 32,
+        "affine": 1, "residual": 1, "per_channel": 1, "words": 20, "blocks": 16, "pb_base": 16, "rb_base": 20,
+        "ob_base": 20, "ab_base": 20,
+    }  # fmt: skip
+    return join(fields, {"words": 1, "blocks": 1, **changes}) << 64 | OP_DRAIN
+
+
+def join(fields: dict[str, int], values: dict[str, int]) -> int:
+    """Fields from the lowest bit up, given their widths; those without a value are 0."""
     body, at = 0, 0
     for name, bits in fields.items():
-        body |= values[name] << at
+        body |= values.get(name, 0) << at
         at += bits
-    return body << 64 | OP_COMPUTE
-
-
-def drain(words: int = 1, blocks: int = 1, ob_base: int = 0, ab_base: int = 0) -> int:
-    """A drain descriptor by hand: the fields from ``words`` up; those below it are 0."""
-    return (words << 144 | blocks << 164 | ob_base << 216 | ab_base << 236) << 64 | OP_DRAIN
+    return body
 
 
 def illegal_cases(schedule: Schedule) -> list[dict[str, Any]]:
@@ -114,7 +123,12 @@ def illegal_cases(schedule: Schedule) -> list[dict[str, Any]]:
         ("sums beyond the accumulators", compute(p=TEMPLATE.acc_words, q=2), ERR_RANGE),
         ("drain of nothing", drain(words=0), ERR_RANGE),
         ("drain beyond the output buffer", drain(ob_base=2 * TEMPLATE.output_words), ERR_RANGE),
-        ("drain beyond the accumulators", drain(words=TEMPLATE.acc_words + 1), ERR_RANGE),
+        ("drain beyond the accumulators", drain(ab_base=TEMPLATE.acc_words - 1, words=2), ERR_RANGE),
+        ("accumulators beyond both halves", drain(ab_base=1 << 19), ERR_RANGE),
+        ("parameters beyond the buffer", drain(per_channel=1, pb_base=2 * TEMPLATE.param_channels), ERR_RANGE),
+        ("residual beyond the buffer", drain(residual=1, rb_base=2 * TEMPLATE.output_words), ERR_RANGE),
+        ("softmax without its unit", compute(op=5), ERR_OPCODE),
+        ("a transposed load without its unit", dma(buffer=Buffer.TURNED), ERR_OPCODE),
     ]
     stuck = compute() | 0x8000 << 16  # waits for a token that nobody gives
     cases = []
