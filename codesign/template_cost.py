@@ -40,10 +40,13 @@ _UNMAPPED = frozenset({Op.CONCAT, Op.RESHAPE, Op.CONSTANT})
 _BUFFER_NAMES = {
     Buffer.INPUT: "input buffer",
     Buffer.WEIGHT: "weight buffer",
+    Buffer.TURNED: "weight buffer",
     Buffer.PARAM: "parameters",
     Buffer.RESIDUAL: "residual buffer",
     Buffer.OUTPUT: "output buffer",
 }
+#: How often the non-linear unit reads a row.
+_SCANS = {ComputeOp.SOFTMAX: 3, ComputeOp.NORM: 2}
 _PARAM_WORD_BITS, _DESCRIPTOR_BITS = 128, 512
 
 
@@ -174,6 +177,8 @@ def _charge(command: Command, template: Template, ledger: _Ledger) -> None:
         ledger.dram(body.words * _word_bits(body.buffer, template))
         if body.buffer is Buffer.OUTPUT:
             ledger.move("output buffer", reads=body.words)
+        elif body.buffer is Buffer.TURNED:  # words of activations become words of weights
+            ledger.move("weight buffer", writes=body.words * lanes // template.cols)
         elif body.buffer is not Buffer.PROGRAM:  # descriptors go to registers
             ledger.move(_BUFFER_NAMES[body.buffer], writes=body.words)
     elif isinstance(body, Compute):
@@ -183,7 +188,8 @@ def _charge(command: Command, template: Template, ledger: _Ledger) -> None:
             moved = array_accesses(template.array, template.rows, template.cols, tile)
             reads, weights, sums = moved.input_reads, moved.weight_reads, moved.acc_writes
         else:
-            reads = sums = outputs * tile.r * tile.s
+            sums = outputs * tile.r * tile.s
+            reads = sums * _SCANS.get(body.op, 1)
             words = ceil_div(tile.k, lanes) * tile.r * tile.s * ceil_div(lanes, template.cols)
             weights = words if body.op is ComputeOp.DEPTHWISE else 0
             if body.op is not ComputeOp.DEPTHWISE:  # pooling adds or compares once a tap; no layer counts it as MACs
