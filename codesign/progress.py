@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -38,7 +39,7 @@ class Silent:
 
 
 class Bars:
-    """A bar for each step on a terminal's error stream; plain lines elsewhere.
+    """A bar for each step on a terminal; elsewhere a line when a step of more than a second is done.
 
     Args:
         console: where to draw.
@@ -50,6 +51,13 @@ class Bars:
     @contextmanager
     def task(self, title: str, total: int | None) -> Iterator[Advance]:
         """A bar that stays when it is full."""
+        started = time.monotonic()
+        if not self._console.is_terminal:
+            yield lambda: None
+            seconds = time.monotonic() - started
+            if seconds > 1.0:
+                self.say(f"{title}: {'done' if total is None else f'{total:,} done'} in {seconds:.0f} s")
+            return
         columns = (
             TextColumn("[bold]{task.description:<26}"),
             BarColumn(bar_width=32),
