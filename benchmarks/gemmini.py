@@ -46,7 +46,7 @@ TIMELOOP_DRAM_WORDS = 8
 
 def layer_of(row: dict[str, Any], name: str) -> Layer:
     """The layer of a row; its padding is not part of these problems."""
-    extents = {dim: int(row[f"prob.{dim}"]) for dim in "NKCPQRS"}
+    extents: dict[str, Any] = {dim: int(row[f"prob.{dim}"]) for dim in "NKCPQRS"}
     strides = (int(row["prob.Wstride"]), int(row["prob.Hstride"]))  # P and R run along the width
     dilations = (int(row["prob.Wdilation"]), int(row["prob.Hdilation"]))
     return Layer(name, Op.CONV, stride=strides, dilation=dilations, **extents)
@@ -66,7 +66,8 @@ def refitted(measured: Floats, works: list[Any], chosen: NDArray[np.bool_]) -> G
     indices = np.flatnonzero(chosen)
 
     def machine(figures: Floats) -> Gemmini:
-        return replace(GEMMINI, **dict(zip(FITTED, map(float, figures), strict=True)))
+        found: dict[str, Any] = dict(zip(FITTED, map(float, figures), strict=True))
+        return replace(GEMMINI, **found)
 
     def errors(figures: Floats) -> Floats:
         trial = machine(figures)
