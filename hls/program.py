@@ -14,7 +14,7 @@ from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
 from mappings.quantized import IntArray, QuantizedLayer, QuantizedNetwork
 
-#: Columns of a multiplication's and of a bus's limits.
+#: Of a rescaling (see :func:`mappings.quantized.rescale`).
 MAX_SHIFT = 62
 
 
