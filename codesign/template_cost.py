@@ -251,6 +251,10 @@ def template_cost(design: Design) -> CostReport | tuple[Infeasible, ...]:
             energy_pj=energy,
             # A program's transfers hold several tensors each; the bus counts them together.
             traffic_bytes=(("DRAM", "all", "read", item.read_bytes), ("DRAM", "all", "write", item.write_bytes)),
+            port_cycles=(
+                ("DRAM", "read", ceil_div(item.read_bytes, template.dram_bytes_per_cycle)),
+                ("DRAM", "write", ceil_div(item.write_bytes, template.dram_bytes_per_cycle)),
+            ),
         )
         for item, plan, energy in zip(timing.layers, schedule.plans, energies, strict=True)
     )

@@ -73,6 +73,8 @@ class RunFolder:
         }
         partial = self.run_file.with_suffix(".partial")
         partial.write_text(dump_yaml(document), encoding="utf-8")
+        if "@" in storage:
+            partial.chmod(0o600)  # the URL may hold a password
         partial.replace(self.run_file)
 
     def read_run(self) -> tuple[Recipe, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import Any
 
@@ -34,7 +35,8 @@ def open_storage(url: str) -> BaseStorage:
         storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
     except (SQLAlchemyError, ValueError, ImportError, RuntimeError, OSError) as error:
         reason = str(error).splitlines()[0][:200]
-        raise SpecError(Fault(f"--storage {url}", f"cannot be opened: {reason}", "an Optuna storage URL")) from None
+        shown = re.sub(r"//([^:/@]*):[^@]*@", r"//\1:***@", url)
+        raise SpecError(Fault(f"--storage {shown}", f"cannot be opened: {reason}", "an Optuna storage URL")) from None
 
     @event.listens_for(storage.engine, "connect")
     def _write_ahead(connection: Any, _: Any) -> None:
