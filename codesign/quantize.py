@@ -23,6 +23,7 @@ from codesign.quantize_layer import Context, power_of_two_scale, quantize_layer
 from codesign.trace import TracedNetwork, trace_network
 from mappings.errors import Fault, SpecError, unknown_name
 from mappings.layer import MAC_OPS, Bits, Layer, Op
+from mappings.network_check import check_network
 from mappings.quantized import QuantizedLayer, QuantizedNetwork
 from mappings.workload import Workload
 
@@ -131,7 +132,9 @@ def quantize_traced(traced: TracedNetwork, ranges: Mapping[str, Range], options:
         tuple(replace(tensor, bits=options.act_bits) for tensor in traced.workload.inputs),
         tuple(_with_bits(layer, options) for layer in traced.workload.layers),
     )
-    return QuantizedNetwork(workload, layers, {t.name: scales[t.name] for t in workload.inputs})
+    network = QuantizedNetwork(workload, layers, {t.name: scales[t.name] for t in workload.inputs})
+    check_network(network)
+    return network
 
 
 def _with_bits(layer: Layer, options: QuantizeOptions) -> Layer:

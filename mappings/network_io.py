@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mappings.errors import Fault, SpecError
+from mappings.network_check import check_network
 from mappings.quantized import IntArray, QuantizedLayer, QuantizedNetwork
 from mappings.workload import Workload
 from mappings.yamlio import digest, dump_yaml, load_yaml
@@ -46,7 +47,7 @@ def load_network(path: str | Path) -> QuantizedNetwork:
     """Read what :func:`save_network` wrote; ``path`` names either file.
 
     Raises:
-        SpecError: unreadable, malformed, or the digest is not that of the contents.
+        SpecError: unreadable, malformed, the digest is not that of the contents, or integers out of their bounds.
     """
     yaml_path, npz_path = _files(path)
     document = load_yaml(yaml_path)
@@ -73,6 +74,7 @@ def load_network(path: str | Path) -> QuantizedNetwork:
         raise SpecError(Fault(str(yaml_path), f"is not a quantised network: {error}")) from None
     if found != document["digest"]:
         raise SpecError(Fault(str(yaml_path), f"digest is not that of its contents and of {npz_path.name}"))
+    check_network(network)
     return network
 
 
