@@ -39,7 +39,8 @@ class Run:
         wrong_layers: not bit-exact.
         inexact_layers: (name, simulated, predicted cycles) where the two differ.
         worst_layer_error, error: of cycles; over layers of 10,000 cycles or more, and of the whole.
-        compile_seconds, run_seconds: of the simulation.
+        compile_seconds, run_seconds: of the simulation, by the clock on the wall.
+        cpu_seconds: of both; what a free core would take.
         utilization: MACs over cycles x PEs.
         reason: why it did not run, "" if it did.
     """
@@ -55,13 +56,14 @@ class Run:
     error: float = 0.0
     compile_seconds: float = 0.0
     run_seconds: float = 0.0
+    cpu_seconds: float = 0.0
     utilization: float = 0.0
     reason: str = ""
 
     @property
     def met(self) -> bool:
         """Bit-exact, in the predicted cycles, in time."""
-        quick = self.network != "resnet18" or self.compile_seconds + self.run_seconds <= RESNET18_SECONDS
+        quick = self.network != "resnet18" or self.cpu_seconds <= RESNET18_SECONDS
         close = self.worst_layer_error <= LAYER_TOLERANCE and self.error <= NETWORK_TOLERANCE
         return not self.reason and not self.wrong_layers and close and quick
 
@@ -105,6 +107,7 @@ def compare(name: str, array: str, report: SimReport, expected: dict[str, IntArr
         abs(report.cycles - report.predicted_cycles) / report.cycles,
         report.compile_seconds,
         report.run_seconds,
+        report.cpu_seconds,
         sum(layer.macs for layer in report.layers) / (report.cycles * template.rows * template.cols),
     )
 
@@ -157,11 +160,23 @@ def main() -> int:
     if options.json:
         print(json.dumps({"runs": [{**asdict(item), "met": item.met} for item in runs]}))
     else:
-        columns = "network", "array", "layers", "bit-exact", "predicted", "simulated", "error", "busy", "compile", "run"
+        columns = (
+            "network",
+            "array",
+            "layers",
+            "bit-exact",
+            "predicted",
+            "simulated",
+            "error",
+            "busy",
+            "compile",
+            "run",
+            "CPU",
+        )
         table = Table(*columns, title="Networks on simulated hardware (cycles, seconds)")
         for item in runs:
             if item.reason:
-                table.add_row(item.network, item.array, item.reason, *[""] * 7)
+                table.add_row(item.network, item.array, item.reason, *[""] * 8)
                 continue
             exact = "yes" if not item.wrong_layers else f"NO: {', '.join(item.wrong_layers[:3])}"
             table.add_row(
@@ -175,6 +190,7 @@ def main() -> int:
                 f"{item.utilization:.1%}",
                 f"{item.compile_seconds:.1f}",
                 f"{item.run_seconds:.1f}",
+                f"{item.cpu_seconds:.1f}",
             )
         Console().print(table)
     return int(not all(item.met for item in runs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -60,6 +61,7 @@ class SimReport:
         cycles, predicted_cycles: from start to done.
         layers: in order.
         compile_seconds, run_seconds: of the simulation; a run's share where several ran together.
+        cpu_seconds: of compiling and of the runs, prediction and memory images included.
     """
 
     outputs: dict[str, IntArray]
@@ -68,6 +70,7 @@ class SimReport:
     layers: tuple[LayerRun, ...]
     compile_seconds: float
     run_seconds: float
+    cpu_seconds: float
 
     @property
     def exact(self) -> bool:
@@ -134,7 +137,7 @@ def simulate_jobs(jobs: Sequence[Job]) -> list[SimReport]:
     for job in jobs:
         if hardware(job.schedule.template) != hardware(template):
             raise SpecError(Fault("jobs", "need different hardware", "jobs of one template"))
-    begin = time.perf_counter()
+    begin, cpu = time.perf_counter(), _cpu_seconds()
     executable = build_bench(template)
     compiled = time.perf_counter()
     predictions = {id(job.schedule): predict(job.schedule) for job in jobs}
@@ -155,8 +158,15 @@ def simulate_jobs(jobs: Sequence[Job]) -> list[SimReport]:
             }
             timing = predictions[id(job.schedule)]
             layers, cycles = _layers(job.schedule, timing.layers, facts)
-            reports.append(SimReport(outputs, cycles, timing.cycles, layers, compiled - begin, seconds))
-    return reports
+            reports.append(SimReport(outputs, cycles, timing.cycles, layers, compiled - begin, seconds, 0.0))
+    spent = _cpu_seconds() - cpu
+    return [replace(report, cpu_seconds=spent) for report in reports]
+
+
+def _cpu_seconds() -> float:
+    """CPU time so far of this process and of the compilers and simulators that it waited for."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def hardware(template: Template) -> Template:

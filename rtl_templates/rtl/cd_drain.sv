@@ -57,7 +57,7 @@ module cd_drain
   logic [19:0]     word_q, index_q;
   logic [15:0]     block_q;
   logic [PbAw-1:0] pb_block_q;
-  logic            last_group, last_word, last_block, last_issue;
+  logic            last_group, last_word, last_block, last_issue, out_last;
 
   assign start_o    = cmd_valid_i && tokens_ok_i && !busy_q;
   assign last_group = group_q == GrpW'(Groups - 1);
@@ -173,7 +173,6 @@ module cd_drain
   logic [Latency-1:0] valid_q, last_q;
   logic [GrpW-1:0]    out_group_q;
   logic [19:0]        out_index_q;
-  logic               out_last;
   logic [N*ActW-1:0]  word_d, word_q2;
 
   always_comb begin
