@@ -84,7 +84,7 @@ def synthesize(template: Template, family: str = "xc7") -> SynthReport:
         files = [path for path in sources() if path.name != WRAPPER]
         given = " ".join(f"-G {name}={value}" for name, value in parameters(template).items())
         passes = [
-            f"read_slang --threads 1 --allow-use-before-declare --top {TOP} {given} {' '.join(map(str, files))}",
+            f"read_slang --threads 1 --top {TOP} {given} {' '.join(map(str, files))}",
             f"synth_xilinx -family {family} -flatten -noiopad -noclkbuf -top {TOP}",
             f"tee -q -o {folder}/stat.json stat -json",
         ]
