@@ -149,7 +149,8 @@ int main() {
           for (unsigned i = 0; i < kLanes; ++i) {
             if (!(static_cast<uint64_t>(top.acc_mask_o) >> i & 1)) continue;
             int64_t& value = acc[size_t{at} * kLanes + i];
-            const uint64_t sum = static_cast<uint64_t>(top.acc_first_o ? 0 : value) + static_cast<uint64_t>(lane(top.acc_data_o, i));
+            const uint64_t former = static_cast<uint64_t>(top.acc_first_o ? 0 : value);
+            const uint64_t sum = former + static_cast<uint64_t>(lane(top.acc_data_o, i));
             value = static_cast<int64_t>(sum << (64 - CD_ACC_BITS)) >> (64 - CD_ACC_BITS);
           }
         }

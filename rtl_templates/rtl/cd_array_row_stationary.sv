@@ -8,9 +8,9 @@
 // output rows are left, the columns are folded too: a half, a quarter, ... of them takes the rows, the others take
 // the same rows for other output channels.
 //
-// Everything moves in steps of one output column. While a step computes (output channels x taps cycles), the words of the
-// next step are read, and the sums of the former step leave, one word for each output row. The longest of the three sets
-// the step's length, and a pass lasts no less than it takes to read the next pass's weights (Rows x taps words).
+// Everything moves in steps of one output column. While a step computes (output channels x taps cycles), the words of
+// the next step are read, and the sums of the former step leave, one word for each output row. The longest of the three
+// sets the step's length, and a pass lasts no less than it takes to read the next pass's weights (Rows x taps words).
 module cd_array_row_stationary
   import cd_types_pkg::tile_cmd_t;
 #(
@@ -49,7 +49,6 @@ module cd_array_row_stationary
   localparam int unsigned SlotW  = $clog2(Slots);
   localparam int unsigned RowW   = $clog2(Rows);
   localparam int unsigned ColW   = $clog2(Cols);
-  localparam int unsigned LaneW  = $clog2(Lanes);
   localparam int unsigned KSubW  = Lanes > Cols ? $clog2(Lanes / Cols) : 1;
   localparam int unsigned CountW = $clog2(Lanes + 1) + 1;
   localparam int unsigned ProdW  = ActW + WgtW;
@@ -123,50 +122,36 @@ module cd_array_row_stationary
     .pixels_o   (pixels)
   );
 
-  logic              deal_q;       // pairs are being dealt
-  logic [RowW-1:0]   deal_row_q;
-  logic [CountW-1:0] deal_lane_q;  // after the last row: the distance between passes
-  logic [7:0]        deal_r_q;
-  logic [15:0]       deal_offset_q, taps_offset_q;
-  logic [15:0]       span_last_q;
-  logic [7:0]        tag_step;
+  logic              deal;  // pairs are being dealt
+  logic [RowW-1:0]   deal_row;
+  logic [CountW-1:0] deal_lane;
+  logic [7:0]        deal_r, tag_step;
+  logic [15:0]       deal_offset, taps_offset, span_last;
+
+  cd_row_deal #(
+    .Rows (Rows),
+    .Lanes(Lanes)
+  ) u_deal (
+    .clk_i,
+    .rst_ni,
+    .start_i      (start),
+    .taps_i       (cmd_q.r),
+    .dilation_i   (cmd_q.dilation_h),
+    .deal_o       (deal),
+    .row_o        (deal_row),
+    .lane_o       (deal_lane),
+    .r_o          (deal_r),
+    .offset_o     (deal_offset),
+    .taps_offset_o(taps_offset),
+    .span_last_o  (span_last)
+  );
 
   assign tag_step = cmd_q.r == 8'd1 ? 8'd1 : cmd_q.stride_h;
-  assign go       = (ready || ready_q) && !deal_q;
+  assign go       = (ready || ready_q) && !deal;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) begin
-      ready_q       <= 1'b0;
-      deal_q        <= 1'b0;
-      deal_row_q    <= '0;
-      deal_lane_q   <= '0;
-      deal_r_q      <= '0;
-      deal_offset_q <= '0;
-      taps_offset_q <= '0;
-      span_last_q   <= '0;
-    end else begin
-      ready_q <= (ready || ready_q) && !go;
-      if (start) begin
-        deal_q        <= 1'b1;
-        deal_row_q    <= '0;
-        deal_lane_q   <= '0;
-        deal_r_q      <= '0;
-        deal_offset_q <= '0;
-      end else if (deal_q) begin
-        deal_q     <= deal_row_q != RowW'(Rows - 1);
-        deal_row_q <= deal_row_q + 1'b1;
-        if (deal_r_q == cmd_q.r - 8'd1) begin
-          deal_r_q      <= '0;
-          deal_offset_q <= '0;
-          deal_lane_q   <= deal_lane_q + 1'b1;
-        end else begin
-          deal_r_q      <= deal_r_q + 8'd1;
-          deal_offset_q <= deal_offset_q + 16'(cmd_q.dilation_h);
-        end
-        taps_offset_q <= 16'(cmd_q.r) * 16'(cmd_q.dilation_h);
-        span_last_q   <= taps_offset_q - 16'(cmd_q.dilation_h);
-      end
-    end
+    if (!rst_ni) ready_q <= 1'b0;
+    else ready_q <= (ready || ready_q) && !go;
   end
 
   // ---- steps: one is read while the former one computes ----
@@ -198,7 +183,7 @@ module cd_array_row_stationary
     .pixel_row_i    (pixel_row),
     .pixels_i       (pixels),
     .tag_step_i     (tag_step),
-    .span_last_i    (span_last_q),
+    .span_last_i    (span_last),
     .next_lane_i    (next_lane),
     .step_i         (step_end),
     .block_start_o  (block_start),
@@ -375,53 +360,48 @@ module cd_array_row_stationary
   end
 
   for (genvar i = 0; i < int'(Rows); i++) begin : gen_row
-    logic             match;
-    logic [ColW-1:0]  match_col;
-    logic [LaneW-1:0] lane, lane_q;
-    logic [1:0]       match_q;
-    logic [ColW-1:0]  col_q, col_d_q;
-    logic [ActW-1:0]  act_q;
-    logic [Cols/4-1:0][WgtW-1:0] weight;
-    logic [CountW-1:0] row_next_lane;
+    logic [Cols-1:0][ProdW-1:0] row_products;
+    logic [CountW-1:0]          row_next_lane;
 
-    cd_row_config #(
+    cd_row_line #(
       .Lanes(Lanes),
-      .Cols (Cols)
-    ) u_config (
+      .Cols (Cols),
+      .ActW (ActW),
+      .WgtW (WgtW),
+      .Taps (Taps),
+      .Slots(Slots)
+    ) u_line (
       .clk_i,
       .rst_ni,
-      .load_i        (deal_q && deal_row_q == RowW'(i)),
-      .load_lane_i   (LaneW'(deal_lane_q)),
-      .load_r_i      (deal_r_q),
-      .load_offset_i (deal_offset_q),
+      .load_i        (deal && deal_row == RowW'(i)),
+      .lane_i        (deal_lane),
+      .r_i           (deal_r),
+      .offset_i      (deal_offset),
       .restart_i     (block_start),
       .step_i        (pass_step),
-      .delta_lane_i  (deal_lane_q),
-      .delta_r_i     (deal_r_q),
-      .delta_offset_i(deal_offset_q),
       .taps_i        (cmd_q.r),
-      .taps_offset_i (taps_offset_q),
-      .lane_o        (lane),
+      .taps_offset_i (taps_offset),
       .next_lane_o   (row_next_lane),
       .word_i        (word),
       .row_first_i   (row_first),
       .tag_step_i    (tag_step),
-      .match_o       (match),
-      .col_o         (match_col)
+      .data_valid_i  (read_q),
+      .data_i        (ib_data_i),
+      .slot_i        (slot_q[1]),
+      .fold_mask_i   (mask_q[1]),
+      .wgt_we_i      (wgt_we && wgt_row == RowW'(i)),
+      .wgt_bank_i    (wgt_bank),
+      .wgt_tap_i     (wgt_tap),
+      .wgt_data_i    (wb_data_i),
+      .bank_i        (operand_now.bank),
+      .tap_i         (operand_now.tap),
+      .read_slot_i   (operand_now.slot),
+      .channel_i     (op_channels),
+      .product_o     (row_products)
     );
 
-    always_ff @(posedge clk_i or negedge rst_ni) begin
-      if (!rst_ni) begin
-        lane_q  <= '0;
-        match_q <= '0;
-        col_q   <= '0;
-        col_d_q <= '0;
-      end else begin
-        lane_q  <= lane;
-        match_q <= {match_q[0], match};
-        col_q   <= match_col;
-        col_d_q <= col_q;
-      end
+    for (genvar j = 0; j < int'(Cols); j++) begin : gen_product
+      assign products[j][i] = row_products[j];
     end
 
     if (i == 0) begin : gen_first_pair
@@ -430,46 +410,11 @@ module cd_array_row_stationary
       logic unused_next_lane;
       assign unused_next_lane = ^row_next_lane;
     end
-
-    always_ff @(posedge clk_i) act_q <= read_q ? ib_data_i[lane_q] : '0;
-
-    cd_filter_spad #(
-      .Cols(Cols),
-      .WgtW(WgtW),
-      .Taps(Taps)
-    ) u_spad (
-      .clk_i,
-      .we_i     (wgt_we && wgt_row == RowW'(i)),
-      .we_bank_i(wgt_bank),
-      .we_tap_i (wgt_tap),
-      .word_i   (wb_data_i),
-      .bank_i   (operand_now.bank),
-      .tap_i    (operand_now.tap),
-      .channel_i(op_channels),
-      .weight_o (weight)
-    );
-
-    for (genvar j = 0; j < int'(Cols); j++) begin : gen_pe
-      cd_row_pe #(
-        .ActW (ActW),
-        .WgtW (WgtW),
-        .Slots(Slots)
-      ) u_pe (
-        .clk_i,
-        .we_i       (match_q[1] && col_d_q == (ColW'(j) & mask_q[1])),
-        .slot_i     (slot_q[1]),
-        .act_i      (act_q),
-        .read_slot_i(operand_now.slot),
-        .weight_i   (weight[j/4]),
-        .product_o  (products[j][i])
-      );
-    end
   end
 
   // ---- columns ----
-  logic write_half_q;  // of the sums that leave
-
-  logic [Cols-1:0][AccW-1:0] words[Cols];
+  logic                                write_half;  // of the sums that leave
+  logic [Cols-1:0][Cols-1:0][AccW-1:0] words;
 
   for (genvar j = 0; j < int'(Cols); j++) begin : gen_col
     logic [SumW-1:0] column_sum;
@@ -490,82 +435,45 @@ module cd_array_row_stationary
       .AccW(AccW)
     ) u_collect (
       .clk_i,
-      .valid_i  (sum_now.valid),
-      .first_i  (sum_now.first),
-      .last_i   (sum_now.last),
-      .half_i   (sum_now.half),
-      .channel_i((ColW'(j) & ~sum_now.fold_mask) | sum_now.channel),
-      .sum_i    (column_sum),
-      .read_half_i(write_half_q),
-      .word_o   (words[j])
+      .valid_i    (sum_now.valid),
+      .first_i    (sum_now.first),
+      .last_i     (sum_now.last),
+      .half_i     (sum_now.half),
+      .channel_i  ((ColW'(j) & ~sum_now.fold_mask) | sum_now.channel),
+      .sum_i      (column_sum),
+      .read_half_i(write_half),
+      .word_o     (words[j])
     );
   end
 
   // ---- one word a cycle leaves ----
-  localparam int unsigned OutStages = SumStage;  // from a step's end to its last sum's register
-
-  logic [OutStages-1:0] end_q, end_half_q;
-  out_t [OutStages-1:0] end_out_q;
-  logic [OutStages-1:0][AbAw-1:0] end_addr_q;
-  out_t                 write_q;
-  logic                 write_run_q, write_last;
-  logic [ColW-1:0]      write_row_q;
-  logic [AbAw-1:0]      write_addr_q;
-
-  assign write_last = write_row_q == write_q.row_last;
-
-  always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) begin
-      end_q        <= '0;
-      end_half_q   <= '0;
-      end_out_q    <= '0;
-      end_addr_q   <= '0;
-      write_q      <= '0;
-      write_run_q  <= 1'b0;
-      write_half_q <= 1'b0;
-      write_row_q  <= '0;
-      write_addr_q <= '0;
-    end else begin
-      end_q      <= {end_q[OutStages-2:0], step_end && run_q};
-      end_half_q <= {end_half_q[OutStages-2:0], half_q};
-      end_out_q  <= {end_out_q[OutStages-2:0], out_q};
-      end_addr_q <= {end_addr_q[OutStages-2:0], out_addr_q};
-      if (end_q[OutStages-1]) begin
-        write_run_q  <= 1'b1;
-        write_q      <= end_out_q[OutStages-1];
-        write_half_q <= end_half_q[OutStages-1];
-        write_row_q  <= '0;
-        write_addr_q <= end_addr_q[OutStages-1];
-      end else if (write_run_q) begin
-        write_run_q  <= !write_last;
-        write_row_q  <= write_row_q + 1'b1;
-        write_addr_q <= write_addr_q + AbAw'(cmd_q.q);
-      end
-    end
-  end
-
-  logic [Cols-1:0][AccW-1:0] word_out;
-
-  always_comb begin
-    // A channel's sum is in its fold of the columns. Channels beyond the tile's are zeros, as their weights are.
-    for (int unsigned m = 0; m < Cols; m++) begin
-      word_out[m] = words[(ColW'(m) & ~write_q.fold_mask) | write_row_q][m];
-      if (ColW'(m) > write_q.channel_last) word_out[m] = '0;
-    end
-  end
-
-  assign acc_valid_o = write_run_q;
-  assign acc_first_o = write_q.red_first && !cmd_q.accumulate;
-  assign acc_addr_o  = write_addr_q;
-  assign acc_data_o  = {(Lanes / Cols) {word_out}};
-  assign done_o      = write_run_q && write_last && write_q.tile_last;
-
-  cd_lane_mask #(
-    .Lanes(Lanes),
-    .Cols (Cols)
-  ) u_mask (
-    .sub_i (write_q.k_sub),
-    .mask_o(acc_mask_o)
+  cd_row_write #(
+    .Lanes (Lanes),
+    .Cols  (Cols),
+    .AccW  (AccW),
+    .AbAw  (AbAw),
+    .Stages(SumStage)
+  ) u_write (
+    .clk_i,
+    .rst_ni,
+    .valid_i       (step_end && run_q),
+    .half_i        (half_q),
+    .tile_last_i   (out_q.tile_last),
+    .first_i       (out_q.red_first && !cmd_q.accumulate),
+    .channel_last_i(out_q.channel_last),
+    .row_last_i    (out_q.row_last),
+    .fold_mask_i   (out_q.fold_mask),
+    .k_sub_i       (out_q.k_sub),
+    .addr_i        (out_addr_q),
+    .row_words_i   (AbAw'(cmd_q.q)),
+    .read_half_o   (write_half),
+    .words_i       (words),
+    .acc_valid_o,
+    .acc_first_o,
+    .acc_addr_o,
+    .acc_mask_o,
+    .acc_data_o,
+    .done_o
   );
 
 endmodule

@@ -11,9 +11,9 @@
 // Consecutive windows overlap where the dilation is one and the stride below the chunk's taps: then a step reads stride
 // columns only; otherwise it reads one for each tap.
 //
-// A group of few output rows takes a half, a quarter, ... of the columns, 4 at least; the other folds of columns work on
-// other output channels of the same rows, so that a step gets shorter by as much. Rows that would leave over a quarter of
-// 16 or more columns idle are split in two groups. step_i leaves a step, whose words must all have been read.
+// A group of few output rows takes a half, a quarter, ... of the columns, 4 at least; the other folds of columns work
+// on other output channels of the same rows, so that a step gets shorter by as much. Rows that would leave over a
+// quarter of 16 or more columns idle are split in two groups. step_i leaves a step, whose words must all have been read.
 module cd_row_walker
   import cd_types_pkg::tile_cmd_t;
 #(
@@ -122,7 +122,7 @@ module cd_row_walker
   logic can_split;  // with fewer columns the weights of more passes could not be read in time
   assign can_split  = cmd_i.q >= 16'(Rows / 4);
 
-  assign pairs_last = pass_q.c_left > 16'(Lanes) ? next_lane_i >= CountW'(Lanes) : next_lane_i >= CountW'(pass_q.c_left);
+  assign pairs_last = next_lane_i >= (pass_q.c_left > 16'(Lanes) ? CountW'(Lanes) : CountW'(pass_q.c_left));
   assign c_last     = pass_q.c_left <= 16'(Lanes);
   assign s_last     = pass_q.s_left <= 8'(Taps);
   assign k_last     = pass_q.k_left <= 16'(Cols);

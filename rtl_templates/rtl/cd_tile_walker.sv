@@ -262,7 +262,8 @@ module cd_tile_walker
   assign w_inside = !w[CoordW-1] && w < signed'(CoordW'(cmd_i.in_w));
 
   assign pass_start_o    = run_q && cycle_q == '0;
-  assign red_first_o     = tap_q.c_left == cmd_i.c && tap_q.r_left == tap_zero.r_left && tap_q.s_left == tap_zero.s_left;
+  assign red_first_o     = tap_q.c_left == cmd_i.c && tap_q.r_left == tap_zero.r_left &&
+                           tap_q.s_left == tap_zero.s_left;
   assign red_last_o      = s_last && r_last && c_last;
   assign stripe_last_o   = stripe_last;
   assign tile_last_o     = red_last_o && stripe_last && k_last;
