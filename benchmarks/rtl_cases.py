@@ -12,8 +12,9 @@ from accel_models.template import ArrayKind, Template
 from accel_models.template_accelerator import template_accelerator
 from codesign.integer_reference import run_integer
 from mappings.errors import SpecError
+from mappings.integer_ops import SOFTMAX_RECIPROCAL_BITS
 from mappings.layer import Bits, Layer, Op
-from mappings.quantized import IntArray, QuantizedLayer, QuantizedNetwork
+from mappings.quantized import IntArray, QuantizedLayer, QuantizedNetwork, multiplier
 from mappings.workload import TensorShape, Workload
 
 
@@ -49,7 +50,35 @@ def _parameters(layer: Layer, rng: np.random.Generator) -> QuantizedLayer:
         size = 16 if layer.bits.I == 16 else 22
         mults = (int(rng.integers(1, 2**size)), int(rng.integers(1, 2**size)))
         return QuantizedLayer(low, high, 1.0, shift=np.array([size]), add_mult=mults)
+    if layer.op in (Op.SOFTMAX, Op.LAYERNORM, Op.MATMUL) or layer.activation == "gelu":
+        return _attention_parameters(layer, rng)
     return QuantizedLayer(low, high, 1.0)
+
+
+def _attention_parameters(layer: Layer, rng: np.random.Generator) -> QuantizedLayer:
+    """Scales of a few units of the real function, so that no operator saturates everywhere."""
+    low, high = limits(layer.bits.O)
+    mult_bits = 15 if layer.bits.acc == 48 else 31
+    if layer.op is Op.MATMUL:
+        spread = float(np.sqrt(layer.C)) * high / 2
+        mult, shift = multiplier(1 / spread, mult_bits)
+        return QuantizedLayer(low, high, 1.0, mult=np.array([mult]), shift=np.array([shift]))
+    if layer.op is Op.SOFTMAX:
+        arg_mult, arg_shift = multiplier(float(rng.uniform(2, 12)) / high / np.log(2) * 2**15, 20)
+        constants = {"arg_mult": np.array([arg_mult]), "arg_shift": np.array([arg_shift])}
+        shift = SOFTMAX_RECIPROCAL_BITS - (layer.bits.O - 1)
+        return QuantizedLayer(0, high, 1.0, shift=np.array([shift]), constants=constants)
+    if layer.op is Op.LAYERNORM:
+        shift = 20 if layer.bits.O == 16 else 26
+        unit = high / 4 * 2 ** (shift - 14)
+        gain = np.round(rng.normal(1, 0.4, layer.C) * unit).astype(np.int64)
+        bias = np.round(rng.normal(0, 0.4, layer.C) * unit * 2**14).astype(np.int64)
+        constants = {"gain": gain, "bias": bias, "epsilon": rng.integers(0, 1000, 1)}
+        return QuantizedLayer(low, high, 1.0, shift=np.array([shift]), constants=constants)
+    arg_mult, arg_shift = multiplier(float(rng.uniform(1, 5)) / high / np.sqrt(2) * 2**14, 16)
+    mult, shift = multiplier(2.0**-15, mult_bits)
+    constants = {"arg_mult": np.array([arg_mult]), "arg_shift": np.array([arg_shift])}
+    return QuantizedLayer(low, high, 1.0, mult=np.array([mult]), shift=np.array([shift]), constants=constants)
 
 
 def inputs(workload: Workload, seed: int) -> dict[str, IntArray]:
@@ -133,6 +162,7 @@ def random_template(rng: np.random.Generator, array: ArrayKind) -> Template:
                 output_buffer_bytes=word * int(rng.integers(20, 90)),
                 param_buffer_bytes=16 * lanes * int(rng.integers(1, 6)),
                 ppu_lanes=int(rng.choice(lanes_choices)),
+                nonlinear_lanes=int(rng.choice(lanes_choices)) if rng.integers(3) == 0 else 0,
                 axi_bits=axi,
                 dram_latency_cycles=int(rng.integers(1, 80)),
                 dram_bytes_per_cycle=int(rng.integers(1, axi // 8 + 1)),
@@ -210,3 +240,35 @@ def random_layer(rng: np.random.Generator, bits: int, acc: int) -> Workload:
     else:
         layers = (Layer("y", Op.CONV, C=c, K=k, inputs=("x",), **common),)
     return Workload(kind, (x,), layers)
+
+
+def random_attention(rng: np.random.Generator, template: Template) -> Workload:
+    """One softmax, layer norm, GELU or matrix product of activations."""
+    kind = str(rng.choice(["softmax", "layernorm", "gelu", "matmul", "matmul"]))
+    lanes, bits = template.word_lanes, template.act_bits
+    b = Bits(bits, bits, bits, template.acc_bits)
+    n, rows, channels = int(rng.choice([1, 1, 2])), int(rng.integers(1, 12)), int(rng.integers(2, 40))
+    x = TensorShape("x", n, channels, rows, 1, bits)
+    if kind == "softmax":
+        heads = int(rng.integers(1, 4))
+        if heads > 1:
+            channels = lanes * int(rng.integers(1, 3))
+        x = replace(x, C=heads * channels)
+        layer = Layer("y", Op.SOFTMAX, N=n, K=channels, C=channels, P=rows, groups=heads, bits=b, inputs=("x",))
+        return Workload(kind, (x,), (layer,))
+    if kind == "layernorm":
+        layer = Layer("y", Op.LAYERNORM, N=n, K=channels, C=channels, P=rows, bits=b, inputs=("x",))
+        return Workload(kind, (x,), (layer,))
+    if kind == "gelu":
+        layer = Layer("y", Op.ACT, N=n, P=rows, groups=channels, activation="gelu", bits=b, inputs=("x",))
+        return Workload(kind, (x,), (layer,))
+    turned, width = bool(rng.integers(2)), lanes * int(rng.integers(1, 3))
+    tokens = int(rng.integers(1, 30))
+    heads = int(rng.integers(1, 4)) if turned or tokens % lanes == 0 else 1
+    c, k = (width, tokens) if turned else (tokens, width)
+    x = replace(x, C=heads * c)
+    second = TensorShape("z", n, heads * (c if turned else k), k if turned else c, 1, bits)
+    layer = Layer(
+        "y", Op.MATMUL, N=n, C=c, K=k, P=rows, groups=heads, transpose_b=turned, bits=b, inputs=("x", "z")
+    )  # fmt: skip
+    return Workload(kind, (x, second), (layer,))

@@ -15,7 +15,16 @@ from accel_models.report import Infeasible
 from accel_models.schedule import schedule_network
 from accel_models.template import ArrayKind
 from benchmarks.common import Figure, show
-from benchmarks.rtl_cases import design, inputs, quantized, random_layer, random_memory, random_template, reference
+from benchmarks.rtl_cases import (
+    design,
+    inputs,
+    quantized,
+    random_attention,
+    random_layer,
+    random_memory,
+    random_template,
+    reference,
+)
 from mappings.errors import SpecError
 from rtl_templates.simulate import Job, simulate_jobs
 
@@ -47,7 +56,10 @@ def run_hardware(number: int, seed: int, cases: int, tally: Tally) -> None:
     template = random_template(rng, list(ArrayKind)[number % len(ArrayKind)])
     jobs, names = [], []
     while len(jobs) < cases:
-        workload = random_layer(rng, template.act_bits, template.acc_bits)
+        if template.nonlinear_lanes and rng.integers(2):
+            workload = random_attention(rng, template)
+        else:
+            workload = random_layer(rng, template.act_bits, template.acc_bits)
         places = int(rng.integers(1000)) if rng.integers(2) else None
         schedule = schedule_network(design(workload, random_memory(rng, template)), scatter=places)
         if isinstance(schedule, Infeasible):
