@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mappings.registry import Registry
-from mappings.workload import Workload
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from mappings.workload import Workload
 
 
 @dataclass(frozen=True)
