@@ -106,7 +106,7 @@ def shell_parts(template: Template) -> tuple[Part, ...]:
     word, bus = template.act_word_bytes * 8, template.axi_bits
     # A bus wider or narrower than a word needs a gearbox.
     wide, gear = max(word, bus), min(word, bus) * abs(log2(bus / word))
-    parts = (
+    parts: tuple[tuple[str, int, float, float], ...] = (
         ("accumulators", 0, 23 + 5.63 * n * acc, 25 + 2.03 * n * acc),
         ("vector unit", n + 1, 900 + 50 * n, 686 + n * (acc + template.act_bits + 1)),
         # The product of a sum and a 31-bit multiplier, and the two products of a residual addition.
@@ -121,6 +121,14 @@ def shell_parts(template: Template) -> tuple[Part, ...]:
         ("sequencer", 6, 1104, 586),
         ("registers, tokens, queues", 0, 1700, 490),
     )
+    if template.nonlinear_lanes:
+        # Fitted at 1 and 4 lanes of a word of 4. The transposer is its registers, and a multiplexer of n to 1 for each
+        # bit of a weight word (three inputs to a table, our assumption).
+        some, held = template.nonlinear_lanes, template.cols * template.act_bits
+        parts += (
+            ("non-linear unit", 7 + 14 * some, 1165 + 1147 * some, 596 + n * acc + 403 * some),
+            ("transposer", 0, held * n / 3, held * n),
+        )
     return tuple(
         Part(name, dsp=dsp, lut=round(FLATTENED_LUT * lut), ff=round(FLATTENED_FF * ff)) for name, dsp, lut, ff in parts
     )

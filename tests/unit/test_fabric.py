@@ -54,3 +54,13 @@ def test_a_bus_as_wide_as_a_word_needs_no_gearbox() -> None:
         next(p for p in shell_parts(Template(rows=n, cols=n, axi_bits=128)) if p.name == "load").lut for n in (8, 16)
     )
     assert same < wide
+
+
+def test_the_non_linear_unit_is_counted() -> None:
+    """14 DSPs a lane; a transposer of columns x lanes activations in registers."""
+    without = {part.name: part for part in shell_parts(Template())}
+    small, large = ({p.name: p for p in shell_parts(Template(nonlinear_lanes=lanes))} for lanes in (2, 8))
+    assert set(small) - set(without) == {"non-linear unit", "transposer"}
+    assert large["non-linear unit"].dsp - small["non-linear unit"].dsp == 6 * 14
+    assert large["non-linear unit"].lut > small["non-linear unit"].lut > 1000
+    assert small["transposer"].ff > 16 * 16 * 8 * 0.8
