@@ -238,4 +238,4 @@ def energy_pj(moved_read: Any, moved_write: Any, read_pj_per_bit: Any, write_pj_
 
 def ceil_cycles(cycles: float) -> int:
     """Whole cycles; a hair of rounding error does not cost one."""
-    return math.ceil(cycles - 1e-9 * max(1.0, cycles))
+    return math.ceil(cycles - min(1e-3, 1e-9 * max(1.0, cycles)))

@@ -200,7 +200,7 @@ def _cycles(nest: Nest, counts: Counts, charged: Charged, accelerator: Accelerat
         [level.latency_cycles for level in levels],
         ports,
     )
-    return charges.ceil_cycles(total), ports
+    return max(counts.steps, charges.ceil_cycles(total)), ports  # a float may not hold all digits of the steps
 
 
 def operation_pj(layer: Layer, accelerator: Accelerator) -> float | None:

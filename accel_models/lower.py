@@ -196,8 +196,10 @@ def _fold(
                 if count < counts[index]:
                     whole[spatial[index].dim] = count * spatial[index].size
                 free //= count
-        if free < 1 or any(spatial[i].dim == spatial[j].dim for i in mine for j in mine if i < j):
-            demand = math.prod(counts)
-            remedy = "larger sizes in the spatial maps, or fewer of them"
-            return Infeasible(f"fan-out of {memory.name}", demand, memory.units, "units", remedy)
+        remedy = "larger sizes in the spatial maps, or fewer of them"
+        if free < 1:
+            return Infeasible(f"fan-out of {memory.name}, axis {axis}", fixed, size, "units", remedy)
+        if any(spatial[i].dim == spatial[j].dim for i in mine for j in mine if i < j):
+            what = f"fan-out of {memory.name}, axis {axis}: maps of one dim"
+            return Infeasible(what, 2, 1, "maps", "one spatial map of the dim for each axis")
     return axes

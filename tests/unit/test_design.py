@@ -7,7 +7,7 @@ import pytest
 
 from accel_models.accelerator import Accelerator, Buffering, MemoryKind, MemoryLevel
 from accel_models.accelerators import ACCELERATORS, accelerator
-from accel_models.charges import DOUBLE, overlapped
+from accel_models.charges import DOUBLE, ceil_cycles, overlapped
 from accel_models.design import Design, cost
 from accel_models.evaluate import evaluate
 from accel_models.report import CostReport, Infeasible, LayerCost
@@ -145,7 +145,17 @@ def test_spatial_maps_fold_in_time_or_are_infeasible() -> None:
     rigid = ["Cluster(8)", "TemporalMap(9,9) K", "SpatialMap(1,1) K", "SpatialMap(1,1) C", "Cluster(1)"]
     result = evaluate(wide, mapping(*rigid), TINY)
     assert isinstance(result, Infeasible)
-    assert (result.resource, result.bound) == ("fan-out of BUF", 8)
+    assert (result.resource, result.demand, result.bound) == ("fan-out of BUF, axis 0", 9, 2)
+    twice = ["Cluster(8)", "SpatialMap(2,2) K", "SpatialMap(1,1) C", "SpatialMap(1,1) K", "Cluster(1)"]
+    result = evaluate(replace(wide, K=32, C=3), mapping(*twice), TINY)
+    assert isinstance(result, Infeasible)
+    assert result.demand > result.bound
+
+
+def test_huge_counts_round_up() -> None:
+    assert ceil_cycles(38654705646.0) == 38654705646
+    assert ceil_cycles(38654705646.2) == 38654705647
+    assert ceil_cycles(3.0000000001) == 3
 
 
 def roomy() -> tuple[MemoryLevel, ...]:
