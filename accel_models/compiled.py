@@ -7,6 +7,7 @@ call, or where another compiled function calls it.
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Callable
 from types import FunctionType, ModuleType
 from typing import Any
@@ -29,6 +30,7 @@ def _compile(plain: ModuleType) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # machine code kept on disk names the modules that it comes from
     spec.loader.exec_module(module)
     for key, value in list(vars(module).items()):
         if isinstance(value, FunctionType):

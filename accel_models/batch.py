@@ -1,0 +1,221 @@
+"""Millions of mappings at once: the same model as ``accel_models.evaluate``, over columns.
+
+``evaluate_batch(layers, mappings, accelerators)`` takes mixed layers and accelerators in one call. What cannot be built
+is data: a code, no figures. ``stream_batch`` does the same for an endless supply of columns in constant memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel_models.accelerator import Accelerator
+from accel_models.batch_kernel import CAPACITY, FANOUT, IRREGULAR, MALFORMED, OK, Columns, evaluate_run, new_work
+from accel_models.batch_tables import LayerTable, MachineTable, layer_table, machine_table
+from accel_models.evaluate import evaluate_nest
+from accel_models.report import Infeasible
+from accel_models.translate import column_to_nest, mappings_to_columns
+from mappings.errors import Fault, SpecError
+from mappings.layer import Layer
+from mappings.mapping import Mapping
+from mappings.mapspace import DIM_COUNT, MappingColumns
+
+
+@dataclass(frozen=True)
+class BatchCost:
+    """Figures of ``n`` mappings.
+
+    Attributes:
+        energy_pj: float64 (n,); not a number where infeasible or not modelled.
+        cycles, compute_cycles: int64 (n,); 0 where infeasible.
+        code: uint8 (n,); 0 feasible, else see :meth:`reason`.
+    """
+
+    energy_pj: NDArray[np.float64]
+    cycles: NDArray[np.int64]
+    compute_cycles: NDArray[np.int64]
+    code: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.code)
+
+    @property
+    def feasible(self) -> NDArray[np.bool_]:
+        """(n,) True where the figures mean something."""
+        return np.asarray(self.code == OK)
+
+    @staticmethod
+    def reason(code: int, accelerator: Accelerator) -> str:
+        """What a code says."""
+        if code >= CAPACITY:
+            return f"{accelerator.levels[code - CAPACITY].name} capacity"
+        return {OK: "", FANOUT: "wider than the array", MALFORMED: "sizes that grow, or do not end at 1"}[code]
+
+
+def evaluate_batch(
+    layers: Sequence[Layer], mappings: MappingColumns | Sequence[Mapping], accelerators: Sequence[Accelerator]
+) -> BatchCost:
+    """Cost of many mappings.
+
+    Args:
+        layers: those that the columns index; for a sequence of mappings, one for each, or one for all.
+        mappings: columns, or mappings in directives.
+        accelerators: as ``layers``.
+
+    Raises:
+        SpecError: an index out of range, a hierarchy of another depth than the columns, a mapping in directives
+            that is not one of its layer.
+    """
+    if isinstance(mappings, MappingColumns):
+        return _evaluate_columns(layers, mappings, accelerators)
+    count = len(mappings)
+    layer_of = _one_each("layers", len(layers), count)
+    machine_of = _one_each("accelerators", len(accelerators), count)
+    cost = _empty(count)
+    by_depth: dict[int, list[int]] = {}
+    for row in range(count):
+        by_depth.setdefault(len(accelerators[machine_of[row]].levels), []).append(row)
+    for rows in by_depth.values():
+        columns, broken = mappings_to_columns(
+            layers,
+            [mappings[row] for row in rows],
+            accelerators,
+            [layer_of[row] for row in rows],
+            [machine_of[row] for row in rows],
+        )
+        part = _evaluate_columns(layers, columns, accelerators)
+        for place, infeasible in enumerate(broken):
+            if infeasible is not None:
+                _refuse(part, place, FANOUT)
+        for name in ("energy_pj", "cycles", "compute_cycles", "code"):
+            getattr(cost, name)[rows] = getattr(part, name)
+    return cost
+
+
+def stream_batch(
+    layers: Sequence[Layer], chunks: Iterable[MappingColumns], accelerators: Sequence[Accelerator]
+) -> Iterator[tuple[MappingColumns, BatchCost]]:
+    """Evaluate columns as they come; nothing is kept."""
+    for columns in chunks:
+        yield columns, _evaluate_columns(layers, columns, accelerators)
+
+
+def _one_each(what: str, given: int, wanted: int) -> list[int]:
+    if given not in (1, wanted):
+        raise SpecError(Fault(what, f"has {given} for {wanted} mappings", "one for each, or one for all"))
+    return list(range(given)) if given == wanted else [0] * wanted
+
+
+def _empty(count: int) -> BatchCost:
+    return BatchCost(
+        np.full(count, np.nan), np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros(count, np.uint8)
+    )
+
+
+def _refuse(cost: BatchCost, row: int, code: int) -> None:
+    cost.energy_pj[row], cost.cycles[row], cost.compute_cycles[row], cost.code[row] = np.nan, 0, 0, code
+
+
+def _check(layers: Sequence[Layer], columns: MappingColumns, accelerators: Sequence[Accelerator]) -> None:
+    faults = []
+    for name, index, most in (
+        ("layer", columns.layer, len(layers)),
+        ("accelerator", columns.accelerator, len(accelerators)),
+    ):
+        if len(index) and not 0 <= int(index.min()) <= int(index.max()) < most:
+            faults.append(
+                Fault(f"columns.{name}", f"holds {int(index.min())} to {int(index.max())}", f"0 to {most - 1}")
+            )
+    for machine in () if faults else np.unique(columns.accelerator):
+        depth = len(accelerators[machine].levels)
+        if depth != columns.levels:
+            faults.append(
+                Fault("columns", f"have {columns.levels} levels", f"{depth}, as {accelerators[machine].name}")
+            )
+    if faults:
+        raise SpecError(faults)
+
+
+def _runs(columns: MappingColumns) -> Iterator[tuple[int, int]]:
+    """Stretches of columns with one layer and one accelerator."""
+    changes = (np.diff(columns.layer) != 0) | (np.diff(columns.accelerator) != 0)
+    edges = [0, *(np.flatnonzero(changes) + 1).tolist(), len(columns)]
+    yield from pairwise(edges)
+
+
+def _evaluate_columns(
+    layers: Sequence[Layer], columns: MappingColumns, accelerators: Sequence[Accelerator]
+) -> BatchCost:
+    _check(layers, columns, accelerators)
+    count = len(columns)
+    if count == 0:
+        return _empty(0)
+    key = columns.layer.astype(np.int64) * len(accelerators) + columns.accelerator
+    order = None
+    if np.count_nonzero(np.diff(key)) >= max(64, len(layers) * len(accelerators)):  # bring equal ones together
+        order = np.argsort(key, kind="stable")
+        columns = columns.rows(order)
+    cycles = np.empty(count)
+    cost = _empty(count)
+    work = new_work(columns.levels)
+    arrays = Columns(columns.chains, columns.orders, columns.keeps)
+    for lo, hi in _runs(columns):
+        layer, machine = layers[columns.layer[lo]], accelerators[columns.accelerator[lo]]
+        table, hardware = layer_table(layer), machine_table(layer, machine)
+        evaluate_run(lo, hi, arrays, table, hardware, work, (cost.energy_pj, cycles, cost.compute_cycles, cost.code))
+        if not table.tabulated:
+            cost.code[lo:hi][cost.code[lo:hi] != MALFORMED] = IRREGULAR
+        for row in np.flatnonzero(cost.code[lo:hi] == IRREGULAR) + lo:
+            _evaluate_scalar(columns, int(row), layer, machine, table, hardware, cost, cycles)
+    bad = cost.code != OK
+    cost.energy_pj[bad], cycles[bad], cost.compute_cycles[bad] = np.nan, 0, 0
+    cost.cycles[:] = cycles
+    if order is None:
+        return cost
+    back = np.empty_like(order)
+    back[order] = np.arange(count)
+    return BatchCost(cost.energy_pj[back], cost.cycles[back], cost.compute_cycles[back], cost.code[back])
+
+
+def _evaluate_scalar(
+    columns: MappingColumns,
+    row: int,
+    layer: Layer,
+    accelerator: Accelerator,
+    table: LayerTable,
+    hardware: MachineTable,
+    cost: BatchCost,
+    cycles: NDArray[np.float64],
+) -> None:
+    """One column whose cuts do not divide, by the scalar path."""
+    code = _structure(columns.chains[:, :, row], table, hardware)
+    if code == OK:
+        result = evaluate_nest(column_to_nest(columns, row, layer, accelerator), accelerator)
+        if isinstance(result, Infeasible):
+            names = [level.name for level in accelerator.levels]
+            code = CAPACITY + max(m for m, name in enumerate(names) if result.resource.startswith(f"{name} capacity"))
+        else:
+            energy = result.total_energy_pj
+            cost.energy_pj[row] = np.nan if energy is None else energy
+            cycles[row], cost.compute_cycles[row] = result.cycles, result.compute_cycles
+    cost.code[row] = code
+
+
+def _structure(chains: NDArray[np.int32], table: LayerTable, hardware: MachineTable) -> int:
+    """``OK``, ``MALFORMED`` or ``FANOUT`` for the chains of one mapping."""
+    loads = np.ones(hardware.fanout.shape, np.int64)
+    for d in range(DIM_COUNT):
+        above = int(table.bounds[d])
+        for cut, size in enumerate(chains[d].tolist()):
+            if not 1 <= size <= above:
+                return MALFORMED
+            if cut % 3:
+                loads[cut // 3, cut % 3 - 1] *= -(-above // size)
+            above = size
+        if above != 1:
+            return MALFORMED
+    return FANOUT if bool((loads > hardware.fanout).any()) else OK

@@ -1,0 +1,170 @@
+"""What the batch model reads beside the columns: a layer and an accelerator as arrays of numbers."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel_models import formulas
+from accel_models.accelerator import Accelerator, Buffering
+from accel_models.evaluate import MODES, leakage_mw, operation_pj
+from mappings.errors import Fault, SpecError
+from mappings.layer import TENSORS, Layer
+from mappings.loops import LOOP_OPS, Window, bounds_of, relevance, tensors_of, windows_of
+from mappings.mapspace import divisors
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+#: Largest table of rows; layers beyond are counted by the compiled formulas.
+MAX_TABLE = 1 << 20
+
+
+class LayerTable(NamedTuple):
+    """One layer.
+
+    Attributes:
+        bounds: (8,).
+        relevant: (3, 8): 1 where tensor depends on dim.
+        exists: (3,).
+        width: (4,) bits of I, W, O, partial sum.
+        windows: (2, 6), see ``formulas.STRIDE``.
+        row_total, col_total: input rows, columns of all tiles together by (output tile, tap tile); see ``row_table``.
+        row_peak, col_peak: of the largest tile.
+        operations: steps of work of all units together.
+        tabulated: False where the tables are left out for their size.
+    """
+
+    bounds: Ints
+    relevant: Ints
+    exists: Ints
+    width: Ints
+    windows: Ints
+    row_total: Ints
+    row_peak: Ints
+    col_total: Ints
+    col_peak: Ints
+    operations: int
+    tabulated: bool
+
+
+class MachineTable(NamedTuple):
+    """One accelerator with ``L`` levels of memory, and what the layer's kind of operation costs on it.
+
+    Attributes:
+        fanout: (L, 2) units along each axis.
+        multicast, reduction, buffering: (L,).
+        holds: (L, 3): 1 where the level can store the tensor.
+        capacity_bits: (L, 4): all tensors together, then I, W, O apart; infinite where there is no such bound.
+        read_rate, write_rate: (L,) bits a cycle of one memory; 0: unbounded.
+        wait: (L,) cycles.
+        read_pj, write_pj, network_pj: (L,) a bit.
+        operation_pj: of one step of work of one unit.
+        leakage_pj: a cycle.
+        detail: whether cycles or energy depend on more than the bits of each level's ports.
+    """
+
+    fanout: Ints
+    multicast: Ints
+    reduction: Ints
+    buffering: Ints
+    holds: Ints
+    capacity_bits: Floats
+    read_rate: Floats
+    write_rate: Floats
+    wait: Floats
+    read_pj: Floats
+    write_pj: Floats
+    network_pj: Floats
+    operation_pj: float
+    leakage_pj: float
+    detail: bool
+
+
+@lru_cache(maxsize=1024)
+def row_table(window: Window, p: int, r: int) -> tuple[Ints, Ints]:
+    """Input rows under a window over ``p`` outputs and ``r`` taps, by tile sizes that divide them; 0 elsewhere.
+
+    Returns:
+        (p + 1, r + 1): rows of all tiles together, each tile bringing its own; rows of the largest tile.
+    """
+    total, peak = (np.zeros((p + 1, r + 1), np.int64) for _ in range(2))
+    work = [0] * 4
+    for tile_p in divisors(p):
+        for tile_r in divisors(r):
+            p_chain, r_chain = (tile_p,) * 3, (tile_r,) * 3
+            total[tile_p, tile_r] = formulas.rows(window, p, p_chain, 1, r, r_chain, 1, 1, 1, work)
+            peak[tile_p, tile_r] = formulas.peak_rows(window, p, p_chain, r, r_chain, 1)
+    return total, peak
+
+
+@lru_cache(maxsize=4096)
+def layer_table(layer: Layer) -> LayerTable:
+    """A layer as arrays.
+
+    Raises:
+        SpecError: an operator without loops.
+    """
+    if layer.op not in LOOP_OPS:
+        raise SpecError(Fault(f"layer {layer.name}", f'operator "{layer.op}" has no loops to map', ", ".join(LOOP_OPS)))
+    bounds = bounds_of(layer)
+    windows = windows_of(layer)
+    tabulated = all((bounds[d] + 1) * (bounds[d + 2] + 1) <= MAX_TABLE for d in (formulas.P, formulas.Q))
+    none = np.zeros((2, 2), np.int64)
+    rows = row_table(windows[0], bounds[formulas.P], bounds[formulas.R]) if tabulated else (none, none)
+    cols = row_table(windows[1], bounds[formulas.Q], bounds[formulas.S]) if tabulated else (none, none)
+    return LayerTable(
+        bounds=np.array(bounds, np.int64),
+        relevant=np.array(relevance(layer.op), np.int64),
+        exists=np.array(tensors_of(layer.op), np.int64),
+        width=np.array((layer.bits.I, layer.bits.W, layer.bits.O, layer.bits.acc), np.int64),
+        windows=np.array(windows, np.int64),
+        row_total=rows[0],
+        row_peak=rows[1],
+        col_total=cols[0],
+        col_peak=cols[1],
+        operations=int(np.prod(np.array(bounds, object))),
+        tabulated=tabulated,
+    )
+
+
+@lru_cache(maxsize=4096)
+def machine_table(layer: Layer, accelerator: Accelerator) -> MachineTable:
+    """An accelerator as arrays, with the energy of an operation of this layer (not a number: not modelled)."""
+    levels = accelerator.levels
+    capacity = np.full((len(levels), 4), np.inf)
+    for m, level in enumerate(levels[1:], start=1):
+        if isinstance(level.capacity_bytes, int):
+            capacity[m, 0] = level.capacity_bytes * 8
+        elif level.capacity_bytes is not None:
+            for tensor, size in level.capacity_bytes:
+                capacity[m, 1 + TENSORS.index(tensor)] = size * 8
+    access = [level.access_pj_per_byte(accelerator.tech) for level in levels]
+    network = [level.network_pj_per_byte for level in levels]
+    buffering = [MODES[level.buffering] for level in levels]
+    step_pj, static = operation_pj(layer, accelerator), leakage_mw(accelerator)
+    detail = (
+        any(mode != MODES[Buffering.STREAM] for mode in buffering[1:])
+        or any(level.latency_cycles for level in levels)
+        or any(one is not None for one in network)
+    )
+    fanout = [(*level.fanout, 1, 1)[:2] for level in levels]
+    return MachineTable(
+        fanout=np.array(fanout, np.int64),
+        multicast=np.array([level.multicast for level in levels], np.int64),
+        reduction=np.array([level.spatial_reduction for level in levels], np.int64),
+        buffering=np.array(buffering, np.int64),
+        holds=np.array([[int(x in level.tensors) for x in TENSORS] for level in levels], np.int64),
+        capacity_bits=capacity,
+        read_rate=np.array([8 * (level.read_bytes_per_cycle or 0) for level in levels], np.float64),
+        write_rate=np.array([8 * (level.write_bytes_per_cycle or 0) for level in levels], np.float64),
+        wait=np.array([level.latency_cycles for level in levels], np.float64),
+        read_pj=np.array([np.nan if one[0] is None else one[0] / 8 for one in access]),
+        write_pj=np.array([np.nan if one[1] is None else one[1] / 8 for one in access]),
+        network_pj=np.array([0.0 if one is None else one / 8 for one in network]),
+        operation_pj=float("nan") if step_pj is None else step_pj,
+        leakage_pj=0.0 if static is None else static * 1e9 / accelerator.clock_hz,
+        detail=bool(detail),
+    )

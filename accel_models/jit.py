@@ -1,0 +1,70 @@
+"""numba, typed and cached on disk so that a change of any source is never answered with old machine code.
+
+numba's own cache looks at the file of the function alone, while machine code holds all that it calls. So the cache has
+a folder for each state of the sources, under the user's cache folder (``CODESIGN_CACHE_DIR`` names another).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import platformdirs
+from numba import config, njit
+
+CACHE_VARIABLE = "CODESIGN_CACHE_DIR"
+_ROOT = Path(__file__).resolve().parents[1]
+_SOURCES = ("accel_models/*.py", "accel_models/mapper/*.py", "mappings/*.py")
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def cache_dir() -> Path:
+    """``CODESIGN_CACHE_DIR``, or the user's cache folder."""
+    given = os.environ.get(CACHE_VARIABLE)
+    return Path(given) if given else platformdirs.user_cache_path("codesign")
+
+
+@lru_cache(maxsize=1)
+def code_version() -> str:
+    """Digest of the sources of the cost model and the mapper."""
+    total = hashlib.sha256()
+    for pattern in _SOURCES:
+        for path in sorted(_ROOT.glob(pattern)):
+            total.update(path.name.encode())
+            total.update(path.read_bytes())
+    return total.hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _machine_code_dir() -> str | None:
+    """A folder that can be written, or None: then each process compiles for itself."""
+    path = cache_dir() / "compiled" / code_version()[:16]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return str(path) if os.access(path, os.W_OK) else None
+
+
+def compiled(function: _Function) -> _Function:
+    """``numba.njit`` with numpy's division and without the interpreter's lock, for what other compiled code calls."""
+    part: _Function = njit(error_model="numpy", nogil=True)(function)
+    return part
+
+
+def entry(function: _Function) -> _Function:
+    """The same for what Python calls: its machine code, with all that it calls, is kept on disk."""
+    folder = _machine_code_dir()
+    if folder is None:
+        return compiled(function)
+    before = config.CACHE_DIR
+    config.CACHE_DIR = folder  # read when the decorator runs, and only then
+    try:
+        kept: _Function = njit(cache=True, error_model="numpy", nogil=True)(function)
+        return kept
+    finally:
+        config.CACHE_DIR = before

@@ -1,0 +1,182 @@
+"""The batch model against the scalar path, which the oracle holds: same figures, same bounds, any layer and machine."""
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from accel_models.accelerator import Accelerator, Buffering
+from accel_models.accelerators import accelerator
+from accel_models.batch import BatchCost, evaluate_batch, stream_batch
+from accel_models.batch_kernel import CAPACITY, FANOUT, MALFORMED, OK
+from accel_models.evaluate import evaluate, evaluate_nest
+from accel_models.report import Infeasible, LayerCost
+from accel_models.translate import column_to_mapping, column_to_nest
+from mappings.dataflow import DATAFLOWS
+from mappings.errors import SpecError
+from mappings.layer import Bits, Layer, Op
+from mappings.loops import bounds_of
+from mappings.mapspace import DIM_COUNT, MappingColumns, divisors, order_code, order_of
+
+LAYERS = [
+    Layer("conv", Op.CONV, N=2, K=8, C=12, P=12, Q=8, R=3, S=3, padding=(1, 1, 1, 1)),
+    Layer("strided", Op.CONV, K=8, C=4, P=6, Q=4, R=3, S=3, stride=(2, 2), bits=Bits(8, 4, 8, 8)),
+    Layer("depthwise", Op.CONV, groups=8, P=6, Q=8, R=3, S=3, stride=(2, 1), dilation=(1, 2)),
+    Layer("matmul", Op.MATMUL, N=2, K=4, C=6, P=8, groups=3),
+    Layer("pool", Op.MAXPOOL, groups=4, P=6, Q=6, R=2, S=2, stride=(2, 2)),
+    Layer("transposed", Op.TRCONV, K=4, C=2, P=7, Q=9, R=3, S=3, stride=(2, 2)),
+]
+
+
+def machine(buffering: Buffering, networks: bool, capacities: bool, wait_cycles: int = 0) -> Accelerator:
+    """CA1 with another way to fill its memories, and without multicast, reduction or bounds where told so."""
+    dram, buffer, register = accelerator("ca1").levels
+    buffer = replace(
+        buffer, buffering=buffering, multicast=networks, spatial_reduction=networks, network_pj_per_byte=0.2
+    )
+    register = replace(register, buffering=buffering)
+    if capacities:
+        buffer, register = replace(buffer, capacity_bytes=300), replace(register, capacity_bytes=20)
+    else:
+        buffer, register = replace(buffer, capacity_bytes=None), replace(register, capacity_bytes=None)
+    return replace(accelerator("ca1"), levels=(replace(dram, latency_cycles=wait_cycles), buffer, register))
+
+
+MACHINES = [
+    accelerator("ca1"),
+    accelerator("eyeriss_like"),
+    machine(Buffering.STREAM, networks=False, capacities=False),
+    machine(Buffering.SINGLE, networks=True, capacities=True, wait_cycles=20),
+    machine(Buffering.DOUBLE, networks=False, capacities=True, wait_cycles=7),
+    accelerator("gemmini_like"),
+]
+
+
+def random_columns(rng: random.Random, layer: Layer, target: Accelerator, count: int) -> MappingColumns:
+    """Random chains of divisors that fit the array, with random orders and bypasses."""
+    levels = len(target.levels)
+    columns = MappingColumns.empty(levels, count)
+    for row in range(count):
+        left = {(m, a): size for m, level in enumerate(target.levels) for a, size in enumerate(level.fanout)}
+        for d in rng.sample(range(DIM_COUNT), DIM_COUNT):
+            size = bounds_of(layer)[d]
+            for cut in range(3 * levels):
+                room = left.get((cut // 3, cut % 3 - 1), 1)
+                if cut % 3 == 0:
+                    factor = (
+                        size if cut == 3 * levels - 3 and not target.levels[-1].fanout else rng.choice(divisors(size))
+                    )
+                else:
+                    factor = rng.choice([1, *(f for f in divisors(size) if f <= room)])
+                    left[cut // 3, cut % 3 - 1] = room // factor
+                size //= factor
+                columns.chains[d, cut, row] = size
+        for m in range(levels):
+            columns.orders[m, row] = order_code(tuple(rng.sample(range(DIM_COUNT), DIM_COUNT)))
+            columns.keeps[m, row] = 7 if m == 0 else rng.randrange(8)
+    return columns
+
+
+def check(cost: BatchCost, columns: MappingColumns, layers: list[Layer], machines: list[Accelerator]) -> set[int]:
+    """Compare every row with the scalar path; the codes seen."""
+    for row in range(len(columns)):
+        layer, target = layers[columns.layer[row]], machines[columns.accelerator[row]]
+        if cost.code[row] in (FANOUT, MALFORMED):
+            continue
+        scalar = evaluate_nest(column_to_nest(columns, row, layer, target), target)
+        if isinstance(scalar, Infeasible):
+            name = target.levels[cost.code[row] - CAPACITY].name
+            assert scalar.resource.startswith(f"{name} capacity") or cost.code[row] > CAPACITY, (row, scalar)
+            assert cost.cycles[row] == 0
+            assert np.isnan(cost.energy_pj[row])
+            continue
+        assert cost.code[row] == OK, (row, cost.code[row])
+        figures = (cost.cycles[row], cost.compute_cycles[row])
+        assert figures == (scalar.cycles, scalar.compute_cycles), (row, layer, target)
+        if scalar.total_energy_pj is not None:
+            assert cost.energy_pj[row] == pytest.approx(scalar.total_energy_pj, rel=1e-12)
+    return set(cost.code.tolist())
+
+
+def test_mixed_layers_and_accelerators_equal_the_scalar_path() -> None:
+    rng = random.Random(7)
+    seen: set[int] = set()
+    for machines in (MACHINES[:-1], MACHINES[-1:]):
+        parts = []
+        for number, target in enumerate(machines):
+            for index, layer in enumerate(LAYERS):
+                part = random_columns(rng, layer, target, 12)
+                part.layer[:], part.accelerator[:] = index, number
+                parts.append(part)
+        columns = MappingColumns.join(parts)
+        columns = columns.rows(np.array(rng.sample(range(len(columns)), len(columns))))
+        seen |= check(evaluate_batch(LAYERS, columns, machines), columns, LAYERS, machines)
+    assert {OK, CAPACITY + 1, CAPACITY + 2} <= seen
+
+
+def test_ragged_columns_equal_the_scalar_path() -> None:
+    rng = random.Random(3)
+    layer, target = LAYERS[0], MACHINES[0]
+    columns = random_columns(rng, layer, target, 40)
+    for row in range(40):
+        for d in range(DIM_COUNT):
+            sizes = sorted(rng.choices(range(1, bounds_of(layer)[d] + 1), k=2), reverse=True)
+            columns.chains[d, :, row] = [sizes[0]] * 3 + [sizes[1]] * 3 + [1] * 3
+    assert check(evaluate_batch([layer], columns, [target]), columns, [layer], [target]) == {OK}
+
+
+def test_what_cannot_be_built_is_a_code() -> None:
+    layer, target = LAYERS[0], MACHINES[0]
+    columns = MappingColumns.empty(3, 5)
+    for d, bound in enumerate(bounds_of(layer)):
+        columns.chains[d, :3] = bound
+    columns.chains[:, :3, 0] = 1  # fits: one element at a time
+    columns.chains[2, 3, 1] = 99  # grows
+    columns.chains[2, 8, 2] = 2  # two elements for one MAC
+    columns.chains[4, 3, 3], columns.chains[3, 3, 3], columns.chains[5, 3, 3] = 12, 12, 8  # 12 x 12 x 8 units
+    columns.chains[:, 0, 4] = 0
+    cost = evaluate_batch([layer], columns, [target])
+    assert cost.code.tolist() == [OK, MALFORMED, MALFORMED, FANOUT, MALFORMED]
+    assert cost.feasible.tolist() == [True, False, False, False, False]
+    assert cost.cycles[1:].tolist() == [0] * 4
+    assert cost.reason(FANOUT, target) == "wider than the array"
+    assert cost.reason(CAPACITY + 2, target) == "RF capacity"
+    columns.layer[0] = 1
+    with pytest.raises(SpecError, match=r"columns\.layer"):
+        evaluate_batch([layer], columns, [target])
+    with pytest.raises(SpecError, match="4, as gemmini_like"):
+        evaluate_batch(LAYERS, columns, [accelerator("gemmini_like")])
+    with pytest.raises(SpecError, match=r"columns\.keeps"):
+        replace(columns, keeps=columns.keeps[:, :1])
+
+
+def test_mappings_in_directives_and_back() -> None:
+    rng = random.Random(5)
+    layer = LAYERS[0]
+    for target in (MACHINES[0], MACHINES[-1]):
+        columns = random_columns(rng, layer, target, 30)
+        mappings = [column_to_mapping(columns, row, layer, target) for row in range(30)]
+        direct = evaluate_batch([layer], columns, [target])
+        again = evaluate_batch([layer], mappings, [target])
+        np.testing.assert_array_equal(direct.code, again.code)
+        np.testing.assert_array_equal(direct.cycles, again.cycles)
+        np.testing.assert_array_equal(direct.energy_pj, again.energy_pj)
+    mixed = [accelerator("ca1"), accelerator("gemmini_like")]
+    flows = [DATAFLOWS.get("weight_stationary").instantiate(layer, target) for target in mixed]
+    cost = evaluate_batch([layer], flows, mixed)
+    for row, target in enumerate(mixed):
+        scalar = evaluate(layer, flows[row], target)
+        assert isinstance(scalar, LayerCost)
+        assert cost.cycles[row] == scalar.cycles
+
+
+def test_streams_keep_nothing_and_orders_round_trip() -> None:
+    rng = random.Random(1)
+    layer, target = LAYERS[1], MACHINES[0]
+    chunks = [random_columns(rng, layer, target, 5) for _ in range(3)]
+    streamed = [cost.cycles.tolist() for _, cost in stream_batch([layer], iter(chunks), [target])]
+    assert streamed == [evaluate_batch([layer], chunk, [target]).cycles.tolist() for chunk in chunks]
+    order = tuple(rng.sample(range(DIM_COUNT), DIM_COUNT))
+    assert order_of(order_code(order)) == order
+    assert len(evaluate_batch([layer], MappingColumns.empty(3, 0), [target])) == 0
