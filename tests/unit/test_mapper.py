@@ -1,6 +1,7 @@
 """The mapper: brute force over whole mapspaces finds nothing better; results, limits and cache."""
 
 import multiprocessing
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import permutations, product
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from accel_models.accelerator import Accelerator, Buffering
 from accel_models.accelerators import accelerator
-from accel_models.batch import evaluate_batch
+from accel_models.batch import BatchCost, evaluate_batch
 from accel_models.evaluate import evaluate
 from accel_models.jit import CACHE_VARIABLE
 from accel_models.mapper import MappingResult, best_mapping, cache
@@ -38,8 +39,8 @@ def tiny(buffering: Buffering = Buffering.STREAM, buffer_bytes: int = 14, regist
     return replace(accelerator("ca1"), levels=(dram, buffer, register))
 
 
-def every_mapping(layer: Layer, target: Accelerator) -> MappingColumns:
-    """The whole space: all chains of divisors, all bypasses, all orders of the dims that loop, for what fits."""
+def every_cost(layer: Layer, target: Accelerator) -> Iterator[BatchCost]:
+    """The whole space: all chains of divisors and all bypasses that fit, for each pair of orders of moving dims."""
     real = [d for d, bound in enumerate(bounds_of(layer)) if bound > 1]
 
     def chains(bound: int) -> list[list[int]]:
@@ -56,19 +57,19 @@ def every_mapping(layer: Layer, target: Accelerator) -> MappingColumns:
     for place, d in enumerate(real):
         columns.chains[d] = np.repeat(np.array([row[place] for row in rows], np.int32).T, len(bypasses), axis=1)
     columns.keeps[1:] = np.tile(np.array(bypasses, np.uint8).T, len(rows))
-    columns = columns.rows(evaluate_batch([layer], columns, [target]).feasible)
+    narrow = replace(layer, bits=replace(layer.bits, acc=layer.bits.O))  # what orders make of sums decides no more
+    columns = columns.rows(evaluate_batch([narrow], columns, [target]).feasible)
     others = tuple(d for d in range(DIM_COUNT) if d not in real)
     orders = [order_code(others + order) for order in permutations(real)]
-    pairs = np.array(list(product(orders, orders)), np.int32).T
-    out = columns.rows(np.repeat(np.arange(len(columns)), pairs.shape[1]))
-    out.orders[:2] = np.tile(pairs, len(columns))
-    return out
+    for pair in product(orders, orders):
+        columns.orders[:2] = np.array(pair, np.int32)[:, None]
+        yield evaluate_batch([layer], columns, [target])
 
 
 @pytest.mark.parametrize(
     ("layer", "target"),
     [
-        (Layer("conv", Op.CONV, K=2, C=2, P=4, R=2, bits=Bits(8, 8, 8, 8)), tiny()),
+        (Layer("conv", Op.CONV, K=2, P=4, R=2, bits=Bits(8, 8, 8, 8)), tiny()),
         (Layer("padded", Op.CONV, C=2, P=4, R=3, padding=(1, 0, 1, 0), bits=Bits(8, 8, 8, 16)), tiny()),
         (Layer("linear", Op.LINEAR, K=4, C=4, P=2, bits=Bits(8, 8, 8, 8)), tiny(Buffering.DOUBLE, 28, 10)),
         (Layer("depthwise", Op.CONV, groups=4, P=2, R=3, stride=(2, 1)), tiny(Buffering.SINGLE)),
@@ -76,20 +77,22 @@ def every_mapping(layer: Layer, target: Accelerator) -> MappingColumns:
     ids=lambda value: value.name if isinstance(value, Layer) else "",
 )
 def test_no_mapping_of_the_whole_space_is_better(layer: Layer, target: Accelerator) -> None:
-    space = every_mapping(layer, target)
-    cost = evaluate_batch([layer], space, [target])
-    assert cost.feasible.all()
-    assert len(space) > 1000
-    values = {
-        "energy": cost.energy_pj,
-        "latency": cost.cycles.astype(float),
-        "edp": cost.energy_pj * cost.cycles,
-    }
-    for objective, value in values.items():
+    least = {"energy": np.inf, "latency": np.inf, "edp": np.inf}
+    count = 0
+    for cost in every_cost(layer, target):
+        count += int(cost.feasible.sum())
+        for objective, value in (
+            ("energy", cost.energy_pj),
+            ("latency", cost.cycles),
+            ("edp", cost.energy_pj * cost.cycles),
+        ):
+            least[objective] = min(least[objective], float(value[cost.feasible].min()))
+    assert count > 1000
+    for objective, value in least.items():
         found = best_mapping(layer, target, objective=objective, use_cache=False)
         assert isinstance(found, MappingResult)
         assert found.optimal
-        assert found.value == pytest.approx(value.min(), rel=1e-12), objective
+        assert found.value == pytest.approx(value, rel=1e-12), objective
         assert found.cost == evaluate(layer, found.mapping, target)
 
 
