@@ -61,14 +61,13 @@ def _loop_tile(t: Template) -> tuple[float, float]:
 
 
 def _row_stationary(t: Template) -> tuple[float, float]:
-    """Per PE: window and product; a column's sums wait for every output channel (columns x columns), double; words of
-    inputs and sums move between columns and lanes. Fitted at 8 x 8, 4 x 8, 8 x 4 and 4 x 16.
+    """Per PE: window and product; sums that wait for every output channel (columns x columns) and filter rows, in
+    distributed memory; words between columns and lanes. Fitted at 8 x 8 and 8 x 4 alone.
     """
     pes, waiting = t.rows * t.cols, t.cols * t.cols * t.acc_bits
     moving = t.cols * t.word_lanes * t.act_bits
-    lut = 1410 + 2.95 * (t.act_bits + t.weight_bits) * pes + 0.56 * waiting + 1.45 * moving
-    ff = 1006 + 1.86 * (t.act_bits + t.weight_bits) * pes + 1.48 * waiting + 1.93 * moving
-    return lut, ff
+    lut = 1480 + 3.1 * (t.act_bits + t.weight_bits) * pes + 0.59 * waiting + 1.52 * moving
+    return lut, 1537 + 1.28 * (t.act_bits + t.weight_bits) * pes
 
 
 _ARRAYS: dict[ArrayKind, Callable[[Template], tuple[float, float]]] = {
