@@ -18,7 +18,17 @@ from numba import config, njit
 
 CACHE_VARIABLE = "CODESIGN_CACHE_DIR"
 _ROOT = Path(__file__).resolve().parents[1]
-_SOURCES = ("accel_models/*.py", "accel_models/mapper/*.py", "mappings/*.py")
+#: What an answer of the model depends on, and what machine code is made of.
+SOURCES = ("accel_models/*.py", "accel_models/data/**/*", "accel_models/mapper/*.py", "mappings/*.py")
+COMPILED_SOURCES = (
+    "accel_models/formulas.py",
+    "accel_models/charges.py",
+    "accel_models/compiled.py",
+    "accel_models/jit.py",
+    "accel_models/batch*.py",
+    "accel_models/mapper/*.py",
+    "mappings/mapspace.py",
+)
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -28,21 +38,22 @@ def cache_dir() -> Path:
     return Path(given) if given else platformdirs.user_cache_path("codesign")
 
 
-@lru_cache(maxsize=1)
-def code_version() -> str:
-    """Digest of the sources of the cost model and the mapper."""
+@lru_cache(maxsize=2)
+def code_version(sources: tuple[str, ...] = SOURCES) -> str:
+    """Digest of source files, by default those of the cost model and the mapper."""
     total = hashlib.sha256()
-    for pattern in _SOURCES:
+    for pattern in sources:
         for path in sorted(_ROOT.glob(pattern)):
-            total.update(path.name.encode())
-            total.update(path.read_bytes())
+            if path.is_file():
+                total.update(path.name.encode())
+                total.update(path.read_bytes())
     return total.hexdigest()
 
 
 @lru_cache(maxsize=1)
 def _machine_code_dir() -> str | None:
     """A folder that can be written, or None: then each process compiles for itself."""
-    path = cache_dir() / "compiled" / code_version()[:16]
+    path = cache_dir() / "compiled" / code_version(COMPILED_SOURCES)[:16]
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError:
