@@ -196,7 +196,7 @@ def cycles_of(size: int, layer: Any, machine: Any, work: Any) -> None:
                 for j in range(size):
                     cycles[j] = max(cycles[j], float(moved[j]) / (rate * float(active[j])))
     for j in range(size):
-        cycles[j] = np.ceil(cycles[j] - 1e-9 * max(1.0, cycles[j]))
+        cycles[j] = np.ceil(cycles[j] - min(1e-3, 1e-9 * max(1.0, cycles[j])))
 
 
 @compiled
