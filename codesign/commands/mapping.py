@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from accel_models.accelerators import accelerator as find_accelerator
+from accel_models.mapper import ANY, best_mapping
 from accel_models.nest import LOOP_OPS
 from accel_models.report import Infeasible, LayerCost
-from codesign.commands.cost import OBJECTIVES, library_mapping
+from codesign.commands.cost import OBJECTIVES
 from codesign.commands.targets import is_design, load_design, load_workload
 from codesign.progress import Reporter, Silent
+from mappings.dataflow import dataflow as find_dataflow
 from mappings.errors import Fault, SpecError
 from mappings.mapping import Mapping
 
@@ -83,17 +85,18 @@ def map_network(
             raise SpecError(Fault("--accelerator", "is missing", "a name (codesign list accelerators) or a YAML file"))
         hardware = find_accelerator(accelerator, "--accelerator")
         workload = load_workload(target, inputs)
+    flow = ANY if dataflow is None else find_dataflow(dataflow, "--dataflow")
     layers = [layer for layer in workload.layers if layer.op in LOOP_OPS]
     found: list[MappedLayer] = []
     known: dict[str, MappedLayer] = {}
     with (reporter or Silent()).task("mapping", len(layers)) as advance:
         for layer in layers:
             if layer.digest not in known:
-                best = library_mapping(layer, hardware, dataflow, objective)
+                best = best_mapping(layer, hardware, flow, objective)
                 if isinstance(best, Infeasible):
                     return best
-                flow, mapping, cost = best
-                known[layer.digest] = MappedLayer(layer.name, mapping, cost, flow)
+                how = f"{best.dataflow}, {'proved best' if best.optimal else 'best found'}"
+                known[layer.digest] = MappedLayer(layer.name, best.mapping, best.cost, how)
             item = known[layer.digest]
             found.append(MappedLayer(layer.name, item.mapping, item.cost.named(layer.name), item.how))
             advance()
