@@ -46,7 +46,7 @@ class HlsReport:
     """What the C simulation gave.
 
     Attributes:
-        outputs: by layer, int64 ``[images, channels, rows, columns]`` (a constant: ``[1, ...]``).
+        outputs: by layer, int64 ``[images, channels, rows, columns]``.
         logits: output of the network's last output layer, ``[images, elements]``.
         cycles: of one image, by layer; layers without work of their own (constants) have none.
         compile_s, run_s: wall time.
@@ -167,7 +167,7 @@ def _outputs(emitted: EmittedHls, raw: NDArray[np.uint8]) -> dict[str, IntArray]
     for layer in emitted.network.workload.layers:
         place = program.tensors[layer.name]
         # Constants lie behind the tensors, in the image itself, once for all images.
-        memories = raw if place.offset < program.tensor_bytes else image[None]
+        memories = raw if place.offset < program.tensor_bytes else [image] * len(raw)
         outputs[layer.name] = np.stack([place.unpack(memory) for memory in memories])
     return outputs
 
