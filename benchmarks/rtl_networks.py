@@ -25,7 +25,7 @@ from mappings.quantized import IntArray, QuantizedNetwork
 from rtl_templates.simulate import SimReport, simulate
 
 DEFAULT_NETWORKS = ("resnet20", "mobilenet_v2", "resnet18", "transformer_encoder")
-#: A layer shorter than this may differ by more: acceptance looks at longer ones and at the whole.
+#: A layer shorter than this may differ by more: the bound is on longer ones and on the whole network.
 LONG_LAYER_CYCLES = 10_000
 LAYER_TOLERANCE, NETWORK_TOLERANCE = 0.01, 0.002
 RESNET18_SECONDS = 300.0
