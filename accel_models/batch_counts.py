@@ -24,14 +24,14 @@ from typing import Any
 import numpy as np
 
 from accel_models.compiled import formulas as compiled_formulas
-from accel_models.formulas import DILATION, DIM_COUNT, PAD_AFTER, PAD_BEFORE, STRIDE, TRANSPOSED, I, P, Q, R, S
+from accel_models.formulas import DILATION, DIM_COUNT, EXTENT, PAD_AFTER, PAD_BEFORE, STRIDE, TRANSPOSED, I, P, Q, R, S
 from accel_models.jit import compiled
 from mappings.mapspace import RANK_BITS
 
 CHUNK = 504
 OK, IRREGULAR, FANOUT, MALFORMED = 0, 1, 2, 3
 _RANK_MASK = (1 << RANK_BITS) - 1
-span = compiled_formulas.span
+span, greatest = compiled_formulas.span, compiled_formulas.gcd
 _NO_LOOP = DIM_COUNT  # a rank beyond the outermost loop
 
 
@@ -159,6 +159,27 @@ def entries(
 
 
 @compiled
+def spaced_rows(window: Any, p_extent: Any, r_extent: Any, across: Any, down: Any, p_low: Any, r_low: Any) -> Any:
+    """Input rows of all steps in which ``across`` x ``down`` units take outputs ``p_low`` and taps ``r_low`` apart.
+
+    In a step the units ask for ``a * step_p + b * step_r`` (a < across, b < down), in the input only; a pair asks for
+    the same row as the pair ``(a - step_r / g, b + step_p / g)``, so a row is counted at its pair of smallest ``a``.
+    """
+    step_p, step_r = window[STRIDE] * p_low, window[DILATION] * r_low
+    common = greatest(step_p, step_r)
+    back, ahead = step_r // common, step_p // common
+    total = 0
+    for p in range(p_extent):
+        a = p % (across * p_low) // p_low
+        for r in range(r_extent):
+            b = r % (down * r_low) // r_low
+            row = p * window[STRIDE] + r * window[DILATION] - window[PAD_BEFORE]
+            again = (a >= back) & (b + ahead < down)
+            total += 1 if (row >= 0) & (row < window[EXTENT]) & (not again) else 0
+    return total
+
+
+@compiled
 def input_rows(
     lo: int,
     size: int,
@@ -180,8 +201,8 @@ def input_rows(
 
     The units of levels ``q .. m - 1`` ask together: shares that lie side by side make one larger tile. Shares that do
     not (a cut in time below a cut over units) have a closed form where each MAC takes one (output, tap) pair: no two
-    share a row where only outputs or only taps are spread; else, without padding, they are evenly spaced positions of
-    ``formulas.span``. What is left adds to ``lost[j]``.
+    share a row where only outputs or only taps are spread; else they are evenly spaced positions of ``formulas.span``,
+    counted one by one where there is padding. What is left (transposed windows) adds to ``lost[j]``.
 
     Args:
         outer, inner: P and R, or Q and S.
@@ -213,18 +234,21 @@ def input_rows(
             for j in range(size):
                 tiles = outer_tile[j] * width + inner_tile[j] if both[j] == 1 else width + 1
                 factor[j] = flat[np.uint64(min(max(tiles, 0), last))]
-            padded = window[PAD_BEFORE] + window[PAD_AFTER] + window[TRANSPOSED] > 0
+            padded = window[PAD_BEFORE] + window[PAD_AFTER] > 0
             outer_low, inner_low = chains[outer, 3 * q + 2, lo : lo + size], chains[inner, 3 * q + 2, lo : lo + size]
             for j in range(size):
                 if both[j] == 1 and cut[j] > 1:  # shares lie apart: one (output, tap) of each unit, evenly spaced
-                    if padded:
+                    if window[TRANSPOSED] == 1:
                         lost[j] = 1
                         continue
                     across, down = outer_unit[j], inner_unit[j]
-                    together = span(
-                        across, down, window[STRIDE] * np.int64(outer_low[j]), window[DILATION] * np.int64(inner_low[j])
-                    )
-                    factor[j] = (table.shape[0] - 1) * (width - 1) // (across * down) * together
+                    p_low, r_low = np.int64(outer_low[j]), np.int64(inner_low[j])
+                    extents = (table.shape[0] - 1, width - 1)
+                    if padded:
+                        factor[j] = spaced_rows(window, extents[0], extents[1], across, down, p_low, r_low)
+                    else:
+                        together = span(across, down, window[STRIDE] * p_low, window[DILATION] * r_low)
+                        factor[j] = extents[0] * extents[1] // (across * down) * together
             for j in range(size):
                 rows[j] *= factor[j]
             return

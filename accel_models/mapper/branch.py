@@ -22,6 +22,8 @@ from mappings.mapspace import MappingColumns
 
 #: Most shares of one spread held at once.
 ROOM = 100_000
+#: Most candidates costed by the scalar path.
+MAX_SCALAR = 200
 
 
 class Branch:
@@ -47,6 +49,7 @@ class Branch:
         self._out = (np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK, np.int64), np.empty(CHUNK, np.uint8))
         self._least = (np.empty(CHUNK), np.empty(CHUNK))
         self._work = new_work(3)
+        self._scalar_left = MAX_SCALAR
         self._shares, self._share_energy = np.empty((ROOM, DIM_COUNT), np.int32), np.empty(ROOM)
 
     def run(self, objective: Ints, budget: int) -> None:
@@ -188,6 +191,9 @@ class Branch:
         evaluate_run(0, count, self._columns, self.space.layer, self.space.machine, self._work, self._out)
         self.tally[exact.EVALUATED] += count
         for row in np.flatnonzero(code[:count] == IRREGULAR):
+            if self._scalar_left == 0:
+                self.complete = False
+                break
             if exact.beats(self._least[0][row], self._least[1][row], objective, self.best):
                 cost = evaluate_nest(
                     column_to_nest(self._room, int(row), self.layer, self.accelerator), self.accelerator

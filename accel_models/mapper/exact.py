@@ -11,9 +11,9 @@ of spreading dims over the array. Four facts make it small, none of which can lo
    buffer depends on ``t`` and DRAM's order alone; all traffic of the PEs on ``s``, on how ``s`` splits over units, and
    on ``t`` only through that one run. Candidates of the two sides are listed apart, each with a lower bound.
 3. *Bounds.* The inner side is charged its cheapest run: all missing dims of one tensor reused, the best of three; sums
-   at the narrower of their two widths, multicast and reduction as if always there, networks free, cycles the largest of
-   compute and the DRAM's ports. Each is at most what the model charges. A pair whose bound is no better than the best
-   mapping found cannot be better, nor can any later one in a list sorted by bound.
+   at the narrower of their two widths where both are possible, multicast and reduction as if always there, networks
+   free, cycles the largest of compute and the ports of DRAM and buffer. Each is at most what the model charges. A pair
+   whose bound is no better than the best mapping found cannot be better, nor can any later one in a sorted list.
 4. *Capacities only shrink the lists.* Tiles grow with each dim, so a dim's larger divisors are skipped as soon as one
    does not fit.
 
@@ -33,6 +33,8 @@ from accel_models.jit import compiled, entry
 #: Counters, by position in ``tally``.
 OUTER, SPREADS, INNER, PAIRS, EVALUATED, FEASIBLE, CUT = range(7)
 TALLY = 7
+#: Where the figures of partial sums stand, after those of I, W, O.
+PARTIAL = 3
 _SLACK = 1.0 - 4e-9  # bounds are sums in another order than the model's, which rounds up by as much
 
 
@@ -91,11 +93,11 @@ def moved(x: int, tile: Any, layer: Any) -> float:
 
 @compiled
 def fits(level: int, mask: int, tile: Any, layer: Any, machine: Any, narrow: Any, halves: int) -> bool:
-    """Whether the tiles of the tensors in ``mask`` go into a memory, sums at their narrower width."""
+    """Whether the tiles of the tensors in ``mask`` go into a memory; in the buffer, sums at their narrower width."""
     total = 0.0
     for x in range(3):
         if mask >> x & 1:
-            one = elements(x, tile, layer) * narrow[x] * halves
+            one = elements(x, tile, layer) * narrow[PARTIAL if x == O and level == 2 else x] * halves
             if one > machine.capacity_bits[level, 1 + x]:
                 return False
             total += one
@@ -104,16 +106,18 @@ def fits(level: int, mask: int, tile: Any, layer: Any, machine: Any, narrow: Any
 
 @entry
 def figures(layer: Any, machine: Any) -> Any:
-    """``(narrow, read_pj, write_pj, whole)``: bits an element, sums at their narrower width; energy an element by level
-    and tensor, 0 where not modelled; elements of each tensor."""
-    narrow = np.array([layer.width[0], layer.width[1], min(layer.width[2], layer.width[3])])
-    read_pj, write_pj = np.zeros((3, 3)), np.zeros((3, 3))
+    """``(narrow, read_pj, write_pj, whole)``: bits an element of I, W, O, partial sums; energy an element by level and
+    those, 0 where not modelled; elements of each tensor."""
+    whole = np.array([moved(x, layer.bounds, layer) for x in range(3)])
+    final = min(layer.width[2], layer.width[3])
+    partial = layer.width[3] if layer.operations > whole[O] else final  # nothing is partial without a reduction
+    narrow = np.array([layer.width[0], layer.width[1], final, partial])
+    read_pj, write_pj = np.zeros((3, 4)), np.zeros((3, 4))
     for m in range(3):
-        for x in range(3):
+        for x in range(4):
             if not np.isnan(machine.read_pj[m] + machine.write_pj[m]):
                 read_pj[m, x] = machine.read_pj[m] * narrow[x]
                 write_pj[m, x] = machine.write_pj[m] * narrow[x]
-    whole = np.array([moved(x, layer.bounds, layer) for x in range(3)])
     return narrow, read_pj, write_pj, whole
 
 
@@ -167,10 +171,12 @@ def list_outer(
                     times = 1.0 if x == o else trips[x]
                     n = moved(x, tile, layer) * times
                     if x == O:
-                        e += n * (write_pj[0, x] + read_pj[1, x]) + (n - whole[x]) * (read_pj[0, x] + write_pj[1, x])
-                        down += (n - whole[x]) * narrow[x]
-                        up += n * narrow[x]
-                        fill[count] += (n - whole[x]) * narrow[x]
+                        again = n - whole[x]
+                        e += n * read_pj[1, x] + whole[x] * write_pj[0, x]
+                        e += again * (write_pj[0, PARTIAL] + read_pj[0, PARTIAL] + write_pj[1, PARTIAL])
+                        down += again * narrow[PARTIAL]
+                        up += whole[x] * narrow[x] + again * narrow[PARTIAL]
+                        fill[count] += again * narrow[PARTIAL]
                         drain[count] += n * narrow[x]
                     else:
                         e += n * (read_pj[0, x] + write_pj[1, x])
@@ -207,7 +213,7 @@ def array_energy(
         p = 1 if mask1 >> x & 1 else 0
         if mask2 >> x & 1:
             if x == O:
-                e += operations * (read_pj[2, x] + write_pj[2, x])
+                e += operations * (read_pj[2, PARTIAL] + write_pj[2, PARTIAL])
             else:
                 e += operations * read_pj[2, x]
             continue
@@ -224,9 +230,11 @@ def array_energy(
                 if layer.relevant[x, d] == 1:
                     n *= units[d]
         if x == O:
-            e += n * write_pj[p, x] + (n - whole[x]) * read_pj[p, x]
-            up[p] += n * narrow[x]
-            down[p] += (n - whole[x]) * narrow[x]
+            again = max(0.0, n - whole[x])
+            final = 0.0 if p == 1 and again > 0.5 else whole[x]  # on chip, all are at one width
+            e += final * write_pj[p, x] + (n - final) * write_pj[p, PARTIAL] + again * read_pj[p, PARTIAL]
+            up[p] += final * narrow[x] + (n - final) * narrow[PARTIAL]
+            down[p] += again * narrow[PARTIAL]
         else:
             e += n * read_pj[p, x]
             down[p] += n * narrow[x]
@@ -270,8 +278,9 @@ def fill_energy(
         p = 1 if mask1 >> x & 1 else 0
         n = moved(x, share, layer) * trips[x]
         if x == O:
-            charge[x] = n * (read_pj[2, x] + write_pj[p, x] + read_pj[p, x] + write_pj[2, x])
-            fixed -= whole[x] * (read_pj[2, x] + read_pj[p, x] + write_pj[2, x])
+            round_trip = read_pj[2, PARTIAL] + read_pj[p, PARTIAL] + write_pj[2, PARTIAL]
+            charge[x] = n * (write_pj[p, x] + round_trip)
+            fixed -= whole[x] * round_trip
         else:
             copies = moved(x, tile, layer) * trips[x]
             for d in range(DIM_COUNT):
