@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import io
+import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -86,6 +88,18 @@ def _run_once(module: nn.Module, inputs: tuple[Tensor, ...], where: str) -> None
         ) from error
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep torch from printing its own account of a failure: the error that follows says it in one line."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(disabled)
+
+
 def capture(module: nn.Module, inputs: tuple[Tensor, ...]) -> Captured:
     """Export a module in evaluation mode.
 
@@ -96,8 +110,9 @@ def capture(module: nn.Module, inputs: tuple[Tensor, ...]) -> Captured:
     with _evaluation(module):
         _run_once(module, inputs, where)
         try:
-            program: ExportedProgram = torch.export.export(module, inputs, strict=False)
-            program = program.run_decompositions(DECOMPOSITIONS)
+            with _quiet():
+                program: ExportedProgram = torch.export.export(module, inputs, strict=False)
+                program = program.run_decompositions(DECOMPOSITIONS)
         except SpecError:
             raise
         except Exception as error:
