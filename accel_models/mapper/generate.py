@@ -3,7 +3,8 @@
 For each mapping: what each memory stores is drawn; then, from the innermost memory outwards, the tile grows by prime
 factors, in random order, of what is left of each dim, each taken only where the tiles still fit; between memories,
 units are taken while the axes have room. So every memory is filled as far as luck goes, and every draw is a mapping
-that fits (double buffers count twice, sums at the accumulator's width).
+that fits (double buffers count twice, sums at the accumulator's width). Each set of tiles is given out in all the loop
+orders that differ.
 """
 
 from __future__ import annotations
@@ -24,22 +25,35 @@ from mappings.mapspace import MappingColumns
 
 
 @compiled
-def overflows(level: int, mask: int, tile: Any, layer: LayerTable, machine: MachineTable) -> bool:
-    """Whether tiles of this shape exceed a memory."""
-    halves = 2 if machine.buffering[level] == DOUBLE else 1
-    total = 0.0
+def grow(d: int, prime: int, tile: Any, size: Any, new: Any, layer: LayerTable) -> None:
+    """``new[x]``: elements of each tensor's tile, ``size[x]`` now, once ``tile[d]`` has grown to what it already is."""
     for x in range(3):
-        if mask >> x & 1:
-            size = float(halves * (max(layer.width[2], layer.width[3]) if x == O else layer.width[x]))
-            for d in range(DIM_COUNT):
-                if layer.relevant[x, d] == 1 and not (x == I and d >= P):
-                    size *= tile[d]
-            if x == I:
-                size *= layer.row_peak[tile[P], tile[R]] * layer.col_peak[tile[Q], tile[S]]
-            if size > machine.capacity_bits[level, 1 + x]:
-                return True
-            total += size
-    return bool(total > machine.capacity_bits[level, 0])
+        new[x] = size[x] * prime if layer.relevant[x, d] == 1 else size[x]
+    if d >= P:
+        new[I] = layer.row_peak[tile[P], tile[R]] * layer.col_peak[tile[Q], tile[S]]
+        for e in range(P):
+            if layer.relevant[I, e] == 1:
+                new[I] *= tile[e]
+
+
+@compiled
+def overflows(level: int, keeps: Any, j: int, size: Any, bits: Any, machine: MachineTable) -> bool:
+    """Whether tiles of ``size`` exceed the memory of a level or one further out, which holds them too.
+
+    Args:
+        bits: (L, 3) bits that an element takes, both halves of a double buffer counted.
+    """
+    for m in range(level, 0, -1):
+        total = 0.0
+        for x in range(3):
+            if keeps[m, j] >> x & 1:
+                one = size[x] * bits[m, x]
+                if one > machine.capacity_bits[m, 1 + x]:
+                    return True
+                total += one
+        if total > machine.capacity_bits[m, 0]:
+            return True
+    return False
 
 
 @entry
@@ -65,53 +79,67 @@ def fill(
     np.random.seed(seed)
     levels = machine.fanout.shape[0]
     n, k = chains.shape[2], primes.shape[0]
+    each = codes.size ** (levels - 1)  # the innermost order has no effect
     deal = np.arange(k)
     taken = np.zeros(k, np.int64)
-    tile = np.ones(DIM_COUNT, np.int64)
-    grown = np.ones(DIM_COUNT, np.int64)
+    tile, size, new = np.ones(DIM_COUNT, np.int64), np.ones(3), np.ones(3)
+    bits = np.zeros((levels, 3))
+    for m in range(levels):
+        for x in range(3):
+            width = max(layer.width[2], layer.width[3]) if x == O else layer.width[x]
+            bits[m, x] = width * (2 if machine.buffering[m] == DOUBLE else 1)
     for j in range(n):
+        turn = j % each
+        orders[levels - 1, j] = codes[0]
+        for level in range(levels - 1):
+            orders[level, j] = codes[turn % codes.size]
+            turn //= codes.size
+        if j % each > 0:  # the same tiles in another order
+            chains[:, :, j] = chains[:, :, j - 1]
+            keeps[:, j] = keeps[:, j - 1]
+            continue
         for a in range(k - 1, 0, -1):  # one shuffle: the order in which factors are dealt
             b = np.random.randint(a + 1)
             deal[a], deal[b] = deal[b], deal[a]
         taken[:] = 0
         tile[:] = 1
-        for level in range(levels - 1, -1, -1):
+        size[:] = 1.0
+        size[I] = layer.row_peak[1, 1] * layer.col_peak[1, 1]
+        for level in range(levels):
             keeps[level, j] = choices[level, np.random.randint(choice_count[level])]
-            orders[level, j] = codes[np.random.randint(codes.size)]
-            for d in range(DIM_COUNT):
-                chains[d, 3 * level + 2, j] = tile[d]
+        for level in range(levels - 1, -1, -1):
+            chains[:, 3 * level + 2, j] = tile
             for axis in range(1, -1, -1):
                 room = machine.fanout[level, axis]
-                for turn in range(k):
-                    one = deal[turn]
+                for one in deal:
                     if room < 2:
                         break
                     d, prime = primes[one, 0], primes[one, 1]
                     if taken[one] == 1 or prime > room or np.random.randint(4) == 0:
                         continue
                     tile[d] *= prime
-                    if level > 0 and overflows(level, keeps[level, j], tile, layer, machine):
+                    grow(d, prime, tile, size, new, layer)
+                    if overflows(level, keeps, j, new, bits, machine):
                         tile[d] //= prime
                         continue
+                    size[:] = new
                     room //= prime
                     taken[one] = 1
-                for d in range(DIM_COUNT):
-                    chains[d, 3 * level + axis, j] = tile[d]
+                chains[:, 3 * level + axis, j] = tile
             if level == 0:
                 break
             effort = 1 + np.random.randint(k)  # how full this memory is to be
-            grown[:] = tile
-            for turn in range(k):
-                one = deal[turn]
-                if taken[one] == 1 or turn >= effort:
+            for one in deal[:effort]:
+                if taken[one] == 1:
                     continue
                 d, prime = primes[one, 0], primes[one, 1]
-                grown[d] *= prime
-                if overflows(level, keeps[level, j], grown, layer, machine):
-                    grown[d] //= prime
+                tile[d] *= prime
+                grow(d, prime, tile, size, new, layer)
+                if overflows(level, keeps, j, new, bits, machine):
+                    tile[d] //= prime
                     continue
+                size[:] = new
                 taken[one] = 1
-            tile[:] = grown
 
 
 class Generator:

@@ -15,6 +15,7 @@ from accel_models.batch import BatchCost, evaluate_batch
 from accel_models.evaluate import evaluate
 from accel_models.jit import CACHE_VARIABLE
 from accel_models.mapper import MappingResult, best_mapping, cache
+from accel_models.mapper.generate import Generator
 from accel_models.mapper.spatial import split_axes, spread_choices
 from accel_models.report import Infeasible
 from mappings.dataflow import DATAFLOWS
@@ -130,6 +131,18 @@ def test_deeper_hierarchies_get_the_best_found() -> None:
     again = best_mapping(layer, target, use_cache=False)
     assert isinstance(again, MappingResult)
     assert again.mapping == found.mapping
+
+
+@pytest.mark.parametrize("name", ["ca1", "eyeriss_like", "gemmini_like", "tpu_like"])
+def test_generated_mappings_all_fit(name: str) -> None:
+    layer = Layer("conv", Op.CONV, N=2, K=32, C=24, P=14, Q=14, R=3, S=3, padding=(1, 1, 1, 1))
+    target = accelerator(name)
+    generator = Generator(layer, target, seed=5)
+    columns = MappingColumns.join([generator.take(900) for _ in range(3)])
+    assert evaluate_batch([layer], columns, [target]).feasible.all()
+    rows = np.concatenate([columns.chains.reshape(-1, len(columns)), columns.orders, columns.keeps])
+    assert len(np.unique(rows, axis=1).T) > 0.9 * len(columns)
+    assert np.array_equal(Generator(layer, target, seed=5).take(900).chains, columns.chains[..., :900])
 
 
 def test_a_dataflow_limits_the_axes() -> None:
