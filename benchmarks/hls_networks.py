@@ -7,6 +7,9 @@ import json
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
 import numpy as np
 from rich.console import Console

@@ -16,6 +16,8 @@ import sys
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
+
 from accel_models.accelerators import accelerator
 from accel_models.batch import evaluate_batch
 from accel_models.mapper import MappingResult, best_mapping
