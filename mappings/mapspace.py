@@ -7,6 +7,7 @@ then over the units below along axis 0, then along axis 1. Sizes never grow, and
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,7 +111,8 @@ class MappingColumns:
         )
 
 
-def divisors(n: int) -> list[int]:
-    """Divisors of ``n``, ascending."""
-    low = [k for k in range(1, int(n**0.5) + 1) if n % k == 0]
-    return low + [n // k for k in reversed(low) if k * k != n]
+def divisors(n: int, limit: int | None = None) -> list[int]:
+    """Divisors of ``n`` up to ``limit`` (None: all), ascending."""
+    low = [k for k in range(1, math.isqrt(n) + 1) if n % k == 0]
+    every = low + [n // k for k in reversed(low) if k * k != n]
+    return every if limit is None else [d for d in every if d <= limit]

@@ -19,13 +19,13 @@ way, so its reads bound a layer, never its writes.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from accel_models.report import Infeasible
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
+from mappings.mapspace import divisors
 
 
 @dataclass(frozen=True)
@@ -128,12 +128,12 @@ class Eyeriss:
         widest = self.columns * (self.rows // layer.R)
         for e in range(1, min(layer.P, widest) + 1):
             sets = self.sets(layer, e)
-            for q in _divisors(layer.C, self.input_words // layer.S):
-                for p in _divisors(layer.K, min(self.sum_words, self.filter_words // (q * layer.S))):
-                    for r in _divisors(layer.C // q, sets):
-                        for t in _divisors(layer.K // p, sets // r):
-                            for n in _divisors(layer.N, layer.N):
-                                for groups in _divisors(layer.K // (p * t), layer.K):
+            for q in divisors(layer.C, self.input_words // layer.S):
+                for p in divisors(layer.K, min(self.sum_words, self.filter_words // (q * layer.S))):
+                    for r in divisors(layer.C // q, sets):
+                        for t in divisors(layer.K // p, sets // r):
+                            for n in divisors(layer.N):
+                                for groups in divisors(layer.K // (p * t)):
                                     yield RowStationary(n, p * t * groups, e, p, q, r, t)
 
     def fits(self, layer: Layer, mapping: RowStationary) -> bool:
@@ -233,12 +233,6 @@ class Eyeriss:
                 layer.name,
             )
         return best[1], best[2]
-
-
-def _divisors(value: int, limit: int) -> list[int]:
-    """Divisors of ``value`` up to ``limit``."""
-    small = [d for d in range(1, math.isqrt(value) + 1) if value % d == 0]
-    return [d for d in sorted({*small, *(value // d for d in small)}) if d <= limit]
 
 
 EYERISS = Eyeriss()

@@ -15,9 +15,9 @@ from accel_models.evaluate import evaluate
 from accel_models.maestro import MaestroReport, maestro_cost, write_csv
 from accel_models.nest import LOOP_OPS
 from accel_models.report import CostReport, Infeasible, LayerCost
+from accel_models.template_cost import template_cost
 from codesign.commands.targets import is_design, load_design, load_workload
 from codesign.progress import Reporter, Silent
-from codesign.template_cost import template_cost
 from mappings.dataflow import DATAFLOWS, dataflow
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer

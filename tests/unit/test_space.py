@@ -10,9 +10,9 @@ from accel_models.design import Design
 from accel_models.report import CostReport, Infeasible
 from accel_models.schedule import default_mapping
 from accel_models.template import ArrayKind, Template
+from accel_models.template_cost import template_cost
 from codesign.decisions import Decision, Point, count_points
 from codesign.space import SearchSpace
-from codesign.template_cost import template_cost
 from mappings.errors import SpecError
 from mappings.layer import Layer, Op
 
