@@ -162,9 +162,7 @@ def search(
 def describe(tallied: SearchTally, accuracies: Mapping[str, float]) -> str:
     """One line on how a search went."""
     share = tallied.infeasible / tallied.told if tallied.told else 0.0
-    best = max(accuracies.values(), default=float("nan"))
-    most = max(tallied.bounds, key=lambda name: tallied.bounds[name], default="none")
-    return (
-        f"{tallied.told:,} designs: {tallied.infeasible:,} over budget ({share:.0%}, mostly {most}) and never trained; "
-        f"{tallied.trained:,} networks trained, the best names {best:.1%} of the held-out images"
-    )
+    most = max(tallied.bounds, key=lambda name: tallied.bounds[name], default="")
+    budget = f"{tallied.infeasible:,} over budget ({share:.0%}, mostly {most}) and never trained" if most else "all fit"
+    best = f", the best names {max(accuracies.values()):.1%} of the held-out images" if accuracies else ""
+    return f"{tallied.told:,} designs: {budget}; {tallied.trained:,} networks trained{best}"
