@@ -54,7 +54,14 @@ def _register_builtins(registry: Registry[Plugin[AccuracyFactory]]) -> None:
         Plugin(
             "every network trained from scratch with its quantisation, scored on held-out images",
             "codesign.accuracy.evaluator:TrainingEvaluator",
-            {"search_steps": 72, "search_learning_rate": 0.03, "deploy_steps": 270, "deploy_learning_rate": 0.02},
+            {
+                "search_steps": 72,
+                "search_learning_rate": 0.03,
+                "search_shift_pixels": 0,
+                "deploy_steps": 900,
+                "deploy_learning_rate": 0.02,
+                "deploy_shift_pixels": 1,
+            },
         ),
     )
 

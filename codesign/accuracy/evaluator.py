@@ -30,8 +30,8 @@ class TrainingEvaluator:
     """Each network is trained from scratch, alone, from a seed of its own.
 
     Args:
-        context: options ``search_steps``, ``search_learning_rate``, ``deploy_steps``, ``deploy_learning_rate``;
-            a step is one batch of 64 images.
+        context: options ``steps``, ``learning_rate`` and ``shift_pixels``, each with the prefix ``search_`` or
+            ``deploy_``; a step is one batch of 64 images.
     """
 
     def __init__(self, context: AccuracyContext) -> None:
@@ -43,7 +43,8 @@ class TrainingEvaluator:
         seed = derive_seed(self._context.seed, purpose, workload.digest)
         torch.manual_seed(seed)
         network = QatNetwork(workload)
-        train(network, mnist5k(), int(options[f"{purpose}_steps"]), options[f"{purpose}_learning_rate"], seed)
+        steps, shift_pixels = int(options[f"{purpose}_steps"]), int(options[f"{purpose}_shift_pixels"])
+        train(network, mnist5k(), steps, options[f"{purpose}_learning_rate"], seed, shift_pixels)
         recalibrate(network, mnist5k())
         return network
 

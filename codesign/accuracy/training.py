@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from codesign.accuracy.data import Dataset
+from codesign.seeds import derive_seed
 
 BATCH = 64
 
@@ -29,12 +30,29 @@ def batches(data: Dataset, steps: int, seed: int) -> list[Tensor]:
     return out[:steps]
 
 
+def shifted(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """Each image moved by up to ``most`` pixels both ways, zeros moving in.
+
+    Args:
+        images: [n, C, H, W].
+
+    Returns:
+        the same shape.
+    """
+    count, channels, height, width = images.shape
+    moves = torch.randint(0, 2 * most + 1, (2, count, 1, 1, 1), generator=generator)
+    rows, columns = moves[0] + torch.arange(height).view(1, 1, -1, 1), moves[1] + torch.arange(width)
+    padded = nn.functional.pad(images, (most,) * 4)
+    return padded[torch.arange(count).view(-1, 1, 1, 1), torch.arange(channels).view(1, -1, 1, 1), rows, columns]
+
+
 def train(
     network: nn.Module,
     data: Dataset,
     steps: int,
     learning_rate: float,
     seed: int,
+    shift_pixels: int = 0,
     on_step: Callable[[], None] = lambda: None,
 ) -> None:
     """Train in place with AdamW, a short warm-up, cosine decay and cross entropy.
@@ -44,6 +62,7 @@ def train(
     Args:
         network: images to logits.
         steps: batches of ``BATCH`` images.
+        shift_pixels: images are moved by up to so many pixels, anew in each batch; long training gains from it.
         on_step: called after each step, for a progress bar.
     """
     images, labels = tensors(data, "train")
@@ -54,8 +73,10 @@ def train(
         optimizer, learning_rate, total_steps=steps + 1, pct_start=0.15, cycle_momentum=False
     )
     network.train()
+    moves = torch.Generator().manual_seed(derive_seed(seed, "shifts"))
     for index in batches(data, steps, seed):
-        loss = nn.functional.cross_entropy(network(images[index]), labels[index])
+        batch = shifted(images[index], shift_pixels, moves) if shift_pixels else images[index]
+        loss = nn.functional.cross_entropy(network(batch), labels[index])
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -6,18 +6,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from codesign.accuracy.base import AccuracyContext
 from codesign.accuracy.data import PARTS, mnist5k
 from codesign.accuracy.evaluator import TrainingEvaluator, integer_accuracy
 from codesign.accuracy.pool import AccuracyPool, make_evaluator
+from codesign.accuracy.training import shifted
 from codesign.images import random_images, sample_images
 from codesign.networks.elastic import ElasticSpace
 from mappings.errors import SpecError
 from mappings.network_io import load_network
 from mappings.workload import Workload
 
-OPTIONS = {"search_steps": 27, "search_learning_rate": 0.03, "deploy_steps": 54, "deploy_learning_rate": 0.03}
+OPTIONS = {
+    "search_steps": 27,
+    "search_learning_rate": 0.03,
+    "search_shift_pixels": 0,
+    "deploy_steps": 81,
+    "deploy_learning_rate": 0.03,
+    "deploy_shift_pixels": 1,
+}
 
 
 def small() -> Workload:
@@ -40,6 +49,17 @@ def test_parts_are_disjoint_real_images_with_equal_shares() -> None:
         assert not digests & seen
         seen |= digests
     assert sum(PARTS.values()) == 5000
+
+
+def test_shifted_images_keep_their_pixels() -> None:
+    images = torch.zeros(40, 2, 6, 5)
+    images[:, 0, 2, 2], images[:, 1, 3, 2] = 1.0, 2.0
+    moved = shifted(images, 2, torch.Generator().manual_seed(0))
+    assert moved.shape == images.shape
+    rows, columns = moved[:, 0].amax(dim=2).argmax(dim=1), moved[:, 0].amax(dim=1).argmax(dim=1)
+    assert set(rows.tolist()) == set(range(5)) and set(columns.tolist()) == set(range(5))
+    for image, row, column in zip(moved, rows, columns, strict=True):
+        assert image.sum() == 3.0 and image[0, row, column] == 1.0 and image[1, row + 1, column] == 2.0
 
 
 def test_a_short_training_learns_and_deploys(tmp_path: Path) -> None:
