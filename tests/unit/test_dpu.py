@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from accel_models.machines.dpu import ZCU102_B4096
+from accel_models.machines.dpu import VCK190_C32B6, ZCU102_B4096
 from mappings.errors import SpecError
 from mappings.layer import Layer, Op
 from mappings.networks.mnasnet import MnasNet
@@ -15,30 +15,56 @@ MNASNET_A = MnasNet((1, 6, 3, 6, 6, 6, 6), (3, 3, 5, 3, 3, 5, 3), (1, 2, 3, 4, 2
 def test_convolution_by_hand() -> None:
     layer = Layer("a", Op.CONV, K=40, C=24, P=28, Q=28, R=3, S=3, padding=(1, 1, 1, 1))
     work = ZCU102_B4096.work_of(layer)
-    assert work.step_cycles == 3 * 2 * 28 * 4 * 9  # blocks of 16 channels, rows, groups of 8 pixels, taps
-    assert work.map_bytes == 24 * 28 * 28 + 40 * 28 * 28
+    assert work.array_steps == 3 * 2 * 28 * 4 * 9  # blocks of 16 channels, rows, groups of 8 pixels, taps
+    assert work.alu_steps == 0
+    assert (work.input_bytes, work.output_bytes) == (24 * 28 * 28, 40 * 28 * 28)
     assert work.weight_bytes == 40 * 24 * 9
-    expected = work.step_cycles + work.map_bytes / 128 + work.weight_bytes / 20 + 360
-    assert ZCU102_B4096.layer_latency_cycles(layer) == pytest.approx(expected)
+    assert ZCU102_B4096.layer_latency_cycles(layer) == pytest.approx(work.array_steps + work.weight_bytes / 20.5 + 300)
+
+
+def test_ai_engines_have_their_own_width_and_clock() -> None:
+    layer = Layer("a", Op.CONV, K=40, C=24, P=28, Q=28, R=3, S=3, padding=(1, 1, 1, 1))
+    work = VCK190_C32B6.work_of(layer)
+    assert work.array_steps == 2 * 2 * 28 * 4 * 9  # 32 filters at a time
+    assert VCK190_C32B6.published_cycles(work) == pytest.approx(work.array_steps * 333 / 1250 / 0.75)
+    pointwise = VCK190_C32B6.work_of(Layer("a", Op.CONV, K=96, C=16, P=28, Q=28))
+    assert VCK190_C32B6.published_cycles(pointwise) == 96 * 28 * 28 / 128  # the outputs' port
 
 
 def test_depthwise_runs_on_the_alu() -> None:
     layer = Layer("a", Op.CONV, groups=40, P=14, Q=14, R=5, S=5, stride=(2, 2), padding=(2, 2, 1, 1))
-    assert ZCU102_B4096.work_of(layer).step_cycles == 3 * 14 * 4 * 25
+    work = ZCU102_B4096.work_of(layer)
+    assert (work.array_steps, work.alu_steps) == (0, 3 * 14 * 4 * 25)
+    assert ZCU102_B4096.published_cycles(work) == work.alu_steps + (work.input_bytes + work.output_bytes) / 64
+    assert VCK190_C32B6.work_of(layer).alu_steps == 3 * 14 * 2 * 25
 
 
 def test_average_of_a_whole_map_uses_one_pixel_lane() -> None:
     small = ZCU102_B4096.work_of(Layer("a", Op.AVGPOOL, groups=32, R=28, S=28))
-    assert (small.step_cycles, small.spilled, small.weight_bytes) == (2 * 28 * 28, 0, 0)
-    large = ZCU102_B4096.work_of(Layer("a", Op.AVGPOOL, groups=32, R=112, S=112))
-    assert large.spilled == 32 * 112 * 112 * 112
+    assert (small.alu_steps, small.spilled_runs, small.weight_bytes) == (2 * 28 * 28, 0, 0)
+
+
+def test_a_map_that_does_not_fit_comes_as_short_runs() -> None:
+    """112 rows in 8 banks are 14 x 112 words a channel word: one fits 2,048 words, five fit 8,192."""
+    layer = Layer("a", Op.AVGPOOL, groups=96, R=112, S=112)
+    large = ZCU102_B4096.work_of(layer)
+    assert (large.spilled_runs, large.spilled_bytes) == (6 * 112 * 112, 96 * 112 * 112)
+    assert VCK190_C32B6.work_of(layer).spilled_runs == 2 * 112 * 112
+    assert VCK190_C32B6.work_of(Layer("a", Op.AVGPOOL, groups=80, R=112, S=112)).spilled_runs == 0
 
 
 def test_elementwise_maps_and_sigmoid() -> None:
     add = ZCU102_B4096.work_of(Layer("a", Op.ADD, groups=16, P=7, Q=7))
-    assert (add.step_cycles, add.map_bytes) == (7 * 2, 3 * 16 * 49)
+    assert (add.alu_steps, add.input_bytes, add.output_bytes) == (7 * 2, 2 * 16 * 49, 16 * 49)
     excite = ZCU102_B4096.work_of(Layer("a", Op.LINEAR, K=96, C=4, activation="sigmoid"))
-    assert (excite.step_cycles, excite.excited_channels, excite.weight_bytes) == (6, 96, 384)
+    assert (excite.array_steps, excite.excited_channels, excite.weight_bytes) == (6, 96, 384)
+
+
+def test_efficientnet_on_the_vck190_is_near_the_vendors_figure() -> None:
+    """EfficientNet-B0 is a network of the MnasNet space: 1,811.8 images/s, six at a time (Vitis AI 2.5 model zoo)."""
+    network = MnasNet((1, 6, 6, 6, 6, 6, 6), (3, 3, 5, 3, 5, 5, 3), (1, 2, 2, 3, 3, 4, 1), (1,) * 7)
+    cycles = VCK190_C32B6.latency_cycles(network.workload()) - VCK190_C32B6.start_cycles  # hidden with many threads
+    assert cycles / VCK190_C32B6.clock_hz == pytest.approx(6 / 1811.8, rel=0.1)
 
 
 def test_unsupported_operator_is_refused() -> None:
