@@ -103,7 +103,11 @@ def shell_parts(template: Template) -> tuple[Part, ...]:
     """Everything around the array but the memories."""
     n, lanes, acc = template.word_lanes, template.ppu_lanes, template.acc_bits
     word, bus = template.act_word_bytes * 8, template.axi_bits
-    # A bus wider or narrower than a word needs a gearbox.
+    # A bus wider or narrower than a word needs a gearbox; words at any byte need a rotator, and a register for the part
+    # that lies in the neighbouring beat. Load and store are fitted at words and buses of 8 and 16 bytes, each way.
+    piece = min(word, bus)
+    turn = 1.2 * bus * log2(bus / 8) if template.unaligned else 0.0
+    held = 1 if template.unaligned else 0
     wide, gear = max(word, bus), min(word, bus) * abs(log2(bus / word))
     parts: tuple[tuple[str, int, float, float], ...] = (
         ("accumulators", 0, 23 + 5.63 * n * acc, 25 + 2.03 * n * acc),
@@ -115,8 +119,13 @@ def shell_parts(template: Template) -> tuple[Part, ...]:
             192 + 9.4 * n + lanes * (727 + 12.6 * acc),
             389 + 8.4 * n + lanes * (170 + 3 * acc),
         ),
-        ("load", 0, 620 + 1.89 * wide + 5.6 * gear, 946),
-        ("store", 0, 516 + 0.36 * wide + 4.7 * gear + 0.69 * word, 474 + 1.1 * wide + 2.1 * gear),
+        ("load", 0, 581 + 2.19 * bus + turn, 935 + held * bus),
+        (
+            "store",
+            0,
+            479 + 1.14 * wide + 0.5 * gear + turn * (0.5 + piece / bus / 2),
+            461 + 2.125 * bus - (1 - held) * piece,
+        ),
         ("sequencer", 6, 1104, 586),
         ("registers, tokens, queues", 0, 1700, 490),
     )

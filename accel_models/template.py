@@ -34,6 +34,7 @@ class Template:
         nonlinear_lanes: channels that softmax, layer norm and GELU take in a cycle; 0: neither these nor attention's
             matrix products can run. A power of two, at most ``word_lanes``; needs ``act_bits == weight_bits``.
         axi_bits: width of the memory bus.
+        unaligned: transfers may begin at any byte of memory; False: at multiples of the smaller of a word and a beat.
         dram_latency_cycles: from an accepted read address to its first beat.
         dram_bytes_per_cycle: sustained in each direction; at most ``axi_bits / 8``.
         clock_hz: design clock.
@@ -53,6 +54,7 @@ class Template:
     ppu_lanes: int = 4
     nonlinear_lanes: int = 0
     axi_bits: int = 128
+    unaligned: bool = True
     dram_latency_cycles: int = 40
     dram_bytes_per_cycle: int = 16
     clock_hz: int = 100_000_000
@@ -75,6 +77,10 @@ class Template:
         for item in fields(self):
             value = getattr(self, item.name)
             if item.name == "array":
+                continue
+            if item.name == "unaligned":
+                if type(value) is not bool:
+                    faults.append(Fault(f"template.{item.name}", f"is {value!r}", "true or false"))
                 continue
             low = 0 if item.name == "nonlinear_lanes" else 1
             if type(value) is not int or value < low or value > 2**40:
@@ -114,6 +120,10 @@ class Template:
     def weight_word_bytes(self) -> int:
         """A word of the weight buffer."""
         return self.cols * self.weight_bits // 8
+
+    def granule_bytes(self, word_bytes: int) -> int:
+        """Addresses of words of ``word_bytes`` in memory are multiples of this."""
+        return 1 if self.unaligned else min(word_bytes, self.axi_bits // 8)
 
     def _words(self) -> dict[str, int]:
         return {

@@ -103,7 +103,8 @@ def predict(schedule: Schedule) -> Timing:
     beat_bytes = template.axi_bits // 8
     out = np.zeros((len(table), 4), dtype=np.int64)
     memory = template.dram_latency_cycles, template.dram_bytes_per_cycle
-    total = int(simulate_commands(table, beat_bytes, *memory, template.cols, template.word_lanes, out))
+    start = schedule.program_addr
+    total = int(simulate_commands(table, start, beat_bytes, *memory, template.cols, template.word_lanes, out))
     count = len(schedule.plans)
     tags = np.array([command.tag for command in schedule.commands])
     units = table[:, UNIT]
@@ -113,7 +114,8 @@ def predict(schedule: Schedule) -> Timing:
     compute = np.bincount(tags, weights=out[:, BUSY], minlength=count)
     read = np.bincount(tags, weights=out[:, BEATS] * (units == Unit.LOAD), minlength=count)
     write = np.bincount(tags, weights=out[:, BEATS] * (units == Unit.STORE), minlength=count)
-    read[0] += -(-CHUNK * 64 // beat_bytes)  # the first chunk's fetch goes under tag 0
+    # The first chunk's fetch goes under tag 0.
+    read[0] += -(-(CHUNK * 64 + start % beat_bytes) // beat_bytes)
     before = np.concatenate([[0], end[:-1]])
     layers = tuple(
         LayerTiming(

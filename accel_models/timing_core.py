@@ -48,11 +48,12 @@ def _payable(level: int, since: int, earliest: int, rate: int, cost: int) -> int
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def simulate_commands(
-    table: Table, beat_bytes: int, latency: int, rate: int, turn_rows: int, turn_cols: int, out: Table
+    table: Table, program: int, beat_bytes: int, latency: int, rate: int, turn_rows: int, turn_cols: int, out: Table
 ) -> int:
     """Fill ``out`` (see the column names) and return the cycles of the run.
 
-    ``turn_rows`` words make a block of the transposer, which then takes ``turn_cols`` cycles to write it.
+    The program begins at byte ``program``. ``turn_rows`` words make a block of the transposer, which then takes
+    ``turn_cols`` cycles to write it.
     """
     cap = beat_bytes + rate
     tokens = np.zeros((TOKENS, 8), dtype=np.int64)  # times of tokens not yet taken, a ring for each semaphore
@@ -121,12 +122,13 @@ def simulate_commands(
         else:
             # ---- DMA: bursts of beats of words ----
             if n < 0:
-                addr0, count0, count1, count2, stride1, stride2, word = 0, CHUNK, 1, 1, 0, 0, 64
+                addr0, count0, count1, count2, stride1, stride2, word = program, CHUNK, 1, 1, 0, 0, 64
             else:
                 addr0, count0, count1, count2 = table[n, ADDR], table[n, COUNT0], table[n, COUNT1], table[n, COUNT2]
                 stride1, stride2, word = table[n, STRIDE1], table[n, STRIDE2], table[n, WORD_BYTES]
             issue = start  # cycle of the latest address handshake
             read = last_read
+            piece = min(word, beat_bytes)
             first_word = True
             done = 0
             part = 0  # beats of a wide word so far
@@ -134,6 +136,7 @@ def simulate_commands(
                 for i in range(count1):
                     addr = addr0 + j * stride2 + i * stride1
                     left = count0 * word
+                    at = 0  # bytes of the run so far
                     while left > 0:
                         offset = addr % beat_bytes
                         beats = min(
@@ -148,22 +151,19 @@ def simulate_commands(
                             issue = max(issue, read_pops[slot] + 1)
                             read_bursts += 1
                             ready = issue + latency
-                            at = offset
                             for b in range(beats):
                                 valid = max(ready, last_beat + 1)
                                 valid = _payable(read_credit, read_since, valid, rate, beat_bytes)
-                                slots = 1
-                                if word < beat_bytes:
-                                    stop = min(beat_bytes, offset + size - b * beat_bytes)
-                                    slots = (stop - at) // word
-                                    at = 0
                                 valid = max(valid, turn_free)
-                                last_beat = valid + slots - 1
+                                taken_bytes = min(beat_bytes if b else beat_bytes - offset, count0 * word - at)
+                                ends = (at + taken_bytes) // piece - at // piece  # pieces that end in this beat
+                                at += taken_bytes
+                                last_beat = valid + max(ends, 1) - 1
                                 if turn:
                                     last_beat = valid - 1
-                                    for _ in range(slots):
+                                    for e in range(max(ends, 1)):
                                         last_beat = max(last_beat + 1, turn_free)
-                                        part += 1
+                                        part += int(e < ends)
                                         if part * beat_bytes < word:
                                             continue
                                         part = 0
@@ -180,24 +180,26 @@ def simulate_commands(
                             slot = write_bursts % OUTSTANDING_BURSTS
                             issue = max(issue, info_pops[slot] + 1, reply_pops[slot] + 1)
                             write_bursts += 1
-                            at = offset
                             for b in range(beats):
-                                steps = 1
-                                if word < beat_bytes:
-                                    stop = min(beat_bytes, offset + size - b * beat_bytes)
-                                    steps = (stop - at) // word
-                                    at = 0
-                                for e in range(steps):
-                                    if word_left == 0:
+                                taken_bytes = min(beat_bytes if b else beat_bytes - offset, count0 * word - at)
+                                # Pieces that begin in this beat; none where it only ends the one before.
+                                begins = (at + taken_bytes + piece - 1) // piece - (at + piece - 1) // piece
+                                at += taken_bytes
+                                for e in range(max(begins, 1)):
+                                    if begins and word_left == 0:
                                         # The word's read: one a cycle, and no more than a few ahead of their use.
                                         early = max(read + 1, word_pops[words_read % WORDS_AHEAD] + 1)
                                         read = max(early, start + 1) if first_word else early
                                         first_word = False
                                         word_left = max(1, word // beat_bytes)
-                                    step = max(last_step + 1, read + 2, issue + 1)
-                                    if e == steps - 1:
+                                    step = max(last_step + 1, issue + 1)
+                                    if begins:
+                                        step = max(step, read + 2)
+                                    if e == max(begins, 1) - 1:
                                         step = max(step, last_write)  # the output register is free
                                     last_step = step
+                                    if begins == 0:
+                                        continue
                                     word_left -= 1
                                     if word_left == 0:
                                         word_pops[words_read % WORDS_AHEAD] = step

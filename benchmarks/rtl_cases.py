@@ -164,6 +164,7 @@ def random_template(rng: np.random.Generator, array: ArrayKind) -> Template:
                 ppu_lanes=int(rng.choice(lanes_choices)),
                 nonlinear_lanes=int(rng.choice(lanes_choices)) if rng.integers(3) == 0 else 0,
                 axi_bits=axi,
+                unaligned=bool(rng.integers(4)),
                 dram_latency_cycles=int(rng.integers(1, 80)),
                 dram_bytes_per_cycle=int(rng.integers(1, axi // 8 + 1)),
             )

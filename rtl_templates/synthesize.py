@@ -82,7 +82,7 @@ def synthesize(template: Template, family: str = "xc7") -> SynthReport:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         files = [path for path in sources() if path.name != WRAPPER]
-        given = " ".join(f"-G {name}={value}" for name, value in parameters(template).items())
+        given = " ".join(f"-G {name}={value:d}" for name, value in parameters(template).items())
         passes = [
             f"read_slang --threads 1 --top {TOP} {given} {' '.join(map(str, files))}",
             f"synth_xilinx -family {family} -flatten -noiopad -noclkbuf -top {TOP}",

@@ -70,7 +70,6 @@ def schedule_network(design: Design, scatter: int | None = None) -> Schedule | I
         raise SpecError(faults)
 
     memory = Memory(scatter)
-    beat = template.axi_bits // 8
     tensors = place_tensors(workload, template, memory)
     mappings = dict(design.mappings)
     plans: list[LayerPlan] = []
@@ -85,10 +84,10 @@ def schedule_network(design: Design, scatter: int | None = None) -> Schedule | I
         inputs = tuple(tensors[name] for name in layer.inputs)
         plan = LayerPlan(layer, len(plans), shape, tiling, inputs, tensors[layer.name], 0, ())
         if shape.params:
-            addr = memory.take(16 * tensors[layer.name].blocks * template.word_lanes, min(16, beat))
+            addr = memory.take(16 * tensors[layer.name].blocks * template.word_lanes, template.granule_bytes(16))
             word = template.weight_word_bytes
             tiles = tuple(
-                tile._replace(addr=memory.take(tile.words * word, min(word, beat)))
+                tile._replace(addr=memory.take(tile.words * word, template.granule_bytes(word)))
                 for tile in weight_tiles(plan, template)
             )
             plan = replace(plan, param_addr=addr, weights=tiles)
@@ -107,7 +106,7 @@ def schedule_network(design: Design, scatter: int | None = None) -> Schedule | I
             stores[plan.layer.name] = emit_layer(builder, rings, plan, template, wait_memory=True)
         else:
             stores[plan.layer.name] = emit_layer(builder, rings, plan, template, wait_memory=False)
-    program_addr = memory.take(0, min(DESCRIPTOR_BYTES, beat))
+    program_addr = memory.take(0, template.granule_bytes(DESCRIPTOR_BYTES))
     commands = with_fetches(builder.commands, program_addr)
     end = program_addr + ceil_div(len(commands), CHUNK) * CHUNK * DESCRIPTOR_BYTES
     return Schedule(template, workload, tuple(plans), tuple(commands), tensors, program_addr, align(end, 4096))

@@ -59,7 +59,7 @@ class _Placer:
     def __init__(self, workload: Workload, template: Template, memory: Memory) -> None:
         self.workload, self.memory = workload, memory
         self.lanes, self.word = template.word_lanes, template.act_word_bytes
-        self.granule = min(self.word, template.axi_bits // 8)
+        self.granule = template.granule_bytes(self.word)
         self.tensors: dict[str, TensorLayout] = {}
         self.places: dict[str, tuple[Places, int]] = {}  # by layer: places, channel words
         self.parts: dict[str, tuple[str, int]] = {}  # operand of a concatenation -> the latter, first channel word

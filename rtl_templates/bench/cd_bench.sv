@@ -102,22 +102,7 @@ module cd_bench (
     end
   end
 
-  cd_accelerator #(
-    .ArrayKind (ArrayKind),
-    .Rows      (Rows),
-    .Cols      (Cols),
-    .ActW      (ActW),
-    .WgtW      (WgtW),
-    .AccW      (AccW),
-    .IbWords   (IbWords),
-    .WbWords   (WbWords),
-    .AbWords   (AbWords),
-    .ObWords   (ObWords),
-    .PbChannels(PbChannels),
-    .PpuLanes  (PpuLanes),
-    .NonlinearLanes(NonlinearLanes),
-    .AxiW      (AxiW)
-  ) u_accelerator (
+  cd_top u_accelerator (
     .clk_i,
     .rst_ni,
     .irq_o           (irq),

@@ -66,22 +66,7 @@ module cd_protocol (
   assign unused_inputs = ^{s_axil_awprot, s_axil_arprot, m_axi_bid, m_axi_rid, event_valid, event_tag, event_cycles,
                            event_counters, awuser, aruser};
 
-  cd_accelerator #(
-    .ArrayKind (ArrayKind),
-    .Rows      (Rows),
-    .Cols      (Cols),
-    .ActW      (ActW),
-    .WgtW      (WgtW),
-    .AccW      (AccW),
-    .IbWords   (IbWords),
-    .WbWords   (WbWords),
-    .AbWords   (AbWords),
-    .ObWords   (ObWords),
-    .PbChannels(PbChannels),
-    .PpuLanes  (PpuLanes),
-    .NonlinearLanes(NonlinearLanes),
-    .AxiW      (AxiW)
-  ) u_accelerator (
+  cd_top u_accelerator (
     .clk_i           (clk),
     .rst_ni          (rst_n),
     .irq_o           (irq),

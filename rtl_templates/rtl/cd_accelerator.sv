@@ -16,6 +16,7 @@ module cd_accelerator
   parameter int unsigned PpuLanes    = 4,
   parameter int unsigned NonlinearLanes = 0,  // channels a cycle in softmax, layer norm and GELU; 0: no such unit
   parameter int unsigned AxiW        = 128,
+  parameter bit          Unaligned   = 1'b1,  // transfers may begin at any byte; 0: between words or beats
   parameter int unsigned MaxBurst    = 32,    // beats
   parameter int unsigned Outstanding = 16,    // bursts in flight in each direction
   parameter int unsigned Chunk       = 16,    // descriptors fetched at a time
@@ -184,7 +185,8 @@ module cd_accelerator
     .AbWords   (AbWords),
     .PpuLanes  (PpuLanes),
     .Cols      (Cols),
-    .Nonlinear (NonlinearLanes > 0)
+    .Nonlinear (NonlinearLanes > 0),
+    .Unaligned (Unaligned)
   ) u_sequencer (
     .clk_i,
     .rst_ni,
@@ -317,7 +319,8 @@ module cd_accelerator
     .WgtBytes   (WgtBytes),
     .N          (N),
     .Cols       (Cols),
-    .Transposer (NonlinearLanes > 0)
+    .Transposer (NonlinearLanes > 0),
+    .Unaligned  (Unaligned)
   ) u_load (
     .clk_i,
     .rst_ni,
@@ -504,7 +507,8 @@ module cd_accelerator
     .AxiBytes   (AxiBytes),
     .MaxBurst   (MaxBurst),
     .Outstanding(Outstanding),
-    .ActBytes   (ActBytes)
+    .ActBytes   (ActBytes),
+    .Unaligned  (Unaligned)
   ) u_store (
     .clk_i,
     .rst_ni,

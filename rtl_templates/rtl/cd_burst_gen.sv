@@ -19,11 +19,12 @@ module cd_burst_gen #(
   output logic [7:0]    len_o,        // beats - 1
   output logic [Lg-1:0] first_byte_o, // first byte of the first beat that belongs to the run
   output logic [Lg-1:0] last_byte_o,  // last byte of the last beat that does
+  output logic          run_first_o,  // first burst of a run
   output logic          first_o,      // first burst of the transfer
   output logic          last_o        // last burst of the transfer
 );
 
-  logic        active_q, first_q;
+  logic        active_q, first_q, run_first_q;
   logic [39:0] addr_q, run_q, group_q;
   logic [31:0] left_q, run_bytes_q, stride1_q, stride2_q;
   logic [15:0] left1_q, left2_q, count1_q;
@@ -55,6 +56,7 @@ module cd_burst_gen #(
   assign len_o        = 8'(beats - 13'd1);
   assign first_byte_o = offset;
   assign last_byte_o  = last_byte;
+  assign run_first_o  = run_first_q;
   assign first_o      = first_q;
   assign last_o       = run_end && left1_q == 16'd1 && left2_q == 16'd1;
   assign next_run     = run_q + 40'(stride1_q);
@@ -64,6 +66,7 @@ module cd_burst_gen #(
     if (!rst_ni) begin
       active_q    <= 1'b0;
       first_q     <= 1'b0;
+      run_first_q <= 1'b0;
       addr_q      <= '0;
       run_q       <= '0;
       group_q     <= '0;
@@ -77,6 +80,7 @@ module cd_burst_gen #(
     end else if (start_i) begin
       active_q    <= 1'b1;
       first_q     <= 1'b1;
+      run_first_q <= 1'b1;
       addr_q      <= addr_i;
       run_q       <= addr_i;
       group_q     <= addr_i;
@@ -88,7 +92,8 @@ module cd_burst_gen #(
       left2_q     <= count2_i;
       count1_q    <= count1_i;
     end else if (active_q && accept_i) begin
-      first_q <= 1'b0;
+      first_q     <= 1'b0;
+      run_first_q <= run_end;
       if (!run_end) begin
         addr_q <= addr_q + 40'(span);
         left_q <= left_q - 32'(span);

@@ -14,4 +14,5 @@ package cd_config_pkg;
   localparam int unsigned PpuLanes       = 4;
   localparam int unsigned NonlinearLanes = 0;
   localparam int unsigned AxiW           = 128;
+  localparam bit          Unaligned      = 1'b1;
 endpackage

@@ -1,9 +1,9 @@
 // The load unit: strided DMA from memory into an on-chip buffer.
 //
 // Its address side starts a command as soon as the tokens are there and the previous command's addresses are out; its
-// data side follows in order, so that the memory's latency is hidden across commands. Words wider than a beat
-// are collected from several; of a beat wider than a word, one word is written a cycle. A transposed transfer (BufTurned)
-// goes to the weight buffer through a block of registers.
+// data side follows in order, so that the memory's latency is hidden across commands. Beats are cut into words
+// (cd_unpack); words wider than a beat are collected from several. One word is written a cycle. A transposed
+// transfer (BufTurned) goes to the weight buffer through a block of registers.
 module cd_load
   import cd_types_pkg::*;
 #(
@@ -15,6 +15,7 @@ module cd_load
   parameter int unsigned N           = 16,  // lanes of an activation word
   parameter int unsigned Cols        = 16,  // lanes of a weight word
   parameter bit          Transposer  = 1'b0,
+  parameter bit          Unaligned   = 1'b1, // runs may begin at any byte
   localparam int unsigned ParBytes   = 16,  // a channel's parameters
   localparam int unsigned PrgBytes   = 64,  // a descriptor
   localparam int unsigned MaxBytes   = ActBytes > PrgBytes ? (ActBytes > WgtBytes ? ActBytes : WgtBytes)
@@ -54,6 +55,10 @@ module cd_load
   localparam int unsigned Lg    = $clog2(AxiBytes);
   localparam int unsigned LgMax = $clog2(MaxBytes);
   localparam int unsigned ChW   = LgMax > Lg ? LgMax - Lg : 1;
+  // Without Unaligned: the smallest of the words, of which every address is a multiple.
+  localparam int unsigned MinWord = ActBytes < WgtBytes ? (ActBytes < ParBytes ? ActBytes : ParBytes)
+                                                        : (WgtBytes < ParBytes ? WgtBytes : ParBytes);
+  localparam int unsigned Granule = Unaligned ? 1 : (MinWord < AxiBytes ? MinWord : AxiBytes);
 
   function automatic logic [3:0] lg_word(input buffer_e target);
     unique case (target)
@@ -70,12 +75,13 @@ module cd_load
     logic [19:0]   base;
     logic [Lg-1:0] first_byte;
     logic [Lg-1:0] last_byte;
+    logic          run_first;
     logic          first;
     logic          last;
   } burst_t;
 
   // ---- Address side ----
-  logic          gen_active, gen_accept, gen_first, gen_last;
+  logic          gen_active, gen_accept, gen_run_first, gen_first, gen_last;
   logic [Lg-1:0] gen_first_byte, gen_last_byte;
   buffer_e       target_q;
   logic [19:0]   base_q;
@@ -107,6 +113,7 @@ module cd_load
     .len_o       (arlen_o),
     .first_byte_o(gen_first_byte),
     .last_byte_o (gen_last_byte),
+    .run_first_o (gen_run_first),
     .first_o     (gen_first),
     .last_o      (gen_last)
   );
@@ -133,7 +140,7 @@ module cd_load
     .rst_ni,
     .flush_i(1'b0),
     .push_i (gen_accept),
-    .data_i ({signal_q, target_q, base_q, gen_first_byte, gen_last_byte, gen_first, gen_last}),
+    .data_i ({signal_q, target_q, base_q, gen_first_byte, gen_last_byte, gen_run_first, gen_first, gen_last}),
     .full_o (info_full),
     .pop_i  (info_pop),
     .data_o (info),
@@ -142,38 +149,54 @@ module cd_load
 
   // ---- Data side ----
   logic [19:0]           waddr_q, waddr;      // next word of the command
-  logic                  head_q;              // the next beat is the first of its burst
-  logic [Lg-1:0]         byte_q, pos;         // where in the beat the next narrow word begins
-  logic [Lg:0]           next_pos;
-  logic [ChW-1:0]        chunk_q, chunk;      // beats of a wide word collected so far
+  logic                  step, turning;       // a beat is worked on; the transposer is writing
+  logic                  head;                // the next step is the first of its burst
+  logic [ChW-1:0]        chunk_q;             // pieces of a wide word collected so far
   logic [MaxBytes*8-1:0] wide_q, wide_d;
   logic [3:0]            lg;
-  logic                  narrow, word_done, beat_done, first_beat;
+  logic                  narrow, piece_valid, word_done, beat_done, begins;
+  logic [AxiBytes*8-1:0] piece;
+  logic [Lg:0]           piece_bytes;
 
-  assign lg         = lg_word(info.target);
-  assign narrow     = lg < 4'(Lg);
-  assign first_beat = head_q && info.first;
-  assign pos        = head_q && byte_q == '0 ? info.first_byte : byte_q;
-  assign next_pos   = {1'b0, pos} + ((Lg+1)'(1) << lg);
-  assign waddr      = first_beat && pos == info.first_byte ? info.base : waddr_q;
-  assign chunk      = first_beat ? '0 : chunk_q;
+  assign lg          = lg_word(info.target);
+  assign narrow      = lg < 4'(Lg);
+  assign piece_bytes = (Lg+1)'(1) << (narrow ? lg : 4'(Lg));
+  assign begins      = head && info.first;
+  assign waddr       = begins ? info.base : waddr_q;
+
+  cd_unpack #(
+    .AxiBytes (AxiBytes),
+    .Unaligned(Unaligned),
+    .Granule  (Granule)
+  ) u_unpack (
+    .clk_i,
+    .rst_ni,
+    .step_i       (step),
+    .beat_i       (rdata_i),
+    .last_i       (rlast_i),
+    .run_first_i  (info.run_first),
+    .first_byte_i (info.first_byte),
+    .last_byte_i  (info.last_byte),
+    .piece_bytes_i(piece_bytes),
+    .head_o       (head),
+    .done_o       (beat_done),
+    .valid_o      (piece_valid),
+    .piece_o      (piece)
+  );
 
   if (LgMax > Lg) begin : gen_wide
     logic [ChW:0] chunks;
     assign chunks    = (ChW+1)'(1) << (lg - 4'(Lg));
-    assign word_done = narrow || (ChW+1)'(chunk) == chunks - 1'b1;
+    assign word_done = piece_valid && (narrow || (ChW+1)'(chunk_q) == chunks - 1'b1);
   end else begin : gen_no_wide
-    assign word_done = 1'b1;
+    assign word_done = piece_valid;
   end
 
   always_comb begin
     wide_d = wide_q;
-    if (narrow) wide_d[AxiBytes*8-1:0] = rdata_i >> {pos, 3'b000};
-    else wide_d[AxiBytes*8*32'(chunk) +: AxiBytes*8] = rdata_i;
+    wide_d[AxiBytes*8*32'(chunk_q) +: AxiBytes*8] = piece;
   end
 
-  assign beat_done = !narrow || next_pos[Lg] || (rlast_i && next_pos > (Lg+1)'(info.last_byte));
-  logic step, turning;     // a word or part of one is taken; the transposer is writing
   assign step      = rvalid_i && !turning;
   assign rready_o  = step && beat_done;
   assign info_pop  = rready_o && rlast_i;
@@ -208,7 +231,7 @@ module cd_load
         turning_q <= 1'b0;
         addr_q    <= '0;
       end else begin
-        if (step && turned && first_beat && pos == info.first_byte) addr_q <= info.base;
+        if (step && turned && begins) addr_q <= info.base;
         if (step && turned && word_done) begin
           row_q <= row_q + 1'b1;
           if (&row_q) turning_q <= 1'b1;
@@ -229,13 +252,11 @@ module cd_load
     assign turn_addr = '0;
     assign turn_data = '0;
     logic unused_turn;
-    assign unused_turn = ^{32'(N), 32'(Cols), first_beat, turned};
+    assign unused_turn = ^{32'(N), 32'(Cols), turned};
   end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      head_q      <= 1'b1;
-      byte_q      <= '0;
       chunk_q     <= '0;
       waddr_q     <= '0;
       wr_valid_o  <= 1'b0;
@@ -259,9 +280,7 @@ module cd_load
       bus_error_o <= rready_o && rresp_i != 2'b00;
       if (step) begin
         waddr_q <= word_done ? waddr + 20'd1 : waddr;
-        chunk_q <= word_done ? '0 : chunk + 1'b1;
-        byte_q  <= beat_done ? '0 : next_pos[Lg-1:0];
-        if (beat_done) head_q <= rlast_i;
+        if (piece_valid) chunk_q <= word_done ? '0 : chunk_q + 1'b1;
       end
     end
   end

@@ -18,7 +18,8 @@ module cd_sequencer
   parameter int unsigned AbWords    = 512,  // of one half
   parameter int unsigned PpuLanes   = 4,
   parameter int unsigned Cols       = 16,
-  parameter bit          Nonlinear  = 1'b0
+  parameter bit          Nonlinear  = 1'b0,
+  parameter bit          Unaligned  = 1'b1
 ) (
   input  logic           clk_i,
   input  logic           rst_ni,
@@ -158,7 +159,7 @@ module cd_sequencer
       default:     {capacity, align_mask} = '0;
     endcase
   end
-  assign misaligned = |((7'(dma.addr) | 7'(dma.stride1) | 7'(dma.stride2)) & align_mask);
+  assign misaligned = !Unaligned && |((7'(dma.addr) | 7'(dma.stride1) | 7'(dma.stride2)) & align_mask);
 
   // A transposed transfer goes by whole blocks.
   logic        turned, ragged;

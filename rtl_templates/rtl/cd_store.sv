@@ -8,7 +8,8 @@ module cd_store
   parameter int unsigned AxiBytes    = 16,
   parameter int unsigned MaxBurst    = 32,
   parameter int unsigned Outstanding = 16,  // bursts in flight, a power of two
-  parameter int unsigned ActBytes    = 16   // a word of the output buffer
+  parameter int unsigned ActBytes    = 16,  // a word of the output buffer
+  parameter bit          Unaligned   = 1'b1 // runs may begin at any byte
 ) (
   input  logic                  clk_i,
   input  logic                  rst_ni,
@@ -48,7 +49,7 @@ module cd_store
 
   localparam int unsigned Lg     = $clog2(AxiBytes);
   localparam int unsigned LgWord = $clog2(ActBytes);
-  localparam bit          Narrow = ActBytes < AxiBytes;
+  localparam int unsigned Piece  = ActBytes < AxiBytes ? ActBytes : AxiBytes;
   localparam int unsigned Ahead  = 4;         // words read ahead of the bus
 
   // ---- Addresses ----
@@ -56,6 +57,7 @@ module cd_store
     logic [7:0]    len;
     logic [Lg-1:0] first_byte;
     logic [Lg-1:0] last_byte;
+    logic          run_first;
   } burst_t;
   typedef struct packed {
     logic        last;
@@ -64,7 +66,7 @@ module cd_store
     logic [15:0] tag;
   } reply_t;
 
-  logic          gen_active, gen_accept, gen_last, unused_gen_first;
+  logic          gen_active, gen_accept, gen_run_first, gen_last, unused_gen_first;
   logic [Lg-1:0] gen_first_byte, gen_last_byte;
   logic [15:0]   signal_q, tag_q;
   logic          mark_q;
@@ -97,6 +99,7 @@ module cd_store
     .len_o       (awlen_o),
     .first_byte_o(gen_first_byte),
     .last_byte_o (gen_last_byte),
+    .run_first_o (gen_run_first),
     .first_o     (unused_gen_first),
     .last_o      (gen_last)
   );
@@ -121,7 +124,7 @@ module cd_store
     .rst_ni,
     .flush_i(1'b0),
     .push_i (gen_accept),
-    .data_i ({awlen_o, gen_first_byte, gen_last_byte}),
+    .data_i ({awlen_o, gen_first_byte, gen_last_byte, gen_run_first}),
     .full_o (info_full),
     .pop_i  (info_pop),
     .data_o (info),
@@ -193,70 +196,60 @@ module cd_store
   );
 
   // ---- Beats ----
-  logic                  head_q;        // the next beat is the first of its burst
-  logic [7:0]            beats_q, beat; // beats of the burst already built
-  logic                  last_beat, step, beat_done, out_free;
+  logic [7:0]            beat_q;        // beats of the burst already built
+  logic                  last_beat, step, need, beat_done, out_free;
+  logic [Piece*8-1:0]    piece;
   logic [AxiBytes*8-1:0] beat_data;
   logic [AxiBytes-1:0]   beat_strb;
 
-  assign beat      = head_q ? 8'd0 : beats_q;
-  assign last_beat = beat == info.len;
+  assign last_beat = beat_q == info.len;
   assign out_free  = !wvalid_o || wready_i;
-  assign step      = !info_empty && !word_empty && (out_free || !beat_done);
+  assign step      = !info_empty && (!word_empty || !need) && (out_free || !beat_done);
   assign info_pop  = step && beat_done && last_beat;
 
-  assign beat_strb = (beat == 8'd0 ? {AxiBytes{1'b1}} << info.first_byte : {AxiBytes{1'b1}})
+  assign beat_strb = (beat_q == 8'd0 ? {AxiBytes{1'b1}} << info.first_byte : {AxiBytes{1'b1}})
                    & (last_beat ? ~(({AxiBytes{1'b1}} << 1) << info.last_byte) : {AxiBytes{1'b1}});
 
-  if (Narrow) begin : gen_narrow
-    // Several words make a beat; it is done with its last word.
-    logic [Lg-1:0]         byte_q, pos;
-    logic [Lg:0]           next_pos;
-    logic [AxiBytes*8-1:0] build_q;
-    assign pos       = head_q && byte_q == '0 ? info.first_byte : byte_q;
-    assign next_pos  = {1'b0, pos} + (Lg+1)'(ActBytes);
-    assign beat_done = next_pos[Lg] || (last_beat && next_pos > (Lg+1)'(info.last_byte));
-    assign word_pop  = step;
-    always_comb begin
-      beat_data = build_q;
-      beat_data[{pos, 3'b000} +: ActBytes*8] = word;
-    end
+  cd_pack #(
+    .AxiBytes  (AxiBytes),
+    .PieceBytes(Piece),
+    .Unaligned (Unaligned)
+  ) u_pack (
+    .clk_i,
+    .rst_ni,
+    .step_i      (step),
+    .piece_i     (piece),
+    .last_i      (last_beat),
+    .run_first_i (info.run_first),
+    .first_byte_i(info.first_byte),
+    .last_byte_i (info.last_byte),
+    .need_o      (need),
+    .done_o      (beat_done),
+    .beat_o      (beat_data)
+  );
+
+  // A word wider than a beat gives several pieces.
+  localparam int unsigned Chunks = ActBytes / Piece;
+  if (Chunks > 1) begin : gen_chunks
+    logic [$clog2(Chunks)-1:0] chunk_q;
+    assign piece    = word[Piece*8*32'(chunk_q) +: Piece*8];
+    assign word_pop = step && need && &chunk_q;
     always_ff @(posedge clk_i or negedge rst_ni) begin
-      if (!rst_ni) byte_q <= '0;
-      else if (step) byte_q <= beat_done ? '0 : next_pos[Lg-1:0];
+      if (!rst_ni) chunk_q <= '0;
+      else if (step && need) chunk_q <= chunk_q + 1'b1;
     end
-    always_ff @(posedge clk_i) begin
-      if (step) build_q <= beat_data;
-    end
-  end else begin : gen_wide
-    // A word makes one or more beats, across the ends of bursts.
-    localparam int unsigned Chunks = ActBytes / AxiBytes;
-    assign beat_done = 1'b1;
-    if (Chunks > 1) begin : gen_chunks
-      logic [$clog2(Chunks)-1:0] chunk_q;
-      assign beat_data = word[AxiBytes*8*32'(chunk_q) +: AxiBytes*8];
-      assign word_pop  = step && &chunk_q;
-      always_ff @(posedge clk_i or negedge rst_ni) begin
-        if (!rst_ni) chunk_q <= '0;
-        else if (step) chunk_q <= chunk_q + 1'b1;
-      end
-    end else begin : gen_equal
-      assign beat_data = word;
-      assign word_pop  = step;
-    end
+  end else begin : gen_whole
+    assign piece    = word;
+    assign word_pop = step && need;
   end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      head_q   <= 1'b1;
-      beats_q  <= '0;
+      beat_q   <= '0;
       wvalid_o <= 1'b0;
     end else begin
       if (out_free) wvalid_o <= step && beat_done;
-      if (step && beat_done) begin
-        head_q  <= last_beat;
-        beats_q <= beat + 8'd1;
-      end
+      if (step && beat_done) beat_q <= last_beat ? 8'd0 : beat_q + 8'd1;
     end
   end
 

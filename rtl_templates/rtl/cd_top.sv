@@ -69,7 +69,8 @@ module cd_top (
     .PbChannels(PbChannels),
     .PpuLanes  (PpuLanes),
     .NonlinearLanes(NonlinearLanes),
-    .AxiW      (AxiW)
+    .AxiW      (AxiW),
+    .Unaligned (Unaligned)
   ) u_accelerator (.*);
 
 endmodule

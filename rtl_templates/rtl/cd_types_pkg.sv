@@ -62,7 +62,7 @@ package cd_types_pkg;
 
   // A strided transfer: count2 x count1 runs of count0 words; the on-chip side is contiguous.
   typedef struct packed {
-    logic [39:0] addr;       // bytes; a multiple of the smaller of a word and a bus beat
+    logic [39:0] addr;       // bytes; any, or without Unaligned a multiple of the smaller of a word and a bus beat
     logic [31:0] stride1;    // bytes between runs
     logic [31:0] stride2;    // bytes between groups of count1 runs
     logic [19:0] count0;
@@ -125,7 +125,7 @@ package cd_types_pkg;
     ErrNone       = 4'd0,
     ErrOpcode     = 4'd1,    // unknown opcode, buffer or compute operation
     ErrRange      = 4'd2,    // a count of 0, or an on-chip range beyond its memory
-    ErrAlign      = 4'd3,    // an address that is not a multiple of the smaller of a word and a beat
+    ErrAlign      = 4'd3,    // without Unaligned: an address not a multiple of the smaller of a word and a beat
     ErrBus        = 4'd4     // the bus answered with an error
   } error_e;
 

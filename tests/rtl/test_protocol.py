@@ -1,8 +1,9 @@
-"""The buses: AXI models with random pauses, resets, illegal descriptors, error responses, loosely aligned addresses."""
+"""The buses: AXI models with random pauses, resets, illegal descriptors, error responses, buffers at any byte."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,10 +112,6 @@ def illegal_cases(schedule: Schedule) -> list[dict[str, Any]]:
         ("product beyond 32 bits", dma(counts=(2**20 - 1, 2**16 - 1, 2**16 - 1)), ERR_RANGE),
         ("beyond the program memory", dma(buffer=Buffer.PROGRAM, counts=(2 * CHUNK + 1, 1, 1)), ERR_RANGE),
         ("beyond the output buffer", dma(OP_STORE, Buffer.OUTPUT, base=2 * TEMPLATE.output_words), ERR_RANGE),
-        ("address between words", dma(addr=2), ERR_ALIGN),
-        ("stride between words", dma(strides=(6, 0)), ERR_ALIGN),
-        ("second stride between words", dma(strides=(0, 5)), ERR_ALIGN),
-        ("weights between words", dma(buffer=Buffer.WEIGHT, addr=1), ERR_ALIGN),
         ("unknown compute operation", compute(op=0), ERR_OPCODE),
         ("no channels", compute(k=0), ERR_RANGE),
         ("no filter", compute(r=0), ERR_RANGE),
@@ -130,6 +127,13 @@ def illegal_cases(schedule: Schedule) -> list[dict[str, Any]]:
         ("softmax without its unit", compute(op=5), ERR_OPCODE),
         ("a transposed load without its unit", dma(buffer=Buffer.TURNED), ERR_OPCODE),
     ]
+    if not schedule.template.unaligned:
+        bad += [
+            ("address between words", dma(addr=2), ERR_ALIGN),
+            ("stride between words", dma(strides=(6, 0)), ERR_ALIGN),
+            ("second stride between words", dma(strides=(0, 5)), ERR_ALIGN),
+            ("weights between words", dma(buffer=Buffer.WEIGHT, addr=1), ERR_ALIGN),
+        ]
     stuck = compute() | 0x8000 << 16  # waits for a token that nobody gives
     cases = []
     for number, (name, descriptor, code) in enumerate(bad):
@@ -140,9 +144,9 @@ def illegal_cases(schedule: Schedule) -> list[dict[str, Any]]:
     return cases
 
 
-def prepare(folder: Path, scatter: int | None) -> None:
+def prepare(folder: Path, scatter: int | None, template: Template = TEMPLATE) -> None:
     workload = network()
-    schedule = schedule_network(design(workload, TEMPLATE), scatter=scatter)
+    schedule = schedule_network(design(workload, template), scatter=scatter)
     assert not isinstance(schedule, Infeasible)
     integers, given = quantized(workload, 5), inputs(workload, 6)
     memory_image(schedule, integers, given).tofile(folder / "memory.bin")
@@ -168,7 +172,7 @@ def prepare(folder: Path, scatter: int | None) -> None:
         "outputs": outputs,
         "reset_after": [3, 40, 200, predicted // 2, predicted * 3 // 4],
         "illegal": illegal_cases(schedule),
-        "fetch_bursts": -(-CHUNK * DESCRIPTOR_BYTES // (32 * beat)),
+        "fetch_bursts": -(-CHUNK * DESCRIPTOR_BYTES // (32 * beat)),  # from an aligned scratch address
         "bus_code": ERR_BUS,
         "bad_places": [
             (schedule.program_addr, schedule.program_addr + 1),
@@ -179,10 +183,15 @@ def prepare(folder: Path, scatter: int | None) -> None:
     (folder / "setup.json").write_text(json.dumps(setup))
 
 
-@pytest.mark.parametrize("scatter", [None, 3], ids=["regions_in_line", "scattered_across_pages"])
-def test_protocol(tmp_path: Path, scatter: int | None) -> None:
-    prepare(tmp_path, scatter)
-    run_bench(build_bench(TEMPLATE, "cd_protocol"), tmp_path, "rtl_templates.bench.protocol_tests")
+@pytest.mark.parametrize(
+    ("scatter", "unaligned"),
+    [(None, True), (3, True), (3, False)],
+    ids=["regions_in_line", "at_any_byte", "between_words"],
+)
+def test_protocol(tmp_path: Path, scatter: int | None, unaligned: bool) -> None:
+    template = replace(TEMPLATE, unaligned=unaligned)
+    prepare(tmp_path, scatter, template)
+    run_bench(build_bench(template, "cd_protocol"), tmp_path, "rtl_templates.bench.protocol_tests")
 
 
 def test_a_failing_bench_is_an_error(tmp_path: Path) -> None:
@@ -196,11 +205,16 @@ def test_a_failing_bench_is_an_error(tmp_path: Path) -> None:
         run_bench(build_bench(TEMPLATE, "cd_protocol"), tmp_path, "rtl_templates.bench.protocol_tests")
 
 
-def test_scattered_places_are_as_loose_as_the_hardware_allows() -> None:
-    workload = network()
-    plain = schedule_network(design(workload, TEMPLATE), scatter=3)
+@pytest.mark.parametrize(("unaligned", "granule"), [(True, 1), (False, 4)])
+def test_scattered_places_are_as_loose_as_the_hardware_allows(unaligned: bool, granule: int) -> None:
+    """Tensors, weights, parameters and the program begin at odd bytes, or between words of 4 in beats of 8."""
+    plain = schedule_network(design(network(), replace(TEMPLATE, unaligned=unaligned)), scatter=3)
     assert not isinstance(plain, Infeasible)
-    addresses = [tensor.addr for tensor in plain.tensors.values()]
-    assert any(addr % 8 for addr in addresses), "nothing lies across beats"
-    assert all(addr % 4 == 0 for addr in addresses)
+    tensors = [tensor.addr for tensor in plain.tensors.values()]
+    weights = [tile.addr for plan in plain.plans for tile in plan.weights]
+    params = [plan.param_addr for plan in plain.plans if plan.shape.params]
+    for addresses in (tensors, weights):
+        assert all(addr % granule == 0 for addr in addresses)
+        assert any(addr % (2 * granule) for addr in addresses)
+    assert (not unaligned) == all(addr % 8 == 0 for addr in [*params, plain.program_addr])
     assert any(t.addr // 4096 != (t.addr + t.image_bytes - 1) // 4096 for t in plain.tensors.values())

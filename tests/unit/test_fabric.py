@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from accel_models.fabric import array_part, product_in_dsp, shell_parts
+from accel_models.fabric import FLATTENED_FF, FLATTENED_LUT, array_part, product_in_dsp, shell_parts
 from accel_models.template import ArrayKind, Template
 
 #: array, rows, columns, bits of (activation, weight, sum) -> DSP, LUT (distributed memory included), FF
@@ -47,11 +47,26 @@ def test_multipliers_of_a_post_processing_lane(acc_bits: int, dsp: int) -> None:
     assert many - few == 3 * dsp
 
 
-def test_a_bus_as_wide_as_a_word_needs_no_gearbox() -> None:
-    wide, same = (
-        next(p for p in shell_parts(Template(rows=n, cols=n, axi_bits=128)) if p.name == "load").lut for n in (8, 16)
-    )
-    assert same < wide
+#: word, bus in bytes, any byte -> (LUT, FF) of cd_load, of cd_store
+MOVERS = [
+    (8, 8, False, (723, 939), (552, 533)),
+    (8, 8, True, (969, 1007), (783, 593)),
+    (8, 16, False, (867, 939), (652, 671)),
+    (8, 16, True, (1466, 1071), (1107, 730)),
+    (16, 8, False, (720, 934), (662, 534)),
+    (16, 8, True, (963, 1002), (893, 594)),
+    (16, 16, False, (856, 933), (625, 605)),
+    (16, 16, True, (1450, 1066), (1218, 730)),
+]
+
+
+@pytest.mark.parametrize(("word", "bus", "unaligned", "load", "store"), MOVERS)
+def test_movers(word: int, bus: int, unaligned: bool, load: tuple[int, int], store: tuple[int, int]) -> None:
+    template = Template(rows=word, cols=word, axi_bits=8 * bus, dram_bytes_per_cycle=bus, unaligned=unaligned)
+    parts = {part.name: part for part in shell_parts(template)}
+    for name, (lut, ff) in (("load", load), ("store", store)):
+        assert parts[name].lut == pytest.approx(FLATTENED_LUT * lut, rel=0.04)
+        assert parts[name].ff == pytest.approx(FLATTENED_FF * ff, rel=0.04)
 
 
 def test_the_non_linear_unit_is_counted() -> None:

@@ -1,0 +1,63 @@
+// Builds bus beats from pieces: words, or where a word is a beat or several, as many bytes as a beat has.
+//
+// The reverse of cd_unpack: a run may begin at any byte of its first beat. A piece that lies across two beats completes the
+// first; the rest of it waits in a register. One piece a cycle; a beat in which none begins takes a cycle of
+// its own.
+module cd_pack #(
+  parameter int unsigned AxiBytes   = 16,
+  parameter int unsigned PieceBytes = 16,  // at most AxiBytes
+  parameter bit          Unaligned  = 1'b1, // 0: no piece lies across two beats
+  localparam int unsigned Lg        = $clog2(AxiBytes)
+) (
+  input  logic                    clk_i,
+  input  logic                    rst_ni,
+  input  logic                    step_i,        // a piece is there, if need_o, and the beat may be built
+  input  logic [PieceBytes*8-1:0] piece_i,
+  input  logic                    last_i,        // the beat is the last of its burst
+  input  logic                    run_first_i,   // the burst begins a run
+  input  logic [Lg-1:0]           first_byte_i,  // of the run in its first beat
+  input  logic [Lg-1:0]           last_byte_i,   // of the burst in its last beat
+  output logic                    need_o,        // the step takes a piece
+  output logic                    done_o,        // the step completes the beat
+  output logic [AxiBytes*8-1:0]   beat_o
+);
+
+  localparam logic [Lg-1:0] Places = Unaligned ? '1 : ~Lg'(PieceBytes - 1);
+
+  logic                     head_q, begins;
+  logic [Lg-1:0]            pos_q, pos;   // where in the beat the piece begins
+  logic [Lg:0]              stop;         // the byte behind it, counted from this beat's first
+
+  assign begins = head_q && run_first_i;
+  assign pos    = (begins ? first_byte_i : pos_q) & Places;
+  assign stop   = {1'b0, pos} + (Lg+1)'(PieceBytes);
+  assign need_o = !Unaligned || !(last_i && pos > last_byte_i);
+  assign done_o = !need_o || stop >= (Lg+1)'(AxiBytes) || (last_i && stop > {1'b0, last_byte_i});
+
+  if (Places == '0) begin : gen_whole
+    assign beat_o = piece_i;
+  end else begin : gen_parts
+    logic [AxiBytes-1:0][7:0] build_q;    // what the beat has so far
+    logic [AxiBytes-1:0][7:0] turned, beat;
+    assign beat_o = beat;
+    always_comb begin
+      turned = (AxiBytes*8)'({2{(AxiBytes*8)'(piece_i)}} >> {(Lg+1)'(AxiBytes) - {1'b0, pos}, 3'b000});
+      for (int unsigned i = 0; i < AxiBytes; i++) beat[i] = Lg'(i) >= pos ? turned[i] : build_q[i];
+    end
+    // Behind a complete beat, what is left is the end of a piece that lay across.
+    always_ff @(posedge clk_i) begin
+      if (step_i) build_q <= Unaligned && done_o ? turned : beat;
+    end
+  end
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      head_q <= 1'b1;
+      pos_q  <= '0;
+    end else if (step_i) begin
+      head_q <= done_o && last_i;
+      pos_q  <= stop[Lg-1:0];
+    end
+  end
+
+endmodule

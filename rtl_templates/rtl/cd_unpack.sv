@@ -1,0 +1,72 @@
+// Cuts bus beats into pieces: words, or where a word is a beat or several, as many bytes as a beat has.
+//
+// A run of pieces may begin at any byte of its first beat. A piece that lies across two beats is put together when the
+// second arrives: the first one's bytes wait in a register. One piece a cycle; a beat in which none ends takes a
+// cycle of its own.
+module cd_unpack #(
+  parameter int unsigned AxiBytes  = 16,
+  parameter bit          Unaligned = 1'b1, // 0: no piece lies across two beats
+  parameter int unsigned Granule   = 1,    // bytes; every piece begins at a multiple of it
+  localparam int unsigned Lg       = $clog2(AxiBytes)
+) (
+  input  logic                  clk_i,
+  input  logic                  rst_ni,
+  input  logic                  step_i,        // a beat is there and may be worked on
+  input  logic [AxiBytes*8-1:0] beat_i,
+  input  logic                  last_i,        // last beat of its burst
+  input  logic                  run_first_i,   // the burst begins a run
+  input  logic [Lg-1:0]         first_byte_i,  // of the run in its first beat
+  input  logic [Lg-1:0]         last_byte_i,   // of the burst in its last beat
+  input  logic [Lg:0]           piece_bytes_i,
+  output logic                  head_o,        // nothing of the burst has been worked on
+  output logic                  done_o,        // this step is the beat's last
+  output logic                  valid_o,       // this step gives a piece
+  output logic [AxiBytes*8-1:0] piece_o        // from the lowest byte up
+);
+
+  localparam logic [Lg-1:0] Places = ~Lg'(Granule - 1);
+
+  logic                     head_q, begins;
+  logic                     carry_q, carry;  // the piece began in the beat before
+  logic [Lg-1:0]            pos_q, pos;      // its first byte in the beat in which it began
+  logic [Lg:0]              stop;            // the byte behind it in the beat in which it ends
+  logic [Lg+1:0]            next_stop;       // the same of the next piece, if it begins in this beat
+  logic [AxiBytes-1:0][7:0] mixed;
+
+  assign begins    = head_q && run_first_i;
+  assign carry     = Unaligned && carry_q && !begins;
+  assign pos       = (begins ? first_byte_i : pos_q) & Places;
+  assign stop      = {1'b0, pos} + piece_bytes_i - (carry ? (Lg+1)'(AxiBytes) : '0);
+  assign next_stop = {1'b0, stop} + {1'b0, piece_bytes_i};
+
+  assign head_o  = head_q;
+  assign valid_o = !Unaligned || carry || stop <= (Lg+1)'(AxiBytes);
+  assign done_o  = !valid_o || next_stop > (Lg+2)'(AxiBytes) || (last_i && stop > {1'b0, last_byte_i});
+
+  if (Unaligned) begin : gen_across
+    logic [AxiBytes-1:0][7:0] held_q;        // the beat before
+    always_comb begin
+      for (int unsigned i = 0; i < AxiBytes; i++) mixed[i] = carry && Lg'(i) >= pos ? held_q[i] : beat_i[i*8 +: 8];
+      piece_o = (AxiBytes*8)'({mixed, mixed} >> {pos, 3'b000});
+    end
+    always_ff @(posedge clk_i) begin
+      if (step_i && done_o) held_q <= beat_i;
+    end
+  end else begin : gen_within
+    assign mixed   = beat_i;
+    assign piece_o = mixed >> {pos, 3'b000};
+  end
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      head_q  <= 1'b1;
+      carry_q <= 1'b0;
+      pos_q   <= '0;
+    end else if (step_i) begin
+      head_q  <= done_o && last_i;
+      carry_q <= done_o && stop != (Lg+1)'(AxiBytes);
+      pos_q   <= valid_o ? stop[Lg-1:0] : pos;
+    end
+  end
+
+endmodule
