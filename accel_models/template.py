@@ -33,6 +33,8 @@ class Template:
         ppu_lanes: channels that post-processing takes in a cycle; a power of two, at most ``word_lanes``.
         nonlinear_lanes: channels that softmax, layer norm and GELU take in a cycle; 0: neither these nor attention's
             matrix products can run. A power of two, at most ``word_lanes``; needs ``act_bits == weight_bits``.
+        activation_tables: 1: post-processing ends in a table of ``2^act_bits`` entries, so that any activation function
+            rides along with the operator before it; needs ``act_bits`` of 8 or less. 0: no table.
         axi_bits: width of the memory bus.
         unaligned: transfers may begin at any byte of memory; False: at multiples of the smaller of a word and a beat.
         dram_latency_cycles: from an accepted read address to its first beat.
@@ -53,6 +55,7 @@ class Template:
     param_buffer_bytes: int = 4096
     ppu_lanes: int = 4
     nonlinear_lanes: int = 0
+    activation_tables: int = 0
     axi_bits: int = 128
     unaligned: bool = True
     dram_latency_cycles: int = 40
@@ -70,6 +73,7 @@ class Template:
             "axi_bits": (32, 64, 128, 256, 512),
             "ppu_lanes": (1, 2, *powers),
             "nonlinear_lanes": (0, 1, 2, *powers),
+            "activation_tables": (0, 1),
         }
         faults = []
         if self.array not in list(ArrayKind):
@@ -82,7 +86,7 @@ class Template:
                 if type(value) is not bool:
                     faults.append(Fault(f"template.{item.name}", f"is {value!r}", "true or false"))
                 continue
-            low = 0 if item.name == "nonlinear_lanes" else 1
+            low = 0 if item.name in ("nonlinear_lanes", "activation_tables") else 1
             if type(value) is not int or value < low or value > 2**40:
                 faults.append(Fault(f"template.{item.name}", f"is {value!r}", f"an integer of {low} or more"))
             elif item.name in allowed and value not in allowed[item.name]:
@@ -97,6 +101,8 @@ class Template:
             faults.append(Fault("template.nonlinear_lanes", f"is {self.nonlinear_lanes}", bound))
         if not faults and self.nonlinear_lanes and self.act_bits != self.weight_bits:
             faults.append(Fault("template.nonlinear_lanes", "needs act_bits equal to weight_bits"))
+        if not faults and self.activation_tables and self.act_bits > 8:
+            faults.append(Fault("template.activation_tables", f"needs act_bits of 8 or less, not {self.act_bits}"))
         if not faults:
             for name, words in self._words().items():
                 low = 1 if name == "param_buffer_bytes" else 2
@@ -110,6 +116,11 @@ class Template:
     def word_lanes(self) -> int:
         """Channels of a memory word."""
         return max(self.rows, self.cols)
+
+    @property
+    def table_words(self) -> int:
+        """Words of one half of the activation tables: 16 entries each."""
+        return (1 << self.act_bits) // 16
 
     @property
     def act_word_bytes(self) -> int:

@@ -23,6 +23,7 @@ from accel_models.schedule import (
     Dma,
     Drain,
     Schedule,
+    Second,
     default_mapping,
     schedule_network,
 )
@@ -42,6 +43,7 @@ _BUFFER_NAMES = {
     Buffer.WEIGHT: "weight buffer",
     Buffer.TURNED: "weight buffer",
     Buffer.PARAM: "parameters",
+    Buffer.TABLE: "tables",
     Buffer.RESIDUAL: "residual buffer",
     Buffer.OUTPUT: "output buffer",
 }
@@ -122,6 +124,8 @@ class _Prices:
             "residual buffer": (template.act_word_bytes * 8, template.output_buffer_bytes),
             "parameters": (_PARAM_WORD_BITS, template.param_buffer_bytes),
         }
+        if template.activation_tables:  # a copy in each lane
+            shapes["tables"] = (16 * template.act_bits, template.table_words * 2 * template.act_bits)
         memories: dict[str, _Memory] = {}
         for name, (bits, half_bytes) in shapes.items():
             read = tech.sram_read_pj_per_bit(2 * half_bytes, bits)
@@ -165,7 +169,7 @@ class _Ledger:
 def _word_bits(buffer: Buffer, template: Template) -> int:
     if buffer is Buffer.WEIGHT:
         return template.weight_word_bytes * 8
-    if buffer is Buffer.PARAM:
+    if buffer in (Buffer.PARAM, Buffer.TABLE):
         return _PARAM_WORD_BITS
     return _DESCRIPTOR_BITS if buffer is Buffer.PROGRAM else template.act_word_bytes * 8
 
@@ -180,7 +184,8 @@ def _charge(command: Command, template: Template, ledger: _Ledger) -> None:
         elif body.buffer is Buffer.TURNED:  # words of activations become words of weights
             ledger.move("weight buffer", writes=body.words * lanes // template.cols)
         elif body.buffer is not Buffer.PROGRAM:  # descriptors go to registers
-            ledger.move(_BUFFER_NAMES[body.buffer], writes=body.words)
+            copies = template.ppu_lanes if body.buffer is Buffer.TABLE else 1
+            ledger.move(_BUFFER_NAMES[body.buffer], writes=body.words * copies)
     elif isinstance(body, Compute):
         tile = body.tile
         outputs = ceil_div(tile.k, lanes) * tile.p * tile.q
@@ -202,8 +207,10 @@ def _charge(command: Command, template: Template, ledger: _Ledger) -> None:
         words = body.blocks * body.words
         ledger.move("accumulators", reads=words)
         ledger.move("output buffer", writes=words)
-        if body.residual:
+        if body.second is not Second.NONE:
             ledger.move("residual buffer", reads=words)
+        if body.lookup:
+            ledger.move("tables", reads=words * lanes)
         if body.per_channel:
             ledger.move("parameters", reads=body.blocks * lanes)
         ledger.post_process(words * lanes)

@@ -18,6 +18,8 @@ from accel_models.timing_core import (
     BUSY,
     COLUMNS,
     DONE,
+    DRAIN_LATENCY_CYCLES,
+    LOOKUP_CYCLES,
     UNIT,
     Table,
     simulate_commands,
@@ -30,7 +32,7 @@ class LayerTiming:
     """What one layer takes.
 
     Attributes:
-        name: layer.
+        name: layer whose output is left in memory: the last of those that ran as one.
         end_cycle: when its last result is in memory, counted from the start.
         cycles: from the end of the layer before it.
         compute_cycles: in which the array or the vector unit works for it.
@@ -72,6 +74,7 @@ def command_table(schedule: Schedule) -> Table:
         Buffer.PARAM: 16,
         Buffer.PROGRAM: 64,
         Buffer.TURNED: template.act_word_bytes,
+        Buffer.TABLE: 16,
     }
     groups = lanes // template.ppu_lanes
     rows: list[tuple[int, ...]] = []
@@ -104,7 +107,9 @@ def predict(schedule: Schedule) -> Timing:
     out = np.zeros((len(table), 4), dtype=np.int64)
     memory = template.dram_latency_cycles, template.dram_bytes_per_cycle
     start = schedule.program_addr
-    total = int(simulate_commands(table, start, beat_bytes, *memory, template.cols, template.word_lanes, out))
+    turn = template.cols, template.word_lanes
+    drain = DRAIN_LATENCY_CYCLES + (LOOKUP_CYCLES if template.activation_tables else 0)
+    total = int(simulate_commands(table, start, beat_bytes, *memory, *turn, drain, out))
     count = len(schedule.plans)
     tags = np.array([command.tag for command in schedule.commands])
     units = table[:, UNIT]
@@ -119,7 +124,7 @@ def predict(schedule: Schedule) -> Timing:
     before = np.concatenate([[0], end[:-1]])
     layers = tuple(
         LayerTiming(
-            plan.layer.name,
+            plan.name,
             int(end[i]),
             int(end[i] - before[i]),
             int(compute[i]),

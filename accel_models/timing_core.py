@@ -24,6 +24,7 @@ TOKENS = 16
 DISPATCH_CYCLES = 4  #: fetch, decode, multiply, push
 COMPUTE_SETTLE_CYCLES = 6  #: from the last accumulator write until the unit is free and signals
 DRAIN_LATENCY_CYCLES = 11  #: from the last group issued until the unit is free and signals
+LOOKUP_CYCLES = 2  #: more, where post-processing ends in a table
 #: Columns of the command table.
 UNIT, WAIT, SIGNAL, CYCLES, ADDR, COUNT0, COUNT1, COUNT2, STRIDE1, STRIDE2, WORD_BYTES, FETCH, TURN, COLUMNS = range(14)
 #: Columns of the result.
@@ -48,12 +49,20 @@ def _payable(level: int, since: int, earliest: int, rate: int, cost: int) -> int
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def simulate_commands(
-    table: Table, program: int, beat_bytes: int, latency: int, rate: int, turn_rows: int, turn_cols: int, out: Table
+    table: Table,
+    program: int,
+    beat_bytes: int,
+    latency: int,
+    rate: int,
+    turn_rows: int,
+    turn_cols: int,
+    drain: int,
+    out: Table,
 ) -> int:
     """Fill ``out`` (see the column names) and return the cycles of the run.
 
     The program begins at byte ``program``. ``turn_rows`` words make a block of the transposer, which then takes
-    ``turn_cols`` cycles to write it.
+    ``turn_cols`` cycles to write it. A drain takes ``drain`` cycles beyond its last group.
     """
     cap = beat_bytes + rate
     tokens = np.zeros((TOKENS, 8), dtype=np.int64)  # times of tokens not yet taken, a ring for each semaphore
@@ -116,7 +125,7 @@ def simulate_commands(
             done = free[unit] + 1
             busy = free[unit] - start - 1
         elif unit == 2:
-            free[unit] = start + table[n, CYCLES] + DRAIN_LATENCY_CYCLES
+            free[unit] = start + table[n, CYCLES] + drain
             rest[unit] = free[unit]
             done = free[unit] + 1
         else:

@@ -32,7 +32,7 @@ def quantized(workload: Workload, seed: int) -> QuantizedNetwork:
 
 def _parameters(layer: Layer, rng: np.random.Generator) -> QuantizedLayer:
     low, high = limits(layer.bits.O)
-    low = 0 if layer.activation else low
+    low = 0 if layer.activation in ("relu", "relu6") else low
     channels = layer.channels_out
     if layer.op in (Op.CONV, Op.LINEAR):
         top = limits(layer.bits.W)[1]
@@ -50,6 +50,11 @@ def _parameters(layer: Layer, rng: np.random.Generator) -> QuantizedLayer:
         size = 16 if layer.bits.I == 16 else 22
         mults = (int(rng.integers(1, 2**size)), int(rng.integers(1, 2**size)))
         return QuantizedLayer(low, high, 1.0, shift=np.array([size]), add_mult=mults)
+    if layer.op is Op.MUL:
+        return QuantizedLayer(low, high, 1.0, mult=np.array([2**30 // high + 1]), shift=np.array([29]))
+    if layer.op is Op.ACT and layer.activation == "table":
+        table = rng.integers(low - 3, high + 4, size=(1 << layer.bits.I) + 1)
+        return QuantizedLayer(low, high, 1.0, constants={"table": table})
     if layer.op in (Op.SOFTMAX, Op.LAYERNORM, Op.MATMUL) or layer.activation == "gelu":
         return _attention_parameters(layer, rng)
     return QuantizedLayer(low, high, 1.0)
@@ -163,6 +168,7 @@ def random_template(rng: np.random.Generator, array: ArrayKind) -> Template:
                 param_buffer_bytes=16 * lanes * int(rng.integers(1, 6)),
                 ppu_lanes=int(rng.choice(lanes_choices)),
                 nonlinear_lanes=int(rng.choice(lanes_choices)) if rng.integers(3) == 0 else 0,
+                activation_tables=int(rng.integers(2)) if bits <= 8 else 0,
                 axi_bits=axi,
                 unaligned=bool(rng.integers(4)),
                 dram_latency_cycles=int(rng.integers(1, 80)),
@@ -273,3 +279,60 @@ def random_attention(rng: np.random.Generator, template: Template) -> Workload:
         "y", Op.MATMUL, N=n, C=c, K=k, P=rows, groups=heads, transpose_b=turned, bits=b, inputs=("x", "z")
     )  # fmt: skip
     return Workload(kind, (x, second), (layer,))
+
+
+def random_chain(rng: np.random.Generator, template: Template) -> Workload:
+    """Layers of which some ride along with others: a sum, a product or a gate of two branches, then a table."""
+    b = Bits(*(template.act_bits,) * 3, template.acc_bits)
+    n, c, p, q = (int(rng.choice([1, 1, 2])), *(int(v) for v in rng.integers(1, [40, 10, 10])))
+    x = TensorShape("x", n, c, p, q, template.act_bits)
+    shape = {"N": n, "P": p, "Q": q}
+    branch = str(rng.choice(["conv", "depthwise", "pool", "gate"]))
+    activation = str(rng.choice(["", "relu"]))
+    layers: list[Layer] = []
+    if branch == "conv":
+        k = int(rng.integers(1, 40))
+        layers.append(Layer("side", Op.CONV, N=n, C=c, K=k, P=p, Q=q, inputs=("x",), bits=b))
+        layers.append(
+            Layer("main", Op.CONV, N=n, C=c, K=k, P=p, Q=q, R=3, padding=(1, 0, 1, 0), inputs=("x",), bits=b)
+        )  # fmt: skip
+    elif branch == "depthwise":
+        k = max(c, 2)
+        x = replace(x, C=k)
+        layers.append(Layer("side", Op.CONV, N=n, C=k, K=k, P=p, Q=q, inputs=("x",), bits=b))
+        layers.append(Layer("main", Op.CONV, N=n, groups=k, P=p, Q=q, S=3, padding=(0, 1, 0, 1), inputs=("x",), bits=b))
+    elif branch == "pool":
+        k = c
+        layers.append(Layer("side", Op.CONV, N=n, C=c, K=k, P=p, Q=q, activation=activation, inputs=("x",), bits=b))
+        pad = (1, 1, 1, 1)
+        layers.append(Layer("main", Op.AVGPOOL, N=n, groups=c, P=p, Q=q, R=3, S=3, padding=pad, inputs=("x",), bits=b))
+    else:
+        k = c
+        layers.append(Layer("mean", Op.AVGPOOL, N=n, groups=c, R=p, S=q, inputs=("x",), bits=b))
+        layers.append(Layer("side", Op.CONV, N=n, C=c, K=c, inputs=("mean",), bits=b))
+        layers.append(Layer("main", Op.CONV, N=n, C=c, K=c, P=p, Q=q, inputs=("x",), bits=b))
+    tail = "main"
+    op = Op.MUL if branch == "gate" or rng.integers(3) == 0 else Op.ADD
+    tables = template.activation_tables and rng.integers(4)
+    if tables and rng.integers(2):
+        at = next(i for i, layer in enumerate(layers) if layer.name == "side")
+        layers.insert(at + 1, _table("side", "bent", layers, b))
+        inputs = ("main", "bent") if branch == "gate" or rng.integers(2) else ("bent", "main")
+    else:
+        inputs = ("main", "side") if branch == "gate" or rng.integers(2) else ("side", "main")
+    layers.append(Layer("joined", op, groups=k, activation=activation, inputs=inputs, bits=b, **shape))
+    tail = "joined"
+    if tables:
+        layers.append(_table(tail, "y", layers, b))
+        tail = "y"
+    if rng.integers(2):
+        layers.append(Layer("last", Op.CONV, N=n, C=k, K=5, P=p, Q=q, inputs=(tail,), bits=b))
+    return Workload("chain", (x,), tuple(layers))
+
+
+def _table(source: str, name: str, layers: list[Layer], bits: Bits) -> Layer:
+    """An activation function of a layer's output."""
+    before = next(layer for layer in layers if layer.name == source)
+    shape = {"N": before.N, "P": before.P, "Q": before.Q, "groups": before.channels_out}
+    kind = "table"
+    return Layer(name, Op.ACT, activation=kind, inputs=(source,), bits=bits, **shape)

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from accel_models.design import Design
 from accel_models.report import Infeasible
+from accel_models.schedule.fusing import CLAMPS
 from accel_models.template import ArrayKind, Template
 from accel_models.template_accelerator import template_accelerator
 from codesign.integer_reference import run_integer
@@ -84,7 +85,7 @@ def prepare(name: str, bits: int, seed: int) -> tuple[QuantizedNetwork, dict[str
 
 def compare(name: str, array: str, report: SimReport, expected: dict[str, IntArray], template: Template) -> Run:
     """The figures of one run."""
-    wrong = tuple(key for key, value in expected.items() if not np.array_equal(report.outputs[key], value))
+    wrong = tuple(key for key, value in report.outputs.items() if not np.array_equal(expected[key], value))
     inexact = tuple(
         (layer.name, layer.cycles, layer.predicted_cycles)
         for layer in report.layers
@@ -145,6 +146,7 @@ def main() -> int:
         data = prepare(name, options.bits, options.seed)
         console.print(f"{name}: quantised and run in PyTorch in {time.perf_counter() - begin:.1f} s")
         attention = any(layer.op in (Op.MATMUL, Op.SOFTMAX, Op.LAYERNORM) for layer in data[0].workload.layers)
+        tables = any(layer.op is Op.ACT and layer.activation not in CLAMPS for layer in data[0].workload.layers)
         for array in options.arrays.split(","):
             template = Template(
                 array=ArrayKind(array),
@@ -154,6 +156,7 @@ def main() -> int:
                 weight_bits=options.bits,
                 ppu_lanes=options.ppu_lanes,
                 nonlinear_lanes=4 if attention else 0,
+                activation_tables=int(tables and options.bits <= 8),
             )
             runs.append(run(name, template, data))
             console.print(f"{name} on {array}: {'met' if runs[-1].met else 'MISSED'}")

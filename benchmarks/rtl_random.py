@@ -23,6 +23,7 @@ from benchmarks.rtl_cases import (
     inputs,
     quantized,
     random_attention,
+    random_chain,
     random_layer,
     random_memory,
     random_template,
@@ -61,6 +62,8 @@ def run_hardware(number: int, seed: int, cases: int, tally: Tally) -> None:
     while len(jobs) < cases:
         if template.nonlinear_lanes and rng.integers(2):
             workload = random_attention(rng, template)
+        elif rng.integers(3) == 0:
+            workload = random_chain(rng, template)
         else:
             workload = random_layer(rng, template.act_bits, template.acc_bits)
         places = int(rng.integers(1000)) if rng.integers(2) else None
@@ -83,7 +86,7 @@ def run_hardware(number: int, seed: int, cases: int, tally: Tally) -> None:
         return
     for job, name, report in zip(jobs, names, reports, strict=True):
         expected = reference(job.network, job.inputs)
-        if any(not np.array_equal(report.outputs[key], value) for key, value in expected.items()):
+        if any(not np.array_equal(expected[key], value) for key, value in report.outputs.items()):
             tally.wrong.append(name)
         if job.stall == 0:
             tally.timed += 1

@@ -5,12 +5,23 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from accel_models.schedule import Command, Compute, ComputeOp, Dma, Drain, LayerPlan, Schedule, TensorLayout, Unit
+from accel_models.schedule import (
+    Command,
+    Compute,
+    ComputeOp,
+    Dma,
+    Drain,
+    LayerPlan,
+    Schedule,
+    Second,
+    TensorLayout,
+    Unit,
+)
 from accel_models.schedule.builder import CHUNK, DESCRIPTOR_BYTES
-from accel_models.schedule.tiling import compute_op
 from accel_models.template import Template
 from mappings.errors import Fault, SpecError
-from mappings.layer import Layer, Op
+from mappings.integer_run import run_layer
+from mappings.layer import Op
 from mappings.quantized import IntArray, QuantizedLayer, QuantizedNetwork
 from rtl_templates.packing import pack_weights
 
@@ -55,20 +66,26 @@ def _compute(body: Compute, numbers: QuantizedLayer) -> list[tuple[int, int]]:
     ]  # fmt: skip
 
 
-def _drain(body: Drain, numbers: QuantizedLayer, layer: Layer, template: Template) -> list[tuple[int, int]]:
+def _drain(body: Drain, plan: LayerPlan, network: QuantizedNetwork, template: Template) -> list[tuple[int, int]]:
     top = (1 << (template.act_bits - 1)) - 1
+    numbers = network.layers[plan.layer.name]
     mult, shift, low, high = 1, 0, numbers.low, numbers.high
     m0, m1, shift2, low2, high2 = 0, 0, 0, 0, 0
-    if layer.op in (Op.AVGPOOL, Op.MATMUL) or compute_op(layer) is ComputeOp.GELU:
+    if plan.layer.op in (Op.AVGPOOL, Op.MATMUL, Op.MUL) or plan.shape.op is ComputeOp.GELU:
         assert numbers.mult is not None and numbers.shift is not None
         mult, shift = int(numbers.mult[0]), int(numbers.shift[0])
-    elif layer.op is Op.ADD:
-        assert numbers.add_mult is not None and numbers.shift is not None
-        (m0, m1), shift2 = numbers.add_mult, int(numbers.shift[0])
-        low, high, low2, high2 = -top - 1, top, low, high
+    elif plan.layer.op is Op.ADD or plan.shape.table:
+        low, high = -top - 1, top
+    if plan.addition is not None:
+        sums = network.layers[plan.addition.name]
+        assert sums.add_mult is not None and sums.shift is not None
+        m0, m1 = sums.add_mult if plan.first_is_first else sums.add_mult[::-1]
+        shift2, low2, high2 = int(sums.shift[0]), sums.low, sums.high
+    half = int(body.table_base >= template.table_words)
     return [
+        (half, 1), (int(body.lookup), 1), (int(body.broadcast), 1), (int(body.second is Second.MULTIPLY), 1),
         (high2, 16), (low2, 16), (shift2, 6), (m1, 24), (m0, 24), (high, 16), (low, 16), (shift, 6), (mult, 32),
-        (int(layer.op is Op.LAYERNORM), 1), (int(body.residual), 1), (int(body.per_channel), 1),
+        (int(plan.layer.op is Op.LAYERNORM), 1), (int(body.second is Second.ADD), 1), (int(body.per_channel), 1),
         (body.words, 20), (body.blocks, 16),
         (body.param_base // template.ppu_lanes, 16), (body.rb_base, 20), (body.ob_base, 20), (body.ab_base, 20),
     ]  # fmt: skip
@@ -90,8 +107,7 @@ def encode(command: Command, schedule: Schedule, network: QuantizedNetwork) -> b
     elif isinstance(body, Compute):
         fields = _compute(body, network.layers[schedule.plans[command.tag].layer.name])
     elif isinstance(body, Drain):
-        layer = schedule.plans[command.tag].layer
-        fields = _drain(body, network.layers[layer.name], layer, schedule.template)
+        fields = _drain(body, schedule.plans[command.tag], network, schedule.template)
     else:
         fields = []
     return _join(header + fields).to_bytes(DESCRIPTOR_BYTES, "little")
@@ -125,8 +141,8 @@ def from_bytes(data: Bytes, bits: int) -> IntArray:
     return out - 16 * (out > 7)
 
 
-def tensor_to_bytes(layout: TensorLayout, values: IntArray, bits: int) -> list[tuple[int, Bytes]]:
-    """(address, bytes) of each image of ``values`` ``[N, C, H, W]`` at its place.
+def write_tensor(memory: Bytes, layout: TensorLayout, values: IntArray, bits: int) -> None:
+    """Puts ``values`` ``[N, C, H, W]`` into their place; lanes that no channel names become 0.
 
     Raises:
         SpecError: another shape, or a value beyond ``bits``.
@@ -137,21 +153,21 @@ def tensor_to_bytes(layout: TensorLayout, values: IntArray, bits: int) -> list[t
     limit = 1 << (bits - 1)
     if values.size and not (-limit <= values.min() and values.max() < limit):
         raise SpecError(Fault(f"tensor {layout.name}", f"has values beyond {bits} bits"))
-    parts = []
+    at = layout.words()[..., None] + np.arange(layout.word_bytes)
     for image in range(layout.images):
         lanes = np.zeros((layout.blocks * layout.lanes, layout.rows, layout.cols), dtype=np.int64)
         lanes[layout.places] = values[image]
         words = lanes.reshape(layout.blocks, layout.lanes, layout.rows, layout.cols).transpose(0, 2, 3, 1)
-        parts.append((layout.addr + image * layout.image_stride, to_bytes(words, bits)))
-    return parts
+        memory[image * layout.image_stride + at] = to_bytes(words, bits).reshape(at.shape)
 
 
 def tensor_from_bytes(layout: TensorLayout, memory: Bytes, bits: int) -> IntArray:
     """``[N, C, H, W]`` out of an image of the memory."""
     images = []
+    at = layout.words()[..., None] + np.arange(layout.word_bytes)
     for image in range(layout.images):
-        start = layout.addr + image * layout.image_stride
-        words = from_bytes(memory[start : start + layout.image_bytes], bits)
+        start = image * layout.image_stride
+        words = from_bytes(memory[start + at].reshape(-1), bits)
         lanes = words.reshape(layout.blocks, layout.rows, layout.cols, layout.lanes).transpose(0, 3, 1, 2)
         images.append(lanes.reshape(-1, layout.rows, layout.cols)[layout.places])
     return np.stack(images)
@@ -219,6 +235,16 @@ def param_bytes(plan: LayerPlan, numbers: QuantizedLayer, template: Template) ->
     return record.reshape(-1)
 
 
+def table_bytes(plan: LayerPlan, network: QuantizedNetwork, template: Template) -> Bytes:
+    """The outputs of a plan's activation function for all inputs from the least on, a byte each."""
+    layer = plan.table
+    assert layer is not None
+    x = np.arange(1 << template.act_bits, dtype=np.int64) - (1 << (template.act_bits - 1))
+    limit = 1 << (layer.bits.I - 1)  # narrower activations never reach the outer entries
+    reached = np.clip(x, -limit, limit - 1).reshape(1, 1, -1, 1)
+    return to_bytes(run_layer(layer, network.layers[layer.name], [reached]), 8)
+
+
 def memory_image(schedule: Schedule, network: QuantizedNetwork, inputs: dict[str, IntArray]) -> Bytes:
     """All of the memory before a run: program, weights, parameters, constants, inputs; the rest is 0.
 
@@ -238,14 +264,16 @@ def memory_image(schedule: Schedule, network: QuantizedNetwork, inputs: dict[str
             raise SpecError(
                 Fault(f"input {tensor.name}", "is missing", ", ".join(t.name for t in schedule.workload.inputs))
             )
-        parts += tensor_to_bytes(schedule.tensors[tensor.name], inputs[tensor.name], bits)
+        write_tensor(memory, schedule.tensors[tensor.name], inputs[tensor.name], bits)
     for layer in schedule.workload.layers:
         if layer.op is Op.CONSTANT:
             value = network.layers[layer.name].constants["value"]
-            parts += tensor_to_bytes(schedule.tensors[layer.name], value, bits)
+            write_tensor(memory, schedule.tensors[layer.name], value, bits)
     for plan in schedule.plans:
         if "mask" in network.layers[plan.layer.name].constants:
             raise SpecError(Fault(f"layer {plan.layer.name}", "a masked softmax has no lowering to this hardware"))
+        if plan.table is not None:
+            parts.append((plan.table_addr, table_bytes(plan, network, schedule.template)))
         if plan.shape.params:
             parts.append((plan.param_addr, param_bytes(plan, network.layers[plan.layer.name], schedule.template)))
         if plan.weights:

@@ -53,6 +53,7 @@ def parameters(template: Template) -> dict[str, int]:
         "PbChannels": 2 * template.param_channels,
         "PpuLanes": template.ppu_lanes,
         "NonlinearLanes": template.nonlinear_lanes,
+        "ActTables": template.activation_tables,
         "AxiW": template.axi_bits,
         "Unaligned": template.unaligned,
     }

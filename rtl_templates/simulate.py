@@ -30,7 +30,8 @@ class LayerRun:
     """What one layer did, and what was predicted.
 
     Attributes:
-        name: layer.
+        name: layer whose output is left in memory.
+        parts: the layers that ran as one, in order; ``name`` is the last.
         cycles, predicted_cycles: from the end of the layer before it until its last result is in memory.
         compute_cycles: in which the array or the vector unit was busy.
         waits: cycles in which load, compute, drain, store had a command and lacked a token.
@@ -40,6 +41,7 @@ class LayerRun:
     """
 
     name: str
+    parts: tuple[str, ...]
     cycles: int
     predicted_cycles: int
     compute_cycles: int
@@ -57,7 +59,8 @@ class SimReport:
     """One run of a whole network.
 
     Attributes:
-        outputs: by layer, ``[N, C, P, Q]``; every layer's, as the memory holds them after the run.
+        outputs: by layer, ``[N, C, P, Q]``, as the memory holds them after the run. A layer with which another
+            rode along in post-processing has left none of its own.
         cycles, predicted_cycles: from start to done.
         layers: in order.
         compile_seconds, run_seconds: of the simulation; a run's share where several ran together.
@@ -155,6 +158,7 @@ def simulate_jobs(jobs: Sequence[Job]) -> list[SimReport]:
             outputs = {
                 layer.name: tensor_from_bytes(job.schedule.tensors[layer.name], memory, bits)
                 for layer in job.schedule.workload.layers
+                if layer.name in job.schedule.tensors
             }
             timing = predictions[id(job.schedule)]
             layers, cycles = _layers(job.schedule, timing.layers, facts)
@@ -229,7 +233,7 @@ def _layers(schedule: Schedule, predicted: Sequence[LayerTiming], facts: Facts) 
     for plan in schedule.plans:
         event = facts["event"].get(plan.index)
         if event is None:
-            raise SpecError(Fault(f"layer {plan.layer.name}", "never reported its end"))
+            raise SpecError(Fault(f"layer {plan.name}", "never reported its end"))
         read, written = facts["bytes"].get(plan.index, [0, 0])
         model = predicted[plan.index]
         spent = [now - then for now, then in zip(event, before, strict=True)]
@@ -238,7 +242,8 @@ def _layers(schedule: Schedule, predicted: Sequence[LayerTiming], facts: Facts) 
         macs = plan.layer.macs
         runs.append(
             LayerRun(
-                name=plan.layer.name,
+                name=plan.name,
+                parts=tuple(layer.name for layer in plan.chain),
                 cycles=spent[0],
                 predicted_cycles=model.cycles,
                 compute_cycles=spent[1],

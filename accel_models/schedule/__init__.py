@@ -1,6 +1,6 @@
 """From a design to the commands that its hardware runs: the one lowering behind prediction, counts and programs."""
 
-from accel_models.schedule.commands import Buffer, Command, Compute, ComputeOp, Dma, Drain, Unit
+from accel_models.schedule.commands import Buffer, Command, Compute, ComputeOp, Dma, Drain, Second, Unit
 from accel_models.schedule.network import LayerPlan, Schedule, schedule_network
 from accel_models.schedule.tensors import TensorLayout
 from accel_models.schedule.tiling import Tiling, default_mapping
@@ -14,6 +14,7 @@ __all__ = [
     "Drain",
     "LayerPlan",
     "Schedule",
+    "Second",
     "TensorLayout",
     "Tiling",
     "Unit",

@@ -32,6 +32,7 @@ class Buffer(IntEnum):
     OUTPUT = 5
     PROGRAM = 6
     TURNED = 7  # the weight buffer, through the transposer
+    TABLE = 8  # the table of an activation function, 16 entries a word
 
 
 class ComputeOp(IntEnum):
@@ -67,6 +68,8 @@ class Token(IntEnum):
     OUTPUT_FULL = 10
     OUTPUT_FREE = 11
     MEMORY = 12  # a layer's results are in memory
+    TABLE_FULL = 13
+    TABLE_FREE = 14
 
 
 class Dma(NamedTuple):
@@ -98,12 +101,22 @@ class Compute(NamedTuple):
     accumulate: bool = False
 
 
+class Second(IntEnum):
+    """What post-processing does with a second operand."""
+
+    NONE = 0
+    ADD = 1  # after the first has been rescaled to activations
+    MULTIPLY = 2  # the first being an activation
+
+
 class Drain(NamedTuple):
     """``blocks`` channel words of ``words`` pixels through post-processing.
 
     Attributes:
         per_channel: bias, multiplier and shift come from the parameter buffer, channel ``param_base`` on.
-        residual: a second operand is added, from ``rb_base``.
+        second: what becomes of a second operand, from ``rb_base``.
+        broadcast: the second operand is one pixel.
+        lookup: results go through the table that lies from ``table_base`` on.
     """
 
     blocks: int
@@ -113,7 +126,10 @@ class Drain(NamedTuple):
     rb_base: int = 0
     param_base: int = 0
     per_channel: bool = False
-    residual: bool = False
+    second: Second = Second.NONE
+    broadcast: bool = False
+    lookup: bool = False
+    table_base: int = 0
 
 
 class Command(NamedTuple):

@@ -9,8 +9,10 @@ from accel_models.design import Design
 from accel_models.report import Infeasible
 from accel_models.schedule.builder import CHUNK, DESCRIPTOR_BYTES, Builder, with_fetches
 from accel_models.schedule.commands import Command
-from accel_models.schedule.layer import LayerPlan, Rings, WeightTile, emit_layer, weight_tiles
-from accel_models.schedule.placing import LAYOUT_OPS, VECTOR_OPS, Memory, place_tensors
+from accel_models.schedule.emit import Rings, emit_layer
+from accel_models.schedule.fusing import CLAMPS, LAYOUT_OPS, absorbed, chains, is_table
+from accel_models.schedule.placing import VECTOR_OPS, Memory, place_tensors
+from accel_models.schedule.plan import LayerPlan, WeightTile, second_operand, weight_tiles
 from accel_models.schedule.tensors import TensorLayout, align
 from accel_models.schedule.tiling import choose_tiling, shape_of, tiling_of
 from accel_models.template import Template
@@ -22,7 +24,6 @@ __all__ = ["LayerPlan", "Schedule", "WeightTile", "schedule_network"]
 
 ARRAY_OPS = frozenset({Op.CONV, Op.LINEAR, Op.MATMUL})
 ATTENTION_OPS = frozenset({Op.MATMUL, Op.SOFTMAX, Op.LAYERNORM})
-CLAMPS = frozenset({"", "relu", "relu6"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +35,7 @@ class Schedule:
         workload: the network.
         plans: the layers that move data, in order; ``Command.tag`` is an index into this.
         commands: the whole program, chunk fetches and end included.
-        tensors: place of every tensor, by name.
+        tensors: place of every tensor that reaches memory, by name.
         program_addr: byte address of the program.
         memory_bytes: all that the run touches.
     """
@@ -48,7 +49,7 @@ class Schedule:
     memory_bytes: int
 
 
-def schedule_network(design: Design, scatter: int | None = None) -> Schedule | Infeasible:
+def schedule_network(design: Design, scatter: int | None = None, fuse: bool = True) -> Schedule | Infeasible:
     """Lower a design: every layer's tiles, their commands, and the places of all tensors.
 
     Layers without a mapping get the default tiling.
@@ -56,6 +57,7 @@ def schedule_network(design: Design, scatter: int | None = None) -> Schedule | I
     Args:
         design: with an accelerator that has a template.
         scatter: seed of random places in memory; None: one region after another.
+        fuse: additions and activation functions ride along with the layer before them where they can.
 
     Raises:
         SpecError: an operator that this hardware does not run, by layer; or an accelerator without a template.
@@ -70,27 +72,33 @@ def schedule_network(design: Design, scatter: int | None = None) -> Schedule | I
         raise SpecError(faults)
 
     memory = Memory(scatter)
-    tensors = place_tensors(workload, template, memory)
+    found = chains(workload, template, fuse)
+    tensors = place_tensors(workload, template, memory, absorbed(found))
     mappings = dict(design.mappings)
     plans: list[LayerPlan] = []
     for layer in workload.layers:
-        if layer.op in LAYOUT_OPS:
+        chain = found.get(layer.name)
+        if chain is None:
             continue
         mapping = mappings.get(layer.name)
         tiling = choose_tiling(layer, template) if mapping is None else tiling_of(layer, mapping, template)
         if isinstance(tiling, Infeasible):
             return tiling
-        shape = shape_of(layer, template.word_lanes)
+        shape = shape_of(layer, template)
         inputs = tuple(tensors[name] for name in layer.inputs)
-        plan = LayerPlan(layer, len(plans), shape, tiling, inputs, tensors[layer.name], 0, ())
+        second = second_operand(chain)
+        joining = None if second is None else tensors[second]
+        plan = LayerPlan(layer, len(plans), shape, tiling, inputs, tensors[chain[-1].name], chain, joining)
         if shape.params:
-            addr = memory.take(16 * tensors[layer.name].blocks * template.word_lanes, template.granule_bytes(16))
+            addr = memory.take(16 * plan.output.blocks * template.word_lanes, template.granule_bytes(16))
             word = template.weight_word_bytes
             tiles = tuple(
                 tile._replace(addr=memory.take(tile.words * word, template.granule_bytes(word)))
                 for tile in weight_tiles(plan, template)
             )
             plan = replace(plan, param_addr=addr, weights=tiles)
+        if plan.table is not None:
+            plan = replace(plan, table_addr=memory.take(16 * template.table_words, template.granule_bytes(16)))
         plans.append(plan)
 
     builder, rings = Builder(), Rings.of(template)
@@ -99,23 +107,23 @@ def schedule_network(design: Design, scatter: int | None = None) -> Schedule | I
     for plan in plans:
         builder.tag = plan.index
         # Stores reach memory in order: waiting for the latest one that this layer reads covers all before it.
-        needed = max((stores.get(source, -1) for source in _producers(plan.layer, workload)), default=-1)
+        needed = max((stores.get(source, -1) for source in _producers(plan, workload)), default=-1)
         if needed > synced:
             synced = needed
             builder.signal_memory(needed)
-            stores[plan.layer.name] = emit_layer(builder, rings, plan, template, wait_memory=True)
+            stores[plan.name] = emit_layer(builder, rings, plan, template, wait_memory=True)
         else:
-            stores[plan.layer.name] = emit_layer(builder, rings, plan, template, wait_memory=False)
+            stores[plan.name] = emit_layer(builder, rings, plan, template, wait_memory=False)
     program_addr = memory.take(0, template.granule_bytes(DESCRIPTOR_BYTES))
     commands = with_fetches(builder.commands, program_addr)
     end = program_addr + ceil_div(len(commands), CHUNK) * CHUNK * DESCRIPTOR_BYTES
     return Schedule(template, workload, tuple(plans), tuple(commands), tensors, program_addr, align(end, 4096))
 
 
-def _producers(layer: Layer, workload: Workload) -> set[str]:
-    """Layers whose commands write what this layer reads, through operators that move nothing."""
+def _producers(plan: LayerPlan, workload: Workload) -> set[str]:
+    """Layers whose commands write what a plan reads, through operators that move nothing."""
     found: set[str] = set()
-    queue = list(layer.inputs)
+    queue = [name for layer in plan.chain for name in layer.inputs]
     while queue:
         name = queue.pop()
         source = workload.by_name.get(name)
@@ -133,12 +141,16 @@ def _faults(layer: Layer, template: Template) -> list[Fault]:
     where = f"layer {layer.name}"
     faults = []
     known = ARRAY_OPS | VECTOR_OPS | LAYOUT_OPS
+    unit_gelu = layer.activation == "gelu" and not template.activation_tables
     if layer.op not in known:
         faults.append(Fault(where, f"{layer.op} has no lowering to this hardware", ", ".join(sorted(known))))
-    elif (layer.op in ATTENTION_OPS or layer.activation == "gelu") and not template.nonlinear_lanes:
+    elif (layer.op in ATTENTION_OPS or unit_gelu) and not template.nonlinear_lanes:
         faults.append(Fault(where, "needs the non-linear unit", "a template with nonlinear_lanes over 0"))
-    elif layer.activation not in CLAMPS and not (layer.op is Op.ACT and layer.activation == "gelu"):
-        faults.append(Fault(where, f'activation "{layer.activation}" has no lowering', "relu, relu6; gelu alone"))
+    elif layer.activation not in CLAMPS and layer.op is not Op.ACT:
+        faults.append(Fault(where, f'activation "{layer.activation}" has no lowering', "relu, relu6; others alone"))
+    elif is_table(layer, template) and not template.activation_tables:
+        what = f'activation "{layer.activation}" needs a table'
+        faults.append(Fault(where, what, "a template with activation_tables = 1"))
     elif layer.op is Op.CONCAT and layer.axis not in ("", "K"):
         faults.append(Fault(where, f"concatenation along {layer.axis} has no lowering", "K"))
     for tensor, width in (("I", template.act_bits), ("W", template.weight_bits), ("O", template.act_bits)):

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from accel_models.array_timing import ceil_div
+from accel_models.schedule.fusing import LAYOUT_OPS, TWO_OPERANDS
 from accel_models.schedule.tensors import REGION_ALIGN, Places, TensorLayout, align, dense_places
 from accel_models.template import Template
 from mappings.errors import Fault, SpecError
@@ -14,9 +15,7 @@ from mappings.layer import Layer, Op
 from mappings.workload import Workload
 
 #: Operators of the vector and non-linear units: a channel of the output lies where that of the first input does.
-VECTOR_OPS = frozenset({Op.MAXPOOL, Op.AVGPOOL, Op.ADD, Op.ACT, Op.SOFTMAX, Op.LAYERNORM})
-#: Operators that move nothing.
-LAYOUT_OPS = frozenset({Op.CONCAT, Op.RESHAPE, Op.CONSTANT})
+VECTOR_OPS = frozenset({Op.MAXPOOL, Op.AVGPOOL, Op.ADD, Op.MUL, Op.ACT, Op.SOFTMAX, Op.LAYERNORM})
 
 
 class Memory:
@@ -43,8 +42,10 @@ class Memory:
         return addr
 
 
-def place_tensors(workload: Workload, template: Template, memory: Memory) -> dict[str, TensorLayout]:
-    """A region for every input and every layer's output, none of which overlap.
+def place_tensors(
+    workload: Workload, template: Template, memory: Memory, absorbed: frozenset[str] = frozenset()
+) -> dict[str, TensorLayout]:
+    """A region for every input and every layer's output, none of which overlap; none for those in ``absorbed``.
 
     Two exceptions, so that they cost nothing: the operands of a concatenation lie inside its region, and a reshape is
     its operand under another shape.
@@ -52,12 +53,12 @@ def place_tensors(workload: Workload, template: Template, memory: Memory) -> dic
     Raises:
         SpecError: a concatenation or reshape that would have to move data; a sum of tensors that lie differently.
     """
-    return _Placer(workload, template, memory).run()
+    return _Placer(workload, template, memory, absorbed).run()
 
 
 class _Placer:
-    def __init__(self, workload: Workload, template: Template, memory: Memory) -> None:
-        self.workload, self.memory = workload, memory
+    def __init__(self, workload: Workload, template: Template, memory: Memory, absorbed: frozenset[str]) -> None:
+        self.workload, self.memory, self.absorbed = workload, memory, absorbed
         self.lanes, self.word = template.word_lanes, template.act_word_bytes
         self.granule = template.granule_bytes(self.word)
         self.tensors: dict[str, TensorLayout] = {}
@@ -81,11 +82,11 @@ class _Placer:
                 addr = whole.addr + offset * whole.plane_bytes
                 places, blocks = self.places[layer.name]
                 self.tensors[layer.name] = replace(whole, name=layer.name, addr=addr, places=places, blocks=blocks)
-            elif layer.op is not Op.CONCAT:
+            elif layer.op is not Op.CONCAT and layer.name not in self.absorbed:
                 self._fresh(layer.name, layer.N, layer.P, layer.Q)
-            first, *others = [self.tensors[name].places for name in layer.inputs] or [self.places[layer.name][0]]
-            if layer.op is Op.ADD and not all(np.array_equal(first, other) for other in others):
-                raise SpecError(Fault(f"layer {layer.name}", "adds tensors whose channels lie differently"))
+            first, *others = [self.places[name][0] for name in layer.inputs] or [self.places[layer.name][0]]
+            if layer.op in TWO_OPERANDS and not all(np.array_equal(first, other) for other in others):
+                raise SpecError(Fault(f"layer {layer.name}", "joins tensors whose channels lie differently"))
         return self.tensors
 
     def _fresh(self, name: str, images: int, rows: int, cols: int) -> None:
@@ -93,7 +94,7 @@ class _Placer:
         stride = align(blocks * rows * cols * self.word, self.granule if self.memory.random else REGION_ALIGN)
         addr = self.memory.take(images * stride, self.granule)
         self.tensors[name] = TensorLayout(
-            name, addr, places, blocks, images, rows, cols, self.lanes, self.word, stride
+            name, addr, places, blocks, images, rows, cols, self.lanes, self.word, stride, rows * cols, cols
         )  # fmt: skip
 
     def _places_of(self, layer: Layer) -> tuple[Places, int]:
@@ -114,7 +115,8 @@ class _Placer:
             source = layer.inputs[0]
             shape = self._shape(source)
             places, blocks = self.places[source]
-            stand_in = TensorLayout(source, 0, places, blocks, 1, *shape, self.lanes, self.word, 0)
+            plane = shape[0] * shape[1]
+            stand_in = TensorLayout(source, 0, places, blocks, 1, *shape, self.lanes, self.word, 0, plane, shape[1])
             view = _reshaped(layer, stand_in)
             return view.places, view.blocks
         if layer.is_depthwise or layer.op in VECTOR_OPS:
@@ -139,13 +141,15 @@ def _reshaped(layer: Layer, source: TensorLayout) -> TensorLayout:
     channels, rows, cols = layer.channels_out, layer.P, layer.Q
     pixels = source.rows * source.cols
     if channels == source.channels and rows * cols == pixels:
-        return replace(source, name=layer.name, rows=rows, cols=cols)
+        return replace(source, name=layer.name, rows=rows, cols=cols, row_words=cols)
     if rows * cols == 1 and channels == source.channels * pixels:
         # Channel (c, place) of the flat tensor: each place of each channel word becomes a channel word of its own.
         block, lane = np.divmod(source.places, source.lanes)
         words = block[:, None] * pixels + np.arange(pixels)[None, :]
         places = (words * source.lanes + lane[:, None]).reshape(-1)
         blocks = source.blocks * pixels
-        return replace(source, name=layer.name, places=places, blocks=blocks, rows=1, cols=1)
+        return replace(
+            source, name=layer.name, places=places, blocks=blocks, rows=1, cols=1, plane_words=1, row_words=1
+        )
     shapes = f"[{source.channels}, {source.rows}, {source.cols}] to [{channels}, {rows}, {cols}]"
     raise SpecError(Fault(f"layer {layer.name}", f"reshape of {shapes} moves data", "flatten, or the same channels"))

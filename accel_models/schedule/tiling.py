@@ -8,15 +8,15 @@ from typing import NamedTuple
 from accel_models.array_timing import array_accesses, ceil_div
 from accel_models.report import Infeasible
 from accel_models.schedule.commands import ComputeOp
+from accel_models.schedule.fusing import TWO_OPERANDS, is_table
 from accel_models.template import ArrayKind, Template
 from accel_models.tile import Tile
 from accel_models.unit_timing import compute_cycles
 from mappings.directives import Cluster, Directive, SpatialMap, TemporalMap
-from mappings.layer import Layer, Op
+from mappings.layer import WINDOW_OPS, Layer, Op
 from mappings.mapping import Mapping
 
 COMMAND_CYCLES = 60  #: rough price of one tile's commands, for choosing tiles only
-RESIDENT = frozenset({Op.ADD, Op.MUL})
 
 
 class Tiling(NamedTuple):
@@ -26,6 +26,7 @@ class Tiling(NamedTuple):
         k, c: output and input channels, in whole channel words but for the last; ``c`` counts where the array sums.
         p, q: output rows and columns.
         order: K, P, Q outermost first; tiles of ``c`` are always innermost, as their sums stay on chip.
+        r: rows of a pooling window that are held at a time, its sums staying on chip; 0: all.
     """
 
     k: int
@@ -33,6 +34,7 @@ class Tiling(NamedTuple):
     p: int
     q: int
     order: str
+    r: int = 0
 
 
 class Shape(NamedTuple):
@@ -46,6 +48,7 @@ class Shape(NamedTuple):
         weights: fills the weight buffer.
         params: bias, multiplier and shift by channel.
         operands: activations read for an output: 2 where a second operand joins in post-processing.
+        table: an activation function that stands alone: a table in post-processing.
     """
 
     op: ComputeOp
@@ -63,6 +66,7 @@ class Shape(NamedTuple):
     weights: bool
     params: bool
     operands: int
+    table: bool
 
     @property
     def vector(self) -> bool:
@@ -70,11 +74,11 @@ class Shape(NamedTuple):
         return self.op is not ComputeOp.ARRAY
 
 
-def compute_op(layer: Layer) -> ComputeOp:
+def compute_op(layer: Layer, template: Template) -> ComputeOp:
     """Which engine runs a layer, and how."""
     if layer.is_depthwise:
         return ComputeOp.DEPTHWISE
-    if layer.op is Op.ACT and layer.activation == "gelu":
+    if layer.op is Op.ACT and layer.activation == "gelu" and not is_table(layer, template):
         return ComputeOp.GELU
     return {
         Op.CONV: ComputeOp.ARRAY,
@@ -86,9 +90,9 @@ def compute_op(layer: Layer) -> ComputeOp:
     }.get(layer.op, ComputeOp.SUM)
 
 
-def shape_of(layer: Layer, lanes: int) -> Shape:
+def shape_of(layer: Layer, template: Template) -> Shape:
     """The layer as the accelerator sees it."""
-    op = compute_op(layer)
+    op, lanes = compute_op(layer, template), template.word_lanes
     heads = layer.op in (Op.MATMUL, Op.SOFTMAX)
     row = ceil_div(layer.K, lanes) * lanes
     k = layer.groups * row if heads else ceil_div(layer.channels_out, lanes) * lanes
@@ -108,7 +112,8 @@ def shape_of(layer: Layer, lanes: int) -> Shape:
         unit_k=row if layer.op is Op.MATMUL else k,
         weights=op in (ComputeOp.ARRAY, ComputeOp.DEPTHWISE),
         params=layer.op in (Op.CONV, Op.LINEAR, Op.LAYERNORM),
-        operands=2 if layer.op in RESIDENT else 1,
+        operands=2 if layer.op in TWO_OPERANDS else 1,
+        table=is_table(layer, template),
     )
 
 
@@ -122,7 +127,7 @@ def demand(shape: Shape, t: Tiling, template: Template) -> dict[str, tuple[int, 
     lanes = template.word_lanes
     k_words, c_words = ceil_div(t.k, lanes), ceil_div(t.c, lanes)
     in_words = k_words if shape.vector else c_words
-    pixels = span(t.p, shape.r, shape.stride[0], shape.dilation[0]) * span(
+    pixels = span(t.p, t.r or shape.r, shape.stride[0], shape.dilation[0]) * span(
         t.q, shape.s, shape.stride[1], shape.dilation[1]
     )
     if not shape.weights:
@@ -169,13 +174,14 @@ def tiling_of(layer: Layer, mapping: Mapping, template: Template) -> Tiling | In
     Infeasible where partial sums would have to leave the chip, where a filter is cut, or where a buffer is too small.
     """
     lanes = template.word_lanes
-    shape = shape_of(layer, lanes)
+    shape = shape_of(layer, template)
     sizes = dict(layer.bounds)
     order: list[str] = []
     for item in mapping.levels[0]:
         sizes[item.dim] = min(item.size, sizes[item.dim])
         order.append(item.dim)
-    for dim in "RS":
+    pools = layer.op in WINDOW_OPS and not any(layer.padding)
+    for dim in "S" if pools else "RS":
         if sizes[dim] < layer.bounds[dim]:
             remedy = f"map {dim} whole at the DRAM level"
             return Infeasible(f"filter {dim}", layer.bounds[dim], sizes[dim], "taps", remedy, layer.name)
@@ -191,7 +197,8 @@ def tiling_of(layer: Layer, mapping: Mapping, template: Template) -> Tiling | In
         c = shape.c
     places = ["K" if dim == "G" else dim for dim in order if dim in "GKPQ"]
     places += [dim for dim in "KPQ" if dim not in places]
-    tiling = Tiling(k, c, sizes["P"], sizes["Q"], "".join(dict.fromkeys(places)))
+    held = sizes["R"] if sizes["R"] < layer.R else 0
+    tiling = Tiling(k, c, sizes["P"], sizes["Q"], "".join(dict.fromkeys(places)), held)
     if shape.groups > 1:
         tiling = tiling._replace(c=group_span(layer, tiling.k, lanes))
     return check(shape, tiling, template, layer.name) or tiling
@@ -247,7 +254,7 @@ def estimate(shape: Shape, t: Tiling, template: Template) -> float:
 def choose_tiling(layer: Layer, template: Template) -> Tiling | Infeasible:
     """The tiling with the least :func:`estimate` among even cuts that fit the buffers."""
     lanes = template.word_lanes
-    shape = shape_of(layer, lanes)
+    shape = shape_of(layer, template)
     best: tuple[float, Tiling] | None = None
     orders = ("KPQ",) if shape.vector else ("KPQ", "PQK")
     for k in [shape.row_k] if shape.row_k else _sizes(shape.unit_k, lanes):
@@ -278,7 +285,21 @@ def choose_tiling(layer: Layer, template: Template) -> Tiling | Infeasible:
     least = group_span(layer, lanes, lanes) if shape.groups > 1 else lanes
     smallest = Tiling(shape.row_k or lanes, shape.c if layer.op is Op.MATMUL else least, 1, 1, "KPQ")
     # The search above tries the larger cuts of Q alone: where single columns fit, the smallest tile is what is left.
-    return check(shape, smallest, template, layer.name) or smallest
+    found = check(shape, smallest, template, layer.name)
+    if found is not None and layer.op in WINDOW_OPS and not any(layer.padding):
+        return _pooling_by_rows(shape, smallest, template, layer.name)
+    return found or smallest
+
+
+def _pooling_by_rows(shape: Shape, smallest: Tiling, template: Template, where: str) -> Tiling | Infeasible:
+    """One window too large for the input buffer: as many of its rows at a time as fit, over as many channels."""
+    for k in _sizes(shape.k, template.word_lanes):
+        for held in range(shape.r, max(shape.r // 4, 1) - 1, -1):
+            tiling = smallest._replace(k=k, r=held)
+            if check(shape, tiling, template, where) is None:
+                return tiling
+    last = smallest._replace(r=1)
+    return check(shape, last, template, where) or last
 
 
 def default_mapping(layer: Layer, template: Template) -> Mapping | Infeasible:
@@ -291,7 +312,7 @@ def default_mapping(layer: Layer, template: Template) -> Mapping | Infeasible:
 
 def mapping_of(layer: Layer, tiling: Tiling, template: Template) -> Mapping:
     """The tiling as directives, from which :func:`tiling_of` reads it back."""
-    shape = shape_of(layer, template.word_lanes)
+    shape = shape_of(layer, template)
     bounds = layer.bounds
     maps: list[Directive] = []
     for dim in tiling.order:
@@ -308,7 +329,7 @@ def mapping_of(layer: Layer, tiling: Tiling, template: Template) -> Mapping:
             maps.append(TemporalMap(dim, min(tiling.p if dim == "P" else tiling.q, bounds[dim])))
     if not shape.vector and layer.groups == 1:
         maps.append(TemporalMap("C", min(tiling.c, layer.C)))
-    maps += [TemporalMap("R", layer.R), TemporalMap("S", layer.S)]
+    maps += [TemporalMap("R", tiling.r or layer.R), TemporalMap("S", layer.S)]
     rows, cols = template.rows, template.cols
     maps.append(Cluster(rows * cols))
     if shape.vector:

@@ -73,6 +73,8 @@ def _register_builtins(registry: Registry[Network]) -> None:
         ("mobilenet_v2", "mobile:mobilenet_v2", image, "MobileNetV2 1.0 (Sandler 2018)"),
         ("mnasnet_b1", "mobile:mnasnet_b1", image, "MnasNet-B1 1.0 (Tan 2019), no squeeze-and-excite"),
         ("mnasnet_a1", "mobile:mnasnet_a1", image, "MnasNet-A1 1.0 (Tan 2019), squeeze-and-excite"),
+        ("mobilenet_v3_small", "gated:mobilenet_v3_small", image, "MobileNetV3-Small 1.0 (Howard 2019)"),
+        ("efficientnet_b0", "gated:efficientnet_b0", image, "EfficientNet-B0 (Tan 2019)"),
         ("vgg16", "plain:vgg16", image, "VGG-16 (Simonyan 2015)"),
         ("alexnet", "plain:alexnet", (1, 3, 227, 227), "AlexNet (Krizhevsky 2012), two groups, without LRN"),
         ("squeezenet", "plain:squeezenet", image, "SqueezeNet 1.1 (Iandola 2016)"),

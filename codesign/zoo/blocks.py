@@ -50,14 +50,18 @@ def _fit(norm: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
 
 
 class SqueezeExcite(nn.Module):
-    """Channel gates from the mean of each channel (Hu 2018)."""
+    """Channel gates from the mean of each channel (Hu 2018): ReLU and sigmoid unless told."""
 
-    def __init__(self, channels: int, hidden: int) -> None:
+    def __init__(
+        self, channels: int, hidden: int, inner: nn.Module | None = None, gate: nn.Module | None = None
+    ) -> None:
         super().__init__()
         self.reduce = nn.Conv2d(channels, hidden, 1)
         self.expand = nn.Conv2d(hidden, channels, 1)
+        self.inner, self.gate = inner or nn.ReLU(), gate or nn.Sigmoid()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``[N, C, H, W]`` to the same."""
-        gate = torch.relu(self.reduce(x.mean((2, 3), keepdim=True)))
-        return x * torch.sigmoid(self.expand(gate))
+        hidden = self.inner(self.reduce(x.mean((2, 3), keepdim=True)))
+        y: torch.Tensor = x * self.gate(self.expand(hidden))
+        return y

@@ -15,6 +15,7 @@ module cd_accelerator
   parameter int unsigned PbChannels  = 512,   // parameter buffer, both halves
   parameter int unsigned PpuLanes    = 4,
   parameter int unsigned NonlinearLanes = 0,  // channels a cycle in softmax, layer norm and GELU; 0: no such unit
+  parameter int unsigned ActTables   = 0,     // 1: tables of activation functions in post-processing
   parameter int unsigned AxiW        = 128,
   parameter bit          Unaligned   = 1'b1,  // transfers may begin at any byte; 0: between words or beats
   parameter int unsigned MaxBurst    = 32,    // beats
@@ -108,6 +109,9 @@ module cd_accelerator
   if (NonlinearLanes > N || (NonlinearLanes > 0 && ActW != WgtW)) begin : gen_check_nonlinear
     $error("cd_accelerator: NonlinearLanes must be at most a word's lanes, and ActW equal WgtW with it");
   end
+  if (ActTables > 1 || (ActTables == 1 && ActW > 8)) begin : gen_check_tables
+    $error("cd_accelerator: ActTables must be 0 or 1, and 1 needs ActW of 8 or less");
+  end
   if (AxiW < 32 || AxiW > 512 || 2 ** $clog2(AxiW) != AxiW || MaxBurst > 256) begin : gen_check_bus
     $error("cd_accelerator: AxiW must be 32, 64, ..., 512, MaxBurst at most 256");
   end
@@ -186,6 +190,7 @@ module cd_accelerator
     .PpuLanes  (PpuLanes),
     .Cols      (Cols),
     .Nonlinear (NonlinearLanes > 0),
+    .TableWords(ActTables > 0 ? 2 ** ActW / 8 : 0),
     .Unaligned (Unaligned)
   ) u_sequencer (
     .clk_i,
@@ -477,7 +482,8 @@ module cd_accelerator
     .ActW    (ActW),
     .AccW    (AccW),
     .AbAw    (AbAw),
-    .PbWords (PbChannels / PpuLanes)
+    .PbWords (PbChannels / PpuLanes),
+    .Tables  (ActTables > 0)
   ) u_drain (
     .clk_i,
     .rst_ni,
@@ -498,6 +504,7 @@ module cd_accelerator
     .ob_addr_o  (ob_waddr),
     .ob_data_o  (ob_wdata),
     .pb_we_i    (wr_valid && wr_target == BufParam),
+    .tb_we_i    (wr_valid && wr_target == BufTable),
     .pb_addr_i  (wr_addr),
     .pb_data_i  (wr_data[127:0])
   );

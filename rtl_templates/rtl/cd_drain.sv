@@ -1,4 +1,5 @@
-// The drain unit: accumulators through post-processing (PpuLanes channels a cycle) into the output buffer.
+// The drain unit: accumulators through post-processing (PpuLanes channels a cycle) and, with Tables, the table of an
+// activation function into the output buffer.
 //
 // A command of `blocks` channel words times `words` pixels takes blocks * words * N / PpuLanes cycles and a constant.
 module cd_drain
@@ -10,6 +11,7 @@ module cd_drain
   parameter int unsigned AccW     = 32,
   parameter int unsigned AbAw     = 10,
   parameter int unsigned PbWords  = 64,   // groups of PpuLanes channels in the parameter buffer
+  parameter bit          Tables   = 1'b0,
   localparam int unsigned PbAw    = PbWords > 1 ? $clog2(PbWords) : 1
 ) (
   input  logic                clk_i,
@@ -35,6 +37,7 @@ module cd_drain
 
   // Parameters: one channel a write, from the load unit.
   input  logic                pb_we_i,
+  input  logic                tb_we_i,     // 16 entries of a table a write, at pb_addr_i
   input  logic [19:0]         pb_addr_i,
   input  logic [127:0]        pb_data_i
 );
@@ -43,7 +46,7 @@ module cd_drain
   localparam int unsigned GrpW    = Groups > 1 ? $clog2(Groups) : 1;
   localparam int unsigned LgLanes = $clog2(PpuLanes);
   localparam int unsigned LaneLat = 9;              // cd_ppu_lane
-  localparam int unsigned Latency = LaneLat + 1;    // and the buffers' read
+  localparam int unsigned Latency = LaneLat + 1 + (Tables ? 2 : 0);  // and the buffers' read, cd_lookup
 
   if (PpuLanes > N || 2 ** LgLanes != PpuLanes) begin : gen_check
     $error("cd_drain: PpuLanes must be a power of two, at most N");
@@ -107,8 +110,8 @@ module cd_drain
 
   assign ab_re_o   = issue_q && group_q == '0;
   assign ab_addr_o = AbAw'(cmd_q.ab_base + index_q);
-  assign rb_re_o   = ab_re_o && cmd_q.residual;
-  assign rb_addr_o = cmd_q.rb_base + index_q;
+  assign rb_re_o   = ab_re_o && (cmd_q.residual || cmd_q.product);
+  assign rb_addr_o = cmd_q.rb_base + (cmd_q.broadcast ? 20'(block_q) : index_q);
 
   // ---- Parameters ----
   localparam int unsigned RecW = AccW + 38;   // {shift, mult, bias}
@@ -137,7 +140,7 @@ module cd_drain
   // ---- Lanes ----
   logic [GrpW-1:0]          group_q1;
   logic [PpuLanes*AccW-1:0] acc;
-  logic [PpuLanes*ActW-1:0] other, y;
+  logic [PpuLanes*ActW-1:0] other, post, y;
 
   always_ff @(posedge clk_i) group_q1 <= group_q;
   assign acc   = ab_data_i[PpuLanes*AccW*32'(group_q1) +: PpuLanes*AccW];
@@ -159,14 +162,40 @@ module cd_drain
       .low_i     (cmd_q.low),
       .high_i    (cmd_q.high),
       .residual_i(cmd_q.residual),
+      .product_i (cmd_q.product),
       .affine_i  (cmd_q.affine),
       .m0_i      (cmd_q.m0),
       .m1_i      (cmd_q.m1),
       .shift2_i  (cmd_q.shift2),
       .low2_i    (cmd_q.low2),
       .high2_i   (cmd_q.high2),
-      .y_o       (y[i*ActW +: ActW])
+      .y_o       (post[i*ActW +: ActW])
     );
+  end
+
+  if (Tables) begin : gen_lookup
+    localparam int unsigned TbAw = $clog2(2 ** ActW / 8);
+    logic [16*ActW-1:0] entries;
+    always_comb begin
+      for (int unsigned i = 0; i < 16; i++) entries[i*ActW +: ActW] = pb_data_i[8*i +: ActW];
+    end
+    cd_lookup #(
+      .Lanes(PpuLanes),
+      .ActW (ActW)
+    ) u_lookup (
+      .clk_i,
+      .we_i    (tb_we_i),
+      .waddr_i (TbAw'(pb_addr_i)),
+      .wdata_i (entries),
+      .enable_i(cmd_q.lookup),
+      .half_i  (cmd_q.lookup_half),
+      .x_i     (post),
+      .y_o     (y)
+    );
+  end else begin : gen_no_lookup
+    assign y = post;
+    logic unused_lookup;
+    assign unused_lookup = ^{tb_we_i, cmd_q.lookup, cmd_q.lookup_half};
   end
 
   // ---- Output words ----

@@ -63,7 +63,7 @@ module cd_load
   function automatic logic [3:0] lg_word(input buffer_e target);
     unique case (target)
       BufWeight:  lg_word = 4'($clog2(WgtBytes));
-      BufParam:   lg_word = 4'($clog2(ParBytes));
+      BufParam, BufTable: lg_word = 4'($clog2(ParBytes));
       BufProgram: lg_word = 4'($clog2(PrgBytes));
       default:    lg_word = 4'($clog2(ActBytes));
     endcase

@@ -1,5 +1,5 @@
-// One lane of post-processing, fully pipelined: bias, rescale (affine_i: scale, bias, shift), clamp, then (residual_i) a scaled addition and
-// a second rescale and clamp. Rescaling is value * mult / 2^shift, rounded half away from zero.
+// One lane of post-processing, fully pipelined: bias (product_i: times the second operand), rescale (affine_i: scale, bias,
+// shift), clamp, then (residual_i) a scaled addition of the second operand and a second rescale and clamp. Rescaling is value * mult / 2^shift, rounded half away from zero.
 module cd_ppu_lane #(
   parameter int unsigned ActW = 8,
   parameter int unsigned AccW = 32
@@ -9,11 +9,12 @@ module cd_ppu_lane #(
   input  logic signed [AccW-1:0] bias_i,
   input  logic [31:0]            mult_i,
   input  logic [5:0]             shift_i,
-  input  logic signed [ActW-1:0] other_i,     // residual operand, in the same cycle as acc_i
+  input  logic signed [ActW-1:0] other_i,     // second operand, in the same cycle as acc_i
   // Held while anything of a command is in the pipeline:
   input  logic signed [15:0]     low_i,
   input  logic signed [15:0]     high_i,
   input  logic                   residual_i,
+  input  logic                   product_i,   // (value * other_i) * mult; value has ActW bits
   input  logic                   affine_i,    // value * mult + bias, mult signed, in place of (value + bias) * mult
   input  logic [23:0]            m0_i,
   input  logic [23:0]            m1_i,
@@ -48,11 +49,14 @@ module cd_ppu_lane #(
   logic signed [ActW-1:0]  y_q5;
   logic signed [ActW-1:0]  other_q [5];
 
+  logic signed [ActW-1:0]  value;
+  assign value   = acc_i[ActW-1:0];
   assign shifted = mag_q >> shift_q3;
   assign biased  = prod_q + ProdW'(bias_q2);
 
   always_ff @(posedge clk_i) begin
-    sum_q    <= (AccW+1)'(acc_i) + (affine_i ? '0 : (AccW+1)'(bias_i));
+    sum_q    <= product_i ? (AccW+1)'((2*ActW)'(value) * (2*ActW)'(other_i))
+                          : (AccW+1)'(acc_i) + (affine_i ? '0 : (AccW+1)'(bias_i));
     mult_q   <= $signed({affine_i & mult_i[31], mult_i});
     bias_q   <= affine_i ? bias_i : '0;
     shift_q  <= shift_i;

@@ -19,6 +19,7 @@ module cd_sequencer
   parameter int unsigned PpuLanes   = 4,
   parameter int unsigned Cols       = 16,
   parameter bit          Nonlinear  = 1'b0,
+  parameter int unsigned TableWords = 0,    // of both halves; 0: no tables
   parameter bit          Unaligned  = 1'b1
 ) (
   input  logic           clk_i,
@@ -156,6 +157,7 @@ module cd_sequencer
       // What is read is Cols words for every N that are written.
       BufTurned:   {capacity, align_mask} = {Nonlinear ? 52'(WbWords) : 52'd0, 7'(ActAlign - 1)};
       BufProgram:  {capacity, align_mask} = {52'(2 * Chunk),  7'(PrgAlign - 1)};
+      BufTable:    {capacity, align_mask} = {52'(TableWords), 7'(ParAlign - 1)};
       default:     {capacity, align_mask} = '0;
     endcase
   end
@@ -167,6 +169,10 @@ module cd_sequencer
   assign turned  = dma.target == BufTurned;
   assign ragged  = turned && |(dma.count0 & 20'(Cols - 1));
   assign written = turned ? total0_q << $clog2(N / Cols) : total0_q;
+
+  // A drain that reads the residual buffer.
+  logic second;
+  assign second = drain.residual || drain.product;
 
   // The accumulator range [base, base + total) must stay within its half.
   logic [19:0] ab_base;
@@ -190,8 +196,9 @@ module cd_sequencer
                  52'(tile.ib_base) + total0_q > 52'(IbWords) || ab_overflow) fault = ErrRange;
       end
       OpDrain: begin
-        if (total0_q == '0 || ab_overflow || 52'(drain.ob_base) + total0_q > 52'(ObWords) ||
-            (drain.residual && 52'(drain.rb_base) + total0_q > 52'(RbWords)) ||
+        if (drain.lookup && TableWords == 0) fault = ErrOpcode;
+        else if (total0_q == '0 || ab_overflow || 52'(drain.ob_base) + total0_q > 52'(ObWords) ||
+            (second && 52'(drain.rb_base) + (drain.broadcast ? 52'(drain.blocks) : total0_q) > 52'(RbWords)) ||
             (drain.per_channel && 52'(drain.pb_base) + total1_q > 52'(PbChannels / PpuLanes))) fault = ErrRange;
       end
       OpEnd: ;

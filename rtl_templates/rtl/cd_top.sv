@@ -69,6 +69,7 @@ module cd_top (
     .PbChannels(PbChannels),
     .PpuLanes  (PpuLanes),
     .NonlinearLanes(NonlinearLanes),
+    .ActTables (ActTables),
     .AxiW      (AxiW),
     .Unaligned (Unaligned)
   ) u_accelerator (.*);

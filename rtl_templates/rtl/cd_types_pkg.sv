@@ -57,7 +57,8 @@ package cd_types_pkg;
     BufResidual = 4'd4,
     BufOutput   = 4'd5,
     BufProgram  = 4'd6,
-    BufTurned   = 4'd7     // the weight buffer, through a transposer: Cols words of N lanes become N words of Cols
+    BufTurned   = 4'd7,    // the weight buffer, through a transposer: Cols words of N lanes become N words of Cols
+    BufTable    = 4'd8     // 16 entries of the table of an activation function, a byte each
   } buffer_e;
 
   // A strided transfer: count2 x count1 runs of count0 words; the on-chip side is contiguous.
@@ -91,11 +92,12 @@ package cd_types_pkg;
     compute_e    op;
   } compute_t;
 
-  // Accumulators -> bias, rescale, clamp -> [residual: x m0 + other x m1, rescale, clamp] -> output buffer.
+  // Accumulators -> bias (product: times other), rescale, clamp -> [residual: x m0 + other x m1, rescale, clamp]
+  // -> [lookup: the table's entry] -> output buffer.
   typedef struct packed {
     logic [19:0] ab_base;
     logic [19:0] ob_base;
-    logic [19:0] rb_base;    // residual operand, one word for each accumulator word
+    logic [19:0] rb_base;    // second operand, one word for each accumulator word (broadcast: for each channel word)
     logic [15:0] pb_base;    // parameters: first channel, in groups of PpuLanes
     logic [15:0] blocks;     // channel words
     logic [19:0] words;      // pixels in each
@@ -111,6 +113,10 @@ package cd_types_pkg;
     logic [5:0]  shift2;
     logic signed [15:0] low2;
     logic signed [15:0] high2;
+    logic        product;    // the accumulator, of ActW bits, times the second operand
+    logic        broadcast;  // the second operand is one pixel
+    logic        lookup;
+    logic        lookup_half;
   } drain_t;
 
   // What every unit's queue carries beside the body.

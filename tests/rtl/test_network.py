@@ -48,7 +48,7 @@ NIBBLES = Template(
 
 
 def check(report: SimReport, expected: dict[str, np.ndarray]) -> None:
-    wrong = [name for name, value in expected.items() if not np.array_equal(report.outputs[name], value)]
+    wrong = [name for name, value in report.outputs.items() if not np.array_equal(expected[name], value)]
     assert not wrong, f"not bit-exact: {wrong}"
 
 

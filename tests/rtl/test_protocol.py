@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from accel_models.report import Infeasible
@@ -19,7 +20,7 @@ from mappings.errors import SpecError
 from mappings.layer import Layer, Op
 from mappings.workload import TensorShape, Workload
 from rtl_templates.build import build_bench, run_bench
-from rtl_templates.program import memory_image, tensor_to_bytes
+from rtl_templates.program import memory_image, write_tensor
 
 pytestmark = pytest.mark.rtl
 
@@ -81,6 +82,7 @@ def compute(op: int = 1, **changes: int) -> int:
 def drain(**changes: int) -> int:
     """A drain descriptor by hand."""
     fields = {
+        "lookup_half": 1, "lookup": 1, "broadcast": 1, "product": 1,
         "high2": 16, "low2": 16, "shift2": 6, "m1": 24, "m0": 24, "high": 16, "low": 16, "imm_shift": 6, "imm_mult": 32,
         "affine": 1, "residual": 1, "per_channel": 1, "words": 20, "blocks": 16, "pb_base": 16, "rb_base": 20,
         "ob_base": 20, "ab_base": 20,
@@ -124,7 +126,10 @@ def illegal_cases(schedule: Schedule) -> list[dict[str, Any]]:
         ("accumulators beyond both halves", drain(ab_base=1 << 19), ERR_RANGE),
         ("parameters beyond the buffer", drain(per_channel=1, pb_base=2 * TEMPLATE.param_channels), ERR_RANGE),
         ("residual beyond the buffer", drain(residual=1, rb_base=2 * TEMPLATE.output_words), ERR_RANGE),
+        ("operand of a product beyond the buffer", drain(product=1, rb_base=2 * TEMPLATE.output_words), ERR_RANGE),
         ("softmax without its unit", compute(op=5), ERR_OPCODE),
+        ("a table without tables", drain(lookup=1), ERR_OPCODE),
+        ("a table's entries without tables", dma(buffer=Buffer.TABLE), ERR_OPCODE),
         ("a transposed load without its unit", dma(buffer=Buffer.TURNED), ERR_OPCODE),
     ]
     if not schedule.template.unaligned:
@@ -152,7 +157,12 @@ def prepare(folder: Path, scatter: int | None, template: Template = TEMPLATE) ->
     memory_image(schedule, integers, given).tofile(folder / "memory.bin")
     outputs = {}
     for name, value in reference(integers, given).items():
-        ((addr, data),) = tensor_to_bytes(schedule.tensors[name], value, 8)
+        if name not in schedule.tensors:
+            continue
+        image = np.zeros(schedule.memory_bytes, dtype=np.uint8)
+        write_tensor(image, schedule.tensors[name], value, 8)
+        addr = schedule.tensors[name].addr
+        data = image[addr : addr + schedule.tensors[name].image_bytes]
         if schedule.tensors[name].channels % TEMPLATE.word_lanes == 0:
             outputs[name] = (addr, len(data))
             (folder / f"{name}.expected").write_bytes(data.tobytes())
@@ -185,7 +195,7 @@ def prepare(folder: Path, scatter: int | None, template: Template = TEMPLATE) ->
 
 @pytest.mark.parametrize(
     ("scatter", "unaligned"),
-    [(None, True), (3, True), (3, False)],
+    [(None, True), (4, True), (4, False)],
     ids=["regions_in_line", "at_any_byte", "between_words"],
 )
 def test_protocol(tmp_path: Path, scatter: int | None, unaligned: bool) -> None:
@@ -208,7 +218,7 @@ def test_a_failing_bench_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("unaligned", "granule"), [(True, 1), (False, 4)])
 def test_scattered_places_are_as_loose_as_the_hardware_allows(unaligned: bool, granule: int) -> None:
     """Tensors, weights, parameters and the program begin at odd bytes, or between words of 4 in beats of 8."""
-    plain = schedule_network(design(network(), replace(TEMPLATE, unaligned=unaligned)), scatter=3)
+    plain = schedule_network(design(network(), replace(TEMPLATE, unaligned=unaligned)), scatter=4)
     assert not isinstance(plain, Infeasible)
     tensors = [tensor.addr for tensor in plain.tensors.values()]
     weights = [tile.addr for plan in plain.plans for tile in plan.weights]

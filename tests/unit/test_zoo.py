@@ -12,8 +12,9 @@ from codesign.zoo import NETWORKS
 from mappings.errors import SpecError
 from mappings.layer import Op
 
-#: name: (parameters, MACs of convolutions and linear layers). ResNets, MobileNetV2, MnasNet, VGG, SqueezeNet and ViT as
-#: published with their reference implementations; AlexNet 60,965,224 and U-Net 31,037,698 likewise.
+#: name: (parameters, MACs of convolutions and linear layers). ResNets, MobileNetV2 and V3, MnasNet, EfficientNet, VGG,
+#: SqueezeNet and ViT as published with their reference implementations; AlexNet 60,965,224,
+#: U-Net 31,037,698 likewise.
 KNOWN = {
     "resnet18": (11_689_512, 1_814_073_344),
     "resnet20": (272_474, 40_813_184),
@@ -21,6 +22,8 @@ KNOWN = {
     "mobilenet_v2": (3_504_872, 300_774_272),
     "mnasnet_b1": (4_383_312, 314_415_872),
     "mnasnet_a1": (3_887_038, 311_579_072),
+    "mobilenet_v3_small": (2_542_856, 56_510_400),
+    "efficientnet_b0": (5_288_548, 385_814_752),
     "vgg16": (138_357_544, 15_470_264_320),
     "alexnet": (60_965_224, 724_406_816),
     "squeezenet": (1_235_496, 349_151_936),

@@ -5,60 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from typing import NamedTuple
 
 from accel_models.array_timing import ceil_div
 from accel_models.schedule.builder import Builder, Ring
-from accel_models.schedule.commands import Buffer, Compute, ComputeOp, Dma, Drain, Token, Unit
-from accel_models.schedule.tensors import TensorLayout
-from accel_models.schedule.tiling import Shape, Tiling, compute_op, weight_words
+from accel_models.schedule.commands import Buffer, Compute, ComputeOp, Dma, Drain, Second, Token, Unit
+from accel_models.schedule.plan import LayerPlan, channel_tiles, cuts, window
+from accel_models.schedule.tensors import Span
 from accel_models.template import Template
 from accel_models.tile import Tile
 from mappings.errors import Fault, SpecError
-from mappings.layer import Layer, Op
-
-
-class WeightTile(NamedTuple):
-    """Weights of one tile, as they lie in memory.
-
-    Attributes:
-        k0, k1: output channels (depthwise: channel places).
-        word0, word1: channel words of the input that they meet.
-        c: input channels of the tile: places ``word0 * lanes`` to ``word0 * lanes + c``.
-        words: of the weight buffer.
-        addr: first byte.
-    """
-
-    k0: int
-    k1: int
-    word0: int
-    word1: int
-    c: int
-    words: int
-    addr: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class LayerPlan:
-    """A layer with its tiles and places.
-
-    Attributes:
-        layer: the operator.
-        index: its number, the tag of its commands.
-        shape, tiling: as `tiling` has them.
-        inputs, output: places of the tensors.
-        param_addr: 16 bytes for each output channel: bias (64 bits), multiplier (32), shift (8).
-        weights: tiles, by output tile then input tile.
-    """
-
-    layer: Layer
-    index: int
-    shape: Shape
-    tiling: Tiling
-    inputs: tuple[TensorLayout, ...]
-    output: TensorLayout
-    param_addr: int
-    weights: tuple[WeightTile, ...]
+from mappings.layer import Op
 
 
 @dataclass
@@ -71,6 +27,7 @@ class Rings:
     residual: Ring
     acc: Ring
     output: Ring
+    table: Ring
 
     @classmethod
     def of(cls, template: Template) -> Rings:
@@ -83,85 +40,8 @@ class Rings:
             Ring(Token.RESIDUAL_FULL, Token.RESIDUAL_FREE, template.output_words),
             Ring(Token.ACC_FULL, Token.ACC_FREE, acc_half),
             Ring(Token.OUTPUT_FULL, Token.OUTPUT_FREE, template.output_words),
+            Ring(Token.TABLE_FULL, Token.TABLE_FREE, template.table_words),
         )
-
-
-class Window(NamedTuple):
-    """Input rows (or columns) that a tile of the output needs: stored ones, and zeros before them."""
-
-    first: int
-    extent: int
-    pad: int
-
-
-def window(outputs: int, first_output: int, taps: int, stride: int, dilation: int, pad: int, stored: int) -> Window:
-    """The stored input under ``outputs`` from ``first_output`` on."""
-    first = first_output * stride - pad
-    last = first + (outputs - 1) * stride + (taps - 1) * dilation
-    low = min(max(first, 0), stored - 1)
-    high = max(min(last, stored - 1), low)
-    return Window(low, high - low + 1, low - first)
-
-
-def cuts(total: int, size: int) -> list[tuple[int, int]]:
-    """(first, count) of tiles of ``size`` that cover ``total``."""
-    return [(first, min(size, total - first)) for first in range(0, total, size)]
-
-
-def _channel_tiles(plan: LayerPlan, lanes: int) -> list[tuple[int, int, int, int]]:
-    """(k0, k1, word0, word1) of every weight tile: by output tile, then input tile."""
-    layer, tiling = plan.layer, plan.tiling
-    if layer.op is Op.MATMUL:
-        return _head_tiles(plan, lanes)
-    if plan.shape.vector:
-        blocks = plan.output.blocks
-        return [(w * lanes, (w + n) * lanes, w, w + n) for w, n in cuts(blocks, tiling.k // lanes)]
-    tiles = []
-    for k0, count in cuts(layer.channels_out, tiling.k):
-        k1 = k0 + count
-        if layer.groups > 1:
-            places = plan.inputs[0].places[k0 // layer.K * layer.C : ((k1 - 1) // layer.K + 1) * layer.C]
-            tiles.append((k0, k1, int(places.min()) // lanes, int(places.max()) // lanes + 1))
-        else:
-            words = ceil_div(tiling.c, lanes)
-            tiles += [(k0, k1, w, w + n) for w, n in cuts(plan.inputs[0].blocks, words)]
-    return tiles
-
-
-def _head_tiles(plan: LayerPlan, lanes: int) -> list[tuple[int, int, int, int]]:
-    """Tiles of a matrix product, head by head; its first operand's heads must fill channel words of their own."""
-    layer, places = plan.layer, plan.inputs[0].places
-    words = ceil_div(layer.C, lanes)
-    tiles = []
-    for head in range(layer.groups):
-        of_head = places[head * layer.C : (head + 1) * layer.C]
-        if of_head[0] % lanes or any(of_head != of_head[0] + range(layer.C)):
-            what = f"heads of {layer.C} channels do not fill channel words of {lanes} lanes"
-            raise SpecError(Fault(f"layer {layer.name}", what, "heads of whole words"))
-        first = int(of_head[0]) // lanes
-        base = head * ceil_div(layer.K, lanes) * lanes
-        tiles += [(base + k0, base + k0 + count, first, first + words) for k0, count in cuts(layer.K, plan.tiling.k)]
-    return tiles
-
-
-def weight_tiles(plan: LayerPlan, template: Template) -> tuple[WeightTile, ...]:
-    """Every weight tile of a layer, without addresses."""
-    lanes, layer = template.word_lanes, plan.layer
-    if layer.op is Op.MATMUL or not plan.shape.weights:
-        return ()
-    top = int(plan.inputs[0].places.max()) + 1
-    tiles = []
-    for k0, k1, word0, word1 in _channel_tiles(plan, lanes):
-        c = min(word1 * lanes, top) - word0 * lanes
-        if plan.shape.vector:
-            words = (word1 - word0) * layer.R * layer.S * (lanes // template.cols)
-        else:
-            words = weight_words(template, Tile(k1 - k0, c, 1, 1, layer.R, layer.S))
-        tiles.append(WeightTile(k0, k1, word0, word1, c, words))
-    return tuple(tiles)
-
-
-Span = tuple[int, int]  #: first, count
 
 
 def _output_tiles(plan: LayerPlan, count: int) -> Iterator[tuple[int, Span, Span]]:
@@ -193,9 +73,9 @@ class _Emitter:
         self.builder, self.rings, self.plan, self.template = builder, rings, plan, template
         self.memory_wait = 1 << Token.MEMORY if wait_memory else 0
         self.lanes = template.word_lanes
-        self.op = compute_op(plan.layer)
+        self.op = plan.shape.op
         self.held: dict[str, object] = {}
-        tiles = _channel_tiles(plan, self.lanes)
+        tiles = channel_tiles(plan, self.lanes)
         self.by_output: list[list[tuple[int, int, int, int]]] = []
         for tile in tiles:
             if not self.by_output or self.by_output[-1][0][:2] != tile[:2]:
@@ -255,17 +135,18 @@ class _Emitter:
             bodies.append(Dma(Buffer.WEIGHT, addr, base, 1, depth, some, second.word_bytes, size))
         return bodies
 
-    def _sum(self, image: int, number: int, rows: tuple[int, int], cols: tuple[int, int]) -> None:
+    def _sum(self, image: int, number: int, rows: Span, cols: Span) -> None:
         """Fill one generation of the accumulators: every input tile in turn."""
         builder, rings, layer, plan = self.builder, self.rings, self.plan.layer, self.plan
         source = plan.inputs[0]
-        high = window(rows[1], rows[0], layer.R, layer.stride[0], layer.dilation[0], layer.padding[0], source.rows)
         wide = window(cols[1], cols[0], layer.S, layer.stride[1], layer.dilation[1], layer.padding[1], source.cols)
-        if high.pad < 0 or wide.pad < 0:
-            raise SpecError(Fault(f"layer {layer.name}.padding", "some windows lie wholly beyond the input"))
-        parts = self.by_output[number]
+        parts = list(product(enumerate(self.by_output[number]), cuts(layer.R, plan.tiling.r or layer.R)))
         acc_wait = builder.open(rings.acc)
-        for step, (k0, k1, word0, word1) in enumerate(parts):
+        for step, ((part, (k0, k1, word0, word1)), (tap, taps)) in enumerate(parts):
+            pad = layer.padding[0] - tap * layer.dilation[0]
+            high = window(rows[1], rows[0], taps, layer.stride[0], layer.dilation[0], pad, source.rows)
+            if high.pad < 0 or wide.pad < 0:
+                raise SpecError(Fault(f"layer {layer.name}.padding", "some windows lie wholly beyond the input"))
             channels = k1 - k0
             channels_in = channels
             if plan.shape.params and self.held.get("param") != number:
@@ -278,19 +159,20 @@ class _Emitter:
                     self.held["weight"] = (image, number)
                     self._load(rings.weight, self._operand(image, k0, channels), memory=True)
             elif plan.shape.weights:
-                weight = plan.weights[self.first_part[number] + step]
+                weight = plan.weights[self.first_part[number] + part]
                 channels_in = weight.c
-                if self.held.get("weight") != (number, step):
-                    self.held["weight"] = (number, step)
+                if self.held.get("weight") != (number, part):
+                    self.held["weight"] = (number, part)
                     self._load(rings.weight, [Dma(Buffer.WEIGHT, weight.addr, 0, weight.words)])
             if self.op.nonlinear and self.op is not ComputeOp.GELU:
                 channels = channels_in = layer.C
             key = (image, word0, word1, high, wide)
             if self.held.get("input") != key:
                 self.held["input"] = key
-                self._load(rings.input, [_input_dma(source, image, word0, word1, high, wide)], memory=True)
+                box = source.box(Buffer.INPUT, image, (word0, word1 - word0), high.span, wide.span)
+                self._load(rings.input, box, memory=True)
             tile = Tile(
-                channels, channels_in, rows[1], cols[1], layer.R, layer.S, *layer.stride, *layer.dilation,
+                channels, channels_in, rows[1], cols[1], taps, layer.S, *layer.stride, *layer.dilation,
                 high.pad, wide.pad, high.extent, wide.extent,
             )  # fmt: skip
             wait = builder.read(rings.input)
@@ -301,44 +183,46 @@ class _Emitter:
             bases = (rings.input.base, rings.weight.base if plan.shape.weights else 0, rings.acc.base)
             builder.add(Compute(self.op, tile, *bases, accumulate=step > 0), wait, signal)
 
-    def _finish(self, image: int, number: int, rows: tuple[int, int], cols: tuple[int, int]) -> int:
+    def _finish(self, image: int, number: int, rows: Span, cols: Span) -> int:
         """Drain and store one generation of the accumulators; returns the index of the last store."""
         builder, rings, plan = self.builder, self.rings, self.plan
         k0, k1 = self.by_output[number][0][:2]
         block0, blocks = k0 // self.lanes, ceil_div(k1 - k0, self.lanes)
+        joins = plan.joins
+        if plan.table is not None and "table" not in self.held:
+            self.held["table"] = True
+            self._load(rings.table, [Dma(Buffer.TABLE, plan.table_addr, 0, self.template.table_words)])
         last = -1
         for block, count, row, height in _chunks(blocks, rows[1], cols[1], self.template.output_words):
-            first_row = rows[0] + row
-            wait = 0
-            if plan.shape.operands == 2:
-                region = (image, block0 + block, block0 + block + count)
-                height_window, width_window = Window(first_row, height, 0), Window(cols[0], cols[1], 0)
-                dma = _input_dma(plan.inputs[1], *region, height_window, width_window)
-                self._load(rings.residual, [dma._replace(buffer=Buffer.RESIDUAL)], memory=True)
-            wait |= builder.open(rings.output)
+            box = ((block0 + block, count), (rows[0] + row, height), cols)
+            if plan.second is not None:
+                places = (box[0], (0, 1), (0, 1)) if plan.broadcast else box
+                self._load(rings.residual, plan.second.box(Buffer.RESIDUAL, image, *places), memory=True)
+            wait = builder.open(rings.output)
             wait |= builder.read(rings.acc)
             if plan.shape.params:
                 wait |= builder.read(rings.param)
-            if plan.shape.operands == 2:
+            if joins is not Second.NONE:
                 wait |= builder.read(rings.residual)
+            if plan.table is not None:
+                wait |= builder.read(rings.table)
             body = Drain(
                 blocks=count,
                 words=height * cols[1],
                 ab_base=rings.acc.base + (block * rows[1] + row) * cols[1],
                 ob_base=rings.output.base,
-                rb_base=rings.residual.base if plan.shape.operands == 2 else 0,
+                rb_base=rings.residual.base if joins is not Second.NONE else 0,
                 param_base=rings.param.base + block * self.lanes if plan.shape.params else 0,
                 per_channel=plan.shape.params,
-                residual=plan.shape.operands == 2,
+                second=joins,
+                broadcast=plan.broadcast,
+                lookup=plan.table is not None,
+                table_base=rings.table.base if plan.table is not None else 0,
             )
             builder.add(body, wait, rings.output.full)
-            place = _input_dma(
-                plan.output, image, block0 + block, block0 + block + count, Window(first_row, height, 0),
-                Window(cols[0], cols[1], 0),
-            )  # fmt: skip
-            wait = builder.read(rings.output)
-            body_out = place._replace(buffer=Buffer.OUTPUT, base=rings.output.base)
-            last = builder.add(body_out, wait, 0, unit=Unit.STORE)
+            for place in plan.output.box(Buffer.OUTPUT, image, *box):
+                wait = builder.read(rings.output)
+                last = builder.add(place._replace(base=rings.output.base + place.base), wait, 0, unit=Unit.STORE)
         return last
 
 
@@ -347,15 +231,3 @@ def _chunks(blocks: int, rows: int, cols: int, capacity: int) -> list[tuple[int,
     if rows * cols <= capacity:
         return [(block, count, 0, rows) for block, count in cuts(blocks, capacity // (rows * cols))]
     return [(block, 1, row, count) for block in range(blocks) for row, count in cuts(rows, capacity // cols)]
-
-
-def _input_dma(tensor: TensorLayout, image: int, word0: int, word1: int, high: Window, wide: Window) -> Dma:
-    """A box of a tensor: channel words, rows, columns; neighbouring runs are joined."""
-    addr = tensor.word_addr(image, word0, high.first, wide.first)
-    blocks, plane = word1 - word0, tensor.plane_bytes
-    if wide.extent < tensor.cols:
-        row_bytes = tensor.cols * tensor.word_bytes
-        return Dma(Buffer.INPUT, addr, 0, wide.extent, high.extent, blocks, row_bytes, plane)
-    if high.extent < tensor.rows:
-        return Dma(Buffer.INPUT, addr, 0, wide.extent * high.extent, blocks, 1, plane, 0)
-    return Dma(Buffer.INPUT, addr, 0, wide.extent * high.extent * blocks)
