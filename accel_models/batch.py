@@ -14,15 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel_models.accelerator import Accelerator
-from accel_models.batch_kernel import CAPACITY, FANOUT, IRREGULAR, MALFORMED, OK, Columns, evaluate_run, new_work
-from accel_models.batch_tables import LayerTable, MachineTable, layer_table, machine_table
+from accel_models.batch_codes import CAPACITY, FANOUT, MALFORMED, OK, OVERFLOW, UNCOUNTED
+from accel_models.batch_general import structure
+from accel_models.batch_kernel import Columns, new_work
+from accel_models.batch_run import run
+from accel_models.batch_tables import layer_table, machine_table
 from accel_models.evaluate import evaluate_nest
 from accel_models.report import Infeasible
 from accel_models.translate import column_to_nest, mappings_to_columns
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer
 from mappings.mapping import Mapping
-from mappings.mapspace import DIM_COUNT, MappingColumns
+from mappings.mapspace import MappingColumns
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,13 @@ class BatchCost:
         """What a code says."""
         if code >= CAPACITY:
             return f"{accelerator.levels[code - CAPACITY].name} capacity"
-        return {OK: "", FANOUT: "wider than the array", MALFORMED: "sizes that grow, or do not end at 1"}[code]
+        return {
+            OK: "",
+            FANOUT: "wider than the array",
+            MALFORMED: "sizes that grow, or do not end at 1",
+            OVERFLOW: "more bits moved than 62-bit counts hold",
+            UNCOUNTED: "windows beyond what the model walks",
+        }[code]
 
 
 def evaluate_batch(
@@ -166,11 +175,10 @@ def _evaluate_columns(
     for lo, hi in _runs(columns):
         layer, machine = layers[columns.layer[lo]], accelerators[columns.accelerator[lo]]
         table, hardware = layer_table(layer), machine_table(layer, machine)
-        evaluate_run(lo, hi, arrays, table, hardware, work, (cost.energy_pj, cycles, cost.compute_cycles, cost.code))
-        if not table.tabulated:
-            cost.code[lo:hi][cost.code[lo:hi] != MALFORMED] = IRREGULAR
-        for row in np.flatnonzero(cost.code[lo:hi] == IRREGULAR) + lo:
-            _evaluate_scalar(columns, int(row), layer, machine, table, hardware, cost, cycles)
+        run(lo, hi, arrays, table, hardware, work, (cost.energy_pj, cycles, cost.compute_cycles, cost.code))
+        for row in np.flatnonzero(cost.code[lo:hi] == OVERFLOW) + lo:
+            code = structure(columns.chains[:, :, row], table.bounds, hardware.fanout)
+            cost.code[row] = _evaluate_scalar(columns, int(row), layer, machine, cost, cycles) if code == OK else code
     bad = cost.code != OK
     cost.energy_pj[bad], cycles[bad], cost.compute_cycles[bad] = np.nan, 0, 0
     cost.cycles[:] = cycles
@@ -186,36 +194,18 @@ def _evaluate_scalar(
     row: int,
     layer: Layer,
     accelerator: Accelerator,
-    table: LayerTable,
-    hardware: MachineTable,
     cost: BatchCost,
     cycles: NDArray[np.float64],
-) -> None:
-    """One column whose cuts do not divide, by the scalar path."""
-    code = _structure(columns.chains[:, :, row], table, hardware)
-    if code == OK:
+) -> int:
+    """One column by the scalar path, which counts in integers of any size; its code."""
+    try:
         result = evaluate_nest(column_to_nest(columns, row, layer, accelerator), accelerator)
-        if isinstance(result, Infeasible):
-            names = [level.name for level in accelerator.levels]
-            code = CAPACITY + max(m for m, name in enumerate(names) if result.resource.startswith(f"{name} capacity"))
-        else:
-            energy = result.total_energy_pj
-            cost.energy_pj[row] = np.nan if energy is None else energy
-            cycles[row], cost.compute_cycles[row] = result.cycles, result.compute_cycles
-    cost.code[row] = code
-
-
-def _structure(chains: NDArray[np.int32], table: LayerTable, hardware: MachineTable) -> int:
-    """``OK``, ``MALFORMED`` or ``FANOUT`` for the chains of one mapping."""
-    loads = np.ones(hardware.fanout.shape, np.int64)
-    for d in range(DIM_COUNT):
-        above = int(table.bounds[d])
-        for cut, size in enumerate(chains[d].tolist()):
-            if not 1 <= size <= above:
-                return MALFORMED
-            if cut % 3:
-                loads[cut // 3, cut % 3 - 1] *= -(-above // size)
-            above = size
-        if above != 1:
-            return MALFORMED
-    return FANOUT if bool((loads > hardware.fanout).any()) else OK
+    except SpecError:
+        return OVERFLOW
+    if isinstance(result, Infeasible):
+        names = [level.name for level in accelerator.levels]
+        return CAPACITY + max(m for m, name in enumerate(names) if result.resource.startswith(f"{name} capacity"))
+    energy = result.total_energy_pj
+    cost.energy_pj[row] = np.nan if energy is None else energy
+    cycles[row], cost.compute_cycles[row] = result.cycles, result.compute_cycles
+    return OK

@@ -23,13 +23,13 @@ from typing import Any
 
 import numpy as np
 
+from accel_models.batch_codes import FANOUT, IRREGULAR, MALFORMED, OK
 from accel_models.compiled import formulas as compiled_formulas
 from accel_models.formulas import DILATION, DIM_COUNT, EXTENT, PAD_AFTER, PAD_BEFORE, STRIDE, TRANSPOSED, I, P, Q, R, S
 from accel_models.jit import compiled
 from mappings.mapspace import RANK_BITS
 
 CHUNK = 504
-OK, IRREGULAR, FANOUT, MALFORMED = 0, 1, 2, 3
 _RANK_MASK = (1 << RANK_BITS) - 1
 span, greatest = compiled_formulas.span, compiled_formulas.gcd
 _NO_LOOP = DIM_COUNT  # a rank beyond the outermost loop

@@ -8,16 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel_models import charges
-from accel_models.batch_counts import CHUNK, FANOUT, IRREGULAR, MALFORMED, OK, cut_chains, entries
+from accel_models.batch_codes import CAPACITY, OK
+from accel_models.batch_counts import CHUNK, cut_chains, entries
 from accel_models.batch_moves import move_operand, move_sums, replacements
 from accel_models.charges import DOUBLE
 from accel_models.formulas import DIM_COUNT, I, O, P, Q, R, S
 from accel_models.jit import compiled, entry
-
-#: Codes of infeasible columns; ``CAPACITY + m``: memory level ``m`` is too small.
-CAPACITY = 8
-__all__ = ["CAPACITY", "FANOUT", "IRREGULAR", "MALFORMED", "OK", "Columns", "Work", "evaluate_chunk", "new_work"]
-
 
 overlapped = compiled(charges.overlapped)
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from accel_models.batch_counts import IRREGULAR, OK, volumes
+from accel_models.batch_codes import IRREGULAR, OK
+from accel_models.batch_counts import volumes
 from accel_models.formulas import DIM_COUNT, I, O, P
 from accel_models.jit import compiled
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from accel_models import formulas
 from accel_models.accelerator import Accelerator, Buffering
-from accel_models.evaluate import MODES, leakage_mw, operation_pj
+from accel_models.evaluate import MAX_COUNT, MODES, leakage_mw, operation_pj
 from mappings.errors import Fault, SpecError
 from mappings.layer import TENSORS, Layer
 from mappings.loops import LOOP_OPS, Window, bounds_of, relevance, tensors_of, windows_of
@@ -18,6 +19,9 @@ from mappings.mapspace import divisors
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+#: A step of work moves an operand through a port once, a sum three times (stored, read to be added to, read to go up):
+#: no total of one port exceeds this many elements a step.
+COUNTS_A_STEP = 8
 #: Largest table of rows; layers beyond are counted by the compiled formulas.
 MAX_TABLE = 1 << 20
 
@@ -35,6 +39,7 @@ class LayerTable(NamedTuple):
         row_peak, col_peak: of the largest tile.
         operations: steps of work of all units together.
         tabulated: False where the tables are left out for their size.
+        overflows: True where a count of bits might not fit ``MAX_COUNT``.
     """
 
     bounds: Ints
@@ -48,6 +53,7 @@ class LayerTable(NamedTuple):
     col_peak: Ints
     operations: int
     tabulated: bool
+    overflows: bool
 
 
 class MachineTable(NamedTuple):
@@ -57,6 +63,7 @@ class MachineTable(NamedTuple):
         fanout: (L, 2) units along each axis.
         multicast, reduction, buffering: (L,).
         holds: (L, 3): 1 where the level can store the tensor.
+        slides: (L,) 1 where overlaps of inputs stay when a window slides on.
         capacity_bits: (L, 4): all tensors together, then I, W, O apart; infinite where there is no such bound.
         read_rate, write_rate: (L,) bits a cycle of one memory; 0: unbounded.
         wait: (L,) cycles.
@@ -71,6 +78,7 @@ class MachineTable(NamedTuple):
     reduction: Ints
     buffering: Ints
     holds: Ints
+    slides: Ints
     capacity_bits: Floats
     read_rate: Floats
     write_rate: Floats
@@ -113,8 +121,15 @@ def layer_table(layer: Layer) -> LayerTable:
     windows = windows_of(layer)
     tabulated = all((bounds[d] + 1) * (bounds[d + 2] + 1) <= MAX_TABLE for d in (formulas.P, formulas.Q))
     none = np.zeros((2, 2), np.int64)
-    rows = row_table(windows[0], bounds[formulas.P], bounds[formulas.R]) if tabulated else (none, none)
-    cols = row_table(windows[1], bounds[formulas.Q], bounds[formulas.S]) if tabulated else (none, none)
+    steps = math.prod(bounds)
+    widest = max(layer.bits.I, layer.bits.W, layer.bits.O, layer.bits.acc)
+    rows = cols = (none, none)
+    if tabulated:
+        try:
+            rows = row_table(windows[0], bounds[formulas.P], bounds[formulas.R])
+            cols = row_table(windows[1], bounds[formulas.Q], bounds[formulas.S])
+        except OverflowError:  # padding that the formulas do not walk
+            tabulated = False
     return LayerTable(
         bounds=np.array(bounds, np.int64),
         relevant=np.array(relevance(layer.op), np.int64),
@@ -125,8 +140,9 @@ def layer_table(layer: Layer) -> LayerTable:
         row_peak=rows[1],
         col_total=cols[0],
         col_peak=cols[1],
-        operations=int(np.prod(np.array(bounds, object))),
+        operations=steps,
         tabulated=tabulated,
+        overflows=COUNTS_A_STEP * steps * widest > MAX_COUNT,
     )
 
 
@@ -157,6 +173,7 @@ def machine_table(layer: Layer, accelerator: Accelerator) -> MachineTable:
         reduction=np.array([level.spatial_reduction for level in levels], np.int64),
         buffering=np.array(buffering, np.int64),
         holds=np.array([[int(x in level.tensors) for x in TENSORS] for level in levels], np.int64),
+        slides=np.array([level.keeps_overlap for level in levels], np.int64),
         capacity_bits=capacity,
         read_rate=np.array([8 * (level.read_bytes_per_cycle or 0) for level in levels], np.float64),
         write_rate=np.array([8 * (level.write_bytes_per_cycle or 0) for level in levels], np.float64),

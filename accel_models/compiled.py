@@ -1,7 +1,7 @@
 """``formulas``, ``charges`` and ``array_formulas`` compiled: the same source, each function under ``numba.njit``.
 
-Importing this module imports numba (about half a second) but compiles nothing: each function is compiled at its first
-call, or where another compiled function calls it.
+Importing this module imports numba (about half a second) but compiles nothing: each function is compiled where
+another compiled function calls it (and only so can be called).
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from collections.abc import Callable
 from types import FunctionType, ModuleType
 from typing import Any
 
-import numba
-
 from accel_models import array_formulas as _plain_array
 from accel_models import charges as _plain_charges
 from accel_models import cut_formulas as _plain_cuts
 from accel_models import formulas as _plain
 from accel_models import window_formulas as _plain_windows
+from accel_models.jit import compiled
 
 _compiled: dict[FunctionType, Callable[..., Any]] = {}
 
@@ -35,7 +34,7 @@ def _compile(plain: ModuleType) -> ModuleType:
     for key, value in list(vars(module).items()):
         if isinstance(value, FunctionType):
             if value not in _compiled:
-                _compiled[vars(plain)[key]] = numba.njit(value)
+                _compiled[vars(plain)[key]] = compiled(value)
             setattr(module, key, _compiled[vars(plain)[key]])
     return module
 

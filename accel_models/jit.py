@@ -21,7 +21,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 #: What an answer of the model depends on, and what machine code is made of.
 SOURCES = ("accel_models/*.py", "accel_models/data/**/*", "accel_models/mapper/*.py", "mappings/*.py")
 COMPILED_SOURCES = (
-    "accel_models/formulas.py",
+    "accel_models/*formulas.py",
     "accel_models/charges.py",
     "accel_models/compiled.py",
     "accel_models/jit.py",
@@ -62,8 +62,11 @@ def _machine_code_dir() -> str | None:
 
 
 def compiled(function: _Function) -> _Function:
-    """``numba.njit`` with numpy's division and without the interpreter's lock, for what other compiled code calls."""
-    part: _Function = njit(error_model="numpy", nogil=True)(function)
+    """``numba.njit`` with numpy's division and without the interpreter's lock, for what other compiled code calls.
+
+    Python must not: the wrappers that it would need are a good part of the time to compile, and are left out.
+    """
+    part: _Function = njit(error_model="numpy", nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
     return part
 
 

@@ -52,7 +52,7 @@ def nest_to_column(nest: Nest, columns: MappingColumns, row: int) -> None:
     """Write a nest into one column."""
     columns.chains[:, :, row] = nest.chains
     columns.orders[:, row] = [order_code(order) for order in nest.orders]
-    columns.keeps[:, row] = [sum(flag << x for x, flag in enumerate(flags)) for flags in nest.keeps]
+    columns.keeps[:, row] = [sum((flag > 0) << x for x, flag in enumerate(flags)) for flags in nest.keeps]
 
 
 def column_to_nest(columns: MappingColumns, row: int, layer: Layer, accelerator: Accelerator) -> Nest:
@@ -61,6 +61,7 @@ def column_to_nest(columns: MappingColumns, row: int, layer: Layer, accelerator:
     keeps = [
         tuple(
             int(x in memory.tensors and (m == 0 or (int(columns.keeps[m, row]) >> k) & 1))
+            * (2 if x == "I" and memory.keeps_overlap else 1)
             for k, x in enumerate(TENSORS)
         )
         for m, memory in enumerate(levels)

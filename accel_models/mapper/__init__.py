@@ -128,7 +128,7 @@ def _search(
         )
     optimal = False
     if exact_applies(space):
-        branch = Branch(space, layer, accelerator)
+        branch = Branch(space)
         branch.run(np.array([*power, 0]), _PAIRS)
         found, best, tally, optimal = branch.found, branch.best, branch.tally, branch.complete
         if power[0] == 0 and best[0] < np.inf and not math.isnan(figures[0]):

@@ -6,24 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from accel_models.accelerator import Accelerator
+from accel_models.batch_codes import OK
 from accel_models.batch_counts import CHUNK
-from accel_models.batch_kernel import IRREGULAR, OK, Columns, evaluate_run, new_work
+from accel_models.batch_kernel import Columns, new_work
+from accel_models.batch_run import run
 from accel_models.batch_tables import Floats, Ints
-from accel_models.evaluate import evaluate_nest
 from accel_models.formulas import DIM_COUNT
 from accel_models.mapper import exact
 from accel_models.mapper.space import MAX_SPREADS, Space, all_spreads, all_tiles, masks
 from accel_models.mapper.spatial import split_axes
-from accel_models.report import LayerCost
-from accel_models.translate import column_to_nest
-from mappings.layer import Layer
 from mappings.mapspace import MappingColumns
 
 #: Most shares of one spread held at once.
 ROOM = 100_000
-#: Most candidates costed by the scalar path.
-MAX_SCALAR = 200
 
 
 class Branch:
@@ -36,8 +31,8 @@ class Branch:
         complete: whether nothing was left out so far.
     """
 
-    def __init__(self, space: Space, layer: Layer, accelerator: Accelerator) -> None:
-        self.space, self.layer, self.accelerator = space, layer, accelerator
+    def __init__(self, space: Space) -> None:
+        self.space = space
         self.found = MappingColumns.empty(3, 1)
         self.best: Floats = np.array([np.inf, np.inf])
         self.tally: Ints = np.zeros(exact.TALLY, np.int64)
@@ -49,7 +44,6 @@ class Branch:
         self._out = (np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK, np.int64), np.empty(CHUNK, np.uint8))
         self._least = (np.empty(CHUNK), np.empty(CHUNK))
         self._work = new_work(3)
-        self._scalar_left = MAX_SCALAR
         self._shares, self._share_energy = np.empty((ROOM, DIM_COUNT), np.int32), np.empty(ROOM)
 
     def run(self, objective: Ints, budget: int) -> None:
@@ -173,6 +167,7 @@ class Branch:
                 space.machine,
                 space.kind,
                 space.codes,
+                space.code_start,
                 self._bounds,
                 objective,
                 self.best,
@@ -184,24 +179,12 @@ class Branch:
             self._evaluate(pending, objective)
 
     def _evaluate(self, count: int, objective: Ints) -> None:
-        """Cost of the first ``count`` columns gathered; those without a closed form by the scalar path."""
+        """Cost of the first ``count`` columns gathered."""
         if count == 0:
             return
         energy_pj, cycles, _, code = self._out
-        evaluate_run(0, count, self._columns, self.space.layer, self.space.machine, self._work, self._out)
+        run(0, count, self._columns, self.space.layer, self.space.machine, self._work, self._out)
         self.tally[exact.EVALUATED] += count
-        for row in np.flatnonzero(code[:count] == IRREGULAR):
-            if self._scalar_left == 0:
-                self.complete = False
-                break
-            if exact.beats(self._least[0][row], self._least[1][row], objective, self.best):
-                cost = evaluate_nest(
-                    column_to_nest(self._room, int(row), self.layer, self.accelerator), self.accelerator
-                )
-                if isinstance(cost, LayerCost):
-                    energy_pj[row] = np.nan if cost.total_energy_pj is None else cost.total_energy_pj
-                    cycles[row], code[row] = cost.cycles, OK
-                    self._take(int(row), objective)
         fits = np.flatnonzero(code[:count] == OK)
         self.tally[exact.FEASIBLE] += len(fits)
         if len(fits) == 0:

@@ -80,14 +80,18 @@ def elements(x: int, tile: Any, layer: Any) -> float:
 
 
 @compiled
-def moved(x: int, tile: Any, layer: Any) -> float:
-    """Elements of tensor ``x`` in all tiles of this shape, each tile brought once."""
+def moved(x: int, tile: Any, slides: int, layer: Any) -> float:
+    """Elements of tensor ``x`` in all tiles of this shape, each tile brought once.
+
+    In a memory that ``slides``, no less than every row of the input once: it is charged that.
+    """
     total = 1.0
     for d in range(DIM_COUNT):
         if layer.relevant[x, d] == 1 and not (x == I and d >= P):
             total *= layer.bounds[d]
     if x == I:
-        total *= layer.row_total[tile[P], tile[R]] * layer.col_total[tile[Q], tile[S]]
+        at = layer.bounds if slides == 1 else tile
+        total *= layer.row_total[at[P], at[R]] * layer.col_total[at[Q], at[S]]
     return total
 
 
@@ -108,7 +112,7 @@ def fits(level: int, mask: int, tile: Any, layer: Any, machine: Any, narrow: Any
 def figures(layer: Any, machine: Any) -> Any:
     """``(narrow, read_pj, write_pj, whole)``: bits an element of I, W, O, partial sums; energy an element by level and
     those, 0 where not modelled; elements of each tensor."""
-    whole = np.array([moved(x, layer.bounds, layer) for x in range(3)])
+    whole = np.array([moved(x, layer.bounds, 0, layer) for x in range(3)])
     final = min(layer.width[2], layer.width[3])
     partial = layer.width[3] if layer.operations > whole[O] else final  # nothing is partial without a reduction
     narrow = np.array([layer.width[0], layer.width[1], final, partial])
@@ -159,9 +163,9 @@ def list_outer(
         trips[:] = 1.0
         for d in range(DIM_COUNT):
             trips[kind[d]] *= layer.bounds[d] // tile[d]
-        still = trips[0] * trips[1] * trips[2] == 1.0
+        first = trips[0] * trips[1] * trips[2] == 1.0 or machine.slides.max() == 1  # windows may slide in any order
         for o in range(3):
-            if trips[o] == 1.0 and not (still and o == 0):
+            if trips[o] == 1.0 and not (first and o == 0):
                 continue  # nothing to reuse: another order covers it
             e, down, up, fill[count], drain[count] = 0.0, 0.0, 0.0, 0.0, 0.0
             for x in range(3):
@@ -169,7 +173,7 @@ def list_outer(
                     continue
                 if mask >> x & 1:
                     times = 1.0 if x == o else trips[x]
-                    n = moved(x, tile, layer) * times
+                    n = moved(x, tile, machine.slides[1], layer) * times
                     if x == O:
                         again = n - whole[x]
                         e += n * read_pj[1, x] + whole[x] * write_pj[0, x]
@@ -255,6 +259,7 @@ def fill_energy(
     tile: Any,
     units: Any,
     layer: Any,
+    machine: Any,
     kind: Any,
     bounds: Any,
     trips: Any,
@@ -276,13 +281,13 @@ def fill_energy(
         if layer.exists[x] == 0 or not mask2 >> x & 1:
             continue
         p = 1 if mask1 >> x & 1 else 0
-        n = moved(x, share, layer) * trips[x]
+        n = moved(x, share, machine.slides[2], layer) * trips[x]
         if x == O:
             round_trip = read_pj[2, PARTIAL] + read_pj[p, PARTIAL] + write_pj[2, PARTIAL]
             charge[x] = n * (write_pj[p, x] + round_trip)
             fixed -= whole[x] * round_trip
         else:
-            copies = moved(x, tile, layer) * trips[x]
+            copies = moved(x, tile, machine.slides[2], layer) * trips[x]
             for d in range(DIM_COUNT):
                 if layer.relevant[x, d] == 0:
                     copies *= units[d]
@@ -386,7 +391,7 @@ def list_shares(
             d += 1
             continue
         tally[INNER] += 1
-        e = array_pj + fill_energy(mask1, mask2, share, tile, units, layer, kind, bounds, trips, charge)
+        e = array_pj + fill_energy(mask1, mask2, share, tile, units, layer, machine, kind, bounds, trips, charge)
         saved = 0.0
         for x in range(3):
             e += charge[x]
@@ -425,6 +430,7 @@ def pair(
     machine: Any,
     kind: Any,
     codes: Any,
+    code_start: Any,
     bounds: Any,
     objective: Any,
     best: Any,
@@ -445,6 +451,13 @@ def pair(
     trips, charge, inner, above_trips = np.empty(4), np.empty(3), np.empty(4), np.empty(4)
     carried = np.empty(3)
     leak = machine.leakage_pj
+    slides = machine.slides.max() == 1
+    most = 0  # mappings that one pair may give
+    for o0 in range(3):
+        one = 0
+        for o1 in range(3):
+            one += (code_start[o0 + 1] - code_start[o0]) * (code_start[o1 + 1] - code_start[o1])
+        most = max(most, one)
     fastest = objective[0] == 0 and objective[2] == 0  # then the outer side is sorted by cycles
     pending = 0
     while start[0] < n_leaves:
@@ -454,15 +467,17 @@ def pair(
         for d in range(DIM_COUNT):
             share[d] = leaves[leaf, d]
             tile[d] = share[d] // units[d]
-        fixed = array_pj + fill_energy(mask1, mask2, share, tile, units, layer, kind, bounds, trips, charge)
+        fixed = array_pj + fill_energy(mask1, mask2, share, tile, units, layer, machine, kind, bounds, trips, charge)
         for x in range(3):  # bits that the buffer hands to the PEs, without reuse
-            carried[x] = moved(x, share, layer) * trips[x] * narrow[x] if mask1 & mask2 & (1 << x) else 0.0
+            carried[x] = (
+                moved(x, share, machine.slides[2], layer) * trips[x] * narrow[x] if mask1 & mask2 & (1 << x) else 0.0
+            )
         while start[1] < by_energy.size:
             j = by_energy[start[1]]
             floor = max(steps, outer_cycles[j]) if fastest else steps
             if not beats((e + outer_energy[j]) * _SLACK + leak * floor, floor, objective, best):
                 break
-            if pending + 3 > limit:
+            if pending + most > max(limit, most):
                 return pending
             start[1] += 1
             tally[PAIRS] += 1
@@ -482,7 +497,7 @@ def pair(
                 above_trips[kind[d]] *= layer.bounds[d] // above[d]
             every = inner[0] * inner[1] * inner[2] * inner[3]
             for o1 in range(3):
-                if inner[o1] == 1.0 and not (every == 1.0 and o1 == 0):
+                if inner[o1] == 1.0 and not ((every == 1.0 or slides) and o1 == 0):
                     continue
                 bound = fixed + outer_energy[j]
                 down, up = direct_down + outer_drain[j], direct_up + outer_fill[j]
@@ -508,20 +523,22 @@ def pair(
                 figure = bound * _SLACK + leak * busy
                 if not beats(figure, busy, objective, best):
                     continue
-                for d in range(DIM_COUNT):
-                    columns.chains[d, 0:3, pending] = above[d]
-                    columns.chains[d, 3, pending] = share[d]
-                    columns.chains[d, 4, pending] = share[d] // along[d]
-                    columns.chains[d, 5, pending] = tile[d]
-                    columns.chains[d, 6:9, pending] = 1
-                columns.orders[0, pending] = codes[o0]
-                columns.orders[1, pending] = codes[o1]
-                columns.orders[2, pending] = codes[0]
-                columns.keeps[0, pending] = 7
-                columns.keeps[1, pending] = mask1
-                columns.keeps[2, pending] = mask2
-                bound_energy[pending], bound_cycles[pending] = figure, busy
-                pending += 1
+                for code0 in range(code_start[o0], code_start[o0 + 1]):
+                    for code1 in range(code_start[o1], code_start[o1 + 1]):
+                        for d in range(DIM_COUNT):
+                            columns.chains[d, 0:3, pending] = above[d]
+                            columns.chains[d, 3, pending] = share[d]
+                            columns.chains[d, 4, pending] = share[d] // along[d]
+                            columns.chains[d, 5, pending] = tile[d]
+                            columns.chains[d, 6:9, pending] = 1
+                        columns.orders[0, pending] = codes[code0]
+                        columns.orders[1, pending] = codes[code1]
+                        columns.orders[2, pending] = codes[0]
+                        columns.keeps[0, pending] = 7
+                        columns.keeps[1, pending] = mask1
+                        columns.keeps[2, pending] = mask2
+                        bound_energy[pending], bound_cycles[pending] = figure, busy
+                        pending += 1
         start[0] += 1
         start[1] = 0
     return pending

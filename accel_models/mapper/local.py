@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from accel_models.batch_codes import OK
 from accel_models.batch_counts import CHUNK
-from accel_models.batch_kernel import OK, Columns, evaluate_run, new_work
+from accel_models.batch_kernel import Columns, new_work
+from accel_models.batch_run import run
 from accel_models.batch_tables import Ints
 from accel_models.formulas import DIM_COUNT
 from accel_models.jit import entry
@@ -66,7 +68,7 @@ def breed(
         for _ in range(changes):
             lot = np.random.randint(100)
             if lot < _ORDER_SHARE:
-                child_orders[j, np.random.randint(levels)] = np.random.randint(3)
+                child_orders[j, np.random.randint(levels)] = np.random.randint(codes.size)
             elif lot < _ORDER_SHARE + _KEEP_SHARE:
                 level = 1 + np.random.randint(levels - 1)
                 columns.keeps[level, j] = choices[level, np.random.randint(choice_count[level])]
@@ -180,7 +182,7 @@ def search(space: Space, objective: Ints, found: MappingColumns, best: Any, tall
                 island.factors[children],
                 island.orders[children],
             )
-            evaluate_run(0, CHUNK, columns, space.layer, space.machine, work, (energy_pj, cycles, steps, code))
+            run(0, CHUNK, columns, space.layer, space.machine, work, (energy_pj, cycles, steps, code))
             fits = code == OK
             tally[EVALUATED] += CHUNK
             tally[FEASIBLE] += int(fits.sum())

@@ -9,7 +9,7 @@ import numpy as np
 
 from accel_models.accelerator import Accelerator
 from accel_models.batch_tables import Ints, LayerTable, MachineTable, layer_table, machine_table
-from accel_models.formulas import DIM_COUNT
+from accel_models.formulas import DIM_COUNT, I, P
 from accel_models.mapper.spatial import spread_choices
 from mappings.dataflow import ROLES, Dataflow
 from mappings.layer import DIMS, TENSORS, Layer
@@ -41,7 +41,9 @@ class Space(NamedTuple):
         limits: see :class:`Limits`.
         sizes, counts: (8, most) divisors of each dim, and how many.
         kind: (8,) the tensor that a dim is missing from, ``NO_TENSOR`` where none is; -1: more than one.
-        codes: (3,) loop orders with the dims that a tensor is missing innermost.
+        codes: (n,) loop orders worth trying: with the dims that a tensor is missing innermost; where a memory slides,
+            also with each dim of a window as the innermost that moves the input.
+        code_start: (4,) where those of I, of W, of O begin in ``codes``, and the end.
     """
 
     layer: LayerTable
@@ -51,6 +53,7 @@ class Space(NamedTuple):
     counts: Ints
     kind: Ints
     codes: Ints
+    code_start: Ints
 
 
 def free_limits(layer: Layer, accelerator: Accelerator) -> Limits:
@@ -99,11 +102,21 @@ def space_of(layer: Layer, accelerator: Accelerator, limits: Limits) -> Space:
         missing = [x for x in range(3) if table.exists[x] and not table.relevant[x, d]]
         if table.bounds[d] > 1 and missing:
             kind[d] = missing[0] if len(missing) == 1 else -1
-    codes = [
-        order_code(tuple(sorted(range(DIM_COUNT), key=lambda d, x=x: (kind[d] == x, d))))  # type: ignore[misc]
-        for x in range(3)
+    codes, starts = [], [0]
+    for x in range(3):
+        codes += _orders(x, kind, table, bool(machine.slides.any()))
+        starts.append(len(codes))
+    counts = np.array([len(values) for values in choices])
+    return Space(table, machine, limits, sizes, counts, kind, np.array(codes, np.int64), np.array(starts, np.int64))
+
+
+def _orders(x: int, kind: Ints, layer: LayerTable, slides: bool) -> list[int]:
+    """Orders with the dims that tensor ``x`` is missing innermost; each dim that may slide comes last in turn."""
+    windows = [d for d in range(P, DIM_COUNT) if slides and layer.bounds[d] > 1 and (x == I or kind[d] == x)]
+    return [
+        order_code(tuple(sorted(range(DIM_COUNT), key=lambda d, w=w: (kind[d] == x, d == w, d))))  # type: ignore[misc]
+        for w in windows or [-1]
     ]
-    return Space(table, machine, limits, sizes, np.array([len(v) for v in choices]), kind, np.array(codes, np.int64))
 
 
 def exact_applies(space: Space) -> bool:

@@ -9,10 +9,11 @@ import pytest
 from accel_models.accelerator import Accelerator, Buffering
 from accel_models.accelerators import accelerator
 from accel_models.batch import BatchCost, evaluate_batch, stream_batch
-from accel_models.batch_kernel import CAPACITY, FANOUT, MALFORMED, OK
+from accel_models.batch_codes import CAPACITY, FANOUT, MALFORMED, OK, OVERFLOW, UNCOUNTED
 from accel_models.evaluate import evaluate, evaluate_nest
 from accel_models.report import Infeasible, LayerCost
 from accel_models.translate import column_to_mapping, column_to_nest
+from benchmarks.oracle_cases import random_case
 from mappings.dataflow import DATAFLOWS
 from mappings.errors import SpecError
 from mappings.layer import Bits, Layer, Op
@@ -124,6 +125,66 @@ def test_ragged_columns_equal_the_scalar_path() -> None:
             sizes = sorted(rng.choices(range(1, bounds_of(layer)[d] + 1), k=2), reverse=True)
             columns.chains[d, :, row] = [sizes[0]] * 3 + [sizes[1]] * 3 + [1] * 3
     assert OK in check(evaluate_batch([layer], columns, [target]), columns, [layer], [target])
+
+
+def test_any_legal_mapping_equals_the_scalar_path() -> None:
+    """Every operator, ragged at every depth, two to four levels, memories that slide: many of each in one call."""
+    cases = [random_case(f"batch-{number}") for number in range(500)]
+    rng = random.Random(2)
+    machines = [
+        replace(
+            case.accelerator,
+            mac_pj=1.0,
+            mac_leakage_mw=0.1,
+            levels=tuple(
+                replace(
+                    level,
+                    read_pj_per_byte=rng.uniform(1, 9),
+                    write_pj_per_byte=rng.uniform(1, 9),
+                    leakage_mw=0.01,
+                    network_pj_per_byte=rng.choice([None, 0.3]),
+                    read_bytes_per_cycle=rng.choice([None, 0.5, 4.0]),
+                    write_bytes_per_cycle=rng.choice([None, 0.5, 4.0]),
+                    latency_cycles=rng.choice([0, 0, 11]),
+                )
+                for level in case.accelerator.levels
+            ),
+        )
+        for case in cases
+    ]
+    cost = evaluate_batch([case.layer for case in cases], [case.mapping for case in cases], machines)
+    feasible = 0
+    for row, (case, target) in enumerate(zip(cases, machines, strict=True)):
+        scalar = evaluate(case.layer, case.mapping, target)
+        assert isinstance(scalar, Infeasible) == (cost.code[row] != OK), (row, scalar)
+        if isinstance(scalar, Infeasible):
+            continue
+        feasible += 1
+        assert (cost.cycles[row], cost.compute_cycles[row]) == (scalar.cycles, scalar.compute_cycles), row
+        assert cost.energy_pj[row] == pytest.approx(scalar.total_energy_pj, rel=1e-12), row
+    assert feasible > 400
+
+
+def test_what_cannot_be_counted_is_a_code() -> None:
+    huge = Layer("huge", Op.LINEAR, N=2**20, P=2**10, K=2**15, C=2**16, bits=Bits(8, 8, 8, 32))  # 2^61 MACs
+    wide = Layer("wide", Op.TRCONV, P=2**21, R=3, stride=(2, 1))
+    layers = [huge, LAYERS[0], wide, huge]
+    columns = MappingColumns.empty(3, 4)
+    columns.layer[:] = range(4)
+    columns.chains[:, :3, 3] = np.array(bounds_of(huge))[:, None]
+    columns.chains[3, 3:, 3] = 2  # two elements for one MAC
+    cost = evaluate_batch(layers, columns, [MACHINES[0]])
+    assert cost.code.tolist() == [OVERFLOW, OK, UNCOUNTED, MALFORMED]
+    assert cost.reason(OVERFLOW, MACHINES[0]) == "more bits moved than 62-bit counts hold"
+    with pytest.raises(SpecError, match="overflow 64-bit counts"):
+        evaluate_nest(column_to_nest(columns, 0, huge, MACHINES[0]), MACHINES[0])
+    with pytest.raises(SpecError, match="iterations"):
+        evaluate_nest(column_to_nest(columns, 2, wide, MACHINES[0]), MACHINES[0])
+    large = replace(huge, N=2)  # too large for the bound on counts, small enough for the counts themselves
+    one = MappingColumns.empty(3, 1)
+    scalar = evaluate_nest(column_to_nest(one, 0, large, MACHINES[0]), MACHINES[0])
+    assert isinstance(scalar, LayerCost)
+    assert evaluate_batch([large], one, [MACHINES[0]]).cycles[0] == scalar.cycles
 
 
 def test_what_cannot_be_built_is_a_code() -> None:

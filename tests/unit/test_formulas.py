@@ -2,13 +2,9 @@
 
 from dataclasses import replace
 
-import numpy as np
-
-from accel_models import charges, formulas
 from accel_models.counts import count
-from accel_models.evaluate import charge
-from accel_models.nest import Nest, relevance, tensors_of, windows_of
-from mappings.layer import Bits, Layer, Op
+from accel_models.nest import Nest
+from mappings.layer import Layer, Op
 
 ALL = (1, 1, 1)
 
@@ -74,109 +70,3 @@ def test_a_memory_that_slides_keeps_the_overlap() -> None:
     assert count(by_two).reads[0][0] == 2 * (5 + 4 + 4)
     between = replace(slides, orders=nest(layer, tiles, ("QK", "QS")).orders)
     assert count(between).reads[0][0] == 4 + 2 + 2
-
-
-def test_compiled_formulas_equal_python() -> None:
-    from accel_models.compiled import charges as compiled_charges
-    from accel_models.compiled import formulas as compiled
-
-    layer = Layer("x", Op.CONV, K=3, C=2, P=5, Q=4, R=3, S=2, stride=(2, 1), padding=(1, 0, 2, 1))
-    one = nest(
-        layer,
-        {
-            "K": (2, 1, 1, 1, 1, 1, 1, 1, 1),
-            "C": (2, 2, 2, 1, 1, 1, 1, 1, 1),
-            "P": (3, 3, 2, 2, 2, 2, 1, 1, 1),
-            "Q": (4, 4, 4, 3, 3, 3, 1, 1, 1),
-            "R": (3, 3, 3, 3, 3, 1, 1, 1, 1),
-            "S": (2, 2, 2, 2, 2, 2, 1, 1, 1),
-        },
-        ("KPC", "CQS", "PK"),
-    )
-    levels = one.levels
-    bounds, chains, orders = (np.array(v, np.int64) for v in (one.bounds, one.chains, one.orders))
-    work = np.zeros(3 * levels + 1, np.int64)
-    profiles = np.zeros((8, formulas.profile_length(levels)), np.int64)
-    for d in range(8):
-        compiled.profile(bounds[d], chains[d], levels, profiles[d], work)
-    reads, writes = np.zeros((2, levels, 3), np.int64)
-    arrivals, returns = np.zeros((2, levels + 1, 3), np.int64)
-    compiled.count(
-        levels,
-        bounds,
-        chains,
-        orders,
-        np.array(relevance(layer.op)),
-        np.array(tensors_of(layer.op)),
-        np.array(windows_of(layer)),
-        np.array(one.keeps),
-        np.array(one.multicast),
-        np.array(one.reduction),
-        profiles,
-        reads,
-        writes,
-        arrivals,
-        returns,
-        work,
-    )
-    expected = count(one)
-    assert reads.tolist() == [list(row) for row in expected.reads]
-    assert writes.tolist() == [list(row) for row in expected.writes]
-    assert int(compiled.steps(levels, profiles)) == expected.steps
-
-    read_bits, write_bits = np.zeros((2, levels, 3), np.int64)
-    down_bits, up_bits = np.zeros((2, levels + 1, 3), np.int64)
-    sum_width = np.zeros(levels, np.int64)
-    compiled_charges.bits(
-        levels,
-        bounds,
-        np.array(relevance(layer.op)),
-        np.array(tensors_of(layer.op)),
-        np.array(one.keeps),
-        profiles,
-        reads,
-        writes,
-        arrivals,
-        returns,
-        np.array([8, 4, 8, 32]),
-        read_bits,
-        write_bits,
-        down_bits,
-        up_bits,
-        sum_width,
-    )
-    charged = charge(replace(one, layer=replace(layer, bits=Bits(8, 4, 8, 32))), expected)
-    assert read_bits.tolist() == [list(row) for row in charged.read_bits]
-    assert write_bits.tolist() == [list(row) for row in charged.write_bits]
-    assert up_bits.tolist() == [list(row) for row in charged.up_bits]
-    assert sum_width.tolist() == list(charged.sum_width)
-    replaced = [
-        [
-            compiled_charges.events(x, m, bounds, chains, orders, np.array(relevance(layer.op)), levels, profiles)
-            if m
-            else 0
-            for x in range(3)
-        ]
-        for m in range(levels)
-    ]
-    assert replaced == [list(row) for row in charged.replaced]
-    rates, ports = np.array([32.0, 64.0, 0.0]), np.zeros((levels, 2))
-    arguments = [
-        levels,
-        expected.steps,
-        np.array(one.keeps),
-        np.array(tensors_of(layer.op)),
-        np.array(expected.units),
-        read_bits,
-        write_bits,
-        down_bits,
-        up_bits,
-        np.array(replaced),
-        np.array([0, 1, 2]),
-        rates,
-        rates,
-        np.array([7, 1, 0]),
-        ports,
-    ]
-    assert compiled_charges.latency(*arguments) == charges.latency(*arguments)
-    assert ports[0, 0] == read_bits[0].sum() / 32

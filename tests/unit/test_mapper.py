@@ -40,6 +40,14 @@ def tiny(buffering: Buffering = Buffering.STREAM, buffer_bytes: int = 14, regist
     return replace(accelerator("ca1"), levels=(dram, buffer, register))
 
 
+def sliding(*levels: int) -> Accelerator:
+    """The same, where some memories keep the inputs that their window still covers."""
+    return replace(
+        tiny(),
+        levels=tuple(replace(level, keeps_overlap=m in levels) for m, level in enumerate(tiny().levels)),
+    )
+
+
 def every_cost(layer: Layer, target: Accelerator) -> Iterator[BatchCost]:
     """The whole space: all chains of divisors and all bypasses that fit, for each pair of orders of moving dims."""
     real = [d for d, bound in enumerate(bounds_of(layer)) if bound > 1]
@@ -74,6 +82,8 @@ def every_cost(layer: Layer, target: Accelerator) -> Iterator[BatchCost]:
         (Layer("padded", Op.CONV, C=2, P=4, R=3, padding=(1, 0, 1, 0), bits=Bits(8, 8, 8, 16)), tiny()),
         (Layer("linear", Op.LINEAR, K=4, C=4, P=2, bits=Bits(8, 8, 8, 8)), tiny(Buffering.DOUBLE, 28, 10)),
         (Layer("depthwise", Op.CONV, groups=4, P=2, R=3, stride=(2, 1)), tiny(Buffering.SINGLE)),
+        (Layer("sliding", Op.CONV, P=4, R=3, bits=Bits(8, 8, 8, 8)), sliding(1, 2)),
+        (Layer("sliding pool", Op.MAXPOOL, groups=2, P=4, R=2, padding=(1, 0, 0, 0)), sliding(2)),
     ],
     ids=lambda value: value.name if isinstance(value, Layer) else "",
 )
