@@ -1,31 +1,32 @@
-"""Eyeriss (Chen 2017, JSSC 52-1), a row-stationary chip: its resources, its mapspace, and what a mapping costs.
+"""Eyeriss (Chen 2017, JSSC 52-1), a row-stationary chip: its resources, its mappings as directives, what they cost.
 
 A PE multiplies a row of a filter with a row of an input; ``R`` PEs one below the other make a row of outputs, ``e``
 columns of them ``e`` rows: a *set*. A set holds ``p`` filters and ``q`` channels at a time; of the sets side by side,
 ``t`` hold other filters and ``r`` other channels, whose sums are added on the way up. One *pass* makes ``e`` rows of
 partial sums of ``p t`` filters and ``n`` images from ``q r`` channels; sums of ``m`` filters wait in the global buffer
-for the next pass over channels (Chen 2017, table III). In words::
+for the next pass over channels (Chen 2017, table III). A mapping is written as directives on a hierarchy of DRAM,
+global buffer and scratchpads: accesses, steps, space and energy are the general engine's. The chip adds::
 
-    buffer    = n (m e F + q r rows W)       <= global buffer
-    sums      = outputs * passes over C      each read and written once a pass
-    inputs    = every pass's rows, padding included
-    compute   = passes * (n p F (q S + 1) + p q S R r t / 4)
-    cycles    = max(compute, (sums + inputs) / 4)
+    compute = steps + a cycle for every sum that a PE takes from the one below + filter words / 4
+    cycles  = max(compute, buffer reads / 4)
 
-Each product takes a cycle of a PE, each sum from the PE below one more (an inference: it explains why no layer reaches
-its PEs' peak), and the filters of a pass come in through the 64-bit bus before it. The buffer has a 64-bit port each
-way, so its reads bound a layer, never its writes.
+since the adder of a PE takes either a product or the sum from below, the filters of a pass come in through a 64-bit bus
+before it, and the buffer is read through a 64-bit port. Padding is stored in and read from the buffer like inputs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from accel_models.report import Infeasible
+from accel_models.accelerator import Accelerator, Buffering, MemoryKind, MemoryLevel
+from accel_models.evaluate import evaluate
+from accel_models.report import Infeasible, LayerCost
+from mappings.directives import Cluster, SpatialMap, TemporalMap
 from mappings.errors import Fault, SpecError
-from mappings.layer import Layer, Op
-from mappings.mapspace import divisors
+from mappings.layer import Bits, Layer, Op
+from mappings.mapping import Mapping
+
+WORD_BYTES = 2
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,9 @@ class EyerissCost:
         compute_cycles: of the PEs: products, additions of sums from below, loading of filters.
         steps: products of one PE.
         active_pes: at work in a full pass.
-        buffer_words: accesses of inputs and partial sums.
+        buffer_words: reads of inputs and accesses of partial sums.
         dram_inputs, dram_weights, dram_outputs: words, uncompressed.
-        energy: relative to a MAC (Chen 2016: DRAM 200, buffer 6, array 2, register 1).
+        energy: relative to a MAC (Chen 2016, table IV).
     """
 
     cycles: float
@@ -72,6 +73,11 @@ class EyerissCost:
     dram_weights: int
     dram_outputs: int
     energy: float
+
+    @property
+    def energy_delay(self) -> float:
+        """The objective."""
+        return self.energy * self.cycles
 
     def dram_words(self, zeros_in: float = 0.0, zeros_out: float = 0.0) -> float:
         """Words moved when inputs and outputs are run-length coded: three (run, value) pairs in 64 bits.
@@ -85,16 +91,19 @@ class EyerissCost:
 
 @dataclass(frozen=True)
 class Eyeriss:
-    """The chip's resources.
+    """The chip's resources; all but the last from Chen 2017.
 
     Attributes:
         rows, columns: of PEs.
         clock_hz: of the core.
         input_words, filter_words, sum_words: scratchpads of a PE.
-        buffer_words: of the global buffer that inputs and partial sums share. The chip has 108 KB, 100 KB of them said
-            to be for these; the buffer accesses measured on VGG-16 need 104.8 to 105.1 KB. One figure for all layers.
+        banks, bank_words: of the 100 KB of the global buffer for inputs and partial sums: 25 memories of 512 x 64 bits;
+            a bank holds one of the two. (The other 8 KB bring the filters of the next pass.)
         port_words: of the buffer's 64-bit ports, and of the bus that brings filters.
-        filters: that work at a time, ``p t``, before anything else is asked: two sets of 16.
+        row_words: outputs of a row times channels of a pass. No such bound is published. It is inferred from VGG-16,
+            whose buffer accesses tell the channels of its passes: 1, 2, 4 and 8 at 112, 56, 28 and 14 outputs a row,
+            where scratchpads and banks have room for more; any figure from 112 to 167 gives the same. Wider rows are
+            cut. AlexNet stays below it.
     """
 
     rows: int = 12
@@ -103,9 +112,22 @@ class Eyeriss:
     input_words: int = 12
     filter_words: int = 224
     sum_words: int = 24
-    buffer_words: int = 105 * 512
+    banks: int = 25
+    bank_words: int = 2048
     port_words: int = 4
-    filters: int = 32
+    row_words: int = 128
+
+    def check(self, layer: Layer) -> None:
+        """Whether the chip runs a layer.
+
+        Raises:
+            SpecError: it does not.
+        """
+        too_large = max(layer.R / self.rows, layer.S / self.input_words) > 1
+        if layer.op is not Op.CONV or too_large or layer.dilation != (1, 1):
+            raise SpecError(
+                Fault(f"eyeriss: layer {layer.name}", "is not supported", f"convolution of at most {self.rows} rows")
+            )
 
     def sets(self, layer: Layer, e: int) -> int:
         """Sets of ``e`` output rows that the array holds; a wide one is folded, segments one below the other."""
@@ -114,125 +136,122 @@ class Eyeriss:
             return high * (self.columns // e)
         return high // -(-e // self.columns)
 
-    def mapspace(self, layer: Layer) -> Iterator[RowStationary]:
-        """All mappings that divide filters, channels and images evenly and fit the scratchpads and the array.
+    def row_outputs(self, layer: Layer) -> int:
+        """Outputs of a row that are made together: of the fewest equal parts that keep to ``row_words``."""
+        parts = -(-layer.Q // self.row_words)
+        return -(-layer.Q // parts)
 
-        Raises:
-            SpecError: the layer is no convolution that the chip runs.
+    def held_words(self, layer: Layer, mapping: RowStationary) -> tuple[int, int]:
+        """Words of inputs (padding included) and of partial sums in the global buffer."""
+        columns = self.row_outputs(layer)
+        rows_in = (mapping.e - 1) * layer.stride[0] + layer.R
+        inputs = mapping.q * mapping.r * rows_in * ((columns - 1) * layer.stride[1] + layer.S)
+        return mapping.n * inputs, mapping.n * mapping.m * mapping.e * columns
+
+    def banks_needed(self, layer: Layer, mapping: RowStationary) -> int:
+        """Banks of the global buffer that a mapping takes."""
+        return sum(-(-words // self.bank_words) for words in self.held_words(layer, mapping))
+
+    def hierarchy(self, layer: Layer, mapping: RowStationary) -> Accelerator:
+        """DRAM, global buffer (inputs and sums; filters pass it by) and scratchpads, for one grouping of the PEs.
+
+        A scratchpad keeps the inputs that its window still covers when it slides. Energies are relative to a MAC: DRAM
+        200, buffer 6, a word sent over the array 2, scratchpad 1 a word.
         """
-        too_large = max(layer.R / self.rows, layer.S / self.input_words) > 1
-        if layer.op is not Op.CONV or too_large or layer.dilation != (1, 1):
-            raise SpecError(
-                Fault(f"eyeriss: layer {layer.name}", "is not supported", f"convolution of at most {self.rows} rows")
+        capacities = (("I", self.input_words), ("W", self.filter_words), ("O", self.sum_words))
+        energies = {"DRAM": 200 / WORD_BYTES, "GLB": 6 / WORD_BYTES, "RF": 1 / WORD_BYTES}
+        port = float(WORD_BYTES * self.port_words)
+        levels = (
+            MemoryLevel("DRAM", None, MemoryKind.DRAM),
+            MemoryLevel(
+                "GLB",
+                WORD_BYTES * self.banks * self.bank_words,
+                tensors=("I", "O"),
+                buffering=Buffering.STREAM,
+                read_bytes_per_cycle=port,
+                write_bytes_per_cycle=port,
+                network_pj_per_byte=2 / WORD_BYTES,
+                fanout=(mapping.r * mapping.t, layer.R * mapping.e),
+            ),
+            MemoryLevel(
+                "RF",
+                tuple((tensor, WORD_BYTES * words) for tensor, words in capacities),
+                MemoryKind.REGISTER,
+                buffering=Buffering.STREAM,
+                keeps_overlap=True,
+            ),
+        )
+        priced = tuple(
+            replace(level, read_pj_per_byte=energies[level.name], write_pj_per_byte=energies[level.name])
+            for level in levels
+        )
+        return Accelerator("eyeriss", priced, self.clock_hz, mac_pj=1.0, source="Chen 2017 (JSSC 52-1)")
+
+    def directives(self, layer: Layer, mapping: RowStationary) -> Mapping:
+        """Blocks of filters, images, strips of rows, then channels, over the buffer; sets over the array."""
+        return Mapping(
+            (
+                TemporalMap("G", 1),
+                TemporalMap("K", mapping.m),
+                TemporalMap("N", mapping.n),
+                TemporalMap("P", mapping.e),
+                TemporalMap("Q", self.row_outputs(layer)),
+                TemporalMap("C", min(layer.C, mapping.q * mapping.r)),
+                Cluster(mapping.r * mapping.t * layer.R * mapping.e),
+                TemporalMap("K", min(mapping.m, mapping.p * mapping.t)),
+                TemporalMap("N", 1),
+                TemporalMap("Q", 1),
+                SpatialMap("K", mapping.p),
+                SpatialMap("C", mapping.q),
+                SpatialMap("P", 1),
+                SpatialMap("R", 1),
+                Cluster(1),
+                *(TemporalMap(dim, 1) for dim in ("K", "C", "S")),
             )
-        widest = self.columns * (self.rows // layer.R)
-        for e in range(1, min(layer.P, widest) + 1):
-            sets = self.sets(layer, e)
-            for q in divisors(layer.C, self.input_words // layer.S):
-                for p in divisors(layer.K, min(self.sum_words, self.filter_words // (q * layer.S))):
-                    for r in divisors(layer.C // q, sets):
-                        for t in divisors(layer.K // p, sets // r):
-                            for n in divisors(layer.N):
-                                for groups in divisors(layer.K // (p * t)):
-                                    yield RowStationary(n, p * t * groups, e, p, q, r, t)
-
-    def fits(self, layer: Layer, mapping: RowStationary) -> bool:
-        """Whether partial sums and inputs fit the global buffer."""
-        return self.held_words(layer, mapping) <= self.buffer_words
-
-    def held_words(self, layer: Layer, mapping: RowStationary) -> int:
-        """Words of the global buffer that a mapping takes."""
-        sums = mapping.m * mapping.e * layer.Q
-        inputs = mapping.q * mapping.r * self._rows_in(layer, mapping.e) * self._columns_in(layer)
-        return mapping.n * (sums + inputs)
-
-    @staticmethod
-    def _rows_in(layer: Layer, e: int) -> int:
-        return (e - 1) * layer.stride[0] + layer.R
-
-    @staticmethod
-    def _columns_in(layer: Layer) -> int:
-        return (layer.Q - 1) * layer.stride[1] + layer.S
+        )
 
     def cost(self, layer: Layer, mapping: RowStationary) -> EyerissCost | Infeasible:
-        """Cost of a mapped layer, or the bound that it breaks."""
-        held = self.held_words(layer, mapping)
-        if held > self.buffer_words:
-            return Infeasible(
-                "global buffer", 2 * held, 2 * self.buffer_words, "bytes", "fewer filters, rows or channels", layer.name
-            )
-        strips = -(-layer.P // mapping.e)
-        channels = -(-layer.C // (mapping.q * mapping.r))
-        blocks = -(-layer.K // mapping.m)  # of filters, for each of which the inputs come from DRAM
-        groups = -(-layer.K // (mapping.p * mapping.t))  # of filters, for each of which they come from the buffer
-        batches = layer.groups * -(-layer.N // mapping.n)
-        rows_in = (layer.P - strips) * layer.stride[0] + strips * layer.R  # of all strips, the last one may be narrow
-        passes = batches * strips * groups * channels
-        outputs = layer.elements["O"]
-        sums = outputs * channels
-        inputs = layer.groups * layer.N * layer.C * rows_in * self._columns_in(layer) * groups
-        steps = passes * mapping.n * mapping.p * layer.Q * mapping.q * layer.S
-        filters = mapping.p * mapping.q * layer.S * layer.R * mapping.r * mapping.t
-        adds = passes * mapping.n * mapping.p * layer.Q
-        compute = steps + adds + passes * filters / self.port_words
-        fetched = layer.H + (strips - 1) * max(0, layer.R - layer.stride[0])
-        turns = batches // layer.groups * strips  # of images and rows, for each of which the filters come anew
-        if channels == 1 and mapping.m == mapping.p * mapping.t:
-            turns = 1  # ... unless all of a block's are in the scratchpads
-        if channels == strips == batches // layer.groups == 1:
-            blocks = 1  # the buffer holds all inputs of a group
-        dram_inputs = layer.groups * layer.N * layer.C * fetched * layer.W_in * blocks
-        dram_weights = layer.elements["W"] * turns
-        energy = (
-            200 * (dram_inputs + dram_weights + outputs)
-            + 6 * (2 * sums + inputs + dram_inputs)
-            + 2 * (2 * sums + inputs + passes * filters)
-        )
-        return EyerissCost(
-            cycles=max(compute, (sums + inputs) / self.port_words),
-            compute_cycles=compute,
-            steps=steps,
-            active_pes=layer.R * mapping.e * mapping.r * mapping.t,
-            buffer_words=2 * sums + inputs,
-            dram_inputs=dram_inputs,
-            dram_weights=dram_weights,
-            dram_outputs=outputs,
-            energy=float(energy),
-        )
-
-    def best(self, layer: Layer) -> tuple[RowStationary, EyerissCost] | Infeasible:
-        """The mapping that the chip's configuration rule chooses, by exhaustive search; one rule for all layers.
-
-        First the filters at work (up to ``filters``), then the fewest strips of output rows, then the most PEs, then
-        the least energy. This reproduces what is published of the chip's own configurations (PEs at work, buffer
-        accesses); the paper does not state the rule.
+        """Cost of a mapped layer, or the bound that it breaks.
 
         Raises:
-            SpecError: the layer is no convolution that the chip runs.
+            SpecError: the chip does not run the layer, or the parameters do not map it.
         """
-        best: tuple[tuple[float, ...], RowStationary, EyerissCost] | None = None
-        for mapping in self.mapspace(layer):
-            busy = layer.R * mapping.e * mapping.r * mapping.t
-            head = (-min(self.filters, mapping.p * mapping.t), -(-layer.P // mapping.e), -busy)
-            if (best is not None and head > best[0][:3]) or not self.fits(layer, mapping):
-                continue
-            cost = self.cost(layer, mapping)
-            if isinstance(cost, Infeasible):
-                continue
-            key = (*head, cost.energy)
-            if best is None or key < best[0]:
-                best = (key, mapping, cost)
-        if best is None:
-            least = RowStationary(1, 1, 1, 1, 1, 1, 1)
-            return Infeasible(
-                "global buffer",
-                2 * self.held_words(layer, least),
-                2 * self.buffer_words,
-                "bytes",
-                "a narrower layer",
-                layer.name,
-            )
-        return best[1], best[2]
+        self.check(layer)
+        needed = self.banks_needed(layer, mapping)
+        if needed > self.banks:
+            return Infeasible("global buffer", needed, self.banks, "banks", "fewer filters, rows or images", layer.name)
+        words = replace(layer, bits=Bits(16, 16, 16, 16))
+        machine, directives = self.hierarchy(layer, mapping), self.directives(layer, mapping)
+        found = evaluate(words, directives, machine)
+        padded = evaluate(replace(words, padding=(0, 0, 0, 0)), directives, machine)  # zeros are inputs like others
+        if isinstance(found, Infeasible):
+            return found
+        assert isinstance(padded, LayerCost), padded
+        inputs = padded.bytes_of("GLB", "I", "read") // WORD_BYTES
+        sums = padded.bytes_of("GLB", "O") // WORD_BYTES
+        weights = found.bytes_of("DRAM", "W", "read") // WORD_BYTES
+        compute = found.compute_cycles + self._additions(layer, mapping) + weights / self.port_words
+        energy = found.total_energy_pj
+        assert energy is not None  # the hierarchy has them all
+        return EyerissCost(
+            cycles=max(compute, padded.bytes_of("GLB", "", "read") / WORD_BYTES / self.port_words),
+            compute_cycles=compute,
+            steps=found.compute_cycles,
+            active_pes=layer.R * mapping.e * mapping.r * mapping.t,
+            buffer_words=inputs + sums,
+            dram_inputs=found.bytes_of("DRAM", "I", "read") // WORD_BYTES,
+            dram_weights=weights,
+            dram_outputs=found.bytes_of("DRAM", "O", "write") // WORD_BYTES,
+            energy=energy,
+        )
+
+    @staticmethod
+    def _additions(layer: Layer, mapping: RowStationary) -> int:
+        """Sums that a PE takes from the one below it: one for each output of each filter of each of its passes."""
+        whole, left = divmod(layer.K, mapping.p * mapping.t)
+        filters = whole * mapping.p + min(mapping.p, left)
+        strips, channels = -(-layer.P // mapping.e), -(-layer.C // (mapping.q * mapping.r))
+        return layer.groups * layer.N * strips * layer.Q * channels * filters
 
 
 EYERISS = Eyeriss()
