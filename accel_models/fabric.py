@@ -109,9 +109,17 @@ def shell_parts(template: Template) -> tuple[Part, ...]:
     turn = 1.2 * bus * log2(bus / 8) if template.unaligned else 0.0
     held = 1 if template.unaligned else 0
     wide, gear = max(word, bus), min(word, bus) * abs(log2(bus / word))
+    # A tap of the vector unit holds an activation, a weight and the next weight; several also their products.
+    taps, term = template.vector_taps, template.act_bits + template.weight_bits
+    held_bits = template.act_bits + 2 * template.weight_bits
     parts: tuple[tuple[str, int, float, float], ...] = (
         ("accumulators", 0, 23 + 5.63 * n * acc, 25 + 2.03 * n * acc),
-        ("vector unit", n + 1, 900 + 50 * n, 686 + n * (acc + template.act_bits + 1)),
+        (
+            "vector unit",
+            n * taps + 1,
+            604 + n * term * (1.2 + 5.03 * (taps - 1)),
+            497 + n * (acc + held_bits + (term + (taps - 1) * (held_bits + term) if taps > 1 else 0)),
+        ),
         # The product of a sum and a 31-bit multiplier, and the two products of a residual addition.
         (
             "post-processing",

@@ -35,6 +35,7 @@ class Template:
             matrix products can run. A power of two, at most ``word_lanes``; needs ``act_bits == weight_bits``.
         activation_tables: 1: post-processing ends in a table of ``2^act_bits`` entries, so that any activation function
             rides along with the operator before it; needs ``act_bits`` of 8 or less. 0: no table.
+        vector_taps: neighbouring filter taps that the vector unit takes in a cycle, each with a multiplier a lane.
         axi_bits: width of the memory bus.
         unaligned: transfers may begin at any byte of memory; False: at multiples of the smaller of a word and a beat.
         dram_latency_cycles: from an accepted read address to its first beat.
@@ -56,6 +57,7 @@ class Template:
     ppu_lanes: int = 4
     nonlinear_lanes: int = 0
     activation_tables: int = 0
+    vector_taps: int = 1
     axi_bits: int = 128
     unaligned: bool = True
     dram_latency_cycles: int = 40
@@ -74,6 +76,7 @@ class Template:
             "ppu_lanes": (1, 2, *powers),
             "nonlinear_lanes": (0, 1, 2, *powers),
             "activation_tables": (0, 1),
+            "vector_taps": (1, 3, 5, 7),
         }
         faults = []
         if self.array not in list(ArrayKind):

@@ -21,4 +21,4 @@ def compute_cycles(op: ComputeOp, tile: Tile, template: Template) -> int:
             return gelu_cycles(groups * pixels)
         return (softmax_cycles if op is ComputeOp.SOFTMAX else norm_cycles)(groups, pixels)
     words = lanes // template.cols if op is ComputeOp.DEPTHWISE else 0
-    return vector_cycles(lanes, words, tile)
+    return vector_cycles(lanes, template.vector_taps, words, tile)

@@ -169,6 +169,7 @@ def random_template(rng: np.random.Generator, array: ArrayKind) -> Template:
                 ppu_lanes=int(rng.choice(lanes_choices)),
                 nonlinear_lanes=int(rng.choice(lanes_choices)) if rng.integers(3) == 0 else 0,
                 activation_tables=int(rng.integers(2)) if bits <= 8 else 0,
+                vector_taps=int(rng.choice([1, 1, 3, 3, 5, 7])),
                 axi_bits=axi,
                 unaligned=bool(rng.integers(4)),
                 dram_latency_cycles=int(rng.integers(1, 80)),

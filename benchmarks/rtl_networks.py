@@ -135,6 +135,7 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=16)
     parser.add_argument("--cols", type=int, default=16)
     parser.add_argument("--ppu-lanes", type=int, default=8)
+    parser.add_argument("--vector-taps", type=int, default=3)
     parser.add_argument("--bits", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
@@ -155,6 +156,7 @@ def main() -> int:
                 act_bits=options.bits,
                 weight_bits=options.bits,
                 ppu_lanes=options.ppu_lanes,
+                vector_taps=options.vector_taps,
                 nonlinear_lanes=4 if attention else 0,
                 activation_tables=int(tables and options.bits <= 8),
             )

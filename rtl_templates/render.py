@@ -54,6 +54,7 @@ def parameters(template: Template) -> dict[str, int]:
         "PpuLanes": template.ppu_lanes,
         "NonlinearLanes": template.nonlinear_lanes,
         "ActTables": template.activation_tables,
+        "VectorTaps": template.vector_taps,
         "AxiW": template.axi_bits,
         "Unaligned": template.unaligned,
     }

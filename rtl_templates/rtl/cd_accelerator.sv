@@ -16,6 +16,7 @@ module cd_accelerator
   parameter int unsigned PpuLanes    = 4,
   parameter int unsigned NonlinearLanes = 0,  // channels a cycle in softmax, layer norm and GELU; 0: no such unit
   parameter int unsigned ActTables   = 0,     // 1: tables of activation functions in post-processing
+  parameter int unsigned VectorTaps  = 1,     // taps a cycle in the vector unit
   parameter int unsigned AxiW        = 128,
   parameter bit          Unaligned   = 1'b1,  // transfers may begin at any byte; 0: between words or beats
   parameter int unsigned MaxBurst    = 32,    // beats
@@ -432,7 +433,8 @@ module cd_accelerator
     .IbAw     (IbAw),
     .WbAw     (WbAw),
     .AbAw     (AbAw),
-    .NonlinearLanes(NonlinearLanes)
+    .NonlinearLanes(NonlinearLanes),
+    .VectorTaps(VectorTaps)
   ) u_compute (
     .clk_i,
     .rst_ni,

@@ -78,7 +78,6 @@ module cd_array_weight_stationary
     .cmd_i       (cmd_q),
     .out_blocks_i(16'((17'(cmd_q.k) + 17'(Cols - 1)) >> LgCols)),
     .in_blocks_i (16'((17'(cmd_q.c) + 17'(Rows - 1)) >> LgRows)),
-    .depthwise_i (1'b0),
     .w_words_i   (8'(Rows)),
     .w_req_o     (w_req),
     .w_addr_o    (w_addr),

@@ -12,6 +12,7 @@ module cd_compute
   parameter int unsigned WbAw = 12,
   parameter int unsigned AbAw = 10,
   parameter int unsigned NonlinearLanes = 0,  // 0: no such unit
+  parameter int unsigned VectorTaps = 1,
   localparam int unsigned N = Rows > Cols ? Rows : Cols
 ) (
   input  logic                 clk_i,
@@ -113,7 +114,8 @@ module cd_compute
   `undef CD_ARRAY_PARAMS
 
   cd_vector #(
-    .Rows(Rows), .Cols(Cols), .ActW(ActW), .WgtW(WgtW), .AccW(AccW), .IbAw(IbAw), .WbAw(WbAw), .AbAw(AbAw)
+    .Rows(Rows), .Cols(Cols), .ActW(ActW), .WgtW(WgtW), .AccW(AccW), .IbAw(IbAw), .WbAw(WbAw), .AbAw(AbAw),
+    .Taps(VectorTaps)
   ) u_vector (
     .clk_i,
     .rst_ni,

@@ -14,6 +14,7 @@ package cd_config_pkg;
   localparam int unsigned PpuLanes       = 4;
   localparam int unsigned NonlinearLanes = 0;
   localparam int unsigned ActTables      = 0;
+  localparam int unsigned VectorTaps     = 1;
   localparam int unsigned AxiW           = 128;
   localparam bit          Unaligned      = 1'b1;
 endpackage

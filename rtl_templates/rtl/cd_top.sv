@@ -70,6 +70,7 @@ module cd_top (
     .PpuLanes  (PpuLanes),
     .NonlinearLanes(NonlinearLanes),
     .ActTables (ActTables),
+    .VectorTaps(VectorTaps),
     .AxiW      (AxiW),
     .Unaligned (Unaligned)
   ) u_accelerator (.*);

@@ -1,5 +1,5 @@
 // The vector unit: N lanes, one channel each. Depthwise convolution, window sums and window maxima, in the
-// passes of cd_walker: one filter tap a pass, one pixel of N channels a cycle.
+// passes of cd_window_walker: up to Taps neighbouring taps of a filter row at once, one word of N channels a cycle.
 module cd_vector
   import cd_types_pkg::*;
 #(
@@ -11,6 +11,7 @@ module cd_vector
   parameter int unsigned IbAw = 12,
   parameter int unsigned WbAw = 12,
   parameter int unsigned AbAw = 10,
+  parameter int unsigned Taps = 1,            // multipliers of a lane
   localparam int unsigned N = Rows > Cols ? Rows : Cols
 ) (
   input  logic                 clk_i,
@@ -34,14 +35,17 @@ module cd_vector
 
   localparam int unsigned Words   = N / Cols;   // weight words of a tap
   localparam int unsigned LgN     = $clog2(N);
-  localparam int unsigned Latency = 3;          // from a pixel's request to its accumulator write
+  localparam int unsigned Tw      = $clog2(Taps + 1);
+  localparam int unsigned TermW   = ActW + WgtW;
+  localparam int unsigned Latency = 4;          // from the request of a window's last word to its accumulator write
 
-  compute_t    cmd_q;
-  logic        busy_q, started_q, walker_busy;
-  logic        x_valid, x_inside, x_start, x_first, x_last, w_req;
-  logic [19:0] x_addr, w_addr, acc_addr;
-  logic [7:0]  x_sub, acc_sub, w_row;
-  logic [15:0] blocks;
+  compute_t      cmd_q;
+  logic          busy_q, started_q, walker_busy;
+  logic          x_shift, x_inside, x_start, x_valid, x_first, x_last, w_req;
+  logic [19:0]   x_addr, w_addr, acc_addr;
+  logic [Tw-1:0] x_taps, w_tap;
+  logic [7:0]    w_part;
+  logic [15:0]   blocks;
 
   assign cmd_ready_o = !busy_q && !walker_busy;
   assign blocks      = 16'((17'(cmd_q.tile.k) + 17'(N - 1)) >> LgN);
@@ -60,28 +64,30 @@ module cd_vector
     if (cmd_valid_i && cmd_ready_o) cmd_q <= cmd_i;
   end
 
-  cd_walker u_walker (
+  cd_window_walker #(
+    .Taps (Taps),
+    .Words(Words)
+  ) u_walker (
     .clk_i,
     .rst_ni,
-    .start_i     (busy_q && !started_q),
-    .busy_o      (walker_busy),
-    .cmd_i       (cmd_q.tile),
-    .out_blocks_i(blocks),
-    .in_blocks_i (16'd1),
-    .depthwise_i (1'b1),
-    .w_words_i   (cmd_q.op == CompDepthwise ? 8'(Words) : 8'd0),
-    .w_req_o     (w_req),
-    .w_addr_o    (w_addr),
-    .w_row_o     (w_row),
-    .x_valid_o   (x_valid),
-    .x_inside_o  (x_inside),
-    .x_addr_o    (x_addr),
-    .x_sub_o     (x_sub),
-    .x_start_o   (x_start),
-    .x_first_o   (x_first),
-    .x_last_o    (x_last),
-    .acc_addr_o  (acc_addr),
-    .acc_sub_o   (acc_sub)
+    .start_i   (busy_q && !started_q),
+    .busy_o    (walker_busy),
+    .cmd_i     (cmd_q.tile),
+    .blocks_i  (blocks),
+    .weights_i (cmd_q.op == CompDepthwise),
+    .w_req_o   (w_req),
+    .w_addr_o  (w_addr),
+    .w_tap_o   (w_tap),
+    .w_part_o  (w_part),
+    .x_shift_o (x_shift),
+    .x_inside_o(x_inside),
+    .x_addr_o  (x_addr),
+    .x_start_o (x_start),
+    .x_taps_o  (x_taps),
+    .x_valid_o (x_valid),
+    .x_first_o (x_first),
+    .x_last_o  (x_last),
+    .acc_addr_o(acc_addr)
   );
 
   assign ib_req_o  = x_inside;
@@ -89,13 +95,15 @@ module cd_vector
   assign wb_req_o  = w_req;
   assign wb_addr_o = WbAw'(w_addr);
   logic unused_signals;
-  assign unused_signals = ^{x_addr, w_addr, acc_addr, acc_sub, x_sub, w_row, cmd_q};
+  assign unused_signals = ^{x_addr, w_addr, acc_addr, cmd_q};
 
-  // ---- Weights: as in the systolic array, the next tap's wait in shadow registers ----
-  logic signed [WgtW-1:0] shadow_q [N];
-  logic signed [WgtW-1:0] weight_q [N];
+  // ---- Weights: the next pass's wait in shadow registers ----
+  logic signed [WgtW-1:0] shadow_q [Taps][N];
+  logic signed [WgtW-1:0] weight_q [Taps][N];
   logic                   shadow_we_q, swap_q;
-  logic [7:0]             shadow_row_q;
+  logic [Tw-1:0]          shadow_tap_q, taps_q;
+  logic [7:0]             shadow_part_q;
+  logic [Taps-1:0]        used_q;             // taps of the pass
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -108,28 +116,66 @@ module cd_vector
   end
 
   always_ff @(posedge clk_i) begin
-    shadow_row_q <= w_row;
-    for (int unsigned j = 0; j < N; j++) begin
-      if (shadow_we_q && shadow_row_q == 8'(j / Cols)) shadow_q[j] <= wb_data_i[(j%Cols)*WgtW +: WgtW];
-      if (swap_q) weight_q[j] <= shadow_q[j];
+    shadow_tap_q  <= w_tap;
+    shadow_part_q <= w_part;
+    taps_q        <= x_taps;
+    for (int unsigned t = 0; t < Taps; t++) begin
+      if (swap_q) used_q[t] <= Tw'(t) < taps_q;
+      for (int unsigned j = 0; j < N; j++) begin
+        if (shadow_we_q && shadow_tap_q == Tw'(t) && shadow_part_q == 8'(j / Cols)) begin
+          shadow_q[t][j] <= wb_data_i[(j%Cols)*WgtW +: WgtW];
+        end
+        if (swap_q) weight_q[t][j] <= shadow_q[t][j];
+      end
     end
   end
 
-  // ---- Lanes ----
-  logic                   inside_q, inside_q2;
-  logic signed [ActW-1:0] x_q [N];
-  logic signed [AccW-1:0] y_q [N];
+  // ---- Window: words enter at the pass's last tap and move down ----
+  logic                   shift_q, inside_q;
+  logic [Taps-1:0]        window_in_q;        // not padding
+  logic signed [ActW-1:0] window_q [Taps][N];
 
   always_ff @(posedge clk_i) begin
-    inside_q  <= x_inside;
-    inside_q2 <= inside_q;
+    shift_q  <= x_shift;
+    inside_q <= x_inside;
+    if (shift_q) begin
+      for (int unsigned t = 0; t < Taps; t++) begin
+        if (Tw'(t + 1) == taps_q) begin
+          window_in_q[t] <= inside_q;
+          for (int unsigned j = 0; j < N; j++) window_q[t][j] <= inside_q ? ib_data_i[j*ActW +: ActW] : '0;
+        end else if (t + 1 < Taps) begin
+          window_in_q[t] <= window_in_q[t + 1];
+          window_q[t]    <= window_q[t + 1];
+        end
+      end
+    end
+  end
+
+  // ---- Lanes: a term a tap, then their sum or maximum ----
+  localparam logic signed [TermW-1:0] Least = {1'b1, {(TermW - 1){1'b0}}};
+  logic signed [TermW-1:0] term_q [Taps][N];
+  logic signed [AccW-1:0]  y_d [N], y_q [N];
+
+  always_ff @(posedge clk_i) begin
+    for (int unsigned t = 0; t < Taps; t++) begin
+      for (int unsigned j = 0; j < N; j++) begin
+        unique case (cmd_q.op)
+          CompDepthwise: term_q[t][j] <= used_q[t] ? TermW'(window_q[t][j]) * TermW'(weight_q[t][j]) : '0;
+          CompMax:       term_q[t][j] <= used_q[t] && window_in_q[t] ? TermW'(window_q[t][j]) : Least;
+          default:       term_q[t][j] <= used_q[t] ? TermW'(window_q[t][j]) : '0;
+        endcase
+      end
+    end
+    y_q <= y_d;
+  end
+
+  always_comb begin
     for (int unsigned j = 0; j < N; j++) begin
-      x_q[j] <= inside_q ? ib_data_i[j*ActW +: ActW] : '0;
-      unique case (cmd_q.op)
-        CompDepthwise: y_q[j] <= AccW'(x_q[j]) * AccW'(weight_q[j]);
-        CompMax:       y_q[j] <= inside_q2 ? AccW'(x_q[j]) : {1'b1, {(AccW - 1){1'b0}}};
-        default:       y_q[j] <= AccW'(x_q[j]);
-      endcase
+      y_d[j] = AccW'(term_q[0][j]);
+      for (int unsigned t = 1; t < Taps; t++) begin
+        if (cmd_q.op != CompMax) y_d[j] = y_d[j] + AccW'(term_q[t][j]);
+        else if (AccW'(term_q[t][j]) > y_d[j]) y_d[j] = AccW'(term_q[t][j]);
+      end
     end
   end
 

@@ -17,7 +17,6 @@ module cd_walker
   input  tile_cmd_t   cmd_i,
   input  logic [15:0] out_blocks_i,
   input  logic [15:0] in_blocks_i,
-  input  logic        depthwise_i,       // the input block is the output block
   input  logic [7:0]  w_words_i,         // weight words of a pass
 
   output logic        w_req_o,
@@ -105,7 +104,7 @@ module cd_walker
   assign x_last_o   = last_pass && pixel_q == pixels_q - 20'd1;
   assign acc_addr_o = cmd_i.ab_base + acc_block_q + pixel_q;
   assign acc_sub_o  = 8'(ob_q & 16'((1 << LgOutSub) - 1));
-  assign x_sub_o    = depthwise_i ? 8'd0 : 8'(ib_q & 16'((1 << LgInSub) - 1));
+  assign x_sub_o    = 8'(ib_q & 16'((1 << LgInSub) - 1));
 
   logic unused_cmd;  // channel counts arrive as blocks
   assign unused_cmd = ^{cmd_i.k, cmd_i.c};
@@ -139,7 +138,7 @@ module cd_walker
         tap_row_d = tap_row_first;
         if (in_word_end) block_d = block_q + plane_q;
         if (last_ib) begin
-          block_d = depthwise_i ? block_q + plane_q : '0;
+          block_d = '0;
           if (out_word_end) acc_block_d = acc_block_q + pixels_q;
         end
       end

@@ -69,6 +69,27 @@ def test_movers(word: int, bus: int, unaligned: bool, load: tuple[int, int], sto
         assert parts[name].ff == pytest.approx(FLATTENED_FF * ff, rel=0.04)
 
 
+@pytest.mark.parametrize(
+    ("lanes", "bits", "taps", "dsp", "lut", "ff"),
+    [
+        (8, (8, 8, 32), 1, 9, 755, 945),
+        (8, (8, 8, 32), 3, 25, 2064, 1721),
+        (8, (8, 8, 32), 5, 41, 3364, 2369),
+        (16, (8, 8, 32), 1, 17, 906, 1393),
+        (16, (8, 8, 32), 3, 49, 3486, 2937),
+        (16, (8, 8, 32), 5, 81, 6037, 4225),
+        (8, (16, 16, 48), 3, 25, 3350, 2809),
+    ],
+)
+def test_the_vector_unit(lanes: int, bits: tuple[int, int, int], taps: int, dsp: int, lut: int, ff: int) -> None:
+    act, weight, acc = bits
+    template = Template(rows=lanes, cols=lanes, act_bits=act, weight_bits=weight, acc_bits=acc, vector_taps=taps)
+    part = next(part for part in shell_parts(template) if part.name == "vector unit")
+    assert part.dsp == dsp
+    assert part.lut == pytest.approx(FLATTENED_LUT * lut, rel=0.05)
+    assert part.ff == pytest.approx(FLATTENED_FF * ff, rel=0.05)
+
+
 def test_the_non_linear_unit_is_counted() -> None:
     """14 DSPs a lane; a transposer of columns x lanes activations in registers."""
     without = {part.name: part for part in shell_parts(Template())}
