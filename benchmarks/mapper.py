@@ -16,16 +16,20 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
 from accel_models.accelerators import accelerator
 from accel_models.batch import evaluate_batch
-from accel_models.mapper import MappingResult, best_mapping
+from accel_models.mapper import OBJECTIVES, MappingResult, best_mapping
 from accel_models.mapper.generate import Generator
+from accel_models.mapper.local import Evolution
 from benchmarks.common import Figure, reference_dir, show
 from mappings.layer import Bits, Layer, Op
 
 CPU_SECONDS_A_LAYER, RESNET_SECONDS, GENERATED_A_SECOND = 0.5, 10.0, 1e6
+MACHINES = ("ca1", "eyeriss_like", "shidiannao_like")
 QUICK_LAYERS = ("r18_fc", "r18_l4_ds", "r18_l4_3x3")
 
 
@@ -71,13 +75,13 @@ def known(row: dict[str, str], columns: tuple[str, ...]) -> float | None:
     return min(values) if values else None
 
 
-def solve(layer: Layer, objective: str) -> MappingResult:
+def solve(layer: Layer, objective: str, target: str = "ca1") -> MappingResult:
     """Search without the cache.
 
     Raises:
         AssertionError: nothing fits.
     """
-    result = best_mapping(layer, accelerator("ca1"), objective=objective, use_cache=False)
+    result = best_mapping(layer, accelerator(target), objective=objective, use_cache=False)
     if not isinstance(result, MappingResult):
         raise AssertionError(str(result))
     return result
@@ -154,6 +158,44 @@ def network(quick: bool) -> list[Figure]:
     ]
 
 
+def fastest(folder: Path, quick: bool) -> list[Figure]:
+    """The latency objective, and how long it takes."""
+    layers = [layer for layer in layers_of(folder) if not quick or layer.name in QUICK_LAYERS]
+    results = [solve(layer, "latency") for layer in layers]
+    proved, slowest = sum(one.optimal for one in results), max(one.cpu_seconds for one in results)
+    met = None if quick else slowest <= CPU_SECONDS_A_LAYER
+    return [
+        Figure("latency, proved optimal", proved, str(len(layers)), proved == len(layers)),
+        Figure("latency, slowest search, CPU-s", slowest, f"<= {CPU_SECONDS_A_LAYER}", met),
+    ]
+
+
+def evolved(folder: Path, quick: bool) -> list[Figure]:
+    """What deeper hierarchies get, the evolution, on three that the branch and bound solves: how far it stays off."""
+    slowest, ratios = 0.0, []
+    for layer in layers_of(folder):
+        if quick and layer.name not in QUICK_LAYERS:
+            continue
+        for name in MACHINES[:1] if quick else MACHINES:
+            target = accelerator(name)
+            for objective in ("energy", "edp"):
+                best = solve(layer, objective, name)
+                if not best.optimal:
+                    continue
+                started = time.process_time()
+                search = Evolution(Generator(layer, target), np.array([*OBJECTIVES[objective], 1]))
+                search.run()
+                slowest = max(slowest, time.process_time() - started)
+                ratios.append(float(search.best[0]) / best.value)
+    worst, mean = max(ratios), sum(ratios) / len(ratios)
+    met = None if quick else slowest <= CPU_SECONDS_A_LAYER
+    return [
+        Figure(f"evolution over optimum, worst of {len(ratios)}", worst, "<= 1.02", worst <= 1.02),
+        Figure("evolution over optimum, mean", mean, "<= 1.005", mean <= 1.005),
+        Figure("evolution, slowest, CPU-s", slowest, f"<= {CPU_SECONDS_A_LAYER}", met),
+    ]
+
+
 def main() -> int:
     """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
@@ -162,7 +204,9 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     solve(Layer("compile", Op.LINEAR, K=4, C=4), "edp")
-    figures = compare(options.data, options.quick) + generation(options.quick) + network(options.quick)
+    quick = options.quick
+    figures = compare(options.data, quick) + fastest(options.data, quick) + evolved(options.data, quick)
+    figures += generation(quick) + network(quick)
     return show("mapper on ca1 (16 x 16 MACs), one core", figures, options.json)
 
 

@@ -15,14 +15,15 @@ import numpy as np
 
 from accel_models.accelerator import Accelerator
 from accel_models.evaluate import evaluate
-from accel_models.mapper import cache, exact, local
+from accel_models.mapper import cache, exact
 from accel_models.mapper.branch import Branch
+from accel_models.mapper.generate import Generator
+from accel_models.mapper.local import Evolution
 from accel_models.mapper.space import (
-    Space,
+    Limits,
     dataflow_limits,
     exact_applies,
     free_limits,
-    space_of,
 )
 from accel_models.report import Infeasible, LayerCost
 from accel_models.translate import column_to_mapping
@@ -36,8 +37,10 @@ from mappings.yamlio import digest
 ANY = "any"
 #: Objective: exponents of energy and of cycles.
 OBJECTIVES: dict[str, tuple[int, int]] = {"energy": (1, 0), "latency": (0, 1), "edp": (1, 1), "ed2p": (1, 2)}
+#: Most pairs looked at: by the search, by the proof that nothing is faster, for the energy of the fastest.
 _PAIRS = 400_000_000
-_TIE_PAIRS = 3_000_000
+_FASTEST_PAIRS = 4_000_000
+_TIE_PAIRS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -109,35 +112,38 @@ def best_mapping(
         if hit is not None:
             return hit
     limits = free_limits(layer, accelerator) if isinstance(flow, str) else dataflow_limits(layer, accelerator, flow)
-    result = _search(space_of(layer, accelerator, limits), layer, accelerator, objective, named)
+    result = _search(limits, layer, accelerator, objective, named)
     if use_cache and isinstance(result, MappingResult):
         cache.store(key, _stored(result))
     return result
 
 
 def _search(
-    space: Space, layer: Layer, accelerator: Accelerator, objective: str, dataflow: str
+    limits: Limits, layer: Layer, accelerator: Accelerator, objective: str, dataflow: str
 ) -> MappingResult | Infeasible:
     started = time.process_time()
     power = OBJECTIVES[objective]
+    generator = Generator(layer, accelerator, limits=limits)
+    space = generator.space
     figures = [space.machine.operation_pj, *space.machine.read_pj, *space.machine.write_pj]
     if power[0] > 0 and any(math.isnan(figure) for figure in figures):
         where = f"accelerator {accelerator.name}"
         raise SpecError(
             Fault(where, f'has no energies, which objective "{objective}" needs', "latency, or a technology")
         )
+    evolution = Evolution(generator, np.array([*power, 1]))
+    search: Evolution | Branch = evolution
     optimal = False
-    if exact_applies(space):
-        branch = Branch(space)
-        branch.run(np.array([*power, 0]), _PAIRS)
-        found, best, tally, optimal = branch.found, branch.best, branch.tally, branch.complete
-        if power[0] == 0 and best[0] < np.inf and not math.isnan(figures[0]):
-            branch.best[1] = np.inf  # among the fastest, one of little energy
-            branch.run(np.array([*power, 1]), _TIE_PAIRS)
+    if not exact_applies(space):
+        evolution.run()
     else:
-        found = MappingColumns.empty(len(accelerator.levels), 1)
-        best, tally = np.array([np.inf, np.inf]), np.zeros(exact.TALLY, np.int64)
-        local.search(space, np.array([*power, 1]), found, best, tally)
+        search = branch = Branch(space)
+        if power[0] > 0:
+            branch.run(np.array([*power, 0]), _PAIRS)
+            optimal = branch.complete
+        else:
+            optimal = _fastest(branch, evolution, modelled=not math.isnan(figures[0]))
+    found, best, tally = search.found, search.best, search.tally
     if best[0] == np.inf:
         return _nothing_fits(layer, accelerator)
     mapping = column_to_mapping(found, 0, layer, accelerator)
@@ -157,6 +163,22 @@ def _search(
         pruned=int(tally[exact.CUT] + tally[exact.PAIRS]),
         cpu_seconds=time.process_time() - started,
     )
+
+
+def _fastest(branch: Branch, evolution: Evolution, modelled: bool) -> bool:
+    """The fastest mapping, of those one of little energy where it is ``modelled``; whether none is proved faster.
+
+    Cycles alone bound little while no fast mapping is known: the search begins with one that the evolution found.
+    """
+    evolution.run(islands=1)
+    branch.tally += evolution.tally
+    branch.found, branch.best[0], branch.best[1] = evolution.found, evolution.best[0], 0.0
+    branch.run(np.array([0, 1, 0]), _FASTEST_PAIRS)
+    proved = branch.complete
+    if modelled and branch.best[0] < np.inf:
+        branch.best[1] = evolution.best[1] if branch.best[0] == evolution.best[0] else np.inf
+        branch.run(np.array([0, 1, 1]), _TIE_PAIRS)
+    return proved
 
 
 def _nothing_fits(layer: Layer, accelerator: Accelerator) -> Infeasible:

@@ -18,8 +18,7 @@ from accel_models.batch_tables import LayerTable, MachineTable
 from accel_models.charges import DOUBLE
 from accel_models.formulas import DIM_COUNT, I, O, P, Q, R, S
 from accel_models.jit import compiled, entry
-from accel_models.mapper.local import prime_factors
-from accel_models.mapper.space import free_limits, masks, space_of
+from accel_models.mapper.space import Limits, free_limits, masks, prime_factors, space_of
 from mappings.layer import Layer
 from mappings.mapspace import MappingColumns
 
@@ -65,6 +64,7 @@ def fill(
     codes: Any,
     choices: Any,
     choice_count: Any,
+    axes: Any,
     chains: Any,
     orders: Any,
     keeps: Any,
@@ -75,6 +75,7 @@ def fill(
         primes: (k, 2) prime factors of all bounds, as (dim, prime).
         codes: loop orders to draw from.
         choices, choice_count: (L, 8) masks that a level may store, (L,) how many.
+        axes: (L, 8, 2) 1 where a dim may spread over an axis.
     """
     np.random.seed(seed)
     levels = machine.fanout.shape[0]
@@ -115,7 +116,7 @@ def fill(
                     if room < 2:
                         break
                     d, prime = primes[one, 0], primes[one, 1]
-                    if taken[one] == 1 or prime > room or np.random.randint(4) == 0:
+                    if taken[one] == 1 or prime > room or axes[level, d, axis] == 0 or np.random.randint(4) == 0:
                         continue
                     tile[d] *= prime
                     grow(d, prime, tile, size, new, layer)
@@ -143,10 +144,14 @@ def fill(
 
 
 class Generator:
-    """An endless supply of feasible mappings of one layer on one accelerator; one seed, one sequence."""
+    """An endless supply of feasible mappings of one layer on one accelerator; one seed, one sequence.
 
-    def __init__(self, layer: Layer, accelerator: Accelerator, seed: int = 0) -> None:
-        self.space = space_of(layer, accelerator, free_limits(layer, accelerator))
+    Args:
+        limits: what a dataflow allows; the machine's limits alone when left out.
+    """
+
+    def __init__(self, layer: Layer, accelerator: Accelerator, seed: int = 0, limits: Limits | None = None) -> None:
+        self.space = space_of(layer, accelerator, limits or free_limits(layer, accelerator))
         self.levels = len(accelerator.levels)
         pairs = [(d, p) for d in range(DIM_COUNT) for p in prime_factors(int(self.space.layer.bounds[d]))]
         self._primes = np.array(pairs or [(0, 1)], np.int64)
@@ -167,6 +172,7 @@ class Generator:
             self.space.codes,
             self._choices,
             self._count,
+            self.space.limits.axes,
             columns.chains,
             columns.orders,
             columns.keeps,

@@ -1,14 +1,15 @@
 """Best found, where the branch and bound does not apply: an evolution of mappings for any hierarchy and operator.
 
-A mapping is the factor that each cut takes of each dim. A child moves prime factors between cuts, changes which tensor
-a level's innermost loops reuse, or what a level stores; so it always covers the layer, and divides. Children are
-evaluated by the batch model, a chunk at a time, and the best distinct mappings are the next parents. The start,
-everything left in DRAM's loops and one element handed down at a time, fits wherever anything fits.
+A mapping is the factor that each cut takes of each dim. A child takes each dim and each level from one of two parents,
+then moves prime factors between cuts, deals an axis of the array to another dim, changes which tensor a level's
+innermost loops reuse, or what a level stores; so it always covers the layer, and divides. Children are evaluated by the
+batch model, a chunk at a time, and the best of many niches are the next parents. Generation 0 is drawn by
+:mod:`accel_models.mapper.generate`, whose mappings all fit.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,17 +17,104 @@ from accel_models.batch_codes import OK
 from accel_models.batch_counts import CHUNK
 from accel_models.batch_kernel import Columns, new_work
 from accel_models.batch_run import run
-from accel_models.batch_tables import Ints
+from accel_models.batch_tables import Floats, Ints
 from accel_models.formulas import DIM_COUNT
-from accel_models.jit import entry
-from accel_models.mapper.exact import EVALUATED, FEASIBLE, worths
-from accel_models.mapper.space import Space, masks
+from accel_models.jit import compiled, entry
+from accel_models.mapper.exact import EVALUATED, FEASIBLE, TALLY, worths
+from accel_models.mapper.generate import Generator
+from accel_models.mapper.space import Space, masks, prime_factors
 from mappings.mapspace import ALL_TENSORS, MappingColumns
 
-PARENTS = 48
+PARENTS = 96
 ISLANDS = 3
-GENERATIONS = 120
-_ORDER_SHARE, _KEEP_SHARE = 15, 15  # of 100 changes
+GENERATIONS = 160
+DRAWN = 24  # chunks of generation 0
+#: Of 100 changes to a child: of a loop order, of what a level stores, of what shares an axis; the rest move primes.
+_ORDER_SHARE, _KEEP_SHARE, _SWAP_SHARE = 12, 12, 25
+_CROSSED = 40  # of 100 children have two parents
+
+
+class Moves(NamedTuple):
+    """What a child may change.
+
+    Attributes:
+        bounds: (8,) of the layer. fanout: (L, 2) units along each axis below a level.
+        cuts, cut_count: (8, 3 L) the cuts that a dim may take, (8,) how many.
+        primes: (8, most) prime factors of each bound, 0 after the last.
+        choices, choice_count: (L, 8) masks that a level may store, (L,) how many.
+        codes: loop orders.
+    """
+
+    bounds: Ints
+    fanout: Ints
+    cuts: Ints
+    cut_count: Ints
+    primes: Ints
+    choices: Ints
+    choice_count: Ints
+    codes: Ints
+
+
+def moves_of(space: Space) -> Moves:
+    """The moves of a space."""
+    fanout = space.machine.fanout
+    levels = len(fanout)
+    cuts, cut_count = np.zeros((DIM_COUNT, 3 * levels), np.int64), np.zeros(DIM_COUNT, np.int64)
+    primes = [prime_factors(int(bound)) for bound in space.layer.bounds]
+    prime_table = np.zeros((DIM_COUNT, max(1, *map(len, primes))), np.int64)
+    for d in range(DIM_COUNT):
+        legal = [
+            cut
+            for cut in range(3 * levels)
+            if cut % 3 == 0 or (fanout[cut // 3, cut % 3 - 1] > 1 and space.limits.axes[cut // 3, d, cut % 3 - 1])
+        ]
+        cuts[d, : len(legal)], cut_count[d] = legal, len(legal)
+        prime_table[d, : len(primes[d])] = primes[d]
+    choices, choice_count = np.full((levels, 8), ALL_TENSORS, np.int64), np.ones(levels, np.int64)
+    for level in range(1, levels):
+        legal_masks = masks(space, level)
+        choices[level, : len(legal_masks)], choice_count[level] = legal_masks, len(legal_masks)
+    return Moves(space.layer.bounds, fanout, cuts, cut_count, prime_table, choices, choice_count, space.codes)
+
+
+@compiled
+def move_primes(d: int, source: int, target: int, primes: Any, factors: Any) -> None:
+    """Move one prime factor of dim ``d``, or with luck several, from one cut to another."""
+    for k in range(primes.shape[1]):
+        prime = primes[d, k]
+        if prime == 0:
+            break
+        if factors[d, source] % prime == 0 and np.random.randint(2) == 0:
+            factors[d, source] //= prime
+            factors[d, target] *= prime
+
+
+@compiled
+def deal_axis(moves: Any, factors: Any) -> None:
+    """Take a dim off an axis of the array, and give the room there to another dim."""
+    leaver, comer = np.random.randint(DIM_COUNT), np.random.randint(DIM_COUNT)
+    cut = moves.cuts[leaver, np.random.randint(moves.cut_count[leaver])]
+    if cut % 3 == 0:
+        return
+    other = moves.cuts[leaver, np.random.randint(moves.cut_count[leaver])]
+    if other != cut:
+        factors[leaver, other] *= factors[leaver, cut]
+        factors[leaver, cut] = 1
+    source = moves.cuts[comer, np.random.randint(moves.cut_count[comer])]
+    legal = False
+    for k in range(moves.cut_count[comer]):
+        legal |= moves.cuts[comer, k] == cut
+    if not legal or source == cut:
+        return
+    room = moves.fanout[cut // 3, cut % 3 - 1]
+    for d in range(DIM_COUNT):
+        room //= factors[d, cut]
+    for k in range(moves.primes.shape[1]):
+        prime = moves.primes[comer, k]
+        if 1 < prime <= room and factors[comer, source] % prime == 0:
+            factors[comer, source] //= prime
+            factors[comer, cut] *= prime
+            room //= prime
 
 
 @entry
@@ -36,13 +124,7 @@ def breed(
     factors: Any,
     orders: Any,
     stores: Any,
-    cuts: Any,
-    cut_count: Any,
-    primes: Any,
-    choices: Any,
-    choice_count: Any,
-    bounds: Any,
-    codes: Any,
+    moves: Any,
     columns: Any,
     child_factors: Any,
     child_orders: Any,
@@ -52,148 +134,149 @@ def breed(
     Args:
         seed: of the random numbers.
         parents: how many of the rows of ``factors`` (n, 8, 3 L), ``orders`` (n, L) and ``stores`` (n, L) are in use.
-        cuts, cut_count: (8, 3 L) the cuts that a dim may take, (8,) how many.
-        primes: (8, most) prime factors of each bound, 0 after the last.
-        choices, choice_count: (L, 8) masks that a level may store, (L,) how many.
+        moves: see :class:`Moves`.
     """
     np.random.seed(seed)
     levels = orders.shape[1]
     for j in range(CHUNK):
-        parent = np.random.randint(parents)
+        first = np.random.randint(parents)
+        second = np.random.randint(parents) if np.random.randint(100) < _CROSSED else first
         child = child_factors[j]
-        child[:] = factors[parent]
-        child_orders[j] = orders[parent]
-        columns.keeps[:, j] = stores[parent]
-        changes = 1 + np.random.randint(4)
-        for _ in range(changes):
+        for d in range(DIM_COUNT):
+            child[d] = factors[first if np.random.randint(2) else second, d]
+        for level in range(levels):
+            parent = first if np.random.randint(2) else second
+            child_orders[j, level] = orders[parent, level]
+            columns.keeps[level, j] = stores[parent, level]
+        for _ in range(1 + np.random.randint(4)):
             lot = np.random.randint(100)
             if lot < _ORDER_SHARE:
-                child_orders[j, np.random.randint(levels)] = np.random.randint(codes.size)
+                child_orders[j, np.random.randint(levels)] = np.random.randint(moves.codes.size)
             elif lot < _ORDER_SHARE + _KEEP_SHARE:
                 level = 1 + np.random.randint(levels - 1)
-                columns.keeps[level, j] = choices[level, np.random.randint(choice_count[level])]
+                columns.keeps[level, j] = moves.choices[level, np.random.randint(moves.choice_count[level])]
+            elif lot < _ORDER_SHARE + _KEEP_SHARE + _SWAP_SHARE:
+                deal_axis(moves, child)
             else:
                 d = np.random.randint(DIM_COUNT)
-                source = cuts[d, np.random.randint(cut_count[d])]
-                target = cuts[d, np.random.randint(cut_count[d])]
-                for k in range(primes.shape[1]):  # one prime, or with luck several, of what the source has
-                    prime = primes[d, k]
-                    if prime == 0:
-                        break
-                    if child[d, source] % prime == 0 and np.random.randint(2) == 0:
-                        child[d, source] //= prime
-                        child[d, target] *= prime
+                source = moves.cuts[d, np.random.randint(moves.cut_count[d])]
+                target = moves.cuts[d, np.random.randint(moves.cut_count[d])]
+                move_primes(d, source, target, moves.primes, child)
         for d in range(DIM_COUNT):
-            size = bounds[d]
+            size = moves.bounds[d]
             for cut in range(3 * levels):
                 size //= child[d, cut]
                 columns.chains[d, cut, j] = size
         for level in range(levels):
-            columns.orders[level, j] = codes[child_orders[j, level]]
+            columns.orders[level, j] = moves.codes[child_orders[j, level]]
 
 
 class Island:
-    """One population: parents, their children and what they are worth."""
+    """One population: ``PARENTS`` rows of parents, then ``CHUNK`` of children, and what each is worth."""
 
-    def __init__(self, levels: int, start: Ints, stores: Ints) -> None:
+    def __init__(self, levels: int) -> None:
         room = PARENTS + CHUNK
         self.factors = np.ones((room, DIM_COUNT, 3 * levels), np.int64)
         self.orders = np.zeros((room, levels), np.int64)
         self.stores = np.zeros((room, levels), np.int64)
         self.value, self.tie = np.full(room, np.inf), np.full(room, np.inf)
-        self.parents = 1
-        self.factors[0], self.stores[0] = start, stores
+        self.parents = 0
+        rng = np.random.default_rng(0)
+        self._of_spread = rng.integers(1 << 60, size=(DIM_COUNT, 3 * levels)) * (np.arange(3 * levels) % 3 > 0)
+        self._of_stores = rng.integers(1 << 60, size=levels)
 
     def select(self) -> None:
-        """The best become the parents; of equal values, mostly equal mappings, one."""
+        """The best become the parents; half of the places go to the best of as many niches.
+
+        A niche is which dims share which axis, and what the levels store: the way from one to another leads through
+        worse mappings. Of equal values, mostly equal mappings, one is kept.
+        """
         order = np.lexsort((self.tie, self.value))
         order = order[self.value[order] < np.inf]
         if len(order) == 0:
             return
         fresh = np.concatenate(([True], np.diff(self.value[order]) != 0))
-        rows = np.concatenate((order[fresh], order[~fresh]))[:PARENTS]
+        order = np.concatenate((order[fresh], order[~fresh]))
+        niche = (self.factors[order] > 1).reshape(len(order), -1) @ self._of_spread.ravel()
+        niche += self.stores[order] @ self._of_stores
+        ahead = np.sort(np.unique(niche, return_index=True)[1])[: PARENTS // 2]
+        rest = np.setdiff1d(np.arange(len(order)), ahead)[: PARENTS - len(ahead)]
+        rows = order[np.sort(np.concatenate((ahead, rest)))]
         for array in (self.factors, self.orders, self.stores, self.value, self.tie):
             array[: len(rows)] = array[rows]
         self.value[len(rows) : PARENTS] = np.inf
         self.parents = len(rows)
 
 
-def prime_factors(n: int) -> list[int]:
-    """Prime factors of ``n`` with repetition."""
-    out, p = [], 2
-    while p * p <= n:
-        while n % p == 0:
-            out.append(p)
-            n //= p
-        p += 1
-    return out + [n] * (n > 1)
+class Evolution:
+    """One search: its tables, its chunk of columns, and the best mapping so far.
 
+    Args:
+        generator: of mappings that fit.
+        objective: exponents of energy and cycles, and whether ties count.
 
-def search(space: Space, objective: Ints, found: MappingColumns, best: Any, tally: Any) -> None:
-    """Several islands from seeds that the space fixes: the same question has the same answer."""
-    levels = len(space.machine.fanout)
-    cuts, cut_count = np.zeros((DIM_COUNT, 3 * levels), np.int64), np.zeros(DIM_COUNT, np.int64)
-    start = np.ones((DIM_COUNT, 3 * levels), np.int64)
-    primes = [prime_factors(int(bound)) for bound in space.layer.bounds]
-    for d in range(DIM_COUNT):
-        legal = [
-            cut
-            for cut in range(3 * levels)
-            if cut % 3 == 0
-            or (space.machine.fanout[cut // 3, cut % 3 - 1] > 1 and space.limits.axes[cut // 3, d, cut % 3 - 1])
-        ]
-        cuts[d, : len(legal)], cut_count[d] = legal, len(legal)
-        start[d, 0] = space.layer.bounds[d]
-    prime_table = np.zeros((DIM_COUNT, max(1, *map(len, primes))), np.int64)
-    for d, values in enumerate(primes):
-        prime_table[d, : len(values)] = values
-    choices, choice_count = np.zeros((levels, 8), np.int64), np.ones(levels, np.int64)
-    choices[0, 0] = ALL_TENSORS
-    for level in range(1, levels):
-        legal_masks = masks(space, level)
-        choices[level, : len(legal_masks)], choice_count[level] = legal_masks, len(legal_masks)
-    room = MappingColumns.empty(levels, CHUNK)
-    columns = Columns(room.chains, room.orders, room.keeps)
-    energy_pj, cycles, steps, code = (
-        np.empty(CHUNK),
-        np.empty(CHUNK),
-        np.empty(CHUNK, np.int64),
-        np.empty(CHUNK, np.uint8),
-    )
-    work = new_work(levels)
-    children = slice(PARENTS, PARENTS + CHUNK)
-    for seed in range(ISLANDS):
-        island = Island(levels, start, choices[:, 0])
-        for generation in range(GENERATIONS):
+    Attributes:
+        found: one column, the best mapping so far.
+        best: (2,) its value and tie-break.
+        tally: (TALLY,) counters, see ``exact``.
+    """
+
+    def __init__(self, generator: Generator, objective: Ints) -> None:
+        self.found = MappingColumns.empty(generator.levels, 1)
+        self.best: Floats = np.array([np.inf, np.inf])
+        self.tally: Ints = np.zeros(TALLY, np.int64)
+        self._generator, self._space, self._objective = generator, generator.space, objective
+        self._moves = moves_of(self._space)
+        self._work = new_work(generator.levels)
+        self._figures = (np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK, np.int64), np.empty(CHUNK, np.uint8))
+        self._children = slice(PARENTS, PARENTS + CHUNK)
+
+    def run(self, islands: int = ISLANDS) -> None:
+        """Evolve some islands; their seeds are constants, so that the same question has the same answer."""
+        for seed in range(islands):
+            self._island(seed)
+
+    def _island(self, seed: int) -> None:
+        """Draw, breed and select."""
+        island, levels = Island(self._generator.levels), self._generator.levels
+        whole = np.broadcast_to(self._space.layer.bounds[:, None, None], (DIM_COUNT, 1, CHUNK))
+        for _ in range(DRAWN):
+            room = self._generator.take(CHUNK)
+            above: Ints = np.concatenate((whole, room.chains[:, :-1]), axis=1).astype(np.int64)
+            island.factors[self._children] = (above // room.chains).transpose(2, 0, 1)
+            island.orders[self._children] = (room.orders.T[:, :, None] == self._space.codes).argmax(axis=2)
+            self._judge(island, room)
+        room = MappingColumns.empty(levels, CHUNK)
+        columns = Columns(room.chains, room.orders, room.keeps)
+        for generation in range(GENERATIONS if island.parents else 0):
             breed(
                 seed * GENERATIONS + generation,
                 island.parents,
                 island.factors,
                 island.orders,
                 island.stores,
-                cuts,
-                cut_count,
-                prime_table,
-                choices,
-                choice_count,
-                space.layer.bounds,
-                space.codes,
+                self._moves,
                 columns,
-                island.factors[children],
-                island.orders[children],
+                island.factors[self._children],
+                island.orders[self._children],
             )
-            run(0, CHUNK, columns, space.layer, space.machine, work, (energy_pj, cycles, steps, code))
-            fits = code == OK
-            tally[EVALUATED] += CHUNK
-            tally[FEASIBLE] += int(fits.sum())
-            values, ties = worths(np.nan_to_num(energy_pj), cycles, objective)
-            island.value[children] = np.where(fits, values, np.inf)
-            island.tie[children] = np.where(fits, ties, np.inf)
-            island.stores[children] = room.keeps.T
-            top = int(np.lexsort((island.tie[children], island.value[children]))[0])
-            figure = (island.value[PARENTS + top], island.tie[PARENTS + top])
-            if figure < (best[0], best[1]):
-                best[:] = figure
-                found.chains[:, :, 0], found.orders[:, 0] = room.chains[:, :, top], room.orders[:, top]
-                found.keeps[:, 0] = room.keeps[:, top]
-            island.select()
+            self._judge(island, room)
+
+    def _judge(self, island: Island, room: MappingColumns) -> None:
+        """Evaluate the children, which are also in ``room``, and select."""
+        energy_pj, cycles, _, code = self._figures
+        columns = Columns(room.chains, room.orders, room.keeps)
+        run(0, CHUNK, columns, self._space.layer, self._space.machine, self._work, self._figures)
+        fits = code == OK
+        self.tally[EVALUATED] += CHUNK
+        self.tally[FEASIBLE] += int(fits.sum())
+        values, ties = worths(np.nan_to_num(energy_pj), cycles, self._objective)
+        value, tie = np.where(fits, values, np.inf), np.where(fits, ties, np.inf)
+        island.value[self._children], island.tie[self._children] = value, tie
+        island.stores[self._children] = room.keeps.T
+        top = int(np.lexsort((tie, value))[0])
+        if (value[top], tie[top]) < (self.best[0], self.best[1]):
+            self.best[:] = value[top], tie[top]
+            self.found.chains[:, :, 0], self.found.orders[:, 0] = room.chains[:, :, top], room.orders[:, top]
+            self.found.keeps[:, 0] = room.keeps[:, top]
+        island.select()

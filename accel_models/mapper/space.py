@@ -56,6 +56,17 @@ class Space(NamedTuple):
     code_start: Ints
 
 
+def prime_factors(n: int) -> list[int]:
+    """Prime factors of ``n`` with repetition."""
+    out, p = [], 2
+    while p * p <= n:
+        while n % p == 0:
+            out.append(p)
+            n //= p
+        p += 1
+    return out + [n] * (n > 1)
+
+
 def free_limits(layer: Layer, accelerator: Accelerator) -> Limits:
     """No limits but the machine's."""
     machine = machine_table(layer, accelerator)
