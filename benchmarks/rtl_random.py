@@ -18,17 +18,9 @@ from accel_models.report import Infeasible
 from accel_models.schedule import schedule_network
 from accel_models.template import ArrayKind
 from benchmarks.common import Figure, show
-from benchmarks.rtl_cases import (
-    design,
-    inputs,
-    quantized,
-    random_attention,
-    random_chain,
-    random_layer,
-    random_memory,
-    random_template,
-    reference,
-)
+from benchmarks.rtl_cases import design, inputs, quantized, reference
+from benchmarks.rtl_graphs import random_workload
+from benchmarks.rtl_layers import random_memory, random_template
 from mappings.errors import SpecError
 from rtl_templates.simulate import Job, simulate_jobs
 
@@ -60,12 +52,7 @@ def run_hardware(number: int, seed: int, cases: int, tally: Tally) -> None:
     template = random_template(rng, list(ArrayKind)[number % len(ArrayKind)])
     jobs, names = [], []
     while len(jobs) < cases:
-        if template.nonlinear_lanes and rng.integers(2):
-            workload = random_attention(rng, template)
-        elif rng.integers(3) == 0:
-            workload = random_chain(rng, template)
-        else:
-            workload = random_layer(rng, template.act_bits, template.acc_bits)
+        workload = random_workload(rng, template)
         places = int(rng.integers(1000)) if rng.integers(2) else None
         schedule = schedule_network(design(workload, random_memory(rng, template)), scatter=places)
         if isinstance(schedule, Infeasible):

@@ -79,6 +79,11 @@ class Layer:
         axis: dim that a concatenation grows: "" or "K" (channels), "P" (rows), "Q" (columns).
         transpose_b: how the second operand of a MATMUL is stored. False: C rows of G*K channels (attention's values);
             True: K rows of G*C channels (attention's keys).
+        masked: a SOFTMAX leaves out places that its ``constants["mask"]`` names.
+        moves: where the elements of a RESHAPE come from. "": the input in its own order; "box": ``y[c, p, q]`` is
+            ``x[origin[0] + c, origin[1] + p * stride[0] // dilation[0], origin[2] + q * stride[1] // dilation[1]]``;
+            "list": ``constants["index"]`` alone tells.
+        origin: (channel, row, column) of a box.
         bits: bits per element of each tensor.
         inputs: names of the layers (or workload inputs) that feed it, in operand order.
     """
@@ -99,6 +104,9 @@ class Layer:
     activation: str = ""
     axis: str = ""
     transpose_b: bool = False
+    masked: bool = False
+    moves: str = ""
+    origin: tuple[int, int, int] = (0, 0, 0)
     bits: Bits = field(default_factory=Bits)
     inputs: tuple[str, ...] = ()
 
@@ -108,9 +116,8 @@ class Layer:
             for dim, value in self.bounds.items()
             if type(value) is not int or not 1 <= value <= MAX_EXTENT
         ]
-        for what, low in (("stride", 1), ("dilation", 1), ("padding", 0)):
+        for what, low, length in (("stride", 1, 2), ("dilation", 1, 2), ("padding", 0, 4), ("origin", 0, 3)):
             values = getattr(self, what)
-            length = 4 if what == "padding" else 2
             if len(values) != length or any(type(v) is not int or not low <= v <= MAX_EXTENT for v in values):
                 faults.append(Fault(f"layer {self.name}.{what}", f"is {values}", f"{length} integers >= {low}"))
         faults += [
@@ -120,6 +127,8 @@ class Layer:
         ]
         if self.axis not in ("", "K", "P", "Q"):
             faults.append(Fault(f"layer {self.name}.axis", f'is "{self.axis}"', "K, P, Q"))
+        if self.moves not in ("", "box", "list"):
+            faults.append(Fault(f"layer {self.name}.moves", f'is "{self.moves}"', "box, list"))
         if not faults and self.macs > 2**62:
             faults.append(Fault(f"layer {self.name}", f"{self.macs} MACs overflow 64-bit counts"))
         if not faults and (self.H < 1 or self.W_in < 1):

@@ -15,6 +15,7 @@ from mappings.integer_ops import (
     table_step_bits,
 )
 from mappings.layer import Layer, Op
+from mappings.moves import layer_index
 from mappings.quantized import IntArray, QuantizedLayer, QuantizedNetwork
 from mappings.workload import Workload
 
@@ -70,7 +71,13 @@ def _layer_faults(layer: Layer, q: QuantizedLayer, workload: Workload) -> Iterat
     elif layer.op is Op.RESHAPE and "index" in q.constants:
         n, channels, rows, columns = workload.shapes[layer.inputs[0]]
         shape = workload.shapes[layer.name]
-        yield from _bounded("index", q.constants["index"], shape, -1, n * channels * rows * columns - 1)
+        faults = list(_bounded("index", q.constants["index"], shape, -1, n * channels * rows * columns - 1))
+        yield from faults
+        told = layer_index(layer, (n, channels, rows, columns))
+        if not faults and told is not None and not np.array_equal(told, q.constants["index"]):
+            yield "takes other elements than its fields tell"
+    elif layer.op is Op.RESHAPE and layer.moves:
+        yield "has no index"
     elif layer.op is Op.CONSTANT:
         yield from _bounded("value", q.constants.get("value"), workload.shapes[layer.name], -limit, limit - 1)
     elif layer.op is Op.SOFTMAX:
@@ -80,6 +87,8 @@ def _layer_faults(layer: Layer, q: QuantizedLayer, workload: Workload) -> Iterat
             yield f"is a softmax over {layer.C}, more than {SOFTMAX_MAX_CHANNELS}"
         if "mask" in q.constants:
             yield from _bounded("mask", q.constants["mask"], (layer.P * layer.Q, layer.C), 0, 1)
+        if layer.masked != ("mask" in q.constants):
+            yield "is masked without a mask, or has a mask and is not masked"
     elif layer.op is Op.LAYERNORM:
         yield from _bounded("shift", q.shift, (1,), 0, 45)
         yield from _bounded("gain", q.constants.get("gain"), (layer.C,), -(2**23), 2**23)

@@ -22,6 +22,7 @@ from accel_models.template import Template
 from mappings.errors import Fault, SpecError
 from mappings.integer_run import run_layer
 from mappings.layer import Op
+from mappings.moves import layer_index
 from mappings.quantized import IntArray, QuantizedLayer, QuantizedNetwork
 from rtl_templates.packing import pack_weights
 
@@ -189,8 +190,9 @@ def _array_weights(
     lanes, layer = template.word_lanes, plan.layer
     dense = np.zeros((k1 - k0, c, layer.R, layer.S), dtype=np.int64)
     places = plan.inputs[0].places
-    for group in range(k0 // layer.K, (k1 - 1) // layer.K + 1):
-        first, last = max(k0, group * layer.K), min(k1, (group + 1) * layer.K)
+    per = layer.K if layer.groups > 1 else len(weight)
+    for group in range(k0 // per, (k1 - 1) // per + 1):
+        first, last = max(k0, group * per), min(k1, (group + 1) * per)
         at = places[group * layer.C : (group + 1) * layer.C] - word0 * lanes
         inside = np.flatnonzero((at >= 0) & (at < c))
         dense[first - k0 : last - k0, at[inside]] = weight[first:last, inside]
@@ -201,15 +203,24 @@ def weight_bytes(plan: LayerPlan, numbers: QuantizedLayer, template: Template) -
     """(address, bytes) of a layer's weight tiles."""
     layer = plan.layer
     assert numbers.weight is not None
+    weight = numbers.weight
+    if plan.taps is not None:
+        rows, cols = plan.taps
+        empty = np.zeros((layer.channels_out, layer.C, layer.R, layer.S), dtype=np.int64)
+        weight = weight[:, :, list(rows)][:, :, :, list(cols)] if rows and cols else empty
     shape = (layer.channels_out, layer.C, layer.R, layer.S)
-    if numbers.weight.shape != shape:
-        raise SpecError(Fault(f"layer {layer.name}.weight", f"has shape {numbers.weight.shape}", str(shape)))
+    if weight.shape != shape:
+        raise SpecError(Fault(f"layer {layer.name}.weight", f"has shape {weight.shape}", str(shape)))
+    if not plan.shape.vector and layer.groups == 1:  # places that no channel names make zeros
+        full = np.zeros((int(plan.output.places.max()) + 1, *shape[1:]), dtype=np.int64)
+        full[plan.output.places] = weight
+        weight = full
     parts = []
     for tile in plan.weights:
         if plan.shape.vector:
-            words = _vector_weights(plan, numbers.weight, template, tile.word0, tile.word1)
+            words = _vector_weights(plan, weight, template, tile.word0, tile.word1)
         else:
-            words = _array_weights(plan, numbers.weight, template, tile.k0, tile.k1, tile.word0, tile.c)
+            words = _array_weights(plan, weight, template, tile.k0, tile.k1, tile.word0, tile.c)
         assert len(words) == tile.words
         parts.append((tile.addr, to_bytes(words, template.weight_bits)))
     return parts
@@ -269,6 +280,11 @@ def memory_image(schedule: Schedule, network: QuantizedNetwork, inputs: dict[str
         if layer.op is Op.CONSTANT:
             value = network.layers[layer.name].constants["value"]
             write_tensor(memory, schedule.tensors[layer.name], value, bits)
+    for layer in schedule.workload.layers:
+        index = network.layers[layer.name].constants.get("index") if layer.op is Op.RESHAPE else None
+        told = None if index is None else layer_index(layer, schedule.workload.shapes[layer.inputs[0]])
+        if index is not None and (told is None or not np.array_equal(told, index)):
+            raise SpecError(Fault(f"layer {layer.name}", "takes other elements than its fields tell"))
     for plan in schedule.plans:
         if "mask" in network.layers[plan.layer.name].constants:
             raise SpecError(Fault(f"layer {plan.layer.name}", "a masked softmax has no lowering to this hardware"))

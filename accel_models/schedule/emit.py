@@ -16,6 +16,8 @@ from accel_models.tile import Tile
 from mappings.errors import Fault, SpecError
 from mappings.layer import Op
 
+MAX_PAD = 255  #: rows or columns of zeros before a tile: a field of the descriptor
+
 
 @dataclass
 class Rings:
@@ -113,6 +115,8 @@ class _Emitter:
         """
         layer, lanes, cols = self.plan.layer, self.lanes, self.template.cols
         second = self.plan.inputs[1]
+        if second.row_words != 1:
+            raise SpecError(Fault(f"layer {layer.name}", "multiplies by rows that do not follow each other in memory"))
         head_words = ceil_div(layer.K, lanes)
         head, within = divmod(k0, head_words * lanes)
         reduced = ceil_div(layer.C, lanes)
@@ -139,14 +143,15 @@ class _Emitter:
         """Fill one generation of the accumulators: every input tile in turn."""
         builder, rings, layer, plan = self.builder, self.rings, self.plan.layer, self.plan
         source = plan.inputs[0]
-        wide = window(cols[1], cols[0], layer.S, layer.stride[1], layer.dilation[1], layer.padding[1], source.cols)
+        wide = window(cols[1], cols[0], layer.S, layer.stride[1], layer.dilation[1], -plan.origin[1], source.cols)
         parts = list(product(enumerate(self.by_output[number]), cuts(layer.R, plan.tiling.r or layer.R)))
         acc_wait = builder.open(rings.acc)
         for step, ((part, (k0, k1, word0, word1)), (tap, taps)) in enumerate(parts):
-            pad = layer.padding[0] - tap * layer.dilation[0]
+            pad = -plan.origin[0] - tap * layer.dilation[0]
             high = window(rows[1], rows[0], taps, layer.stride[0], layer.dilation[0], pad, source.rows)
-            if high.pad < 0 or wide.pad < 0:
-                raise SpecError(Fault(f"layer {layer.name}.padding", "some windows lie wholly beyond the input"))
+            if max(high.pad, wide.pad) > MAX_PAD:
+                what = f"needs {max(high.pad, wide.pad)} zeros before a tile"
+                raise SpecError(Fault(f"layer {layer.name}.padding", what, f"at most {MAX_PAD}"))
             channels = k1 - k0
             channels_in = channels
             if plan.shape.params and self.held.get("param") != number:

@@ -42,7 +42,7 @@ def chains(workload: Workload, template: Template, fuse: bool = True) -> dict[st
     tail_of: dict[str, list[Layer]] = {}  # by the name of a chain's last layer
     for index, layer in enumerate(workload.layers):
         if layer.op in LAYOUT_OPS:
-            position[layer.name] = max((position[source] for source in layer.inputs), default=-1)
+            position[layer.name] = -1 if layer.op is Op.CONSTANT else index  # what is copied is so at its turn
             continue
         chain = None
         if fuse:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from accel_models.array_timing import ceil_div
 from accel_models.design import Design
 from accel_models.report import Infeasible
 from accel_models.schedule.builder import CHUNK, DESCRIPTOR_BYTES, Builder, with_fetches
+from accel_models.schedule.channels import VECTOR_OPS
 from accel_models.schedule.commands import Command
 from accel_models.schedule.emit import Rings, emit_layer
-from accel_models.schedule.fusing import CLAMPS, LAYOUT_OPS, absorbed, chains, is_table
-from accel_models.schedule.placing import VECTOR_OPS, Memory, place_tensors
-from accel_models.schedule.plan import LayerPlan, WeightTile, second_operand, weight_tiles
+from accel_models.schedule.fusing import CLAMPS, LAYOUT_OPS, is_table
+from accel_models.schedule.memory import Memory
+from accel_models.schedule.plan import LayerPlan, WeightTile
+from accel_models.schedule.planning import plan_network
 from accel_models.schedule.tensors import TensorLayout, align
-from accel_models.schedule.tiling import choose_tiling, shape_of, tiling_of
 from accel_models.template import Template
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
@@ -22,7 +23,7 @@ from mappings.workload import Workload
 
 __all__ = ["LayerPlan", "Schedule", "WeightTile", "schedule_network"]
 
-ARRAY_OPS = frozenset({Op.CONV, Op.LINEAR, Op.MATMUL})
+ARRAY_OPS = frozenset({Op.CONV, Op.LINEAR, Op.MATMUL, Op.TRCONV})
 ATTENTION_OPS = frozenset({Op.MATMUL, Op.SOFTMAX, Op.LAYERNORM})
 
 
@@ -72,34 +73,10 @@ def schedule_network(design: Design, scatter: int | None = None, fuse: bool = Tr
         raise SpecError(faults)
 
     memory = Memory(scatter)
-    found = chains(workload, template, fuse)
-    tensors = place_tensors(workload, template, memory, absorbed(found))
-    mappings = dict(design.mappings)
-    plans: list[LayerPlan] = []
-    for layer in workload.layers:
-        chain = found.get(layer.name)
-        if chain is None:
-            continue
-        mapping = mappings.get(layer.name)
-        tiling = choose_tiling(layer, template) if mapping is None else tiling_of(layer, mapping, template)
-        if isinstance(tiling, Infeasible):
-            return tiling
-        shape = shape_of(layer, template)
-        inputs = tuple(tensors[name] for name in layer.inputs)
-        second = second_operand(chain)
-        joining = None if second is None else tensors[second]
-        plan = LayerPlan(layer, len(plans), shape, tiling, inputs, tensors[chain[-1].name], chain, joining)
-        if shape.params:
-            addr = memory.take(16 * plan.output.blocks * template.word_lanes, template.granule_bytes(16))
-            word = template.weight_word_bytes
-            tiles = tuple(
-                tile._replace(addr=memory.take(tile.words * word, template.granule_bytes(word)))
-                for tile in weight_tiles(plan, template)
-            )
-            plan = replace(plan, param_addr=addr, weights=tiles)
-        if plan.table is not None:
-            plan = replace(plan, table_addr=memory.take(16 * template.table_words, template.granule_bytes(16)))
-        plans.append(plan)
+    planned = plan_network(design, template, memory, fuse)
+    if isinstance(planned, Infeasible):
+        return planned
+    plans = planned.plans
 
     builder, rings = Builder(), Rings.of(template)
     stores: dict[str, int] = {}
@@ -108,20 +85,20 @@ def schedule_network(design: Design, scatter: int | None = None, fuse: bool = Tr
         builder.tag = plan.index
         # Stores reach memory in order: waiting for the latest one that this layer reads covers all before it.
         needed = max((stores.get(source, -1) for source in _producers(plan, workload)), default=-1)
+        before = synced
         if needed > synced:
             synced = needed
             builder.signal_memory(needed)
-            stores[plan.name] = emit_layer(builder, rings, plan, template, wait_memory=True)
-        else:
-            stores[plan.name] = emit_layer(builder, rings, plan, template, wait_memory=False)
+        waits = needed > before
+        stores[plan.chain[-1].name] = emit_layer(builder, rings, plan, template, waits)
     program_addr = memory.take(0, template.granule_bytes(DESCRIPTOR_BYTES))
     commands = with_fetches(builder.commands, program_addr)
     end = program_addr + ceil_div(len(commands), CHUNK) * CHUNK * DESCRIPTOR_BYTES
-    return Schedule(template, workload, tuple(plans), tuple(commands), tensors, program_addr, align(end, 4096))
+    return Schedule(template, workload, plans, tuple(commands), planned.tensors, program_addr, align(end, 4096))
 
 
 def _producers(plan: LayerPlan, workload: Workload) -> set[str]:
-    """Layers whose commands write what a plan reads, through operators that move nothing."""
+    """Layers whose commands write what a plan reads, through operators that move nothing or copy."""
     found: set[str] = set()
     queue = [name for layer in plan.chain for name in layer.inputs]
     while queue:
@@ -129,10 +106,9 @@ def _producers(plan: LayerPlan, workload: Workload) -> set[str]:
         source = workload.by_name.get(name)
         if source is None:
             continue
+        found.add(name)
         if source.op in (Op.CONCAT, Op.RESHAPE):
             queue.extend(source.inputs)
-        else:
-            found.add(name)
     return found
 
 
@@ -151,8 +127,6 @@ def _faults(layer: Layer, template: Template) -> list[Fault]:
     elif is_table(layer, template) and not template.activation_tables:
         what = f'activation "{layer.activation}" needs a table'
         faults.append(Fault(where, what, "a template with activation_tables = 1"))
-    elif layer.op is Op.CONCAT and layer.axis not in ("", "K"):
-        faults.append(Fault(where, f"concatenation along {layer.axis} has no lowering", "K"))
     for tensor, width in (("I", template.act_bits), ("W", template.weight_bits), ("O", template.act_bits)):
         bits = getattr(layer.bits, tensor)
         if bits > width:

@@ -2,56 +2,63 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
 from accel_models.array_timing import ceil_div
-from accel_models.schedule.fusing import LAYOUT_OPS, TWO_OPERANDS
+from accel_models.schedule.channels import (
+    VECTOR_OPS,
+    head_places,
+    nonzero_lanes,
+    places_of_rows,
+    wanted_heads,
+)
+from accel_models.schedule.fusing import TWO_OPERANDS
+from accel_models.schedule.memory import Memory
 from accel_models.schedule.tensors import REGION_ALIGN, Places, TensorLayout, align, dense_places
 from accel_models.template import Template
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
 from mappings.workload import Workload
 
-#: Operators of the vector and non-linear units: a channel of the output lies where that of the first input does.
-VECTOR_OPS = frozenset({Op.MAXPOOL, Op.AVGPOOL, Op.ADD, Op.MUL, Op.ACT, Op.SOFTMAX, Op.LAYERNORM})
+
+class Copy(NamedTuple):
+    """Words to be moved from one place to another of the same extents."""
+
+    source: TensorLayout
+    target: TensorLayout
 
 
-class Memory:
-    """Hands out regions, one after another.
+@dataclass(frozen=True)
+class Placement:
+    """Where everything lies.
 
-    Args:
-        scatter: seed; regions then lie at random distances, aligned no better than the hardware needs. None: each
-            begins at a multiple of 64 bytes.
+    Attributes:
+        tensors: by name, of all that reach memory.
+        copies: what has to move so that a layer without arithmetic has its output, by that layer.
     """
 
-    def __init__(self, scatter: int | None = None) -> None:
-        self.end = 0
-        self.random = None if scatter is None else np.random.default_rng(scatter)
-
-    def take(self, size: int, granule: int) -> int:
-        """First byte of a region of ``size`` bytes.
-
-        Args:
-            granule: bytes; the address is a multiple.
-        """
-        gap = 0 if self.random is None else int(self.random.integers(0, 4096))
-        addr = align(self.end + gap, REGION_ALIGN if self.random is None else granule)
-        self.end = addr + size
-        return addr
+    tensors: dict[str, TensorLayout]
+    copies: dict[str, list[Copy]]
 
 
 def place_tensors(
     workload: Workload, template: Template, memory: Memory, absorbed: frozenset[str] = frozenset()
-) -> dict[str, TensorLayout]:
-    """A region for every input and every layer's output, none of which overlap; none for those in ``absorbed``.
+) -> Placement:
+    """A region for every input and every layer's output; none for those in ``absorbed``.
 
-    Two exceptions, so that they cost nothing: the operands of a concatenation lie inside its region, and a reshape is
-    its operand under another shape.
+    What costs nothing: an operand of a concatenation is written where the latter has it, a reshape that keeps the order
+    is its operand under another shape, and a slice is a part of its operand. Where that can not be (an operand of two
+    concatenations, an enlarged image), words are copied.
 
     Raises:
-        SpecError: a concatenation or reshape that would have to move data; a sum of tensors that lie differently.
+        SpecError: a reshape that moves single channels or pixels at will; a sum of tensors that lie differently.
     """
     return _Placer(workload, template, memory, absorbed).run()
 
@@ -61,95 +68,193 @@ class _Placer:
         self.workload, self.memory, self.absorbed = workload, memory, absorbed
         self.lanes, self.word = template.word_lanes, template.act_word_bytes
         self.granule = template.granule_bytes(self.word)
+        self.heads = wanted_heads(workload, self.lanes)
         self.tensors: dict[str, TensorLayout] = {}
         self.places: dict[str, tuple[Places, int]] = {}  # by layer: places, channel words
-        self.parts: dict[str, tuple[str, int]] = {}  # operand of a concatenation -> the latter, first channel word
+        self.homes: dict[str, Callable[[], TensorLayout]] = {}  # of what is written in another tensor's region
+        self.copies: dict[str, list[Copy]] = defaultdict(list)
+        self.operands = {layer.inputs[1] for layer in workload.layers if layer.op is Op.MATMUL}
 
-    def run(self) -> dict[str, TensorLayout]:
+    def run(self) -> Placement:
+        faults = list(nonzero_lanes(self.workload, self.lanes))
+        if faults:
+            raise SpecError(faults)
         for tensor in self.workload.inputs:
-            self.places[tensor.name] = dense_places(tensor.C), ceil_div(tensor.C, self.lanes)
-            self._fresh(tensor.name, tensor.N, tensor.H, tensor.W)
+            self.places[tensor.name] = self._producer_places(tensor.name, tensor.C)
         for layer in self.workload.layers:
             self.places[layer.name] = self._places_of(layer)
+            self._check_rows(layer)
         for layer in self.workload.layers:
             if layer.op is Op.CONCAT:
-                self._fresh(layer.name, layer.N, layer.P, layer.Q)
+                self._claim_operands(layer)
+        concats = [layer.name for layer in self.workload.layers if layer.op is Op.CONCAT]
+        rest = [layer.name for layer in self.workload.layers if layer.name not in self.absorbed]
+        for name in [*(tensor.name for tensor in self.workload.inputs), *concats, *rest]:
+            self._locate(name)
         for layer in self.workload.layers:
-            if layer.op is Op.RESHAPE:
-                self.tensors[layer.name] = _reshaped(layer, self.tensors[layer.inputs[0]])
-            elif layer.name in self.parts:
-                whole, offset = self.tensors[self.parts[layer.name][0]], self.parts[layer.name][1]
-                addr = whole.addr + offset * whole.plane_bytes
-                places, blocks = self.places[layer.name]
-                self.tensors[layer.name] = replace(whole, name=layer.name, addr=addr, places=places, blocks=blocks)
-            elif layer.op is not Op.CONCAT and layer.name not in self.absorbed:
-                self._fresh(layer.name, layer.N, layer.P, layer.Q)
-            first, *others = [self.places[name][0] for name in layer.inputs] or [self.places[layer.name][0]]
-            if layer.op in TWO_OPERANDS and not all(np.array_equal(first, other) for other in others):
-                raise SpecError(Fault(f"layer {layer.name}", "joins tensors whose channels lie differently"))
-        return self.tensors
+            if layer.op is Op.CONCAT:
+                self._copy_operands(layer)
+        return Placement(self.tensors, self.copies)
 
-    def _fresh(self, name: str, images: int, rows: int, cols: int) -> None:
-        places, blocks = self.places[name]
-        stride = align(blocks * rows * cols * self.word, self.granule if self.memory.random else REGION_ALIGN)
-        addr = self.memory.take(images * stride, self.granule)
-        self.tensors[name] = TensorLayout(
-            name, addr, places, blocks, images, rows, cols, self.lanes, self.word, stride, rows * cols, cols
-        )  # fmt: skip
+    # --- places of channels -------------------------------------------------------------------------------------
+
+    def _producer_places(self, name: str, channels: int) -> tuple[Places, int]:
+        if name in self.heads:
+            return head_places(*self.heads[name], self.lanes)
+        return dense_places(channels), ceil_div(channels, self.lanes)
 
     def _places_of(self, layer: Layer) -> tuple[Places, int]:
         if layer.op is Op.CONCAT:
-            offset, found = 0, []
-            for source in layer.inputs:
-                producer = self.workload.by_name.get(source)
-                if producer is None or producer.op in LAYOUT_OPS or source in self.parts:
-                    what = f'operand "{source}" can not be written in place'
-                    allowed = "layers that compute, each in one concatenation"
-                    raise SpecError(Fault(f"layer {layer.name}", what, allowed))
-                places, blocks = self.places[source]
-                self.parts[source] = (layer.name, offset)
-                found.append(places + offset * self.lanes)
-                offset += blocks
-            return np.concatenate(found), offset
+            found = [self.places[source] for source in layer.inputs]
+            if layer.axis in ("P", "Q"):
+                if any(not np.array_equal(found[0][0], other) for other, _ in found):
+                    raise SpecError(Fault(f"layer {layer.name}", "joins tensors whose channels lie differently"))
+                return found[0]
+            offsets = np.cumsum([0, *(blocks for _, blocks in found)])
+            shifted = [places + at * self.lanes for (places, _), at in zip(found, offsets, strict=False)]
+            return np.concatenate(shifted), int(offsets[-1])
         if layer.op is Op.RESHAPE:
-            source = layer.inputs[0]
-            shape = self._shape(source)
-            places, blocks = self.places[source]
-            plane = shape[0] * shape[1]
-            stand_in = TensorLayout(source, 0, places, blocks, 1, *shape, self.lanes, self.word, 0, plane, shape[1])
-            view = _reshaped(layer, stand_in)
-            return view.places, view.blocks
+            return self._reshaped_places(layer)
         if layer.is_depthwise or layer.op in VECTOR_OPS:
             return self.places[layer.inputs[0]]
         if layer.op is Op.MATMUL:  # each head begins a channel word
-            words = ceil_div(layer.K, self.lanes)
-            heads = np.arange(layer.groups, dtype=np.int64)[:, None] * words * self.lanes
-            return (heads + np.arange(layer.K)).reshape(-1), layer.groups * words
-        return dense_places(layer.channels_out), ceil_div(layer.channels_out, self.lanes)
+            return head_places(layer.groups, layer.K, self.lanes)
+        return self._producer_places(layer.name, layer.channels_out)
 
-    def _shape(self, name: str) -> tuple[int, int]:
-        """Rows and columns of a tensor."""
-        layer = self.workload.by_name.get(name)
-        if layer is not None:
-            return layer.P, layer.Q
-        tensor = next(tensor for tensor in self.workload.inputs if tensor.name == name)
-        return tensor.H, tensor.W
+    def _reshaped_places(self, layer: Layer) -> tuple[Places, int]:
+        places, blocks = self.places[layer.inputs[0]]
+        _, channels, rows, cols = self.workload.shapes[layer.inputs[0]]
+        pixels, outputs = rows * cols, layer.channels_out
+        if layer.moves == "box":
+            first = layer.origin[0]
+            word = int(places[first : first + outputs].min()) // self.lanes
+            kept = places[first : first + outputs] - word * self.lanes
+            return kept, int(kept.max()) // self.lanes + 1
+        if layer.moves == "" and outputs == channels and pixels == layer.P * layer.Q:
+            return places, blocks
+        if layer.moves == "" and layer.P * layer.Q == 1 and outputs == channels * pixels:
+            # Channel (c, place) of the flat tensor: each place of each channel word becomes a channel word of its own.
+            block, lane = np.divmod(places, self.lanes)
+            words = block[:, None] * pixels + np.arange(pixels)[None, :]
+            return (words * self.lanes + lane[:, None]).reshape(-1), blocks * pixels
+        shapes = f"[{channels}, {rows}, {cols}] to [{outputs}, {layer.P}, {layer.Q}]"
+        allowed = "flatten, the same channels, a box of them, enlargements"
+        raise SpecError(Fault(f"layer {layer.name}", f"reshape of {shapes} moves data", allowed))
 
+    def _check_rows(self, layer: Layer) -> None:
+        if layer.op in TWO_OPERANDS:
+            first, second = (self.places[name][0] for name in layer.inputs)
+            if not np.array_equal(first, second):
+                raise SpecError(Fault(f"layer {layer.name}", "joins tensors whose channels lie differently"))
+        wanted = places_of_rows(layer, self.lanes)
+        if wanted is not None and not np.array_equal(self.places[layer.inputs[0]][0], wanted):
+            what = "takes rows of channels that do not fill channel words from the first lane on"
+            raise SpecError(Fault(f"layer {layer.name}", what, f"multiples of {self.lanes} channels"))
 
-def _reshaped(layer: Layer, source: TensorLayout) -> TensorLayout:
-    """The same bytes under another shape."""
-    channels, rows, cols = layer.channels_out, layer.P, layer.Q
-    pixels = source.rows * source.cols
-    if channels == source.channels and rows * cols == pixels:
-        return replace(source, name=layer.name, rows=rows, cols=cols, row_words=cols)
-    if rows * cols == 1 and channels == source.channels * pixels:
-        # Channel (c, place) of the flat tensor: each place of each channel word becomes a channel word of its own.
-        block, lane = np.divmod(source.places, source.lanes)
-        words = block[:, None] * pixels + np.arange(pixels)[None, :]
-        places = (words * source.lanes + lane[:, None]).reshape(-1)
-        blocks = source.blocks * pixels
-        return replace(
-            source, name=layer.name, places=places, blocks=blocks, rows=1, cols=1, plane_words=1, row_words=1
-        )
-    shapes = f"[{source.channels}, {source.rows}, {source.cols}] to [{channels}, {rows}, {cols}]"
-    raise SpecError(Fault(f"layer {layer.name}", f"reshape of {shapes} moves data", "flatten, or the same channels"))
+    # --- regions ------------------------------------------------------------------------------------------------
+
+    def _fresh(self, name: str, places: Places, blocks: int, images: int, rows: int, cols: int) -> TensorLayout:
+        stride = align(blocks * rows * cols * self.word, self.granule if self.memory.random else REGION_ALIGN)
+        addr = self.memory.take(images * stride, self.granule)
+        return TensorLayout(
+            name, addr, places, blocks, images, rows, cols, self.lanes, self.word, stride, rows * cols, cols
+        )  # fmt: skip
+
+    def _locate(self, name: str) -> TensorLayout:
+        """The tensor's place, and those that it depends on."""
+        if name not in self.tensors:
+            layer = self.workload.by_name.get(name)
+            if name in self.homes:
+                found = self.homes[name]()
+            elif layer is not None and layer.op is Op.RESHAPE:
+                found = self._reshaped(layer)
+            else:
+                n, _, rows, cols = self.workload.shapes[name]
+                found = self._fresh(name, *self.places[name], n, rows, cols)
+            self.tensors[name] = replace(found, name=name)
+        return self.tensors[name]
+
+    def _part_of(self, concat: Layer, position: int) -> TensorLayout:
+        """Where an operand lies in its concatenation's region."""
+        whole, before = self._locate(concat.name), concat.inputs[:position]
+        source = concat.inputs[position]
+        _, _, rows, cols = self.workload.shapes[source]
+        places, blocks = self.places[source]
+        if concat.axis == "P":
+            return whole.part((sum(self.workload.shapes[name][2] for name in before), rows), (0, cols))
+        if concat.axis == "Q":
+            return whole.part((0, rows), (sum(self.workload.shapes[name][3] for name in before), cols))
+        offset = sum(self.places[name][1] for name in before)
+        return replace(whole, addr=whole.addr + offset * whole.plane_bytes, places=places, blocks=blocks)
+
+    def _claim_operands(self, concat: Layer) -> None:
+        """Operands that can be written in place will be: they, or what they are under another shape."""
+        for position, name in enumerate(concat.inputs):
+            names = [name]
+            layer = self.workload.by_name.get(name)
+            while layer is not None and layer.op is Op.RESHAPE and layer.moves == "":
+                names.append(layer.inputs[0])
+                layer = self.workload.by_name.get(layer.inputs[0])
+            moved = layer is not None and layer.op is Op.RESHAPE
+            flat = any(len(self.places[a][0]) != len(self.places[b][0]) for a, b in pairwise(names))
+            if moved or flat or any(item in self.homes for item in names):
+                continue
+            self.homes[name] = partial(self._part_of, concat, position)
+            for outer, inner in pairwise(names):
+                self.homes[inner] = partial(self._unshaped, outer, inner)
+
+    def _unshaped(self, outer: str, inner: str) -> TensorLayout:
+        """The place of a reshape's operand, from that of its result; rows and columns follow each other there."""
+        place = self._locate(outer)
+        _, _, rows, cols = self.workload.shapes[inner]
+        step = place.col_words if place.cols > 1 else place.row_words
+        if (rows, cols) != (place.rows, place.cols) and place.rows > 1 and place.row_words != place.cols * step:
+            what = f"is joined as {place.rows} x {place.cols} places that do not follow each other"
+            raise SpecError(Fault(f"tensor {inner}", what, f"{rows} x {cols}"))
+        if (rows, cols) == (place.rows, place.cols):
+            return place
+        return replace(place, rows=rows, cols=cols, col_words=step, row_words=cols * step)
+
+    def _copy_operands(self, concat: Layer) -> None:
+        for position, name in enumerate(concat.inputs):
+            part, place = self._part_of(concat, position), self._locate(name)
+            if part.addr != place.addr:
+                self.copies[concat.name].append(Copy(place, part))
+
+    def _reshaped(self, layer: Layer) -> TensorLayout:
+        source = self._locate(layer.inputs[0])
+        places, blocks = self.places[layer.name]
+        if layer.moves == "box":
+            word = int(source.places[layer.origin[0]]) // self.lanes
+            base = replace(source, addr=source.addr + word * source.plane_bytes, places=places, blocks=blocks)
+            return self._box(layer, base)
+        if source.rows > 1 and source.cols > 1 and source.row_words != source.cols * source.col_words:
+            source = self._copied(layer.name, source)
+        if len(source.places) == len(places):
+            step = source.col_words if source.cols > 1 else source.row_words
+            return replace(source, rows=layer.P, cols=layer.Q, col_words=step, row_words=layer.Q * step)
+        if source.plane_words != source.rows * source.cols:
+            source = self._copied(layer.name, source)
+        return replace(source, places=places, blocks=blocks, rows=1, cols=1, plane_words=1, row_words=1)
+
+    def _copied(self, name: str, source: TensorLayout) -> TensorLayout:
+        """A tensor without gaps that holds what a part of another does."""
+        fresh = self._fresh(name, source.places, source.blocks, source.images, source.rows, source.cols)
+        self.copies[name].append(Copy(source, fresh))
+        return fresh
+
+    def _box(self, layer: Layer, base: TensorLayout) -> TensorLayout:
+        """A slice is a part of its operand; an enlargement is copied, one phase of the repetition after another."""
+        up_h, up_w = layer.dilation
+        if any(up > 1 and step > 1 for up, step in zip(layer.dilation, layer.stride, strict=True)):
+            raise SpecError(Fault(f"layer {layer.name}", "skips and repeats along one axis", "one or the other"))
+        if up_h == up_w == 1:
+            part = base.part((layer.origin[1], layer.P), (layer.origin[2], layer.Q), *layer.stride)
+            return self._copied(layer.name, part) if layer.name in self.operands else part
+        fresh = self._fresh(layer.name, *self.places[layer.name], layer.N, layer.P, layer.Q)
+        for a in range(min(up_h, layer.P)):
+            for b in range(min(up_w, layer.Q)):
+                rows, cols = ceil_div(layer.P - a, up_h), ceil_div(layer.Q - b, up_w)
+                source = base.part((layer.origin[1], rows), (layer.origin[2], cols), *layer.stride)
+                self.copies[layer.name].append(Copy(source, fresh.part((a, rows), (b, cols), up_h, up_w)))
+        return fresh

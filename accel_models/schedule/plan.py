@@ -50,6 +50,9 @@ class LayerPlan:
         param_addr: 16 bytes for each output channel: bias (64 bits), multiplier (32), shift (8).
         table_addr: of the activation function's entries, a byte each.
         weights: tiles, by output tile then input tile.
+        origin: input row and column of the first tap at the first output; negative in the padding.
+        taps: filter rows and columns of the network's layer that the plan's filter is made of; None: all, as they are.
+        label: of a plan that makes a part of its layer's output.
     """
 
     layer: Layer
@@ -63,11 +66,14 @@ class LayerPlan:
     param_addr: int = 0
     table_addr: int = 0
     weights: tuple[WeightTile, ...] = ()
+    origin: tuple[int, int] = (0, 0)
+    taps: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+    label: str = ""
 
     @property
     def name(self) -> str:
-        """The layer whose output its commands leave in memory."""
-        return self.chain[-1].name
+        """The layer whose output its commands leave in memory, and which part of it."""
+        return self.chain[-1].name + self.label
 
     @property
     def joins(self) -> Second:
@@ -127,6 +133,8 @@ def window(outputs: int, first_output: int, taps: int, stride: int, dilation: in
     """The stored input under ``outputs`` from ``first_output`` on."""
     first = first_output * stride - pad
     last = first + (outputs - 1) * stride + (taps - 1) * dilation
+    if first >= stored:  # nothing but zeros behind the input: as good as before it
+        return Window(stored - 1, 1, last - first + 1)
     low = min(max(first, 0), stored - 1)
     high = max(min(last, stored - 1), low)
     return Window(low, high - low + 1, low - first)

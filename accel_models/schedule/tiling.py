@@ -9,6 +9,7 @@ from accel_models.array_timing import array_accesses, ceil_div
 from accel_models.report import Infeasible
 from accel_models.schedule.commands import ComputeOp
 from accel_models.schedule.fusing import TWO_OPERANDS, is_table
+from accel_models.schedule.phases import phases
 from accel_models.template import ArrayKind, Template
 from accel_models.tile import Tile
 from accel_models.unit_timing import compute_cycles
@@ -304,6 +305,8 @@ def _pooling_by_rows(shape: Shape, smallest: Tiling, template: Template, where: 
 
 def default_mapping(layer: Layer, template: Template) -> Mapping | Infeasible:
     """A mapping that fits the buffers and keeps the units busy: DRAM tiles, then the array's own dataflow."""
+    if layer.op is Op.TRCONV:  # the tiles of its largest phase serve all
+        layer = max((phase.layer for phase in phases(layer)), key=lambda part: part.R * part.S)
     tiling = choose_tiling(layer, template)
     if isinstance(tiling, Infeasible):
         return tiling

@@ -14,6 +14,7 @@ from codesign.trace.network import Operand, TracedLayer
 from codesign.trace.views import AXES, Shape, View
 from mappings.errors import Fault, SpecError
 from mappings.layer import WINDOW_OPS, Layer, Op
+from mappings.moves import moves_of
 from mappings.workload import TensorShape
 
 Value: TypeAlias = Any  # View, Tensor (a constant), number, None, or a list or tuple of these
@@ -157,6 +158,7 @@ class Builder:
             P=shape[2],
             Q=shape[3],
             index=None if alias and shape[:2] == whole[:2] else stored.reshape(shape),
+            **moves_of(stored.reshape(shape), whole),
         )
         self._moved[key] = view.tensor
         return replace(self.inserted(view), factor=source.factor)

@@ -20,6 +20,7 @@ from codesign.trace.table import TABLE, aten_name
 from codesign.trace.views import View
 from mappings.errors import Fault, SpecError, nearest
 from mappings.layer import Layer, Op
+from mappings.moves import moves_of
 from mappings.workload import TensorShape, Workload
 
 _TABLE_PARTS = (ops_mac, ops_window, ops_elementwise, ops_norm, ops_move)
@@ -256,7 +257,8 @@ def _slice_layer(builder: Builder, source: str, name: str, first: int, count: in
     """A reshape that takes some channels."""
     n, c, h, w = builder.shapes[source]
     index = np.arange(n * c * h * w, dtype=np.int64).reshape(n, c, h, w)[:, first : first + count]
-    layer = Layer(name, Op.RESHAPE, N=n, groups=count, P=h, Q=w, inputs=(source,))
+    fields = moves_of(index, (n, c, h, w))
+    layer = Layer(name, Op.RESHAPE, N=n, groups=count, P=h, Q=w, inputs=(source,), **fields)
     view = View.whole(name, (n, count, h, w), "NCHW")
     return TracedLayer(layer, [Operand(source, 0, c)], "", view, index=np.ascontiguousarray(index))
 

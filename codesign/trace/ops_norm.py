@@ -63,6 +63,7 @@ def softmax(builder: Builder, x: View, dim: int, *_: Value) -> View:
         P=h,
         Q=w,
         groups=groups,
+        masked=mask is not None,
         mask=mask,
     )
     view = view.permuted([order.index(i) for i in range(rank)])

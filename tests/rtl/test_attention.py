@@ -105,7 +105,9 @@ def test_without_the_unit_it_is_refused() -> None:
 
 
 def test_heads_that_share_a_word_are_refused() -> None:
-    layer = Layer("product", Op.MATMUL, groups=2, C=5, K=4, P=3, transpose_b=True, inputs=("a", "b"))
-    workload = Workload("product", (TensorShape("a", 1, 10, 3, 1), TensorShape("b", 1, 10, 4, 1)), (layer,))
+    """Whoever has weights can lay heads out in words of their own; a layer norm can not."""
+    norm = Layer("norm", Op.LAYERNORM, K=10, C=10, P=3, inputs=("a",))
+    layer = Layer("product", Op.MATMUL, groups=2, C=5, K=4, P=3, transpose_b=True, inputs=("norm", "b"))
+    workload = Workload("product", (TensorShape("a", 1, 10, 3, 1), TensorShape("b", 1, 10, 4, 1)), (norm, layer))
     with pytest.raises(SpecError, match="do not fill channel words"):
         schedule_network(design(workload, TEMPLATE))

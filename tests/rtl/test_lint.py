@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from accel_models.template import ArrayKind
-from benchmarks.rtl_cases import random_template
+from benchmarks.rtl_layers import random_template
 from rtl_templates.lint import lint_file, main, sources
 from rtl_templates.render import PACKAGES, config_package
 from rtl_templates.render import sources as templates

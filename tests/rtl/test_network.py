@@ -92,14 +92,14 @@ def test_back_to_back_runs_with_pauses_and_other_memories() -> None:
 
 def test_what_the_hardware_does_not_run_is_named() -> None:
     layers = (
-        Layer("up", Op.TRCONV, P=4, Q=4, R=2, S=2, stride=(2, 2), inputs=("x",)),
-        Layer("fine", Op.CONV, inputs=("up",), P=4, Q=4, bits=Bits(16, 16, 16)),
+        Layer("bent", Op.ACT, P=4, Q=4, activation="tanh", inputs=("x",)),
+        Layer("fine", Op.CONV, inputs=("bent",), P=4, Q=4, bits=Bits(16, 16, 16)),
     )
-    workload = Workload("odd", (TensorShape("x", H=2, W=2),), layers)
+    workload = Workload("odd", (TensorShape("x", H=4, W=4),), layers)
     with pytest.raises(SpecError) as caught:
         schedule_network(design(workload, SMALL))
     text = str(caught.value)
-    assert "layer up: trconv has no lowering" in text
+    assert 'layer bent: activation "tanh" needs a table' in text
     assert "layer fine.bits.W: is 16" in text
 
 

@@ -31,8 +31,12 @@ SOUND: dict[str, tuple[Layer, QuantizedLayer]] = {
         Layer("y", Op.ADD, groups=4, P=3, inputs=("x", "x")),
         QuantizedLayer(-128, 127, 0.5, shift=ONE, add_mult=(1, 2**22)),
     ),
+    "moved": (
+        Layer("y", Op.RESHAPE, groups=2, moves="box", origin=(1, 2, 0), inputs=("x",)),
+        QuantizedLayer(-128, 127, 0.25, constants={"index": np.array([5, 8]).reshape(1, 2, 1, 1)}),
+    ),
     "reshape": (
-        Layer("y", Op.RESHAPE, groups=2, P=1, inputs=("x",)),
+        Layer("y", Op.RESHAPE, groups=2, P=1, moves="list", inputs=("x",)),
         QuantizedLayer(-128, 127, 0.25, constants={"index": np.array([-1, 11]).reshape(1, 2, 1, 1)}),
     ),
     "constant": (
@@ -88,10 +92,13 @@ BROKEN = [
     ("add", {"add_mult": (0, 1)}, "not within 1 and 2\\^24"),
     ("add", {"add_mult": (2**23, 2**23)}, "could exceed 32 bits"),
     ("reshape", {"constants": {"index": np.array([0, 12]).reshape(1, 2, 1, 1)}}, "has index from 0 to 12"),
+    ("moved", {"constants": {"index": np.array([6, 7]).reshape(1, 2, 1, 1)}}, "other elements than its fields tell"),
+    ("moved", {"constants": {}}, "has no index"),
     ("reshape", {"scale": 0.5}, "does not have the scale of its operands"),
     ("maxpool", {"scale": 0.5}, "does not have the scale of its operands"),
     ("constant", {"constants": {}}, "has no value"),
     ("softmax", {"shift": np.array([47])}, "has shift from 47"),
+    ("softmax", {"constants": {**ARGUMENT, "mask": np.full((3, 4), 1)}}, "has a mask and is not masked"),
     ("softmax", {"constants": {**ARGUMENT, "mask": np.full((3, 4), 2)}}, "has mask from 2"),
     ("layernorm", {"constants": {"gain": np.full(4, 2**24)}}, "has gain from"),
     ("gelu", {"constants": {**ARGUMENT, "arg_mult": np.array([2**16])}}, "has arg_mult"),

@@ -37,7 +37,7 @@ def test_pooling_elementwise_and_layout(tmp_path: Path) -> None:
         net.simple(Layer(f"cat{axis}", Op.CONCAT, P=rows, Q=cols, groups=groups, axis=axis, inputs=("mul", "max")))
     net.simple(Layer("flat", Op.RESHAPE, groups=42 * 30, inputs=("catK",)))
     index = np.random.default_rng(6).permutation(21 * 60).reshape(1, 60, 21, 1)
-    net.simple(Layer("turn", Op.RESHAPE, P=21, groups=60, inputs=("catP",)), constants={"index": index})
+    net.simple(Layer("turn", Op.RESHAPE, P=21, groups=60, moves="list", inputs=("catP",)), constants={"index": index})
     net.simple(Layer("relu", Op.ACT, P=21, groups=60, activation="relu", inputs=("turn",)))
     net.parameters["relu"] = replace(net.parameters["relu"], low=0)
     table = np.random.default_rng(7).integers(-128, 128, 257)
@@ -70,7 +70,7 @@ def test_transformer_block(bits: int, tmp_path: Path) -> None:
     net.matmul("scores", "query", "key", heads, transpose_b=True)
     mask = np.tril(np.ones((tokens, tokens), dtype=np.int64))
     argument = {"arg_mult": np.asarray([40_000]), "arg_shift": np.asarray([4 if bits == 8 else 12]), "mask": mask}
-    attend = Layer("attend", Op.SOFTMAX, K=tokens, C=tokens, groups=heads, inputs=("scores",), **rows)  # type: ignore[arg-type]
+    attend = Layer("attend", Op.SOFTMAX, K=tokens, C=tokens, groups=heads, masked=True, inputs=("scores",), **rows)  # type: ignore[arg-type]
     net.simple(attend, constants=argument, shift=np.asarray([47 - bits]))
     net.matmul("mixed", "attend", "value", heads, transpose_b=False)
     net.conv("wide", "mixed", 4 * width, (1, 1), op=Op.LINEAR)

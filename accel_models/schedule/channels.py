@@ -1,0 +1,104 @@
+"""Which channel of a tensor lies in which lane of which channel word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from accel_models.array_timing import ceil_div
+from accel_models.schedule.tensors import Places, dense_places
+from mappings.errors import Fault, SpecError
+from mappings.layer import Layer, Op
+from mappings.workload import Workload
+
+#: Operators of the vector and non-linear units: a channel of the output lies where that of the first input does.
+VECTOR_OPS = frozenset({Op.MAXPOOL, Op.AVGPOOL, Op.ADD, Op.MUL, Op.ACT, Op.SOFTMAX, Op.LAYERNORM})
+_WEIGHTED = frozenset({Op.CONV, Op.LINEAR, Op.TRCONV})
+#: Functions with f(0) = 0: what lies in a lane that no channel names stays 0.
+_ZERO_KEEPING = frozenset(
+    [
+        "relu",
+        "relu6",
+        "gelu",
+        "identity",
+        "hardswish",
+        "silu",
+        "tanh",
+        "elu",
+        "selu",
+        "celu",
+        "leaky_relu",
+        "prelu",
+        "mish",
+        "softsign",
+        "abs",
+        "square",
+        "sqrt",
+        "log1p",
+        "erf",
+        "sin",
+    ]
+)
+
+
+def head_places(heads: int, channels: int, lanes: int) -> tuple[Places, int]:
+    """Places of heads that each begin a channel word, and how many words they take."""
+    words = ceil_div(channels, lanes)
+    first = np.arange(heads, dtype=np.int64)[:, None] * words * lanes
+    return (first + np.arange(channels)).reshape(-1), heads * words
+
+
+def wanted_heads(workload: Workload, lanes: int) -> dict[str, tuple[int, int]]:
+    """(heads, channels of each) of tensors whose producers lay heads out in words of their own.
+
+    Matrix products take each head in whole channel words. Whoever has weights, and whoever writes the network's inputs,
+    can put its outputs anywhere, so heads that fill no whole words cost unused lanes and no pass over memory.
+
+    Raises:
+        SpecError: two products want different heads of one tensor.
+    """
+    found: dict[str, tuple[int, int]] = {}
+
+    def want(name: str, heads: int, channels: int) -> None:
+        layer = workload.by_name.get(name)
+        if layer is None or layer.op is Op.CONSTANT or (layer.op in _WEIGHTED and layer.groups == 1):
+            if found.setdefault(name, (heads, channels)) != (heads, channels):
+                raise SpecError(Fault(f"tensor {name}", f"is taken as heads of {channels} and of {found[name][1]}"))
+        elif layer.op in VECTOR_OPS - {Op.SOFTMAX, Op.LAYERNORM}:
+            for source in layer.inputs:
+                want(source, heads, channels)
+
+    for layer in workload.layers:
+        if layer.op is Op.MATMUL and layer.groups > 1:
+            for name, channels in zip(layer.inputs, (layer.C, layer.C if layer.transpose_b else layer.K), strict=True):
+                if channels % lanes:
+                    want(name, layer.groups, channels)
+    return found
+
+
+def places_of_rows(layer: Layer, lanes: int) -> Places | None:
+    """Where an operator that takes rows of channels expects those of its first operand; None: it does not care."""
+    if layer.op is Op.LAYERNORM:
+        return dense_places(layer.C)
+    return head_places(layer.groups, layer.C, lanes)[0] if layer.op is Op.SOFTMAX else None
+
+
+def nonzero_lanes(workload: Workload, lanes: int) -> Iterator[Fault]:
+    """Matrix products whose first operand has lanes beyond its channels that are not 0.
+
+    They meet whatever lies beyond the second operand's rows, so they must be.
+    """
+    for layer in workload.layers:
+        if layer.op is not Op.MATMUL or layer.C % lanes == 0:
+            continue
+        queue = [layer.inputs[0]]
+        while queue:
+            source = workload.by_name.get(queue.pop())
+            if source is None or source.op not in VECTOR_OPS | {Op.RESHAPE, Op.CONCAT}:
+                continue
+            if source.op is Op.ACT and source.activation not in _ZERO_KEEPING:
+                what = f'takes heads of {layer.C} channels from activation "{source.activation}", which is not 0 at 0'
+                yield Fault(f"layer {layer.name}", what, f"multiples of {lanes} channels")
+            if source.op not in (Op.SOFTMAX, Op.LAYERNORM):
+                queue.extend(source.inputs)
