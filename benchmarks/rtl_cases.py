@@ -85,7 +85,8 @@ def _attention_parameters(layer: Layer, rng: np.random.Generator) -> QuantizedLa
         shift = 20 if layer.bits.O == 16 else 26
         unit = high / 4 * 2 ** (shift - 14)
         gain = np.round(rng.normal(1, 0.4, layer.C) * unit).astype(np.int64)
-        bias = np.round(rng.normal(0, 0.4, layer.C) * unit * 2**14).astype(np.int64)
+        drawn = np.round(rng.normal(0, 0.4, layer.C) * unit * 2**14)
+        bias = np.clip(drawn, -(2**31), 2**31 - 1).astype(np.int64)  # the definition's bound
         constants = {"gain": gain, "bias": bias, "epsilon": rng.integers(0, 1000, 1)}
         return QuantizedLayer(low, high, 1.0, shift=np.array([shift]), constants=constants)
     arg_mult, arg_shift = multiplier(float(rng.uniform(1, 5)) / high / np.sqrt(2) * 2**14, 16)
