@@ -5,13 +5,14 @@ into commands. From the mapping come the tile, the order of the tiles and the bl
 below the scratchpad only size the tile: the sequencer's own order inside it is fixed. For each tile::
 
     compute = blocks * (1 + sum over pieces of 16 output pixels of max(n, 6 + n / 2))
-    load    = for I and for W: max(DMA requests * 5.5, missing lines * 7.5 + missing runs * 13)
+    load    = for I and for W: max(DMA requests * 5.5, missing lines * 7.1 + missing runs * 12)
     store   = DMA requests of 16 bytes
     layer   = (tiles - 1) * max(compute, load, store) + compute + load + store
 
 Every tile is loaded anew (the sequencer keeps nothing from tile to tile), but what the L2 still holds does not come
 from DRAM. Pixels of a piece lie along P; a piece of fewer than 12 is bound by the issue of its commands, not by the
-array.
+array, unless they are issued while a full piece before it runs. Rows of less than a beat of the bus (one input channel,
+two output channels) fall into the same cache line one after another, and each waits for the one before.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ class Gemmini:
     """A configuration of the generator and the memory system around it.
 
     The first group is the generator's and Chipyard's defaults. The second was read off compute-bound layers (a piece
-    of 4 pixels takes 8 cycles, of 6: 9, of 10: 11, of 12 or more: its pixels). The third was fitted to 111 runs under
-    FireSim, three figures for all of them (``benchmarks/gemmini.py`` refits them on one half and checks on the other).
+    of 4 pixels takes 8 cycles, of 6: 9, of 10: 11, of 12 or more: its pixels; 1 to 4 pixels after a full piece take 5
+    to 6). The third was fitted to 111 runs under FireSim, four figures for all of them (``benchmarks/gemmini.py``
+    refits them on one half and checks on the other).
 
     Attributes:
         mesh: rows and columns of the array; also pixels of a piece.
@@ -48,10 +50,13 @@ class Gemmini:
         store_bytes: largest store: one row of the array's outputs; also the bus, so a store takes a cycle.
         l2_bytes: Chipyard's shared cache; ``line_bytes`` each line.
         piece_cycles, pixel_cycles: to issue the commands of a piece, and for each pixel of it.
+        tail_cycles: least for a piece that follows a full one.
         block_cycles: for each block of weights: the swap of the weight registers.
         request_cycles: for each load; 64 bytes in 5.5 cycles, of the 4 that the bus alone would take.
-        line_cycles: for each line that comes from DRAM; 64 bytes in 7.5 cycles.
+        line_cycles: for each line that comes from DRAM; 64 bytes in 7.1 cycles.
         run_cycles: for each run of consecutive bytes that comes from DRAM: a new row of a bank to open.
+        short_cycles: for each load or store of less than a beat (``store_bytes``): the L2's answer, since the next such
+            row is of the same line.
     """
 
     mesh: int = 16
@@ -61,10 +66,12 @@ class Gemmini:
     line_bytes: int = 64
     piece_cycles: float = 6.0
     pixel_cycles: float = 0.5
+    tail_cycles: float = 5.5
     block_cycles: float = 1.0
     request_cycles: float = 5.5
-    line_cycles: float = 7.5
-    run_cycles: float = 13.0
+    line_cycles: float = 7.1
+    run_cycles: float = 12.2
+    short_cycles: float = 33.0
 
     @cached_property
     def accelerator(self) -> Accelerator:
@@ -92,7 +99,7 @@ class Gemmini:
     def total_cycles(self, work: TileWork) -> float:
         """Cycles of a layer whose average tile asks for ``work``; tiles overlap but for the first and the last."""
         load = self.load_cycles(work)
-        store = float(work.stores)
+        store = work.stores * (self.short_cycles if work.short_stores else 1.0)
         longest = max(work.compute_cycles, load, store)
         return (work.tiles - 1) * longest + work.compute_cycles + load + store
 
@@ -100,7 +107,7 @@ class Gemmini:
         """Cycles to load an average tile: the slower of DMA and DRAM for each tensor, one tensor after the other."""
         return sum(
             max(
-                part.requests * self.request_cycles,
+                part.requests * (self.short_cycles if part.short else self.request_cycles),
                 part.missing_lines * self.line_cycles + part.missing_runs * self.run_cycles,
             )
             for part in (work.inputs, work.weights)
@@ -126,10 +133,13 @@ class Gemmini:
             requests, _, runs = self._access(tensor, layer, tile)
             held = self._lines(tensor, layer, tile)
             missing = self._missing_lines(tensor, nest, tile, trips) / tiles
-            loads[tensor] = Load(requests, missing, missing * runs / held)
+            short = tile["K" if tensor == "W" else "C"] < self.store_bytes
+            loads[tensor] = Load(requests, missing, missing * runs / held, short)
         stores = tile["N"] * tile["P"] * tile["Q"] * -(-tile["K"] // self.store_bytes)
         stored = math.prod(trips[dim] for dim in DEPENDS["O"])
-        return TileWork(tiles, self._compute(tile), loads["I"], loads["W"], stores * stored / tiles)
+        return TileWork(
+            tiles, self._compute(tile), loads["I"], loads["W"], stores * stored / tiles, tile["K"] < self.store_bytes
+        )
 
     def _compute(self, tile: Extents) -> float:
         blocks = -(-tile["K"] // self.mesh) * -(-tile["C"] // self.mesh) * tile["R"] * tile["S"]
@@ -138,7 +148,8 @@ class Gemmini:
         def piece(pixels: int) -> float:
             return max(pixels, self.piece_cycles + self.pixel_cycles * pixels) if pixels else 0.0
 
-        row = whole * piece(self.mesh) + piece(left)
+        tail = max(left, self.tail_cycles) if whole and left else piece(left)
+        row = whole * piece(self.mesh) + tail
         return blocks * (tile["N"] * tile["Q"] * row + self.block_cycles)
 
     def _access(self, tensor: str, layer: Layer, tile: Extents) -> tuple[int, int, int]:
@@ -189,11 +200,18 @@ class Gemmini:
 
 @dataclass(frozen=True)
 class Load:
-    """DMA loads of one tensor's part of an average tile; lines and runs are those that the L2 lacks."""
+    """DMA loads of one tensor's part of an average tile.
+
+    Attributes:
+        requests: to the DMA engine.
+        missing_lines, missing_runs: that the L2 lacks.
+        short: whether a request brings less than a beat.
+    """
 
     requests: int
     missing_lines: float
     missing_runs: float
+    short: bool
 
 
 @dataclass(frozen=True)
@@ -205,6 +223,7 @@ class TileWork:
         compute_cycles: of the array.
         inputs, weights: loads.
         stores: DMA stores; a tile that only adds to outputs on the chip has none.
+        short_stores: whether a store takes less than a beat.
     """
 
     tiles: int
@@ -212,6 +231,7 @@ class TileWork:
     inputs: Load
     weights: Load
     stores: float
+    short_stores: bool
 
 
 GEMMINI = Gemmini()

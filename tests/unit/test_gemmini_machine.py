@@ -35,17 +35,25 @@ def test_directives() -> None:
 def test_tile_by_hand() -> None:
     work = GEMMINI.work(LAYER, parse_mapping(TEXT, LAYER, 16))
     assert work.tiles == 4
-    assert work.compute_cycles == 2 * 2 * 9 * (3 * (16 + 8) + 1)  # 20 pixels: a piece of 16 and one of 4
+    assert work.compute_cycles == 2 * 2 * 9 * (3 * (16 + 5.5) + 1)  # 20 pixels: a piece of 16 and one of 4 after it
     assert work.stores == 20 * 3 * 2
     # All of it fits in the L2: each line is missed once. Halves of a filter row of 64 bytes share a line.
     pixels = 22 * 8  # input rows x columns of the whole layer, 32 bytes each
-    assert work.inputs == Load(
-        22 * 5, pixels * 32 / 64 / 4, pytest.approx(pixels * 32 / 64 / 4 * 22 / (22 * 5 * 32 / 64))
-    )
-    assert work.weights == Load(288, 288 / 4, 288 / 4)
-    load = max(110 * 5.5, 22 * 7.5 + 22 * 22 / 55 * 13) + max(288 * 5.5, 72 * 7.5 + 72 * 13)
+    lines = pixels * 32 / 64 / 4
+    assert (work.inputs.requests, work.inputs.missing_lines, work.inputs.short) == (22 * 5, lines, False)
+    assert work.inputs.missing_runs == pytest.approx(lines * 22 / (22 * 5 * 32 / 64))
+    assert work.weights == Load(288, 288 / 4, 288 / 4, False)
+    load = max(110 * 5.5, 22 * 7.1 + 22 * 22 / 55 * 12.2) + max(288 * 5.5, 72 * 7.1 + 72 * 12.2)
     assert GEMMINI.load_cycles(work) == pytest.approx(load)
     assert GEMMINI.total_cycles(work) == pytest.approx(3 * work.compute_cycles + work.compute_cycles + load + 120)
+
+
+def test_rows_of_less_than_a_beat_wait_for_each_other() -> None:
+    layer = Layer("a", Op.CONV, K=2, C=1, P=16, Q=16)
+    work = GEMMINI.work(layer, parse_mapping("L3[WIO] N1 - L2[WI] K2X - L1[O] Q16 - L0[W] P16", layer, 16))
+    assert work.inputs.short and work.weights.short and work.short_stores
+    assert GEMMINI.load_cycles(work) == (256 + 1) * 33
+    assert GEMMINI.total_cycles(work) == work.compute_cycles + (256 + 1) * 33 + 256 * 33
 
 
 def test_what_the_cache_cannot_hold_is_fetched_again() -> None:
