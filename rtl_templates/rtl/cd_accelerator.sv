@@ -91,7 +91,6 @@ module cd_accelerator
                                                    : (64 > WgtBytes ? 64 : WgtBytes);
   localparam int unsigned IbAw     = $clog2(IbWords);
   localparam int unsigned WbAw     = $clog2(WbWords);
-  localparam int unsigned ObAw     = $clog2(ObWords);
   localparam int unsigned AbAw     = $clog2(AbWords) + 1;
 
   function automatic bit is_size(input int unsigned value);
@@ -121,62 +120,24 @@ module cd_accelerator
     $error("cd_accelerator: a buffer is deeper than 2^20 words");
   end
 
-  // ---- Registers and sequencer ----
-  logic        start, running, clear, flush, done, chunk_ready, idle;
-  logic [39:0] program_addr;
-  error_e      error;
-  logic [31:0] error_index;
-  logic        load_bus_error, store_bus_error;
-  logic [4:0]  count;
+  // ---- Control ----
+  logic [3:0]       cmd_valid, cmd_ok, cmd_start, busy;    // by unit
+  token_t [3:0]     token;
+  logic [3:0][15:0] signal;
+  dma_t             load_cmd, store_cmd;
+  compute_t         compute_cmd;
+  drain_t           drain_cmd;
+  logic [47:0]      store_words;
+  logic             chunk_ready, load_bus_error, store_bus_error;
 
-  cd_csr #(
-    .ArrayKind(8'(ArrayKind))
-  ) u_csr (
-    .clk_i,
-    .rst_ni,
-    .s_awvalid_i   (s_axil_awvalid_i),
-    .s_awready_o   (s_axil_awready_o),
-    .s_awaddr_i    (s_axil_awaddr_i),
-    .s_wvalid_i    (s_axil_wvalid_i),
-    .s_wready_o    (s_axil_wready_o),
-    .s_wdata_i     (s_axil_wdata_i),
-    .s_wstrb_i     (s_axil_wstrb_i),
-    .s_bvalid_o    (s_axil_bvalid_o),
-    .s_bready_i    (s_axil_bready_i),
-    .s_bresp_o     (s_axil_bresp_o),
-    .s_arvalid_i   (s_axil_arvalid_i),
-    .s_arready_o   (s_axil_arready_o),
-    .s_araddr_i    (s_axil_araddr_i),
-    .s_rvalid_o    (s_axil_rvalid_o),
-    .s_rready_i    (s_axil_rready_i),
-    .s_rdata_o     (s_axil_rdata_o),
-    .s_rresp_o     (s_axil_rresp_o),
-    .start_o       (start),
-    .program_addr_o(program_addr),
-    .running_i     (running),
-    .done_i        (done),
-    .error_i       (error),
-    .error_index_i (error_index),
-    .count_i       (count),
-    .cycles_o      (event_cycles_o),
-    .counters_o    (event_counters_o),
-    .irq_o
-  );
-
-  token_t   token;
-  dma_t     seq_load, seq_store;
-  compute_t seq_compute;
-  drain_t   seq_drain;
-  logic [47:0] seq_store_words;
-  logic     load_push, compute_push, drain_push, store_push;
-  logic     load_full, compute_full, drain_full, store_full;
-
-  logic                  wr_valid;
+  logic                  wr_valid;                          // what the load unit writes
   buffer_e               wr_target;
   logic [19:0]           wr_addr;
   logic [MaxBytes*8-1:0] wr_data;
 
-  cd_sequencer #(
+  cd_control #(
+    .ArrayKind (ArrayKind),
+    .QueueDepth(QueueDepth),
     .Chunk     (Chunk),
     .AxiBytes  (AxiBytes),
     .N         (N),
@@ -185,7 +146,6 @@ module cd_accelerator
     .IbWords   (IbWords),
     .WbWords   (WbWords),
     .PbChannels(PbChannels),
-    .RbWords   (ObWords),
     .ObWords   (ObWords),
     .AbWords   (AbWords),
     .PpuLanes  (PpuLanes),
@@ -193,128 +153,27 @@ module cd_accelerator
     .Nonlinear (NonlinearLanes > 0),
     .TableWords(ActTables > 0 ? 2 ** ActW / 8 : 0),
     .Unaligned (Unaligned)
-  ) u_sequencer (
-    .clk_i,
-    .rst_ni,
-    .start_i       (start),
-    .program_addr_i(program_addr),
-    .running_o     (running),
-    .clear_o       (clear),
-    .flush_o       (flush),
-    .done_o        (done),
-    .error_o       (error),
-    .error_index_o (error_index),
-    .chunk_ready_i (chunk_ready),
-    .bus_error_i   (load_bus_error || store_bus_error),
-    .idle_i        (idle),
-    .pm_we_i       (wr_valid && wr_target == BufProgram),
-    .pm_addr_i     (wr_addr),
-    .pm_data_i     (wr_data[511:0]),
-    .token_o       (token),
-    .load_push_o   (load_push),
-    .load_o        (seq_load),
-    .load_full_i   (load_full),
-    .compute_push_o(compute_push),
-    .compute_o     (seq_compute),
-    .compute_full_i(compute_full),
-    .drain_push_o  (drain_push),
-    .drain_o       (seq_drain),
-    .drain_full_i  (drain_full),
-    .store_push_o  (store_push),
-    .store_o       (seq_store),
-    .store_words_o (seq_store_words),
-    .store_full_i  (store_full)
+  ) u_control (
+    .pm_we_i      (wr_valid && wr_target == BufProgram),
+    .pm_addr_i    (wr_addr),
+    .pm_data_i    (wr_data[511:0]),
+    .chunk_ready_i(chunk_ready),
+    .bus_error_i  (load_bus_error || store_bus_error),
+    .valid_o      (cmd_valid),
+    .ok_o         (cmd_ok),
+    .token_o      (token),
+    .load_o       (load_cmd),
+    .compute_o    (compute_cmd),
+    .drain_o      (drain_cmd),
+    .store_o      (store_cmd),
+    .store_words_o(store_words),
+    .start_i      (cmd_start),
+    .busy_i       (busy),
+    .signal_i     (signal),
+    .*                                   // clock, reset, registers, interrupt, counters
   );
-
-  // ---- Queues and tokens ----
-  token_t      load_token, compute_token, drain_token, store_token;
-  dma_t        load_cmd, store_cmd;
-  compute_t    compute_cmd;
-  drain_t      drain_cmd;
-  logic [47:0] store_words;
-  logic        load_empty, compute_empty, drain_empty, store_empty;
-  logic        load_start, compute_start, drain_start, store_start;
-  logic        load_ok, compute_ok, drain_ok, store_ok;
-  logic        load_busy, compute_busy, drain_busy, store_busy;
-  logic [15:0] load_signal, compute_signal, drain_signal, store_signal, ready;
-
-  cd_fifo #(
-    .Width($bits(token_t) + $bits(dma_t)),
-    .Depth(QueueDepth)
-  ) u_load_queue (
-    .clk_i,
-    .rst_ni,
-    .flush_i(flush),
-    .push_i (load_push),
-    .data_i ({token, seq_load}),
-    .full_o (load_full),
-    .pop_i  (load_start),
-    .data_o ({load_token, load_cmd}),
-    .empty_o(load_empty)
-  );
-  cd_fifo #(
-    .Width($bits(token_t) + $bits(compute_t)),
-    .Depth(QueueDepth)
-  ) u_compute_queue (
-    .clk_i,
-    .rst_ni,
-    .flush_i(flush),
-    .push_i (compute_push),
-    .data_i ({token, seq_compute}),
-    .full_o (compute_full),
-    .pop_i  (compute_start),
-    .data_o ({compute_token, compute_cmd}),
-    .empty_o(compute_empty)
-  );
-  cd_fifo #(
-    .Width($bits(token_t) + $bits(drain_t)),
-    .Depth(QueueDepth)
-  ) u_drain_queue (
-    .clk_i,
-    .rst_ni,
-    .flush_i(flush),
-    .push_i (drain_push),
-    .data_i ({token, seq_drain}),
-    .full_o (drain_full),
-    .pop_i  (drain_start),
-    .data_o ({drain_token, drain_cmd}),
-    .empty_o(drain_empty)
-  );
-  cd_fifo #(
-    .Width($bits(token_t) + $bits(dma_t) + 48),
-    .Depth(QueueDepth)
-  ) u_store_queue (
-    .clk_i,
-    .rst_ni,
-    .flush_i(flush),
-    .push_i (store_push),
-    .data_i ({token, seq_store, seq_store_words}),
-    .full_o (store_full),
-    .pop_i  (store_start),
-    .data_o ({store_token, store_cmd, store_words}),
-    .empty_o(store_empty)
-  );
-
-  cd_tokens u_tokens (
-    .clk_i,
-    .rst_ni,
-    .clear_i (clear),
-    .signal_i({store_signal, drain_signal, compute_signal, load_signal}),
-    .take_i  ({{16{store_start}} & store_token.wait_for, {16{drain_start}} & drain_token.wait_for,
-               {16{compute_start}} & compute_token.wait_for, {16{load_start}} & load_token.wait_for}),
-    .ready_o (ready)
-  );
-
-  assign load_ok    = (load_token.wait_for & ~ready) == '0;
-  assign compute_ok = (compute_token.wait_for & ~ready) == '0;
-  assign drain_ok   = (drain_token.wait_for & ~ready) == '0;
-  assign store_ok   = (store_token.wait_for & ~ready) == '0;
-  assign count      = {!store_empty && !store_ok, !drain_empty && !drain_ok, !compute_empty && !compute_ok,
-                       !load_empty && !load_ok, compute_busy};
-  assign idle       = load_empty && compute_empty && drain_empty && store_empty &&
-                      !load_busy && !compute_busy && !drain_busy && !store_busy;
   logic unused_token;
-  assign unused_token = ^{load_token.mark, compute_token.mark, compute_token.tag, drain_token.mark, drain_token.tag};
+  assign unused_token = ^token;
 
   // ---- Load ----
   cd_load #(
@@ -330,15 +189,15 @@ module cd_accelerator
   ) u_load (
     .clk_i,
     .rst_ni,
-    .cmd_valid_i(!load_empty && !flush),
+    .cmd_valid_i(cmd_valid[UnitLoad]),
     .cmd_i      (load_cmd),
-    .signal_i   (load_token.signal),
-    .tag_i      (load_token.tag),
-    .tokens_ok_i(load_ok),
-    .start_o    (load_start),
-    .signal_o   (load_signal),
+    .signal_i   (token[UnitLoad].signal),
+    .tag_i      (token[UnitLoad].tag),
+    .tokens_ok_i(cmd_ok[UnitLoad]),
+    .start_o    (cmd_start[UnitLoad]),
+    .signal_o   (signal[UnitLoad]),
     .program_o  (chunk_ready),
-    .busy_o     (load_busy),
+    .busy_o     (busy[UnitLoad]),
     .bus_error_o(load_bus_error),
     .wr_valid_o (wr_valid),
     .wr_target_o(wr_target),
@@ -366,56 +225,35 @@ module cd_accelerator
   logic [ActBytes*8-1:0] ib_data, rb_data, ob_rdata, ob_wdata;
   logic [WgtBytes*8-1:0] wb_data;
 
-  cd_ram #(
-    .Width(ActBytes * 8),
-    .Depth(IbWords)
-  ) u_input_buffer (
+  cd_buffers #(
+    .ActBytes(ActBytes),
+    .WgtBytes(WgtBytes),
+    .IbWords (IbWords),
+    .WbWords (WbWords),
+    .ObWords (ObWords)
+  ) u_buffers (
     .clk_i,
-    .we_i   (wr_valid && wr_target == BufInput),
-    .waddr_i(IbAw'(wr_addr)),
-    .wdata_i(wr_data[ActBytes*8-1:0]),
-    .re_i   (ib_re),
-    .raddr_i(ib_addr),
-    .rdata_o(ib_data)
+    .wr_valid_i (wr_valid),
+    .wr_target_i(wr_target),
+    .wr_addr_i  (wr_addr),
+    .wr_act_i   (wr_data[ActBytes*8-1:0]),
+    .wr_wgt_i   (wr_data[WgtBytes*8-1:0]),
+    .ib_re_i    (ib_re),
+    .ib_addr_i  (ib_addr),
+    .ib_data_o  (ib_data),
+    .wb_re_i    (wb_re),
+    .wb_addr_i  (wb_addr),
+    .wb_data_o  (wb_data),
+    .rb_re_i    (rb_re),
+    .rb_addr_i  (rb_addr),
+    .rb_data_o  (rb_data),
+    .ob_we_i    (ob_we),
+    .ob_waddr_i (ob_waddr),
+    .ob_wdata_i (ob_wdata),
+    .ob_re_i    (ob_re),
+    .ob_raddr_i (ob_raddr),
+    .ob_rdata_o (ob_rdata)
   );
-  cd_ram #(
-    .Width(WgtBytes * 8),
-    .Depth(WbWords)
-  ) u_weight_buffer (
-    .clk_i,
-    .we_i   (wr_valid && wr_target == BufWeight),
-    .waddr_i(WbAw'(wr_addr)),
-    .wdata_i(wr_data[WgtBytes*8-1:0]),
-    .re_i   (wb_re),
-    .raddr_i(wb_addr),
-    .rdata_o(wb_data)
-  );
-  cd_ram #(
-    .Width(ActBytes * 8),
-    .Depth(ObWords)
-  ) u_residual_buffer (
-    .clk_i,
-    .we_i   (wr_valid && wr_target == BufResidual),
-    .waddr_i(ObAw'(wr_addr)),
-    .wdata_i(wr_data[ActBytes*8-1:0]),
-    .re_i   (rb_re),
-    .raddr_i(ObAw'(rb_addr)),
-    .rdata_o(rb_data)
-  );
-  cd_ram #(
-    .Width(ActBytes * 8),
-    .Depth(ObWords)
-  ) u_output_buffer (
-    .clk_i,
-    .we_i   (ob_we),
-    .waddr_i(ObAw'(ob_waddr)),
-    .wdata_i(ob_wdata),
-    .re_i   (ob_re),
-    .raddr_i(ObAw'(ob_raddr)),
-    .rdata_o(ob_rdata)
-  );
-  logic unused_addr;
-  assign unused_addr = ^{wr_addr, rb_addr, ob_raddr, ob_waddr};
 
   // ---- Compute ----
   logic              acc_valid, acc_first, acc_max, ab_re;
@@ -438,13 +276,13 @@ module cd_accelerator
   ) u_compute (
     .clk_i,
     .rst_ni,
-    .cmd_valid_i(!compute_empty && !flush),
+    .cmd_valid_i(cmd_valid[UnitCompute]),
     .cmd_i      (compute_cmd),
-    .signal_i   (compute_token.signal),
-    .tokens_ok_i(compute_ok),
-    .start_o    (compute_start),
-    .signal_o   (compute_signal),
-    .busy_o     (compute_busy),
+    .signal_i   (token[UnitCompute].signal),
+    .tokens_ok_i(cmd_ok[UnitCompute]),
+    .start_o    (cmd_start[UnitCompute]),
+    .signal_o   (signal[UnitCompute]),
+    .busy_o     (busy[UnitCompute]),
     .ib_re_o    (ib_re),
     .ib_addr_o  (ib_addr),
     .ib_data_i  (ib_data),
@@ -489,13 +327,13 @@ module cd_accelerator
   ) u_drain (
     .clk_i,
     .rst_ni,
-    .cmd_valid_i(!drain_empty && !flush),
+    .cmd_valid_i(cmd_valid[UnitDrain]),
     .cmd_i      (drain_cmd),
-    .signal_i   (drain_token.signal),
-    .tokens_ok_i(drain_ok),
-    .start_o    (drain_start),
-    .signal_o   (drain_signal),
-    .busy_o     (drain_busy),
+    .signal_i   (token[UnitDrain].signal),
+    .tokens_ok_i(cmd_ok[UnitDrain]),
+    .start_o    (cmd_start[UnitDrain]),
+    .signal_o   (signal[UnitDrain]),
+    .busy_o     (busy[UnitDrain]),
     .ab_re_o    (ab_re),
     .ab_addr_o  (ab_addr),
     .ab_data_i  (ab_data),
@@ -521,18 +359,18 @@ module cd_accelerator
   ) u_store (
     .clk_i,
     .rst_ni,
-    .cmd_valid_i(!store_empty && !flush),
+    .cmd_valid_i(cmd_valid[UnitStore]),
     .cmd_i      (store_cmd),
     .words_i    (store_words),
-    .signal_i   (store_token.signal),
-    .tag_i      (store_token.tag),
-    .mark_i     (store_token.mark),
-    .tokens_ok_i(store_ok),
-    .start_o    (store_start),
-    .signal_o   (store_signal),
+    .signal_i   (token[UnitStore].signal),
+    .tag_i      (token[UnitStore].tag),
+    .mark_i     (token[UnitStore].mark),
+    .tokens_ok_i(cmd_ok[UnitStore]),
+    .start_o    (cmd_start[UnitStore]),
+    .signal_o   (signal[UnitStore]),
     .mark_o     (event_valid_o),
     .mark_tag_o (event_tag_o),
-    .busy_o     (store_busy),
+    .busy_o     (busy[UnitStore]),
     .bus_error_o(store_bus_error),
     .ob_re_o    (ob_re),
     .ob_addr_o  (ob_raddr),

@@ -119,6 +119,14 @@ package cd_types_pkg;
     logic        lookup_half;
   } drain_t;
 
+  // The units, in the order of all that is indexed by unit.
+  typedef enum logic [1:0] {
+    UnitLoad    = 2'd0,
+    UnitCompute = 2'd1,
+    UnitDrain   = 2'd2,
+    UnitStore   = 2'd3
+  } unit_e;
+
   // What every unit's queue carries beside the body.
   typedef struct packed {
     logic [15:0] tag;
