@@ -137,6 +137,9 @@ def shell_parts(template: Template) -> tuple[Part, ...]:
         ("sequencer", 6, 1104, 586),
         ("registers, tokens, queues", 0, 1700, 490),
     )
+    if template.acc_stages or template.ppu_stages:
+        late = template.acc_stages * n * (acc + 1) + template.ppu_stages * lanes * template.act_bits
+        parts += (("pipeline registers", 0, 0.0, late),)
     if template.nonlinear_lanes:
         # Fitted at 1 and 4 lanes of a word of 4. The transposer is its registers, and a multiplexer of n to 1 for each
         # bit of a weight word (three inputs to a table, our assumption).

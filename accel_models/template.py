@@ -36,6 +36,8 @@ class Template:
         activation_tables: 1: post-processing ends in a table of ``2^act_bits`` entries, so that any activation function
             rides along with the operator before it; needs ``act_bits`` of 8 or less. 0: no table.
         vector_taps: neighbouring filter taps that the vector unit takes in a cycle, each with a multiplier a lane.
+        acc_stages, ppu_stages: pipeline registers added in front of the accumulators and behind post-processing, for
+            wires that are long in a large array.
         axi_bits: width of the memory bus.
         unaligned: transfers may begin at any byte of memory; False: at multiples of the smaller of a word and a beat.
         dram_latency_cycles: from an accepted read address to its first beat.
@@ -58,6 +60,8 @@ class Template:
     nonlinear_lanes: int = 0
     activation_tables: int = 0
     vector_taps: int = 1
+    acc_stages: int = 0
+    ppu_stages: int = 0
     axi_bits: int = 128
     unaligned: bool = True
     dram_latency_cycles: int = 40
@@ -77,6 +81,8 @@ class Template:
             "nonlinear_lanes": (0, 1, 2, *powers),
             "activation_tables": (0, 1),
             "vector_taps": (1, 3, 5, 7),
+            "acc_stages": (0, 1, 2, 3),
+            "ppu_stages": (0, 1, 2, 3),
         }
         faults = []
         if self.array not in list(ArrayKind):
@@ -89,7 +95,7 @@ class Template:
                 if type(value) is not bool:
                     faults.append(Fault(f"template.{item.name}", f"is {value!r}", "true or false"))
                 continue
-            low = 0 if item.name in ("nonlinear_lanes", "activation_tables") else 1
+            low = 0 if 0 in allowed.get(item.name, ()) else 1
             if type(value) is not int or value < low or value > 2**40:
                 faults.append(Fault(f"template.{item.name}", f"is {value!r}", f"an integer of {low} or more"))
             elif item.name in allowed and value not in allowed[item.name]:

@@ -91,7 +91,7 @@ def command_table(schedule: Schedule) -> Table:
         if isinstance(body, Compute):
             key = (body.op, body.tile)
             if key not in memo:
-                memo[key] = compute_cycles(body.op, body.tile, template)
+                memo[key] = compute_cycles(body.op, body.tile, template) + template.acc_stages
             cycles = memo[key]
         elif isinstance(body, Drain):
             cycles = body.blocks * body.words * groups
@@ -108,7 +108,7 @@ def predict(schedule: Schedule) -> Timing:
     memory = template.dram_latency_cycles, template.dram_bytes_per_cycle
     start = schedule.program_addr
     turn = template.cols, template.word_lanes
-    drain = DRAIN_LATENCY_CYCLES + (LOOKUP_CYCLES if template.activation_tables else 0)
+    drain = DRAIN_LATENCY_CYCLES + template.ppu_stages + (LOOKUP_CYCLES if template.activation_tables else 0)
     total = int(simulate_commands(table, start, beat_bytes, *memory, *turn, drain, out))
     count = len(schedule.plans)
     tags = np.array([command.tag for command in schedule.commands])

@@ -12,10 +12,16 @@ from mappings.layer import Bits, Layer, Op
 from mappings.workload import TensorShape, Workload
 
 
-def random_template(rng: np.random.Generator, array: ArrayKind) -> Template:
-    """Small hardware of any shape and width; small buffers, so that layers fall into tiles."""
+def random_template(rng: np.random.Generator, array: ArrayKind, size: int | None = None) -> Template:
+    """Small hardware of any shape and width; small buffers, so that layers fall into tiles.
+
+    Args:
+        rng: draws everything else.
+        array: its dataflow.
+        size: rows and columns; None: drawn, seldom 32, whose simulators take a minute to compile.
+    """
     while True:
-        rows, cols = (int(rng.choice([4, 4, 8, 8, 16])) for _ in range(2))
+        rows, cols = (size or int(rng.choice([4, 4, 4, 8, 8, 8, 16, 16, 32])) for _ in range(2))
         bits = int(rng.choice([4, 8, 8, 16]))
         lanes = max(rows, cols)
         axi = int(rng.choice([32, 64, 128, 256]))
@@ -38,6 +44,8 @@ def random_template(rng: np.random.Generator, array: ArrayKind) -> Template:
                 nonlinear_lanes=int(rng.choice(lanes_choices)) if rng.integers(3) == 0 else 0,
                 activation_tables=int(rng.integers(2)) if bits <= 8 else 0,
                 vector_taps=int(rng.choice([1, 1, 3, 3, 5, 7])),
+                acc_stages=int(rng.choice([0, 0, 1, 2, 3])),
+                ppu_stages=int(rng.choice([0, 0, 1, 2, 3])),
                 axi_bits=axi,
                 unaligned=bool(rng.integers(4)),
                 dram_latency_cycles=int(rng.integers(1, 80)),

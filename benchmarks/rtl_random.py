@@ -16,7 +16,7 @@ from rich.console import Console
 
 from accel_models.report import Infeasible
 from accel_models.schedule import schedule_network
-from accel_models.template import ArrayKind
+from accel_models.template import ArrayKind, Template
 from benchmarks.common import Figure, show
 from benchmarks.rtl_cases import design, inputs, quantized, reference
 from benchmarks.rtl_graphs import random_workload
@@ -34,6 +34,7 @@ class Tally:
         timed: cases without pauses, whose cycles are predicted.
         wrong, inexact, failed: descriptions of cases that differ, are not as predicted, or did not end.
         operators: how many of each.
+        parts: configurations with each array, size, width and option.
     """
 
     cases: int = 0
@@ -44,12 +45,31 @@ class Tally:
     inexact: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     operators: Counter[str] = field(default_factory=Counter)
+    parts: Counter[str] = field(default_factory=Counter)
+
+
+def parts_of(template: Template) -> list[str]:
+    """What a configuration covers."""
+    return [
+        str(template.array),
+        "square" if template.rows == template.cols else "rows differ from columns",
+        f"largest side {template.word_lanes}",
+        *(["32 x 32"] if template.rows == template.cols == 32 else []),
+        f"int{template.act_bits}",
+        f"bus of {template.axi_bits} bits",
+        f"{template.acc_stages} stages to the accumulators",
+        f"{template.ppu_stages} stages behind post-processing",
+        f"{template.vector_taps} taps in the vector unit",
+        "buffers at any byte" if template.unaligned else "buffers between words",
+    ]
 
 
 def run_hardware(number: int, seed: int, cases: int, tally: Tally) -> None:
     """One random hardware of each array in turn, and ``cases`` random layers on it."""
     rng = np.random.default_rng([seed, number])
-    template = random_template(rng, list(ArrayKind)[number % len(ArrayKind)])
+    largest = 32 if number % 11 == 9 else None
+    template = random_template(rng, list(ArrayKind)[number % len(ArrayKind)], largest)
+    tally.parts.update(parts_of(template))
     jobs, names = [], []
     while len(jobs) < cases:
         workload = random_workload(rng, template)
@@ -113,6 +133,7 @@ def main() -> int:
         Figure("seconds", time.perf_counter() - begin),
     ]
     figures += [Figure(f"cases: {name}", count) for name, count in sorted(tally.operators.items())]
+    figures += [Figure(f"configurations: {name}", count) for name, count in sorted(tally.parts.items())]
     return show("Random layers on random hardware", figures, options.json)
 
 

@@ -55,6 +55,8 @@ def parameters(template: Template) -> dict[str, int]:
         "NonlinearLanes": template.nonlinear_lanes,
         "ActTables": template.activation_tables,
         "VectorTaps": template.vector_taps,
+        "AccStages": template.acc_stages,
+        "PpuStages": template.ppu_stages,
         "AxiW": template.axi_bits,
         "Unaligned": template.unaligned,
     }

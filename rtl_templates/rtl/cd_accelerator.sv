@@ -17,6 +17,8 @@ module cd_accelerator
   parameter int unsigned NonlinearLanes = 0,  // channels a cycle in softmax, layer norm and GELU; 0: no such unit
   parameter int unsigned ActTables   = 0,     // 1: tables of activation functions in post-processing
   parameter int unsigned VectorTaps  = 1,     // taps a cycle in the vector unit
+  parameter int unsigned AccStages   = 0,     // pipeline registers in front of the accumulators
+  parameter int unsigned PpuStages   = 0,     // and behind post-processing
   parameter int unsigned AxiW        = 128,
   parameter bit          Unaligned   = 1'b1,  // transfers may begin at any byte; 0: between words or beats
   parameter int unsigned MaxBurst    = 32,    // beats
@@ -272,7 +274,8 @@ module cd_accelerator
     .WbAw     (WbAw),
     .AbAw     (AbAw),
     .NonlinearLanes(NonlinearLanes),
-    .VectorTaps(VectorTaps)
+    .VectorTaps(VectorTaps),
+    .AccStages(AccStages)
   ) u_compute (
     .clk_i,
     .rst_ni,
@@ -323,7 +326,8 @@ module cd_accelerator
     .AccW    (AccW),
     .AbAw    (AbAw),
     .PbWords (PbChannels / PpuLanes),
-    .Tables  (ActTables > 0)
+    .Tables  (ActTables > 0),
+    .Stages  (PpuStages)
   ) u_drain (
     .clk_i,
     .rst_ni,

@@ -13,6 +13,7 @@ module cd_compute
   parameter int unsigned AbAw = 10,
   parameter int unsigned NonlinearLanes = 0,  // 0: no such unit
   parameter int unsigned VectorTaps = 1,
+  parameter int unsigned AccStages = 0,       // registers between the engines and the accumulators
   localparam int unsigned N = Rows > Cols ? Rows : Cols
 ) (
   input  logic                 clk_i,
@@ -46,7 +47,7 @@ module cd_compute
   logic [2:0]  settle_q;
   logic [15:0] signal_q;
   logic        use_vector, use_nonlinear, unit_ready, array_ready, vector_ready, nonlinear_ready;
-  logic        array_done, vector_done, nonlinear_done;
+  logic        array_done, vector_done, nonlinear_done, last_write;
 
   assign use_nonlinear = cmd_i.op >= CompSoftmax;
   assign use_vector    = cmd_i.op != CompArray && !use_nonlinear;
@@ -70,7 +71,7 @@ module cd_compute
         nonlinear_q <= use_nonlinear;
         signal_q <= signal_i;
       end
-      if (array_done || vector_done || nonlinear_done) settle_q <= Settle;
+      if (last_write) settle_q <= Settle;
       else if (settle_q != '0) settle_q <= settle_q - 3'd1;
       if (settle_q == 3'd1) begin
         busy_q   <= 1'b0;
@@ -172,11 +173,43 @@ module cd_compute
   assign ib_addr_o   = nonlinear_q ? n_ib_addr : vector_q ? v_ib_addr : a_ib_addr;
   assign wb_re_o     = vector_q ? v_wb_req : a_wb_req;
   assign wb_addr_o   = vector_q ? v_wb_addr : a_wb_addr;
-  assign acc_valid_o = nonlinear_q ? n_valid : vector_q ? v_valid : a_valid;
-  assign acc_first_o = nonlinear_q || (vector_q ? v_first : a_first);
-  assign acc_max_o   = vector_q && v_max;
-  assign acc_addr_o  = nonlinear_q ? n_addr : vector_q ? v_addr : a_addr;
-  assign acc_mask_o  = nonlinear_q || vector_q ? {N{1'b1}} : a_mask;
-  assign acc_data_o  = nonlinear_q ? n_data : vector_q ? v_data : a_data;
+
+  // ---- To the accumulators ----
+  logic              valid, first, done;
+  logic [AbAw-1:0]   addr;
+  logic [N-1:0]      mask;
+  logic [N*AccW-1:0] data;
+
+  assign done  = array_done || vector_done || nonlinear_done;
+  assign valid = nonlinear_q ? n_valid : vector_q ? v_valid : a_valid;
+  assign first = nonlinear_q || (vector_q ? v_first : a_first);
+  assign addr  = nonlinear_q ? n_addr : vector_q ? v_addr : a_addr;
+  assign mask  = nonlinear_q || vector_q ? {N{1'b1}} : a_mask;
+  assign data  = nonlinear_q ? n_data : vector_q ? v_data : a_data;
+
+  cd_delay #(
+    .Width (1 + AbAw + N + N * AccW),
+    .Stages(AccStages)
+  ) u_write (
+    .clk_i,
+    .rst_ni,
+    .valid_i(valid),
+    .data_i ({first, addr, mask, data}),
+    .valid_o(acc_valid_o),
+    .data_o ({acc_first_o, acc_addr_o, acc_mask_o, acc_data_o})
+  );
+  logic unused_done;
+  cd_delay #(
+    .Width (1),
+    .Stages(AccStages)
+  ) u_done (
+    .clk_i,
+    .rst_ni,
+    .valid_i(done),
+    .data_i (1'b0),
+    .valid_o(last_write),
+    .data_o (unused_done)
+  );
+  assign acc_max_o = vector_q && v_max;     // holds until the unit is free
 
 endmodule

@@ -15,6 +15,8 @@ package cd_config_pkg;
   localparam int unsigned NonlinearLanes = 0;
   localparam int unsigned ActTables      = 0;
   localparam int unsigned VectorTaps     = 1;
+  localparam int unsigned AccStages      = 0;
+  localparam int unsigned PpuStages      = 0;
   localparam int unsigned AxiW           = 128;
   localparam bit          Unaligned      = 1'b1;
 endpackage

@@ -12,6 +12,7 @@ module cd_drain
   parameter int unsigned AbAw     = 10,
   parameter int unsigned PbWords  = 64,   // groups of PpuLanes channels in the parameter buffer
   parameter bit          Tables   = 1'b0,
+  parameter int unsigned Stages   = 0,    // registers added behind post-processing
   localparam int unsigned PbAw    = PbWords > 1 ? $clog2(PbWords) : 1
 ) (
   input  logic                clk_i,
@@ -46,7 +47,7 @@ module cd_drain
   localparam int unsigned GrpW    = Groups > 1 ? $clog2(Groups) : 1;
   localparam int unsigned LgLanes = $clog2(PpuLanes);
   localparam int unsigned LaneLat = 9;              // cd_ppu_lane
-  localparam int unsigned Latency = LaneLat + 1 + (Tables ? 2 : 0);  // and the buffers' read, cd_lookup
+  localparam int unsigned Latency = LaneLat + 1 + (Tables ? 2 : 0) + Stages;  // and the buffers' read, cd_lookup
 
   if (PpuLanes > N || 2 ** LgLanes != PpuLanes) begin : gen_check
     $error("cd_drain: PpuLanes must be a power of two, at most N");
@@ -140,7 +141,7 @@ module cd_drain
   // ---- Lanes ----
   logic [GrpW-1:0]          group_q1;
   logic [PpuLanes*AccW-1:0] acc;
-  logic [PpuLanes*ActW-1:0] other, post, y;
+  logic [PpuLanes*ActW-1:0] other, post, looked, y;
 
   always_ff @(posedge clk_i) group_q1 <= group_q;
   assign acc   = ab_data_i[PpuLanes*AccW*32'(group_q1) +: PpuLanes*AccW];
@@ -190,15 +191,28 @@ module cd_drain
       .enable_i(cmd_q.lookup),
       .half_i  (cmd_q.lookup_half),
       .x_i     (post),
-      .y_o     (y)
+      .y_o     (looked)
     );
   end else begin : gen_no_lookup
-    assign y = post;
+    assign looked = post;
     logic unused_lookup;
     assign unused_lookup = ^{tb_we_i, cmd_q.lookup, cmd_q.lookup_half};
   end
 
   // ---- Output words ----
+  logic unused_valid;
+  cd_delay #(
+    .Width (PpuLanes * ActW),
+    .Stages(Stages)
+  ) u_late (
+    .clk_i,
+    .rst_ni,
+    .valid_i(1'b0),
+    .data_i (looked),
+    .valid_o(unused_valid),
+    .data_o (y)
+  );
+
   logic [Latency-1:0] valid_q, last_q;
   logic [GrpW-1:0]    out_group_q;
   logic [19:0]        out_index_q;

@@ -71,6 +71,8 @@ module cd_top (
     .NonlinearLanes(NonlinearLanes),
     .ActTables (ActTables),
     .VectorTaps(VectorTaps),
+    .AccStages (AccStages),
+    .PpuStages (PpuStages),
     .AxiW      (AxiW),
     .Unaligned (Unaligned)
   ) u_accelerator (.*);
