@@ -12,44 +12,31 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import least_squares, nnls
+from scipy.optimize import least_squares
 from scipy.stats import spearmanr
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
-from accel_models.counts import count
-from accel_models.lower import lower
 from accel_models.machines.gemmini import GEMMINI, Gemmini
 from accel_models.machines.gemmini_mapping import parse_mapping
-from accel_models.nest import Nest
 from benchmarks.common import Figure, reference_dir, show
+from benchmarks.timeloop_points import layer_of, timeloop_figures
 from mappings.errors import SpecError
-from mappings.layer import Layer, Op
+from mappings.layer import Layer
 from mappings.mapping import Mapping
 
 Floats = NDArray[np.float64]
 
 TARGET_ERROR = 0.15
 TARGET_SPEARMAN = 0.98
-TARGET_EQUAL = 0.95
 FITTED = ("request_cycles", "line_cycles", "run_cycles", "short_cycles")
-#: Words a cycle of DRAM in DOSA's Timeloop description.
-TIMELOOP_DRAM_WORDS = 8
-
-
-def layer_of(row: dict[str, Any], name: str) -> Layer:
-    """The layer of a row; its padding is not part of these problems."""
-    extents: dict[str, Any] = {dim: int(row[f"prob.{dim}"]) for dim in "NKCPQRS"}
-    strides = (int(row["prob.Wstride"]), int(row["prob.Hstride"]))  # P and R run along the width
-    dilations = (int(row["prob.Wdilation"]), int(row["prob.Hdilation"]))
-    return Layer(name, Op.CONV, stride=strides, dilation=dilations, **extents)
 
 
 def problems(table: pd.DataFrame, mesh: int) -> list[tuple[Layer, Mapping]]:
@@ -128,87 +115,6 @@ def firesim_figures(table: pd.DataFrame, machine: Gemmini = GEMMINI, folds: int 
             )
         )
     return out
-
-
-@dataclass(frozen=True)
-class Point:
-    """What the engine's counts say of one of Timeloop's points.
-
-    Attributes:
-        cycles: the slowest of array, DRAM, scratchpad and accumulators, as Timeloop takes it.
-        accesses: MACs, then accesses to DRAM, to the scratchpad, to the accumulators and to the weight registers.
-    """
-
-    cycles: int
-    accesses: tuple[int, ...]
-
-
-def timeloop_point(nest: Nest, scratchpad_words: int) -> Point:
-    """Cycles under Timeloop's throughput model, and accesses, from the engine's counts.
-
-    An accumulator has two ports, one busy with the reads and one with the writes of every step; the partial sums that
-    come back from DRAM share them.
-    """
-    counts = count(nest)
-    dram, scratchpad, accumulator, register = (
-        sum(reads) + sum(writes) for reads, writes in zip(counts.reads, counts.writes, strict=True)
-    )
-    returning = counts.reads[0][2]
-    ports = counts.steps + -(-returning // (2 * counts.units[2]))
-    cycles = max(counts.steps, ports, -(-dram // TIMELOOP_DRAM_WORDS), -(-scratchpad // scratchpad_words))
-    return Point(cycles, (counts.macs, dram, scratchpad, accumulator, register))
-
-
-def timeloop_figures(table: pd.DataFrame) -> list[Figure]:
-    """What the command prints with ``--timeloop``."""
-    machines: dict[int, Gemmini] = {}
-    points = []
-    for index, row in enumerate(table.to_dict("records")):
-        mesh = int(row["arch.meshX"])
-        machine = machines.setdefault(mesh, Gemmini(mesh=mesh))
-        layer = layer_of(row, f"row {index}")
-        nest = lower(layer, parse_mapping(row["mapping.mapping"], layer, mesh, f"row {index}"), machine.accelerator)
-        assert isinstance(nest, Nest), nest  # parse_mapping refuses what is wider than the array
-        points.append(timeloop_point(nest, int(row["arch.mem2_shared_bandwidth"])))
-    cycles = np.array([point.cycles for point in points], dtype=float)
-    theirs = table["target.cycle"].to_numpy(dtype=float)
-    ratio = cycles / theirs
-    near = float(np.mean(np.abs(ratio - 1) <= 1e-3))
-    errors = energy_errors(table, np.array([point.accesses for point in points], dtype=float))
-    out = [
-        Figure("points of Timeloop", len(table), "some", len(table) > 0),
-        Figure("cycles equal to Timeloop's (%)", 100 * float(np.mean(cycles == theirs))),
-        Figure("cycles within 0.1 % (%)", 100 * near, f">= {100 * TARGET_EQUAL:g}", near >= TARGET_EQUAL),
-        Figure("cycles more than 0.1 % above (%)", 100 * float(np.mean(ratio > 1.001))),
-        Figure("cycles more than 0.1 % below (%)", 100 * float(np.mean(ratio < 0.999))),
-        Figure("Spearman of cycles", float(spearmanr(cycles, theirs).statistic)),
-    ]
-    if len(errors):
-        out += [
-            Figure("points whose energy is compared, prices of the accesses fitted on others", len(errors)),
-            Figure("their median error of energy (%)", 100 * float(np.median(errors))),
-            Figure("their mean error of energy (%)", 100 * float(np.mean(errors))),
-        ]
-    return out
-
-
-def energy_errors(table: pd.DataFrame, accesses: Floats) -> Floats:
-    """Relative errors of energy as a price times each count, on the rows that the prices were not fitted on.
-
-    Accelergy's prices are not in the table: for each configuration they are found on every other row.
-    """
-    energy = table["target.energy"].to_numpy(dtype=float)
-    columns = [name for name in table if str(name).startswith("arch.")]
-    groups = table.groupby(columns, sort=False).ngroup().to_numpy()
-    errors = [np.zeros(0)]
-    for group in np.unique(groups):
-        rows = np.flatnonzero(groups == group)
-        fit, test = rows[::2], rows[1::2]
-        if len(fit) < 2 * accesses.shape[1]:
-            continue
-        prices, _ = nnls(accesses[fit] / energy[fit, None], np.ones(len(fit)))
-        errors.append(np.abs(accesses[test] @ prices / energy[test] - 1))
-    return np.concatenate(errors)
 
 
 def main() -> int:
