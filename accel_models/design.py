@@ -7,10 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from accel_models.accelerator import Accelerator
-from accel_models.budget import broken_budget, broken_power, resources, silicon_um2
-from accel_models.evaluate import evaluate
-from accel_models.nest import LOOP_OPS
-from accel_models.report import CostReport, Infeasible, LayerCost
 from mappings.errors import Fault, SpecError, nearest
 from mappings.mapping import Mapping
 from mappings.reader import Reader
@@ -108,52 +104,3 @@ class Design:
     def digest(self) -> str:
         """Digest of the canonical form."""
         return digest(self.to_dict())
-
-
-def cost(design: Design) -> CostReport | Infeasible:
-    """Cost of a whole design, or the first bound that it breaks.
-
-    Layers run one after another. Operators that only change layout or addresses (concatenation, reshape, constants)
-    move nothing and are not in the report. Where the accelerator names a device, its budget binds.
-
-    Raises:
-        SpecError: a layer of the array has no mapping, a mapping is not one of its layer, an unknown device.
-    """
-    mapped = dict(design.mappings)
-    missing = [
-        Fault(f"design.mappings.{layer.name}", "is missing", "a mapping for each layer that the array runs")
-        for layer in design.workload.layers
-        if layer.op in LOOP_OPS and layer.name not in mapped
-    ]
-    if missing:
-        raise SpecError(missing)
-    accelerator = design.accelerator
-    broken = broken_budget(accelerator)
-    if broken is not None:
-        return broken
-    layers: list[LayerCost] = []
-    seen: dict[tuple[str, str], LayerCost] = {}
-    for layer in design.workload.layers:
-        if layer.op not in LOOP_OPS:
-            continue
-        key = (layer.digest, mapped[layer.name].digest)
-        if key not in seen:
-            result = evaluate(layer, mapped[layer.name], accelerator)
-            if isinstance(result, Infeasible):
-                return result
-            seen[key] = result
-        layers.append(seen[key].named(layer.name))
-    cycles = sum(layer.cycles for layer in layers)
-    energies = [layer.total_energy_pj for layer in layers]
-    known = [energy for energy in energies if energy is not None]
-    broken = broken_power(accelerator, tuple(layers))
-    if broken is not None:
-        return broken
-    return CostReport(
-        layers=tuple(layers),
-        latency_cycles=cycles,
-        latency_ms=cycles / accelerator.clock_hz * 1e3,
-        energy_pj=sum(known) if len(known) == len(energies) else None,
-        area_um2=silicon_um2(accelerator),
-        resources=resources(accelerator),
-    )

@@ -6,7 +6,8 @@ import math
 
 from accel_models.accelerator import Accelerator
 from accel_models.accelerators import accelerator
-from accel_models.design import Design, cost
+from accel_models.cost import cost
+from accel_models.design import Design
 from accel_models.evaluate import evaluate
 from accel_models.report import CostReport, Infeasible, LayerCost
 from benchmarks.fuzzing import InputKind
@@ -52,9 +53,8 @@ def unsound(found: LayerCost | Infeasible) -> str:
 
 def _use_design(data: bytes) -> str:
     report = cost(Design.from_dict(load_yaml_text(_text(data), "design.yaml")))
-    if isinstance(report, CostReport):
-        return next((text for layer in report.layers if (text := unsound(layer))), "")
-    return unsound(report)
+    parts = report.layers if isinstance(report, CostReport) else report
+    return next((text for part in parts if (text := unsound(part))), "")
 
 
 def _use_accelerator(data: bytes) -> str:

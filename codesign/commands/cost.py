@@ -9,13 +9,13 @@ from typing import Any
 
 from accel_models.accelerator import Accelerator
 from accel_models.accelerators import accelerator as find_accelerator
+from accel_models.cost import cost as design_cost
+from accel_models.cost import mapped_cost
 from accel_models.design import Design
-from accel_models.design import cost as design_cost
 from accel_models.evaluate import evaluate
 from accel_models.maestro import MaestroReport, maestro_cost, write_csv
 from accel_models.nest import LOOP_OPS
 from accel_models.report import CostReport, Infeasible, LayerCost
-from accel_models.template_cost import template_cost
 from codesign.commands.targets import is_design, load_design, load_workload
 from codesign.progress import Reporter, Silent
 from mappings.dataflow import DATAFLOWS, dataflow
@@ -145,7 +145,7 @@ def cost(
     if isinstance(mapped, Infeasible):
         return mapped
     design, flows = mapped
-    report = design_cost(design)
+    report = mapped_cost(design)
     if isinstance(report, Infeasible):
         return report
     return Costed(workload.name, hardware.name, report, flows, design)
@@ -153,10 +153,7 @@ def cost(
 
 def cost_design(name: str, design: Design) -> Costed | Infeasible:
     """Cost of a design: by its program where the hardware is one of our templates, else by its mappings."""
-    if design.accelerator.template is None:
-        report = design_cost(design)
-        return report if isinstance(report, Infeasible) else Costed(name, design.accelerator.name, report, (), design)
-    result = template_cost(design)
+    result = design_cost(design)
     if not isinstance(result, CostReport):
         return result[0]
     return Costed(name, design.accelerator.name, result, (), design)

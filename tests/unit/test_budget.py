@@ -8,7 +8,8 @@ import pytest
 from accel_models.accelerator import Accelerator
 from accel_models.accelerators import accelerator
 from accel_models.budget import broken_budget, resources, silicon_um2
-from accel_models.design import Design, cost
+from accel_models.cost import mapped_cost
+from accel_models.design import Design
 from accel_models.report import CostReport, Infeasible, LayerCost
 from accel_models.technology import technology
 from mappings.dataflow import dataflow
@@ -42,7 +43,7 @@ def test_envelopes_and_devices_bind() -> None:
     broken = broken_budget(big)
     assert broken is not None
     assert (broken.resource, broken.bound) == ("area", 12.25)
-    result = cost(design(big))
+    result = mapped_cost(design(big))
     assert isinstance(result, Infeasible)
     small = replace(on, device="zynq7020")
     assert resources(small) == (("DSP", 168), ("BRAM36", 24))
@@ -58,16 +59,16 @@ def test_envelopes_and_devices_bind() -> None:
 def test_power_binds() -> None:
     on = replace(accelerator("eyeriss_like"), device="eyeriss_65nm")
     hot = replace(on, mac_pj=1000.0)
-    found = cost(design(on))
+    found = mapped_cost(design(on))
     assert isinstance(found, CostReport)
-    result = cost(design(hot))
+    result = mapped_cost(design(hot))
     assert isinstance(result, Infeasible)
     assert result.resource == "power"
     assert result.demand > result.bound == 278
 
 
 def test_reports_round_trip_and_refuse_what_they_are_not() -> None:
-    report = cost(design(accelerator("eyeriss_like")))
+    report = mapped_cost(design(accelerator("eyeriss_like")))
     assert isinstance(report, CostReport)
     assert CostReport.from_dict(json.loads(json.dumps(report.to_dict()))) == report
     broken = Infeasible("GLB capacity", 5, 4, "bytes", "smaller tiles", "c")

@@ -8,7 +8,8 @@ import pytest
 from accel_models.accelerator import Accelerator, Buffering, MemoryKind, MemoryLevel
 from accel_models.accelerators import ACCELERATORS, accelerator
 from accel_models.charges import DOUBLE, ceil_cycles, overlapped
-from accel_models.design import Design, cost
+from accel_models.cost import cost, mapped_cost
+from accel_models.design import Design
 from accel_models.evaluate import evaluate
 from accel_models.report import CostReport, Infeasible, LayerCost
 from mappings.errors import SpecError
@@ -179,6 +180,7 @@ def test_a_design_costs_the_sum_of_its_layers_and_survives_a_file(tmp_path: Path
     short = ["Cluster(8)", "SpatialMap(1,1) K", "SpatialMap(1,1) C", "Cluster(1)"]
     design = Design(workload(), TINY, (("fc", mapping(*TEXT)), ("fc2", mapping(*short))))
     report = cost(design)
+    assert report == mapped_cost(design)
     assert isinstance(report, CostReport)
     assert report.latency_cycles == sum(layer.cycles for layer in report.layers) > 0
     assert report.energy_pj == sum(layer.total_energy_pj or 0 for layer in report.layers)
@@ -188,7 +190,7 @@ def test_a_design_costs_the_sum_of_its_layers_and_survives_a_file(tmp_path: Path
     assert again == design
     assert again.digest == design.digest
     with pytest.raises(SpecError, match="fc2: is missing"):
-        cost(replace(design, mappings=design.mappings[:1]))
+        mapped_cost(replace(design, mappings=design.mappings[:1]))
     with pytest.raises(SpecError, match='did you mean "fc'):
         replace(design, mappings=(("fc3", mapping(*TEXT)),))
 

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from accel_models.cost import cost
 from accel_models.design import Design
 from accel_models.report import CostReport, Infeasible
 from accel_models.schedule import default_mapping
@@ -96,15 +97,15 @@ def test_designs_fit_or_say_what_they_break() -> None:
     fit = broken = 0
     for seed in range(40):
         design = space.design(draw(space, seed), "zynq7020")
-        cost = template_cost(design) if isinstance(design, Design) else design
-        if isinstance(cost, CostReport):
+        found = template_cost(design) if isinstance(design, Design) else design
+        if isinstance(found, CostReport):
             fit += 1
-            assert cost.energy_pj is not None and cost.energy_pj > 0
-            assert cost.latency_cycles >= sum(layer.cycles for layer in cost.layers)
-            assert dict(cost.resources or ())["DSP"] <= 220
+            assert found.energy_pj is not None and found.energy_pj > 0
+            assert found.latency_cycles >= sum(layer.cycles for layer in found.layers)
+            assert dict(found.resources or ())["DSP"] <= 220
         else:
             broken += 1
-            assert cost and all(isinstance(item, Infeasible) and item.demand > item.bound for item in cost)
+            assert found and all(isinstance(item, Infeasible) and item.demand > item.bound for item in found)
     assert fit > 3 and broken > 3
 
 
@@ -121,6 +122,7 @@ def test_tile_caps_reach_the_mappings() -> None:
     assert rows and max(rows) <= 2
     one, other = template_cost(small), template_cost(large)
     assert isinstance(one, CostReport) and isinstance(other, CostReport)
+    assert cost(small) == one  # a template's design is costed by its program
     assert one.latency_cycles != other.latency_cycles
 
 

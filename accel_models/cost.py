@@ -1,0 +1,79 @@
+"""What a design costs: the one entry, whatever its hardware.
+
+An accelerator that one of our templates builds runs a program, whose cycles are known exactly
+(:mod:`accel_models.template_cost`); any other is a hierarchy of memories, on which the mappings are evaluated.
+"""
+
+from __future__ import annotations
+
+from accel_models.budget import broken_budget, broken_power, resources, silicon_um2
+from accel_models.design import Design
+from accel_models.evaluate import evaluate
+from accel_models.nest import LOOP_OPS
+from accel_models.report import CostReport, Infeasible, LayerCost
+from accel_models.template_cost import template_cost
+from mappings.errors import Fault, SpecError
+
+
+def cost(design: Design) -> CostReport | tuple[Infeasible, ...]:
+    """Cost of a whole design, or the bounds that it breaks.
+
+    By its program where the accelerator has a template, else by its mappings (then the first broken bound alone).
+
+    Raises:
+        SpecError: a layer without a mapping, a mapping that is not one of its layer, an operator that the hardware does
+            not run, an unknown device.
+    """
+    if design.accelerator.template is not None:
+        return template_cost(design)
+    found = mapped_cost(design)
+    return (found,) if isinstance(found, Infeasible) else found
+
+
+def mapped_cost(design: Design) -> CostReport | Infeasible:
+    """Cost of a design by its mappings on the hierarchy of its accelerator, or the first bound that it breaks.
+
+    Layers run one after another. Operators that only change layout or addresses (concatenation, reshape, constants)
+    move nothing and are not in the report. Where the accelerator names a device, its budget binds.
+
+    Raises:
+        SpecError: a layer of the array has no mapping, a mapping is not one of its layer, an unknown device.
+    """
+    mapped = dict(design.mappings)
+    missing = [
+        Fault(f"design.mappings.{layer.name}", "is missing", "a mapping for each layer that the array runs")
+        for layer in design.workload.layers
+        if layer.op in LOOP_OPS and layer.name not in mapped
+    ]
+    if missing:
+        raise SpecError(missing)
+    accelerator = design.accelerator
+    broken = broken_budget(accelerator)
+    if broken is not None:
+        return broken
+    layers: list[LayerCost] = []
+    seen: dict[tuple[str, str], LayerCost] = {}
+    for layer in design.workload.layers:
+        if layer.op not in LOOP_OPS:
+            continue
+        key = (layer.digest, mapped[layer.name].digest)
+        if key not in seen:
+            result = evaluate(layer, mapped[layer.name], accelerator)
+            if isinstance(result, Infeasible):
+                return result
+            seen[key] = result
+        layers.append(seen[key].named(layer.name))
+    cycles = sum(layer.cycles for layer in layers)
+    energies = [layer.total_energy_pj for layer in layers]
+    known = [energy for energy in energies if energy is not None]
+    broken = broken_power(accelerator, tuple(layers))
+    if broken is not None:
+        return broken
+    return CostReport(
+        layers=tuple(layers),
+        latency_cycles=cycles,
+        latency_ms=cycles / accelerator.clock_hz * 1e3,
+        energy_pj=sum(known) if len(known) == len(energies) else None,
+        area_um2=silicon_um2(accelerator),
+        resources=resources(accelerator),
+    )
