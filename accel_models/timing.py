@@ -20,6 +20,7 @@ from accel_models.timing_core import (
     DONE,
     DRAIN_LATENCY_CYCLES,
     LOOKUP_CYCLES,
+    RESULTS,
     UNIT,
     Table,
     simulate_commands,
@@ -54,7 +55,8 @@ class Timing:
     Attributes:
         cycles: from start to done, as the cycle counter has it.
         layers: in order.
-        commands: per command start, done, beats, busy cycles (columns ``START DONE BEATS BUSY``).
+        commands: per command start, done, beats, busy cycles, what it waited for last (columns
+            ``START DONE BEATS BUSY CAUSE``).
     """
 
     cycles: int
@@ -104,7 +106,7 @@ def predict(schedule: Schedule) -> Timing:
     template = schedule.template
     table = command_table(schedule)
     beat_bytes = template.axi_bits // 8
-    out = np.zeros((len(table), 4), dtype=np.int64)
+    out = np.zeros((len(table), RESULTS), dtype=np.int64)
     memory = template.dram_latency_cycles, template.dram_bytes_per_cycle
     start = schedule.program_addr
     turn = template.cols, template.word_lanes

@@ -28,7 +28,9 @@ LOOKUP_CYCLES = 2  #: more, where post-processing ends in a table
 #: Columns of the command table.
 UNIT, WAIT, SIGNAL, CYCLES, ADDR, COUNT0, COUNT1, COUNT2, STRIDE1, STRIDE2, WORD_BYTES, FETCH, TURN, COLUMNS = range(14)
 #: Columns of the result.
-START, DONE, BEATS, BUSY = range(4)
+START, DONE, BEATS, BUSY, CAUSE, RESULTS = range(6)
+#: What a command waited for last, if not for a token (whose number it is then).
+QUEUE, UNIT_FREE = 16, 17
 
 Table: TypeAlias = NDArray[np.int64]
 
@@ -109,10 +111,13 @@ def simulate_commands(
             return finish
 
         # ---- Start: at the head of the queue, unit free, tokens there ----
-        start = max(push + 1, free[unit])
+        start, cause = push + 1, QUEUE
+        if free[unit] > start:
+            start, cause = free[unit], UNIT_FREE
         for s in range(TOKENS):
             if wait >> s & 1:
-                start = max(start, tokens[s, taken[s] % 8])
+                if tokens[s, taken[s] % 8] > start:
+                    start, cause = tokens[s, taken[s] % 8], s
                 taken[s] += 1
         pops[unit, popped[unit] % QUEUE_DEPTH] = start
         popped[unit] += 1
@@ -242,4 +247,5 @@ def simulate_commands(
         if n >= 0:
             # A store is in memory when its response is seen; the counter stands one behind our count of cycles.
             out[n, START], out[n, DONE], out[n, BEATS], out[n, BUSY] = start, done - 2, beats_done, busy
+            out[n, CAUSE] = cause
     return -1

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
 
+from accel_models.cycle_account import CycleAccount
 from accel_models.design import Design
 from accel_models.report import Infeasible
 from accel_models.schedule.fusing import CLAMPS
@@ -23,6 +25,7 @@ from codesign.quantize import quantize, quantize_input
 from codesign.zoo import NETWORKS
 from mappings.layer import Op
 from mappings.quantized import IntArray, QuantizedNetwork
+from mappings.workload import Workload
 from rtl_templates.simulate import SimReport, simulate
 
 DEFAULT_NETWORKS = ("resnet20", "mobilenet_v2", "resnet18", "transformer_encoder")
@@ -30,6 +33,18 @@ DEFAULT_NETWORKS = ("resnet20", "mobilenet_v2", "resnet18", "transformer_encoder
 LONG_LAYER_CYCLES = 10_000
 LAYER_TOLERANCE, NETWORK_TOLERANCE = 0.01, 0.002
 RESNET18_SECONDS = 300.0
+#: network, shape, arrays
+OTHER_SHAPES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("resnet20", "4x4:8", ("weight_stationary", "row_stationary")),
+    ("resnet20", "32x32:8", ("weight_stationary", "row_stationary", "output_stationary")),
+    ("resnet20", "8x8:16", ("weight_stationary", "row_stationary")),
+    ("resnet20", "16x16:16", ("output_stationary", "channel_parallel")),
+    ("resnet20", "8x8:4", ("loop_tile", "row_stationary")),
+    ("resnet20", "16x16:4", ("weight_stationary", "channel_parallel")),
+    ("resnet20", "8x32:8", ("weight_stationary", "row_stationary")),
+    ("transformer_encoder", "4x4:8", ("weight_stationary", "output_stationary")),
+    ("transformer_encoder", "32x32:8", ("weight_stationary", "row_stationary")),
+)
 
 
 @dataclass(frozen=True)
@@ -37,17 +52,20 @@ class Run:
     """One network on one template.
 
     Attributes:
+        shape: rows x columns and bits.
         wrong_layers: not bit-exact.
         inexact_layers: (name, simulated, predicted cycles) where the two differ.
         worst_layer_error, error: of cycles; over layers of 10,000 cycles or more, and of the whole.
         compile_seconds, run_seconds: of the simulation, by the clock on the wall.
         cpu_seconds: of both; what a free core would take.
         utilization: MACs over cycles x PEs.
+        account: where the cycles went; None if it did not run.
         reason: why it did not run, "" if it did.
     """
 
     network: str
     array: str
+    shape: str
     layers: int = 0
     wrong_layers: tuple[str, ...] = ()
     predicted_cycles: int = 0
@@ -59,6 +77,7 @@ class Run:
     run_seconds: float = 0.0
     cpu_seconds: float = 0.0
     utilization: float = 0.0
+    account: CycleAccount | None = None
     reason: str = ""
 
     @property
@@ -69,17 +88,62 @@ class Run:
         return not self.reason and not self.wrong_layers and close and quick
 
 
+def shape_of(template: Template) -> str:
+    """As ``--shapes`` has it."""
+    return f"{template.rows}x{template.cols}:{template.act_bits}"
+
+
+def parse_shape(text: str) -> tuple[int, int, int]:
+    """Rows, columns, bits.
+
+    Raises:
+        argparse.ArgumentTypeError: not of the form ``16x16:8``.
+    """
+    found = re.fullmatch(r"(\d+)x(\d+):(\d+)", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f'"{text}" is not ROWSxCOLS:BITS, as in 16x16:8')
+    rows, cols, bits = map(int, found.groups())
+    return rows, cols, bits
+
+
+def acc_bits(bits: int) -> int:
+    """Accumulators that hold the sums of products of that many bits."""
+    return 48 if bits == 16 else 32
+
+
 def prepare(name: str, bits: int, seed: int) -> tuple[QuantizedNetwork, dict[str, IntArray], dict[str, IntArray]]:
     """A network of the zoo with random weights, calibrated and quantised; an input and every layer's reference."""
     entry = NETWORKS.get(name)
     with torch.no_grad():
-        network = quantize(entry.build(seed), entry.inputs(2, seed), weight_bits=bits, act_bits=bits, name=name)
+        widths = {"weight_bits": bits, "act_bits": bits, "acc_bits": acc_bits(bits)}
+        network = quantize(entry.build(seed), entry.inputs(2, seed), **widths, name=name)
         given = quantize_input(network, entry.inputs(1, seed + 1))
         expected = run_integer(network, given)
     return (
         network,
         {key: value.numpy() for key, value in given.items()},
         {key: value.numpy() for key, value in expected.items()},
+    )
+
+
+def template_for(
+    workload: Workload, array: ArrayKind, shape: tuple[int, int, int], ppu_lanes: int, vector_taps: int
+) -> Template:
+    """Hardware with the units that a network needs."""
+    rows, cols, bits = shape
+    attention = any(layer.op in (Op.MATMUL, Op.SOFTMAX, Op.LAYERNORM) for layer in workload.layers)
+    tables = any(layer.op is Op.ACT and layer.activation not in CLAMPS for layer in workload.layers)
+    return Template(
+        array=array,
+        rows=rows,
+        cols=cols,
+        act_bits=bits,
+        weight_bits=bits,
+        acc_bits=acc_bits(bits),
+        ppu_lanes=ppu_lanes,
+        vector_taps=vector_taps,
+        nonlinear_lanes=4 if attention else 0,
+        activation_tables=int(tables and bits <= 8),
     )
 
 
@@ -99,6 +163,7 @@ def compare(name: str, array: str, report: SimReport, expected: dict[str, IntArr
     return Run(
         name,
         array,
+        shape_of(template),
         len(report.layers),
         wrong,
         report.predicted_cycles,
@@ -110,6 +175,7 @@ def compare(name: str, array: str, report: SimReport, expected: dict[str, IntArr
         report.run_seconds,
         report.cpu_seconds,
         sum(layer.macs for layer in report.layers) / (report.cycles * template.rows * template.cols),
+        report.account,
     )
 
 
@@ -120,11 +186,23 @@ def run(name: str, template: Template, data: tuple[QuantizedNetwork, dict[str, I
     try:
         report = simulate(design, network, given)
     except ValueError as error:
-        return Run(name, str(template.array), reason=str(error))
+        return Run(name, str(template.array), shape_of(template), reason=str(error))
     if isinstance(report, Infeasible):
-        return Run(name, str(template.array), reason=str(report))
+        return Run(name, str(template.array), shape_of(template), reason=str(report))
     assert isinstance(report, SimReport)
     return compare(name, str(template.array), report, expected, template)
+
+
+def where_cycles_went(runs: list[Run]) -> Table:
+    """The parts of each run's cycles, as shares."""
+    names = [item.name for item in fields(CycleAccount)]
+    titles = [name.removesuffix("_cycles").replace("_", " ") for name in names]
+    table = Table("network", "array", "shape", *titles, title="Where the cycles went")
+    for item in runs:
+        if item.account is not None:
+            shares = [f"{getattr(item.account, name) / item.account.cycles:.1%}" for name in names]
+            table.add_row(item.network, item.array, item.shape, *shares)
+    return table
 
 
 def main() -> int:
@@ -132,42 +210,43 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", default=",".join(DEFAULT_NETWORKS))
     parser.add_argument("--arrays", default=",".join(ArrayKind))
-    parser.add_argument("--rows", type=int, default=16)
-    parser.add_argument("--cols", type=int, default=16)
+    parser.add_argument("--shapes", default="16x16:8", help="rows x columns : bits, separated by commas (16x16:8)")
+    parser.add_argument(
+        "--other-shapes", action="store_true", help="small networks on arrays from 4x4 to 32x32, int4 to int16"
+    )
     parser.add_argument("--ppu-lanes", type=int, default=8)
     parser.add_argument("--vector-taps", type=int, default=3)
-    parser.add_argument("--bits", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     console = Console(stderr=True)
     runs = []
-    for name in options.networks.split(","):
+    plan = [
+        (name, parse_shape(shape), options.arrays.split(","))
+        for name in options.networks.split(",")
+        for shape in options.shapes.split(",")
+    ]
+    if options.other_shapes:
+        plan = [(name, parse_shape(shape), arrays) for name, shape, arrays in OTHER_SHAPES]
+    data: dict[tuple[str, int], tuple[QuantizedNetwork, dict[str, IntArray], dict[str, IntArray]]] = {}
+    for name, (rows, cols, bits), arrays in plan:
         begin = time.perf_counter()
-        data = prepare(name, options.bits, options.seed)
-        console.print(f"{name}: quantised and run in PyTorch in {time.perf_counter() - begin:.1f} s")
-        attention = any(layer.op in (Op.MATMUL, Op.SOFTMAX, Op.LAYERNORM) for layer in data[0].workload.layers)
-        tables = any(layer.op is Op.ACT and layer.activation not in CLAMPS for layer in data[0].workload.layers)
-        for array in options.arrays.split(","):
-            template = Template(
-                array=ArrayKind(array),
-                rows=options.rows,
-                cols=options.cols,
-                act_bits=options.bits,
-                weight_bits=options.bits,
-                ppu_lanes=options.ppu_lanes,
-                vector_taps=options.vector_taps,
-                nonlinear_lanes=4 if attention else 0,
-                activation_tables=int(tables and options.bits <= 8),
-            )
-            runs.append(run(name, template, data))
-            console.print(f"{name} on {array}: {'met' if runs[-1].met else 'MISSED'}")
+        if (name, bits) not in data:
+            data[name, bits] = prepare(name, bits, options.seed)
+            console.print(f"{name}, int{bits}: quantised and run in PyTorch in {time.perf_counter() - begin:.1f} s")
+        workload = data[name, bits][0].workload
+        for array in arrays:
+            small = {"ppu_lanes": min(options.ppu_lanes, rows, cols), "vector_taps": options.vector_taps}
+            template = template_for(workload, ArrayKind(array), (rows, cols, bits), **small)
+            runs.append(run(name, template, data[name, bits]))
+            console.print(f"{name} on {array} {runs[-1].shape}: {'met' if runs[-1].met else 'MISSED'}")
     if options.json:
         print(json.dumps({"runs": [{**asdict(item), "met": item.met} for item in runs]}))
     else:
         columns = (
             "network",
             "array",
+            "shape",
             "layers",
             "bit-exact",
             "predicted",
@@ -181,12 +260,13 @@ def main() -> int:
         table = Table(*columns, title="Networks on simulated hardware (cycles, seconds)")
         for item in runs:
             if item.reason:
-                table.add_row(item.network, item.array, item.reason, *[""] * 8)
+                table.add_row(item.network, item.array, item.shape, item.reason, *[""] * 8)
                 continue
             exact = "yes" if not item.wrong_layers else f"NO: {', '.join(item.wrong_layers[:3])}"
             table.add_row(
                 item.network,
                 item.array,
+                item.shape,
                 str(item.layers),
                 exact,
                 f"{item.predicted_cycles:,}",
@@ -198,6 +278,7 @@ def main() -> int:
                 f"{item.cpu_seconds:.1f}",
             )
         Console().print(table)
+        Console(width=160).print(where_cycles_went(runs))
     return int(not all(item.met for item in runs))
 
 

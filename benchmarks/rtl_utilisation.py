@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
@@ -18,12 +18,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from accel_models.array_timing import array_cycles, array_fill_cycles
+from accel_models.cycle_account import CycleAccount
 from accel_models.report import Infeasible
-from accel_models.schedule import Compute, Schedule, schedule_network
+from accel_models.schedule import schedule_network
 from accel_models.template import ArrayKind, Template
-from accel_models.timing import predict
-from accel_models.timing_core import BUSY, START
 from benchmarks.rtl_cases import design, inputs, quantized, reference
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
@@ -40,14 +38,8 @@ class Busy:
     """Where a layer's cycles went.
 
     Attributes:
-        utilization: ``mac_cycles / cycles``.
-        mac_cycles: MACs over PEs: what is left when every PE works in every cycle.
-        edge_cycles: the array runs with idle PEs or waits for its ports: lanes, pixels or rows that do not fill it.
-        fill_cycles: the array fills or drains, at the start and end of each tile.
-        handover_cycles: from one tile's last sum to the next tile's command.
-        first_load_cycles: before the first tile: program, weights, inputs.
-        stall_cycles: between tiles, waiting for memory or post-processing.
-        last_store_cycles: after the last tile: post-processing and writing back.
+        utilization: of the PEs: MACs over cycles x PEs.
+        account: the parts; they sum to ``cycles``.
     """
 
     layer: str
@@ -56,41 +48,12 @@ class Busy:
     predicted_cycles: int
     bit_exact: bool
     utilization: float
-    mac_cycles: float
-    edge_cycles: float
-    fill_cycles: int
-    handover_cycles: int
-    first_load_cycles: int
-    stall_cycles: int
-    last_store_cycles: int
+    account: CycleAccount
 
     @property
     def met(self) -> bool:
         """Busy, exact in value and in cycles."""
         return self.utilization >= TARGET and self.bit_exact and self.cycles == self.predicted_cycles
-
-
-def split(schedule: Schedule, cycles: int) -> dict[str, float]:
-    """The parts of a single layer's ``cycles``, by the names of :class:`Busy`."""
-    template = schedule.template
-    timing = predict(schedule)
-    tiles = [(i, c.body) for i, c in enumerate(schedule.commands) if isinstance(c.body, Compute)]
-    starts = [int(timing.commands[i, START]) for i, _ in tiles]
-    busy = [int(timing.commands[i, BUSY]) for i, _ in tiles]
-    ends = [start + length for start, length in zip(starts, busy, strict=True)]
-    shape = (template.array, template.rows, template.cols)
-    running = sum(array_cycles(*shape, body.tile) for _, body in tiles)
-    fill = sum(array_fill_cycles(*shape, body.tile) for _, body in tiles)
-    mac_cycles = schedule.workload.layers[0].macs / (template.rows * template.cols)
-    return {
-        "mac_cycles": mac_cycles,
-        "edge_cycles": running - fill - mac_cycles,
-        "fill_cycles": fill,
-        "handover_cycles": sum(busy) - running,
-        "first_load_cycles": starts[0],
-        "stall_cycles": sum(start - end for start, end in zip(starts[1:], ends[:-1], strict=True)),
-        "last_store_cycles": cycles - ends[-1],
-    }
 
 
 def measure(template: Template, sizes: tuple[tuple[int, int, int, int], ...], seed: int) -> list[Busy]:
@@ -112,8 +75,8 @@ def measure(template: Template, sizes: tuple[tuple[int, int, int, int], ...], se
     for job, report in zip(jobs, simulate_jobs(jobs), strict=True):
         name = job.schedule.workload.name
         exact = np.array_equal(report.outputs[name], reference(job.network, job.inputs)[name])
-        parts = split(job.schedule, report.layers[0].cycles)
-        cycles = report.layers[0].cycles
+        cycles, account = report.layers[0].cycles, report.layers[0].account
+        after = report.predicted_cycles - report.layers[0].predicted_cycles  # until everything has come to rest
         found.append(
             Busy(
                 layer=name,
@@ -121,14 +84,8 @@ def measure(template: Template, sizes: tuple[tuple[int, int, int, int], ...], se
                 cycles=cycles,
                 predicted_cycles=report.layers[0].predicted_cycles,
                 bit_exact=exact,
-                utilization=parts["mac_cycles"] / cycles,
-                mac_cycles=parts["mac_cycles"],
-                edge_cycles=parts["edge_cycles"],
-                fill_cycles=int(parts["fill_cycles"]),
-                handover_cycles=int(parts["handover_cycles"]),
-                first_load_cycles=int(parts["first_load_cycles"]),
-                stall_cycles=int(parts["stall_cycles"]),
-                last_store_cycles=int(parts["last_store_cycles"]),
+                utilization=account.mac_cycles / cycles,
+                account=replace(account, last_store_cycles=account.last_store_cycles - after),
             )
         )
     return found
@@ -157,10 +114,11 @@ def main() -> int:
     if options.json:
         print(json.dumps({"target": TARGET, "met": met, "layers": [{**asdict(row), "met": row.met} for row in rows]}))
         return int(not met)
-    parts = ("edge", "fill", "handover", "first_load", "stall", "last_store")
-    table = Table("layer", "array", "cycles", "exact", "busy", *(part.replace("_", " ") for part in parts))
+    parts = [item.name for item in fields(CycleAccount) if any(getattr(row.account, item.name) for row in rows)][1:]
+    titles = [part.removesuffix("_cycles").replace("_", " ") for part in parts]
+    table = Table("layer", "array", "cycles", "exact", "busy", *titles)
     for row in rows:
-        shares = [f"{getattr(row, part + '_cycles') / row.cycles:.2%}" for part in parts]
+        shares = [f"{getattr(row.account, part) / row.cycles:.2%}" for part in parts]
         exact = "yes" if row.bit_exact and row.cycles == row.predicted_cycles else "NO"
         table.add_row(row.layer, row.array, f"{row.cycles:,}", exact, f"{row.utilization:.2%}", *shares)
     Console(width=150).print(table)

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from accel_models.cycle_account import CycleAccount, layer_accounts, total
 from accel_models.design import Design
 from accel_models.report import Infeasible
 from accel_models.schedule import Schedule, schedule_network
 from accel_models.template import Template
-from accel_models.timing import LayerTiming, predict
+from accel_models.timing import Timing, predict
 from mappings.errors import Fault, SpecError
 from mappings.quantized import IntArray, QuantizedNetwork
 from rtl_templates.build import build_bench, run_bench
@@ -38,6 +39,7 @@ class LayerRun:
         read_bytes, write_bytes, predicted_read_bytes, predicted_write_bytes: beats on the memory bus.
         macs: multiply-accumulates of the layer.
         utilization: MACs over cycles x PEs, 0 to 1; None without MACs.
+        account: where the compute unit's cycles went, as predicted: what happened wherever the prediction is exact.
     """
 
     name: str
@@ -52,6 +54,7 @@ class LayerRun:
     predicted_write_bytes: int
     macs: int
     utilization: float | None
+    account: CycleAccount
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +77,11 @@ class SimReport:
     compile_seconds: float
     run_seconds: float
     cpu_seconds: float
+
+    @property
+    def account(self) -> CycleAccount:
+        """Where the cycles of the whole run went; its parts sum to ``predicted_cycles``."""
+        return total(layer.account for layer in self.layers)
 
     @property
     def exact(self) -> bool:
@@ -161,7 +169,7 @@ def simulate_jobs(jobs: Sequence[Job]) -> list[SimReport]:
                 if layer.name in job.schedule.tensors
             }
             timing = predictions[id(job.schedule)]
-            layers, cycles = _layers(job.schedule, timing.layers, facts)
+            layers, cycles = _layers(job.schedule, timing, facts)
             reports.append(SimReport(outputs, cycles, timing.cycles, layers, compiled - begin, seconds, 0.0))
     spent = _cpu_seconds() - cpu
     return [replace(report, cpu_seconds=spent) for report in reports]
@@ -226,16 +234,17 @@ def _read_report(path: Path, log: str) -> Facts:
     return facts
 
 
-def _layers(schedule: Schedule, predicted: Sequence[LayerTiming], facts: Facts) -> tuple[tuple[LayerRun, ...], int]:
+def _layers(schedule: Schedule, predicted: Timing, facts: Facts) -> tuple[tuple[LayerRun, ...], int]:
     template = schedule.template
     runs: list[LayerRun] = []
     before = [0] * 6
+    accounts = layer_accounts(schedule, predicted)
     for plan in schedule.plans:
         event = facts["event"].get(plan.index)
         if event is None:
             raise SpecError(Fault(f"layer {plan.name}", "never reported its end"))
         read, written = facts["bytes"].get(plan.index, [0, 0])
-        model = predicted[plan.index]
+        model = predicted.layers[plan.index]
         spent = [now - then for now, then in zip(event, before, strict=True)]
         before = event
         pes = template.rows * template.cols
@@ -254,6 +263,7 @@ def _layers(schedule: Schedule, predicted: Sequence[LayerTiming], facts: Facts) 
                 predicted_write_bytes=model.write_bytes,
                 macs=macs,
                 utilization=macs / (spent[0] * pes) if macs and spent[0] > 0 else None,
+                account=accounts[plan.index],
             )
         )
     cycles = next(iter(facts["done"].values()))[0]
