@@ -176,10 +176,11 @@ def tensor_from_bytes(layout: TensorLayout, memory: Bytes, bits: int) -> IntArra
 
 def _vector_weights(plan: LayerPlan, weight: IntArray, template: Template, word0: int, word1: int) -> IntArray:
     """Depthwise weights by channel word, tap, lane: ``N / cols`` weight words a tap."""
-    lanes, layer = template.word_lanes, plan.layer
-    full = np.zeros((plan.output.blocks * lanes, layer.R, layer.S), dtype=np.int64)
+    lanes = template.word_lanes
+    taps = weight.shape[2:]
+    full = np.zeros((plan.output.blocks * lanes, *taps), dtype=np.int64)
     full[plan.output.places] = weight[:, 0]
-    part = full[word0 * lanes : word1 * lanes].reshape(word1 - word0, lanes, layer.R, layer.S)
+    part = full[word0 * lanes : word1 * lanes].reshape(word1 - word0, lanes, *taps)
     return part.transpose(0, 2, 3, 1).reshape(-1, template.cols)
 
 
@@ -188,7 +189,7 @@ def _array_weights(
 ) -> IntArray:
     """Weights of output channels ``k0..k1`` over the places of input channel words; zeros across groups."""
     lanes, layer = template.word_lanes, plan.layer
-    dense = np.zeros((k1 - k0, c, layer.R, layer.S), dtype=np.int64)
+    dense = np.zeros((k1 - k0, c, *weight.shape[2:]), dtype=np.int64)
     places = plan.inputs[0].places
     per = layer.K if layer.groups > 1 else len(weight)
     for group in range(k0 // per, (k1 - 1) // per + 1):
@@ -217,10 +218,11 @@ def weight_bytes(plan: LayerPlan, numbers: QuantizedLayer, template: Template) -
         weight = full
     parts = []
     for tile in plan.weights:
+        part = weight[:, :, tile.rows[0] : sum(tile.rows)]
         if plan.shape.vector:
-            words = _vector_weights(plan, weight, template, tile.word0, tile.word1)
+            words = _vector_weights(plan, part, template, tile.word0, tile.word1)
         else:
-            words = _array_weights(plan, weight, template, tile.k0, tile.k1, tile.word0, tile.c)
+            words = _array_weights(plan, part, template, tile.k0, tile.k1, tile.word0, tile.c)
         assert len(words) == tile.words
         parts.append((tile.addr, to_bytes(words, template.weight_bits)))
     return parts

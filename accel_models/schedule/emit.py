@@ -144,9 +144,10 @@ class _Emitter:
         builder, rings, layer, plan = self.builder, self.rings, self.plan.layer, self.plan
         source = plan.inputs[0]
         wide = window(cols[1], cols[0], layer.S, layer.stride[1], layer.dilation[1], -plan.origin[1], source.cols)
-        parts = list(product(enumerate(self.by_output[number]), cuts(layer.R, plan.tiling.r or layer.R)))
+        filters = plan.filter_cuts
+        parts = list(product(enumerate(self.by_output[number]), enumerate(filters)))
         acc_wait = builder.open(rings.acc)
-        for step, ((part, (k0, k1, word0, word1)), (tap, taps)) in enumerate(parts):
+        for step, ((part, (k0, k1, word0, word1)), (cut, (tap, taps))) in enumerate(parts):
             pad = -plan.origin[0] - tap * layer.dilation[0]
             high = window(rows[1], rows[0], taps, layer.stride[0], layer.dilation[0], pad, source.rows)
             if max(high.pad, wide.pad) > MAX_PAD:
@@ -164,10 +165,10 @@ class _Emitter:
                     self.held["weight"] = (image, number)
                     self._load(rings.weight, self._operand(image, k0, channels), memory=True)
             elif plan.shape.weights:
-                weight = plan.weights[self.first_part[number] + part]
+                weight = plan.weights[(self.first_part[number] + part) * len(filters) + cut]
                 channels_in = weight.c
-                if self.held.get("weight") != (number, part):
-                    self.held["weight"] = (number, part)
+                if self.held.get("weight") != (number, part, cut):
+                    self.held["weight"] = (number, part, cut)
                     self._load(rings.weight, [Dma(Buffer.WEIGHT, weight.addr, 0, weight.words)])
             if self.op.nonlinear and self.op is not ComputeOp.GELU:
                 channels = channels_in = layer.C

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import NamedTuple
 
 from accel_models.array_timing import ceil_div
@@ -23,6 +23,7 @@ class WeightTile(NamedTuple):
         k0, k1: places of output channels.
         word0, word1: channel words of the input that they meet.
         c: input channels of the tile: places ``word0 * lanes`` to ``word0 * lanes + c``.
+        rows: of the filter.
         words: of the weight buffer.
         addr: first byte.
     """
@@ -32,6 +33,7 @@ class WeightTile(NamedTuple):
     word0: int
     word1: int
     c: int
+    rows: Span
     words: int
     addr: int = 0
 
@@ -49,7 +51,7 @@ class LayerPlan:
         second: the other operand of the chain's addition or of the layer's own addition or product.
         param_addr: 16 bytes for each output channel: bias (64 bits), multiplier (32), shift (8).
         table_addr: of the activation function's entries, a byte each.
-        weights: tiles, by output tile then input tile.
+        weights: tiles, by output tile, then input tile, then filter rows.
         origin: input row and column of the first tap at the first output; negative in the padding.
         taps: filter rows and columns of the network's layer that the plan's filter is made of; None: all, as they are.
         label: of a plan that makes a part of its layer's output.
@@ -74,6 +76,11 @@ class LayerPlan:
     def name(self) -> str:
         """The layer whose output its commands leave in memory, and which part of it."""
         return self.chain[-1].name + self.label
+
+    @property
+    def filter_cuts(self) -> list[Span]:
+        """Rows of the filter or window that are held at a time."""
+        return cuts(self.layer.R, self.tiling.r or self.layer.R)
 
     @property
     def joins(self) -> Second:
@@ -188,11 +195,11 @@ def weight_tiles(plan: LayerPlan, template: Template) -> tuple[WeightTile, ...]:
         return ()
     top = int(plan.inputs[0].places.max()) + 1
     tiles = []
-    for k0, k1, word0, word1 in channel_tiles(plan, lanes):
+    for (k0, k1, word0, word1), rows in product(channel_tiles(plan, lanes), plan.filter_cuts):
         c = min(word1 * lanes, top) - word0 * lanes
         if plan.shape.vector:
-            words = (word1 - word0) * layer.R * layer.S * (lanes // template.cols)
+            words = (word1 - word0) * rows[1] * layer.S * (lanes // template.cols)
         else:
-            words = weight_words(template, Tile(k1 - k0, c, 1, 1, layer.R, layer.S))
-        tiles.append(WeightTile(k0, k1, word0, word1, c, words))
+            words = weight_words(template, Tile(k1 - k0, c, 1, 1, rows[1], layer.S))
+        tiles.append(WeightTile(k0, k1, word0, word1, c, rows, words))
     return tuple(tiles)

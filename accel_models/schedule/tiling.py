@@ -14,7 +14,7 @@ from accel_models.template import ArrayKind, Template
 from accel_models.tile import Tile
 from accel_models.unit_timing import compute_cycles
 from mappings.directives import Cluster, Directive, SpatialMap, TemporalMap
-from mappings.layer import WINDOW_OPS, Layer, Op
+from mappings.layer import Layer, Op
 from mappings.mapping import Mapping
 
 COMMAND_CYCLES = 60  #: rough price of one tile's commands, for choosing tiles only
@@ -27,7 +27,7 @@ class Tiling(NamedTuple):
         k, c: output and input channels, in whole channel words but for the last; ``c`` counts where the array sums.
         p, q: output rows and columns.
         order: K, P, Q outermost first; tiles of ``c`` are always innermost, as their sums stay on chip.
-        r: rows of a pooling window that are held at a time, its sums staying on chip; 0: all.
+        r: rows of the filter or window that are held at a time, the sums staying on chip; 0: all.
     """
 
     k: int
@@ -134,9 +134,9 @@ def demand(shape: Shape, t: Tiling, template: Template) -> dict[str, tuple[int, 
     if not shape.weights:
         weights = 0
     elif shape.vector:
-        weights = k_words * shape.r * shape.s * (lanes // template.cols)
+        weights = k_words * (t.r or shape.r) * shape.s * (lanes // template.cols)
     else:
-        tile = Tile(t.k, t.c, t.p, t.q, shape.r, shape.s)
+        tile = Tile(t.k, t.c, t.p, t.q, t.r or shape.r, shape.s)
         weights = weight_words(template, tile)
     return {
         "input_buffer_bytes": (in_words * pixels, template.input_words),
@@ -181,11 +181,8 @@ def tiling_of(layer: Layer, mapping: Mapping, template: Template) -> Tiling | In
     for item in mapping.levels[0]:
         sizes[item.dim] = min(item.size, sizes[item.dim])
         order.append(item.dim)
-    pools = layer.op in WINDOW_OPS and not any(layer.padding)
-    for dim in "S" if pools else "RS":
-        if sizes[dim] < layer.bounds[dim]:
-            remedy = f"map {dim} whole at the DRAM level"
-            return Infeasible(f"filter {dim}", layer.bounds[dim], sizes[dim], "taps", remedy, layer.name)
+    if sizes["S"] < layer.S:
+        return Infeasible("filter S", layer.S, sizes["S"], "taps", "map S whole at the DRAM level", layer.name)
     cut = [dim for dim in order if dim in "GKCPQ" and sizes[dim] < layer.bounds[dim]]
     if "C" in cut and cut[-1] != "C":
         remedy = "make C the innermost loop of the DRAM level"
@@ -229,10 +226,11 @@ def estimate(shape: Shape, t: Tiling, template: Template) -> float:
     nk = shape.k // shape.unit_k * ceil_div(shape.unit_k, t.k)
     np_, nq = ceil_div(shape.p, t.p), ceil_div(shape.q, t.q)
     nc = 1 if shape.vector or shape.groups > 1 else ceil_div(shape.c, t.c)
+    nc *= ceil_div(shape.r, t.r or shape.r)
     need = demand(shape, t, template)
     tiles, spatial = nk * np_ * nq * nc, np_ * nq
     c = t.k if shape.vector else t.c
-    tile = Tile(t.k, c, t.p, t.q, shape.r, shape.s, *shape.stride, *shape.dilation)
+    tile = Tile(t.k, c, t.p, t.q, t.r or shape.r, shape.s, *shape.stride, *shape.dilation)
     compute = compute_cycles(shape.op, tile, template)
     weight_loads = nk if nc == 1 and (t.order[0] == "K" or nk == 1) else tiles
     input_loads = spatial if nc == 1 and nk == 1 else tiles
@@ -253,9 +251,31 @@ def estimate(shape: Shape, t: Tiling, template: Template) -> float:
 
 
 def choose_tiling(layer: Layer, template: Template) -> Tiling | Infeasible:
-    """The tiling with the least :func:`estimate` among even cuts that fit the buffers."""
-    lanes = template.word_lanes
+    """The tiling with the least :func:`estimate` among even cuts that fit the buffers.
+
+    All rows of the filter at a time where they fit, else half of them, and so on.
+    """
     shape = shape_of(layer, template)
+    held = shape.r
+    while True:
+        found = _least_estimate(layer, shape, template, 0 if held == shape.r else held)
+        if found is not None or held == 1:
+            break
+        held = ceil_div(held, 2)
+    if found is not None:
+        return found
+    lanes = template.word_lanes
+    least = group_span(layer, lanes, lanes) if shape.groups > 1 else lanes
+    smallest = Tiling(shape.row_k or lanes, shape.c if layer.op is Op.MATMUL else least, 1, 1, "KPQ")
+    # The search above tries the larger cuts of Q alone: where single columns fit, the smallest tile is what is left.
+    if shape.r > 1 and check(shape, smallest, template, layer.name) is not None:
+        smallest = smallest._replace(r=1)
+    return check(shape, smallest, template, layer.name) or smallest
+
+
+def _least_estimate(layer: Layer, shape: Shape, template: Template, held: int) -> Tiling | None:
+    """The best tiling that holds so many rows of the filter at a time; 0: all."""
+    lanes = template.word_lanes
     best: tuple[float, Tiling] | None = None
     orders = ("KPQ",) if shape.vector else ("KPQ", "PQK")
     for k in [shape.row_k] if shape.row_k else _sizes(shape.unit_k, lanes):
@@ -268,7 +288,7 @@ def choose_tiling(layer: Layer, template: Template) -> Tiling | Infeasible:
             for q in _sizes(shape.q, 1)[:6]:
                 tried = 0
                 for p in _sizes(shape.p, 1):
-                    tiling = Tiling(k, c, p, q, orders[0])
+                    tiling = Tiling(k, c, p, q, orders[0], held)
                     if any(need > bound for need, bound in demand(shape, tiling, template).values()):
                         continue
                     for order in orders:
@@ -281,26 +301,7 @@ def choose_tiling(layer: Layer, template: Template) -> Tiling | Infeasible:
                         break
                 if tried:
                     break
-    if best is not None:
-        return best[1]
-    least = group_span(layer, lanes, lanes) if shape.groups > 1 else lanes
-    smallest = Tiling(shape.row_k or lanes, shape.c if layer.op is Op.MATMUL else least, 1, 1, "KPQ")
-    # The search above tries the larger cuts of Q alone: where single columns fit, the smallest tile is what is left.
-    found = check(shape, smallest, template, layer.name)
-    if found is not None and layer.op in WINDOW_OPS and not any(layer.padding):
-        return _pooling_by_rows(shape, smallest, template, layer.name)
-    return found or smallest
-
-
-def _pooling_by_rows(shape: Shape, smallest: Tiling, template: Template, where: str) -> Tiling | Infeasible:
-    """One window too large for the input buffer: as many of its rows at a time as fit, over as many channels."""
-    for k in _sizes(shape.k, template.word_lanes):
-        for held in range(shape.r, max(shape.r // 4, 1) - 1, -1):
-            tiling = smallest._replace(k=k, r=held)
-            if check(shape, tiling, template, where) is None:
-                return tiling
-    last = smallest._replace(r=1)
-    return check(shape, last, template, where) or last
+    return None if best is None else best[1]
 
 
 def default_mapping(layer: Layer, template: Template) -> Mapping | Infeasible:

@@ -104,8 +104,8 @@ def test_what_the_hardware_does_not_run_is_named() -> None:
 
 
 def test_a_layer_that_fits_no_buffer_is_infeasible() -> None:
-    layer = Layer("big", Op.CONV, K=16, C=16, P=1, Q=1, R=31, S=31, inputs=("x",))
-    workload = Workload("big", (TensorShape("x", C=16, H=31, W=31),), (layer,))
+    layer = Layer("big", Op.CONV, K=16, C=16, P=1, Q=1, S=255, dilation=(1, 2), inputs=("x",))
+    workload = Workload("big", (TensorShape("x", C=16, H=1, W=509),), (layer,))
     found = schedule_network(design(workload, SMALL))
     assert isinstance(found, Infeasible)
     assert found.where == "big"

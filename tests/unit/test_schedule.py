@@ -110,7 +110,7 @@ def test_mappings_that_the_hardware_can_not_run_are_infeasible() -> None:
     accelerator = template_accelerator(TEMPLATE)
     for maps, resource in (
         ((TemporalMap("C", 16), TemporalMap("K", 16)), "accumulators"),
-        ((TemporalMap("R", 1),), "filter R"),
+        ((TemporalMap("S", 1),), "filter S"),
         ((TemporalMap("K", 40), TemporalMap("P", 12)), "input_buffer_bytes"),
         ((TemporalMap("K", 40), TemporalMap("P", 2)), "weight_buffer_bytes"),
     ):
