@@ -79,6 +79,9 @@ def _attention_parameters(layer: Layer, rng: np.random.Generator) -> QuantizedLa
     if layer.op is Op.SOFTMAX:
         arg_mult, arg_shift = multiplier(float(rng.uniform(2, 12)) / high / np.log(2) * 2**15, 20)
         constants = {"arg_mult": np.array([arg_mult]), "arg_shift": np.array([arg_shift])}
+        if layer.masked:  # causal, or any; now and then nothing is left of a row
+            places, keep = layer.P * layer.Q, np.tri(layer.P * layer.Q, layer.C, layer.C - layer.P * layer.Q, dtype=int)
+            constants["mask"] = keep if rng.integers(2) else rng.integers(0, 2, size=(places, layer.C))
         shift = SOFTMAX_RECIPROCAL_BITS - (layer.bits.O - 1)
         return QuantizedLayer(0, high, 1.0, shift=np.array([shift]), constants=constants)
     if layer.op is Op.LAYERNORM:

@@ -138,7 +138,10 @@ def random_attention(rng: np.random.Generator, template: Template) -> Workload:
         if heads > 1:
             channels = lanes * int(rng.integers(1, 3))
         x = replace(x, C=heads * channels)
-        layer = Layer("y", Op.SOFTMAX, N=n, K=channels, C=channels, P=rows, groups=heads, bits=b, inputs=("x",))
+        masked = bool(rng.integers(2)) and template.weight_word_bytes * 8 >= lanes
+        layer = Layer(
+            "y", Op.SOFTMAX, N=n, K=channels, C=channels, P=rows, groups=heads, masked=masked, bits=b, inputs=("x",)
+        )  # fmt: skip
         return Workload(kind, (x,), (layer,))
     if kind == "layernorm":
         layer = Layer("y", Op.LAYERNORM, N=n, K=channels, C=channels, P=rows, bits=b, inputs=("x",))

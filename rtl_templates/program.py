@@ -49,7 +49,7 @@ def _dma(body: Dma) -> list[tuple[int, int]]:
     ]  # fmt: skip
 
 
-def _compute(body: Compute, numbers: QuantizedLayer) -> list[tuple[int, int]]:
+def _compute(body: Compute, numbers: QuantizedLayer, masked: bool) -> list[tuple[int, int]]:
     t = body.tile
     constants = numbers.constants if body.op.nonlinear else {}
     arg_mult, arg_shift, epsilon = (
@@ -63,7 +63,7 @@ def _compute(body: Compute, numbers: QuantizedLayer) -> list[tuple[int, int]]:
         (body.op, 4), (body.ab_base, 20), (body.wb_base, 20), (body.ib_base, 20), (int(body.accumulate), 1),
         (t.in_w, 16), (t.in_h, 16), (t.pad_left, 8), (t.pad_top, 8), (t.dilation_w, 8), (t.dilation_h, 8),
         (t.stride_w, 8), (t.stride_h, 8), (t.s, 8), (t.r, 8), (t.q, 16), (t.p, 16), (t.c, 16), (t.k, 16),
-        (arg_mult, 20), (arg_shift, 6), (shift, 6), (epsilon, 61),
+        (arg_mult, 20), (arg_shift, 6), (shift, 6), (epsilon, 61), (int(masked), 1),
     ]  # fmt: skip
 
 
@@ -106,7 +106,8 @@ def encode(command: Command, schedule: Schedule, network: QuantizedNetwork) -> b
     if isinstance(body, Dma):
         fields = _dma(body)
     elif isinstance(body, Compute):
-        fields = _compute(body, network.layers[schedule.plans[command.tag].layer.name])
+        layer = schedule.plans[command.tag].layer
+        fields = _compute(body, network.layers[layer.name], layer.masked)
     elif isinstance(body, Drain):
         fields = _drain(body, schedule.plans[command.tag], network, schedule.template)
     else:
@@ -248,6 +249,18 @@ def param_bytes(plan: LayerPlan, numbers: QuantizedLayer, template: Template) ->
     return record.reshape(-1)
 
 
+def mask_bytes(plan: LayerPlan, numbers: QuantizedLayer, template: Template) -> Bytes:
+    """A weight word for each place and channel word of a softmax: bit ``l`` is 1 where lane ``l`` takes part."""
+    layer, lanes = plan.layer, template.word_lanes
+    words = plan.shape.row_k // lanes
+    bits = np.zeros((layer.P * layer.Q, words * lanes), dtype=np.uint8)
+    bits[:, : layer.C] = numbers.constants["mask"] != 0
+    packed = np.packbits(bits.reshape(-1, lanes), axis=1, bitorder="little")
+    out = np.zeros((len(packed), template.weight_word_bytes), dtype=np.uint8)
+    out[:, : packed.shape[1]] = packed
+    return out.reshape(-1)
+
+
 def table_bytes(plan: LayerPlan, network: QuantizedNetwork, template: Template) -> Bytes:
     """The outputs of a plan's activation function for all inputs from the least on, a byte each."""
     layer = plan.table
@@ -288,8 +301,10 @@ def memory_image(schedule: Schedule, network: QuantizedNetwork, inputs: dict[str
         if index is not None and (told is None or not np.array_equal(told, index)):
             raise SpecError(Fault(f"layer {layer.name}", "takes other elements than its fields tell"))
     for plan in schedule.plans:
-        if "mask" in network.layers[plan.layer.name].constants:
-            raise SpecError(Fault(f"layer {plan.layer.name}", "a masked softmax has no lowering to this hardware"))
+        if plan.layer.masked != ("mask" in network.layers[plan.layer.name].constants):
+            raise SpecError(Fault(f"layer {plan.layer.name}", "is masked without a mask, or has one and is not masked"))
+        if plan.layer.masked:
+            parts.append((plan.mask_addr, mask_bytes(plan, network.layers[plan.layer.name], schedule.template)))
         if plan.table is not None:
             parts.append((plan.table_addr, table_bytes(plan, network, schedule.template)))
         if plan.shape.params:

@@ -139,6 +139,15 @@ class _Emitter:
             bodies.append(Dma(Buffer.WEIGHT, addr, base, 1, depth, some, second.word_bytes, size))
         return bodies
 
+    def _mask(self, rows: Span, cols: Span) -> Dma:
+        """The mask of a tile's places, all channel words of each."""
+        layer, words = self.plan.layer, self.plan.shape.row_k // self.lanes
+        size = words * self.template.weight_word_bytes
+        addr = self.plan.mask_addr + (rows[0] * layer.Q + cols[0]) * size
+        if cols[1] == layer.Q:
+            return Dma(Buffer.WEIGHT, addr, 0, rows[1] * cols[1] * words)
+        return Dma(Buffer.WEIGHT, addr, 0, cols[1] * words, rows[1], 1, layer.Q * size, 0)
+
     def _sum(self, image: int, number: int, rows: Span, cols: Span) -> None:
         """Fill one generation of the accumulators: every input tile in turn."""
         builder, rings, layer, plan = self.builder, self.rings, self.plan.layer, self.plan
@@ -170,6 +179,9 @@ class _Emitter:
                 if self.held.get("weight") != (number, part, cut):
                     self.held["weight"] = (number, part, cut)
                     self._load(rings.weight, [Dma(Buffer.WEIGHT, weight.addr, 0, weight.words)])
+            elif plan.shape.masked and self.held.get("weight") != (rows, cols):
+                self.held["weight"] = (rows, cols)
+                self._load(rings.weight, [self._mask(rows, cols)])
             if self.op.nonlinear and self.op is not ComputeOp.GELU:
                 channels = channels_in = layer.C
             key = (image, word0, word1, high, wide)
@@ -182,11 +194,12 @@ class _Emitter:
                 high.pad, wide.pad, high.extent, wide.extent,
             )  # fmt: skip
             wait = builder.read(rings.input)
-            if plan.shape.weights:
+            weighted = plan.shape.weights or plan.shape.masked
+            if weighted:
                 wait |= builder.read(rings.weight)
             wait |= acc_wait if step == 0 else 0
             signal = rings.acc.full if step == len(parts) - 1 else 0
-            bases = (rings.input.base, rings.weight.base if plan.shape.weights else 0, rings.acc.base)
+            bases = (rings.input.base, rings.weight.base if weighted else 0, rings.acc.base)
             builder.add(Compute(self.op, tile, *bases, accumulate=step > 0), wait, signal)
 
     def _finish(self, image: int, number: int, rows: Span, cols: Span) -> int:

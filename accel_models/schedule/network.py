@@ -122,6 +122,10 @@ def _faults(layer: Layer, template: Template) -> list[Fault]:
         faults.append(Fault(where, f"{layer.op} has no lowering to this hardware", ", ".join(sorted(known))))
     elif (layer.op in ATTENTION_OPS or unit_gelu) and not template.nonlinear_lanes:
         faults.append(Fault(where, "needs the non-linear unit", "a template with nonlinear_lanes over 0"))
+    elif layer.masked and template.weight_word_bytes * 8 < template.word_lanes:
+        bits = template.weight_word_bytes * 8
+        what = f"has masks of {template.word_lanes} lanes, more than the {bits} bits of a weight word"
+        faults.append(Fault(where, what, "more columns, or wider weights"))
     elif layer.activation not in CLAMPS and layer.op is not Op.ACT:
         faults.append(Fault(where, f'activation "{layer.activation}" has no lowering', "relu, relu6; others alone"))
     elif is_table(layer, template) and not template.activation_tables:

@@ -51,6 +51,7 @@ class LayerPlan:
         second: the other operand of the chain's addition or of the layer's own addition or product.
         param_addr: 16 bytes for each output channel: bias (64 bits), multiplier (32), shift (8).
         table_addr: of the activation function's entries, a byte each.
+        mask_addr: of a softmax's mask, a weight word for each place and channel word.
         weights: tiles, by output tile, then input tile, then filter rows.
         origin: input row and column of the first tap at the first output; negative in the padding.
         taps: filter rows and columns of the network's layer that the plan's filter is made of; None: all, as they are.
@@ -67,6 +68,7 @@ class LayerPlan:
     second: TensorLayout | None = None
     param_addr: int = 0
     table_addr: int = 0
+    mask_addr: int = 0
     weights: tuple[WeightTile, ...] = ()
     origin: tuple[int, int] = (0, 0)
     taps: tuple[tuple[int, ...], tuple[int, ...]] | None = None

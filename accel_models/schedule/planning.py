@@ -84,6 +84,9 @@ def _compute_plans(
             for tile in weight_tiles(plan, template)
         )
         plan = replace(plan, weights=tiles)
+        if plan.shape.masked:
+            size = layer.P * layer.Q * plan.shape.row_k // template.word_lanes * word
+            plan = replace(plan, mask_addr=memory.take(size, template.granule_bytes(word)))
         if plan.table is not None:
             plan = replace(plan, table_addr=memory.take(16 * template.table_words, template.granule_bytes(16)))
         yield plan

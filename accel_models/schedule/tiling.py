@@ -50,6 +50,7 @@ class Shape(NamedTuple):
         params: bias, multiplier and shift by channel.
         operands: activations read for an output: 2 where a second operand joins in post-processing.
         table: an activation function that stands alone: a table in post-processing.
+        masked: a softmax's mask, a bit for each place and channel, fills the weight buffer.
     """
 
     op: ComputeOp
@@ -68,6 +69,7 @@ class Shape(NamedTuple):
     params: bool
     operands: int
     table: bool
+    masked: bool
 
     @property
     def vector(self) -> bool:
@@ -115,6 +117,7 @@ def shape_of(layer: Layer, template: Template) -> Shape:
         params=layer.op in (Op.CONV, Op.LINEAR, Op.LAYERNORM),
         operands=2 if layer.op in TWO_OPERANDS else 1,
         table=is_table(layer, template),
+        masked=layer.masked,
     )
 
 
@@ -131,7 +134,9 @@ def demand(shape: Shape, t: Tiling, template: Template) -> dict[str, tuple[int, 
     pixels = span(t.p, t.r or shape.r, shape.stride[0], shape.dilation[0]) * span(
         t.q, shape.s, shape.stride[1], shape.dilation[1]
     )
-    if not shape.weights:
+    if shape.masked:
+        weights = k_words * t.p * t.q
+    elif not shape.weights:
         weights = 0
     elif shape.vector:
         weights = k_words * (t.r or shape.r) * shape.s * (lanes // template.cols)
@@ -277,7 +282,7 @@ def _least_estimate(layer: Layer, shape: Shape, template: Template, held: int) -
     """The best tiling that holds so many rows of the filter at a time; 0: all."""
     lanes = template.word_lanes
     best: tuple[float, Tiling] | None = None
-    orders = ("KPQ",) if shape.vector else ("KPQ", "PQK")
+    orders = ("PQK",) if shape.masked else ("KPQ",) if shape.vector else ("KPQ", "PQK")  # heads share their mask
     for k in [shape.row_k] if shape.row_k else _sizes(shape.unit_k, lanes):
         if shape.groups > 1:
             channels = [group_span(layer, k, lanes)]

@@ -32,7 +32,9 @@ def _attention(
         attn_mask = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool, device=query.device).tril()
     if attn_mask is not None:
         if attn_mask.dtype == torch.bool:
-            attn_mask = torch.zeros(attn_mask.shape).masked_fill(attn_mask.logical_not(), float("-inf"))
+            attn_mask = torch.zeros(attn_mask.shape, device=attn_mask.device).masked_fill(
+                attn_mask.logical_not(), float("-inf")
+            )
         scores = scores + attn_mask
     return torch.matmul(torch.softmax(scores, -1), value)
 

@@ -23,11 +23,13 @@ class Network:
         factory: ``module:function`` that builds it without arguments (imported when it is built).
         input_shape: of one sample, batch included.
         summary: one line.
+        masked: has constants (masks) that decide which layers there are, so tracing needs values.
     """
 
     factory: str
     input_shape: tuple[int, ...]
     summary: str
+    masked: bool = False
 
     def build(self, seed: int = 0) -> nn.Module:
         """The module in evaluation mode, with random weights of that seed."""
@@ -42,11 +44,11 @@ class Network:
         return module.eval()
 
     def workload(self, name: str = "") -> Workload:
-        """The layers alone: traced without weights, so quickly and in little memory."""
+        """The layers alone: traced without weights where shapes are enough, so quickly and in little memory."""
         import torch
 
         trace = importlib.import_module("codesign.trace").trace
-        with torch.device("meta"):
+        with torch.device("cpu" if self.masked else "meta"):
             module = self._factory()().eval()
             workload: Workload = trace(module, torch.empty(self.input_shape), name)
         return workload
@@ -79,11 +81,20 @@ def _register_builtins(registry: Registry[Network]) -> None:
         ("alexnet", "plain:alexnet", (1, 3, 227, 227), "AlexNet (Krizhevsky 2012), two groups, without LRN"),
         ("squeezenet", "plain:squeezenet", image, "SqueezeNet 1.1 (Iandola 2016)"),
         ("unet", "plain:unet", (1, 3, 256, 256), "U-Net (Ronneberger 2015), padded, batch norm, two classes"),
+        ("unet_small", "plain:unet_small", (1, 3, 64, 64), "U-Net of three levels and a quarter of the widths"),
+        ("dcgan", "plain:dcgan", (1, 100, 1, 1), "DCGAN's generator (Radford 2016), 64 x 64"),
         ("transformer_encoder", "transformer:encoder", (1, 32, 64), "2 pre-norm encoder blocks, 32 tokens of 64"),
+        (
+            "transformer_decoder",
+            "transformer:decoder",
+            (1, 40, 72),
+            "2 causal, gated blocks, 40 tokens of 72",
+        ),
         ("vit_tiny", "transformer:vit_tiny", image, "ViT-Ti/16 (Touvron 2021)"),
         ("bert_base_block", "transformer:bert_base_block", (1, 128, 768), "one BERT-base layer (Devlin 2019)"),
     ):
-        registry.register(name, Network(f"codesign.zoo.{factory}", shape, summary))
+        masked = name == "transformer_decoder"
+        registry.register(name, Network(f"codesign.zoo.{factory}", shape, summary, masked))
 
 
 NETWORKS: Registry[Network] = Registry("network", _register_builtins)

@@ -130,6 +130,22 @@ class UNet(nn.Module):
         return scores
 
 
+def unet_small() -> UNet:
+    """A quarter of the widths, three levels, for 64 x 64."""
+    return UNet((16, 32, 64))
+
+
+def dcgan() -> nn.Sequential:
+    """Generator of a DCGAN (Radford 2016): 3,576,704 parameters, a latent of 100 to 64 x 64."""
+    widths = (512, 256, 128, 64)
+    layers: list[nn.Module] = []
+    for position, (inputs, outputs) in enumerate(zip((100, *widths), (*widths, 3), strict=True)):
+        step, cut = (2, 1) if position else (1, 0)
+        layers.append(nn.ConvTranspose2d(inputs, outputs, 4, step, cut, bias=False))
+        layers += [nn.BatchNorm2d(outputs), nn.ReLU()] if outputs != 3 else [nn.Tanh()]
+    return nn.Sequential(*layers)
+
+
 def unet() -> UNet:
     """31,037,698 parameters, 54.6 GMAC at 256 x 256."""
     return UNet()

@@ -1,4 +1,4 @@
-"""Transformer encoders on embedded inputs: a small one, ViT-Ti (Touvron 2021), a BERT-base layer (Devlin 2019)."""
+"""Transformers on embedded inputs: small ones, ViT-Ti (Touvron 2021), a BERT-base layer (Devlin 2019)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from torch.nn import functional
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention with one query-key-value projection."""
+    """Multi-head self-attention with one query-key-value projection; a causal one sees no later tokens."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, causal: bool = False) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.causal = heads, causal
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 
@@ -20,7 +20,7 @@ class Attention(nn.Module):
         """``[N, T, width]`` to the same."""
         n, t, width = x.shape
         q, k, v = self.qkv(x).reshape(n, t, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        mixed = functional.scaled_dot_product_attention(q, k, v)
+        mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
         y: Tensor = self.out(mixed.transpose(1, 2).reshape(n, t, width))
         return y
 
@@ -62,6 +62,39 @@ class Encoder(nn.Module):
         return logits
 
 
+class GatedBlock(nn.Module):
+    """A decoder's block: causal attention, then a product of two branches, one of them bent (Shazeer 2020)."""
+
+    def __init__(self, width: int, heads: int, hidden: int) -> None:
+        super().__init__()
+        self.attention = Attention(width, heads, causal=True)
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.gate, self.up = nn.Linear(width, hidden), nn.Linear(width, hidden)
+        self.down = nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[N, T, width]`` to the same."""
+        x = x + self.attention(self.norm1(x))
+        y = self.norm2(x)
+        out: Tensor = x + self.down(functional.silu(self.gate(y)) * self.up(y))
+        return out
+
+
+class Decoder(nn.Module):
+    """Gated blocks, a norm, scores of the next token at every place."""
+
+    def __init__(self, width: int = 72, heads: int = 3, depth: int = 2, vocabulary: int = 100) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(*(GatedBlock(width, heads, 2 * width) for _ in range(depth)))
+        self.norm = nn.LayerNorm(width)
+        self.fc = nn.Linear(width, vocabulary)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Embedded tokens ``[N, T, width]`` to ``[N, T, vocabulary]``."""
+        scores: Tensor = self.fc(self.norm(self.blocks(x)))
+        return scores
+
+
 class ViT(nn.Module):
     """Patches, a class token, position embeddings, pre-norm blocks, classifier on the class token."""
 
@@ -85,6 +118,11 @@ class ViT(nn.Module):
 def encoder() -> Encoder:
     """Two blocks of width 64, 4 heads."""
     return Encoder()
+
+
+def decoder() -> Decoder:
+    """Two gated blocks of width 72; 3 heads of 24, which fill no whole words of 16 channels."""
+    return Decoder()
 
 
 def vit_tiny() -> ViT:

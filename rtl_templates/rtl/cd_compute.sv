@@ -137,14 +137,15 @@ module cd_compute
     .acc_data_o (v_data)
   );
 
-  logic              n_ib_req, n_valid;
+  logic              n_ib_req, n_wb_req, n_valid;
+  logic [WbAw-1:0]   n_wb_addr;
   logic [IbAw-1:0]   n_ib_addr;
   logic [AbAw-1:0]   n_addr;
   logic [N*AccW-1:0] n_data;
 
   if (NonlinearLanes > 0) begin : gen_nonlinear
     cd_nonlinear #(
-      .N(N), .Lanes(NonlinearLanes), .ActW(ActW), .AccW(AccW), .IbAw(IbAw), .AbAw(AbAw)
+      .N(N), .Lanes(NonlinearLanes), .ActW(ActW), .AccW(AccW), .IbAw(IbAw), .WbAw(WbAw), .WbW(Cols * WgtW), .AbAw(AbAw)
     ) u_nonlinear (
       .clk_i,
       .rst_ni,
@@ -155,6 +156,9 @@ module cd_compute
       .ib_req_o   (n_ib_req),
       .ib_addr_o  (n_ib_addr),
       .ib_data_i,
+      .wb_req_o   (n_wb_req),
+      .wb_addr_o  (n_wb_addr),
+      .wb_data_i,
       .acc_valid_o(n_valid),
       .acc_addr_o (n_addr),
       .acc_data_o (n_data)
@@ -164,6 +168,8 @@ module cd_compute
     assign nonlinear_done  = 1'b0;
     assign n_ib_req        = 1'b0;
     assign n_ib_addr       = '0;
+    assign n_wb_req        = 1'b0;
+    assign n_wb_addr       = '0;
     assign n_valid         = 1'b0;
     assign n_addr          = '0;
     assign n_data          = '0;
@@ -171,8 +177,8 @@ module cd_compute
 
   assign ib_re_o     = nonlinear_q ? n_ib_req : vector_q ? v_ib_req : a_ib_req;
   assign ib_addr_o   = nonlinear_q ? n_ib_addr : vector_q ? v_ib_addr : a_ib_addr;
-  assign wb_re_o     = vector_q ? v_wb_req : a_wb_req;
-  assign wb_addr_o   = vector_q ? v_wb_addr : a_wb_addr;
+  assign wb_re_o     = nonlinear_q ? n_wb_req : vector_q ? v_wb_req : a_wb_req;
+  assign wb_addr_o   = nonlinear_q ? n_wb_addr : vector_q ? v_wb_addr : a_wb_addr;
 
   // ---- To the accumulators ----
   logic              valid, first, done;

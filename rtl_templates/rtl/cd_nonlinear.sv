@@ -13,6 +13,8 @@ module cd_nonlinear
   parameter int unsigned ActW  = 8,
   parameter int unsigned AccW  = 32,
   parameter int unsigned IbAw  = 12,
+  parameter int unsigned WbAw  = 12,
+  parameter int unsigned WbW   = 128,             // a word of the weight buffer, which holds softmax's masks
   parameter int unsigned AbAw  = 10
 ) (
   input  logic              clk_i,
@@ -24,6 +26,9 @@ module cd_nonlinear
   output logic              ib_req_o,
   output logic [IbAw-1:0]   ib_addr_o,
   input  logic [N*ActW-1:0] ib_data_i,
+  output logic              wb_req_o,
+  output logic [WbAw-1:0]   wb_addr_o,
+  input  logic [WbW-1:0]    wb_data_i,
   output logic              acc_valid_o,
   output logic [AbAw-1:0]   acc_addr_o,
   output logic [N*AccW-1:0] acc_data_o
@@ -53,6 +58,7 @@ module cd_nonlinear
 
   // ---- Scans: word by word, group by group ----
   logic [19:0]     rows_q, row_q, words_q, word_q, stride_q, addr_q, element_q, pixels_q;
+  logic [19:0]     mask_q;                        // first mask word of the row
   logic [GrpW-1:0] group_q;
   logic [4:0]      flush_q;
   logic [5:0]      bit_q;
@@ -65,6 +71,8 @@ module cd_nonlinear
   assign cmd_ready_o = state_q == Idle;
   assign ib_req_o    = state_q == Scan && group_q == '0;
   assign ib_addr_o   = IbAw'(cmd_q.tile.ib_base + addr_q);
+  assign wb_req_o    = ib_req_o && cmd_q.masked;
+  assign wb_addr_o   = WbAw'(cmd_q.tile.wb_base + mask_q + word_q);
   assign done_o      = state_q == Empty && flush_q == 5'd1 && scan_q == Result && last_row;
 
   logic [35:0] product;
@@ -113,6 +121,7 @@ module cd_nonlinear
       addr_q      <= '0;
       element_q   <= '0;
       pixels_q    <= '0;
+      mask_q      <= '0;
       group_q     <= '0;
       flush_q     <= '0;
       bit_q       <= '0;
@@ -136,6 +145,7 @@ module cd_nonlinear
           stride_q <= is_gelu ? 20'd1 : pixels_q;
           words_q  <= is_gelu ? product[19:0] : row_words;
           row_q    <= '0;
+          mask_q   <= '0;
           state_q  <= Row;
         end
 
@@ -179,6 +189,7 @@ module cd_nonlinear
               Sum: state_q <= is_norm ? Square : Divide;
               default: begin
                 row_q   <= row_q + 20'd1;
+                mask_q  <= mask_q + words_q;
                 state_q <= last_row ? Idle : Row;
               end
             endcase
@@ -285,6 +296,16 @@ module cd_nonlinear
   logic [Lanes*AccW-1:0]         y_q12;
   logic [N*AccW-1:0]             word_q13;
 
+  // The lanes of a word that take part.
+  logic [N-1:0] keep;
+  if (WbW >= N) begin : gen_mask
+    assign keep = wb_data_i[N-1:0];
+  end else begin : gen_no_mask
+    assign keep = '1;
+  end
+  logic unused_mask;
+  assign unused_mask = ^{wb_data_i, cmd_q.tile.wb_base, mask_q};
+
   always_ff @(posedge clk_i) begin
     logic [36:0]        shifted;
     logic [45:0]        poly;
@@ -293,7 +314,8 @@ module cd_nonlinear
     for (int unsigned l = 0; l < Lanes; l++) begin
       // 1 -> 2
       x_q[0][l]  <= ib_data_i[(32'(grp_q[0]) * Lanes + l) * ActW +: ActW];
-      ok_q[0][l] <= valid_q[0] && (is_gelu || elem_q1 + 20'(l) < 20'(cmd_q.tile.c));
+      ok_q[0][l] <= valid_q[0] && (is_gelu || elem_q1 + 20'(l) < 20'(cmd_q.tile.c)) &&
+                    (!cmd_q.masked || keep[32'(grp_q[0]) * Lanes + l]);
       // 2 -> 3: distance from the maximum, magnitude, or C times the value
       a_q3[l] <= is_softmax ? 17'(largest_q) - 17'(x_q[0][l])
                             : (x_q[0][l] < 0 ? -17'(x_q[0][l]) : 17'(x_q[0][l]));

@@ -84,6 +84,7 @@ package cd_types_pkg;
   } compute_e;
 
   typedef struct packed {
+    logic        masked;     // softmax: bit l of weight word row * words + word says whether lane l takes part
     logic [60:0] epsilon;    // layer norm
     logic [5:0]  shift;      // of softmax's result
     logic [5:0]  arg_shift;  // argument of the exponential or error function
