@@ -35,6 +35,8 @@ from mappings.mapspace import MappingColumns
 from mappings.yamlio import digest
 
 ANY = "any"
+#: Which tiles are searched: those that divide the tile around them, or, after those, any.
+TILES = ("divisors", "any")
 #: Objective: exponents of energy and of cycles.
 OBJECTIVES: dict[str, tuple[int, int]] = {"energy": (1, 0), "latency": (0, 1), "edp": (1, 1), "ed2p": (1, 2)}
 #: Most pairs looked at: by the search, by the proof that nothing is faster, for the energy of the fastest.
@@ -83,6 +85,7 @@ def best_mapping(
     dataflow: str | Dataflow = ANY,
     objective: str = "edp",
     use_cache: bool = True,
+    tiles: str = "divisors",
 ) -> MappingResult | Infeasible:
     """The best mapping of a layer.
 
@@ -93,33 +96,37 @@ def best_mapping(
             loop orders searched.
         objective: "energy", "latency", "edp" or "ed2p".
         use_cache: look on disk first, and store the answer there.
+        tiles: "divisors", or "any": from the best of those on, also sizes that leave a smaller last tile (best found).
 
     Returns:
         The result; or, where nothing fits, the bound that the smallest tiles break.
 
     Raises:
-        SpecError: an unknown objective or dataflow, an operator without loops, or an energy that is not modelled.
+        SpecError: an unknown objective, dataflow or kind of tiles, an operator without loops, or an energy that is
+            not modelled.
     """
     if objective not in OBJECTIVES:
         raise unknown_name("objective", "objective", objective, OBJECTIVES)
+    if tiles not in TILES:
+        raise unknown_name("tiles", "kind of tiles", tiles, TILES)
     flow = DATAFLOWS.get(dataflow) if isinstance(dataflow, str) and dataflow != ANY else dataflow
     named = ANY if isinstance(flow, str) else flow.name
     key = cache.key_of(
-        layer.digest, accelerator.digest, ANY if isinstance(flow, str) else digest(repr(flow)), objective
+        layer.digest, accelerator.digest, ANY if isinstance(flow, str) else digest(repr(flow)), objective, tiles
     )
     if use_cache:
         hit = _restore(cache.load(key), layer, accelerator, objective, named)
         if hit is not None:
             return hit
     limits = free_limits(layer, accelerator) if isinstance(flow, str) else dataflow_limits(layer, accelerator, flow)
-    result = _search(limits, layer, accelerator, objective, named)
+    result = _search(limits, layer, accelerator, objective, named, ragged=tiles == "any")
     if use_cache and isinstance(result, MappingResult):
         cache.store(key, _stored(result))
     return result
 
 
 def _search(
-    limits: Limits, layer: Layer, accelerator: Accelerator, objective: str, dataflow: str
+    limits: Limits, layer: Layer, accelerator: Accelerator, objective: str, dataflow: str, ragged: bool
 ) -> MappingResult | Infeasible:
     started = time.process_time()
     power = OBJECTIVES[objective]
@@ -144,6 +151,10 @@ def _search(
         else:
             optimal = _fastest(branch, evolution, modelled=not math.isnan(figures[0]))
     found, best, tally = search.found, search.best, search.tally
+    if ragged and best[0] < np.inf:
+        anyhow = Evolution(generator, np.array([*power, 1]), ragged=True)
+        anyhow.run(islands=1, given=found)
+        optimal, found, tally = False, anyhow.found, tally + anyhow.tally
     if best[0] == np.inf:
         return _nothing_fits(layer, accelerator)
     mapping = column_to_mapping(found, 0, layer, accelerator)

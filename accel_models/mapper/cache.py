@@ -16,9 +16,9 @@ from accel_models.jit import cache_dir, code_version
 from mappings.yamlio import digest
 
 
-def key_of(layer: str, accelerator: str, dataflow: str, objective: str) -> str:
-    """Key of a question: digests of the layer and the accelerator, the dataflow (digest or "any"), the objective."""
-    return digest([layer, accelerator, dataflow, objective, code_version()])
+def key_of(layer: str, accelerator: str, dataflow: str, objective: str, tiles: str) -> str:
+    """Key of a question: digests of layer and accelerator, dataflow (digest or "any"), objective, kind of tiles."""
+    return digest([layer, accelerator, dataflow, objective, tiles, code_version()])
 
 
 def load(key: str) -> dict[str, Any] | None:

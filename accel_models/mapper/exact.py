@@ -211,6 +211,8 @@ def array_energy(
     narrow, read_pj, write_pj, whole = bounds
     e = 0.0
     down, up = np.zeros(2), np.zeros(2)
+    real = layer.row_total[1, 1] * layer.col_total[1, 1]  # taps on the input; those on its padding read nothing
+    real /= layer.bounds[P] * layer.bounds[Q] * layer.bounds[R] * layer.bounds[S]
     for x in range(3):
         if layer.exists[x] == 0:
             continue
@@ -219,12 +221,10 @@ def array_energy(
             if x == O:
                 e += operations * (read_pj[2, PARTIAL] + write_pj[2, PARTIAL])
             else:
-                e += operations * read_pj[2, x]
+                e += operations * read_pj[2, x] * (real if x == I else 1.0)
             continue
         if x == I:  # in a step, a row serves at most as many units as outputs or taps are spread
-            n = operations / min(units[P], units[R]) / min(units[Q], units[S])
-            n *= layer.row_total[1, 1] * layer.col_total[1, 1]
-            n /= layer.bounds[P] * layer.bounds[Q] * layer.bounds[R] * layer.bounds[S]
+            n = operations * real / min(units[P], units[R]) / min(units[Q], units[S])
             for d in range(DIM_COUNT):
                 if layer.relevant[x, d] == 0:
                     n /= units[d]

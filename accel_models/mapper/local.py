@@ -5,6 +5,9 @@ then moves prime factors between cuts, deals an axis of the array to another dim
 innermost loops reuse, or what a level stores; so it always covers the layer, and divides. Children are evaluated by the
 batch model, a chunk at a time, and the best of many niches are the next parents. Generation 0 is drawn by
 :mod:`accel_models.mapper.generate`, whose mappings all fit.
+
+Where tiles need not divide, a child may also take any number of pieces at a cut; sizes round up, the last piece is what
+is left.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ GENERATIONS = 160
 DRAWN = 24  # chunks of generation 0
 #: Of 100 changes to a child: of a loop order, of what a level stores, of what shares an axis; the rest move primes.
 _ORDER_SHARE, _KEEP_SHARE, _SWAP_SHARE = 12, 12, 25
+_ANY_SHARE = 30
 _CROSSED = 40  # of 100 children have two parents
 
 
@@ -43,6 +47,7 @@ class Moves(NamedTuple):
         primes: (8, most) prime factors of each bound, 0 after the last.
         choices, choice_count: (L, 8) masks that a level may store, (L,) how many.
         codes: loop orders.
+        any_share: of 100 changes, to any number of pieces.
     """
 
     bounds: Ints
@@ -53,10 +58,11 @@ class Moves(NamedTuple):
     choices: Ints
     choice_count: Ints
     codes: Ints
+    any_share: int
 
 
-def moves_of(space: Space) -> Moves:
-    """The moves of a space."""
+def moves_of(space: Space, ragged: bool) -> Moves:
+    """The moves of a space; ``ragged``: to tiles that do not divide, too."""
     fanout = space.machine.fanout
     levels = len(fanout)
     cuts, cut_count = np.zeros((DIM_COUNT, 3 * levels), np.int64), np.zeros(DIM_COUNT, np.int64)
@@ -74,7 +80,17 @@ def moves_of(space: Space) -> Moves:
     for level in range(1, levels):
         legal_masks = masks(space, level)
         choices[level, : len(legal_masks)], choice_count[level] = legal_masks, len(legal_masks)
-    return Moves(space.layer.bounds, fanout, cuts, cut_count, prime_table, choices, choice_count, space.codes)
+    return Moves(
+        space.layer.bounds,
+        fanout,
+        cuts,
+        cut_count,
+        prime_table,
+        choices,
+        choice_count,
+        space.codes,
+        _ANY_SHARE * ragged,
+    )
 
 
 @compiled
@@ -117,6 +133,40 @@ def deal_axis(moves: Any, factors: Any) -> None:
             room //= prime
 
 
+@compiled
+def cut_anyhow(moves: Any, factors: Any) -> None:
+    """Cut a dim into any number of pieces somewhere, and as few as cover it somewhere else."""
+    d = np.random.randint(DIM_COUNT)
+    cut = moves.cuts[d, np.random.randint(moves.cut_count[d])]
+    other = moves.cuts[d, np.random.randint(moves.cut_count[d])]
+    most = moves.bounds[d]
+    if cut % 3 > 0:
+        room = moves.fanout[cut // 3, cut % 3 - 1]
+        for e in range(DIM_COUNT):
+            room //= factors[e, cut] if e != d else 1
+        most = min(most, room)
+    if most < 2 or other == cut:
+        return
+    factors[d, cut] = 1 + np.random.randint(most)
+    pieces = 1
+    for k in range(factors.shape[1]):
+        pieces *= factors[d, k] if k != other else 1
+    factors[d, other] = max(1, -(-moves.bounds[d] // pieces))
+
+
+@compiled
+def sizes_of(bound: int, factors: Any, chain: Any) -> None:
+    """Sizes of one dim after each cut, and the factors that these take; the innermost level takes what is left."""
+    size, last = bound, factors.size - 3
+    for cut in range(factors.size):
+        after = -(-size // factors[cut])
+        if cut == last:
+            after = min(size, factors[last + 1] * factors[last + 2])
+        factors[cut] = -(-size // after)
+        size = after
+        chain[cut] = size
+
+
 @entry
 def breed(
     seed: int,
@@ -149,8 +199,10 @@ def breed(
             child_orders[j, level] = orders[parent, level]
             columns.keeps[level, j] = stores[parent, level]
         for _ in range(1 + np.random.randint(4)):
-            lot = np.random.randint(100)
-            if lot < _ORDER_SHARE:
+            lot = np.random.randint(100 + moves.any_share)
+            if lot >= 100:
+                cut_anyhow(moves, child)
+            elif lot < _ORDER_SHARE:
                 child_orders[j, np.random.randint(levels)] = np.random.randint(moves.codes.size)
             elif lot < _ORDER_SHARE + _KEEP_SHARE:
                 level = 1 + np.random.randint(levels - 1)
@@ -163,10 +215,7 @@ def breed(
                 target = moves.cuts[d, np.random.randint(moves.cut_count[d])]
                 move_primes(d, source, target, moves.primes, child)
         for d in range(DIM_COUNT):
-            size = moves.bounds[d]
-            for cut in range(3 * levels):
-                size //= child[d, cut]
-                columns.chains[d, cut, j] = size
+            sizes_of(moves.bounds[d], child[d], columns.chains[d, :, j])
         for level in range(levels):
             columns.orders[level, j] = moves.codes[child_orders[j, level]]
 
@@ -214,6 +263,7 @@ class Evolution:
     Args:
         generator: of mappings that fit.
         objective: exponents of energy and cycles, and whether ties count.
+        ragged: whether tiles need not divide.
 
     Attributes:
         found: one column, the best mapping so far.
@@ -221,29 +271,35 @@ class Evolution:
         tally: (TALLY,) counters, see ``exact``.
     """
 
-    def __init__(self, generator: Generator, objective: Ints) -> None:
+    def __init__(self, generator: Generator, objective: Ints, ragged: bool = False) -> None:
         self.found = MappingColumns.empty(generator.levels, 1)
         self.best: Floats = np.array([np.inf, np.inf])
         self.tally: Ints = np.zeros(TALLY, np.int64)
         self._generator, self._space, self._objective = generator, generator.space, objective
-        self._moves = moves_of(self._space)
+        self._moves = moves_of(self._space, ragged)
         self._work = new_work(generator.levels)
         self._figures = (np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK, np.int64), np.empty(CHUNK, np.uint8))
         self._children = slice(PARENTS, PARENTS + CHUNK)
 
-    def run(self, islands: int = ISLANDS) -> None:
-        """Evolve some islands; their seeds are constants, so that the same question has the same answer."""
-        for seed in range(islands):
-            self._island(seed)
+    def run(self, islands: int = ISLANDS, given: MappingColumns | None = None) -> None:
+        """Evolve some islands; their seeds are constants, so that the same question has the same answer.
 
-    def _island(self, seed: int) -> None:
+        Args:
+            given: one mapping to begin with beside those that are drawn.
+        """
+        for seed in range(islands):
+            self._island(seed, given)
+
+    def _island(self, seed: int, given: MappingColumns | None) -> None:
         """Draw, breed and select."""
         island, levels = Island(self._generator.levels), self._generator.levels
         whole = np.broadcast_to(self._space.layer.bounds[:, None, None], (DIM_COUNT, 1, CHUNK))
-        for _ in range(DRAWN):
+        for draw in range(DRAWN):
             room = self._generator.take(CHUNK)
+            if given is not None and draw == 0:
+                room.chains[:, :, :1], room.orders[:, :1], room.keeps[:, :1] = given.chains, given.orders, given.keeps
             above: Ints = np.concatenate((whole, room.chains[:, :-1]), axis=1).astype(np.int64)
-            island.factors[self._children] = (above // room.chains).transpose(2, 0, 1)
+            island.factors[self._children] = -(-above // room.chains).transpose(2, 0, 1)
             island.orders[self._children] = (room.orders.T[:, :, None] == self._space.codes).argmax(axis=2)
             self._judge(island, room)
         room = MappingColumns.empty(levels, CHUNK)

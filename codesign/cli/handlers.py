@@ -94,6 +94,7 @@ def _map(options: argparse.Namespace) -> int:
         accelerator=options.accelerator,
         dataflow=options.dataflow,
         objective=options.objective,
+        tiles=options.tiles,
         reporter=_reporter(options),
     )
     if isinstance(result, Infeasible):

@@ -62,6 +62,13 @@ def _target(parser: argparse.ArgumentParser, optional: bool = False) -> None:
     )
 
 
+def _map(parser: argparse.ArgumentParser) -> None:
+    _target(parser)
+    parser.add_argument(
+        "--tiles", choices=("divisors", "any"), default="divisors", help="tiles that divide, or (slower) any"
+    )
+
+
 def _cost(parser: argparse.ArgumentParser) -> None:
     _target(parser, optional=True)
     parser.add_argument("--maestro", metavar="mapping.m", help="cost a MAESTRO mapping file with MAESTRO's semantics")
@@ -93,7 +100,7 @@ def _list(parser: argparse.ArgumentParser) -> None:
 _COMMANDS = {
     "explore": (_explore, "search networks and hardware together; verify the knee of the front in RTL and HLS"),
     "cost": (_cost, "what a design, or a network on an accelerator, costs, layer by layer"),
-    "map": (_target, "the best mapping of each layer"),
+    "map": (_map, "the best mapping of each layer"),
     "simulate": (_simulate, "run a design's RTL and HLS on images, bit for bit against PyTorch"),
     "emit": (_emit, "write a design's SystemVerilog and HLS C++"),
     "report": (_report, "make a run's report.html anew"),

@@ -61,6 +61,7 @@ def map_network(
     accelerator: str | None = None,
     dataflow: str | None = None,
     objective: str = "latency",
+    tiles: str = "divisors",
     reporter: Reporter | None = None,
 ) -> Mapped | Infeasible:
     """The best mapping of each layer on an accelerator.
@@ -71,6 +72,7 @@ def map_network(
         accelerator: name or YAML file; a design file has its own.
         dataflow: keep to this dataflow; None: any.
         objective: latency, energy or edp.
+        tiles: divisors, or any (slower: tiles that leave a smaller last one, too).
 
     Raises:
         SpecError: wrong input.
@@ -92,7 +94,7 @@ def map_network(
     with (reporter or Silent()).task("mapping", len(layers)) as advance:
         for layer in layers:
             if layer.digest not in known:
-                best = best_mapping(layer, hardware, flow, objective)
+                best = best_mapping(layer, hardware, flow, objective, tiles=tiles)
                 if isinstance(best, Infeasible):
                     return best
                 how = f"{best.dataflow}, {'proved best' if best.optimal else 'best found'}"

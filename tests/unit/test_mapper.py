@@ -1,6 +1,7 @@
 """The mapper: brute force over whole mapspaces finds nothing better; results, limits and cache."""
 
 import multiprocessing
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import permutations, product
@@ -14,8 +15,9 @@ from accel_models.accelerators import accelerator
 from accel_models.batch import BatchCost, evaluate_batch
 from accel_models.evaluate import evaluate
 from accel_models.jit import CACHE_VARIABLE
-from accel_models.mapper import MappingResult, best_mapping, cache
+from accel_models.mapper import OBJECTIVES, MappingResult, best_mapping, cache
 from accel_models.mapper.generate import Generator
+from accel_models.mapper.local import Evolution
 from accel_models.mapper.spatial import split_axes, spread_choices
 from accel_models.report import Infeasible
 from mappings.dataflow import DATAFLOWS
@@ -132,6 +134,63 @@ def test_spreads_are_all_that_fit_two_axes() -> None:
     assert not split_axes(np.array([1, 1, 4, 6, 3, 1, 1, 1]), axes, allowed, along)
 
 
+def random_layer(rng: random.Random) -> Layer:
+    """Padded, strided, dilated, grouped, batched: whatever the proof has to hold for."""
+    rows, cols = rng.choice((1, 2, 3, 5)), rng.choice((1, 3))
+    most = min(rows, cols) - 1
+    return Layer(
+        "random",
+        Op.CONV,
+        N=rng.choice((1, 1, 2)),
+        groups=rng.choice((1, 1, 8)),
+        K=rng.choice((1, 4, 24)),
+        C=rng.choice((1, 3, 32)),
+        P=rng.choice((4, 7, 12, 13)),
+        Q=rng.choice((4, 7, 12, 13)),
+        R=rows,
+        S=cols,
+        stride=(rng.choice((1, 2)), 1),
+        dilation=(rng.choice((1, 1, 2)), 1),
+        padding=tuple(rng.randint(0, most) for _ in range(4)),  # type: ignore[arg-type] # four
+        bits=rng.choice((Bits(8, 8, 8, 8), Bits(8, 8, 8, 32), Bits(16, 16, 16, 16))),
+    )
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_evolution_never_beats_what_is_proved_and_comes_close(seed: int) -> None:
+    rng = random.Random(seed)
+    layer, target = random_layer(rng), accelerator(rng.choice(("ca1", "eyeriss_like", "shidiannao_like")))
+    objective = rng.choice(("energy", "edp", "latency"))
+    proved = best_mapping(layer, target, objective=objective, use_cache=False)
+    assert isinstance(proved, MappingResult)
+    evolution = Evolution(Generator(layer, target), np.array([*OBJECTIVES[objective], 1]))
+    evolution.run(islands=1)
+    assert proved.value * (1 - 1e-9) <= evolution.best[0] <= 1.05 * proved.value or not proved.optimal
+
+
+def test_taps_on_padding_read_nothing() -> None:
+    """Found by the evolution: bounds charged them, and the proof lost the optimum."""
+    layer = Layer("alexnet_conv3", Op.CONV, K=384, C=256, P=13, Q=13, R=3, S=3, padding=(1, 1, 1, 1))
+    found = best_mapping(layer, accelerator("ca1"), objective="energy", use_cache=False)
+    assert isinstance(found, MappingResult)
+    assert found.optimal
+    assert found.value <= 661_161_216
+
+
+def test_tiles_that_leave_a_smaller_last_one() -> None:
+    """13 rows on an array of 12 x 14: no divisor but 1 and 13."""
+    layer = Layer("alexnet_conv3", Op.CONV, K=384, C=256, P=13, Q=13, R=3, S=3, padding=(1, 1, 1, 1))
+    target = accelerator("eyeriss_like")
+    divisors_only = best_mapping(layer, target, use_cache=False)
+    anyhow = best_mapping(layer, target, use_cache=False, tiles="any")
+    assert isinstance(divisors_only, MappingResult)
+    assert isinstance(anyhow, MappingResult)
+    assert divisors_only.optimal
+    assert not anyhow.optimal
+    assert anyhow.value < 0.97 * divisors_only.value
+    assert anyhow.cost == evaluate(layer, anyhow.mapping, target)
+
+
 def test_deeper_hierarchies_get_the_best_found() -> None:
     layer, target = Layer("conv", Op.CONV, K=32, C=32, P=14, Q=14, R=3, S=3), accelerator("gemmini_like")
     found = best_mapping(layer, target, use_cache=False)
@@ -215,6 +274,8 @@ def test_what_cannot_be_mapped() -> None:
         best_mapping(layer, accelerator("ca1"), objective="speed")
     with pytest.raises(SpecError, match='unknown dataflow "weight_stationery", did you mean "weight_stationary"'):
         best_mapping(layer, accelerator("ca1"), dataflow="weight_stationery")
+    with pytest.raises(SpecError, match='unknown kind of tiles "all"'):
+        best_mapping(layer, accelerator("ca1"), tiles="all")
     with pytest.raises(SpecError, match="no loops to map"):
         best_mapping(Layer("flat", Op.RESHAPE), accelerator("ca1"))
     dram, buffer, register = accelerator("ca1").levels
