@@ -120,11 +120,11 @@ def shell_parts(template: Template) -> tuple[Part, ...]:
             604 + n * term * (1.2 + 5.03 * (taps - 1)),
             497 + n * (acc + held_bits + (term + (taps - 1) * (held_bits + term) if taps > 1 else 0)),
         ),
-        # The product of a sum and a 31-bit multiplier, and the two products of a residual addition.
+        # A sum times a 31-bit multiplier, the two products of a residual addition, and that of two activations.
         (
             "post-processing",
-            lanes * (2 * -(-(acc + 1) // 17) + 2),
-            192 + 9.4 * n + lanes * (727 + 12.6 * acc),
+            lanes * (2 * -(-(acc + 1) // 17) + 2 + (2 * template.act_bits > 8)),
+            192 + 9.4 * n + lanes * (761 + 12.6 * acc),
             389 + 8.4 * n + lanes * (170 + 3 * acc),
         ),
         ("load", 0, 581 + 2.19 * bus + turn, 935 + held * bus),
@@ -140,6 +140,8 @@ def shell_parts(template: Template) -> tuple[Part, ...]:
     if template.acc_stages or template.ppu_stages:
         late = template.acc_stages * n * (acc + 1) + template.ppu_stages * lanes * template.act_bits
         parts += (("pipeline registers", 0, 0.0, late),)
+    if template.activation_tables:  # a multiplexer of 16 entries, and registers for them, in each lane
+        parts += (("activation tables", 0, 6.0 * lanes * template.act_bits, 18.0 * lanes * template.act_bits),)
     if template.nonlinear_lanes:
         # Fitted at 1 and 4 lanes of a word of 4. The transposer is its registers, and a multiplexer of n to 1 for each
         # bit of a weight word (three inputs to a table, our assumption).

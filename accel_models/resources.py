@@ -94,12 +94,14 @@ def memories(template: Template) -> tuple[Memory, ...]:
     """The on-chip memories. Both halves of a double buffer are one memory, but for the accumulators."""
     t = template
     act_word, acc_word = t.act_word_bytes * 8, t.word_lanes * t.acc_bits
+    tables = (Memory("activation tables", 16 * t.act_bits, 2 * t.table_words, count=t.ppu_lanes),)
     return (
         Memory("input buffer", act_word, 2 * t.input_words),
         Memory("weight buffer", t.weight_word_bytes * 8, 2 * t.weight_words),
         Memory("accumulator memory", acc_word, t.acc_words, count=2),
         Memory("output and residual buffers", act_word, 2 * t.output_words, count=2),
         Memory("parameters", t.acc_bits + PARAM_BITS, 2 * t.param_channels // t.ppu_lanes, count=t.ppu_lanes),
+        *(tables if t.activation_tables else ()),
     )
 
 
@@ -123,14 +125,15 @@ def area_um2(template: Template, tech: Technology) -> float | None:
         tech.mac_um2(t.act_bits, t.weight_bits, t.acc_bits),
         tech.register_um2(t.act_bits + t.weight_bits + t.acc_bits),
         tech.mac_um2(32, 32, 64),
+        tech.mac_um2(t.act_bits, t.act_bits, 2 * t.act_bits),
         tech.register_um2(other_ff),
         *(tech.sram_um2(memory.size_bytes) for memory in memories(t)),
     ]
     known = [term for term in terms if term is not None]
     if len(known) != len(terms):
         return None
-    mac, registers, lane, other, *buffers = known
-    return t.rows * t.cols * (mac + registers) + t.ppu_lanes * lane + other + sum(buffers)
+    mac, registers, lane, product, other, *buffers = known
+    return t.rows * t.cols * (mac + registers) + t.ppu_lanes * (lane + product) + other + sum(buffers)
 
 
 def _fpga_bounds(template: Template, part: Device) -> list[tuple[str, float, float | None, str, str]]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from accel_models.fabric import FLATTENED_FF, FLATTENED_LUT, array_part, product_in_dsp, shell_parts
+from accel_models.resources import estimate
 from accel_models.template import ArrayKind, Template
 
 #: array, rows, columns, bits of (activation, weight, sum) -> DSP, LUT (distributed memory included), FF
@@ -38,13 +41,23 @@ def test_arrays(array: str, rows: int, cols: int, bits: tuple[int, int, int], ds
     assert part.ff == pytest.approx(ff, rel=0.04 if product_in_dsp(template) else 0.1)
 
 
-@pytest.mark.parametrize(("acc_bits", "dsp"), [(32, 6), (48, 8)])
+@pytest.mark.parametrize(("acc_bits", "dsp"), [(32, 7), (48, 9)])
 def test_multipliers_of_a_post_processing_lane(acc_bits: int, dsp: int) -> None:
     few, many = (
         next(p for p in shell_parts(Template(acc_bits=acc_bits, ppu_lanes=n)) if p.name == "post-processing").dsp
         for n in (1, 4)
     )
     assert many - few == 3 * dsp
+
+
+@pytest.mark.parametrize(("lanes", "act", "lut", "ff"), [(1, 8, 159, 150), (4, 8, 568, 582), (4, 4, 294, 298)])
+def test_activation_tables(lanes: int, act: int, lut: int, ff: int) -> None:
+    """What `cd_drain` takes more with tables than without."""
+    plain = Template(rows=8, cols=8, act_bits=act, weight_bits=act, ppu_lanes=lanes)
+    memory, logic = (part for part in estimate(replace(plain, activation_tables=1)).parts if "tables" in part.name)
+    assert (memory.dsp, logic.dsp) == (0, 0)
+    assert memory.lut + logic.lut / FLATTENED_LUT == pytest.approx(lut, rel=0.15)
+    assert logic.ff / FLATTENED_FF == pytest.approx(ff, rel=0.05)
 
 
 #: word, bus in bytes, any byte -> (LUT, FF) of cd_load, of cd_store

@@ -48,7 +48,7 @@ def test_memories_of_the_default_template() -> None:
 def test_one_dsp_a_pe_from_eight_bits() -> None:
     parts = {part.name: part for part in estimate(Template(rows=8, cols=16)).parts}
     assert parts["PE array"].dsp == 128 + 1
-    assert parts["post-processing"].dsp == 4 * 6
+    assert parts["post-processing"].dsp == 4 * 7
     narrow = {part.name: part for part in estimate(Template(rows=8, cols=16, act_bits=4, weight_bits=4)).parts}
     assert narrow["PE array"].dsp == 1 and narrow["PE array"].lut > 0
 
