@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -95,7 +95,7 @@ NETWORKS = {
 }
 TARGET_DRAM = 0.25
 #: Bounds that the inference chooses from; the last is none.
-ROW_WORDS = (32, 64, 128, 256, 512, 1 << 20)
+ROW_WORDS = (64, 128, 256, 1 << 20)
 
 
 @dataclass(frozen=True)
@@ -147,11 +147,15 @@ def measured(path: Path, network: Network) -> dict[str, Measured]:
     return out
 
 
-def predict(network: Network, chip: dict[str, Measured], machine: Eyeriss = EYERISS) -> dict[str, Predicted]:
-    """Every layer, mapped by search. Outputs have the zeros of the next layer's inputs."""
+def predict(
+    network: Network, chip: dict[str, Measured], machine: Eyeriss = EYERISS, only: Container[str] | None = None
+) -> dict[str, Predicted]:
+    """Every layer (or some), mapped by search. Outputs have the zeros of the next layer's inputs."""
     out = {}
     layers = network.layers()
     for layer, following in zip(layers, [*layers[1:], layers[-1]], strict=True):
+        if only is not None and layer.name not in only:
+            continue
         found = best(replace(layer, name=""), machine)
         if isinstance(found, Infeasible):
             raise SystemExit(str(found))
@@ -201,11 +205,11 @@ def inferred_elsewhere(
     errors: dict[int, dict[str, float]] = {}
     for row_words in bounds:
         machine = replace(EYERISS, row_words=row_words)
-        errors[row_words] = {
-            f"{name} {layer}": error
-            for name, chip in chips.items()
-            for layer, error in _latency_errors(NETWORKS[name], chip, machine).items()
-        }
+        errors[row_words] = {}
+        for name, chip in chips.items():
+            wanted = {layer for layer in chip if f"{name} {layer}" in known | asked}
+            found = _latency_errors(NETWORKS[name], chip, machine, wanted)
+            errors[row_words] |= {f"{name} {layer}": error for layer, error in found.items()}
     chosen = min(bounds, key=lambda bound: (round(_mean(errors[bound], known), 6), -bound))
     return chosen, _mean(errors[chosen], asked)
 
@@ -306,8 +310,10 @@ def _inference(chips: dict[str, dict[str, Measured]]) -> list[Figure]:
     return out
 
 
-def _latency_errors(network: Network, chip: dict[str, Measured], machine: Eyeriss) -> dict[str, float]:
-    ours = predict(network, chip, machine)
+def _latency_errors(
+    network: Network, chip: dict[str, Measured], machine: Eyeriss, only: Container[str] | None = None
+) -> dict[str, float]:
+    ours = predict(network, chip, machine, only)
     return {layer: ours[layer].latency_ms / chip[layer].latency_ms - 1 for layer in ours}
 
 

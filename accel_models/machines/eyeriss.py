@@ -8,10 +8,10 @@ for the next pass over channels (Chen 2017, table III). A mapping is written as 
 global buffer and scratchpads: accesses, steps, space and energy are the general engine's. The chip adds::
 
     compute = steps + a cycle for every sum that a PE takes from the one below + filter words / 4
-    cycles  = max(compute, buffer reads / 4)
+    cycles  = max(compute, the buffer's port cycles by the engine)
 
 since the adder of a PE takes either a product or the sum from below, the filters of a pass come in through a 64-bit bus
-before it, and the buffer is read through a 64-bit port. Padding is stored in and read from the buffer like inputs.
+before it. The buffer is read and written through a 64-bit port each. Padding is stored in it and read from it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from mappings.layer import Bits, Layer, Op
 from mappings.mapping import Mapping
 
 WORD_BYTES = 2
+WORD_BITS = Bits(16, 16, 16, 16)
 
 
 @dataclass(frozen=True)
@@ -220,7 +221,7 @@ class Eyeriss:
         needed = self.banks_needed(layer, mapping)
         if needed > self.banks:
             return Infeasible("global buffer", needed, self.banks, "banks", "fewer filters, rows or images", layer.name)
-        words = replace(layer, bits=Bits(16, 16, 16, 16))
+        words = replace(layer, bits=WORD_BITS)
         machine, directives = self.hierarchy(layer, mapping), self.directives(layer, mapping)
         found = evaluate(words, directives, machine)
         padded = evaluate(replace(words, padding=(0, 0, 0, 0)), directives, machine)  # zeros are inputs like others
@@ -230,11 +231,11 @@ class Eyeriss:
         inputs = padded.bytes_of("GLB", "I", "read") // WORD_BYTES
         sums = padded.bytes_of("GLB", "O") // WORD_BYTES
         weights = found.bytes_of("DRAM", "W", "read") // WORD_BYTES
-        compute = found.compute_cycles + self._additions(layer, mapping) + weights / self.port_words
+        compute = found.compute_cycles + self.additions(layer, mapping) + weights / self.port_words
         energy = found.total_energy_pj
         assert energy is not None  # the hierarchy has them all
         return EyerissCost(
-            cycles=max(compute, padded.bytes_of("GLB", "", "read") / WORD_BYTES / self.port_words),
+            cycles=max(compute, padded.cycles),
             compute_cycles=compute,
             steps=found.compute_cycles,
             active_pes=layer.R * mapping.e * mapping.r * mapping.t,
@@ -246,7 +247,7 @@ class Eyeriss:
         )
 
     @staticmethod
-    def _additions(layer: Layer, mapping: RowStationary) -> int:
+    def additions(layer: Layer, mapping: RowStationary) -> int:
         """Sums that a PE takes from the one below it: one for each output of each filter of each of its passes."""
         whole, left = divmod(layer.K, mapping.p * mapping.t)
         filters = whole * mapping.p + min(mapping.p, left)

@@ -1,22 +1,31 @@
-"""The mapper of Eyeriss: every row-stationary mapping of the chip that can be best, the best of them by the engine.
+"""The mapper of Eyeriss: every row-stationary mapping of the chip that can be best, all evaluated by the batch engine.
 
 The chip has more freedom than a hierarchy of fixed axes (sets of any height and width, folded ones, sizes that do not
 divide), and bounds that no hierarchy states (banks; see :class:`accel_models.machines.eyeriss.Eyeriss`). So its
-mappings are listed here. Closed forms put them in order of energy x delay; the first ``FINALISTS`` are evaluated by
-the general engine, and no figure of the answer comes from a closed form.
+mappings are listed here. The batch engine gives energy, steps and port cycles of each; the best by energy x delay are
+costed once more with everything that the chip adds.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
-from accel_models.machines.eyeriss import EYERISS, Eyeriss, EyerissCost, RowStationary
-from accel_models.report import Infeasible
-from mappings.layer import Layer
+import numpy as np
+from numpy.typing import NDArray
 
-FINALISTS = 50
+from accel_models.batch import evaluate_batch
+from accel_models.machines.eyeriss import EYERISS, WORD_BITS, Eyeriss, EyerissCost, RowStationary
+from accel_models.report import Infeasible
+from mappings.layer import DIMS, Layer
+from mappings.mapspace import MappingColumns, order_code
+
+#: Mappings that are costed with all that the chip adds; the batch has padding and reuse of filters only roughly.
+FINALISTS = 20
+_LEVELS = 3
+_TENSORS_KEPT = (0b111, 0b101, 0b111)  # bits of I, W, O: filters pass the buffer by
+_LOOP_ORDERS = ("GKNPQCRS", "KNQGCPRS", "KCSGNPQR")
 
 
 def least_sizes(extent: int, most: int) -> list[int]:
@@ -56,48 +65,68 @@ def mapspace(layer: Layer, machine: Eyeriss = EYERISS) -> Iterator[RowStationary
                             yield RowStationary(n, min(layer.K, p * t * -(-groups // blocks)), e, p, q, r, t)
 
 
-def estimate(layer: Layer, mapping: RowStationary, machine: Eyeriss = EYERISS) -> float:
-    """Energy x delay, for the order of candidates only: all pieces taken as whole ones."""
+def columns(layer: Layer, mappings: Sequence[RowStationary], machine: Eyeriss = EYERISS) -> MappingColumns:
+    """The mappings as columns: what :meth:`Eyeriss.directives` says of each."""
+    n, m, e, p, q, r, t = np.array([list(vars(mapping).values()) for mapping in mappings], np.int32).reshape(-1, 7).T
+    together = {"K": np.minimum(m, p * t), "C": np.minimum(layer.C, q * r)}
     width = machine.row_outputs(layer)
-    parts, strips = -(-layer.Q // width), -(-layer.P // mapping.e)
-    passes_c = -(-layer.C // (mapping.q * mapping.r))
-    blocks, groups = -(-layer.K // mapping.m), -(-layer.K // (mapping.p * mapping.t))
-    batches = -(-layer.N // mapping.n)
-    passes = layer.groups * batches * strips * parts * groups * passes_c
-    outputs = layer.elements["O"]
-    sums = outputs * passes_c
-    rows = (layer.P - strips) * layer.stride[0] + strips * layer.R
-    columns = (layer.Q - parts) * layer.stride[1] + parts * layer.S
-    inputs = layer.groups * layer.N * layer.C * rows * columns * groups
-    filters = mapping.p * mapping.q * layer.S * layer.R * mapping.r * mapping.t
-    steps = passes * mapping.n * mapping.p * width * mapping.q * layer.S
-    additions = passes * mapping.n * mapping.p * width
-    cycles = max(steps + additions + passes * filters / machine.port_words, (sums + inputs) / machine.port_words)
-    if passes_c == strips == parts == batches == 1:
-        blocks = 1  # the buffer holds all inputs of a group
-    fetched = (layer.H + (strips - 1) * max(0, layer.R - layer.stride[0])) * (
-        layer.W_in + (parts - 1) * max(0, layer.S - layer.stride[1])
+    sizes = {  # after the cuts of DRAM's level (in time), then of the buffer's: in time, over sets, over a set's PEs
+        "G": (1, 1, 1, 1),
+        "N": (n, 1, 1, 1),
+        "K": (m, together["K"], p, p),
+        "C": (together["C"], together["C"], q, q),
+        "P": (e, e, e, 1),
+        "Q": (width, 1, 1, 1),
+        "R": (layer.R, layer.R, layer.R, 1),
+        "S": (layer.S, layer.S, layer.S, layer.S),
+    }
+    chains = np.ones((len(DIMS), 3 * _LEVELS, len(mappings)), np.int32)
+    for dim, (outer, *inner) in sizes.items():
+        for cut, size in enumerate((outer, outer, outer, *inner)):
+            chains[DIMS.index(dim), cut] = size
+    codes = [order_code(tuple(DIMS.index(dim) for dim in order)) for order in _LOOP_ORDERS]
+    alike = (1, len(mappings))
+    first = np.zeros(len(mappings), np.int32)
+    return MappingColumns(
+        chains,
+        np.tile(np.array(codes, np.int32)[:, None], alike),
+        np.tile(np.array(_TENSORS_KEPT, np.uint8)[:, None], alike),
+        first,
+        first,
     )
-    dram_inputs = layer.groups * layer.N * layer.C * fetched * blocks
-    turns = batches * strips * parts
-    if passes_c == 1 and mapping.m == mapping.p * mapping.t:
-        turns = 1  # a block's filters stay in the scratchpads
-    dram = dram_inputs + layer.elements["W"] * turns + outputs
-    sent = passes * (mapping.n * mapping.q * mapping.r * layer.R * mapping.e * mapping.t * columns / parts)
-    sent += passes * filters * mapping.e + sums * layer.R * mapping.r
-    energy = 5 * layer.macs + 200 * dram + 6 * (2 * sums + inputs + dram_inputs) + 3 * sent
-    return float(energy * cycles)
+
+
+def energy_delays(layer: Layer, mappings: Sequence[RowStationary], machine: Eyeriss = EYERISS) -> NDArray[np.float64]:
+    """Energy x delay of each mapping by the batch engine, with the chip's additions and loading of filters."""
+    words = replace(layer, bits=WORD_BITS)
+    array = machine.hierarchy(words, RowStationary(1, 1, 1, 1, 1, 1, 1))
+    pes = machine.rows * machine.columns  # every grouping that the mapspace lists fits; here any may be
+    array = replace(array, levels=tuple(replace(x, fanout=(pes, pes) if x.fanout else ()) for x in array.levels))
+    found = evaluate_batch([words], columns(words, mappings, machine), [array])
+    added = np.array([machine.additions(layer, mapping) for mapping in mappings], dtype=float)
+    width = machine.row_outputs(layer)
+    turns = np.array([_filter_turns(layer, mapping, width) for mapping in mappings], dtype=float)
+    loading = layer.elements["W"] * turns / machine.port_words
+    return np.asarray(found.energy_pj * np.maximum(found.compute_cycles + added + loading, found.cycles))
+
+
+def _filter_turns(layer: Layer, mapping: RowStationary, width: int) -> int:
+    """How often the filters come in: for each strip and image, but once where a block's stay in the scratchpads."""
+    if mapping.q * mapping.r >= layer.C and mapping.p * mapping.t >= mapping.m:
+        return 1
+    return -(-layer.N // mapping.n) * -(-layer.P // mapping.e) * -(-layer.Q // width)
 
 
 @lru_cache(maxsize=1024)
 def best(layer: Layer, machine: Eyeriss = EYERISS) -> tuple[RowStationary, EyerissCost] | Infeasible:
-    """The mapping of least energy x delay that was found, one search for all layers.
+    """The mapping of least energy x delay, one search for all layers.
 
     Raises:
         SpecError: the chip does not run the layer.
     """
-    order = heapq.nsmallest(FINALISTS, mapspace(layer, machine), key=lambda mapping: estimate(layer, mapping, machine))
-    costed = [(mapping, machine.cost(layer, mapping)) for mapping in order]
+    mappings = list(mapspace(layer, machine))
+    order = np.argsort(energy_delays(layer, mappings, machine), kind="stable")
+    costed = [(mappings[i], machine.cost(layer, mappings[i])) for i in order[:FINALISTS]]
     found = [(mapping, cost) for mapping, cost in costed if isinstance(cost, EyerissCost)]
     if found:
         return min(found, key=lambda item: item[1].energy_delay)
