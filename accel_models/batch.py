@@ -6,6 +6,7 @@ is data: a code, no figures. ``stream_batch`` does the same for an endless suppl
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from accel_models.accelerator import Accelerator
 from accel_models.batch_codes import CAPACITY, FANOUT, MALFORMED, OK, OVERFLOW, UNCOUNTED
 from accel_models.batch_general import structure
-from accel_models.batch_kernel import Columns, new_work
+from accel_models.batch_kernel import Columns, Work, new_work
 from accel_models.batch_run import run
 from accel_models.batch_tables import layer_table, machine_table
 from accel_models.evaluate import evaluate_nest
@@ -26,6 +27,21 @@ from mappings.errors import Fault, SpecError
 from mappings.layer import Layer
 from mappings.mapping import Mapping
 from mappings.mapspace import MappingColumns
+
+
+class _Scratch(threading.local):
+    """Each thread's own scratch, by levels: the kernel runs without the interpreter's lock."""
+
+    def __init__(self) -> None:
+        self.by_levels: dict[int, Work] = {}
+
+    def of(self, levels: int) -> Work:
+        if levels not in self.by_levels:
+            self.by_levels[levels] = new_work(levels)
+        return self.by_levels[levels]
+
+
+_SCRATCH = _Scratch()
 
 
 @dataclass(frozen=True)
@@ -129,17 +145,23 @@ def _refuse(cost: BatchCost, row: int, code: int) -> None:
     cost.energy_pj[row], cost.cycles[row], cost.compute_cycles[row], cost.code[row] = np.nan, 0, 0, code
 
 
-def _check(layers: Sequence[Layer], columns: MappingColumns, accelerators: Sequence[Accelerator]) -> None:
-    faults = []
+def _check(layers: Sequence[Layer], columns: MappingColumns, accelerators: Sequence[Accelerator]) -> bool:
+    """Whether all columns (one or more) are of one layer on one accelerator.
+
+    Raises:
+        SpecError: an index out of range, a hierarchy of another depth than the columns.
+    """
+    faults, ends = [], []
     for name, index, most in (
         ("layer", columns.layer, len(layers)),
         ("accelerator", columns.accelerator, len(accelerators)),
     ):
-        if len(index) and not 0 <= int(index.min()) <= int(index.max()) < most:
-            faults.append(
-                Fault(f"columns.{name}", f"holds {int(index.min())} to {int(index.max())}", f"0 to {most - 1}")
-            )
-    for machine in () if faults else np.unique(columns.accelerator):
+        low, high = int(index.min()), int(index.max())
+        ends.append((low, high))
+        if not 0 <= low <= high < most:
+            faults.append(Fault(f"columns.{name}", f"holds {low} to {high}", f"0 to {most - 1}"))
+    low, high = ends[1]
+    for machine in () if faults else [low] if low == high else np.unique(columns.accelerator):
         depth = len(accelerators[machine].levels)
         if depth != columns.levels:
             faults.append(
@@ -147,41 +169,39 @@ def _check(layers: Sequence[Layer], columns: MappingColumns, accelerators: Seque
             )
     if faults:
         raise SpecError(faults)
+    return all(low == high for low, high in ends)
 
 
 def _runs(columns: MappingColumns) -> Iterator[tuple[int, int]]:
     """Stretches of columns with one layer and one accelerator."""
     changes = (np.diff(columns.layer) != 0) | (np.diff(columns.accelerator) != 0)
-    edges = [0, *(np.flatnonzero(changes) + 1).tolist(), len(columns)]
-    yield from pairwise(edges)
+    yield from pairwise([0, *(np.flatnonzero(changes) + 1).tolist(), len(columns)])
 
 
 def _evaluate_columns(
     layers: Sequence[Layer], columns: MappingColumns, accelerators: Sequence[Accelerator]
 ) -> BatchCost:
-    _check(layers, columns, accelerators)
     count = len(columns)
     if count == 0:
         return _empty(0)
-    key = columns.layer.astype(np.int64) * len(accelerators) + columns.accelerator
-    order = None
-    if np.count_nonzero(np.diff(key)) >= max(64, len(layers) * len(accelerators)):  # bring equal ones together
-        order = np.argsort(key, kind="stable")
-        columns = columns.rows(order)
-    cycles = np.empty(count)
-    cost = _empty(count)
-    work = new_work(columns.levels)
+    alike, order = _check(layers, columns, accelerators), None
+    if not alike:
+        key = columns.layer.astype(np.int64) * len(accelerators) + columns.accelerator
+        if np.count_nonzero(np.diff(key)) >= max(64, len(layers) * len(accelerators)):  # bring equal ones together
+            order = np.argsort(key, kind="stable")
+            columns = columns.rows(order)
+    cost = BatchCost(np.empty(count), np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count, np.uint8))
+    results = (cost.energy_pj, cost.cycles, cost.compute_cycles, cost.code)
+    work = _SCRATCH.of(columns.levels)
     arrays = Columns(columns.chains, columns.orders, columns.keeps)
-    for lo, hi in _runs(columns):
+    for lo, hi in [(0, count)] if alike else _runs(columns):
         layer, machine = layers[columns.layer[lo]], accelerators[columns.accelerator[lo]]
         table, hardware = layer_table(layer), machine_table(layer, machine)
-        run(lo, hi, arrays, table, hardware, work, (cost.energy_pj, cycles, cost.compute_cycles, cost.code))
-        for row in np.flatnonzero(cost.code[lo:hi] == OVERFLOW) + lo:
-            code = structure(columns.chains[:, :, row], table.bounds, hardware.fanout)
-            cost.code[row] = _evaluate_scalar(columns, int(row), layer, machine, cost, cycles) if code == OK else code
-    bad = cost.code != OK
-    cost.energy_pj[bad], cycles[bad], cost.compute_cycles[bad] = np.nan, 0, 0
-    cost.cycles[:] = cycles
+        run(lo, hi, arrays, table, hardware, work, results)
+        if table.overflows:
+            for row in range(lo, hi):
+                code = structure(columns.chains[:, :, row], table.bounds, hardware.fanout)
+                cost.code[row] = _evaluate_scalar(columns, row, layer, machine, cost) if code == OK else code
     if order is None:
         return cost
     back = np.empty_like(order)
@@ -195,7 +215,6 @@ def _evaluate_scalar(
     layer: Layer,
     accelerator: Accelerator,
     cost: BatchCost,
-    cycles: NDArray[np.float64],
 ) -> int:
     """One column by the scalar path, which counts in integers of any size; its code."""
     try:
@@ -207,5 +226,5 @@ def _evaluate_scalar(
         return CAPACITY + max(m for m, name in enumerate(names) if result.resource.startswith(f"{name} capacity"))
     energy = result.total_energy_pj
     cost.energy_pj[row] = np.nan if energy is None else energy
-    cycles[row], cost.compute_cycles[row] = result.cycles, result.compute_cycles
+    cost.cycles[row], cost.compute_cycles[row] = result.cycles, result.compute_cycles
     return OK

@@ -9,12 +9,17 @@ Where each size of a chain divides the one above it, all tiles of a level are al
   loop of ``l`` moves at all, on into level ``l - 1``;
 * input rows depend on the two tile sizes alone, so they are looked up in a table that ``formulas.rows`` fills.
 
-A row that does not divide is marked ``IRREGULAR`` and is counted by the compiled formulas themselves
+A column that does not divide is marked ``IRREGULAR`` and is counted by the compiled formulas themselves
 (``accel_models.batch_general``). ``tests/unit/test_batch.py`` holds the two, the scalar engine and the oracle equal.
 
-Every loop below runs over one chunk of columns, free of branches, so that the compiler turns it into vector code. The
-chunk is short enough for the scratch to stay in the second-level cache, and its length is no power of two: columns
-that far apart would fall into the same cache sets.
+Counts are held as float64: ``LayerTable.closed`` says that all of them, and their sums, are integers below 2^53, so
+every operation here is exact. Quotients of sizes (below 2^23) are float32, whose division of two integers is an integer
+only where it is exact. Every loop runs over one chunk of columns, free of branches and of views (each would count
+references), so that the compiler turns it into vector code. The chunk is short enough for the scratch to stay in the
+second-level cache, and its length is no power of two: columns that far apart would fall into the same cache sets.
+
+Rows of the scratch are ``DIMS * level + dim``, where dim 8 is one that no layer has: it takes one trip, and fills up
+groups of four dims that are worked on together.
 """
 
 from __future__ import annotations
@@ -24,302 +29,288 @@ from typing import Any
 import numpy as np
 
 from accel_models.batch_codes import FANOUT, IRREGULAR, MALFORMED, OK
-from accel_models.compiled import formulas as compiled_formulas
-from accel_models.formulas import DILATION, DIM_COUNT, EXTENT, PAD_AFTER, PAD_BEFORE, STRIDE, TRANSPOSED, I, P, Q, R, S
-from accel_models.jit import compiled
+from accel_models.formulas import DIM_COUNT
+from accel_models.jit import uncounted
 from mappings.mapspace import RANK_BITS
 
 CHUNK = 504
+#: Rows a level: 8 dims and one that is always 1.
+DIMS = DIM_COUNT + 1
+#: A rank beyond the outermost loop: of a loop that takes a single trip.
+STILL = DIM_COUNT
 _RANK_MASK = (1 << RANK_BITS) - 1
-span, greatest = compiled_formulas.span, compiled_formulas.gcd
-_NO_LOOP = DIM_COUNT  # a rank beyond the outermost loop
+_ONE = np.float32(1)
+_OK, _IRREGULAR, _FANOUT, _MALFORMED = (np.float32(code) for code in (OK, IRREGULAR, FANOUT, MALFORMED))
 
 
-@compiled
-def cut_chains(
-    lo: int, size: int, chains: Any, bounds: Any, fanout: Any, trips: Any, units: Any, axes: Any, code: Any
-) -> None:
-    """Quotients of the chains: ``trips[l, d, j]`` in time, ``units[l, d, j]`` side by side; ``code[j]``.
-
-    Args:
-        lo, size: the chunk: columns ``lo .. lo + size - 1``.
-        chains: (8, 3 L, n).
-        bounds: (8,).
-        fanout: (L, 2): units along each axis; 1 where there is none.
-        axes: (3, chunk) scratch.
-    """
-    levels = fanout.shape[0]
-    code[:size] = OK
-    along_rows, along_cols, above = axes[0], axes[1], axes[2]
-    for level in range(levels):
-        alone = fanout[level, 0] * fanout[level, 1] == 1
-        along_rows[:size] = 1
-        along_cols[:size] = 1
-        for d in range(DIM_COUNT):
-            held = chains[d, 3 * level, lo : lo + size]
-            if bounds[d] == 1:  # nothing to cut
-                trips[level, d, :size] = 1
-                units[level, d, :size] = 1
-                for j in range(size):
-                    code[j] = max(code[j], MALFORMED if held[j] != 1 else OK)
-                continue
-            if level == 0:
-                above[:size] = bounds[d]
-            else:
-                above[:size] = chains[d, 3 * level - 1, lo : lo + size]
-            share = chains[d, 3 * level + 1, lo : lo + size]
-            low = chains[d, 3 * level + 2, lo : lo + size]
-            trip, unit = trips[level, d], units[level, d]
-            if alone and level == levels - 1:  # only 1 is left to hand to the MACs
-                trip[:size] = above[:size]
-                unit[:size] = 1
-                for j in range(size):
-                    code[j] = max(code[j], MALFORMED if (held[j] != 1) | (share[j] != 1) | (low[j] != 1) else OK)
-                continue
-            for j in range(size):
-                trip[j] = np.int64(float(above[j]) / float(max(held[j], 1)))
-                wrong = (held[j] < 1) | (held[j] > above[j])
-                ragged = trip[j] * held[j] != above[j]
-                code[j] = max(code[j], MALFORMED if wrong else OK, IRREGULAR if ragged else OK)
-            if alone:
-                for j in range(size):
-                    unit[j] = 1
-                    code[j] = max(code[j], FANOUT if (share[j] != held[j]) | (low[j] != held[j]) else OK)
-            else:
-                for j in range(size):
-                    rows = np.int64(float(held[j]) / float(max(share[j], 1)))
-                    cols = np.int64(float(share[j]) / float(max(low[j], 1)))
-                    unit[j] = rows * cols
-                    along_rows[j] *= rows
-                    along_cols[j] *= cols
-                    wrong = (share[j] < 1) | (low[j] < 1) | (share[j] > held[j]) | (low[j] > share[j])
-                    ragged = unit[j] * low[j] != held[j]
-                    code[j] = max(code[j], MALFORMED if wrong else OK, IRREGULAR if ragged else OK)
-        if not alone:
-            for j in range(size):
-                wide = (along_rows[j] > fanout[level, 0]) | (along_cols[j] > fanout[level, 1])
-                code[j] = max(code[j], FANOUT if wide else OK)
-    for d in range(DIM_COUNT):
-        last = chains[d, 3 * levels - 1, lo : lo + size]
-        for j in range(size):
-            code[j] = max(code[j], MALFORMED if last[j] != 1 else OK)
-
-
-@compiled
-def entries(
-    lo: int,
-    size: int,
-    x: int,
-    bounds: Any,
-    orders: Any,
-    relevant: Any,
-    trips: Any,
-    times: Any,
-    rank: Any,
-    moving: Any,
-) -> None:
-    """``times[m, j]``: how often a tile of tensor ``x`` enters a memory of level ``m``; ``m = L``: trips of all loops.
-
-    Args:
-        relevant: (3, 8).
-        times: (L + 2, chunk): rows 0 to L the result, row L + 1 scratch.
-        rank, moving: (chunk,) scratch: rank of the innermost relevant loop that moves; trips of all irrelevant loops.
-    """
-    levels = trips.shape[0]
-    every = times[levels + 1]
-    times[0, :size] = 1
-    moving[:size] = 1
-    for level in range(levels):
-        order = orders[level, lo : lo + size]
-        before, now = times[level], times[level + 1]
-        rank[:size] = _NO_LOOP
-        now[:size] = 1
-        every[:size] = 1
-        if level < levels - 1:
-            for d in range(DIM_COUNT):
-                if relevant[x, d] == 1 and bounds[d] > 1:
-                    trip = trips[level, d]
-                    for j in range(size):
-                        place = (order[j] >> (RANK_BITS * d)) & _RANK_MASK
-                        rank[j] = min(rank[j], place if trip[j] > 1 else _NO_LOOP)
-        for d in range(DIM_COUNT):
-            if relevant[x, d] == 0 and bounds[d] > 1:
-                trip = trips[level, d]
-                for j in range(size):
-                    place = (order[j] >> (RANK_BITS * d)) & _RANK_MASK
-                    every[j] *= trip[j]
-                    now[j] *= trip[j] if place > rank[j] else 1
-        if level < levels - 1:
-            for j in range(size):
-                now[j] *= before[j] if rank[j] == _NO_LOOP else moving[j]
-                moving[j] *= every[j]
-        else:  # the MACs hold nothing
-            for j in range(size):
-                now[j] = moving[j] * every[j]
-
-
-@compiled
-def spaced_rows(window: Any, p_extent: Any, r_extent: Any, across: Any, down: Any, p_low: Any, r_low: Any) -> Any:
-    """Input rows of all steps in which ``across`` x ``down`` units take outputs ``p_low`` and taps ``r_low`` apart.
-
-    In a step the units ask for ``a * step_p + b * step_r`` (a < across, b < down), in the input only; a pair asks for
-    the same row as the pair ``(a - step_r / g, b + step_p / g)``, so a row is counted at its pair of smallest ``a``.
-    """
-    step_p, step_r = window[STRIDE] * p_low, window[DILATION] * r_low
-    common = greatest(step_p, step_r)
-    back, ahead = step_r // common, step_p // common
-    total = 0
-    for p in range(p_extent):
-        a = p % (across * p_low) // p_low
-        for r in range(r_extent):
-            b = r % (down * r_low) // r_low
-            row = p * window[STRIDE] + r * window[DILATION] - window[PAD_BEFORE]
-            again = (a >= back) & (b + ahead < down)
-            total += 1 if (row >= 0) & (row < window[EXTENT]) & (not again) else 0
-    return total
-
-
-@compiled
-def input_rows(
-    lo: int,
-    size: int,
-    q: int,
-    m: int,
-    chains: Any,
-    trips: Any,
-    units: Any,
-    fanout: Any,
-    outer: int,
-    inner: int,
-    table: Any,
-    window: Any,
-    rows: Any,
-    lost: Any,
-    side: Any,
-) -> None:
-    """Multiply ``rows[j]`` by the input rows of all tiles of level ``m``, units below level ``q`` asking on their own.
-
-    The units of levels ``q .. m - 1`` ask together: shares that lie side by side make one larger tile. Shares that do
-    not (a cut in time below a cut over units) have a closed form where each MAC takes one (output, tap) pair: no two
-    share a row where only outputs or only taps are spread; else they are evenly spaced positions of ``formulas.span``,
-    counted one by one where there is padding. What is left (transposed windows) adds to ``lost[j]``.
-
-    Args:
-        outer, inner: P and R, or Q and S.
-        window: (6,), see ``formulas.STRIDE``.
-        table: (outer + 1, inner + 1), rows by tile sizes, see :func:`accel_models.batch_tables.row_table`.
-        side: (8, chunk) scratch: share, cut below, apart, spread; of outer, then of inner.
-    """
-    levels = units.shape[0]
-    flat, width, last = table.ravel(), table.shape[1], table.size - 1  # a malformed column may hold any size
-    fans = 0
-    for level in range(q, m):
-        fans += 1 if fanout[level, 0] * fanout[level, 1] > 1 else 0
-    outer_tile = chains[outer, 3 * m - 1, lo : lo + size]
-    inner_tile = chains[inner, 3 * m - 1, lo : lo + size]
-    if fans == 1 and fanout[q, 0] * fanout[q, 1] > 1:  # side by side: what level q cuts in time
-        outer_tile = chains[outer, 3 * q, lo : lo + size]
-        inner_tile = chains[inner, 3 * q, lo : lo + size]
-        if m == levels and m - q > 1:
-            both, cut = side[0], side[1]
-            outer_unit, inner_unit = units[q, outer], units[q, inner]
-            cut[:size] = 1
-            for level in range(q + 1, m):
-                outer_trip, inner_trip = trips[level, outer], trips[level, inner]
-                for j in range(size):
-                    cut[j] *= outer_trip[j] * inner_trip[j]
-            for j in range(size):
-                both[j] = 1 if (outer_unit[j] > 1) & (inner_unit[j] > 1) else 0
-            factor = side[2]
-            for j in range(size):
-                tiles = outer_tile[j] * width + inner_tile[j] if both[j] == 1 else width + 1
-                factor[j] = flat[np.uint64(min(max(tiles, 0), last))]
-            padded = window[PAD_BEFORE] + window[PAD_AFTER] > 0
-            outer_low, inner_low = chains[outer, 3 * q + 2, lo : lo + size], chains[inner, 3 * q + 2, lo : lo + size]
-            for j in range(size):
-                if both[j] == 1 and cut[j] > 1:  # shares lie apart: one (output, tap) of each unit, evenly spaced
-                    if window[TRANSPOSED] == 1:
-                        lost[j] = 1
-                        continue
-                    across, down = outer_unit[j], inner_unit[j]
-                    p_low, r_low = np.int64(outer_low[j]), np.int64(inner_low[j])
-                    extents = (table.shape[0] - 1, width - 1)
-                    if padded:
-                        factor[j] = spaced_rows(window, extents[0], extents[1], across, down, p_low, r_low)
-                    else:
-                        together = span(across, down, window[STRIDE] * p_low, window[DILATION] * r_low)
-                        factor[j] = extents[0] * extents[1] // (across * down) * together
-            for j in range(size):
-                rows[j] *= factor[j]
-            return
-    if fans == 0 or (fans == 1 and m - q == 1):
-        for j in range(size):
-            rows[j] *= flat[np.uint64(min(max(outer_tile[j] * width + inner_tile[j], 0), last))]
-        return
-    for which in range(2):
-        d = outer if which == 0 else inner
-        share, cut, apart, spread = side[4 * which], side[4 * which + 1], side[4 * which + 2], side[4 * which + 3]
-        share[:size] = chains[d, 3 * m - 1, lo : lo + size]
-        cut[:size] = 0
-        apart[:size] = 0
-        spread[:size] = 0
-        for back in range(m - q):
-            level = m - 1 - back
-            unit, trip = units[level, d], trips[level, d]
-            if fanout[level, 0] * fanout[level, 1] > 1:
-                for j in range(size):
-                    share[j] *= unit[j]
-                if back > 0:
-                    for j in range(size):
-                        apart[j] |= cut[j] if unit[j] > 1 else 0
-                if m == levels:
-                    for j in range(size):
-                        spread[j] |= 1 if unit[j] > 1 else 0
-            if level > q:
-                for j in range(size):
-                    cut[j] |= 1 if trip[j] > 1 else 0
-    outer_share, outer_apart, outer_spread = side[0], side[2], side[3]
-    inner_share, inner_apart, inner_spread = side[4], side[6], side[7]
-    if m == levels:
-        for j in range(size):
-            lost[j] |= (outer_apart[j] | inner_apart[j]) & outer_spread[j] & inner_spread[j]
-        for j in range(size):
-            outer_share[j] = outer_share[j] if outer_spread[j] & inner_spread[j] else 1
-        for j in range(size):
-            inner_share[j] = inner_share[j] if outer_spread[j] & inner_spread[j] else 1
-    elif m - q > 1:
-        for j in range(size):
-            lost[j] |= outer_apart[j] | inner_apart[j]
+@uncounted
+def put(size: int, out: Any, value: float) -> None:
+    """``out[j] = value``."""
     for j in range(size):
-        rows[j] *= flat[np.uint64(min(max(outer_share[j] * width + inner_share[j], 0), last))]
+        out[j] = value
 
 
-@compiled
-def volumes(
+@uncounted
+def put_row(size: int, row: int, out: Any, value: float) -> None:
+    """``out[row, j] = value``."""
+    for j in range(size):
+        out[row, j] = value
+
+
+@uncounted
+def cut_absent(lo: int, size: int, d: int, level: int, chains: Any, code: Any) -> None:
+    """A dim of extent 1: nothing to cut."""
+    for j in range(size):
+        i = np.uint64(lo + j)
+        wrong = (chains[d, 3 * level, i] != 1) | (chains[d, 3 * level + 1, i] != 1) | (chains[d, 3 * level + 2, i] != 1)
+        code[j] = max(code[j], MALFORMED if wrong else OK)
+
+
+@uncounted
+def cut_time(
     lo: int,
     size: int,
-    x: int,
-    q: int,
-    m: int,
+    d: int,
+    level: int,
     chains: Any,
-    trips: Any,
-    units: Any,
-    fanout: Any,
-    fixed: int,
-    layer: Any,
-    out: Any,
-    lost: Any,
-    side: Any,
+    above: Any,
+    at: int,
+    begin: int,
+    orders: Any,
+    trip: Any,
+    key: Any,
+    tile: Any,
+    code: Any,
 ) -> None:
-    """``out[j]``: elements of tensor ``x`` in all tiles of level ``m``, units from level ``q`` on asking together."""
-    out[:size] = fixed
-    lost[:size] = 0
-    if x == I and q == m == units.shape[0]:  # one row a MAC
-        out[:size] = fixed * layer.row_total[1, 1] * layer.col_total[1, 1]
-    elif x == I:
-        input_rows(
-            lo, size, q, m, chains, trips, units, fanout, P, R, layer.row_total, layer.windows[0], out, lost, side
-        )
-        input_rows(
-            lo, size, q, m, chains, trips, units, fanout, Q, S, layer.col_total, layer.windows[1], out, lost, side
-        )
+    """A level with one unit below: trips, ranks of the loops that move, and the tile that the unit receives.
+
+    Args:
+        above: (8, cuts, n) what the level holds of each dim, in cut ``at`` and from column ``begin`` on.
+    """
+    row = DIMS * level + d
+    for j in range(size):
+        i = np.uint64(lo + j)
+        before, held = np.float32(above[d, at, np.uint64(begin + j)]), np.float32(chains[d, 3 * level, i])
+        share, low = np.float32(chains[d, 3 * level + 1, i]), np.float32(chains[d, 3 * level + 2, i])
+        quotient = before / held
+        trip[row, j] = quotient
+        tile[row, j] = low
+        rank = (orders[level, i] >> (RANK_BITS * d)) & _RANK_MASK
+        key[row, j] = rank if quotient > _ONE else STILL
+        bad = _IRREGULAR if np.floor(quotient) != quotient else _OK
+        bad = _FANOUT if low != held else bad
+        bad = _MALFORMED if (held > before) | (share > held) | (low > share) | (low < _ONE) else bad
+        code[j] = max(code[j], bad)
+
+
+@uncounted
+def cut_both(
+    lo: int,
+    size: int,
+    d: int,
+    level: int,
+    chains: Any,
+    above: Any,
+    at: int,
+    begin: int,
+    orders: Any,
+    trip: Any,
+    key: Any,
+    tile: Any,
+    unit: Any,
+    loads: Any,
+    code: Any,
+) -> None:
+    """A level with several units below: as :func:`cut_time`, and over how many units, along both axes, it is spread.
+
+    Args:
+        loads: (2, chunk) units taken so far along each axis.
+    """
+    row = DIMS * level + d
+    for j in range(size):
+        i = np.uint64(lo + j)
+        before, held = np.float32(above[d, at, np.uint64(begin + j)]), np.float32(chains[d, 3 * level, i])
+        share, low = np.float32(chains[d, 3 * level + 1, i]), np.float32(chains[d, 3 * level + 2, i])
+        quotient, rows, cols = before / held, held / share, share / low
+        trip[row, j] = quotient
+        tile[row, j] = low
+        unit[row, j] = rows * cols
+        loads[0, j] *= rows
+        loads[1, j] *= cols
+        rank = (orders[level, i] >> (RANK_BITS * d)) & _RANK_MASK
+        key[row, j] = rank if quotient > _ONE else STILL
+        bad = _IRREGULAR if np.floor(quotient) != quotient else _OK
+        bad = _IRREGULAR if np.floor(rows) != rows else bad
+        bad = _IRREGULAR if np.floor(cols) != cols else bad
+        bad = _MALFORMED if (held > before) | (share > held) | (low > share) | (low < _ONE) else bad
+        code[j] = max(code[j], bad)
+
+
+@uncounted
+def cut_last(
+    lo: int, size: int, d: int, level: int, chains: Any, above: Any, at: int, begin: int, trip: Any, code: Any
+) -> None:
+    """The innermost level with one MAC below, which takes one element: what is left are trips."""
+    row = DIMS * level + d
+    for j in range(size):
+        i = np.uint64(lo + j)
+        before, held = np.float32(above[d, at, np.uint64(begin + j)]), np.float32(chains[d, 3 * level, i])
+        share, low = np.float32(chains[d, 3 * level + 1, i]), np.float32(chains[d, 3 * level + 2, i])
+        trip[row, j] = before
+        bad = _FANOUT if held != _ONE else _OK
+        bad = _MALFORMED if (held > before) | (share > held) | (low > share) | (low != _ONE) else bad
+        code[j] = max(code[j], bad)
+
+
+@uncounted
+def too_wide(size: int, fanout: Any, level: int, loads: Any, code: Any) -> None:
+    """``FANOUT`` where an axis has fewer units than were taken."""
+    rows, cols = np.float32(fanout[level, 0]), np.float32(fanout[level, 1])
+    for j in range(size):
+        code[j] = max(code[j], _FANOUT if (loads[0, j] > rows) | (loads[1, j] > cols) else _OK)
+
+
+@uncounted
+def not_one(lo: int, size: int, d: int, cut: int, chains: Any, code: Any) -> None:
+    """``MALFORMED`` where the last size is not 1."""
+    for j in range(size):
+        code[j] = max(code[j], _MALFORMED if chains[d, cut, np.uint64(lo + j)] != 1 else _OK)
+
+
+@uncounted
+def cut_chains(lo: int, size: int, columns: Any, layer: Any, machine: Any, work: Any) -> None:
+    """Quotients of the chains: ``work.trip``, ``work.unit``, ``work.tile``, ``work.key`` and ``work.code``."""
+    chains, orders, fanout = columns.chains, columns.orders, machine.fanout
+    levels = fanout.shape[0]
+    code, loads = work.code, work.loads
+    put(size, code, OK)
+    for level in range(levels):
+        above, at, begin = (work.top, 0, 0) if level == 0 else (chains, 3 * level - 1, lo)
+        alone = fanout[level, 0] * fanout[level, 1] == 1
+        last = level == levels - 1
+        put_row(size, 0, loads, 1.0)
+        put_row(size, 1, loads, 1.0)
+        for d in range(DIM_COUNT):
+            if layer.bounds[d] == 1:
+                cut_absent(lo, size, d, level, chains, code)
+            elif alone and last:
+                cut_last(lo, size, d, level, chains, above, at, begin, work.trip, code)
+            elif alone:
+                cut_time(lo, size, d, level, chains, above, at, begin, orders, work.trip, work.key, work.tile, code)
+            else:
+                cut_both(
+                    lo,
+                    size,
+                    d,
+                    level,
+                    chains,
+                    above,
+                    at,
+                    begin,
+                    orders,
+                    work.trip,
+                    work.key,
+                    work.tile,
+                    work.unit,
+                    loads,
+                    code,
+                )
+                if last:
+                    not_one(lo, size, d, 3 * levels - 1, chains, code)
+        if not alone:
+            too_wide(size, fanout, level, loads, code)
+
+
+@uncounted
+def innermost(size: int, dims: Any, x: int, level: int, key: Any, rank: Any) -> None:
+    """``rank[j]``: of the innermost loop of a level that moves and that tensor ``x`` depends on; ``STILL``: none.
+
+    Args:
+        dims: (3, 8) dims that each tensor depends on, filled up with dim 8.
+    """
+    base = DIMS * level
+    a, b, c, e = base + dims[x, 0], base + dims[x, 1], base + dims[x, 2], base + dims[x, 3]
+    for j in range(size):
+        rank[j] = min(key[a, j], key[b, j], key[c, j], key[e, j])
+    if dims[x, 4] < DIM_COUNT:
+        a, b, c, e = base + dims[x, 4], base + dims[x, 5], base + dims[x, 6], base + dims[x, 7]
+        for j in range(size):
+            rank[j] = min(rank[j], key[a, j], key[b, j], key[c, j], key[e, j])
+
+
+@uncounted
+def enter(size: int, dims: Any, x: int, level: int, trip: Any, key: Any, rank: Any, times: Any, moving: Any) -> None:
+    """How often tiles of tensor ``x`` enter the level below ``level``, from how often they enter this one.
+
+    Args:
+        dims: (3, 4) dims that each tensor is missing, filled up with dim 8.
+        times: (L + 1, chunk): row ``level`` read, ``level + 1`` the result.
+        moving: (chunk,) trips of the loops of dims that ``x`` is missing, of all levels so far.
+    """
+    base = DIMS * level
+    a, b, c, e = base + dims[x, 0], base + dims[x, 1], base + dims[x, 2], base + dims[x, 3]
+    below = level + 1
+    for j in range(size):
+        one, two, three, four = float(trip[a, j]), float(trip[b, j]), float(trip[c, j]), float(trip[e, j])
+        still, place = moving[j], rank[j]
+        now = times[level, j] if place == STILL else still
+        now *= one if key[a, j] > place else 1.0
+        now *= two if key[b, j] > place else 1.0
+        now *= three if key[c, j] > place else 1.0
+        now *= four if key[e, j] > place else 1.0
+        times[below, j] = now
+        moving[j] = still * ((one * two) * (three * four))
+
+
+@uncounted
+def enter_macs(size: int, dims: Any, x: int, level: int, trip: Any, times: Any, moving: Any) -> None:
+    """The same of the MACs, which hold nothing: every trip of every loop."""
+    base = DIMS * level
+    a, b, c, e = base + dims[x, 0], base + dims[x, 1], base + dims[x, 2], base + dims[x, 3]
+    for j in range(size):
+        here = (float(trip[a, j]) * float(trip[b, j])) * (float(trip[c, j]) * float(trip[e, j]))
+        times[level + 1, j] = moving[j] * here
+
+
+@uncounted
+def entries(size: int, x: int, layer: Any, work: Any) -> None:
+    """``work.times[m]``: how often a tile of tensor ``x`` enters a memory of level ``m``; ``m = L``: the MACs."""
+    levels = work.times.shape[0] - 1
+    put_row(size, 0, work.times, 1.0)
+    put(size, work.moving, 1.0)
+    for level in range(levels - 1):
+        innermost(size, layer.depends, x, level, work.key, work.rank)
+        enter(size, layer.misses, x, level, work.trip, work.key, work.rank, work.times, work.moving)
+    enter_macs(size, layer.misses, x, levels - 1, work.trip, work.times, work.moving)
+
+
+@uncounted
+def spread_over(size: int, a: int, b: int, c: int, e: int, unit: Any, before: int, out: int, spread: Any) -> None:
+    """``spread[out]``: ``spread[before]`` times the units of four dims, given by their rows."""
+    for j in range(size):
+        here = (float(unit[a, j]) * float(unit[b, j])) * (float(unit[c, j]) * float(unit[e, j]))
+        spread[out, j] = spread[before, j] * here
+
+
+@uncounted
+def spreads(size: int, x: int, layer: Any, machine: Any, work: Any) -> None:
+    """``work.spread[machine.fans[u]]``: units below the levels above ``u`` that take the same of tensor ``x``."""
+    dims, fans = layer.misses, machine.fans
+    for level in range(machine.fanout.shape[0]):
+        if fans[level + 1] > fans[level]:
+            base = DIMS * level
+            rows = (base + dims[x, 0], base + dims[x, 1], base + dims[x, 2], base + dims[x, 3])
+            spread_over(size, rows[0], rows[1], rows[2], rows[3], work.unit, fans[level], fans[level + 1], work.spread)
+
+
+@uncounted
+def working(size: int, machine: Any, work: Any) -> None:
+    """``work.active[machine.fans[m]]``: memories of level ``m`` that have work; at the end: MACs."""
+    fans = machine.fans
+    for level in range(machine.fanout.shape[0]):
+        if fans[level + 1] > fans[level]:
+            base = DIMS * level
+            spread_over(size, base, base + 1, base + 2, base + 3, work.unit, fans[level], fans[level + 1], work.active)
+            spread_over(
+                size, base + 4, base + 5, base + 6, base + 7, work.unit, fans[level + 1], fans[level + 1], work.active
+            )

@@ -102,6 +102,7 @@ def evaluate_rows(rows: Any, at: Any, columns: Any, layer: Any, machine: Any, ou
         for d in range(DIM_COUNT):
             for cut in range(3 * levels):
                 chains[d, cut] = columns.chains[d, cut, j]
+        energy_pj[j], cycles[j], compute[j] = np.nan, 0, 0
         codes[j] = structure(chains, layer.bounds, machine.fanout)
         if codes[j] != OK:
             continue
@@ -190,7 +191,7 @@ def evaluate_rows(rows: Any, at: Any, columns: Any, layer: Any, machine: Any, ou
             ports,
         )
         compute[j] = steps
-        cycles[j] = max(float(steps), float(_ceil(time)))
+        cycles[j] = max(steps, _ceil(time))
         energy = layer.operations * machine.operation_pj + machine.leakage_pj * cycles[j]
         for m in range(levels):
             read, write = 0, 0

@@ -9,13 +9,17 @@ from numpy.typing import NDArray
 
 from accel_models import charges
 from accel_models.batch_codes import CAPACITY, OK
-from accel_models.batch_counts import CHUNK, cut_chains, entries
-from accel_models.batch_moves import move_operand, move_sums, replacements
+from accel_models.batch_counts import CHUNK, DIMS, STILL, cut_chains, put_row, working
+from accel_models.batch_moves import move_operand, move_sums
 from accel_models.charges import DOUBLE
-from accel_models.formulas import DIM_COUNT, I, O, P, Q, R, S
-from accel_models.jit import compiled, entry
+from accel_models.formulas import DIM_COUNT, I, O
+from accel_models.jit import uncounted, uncounted_entry
 
-overlapped = compiled(charges.overlapped)
+_OK = np.float32(OK)
+overlapped = uncounted(charges.overlapped)
+Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+Shorts = NDArray[np.int32]
 
 
 class Columns(NamedTuple):
@@ -27,287 +31,316 @@ class Columns(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Scratch of one chunk and its results; ``c`` = chunk length, ``L`` levels.
+    """Scratch of one chunk and its results; ``c`` = chunk length, ``L`` levels; rows of dims: see ``batch_counts``.
 
     Attributes:
-        trips, units: (L, 8, c) pieces in time, over units.
-        times: (L + 2, c). spread: (L + 1, c). scratch: (16, c).
-        kept: (L, 3, c) 1 where the level stores the tensor.
-        fresh, evicted, sum_width: (L, c), see ``batch_moves.move_sums``.
+        trip, unit, tile: (9 L, c) pieces in time, over units; elements that one unit receives.
+        key: (9 L, c) rank of a loop that moves.
+        top: (8, 1, c) bounds of the layer. loads: (2, c) units along each axis.
+        code, rank, row_at, col_at: (c,) verdict; innermost loop that moves; places in the tables of rows.
+        times: (L + 1, c) entries of the tensor in hand. spread, active: (L + 1, c) by ``MachineTable.fans``.
+        moving, parent, asked, kept, each, merged, shared, together, lost, factor: (c,) of the path in
+            hand, see ``batch_moves`` and ``batch_windows``.
+        own, peak: (L + 1, c) input elements of all tiles, window positions of the largest.
+        fresh, evicted, back, up, sum_read, stored: (c,) of the sums in hand. sum_width: (L, c).
         read, write: (L, c) bits through the ports of a level.
-        own_down, own_up: (L, c) bits into, out of the memories of a level from above.
-        path_down, path_up: (L, L, c) bits that level q sends to, takes from level m.
-        network: (L, c) bits over the network below a level.
-        replaced: (L, 3, c). again: (L, c) sums that come back to a level.
-        used_bits: (L, 4, c) capacity taken by all, by I, W, O.
-        active: (L, c) memories with work.
-        compute: (c,) steps. code: (c,).
-        cycles, energy_pj: (c,) results.
+        own_down, own_up, network, again: (L, c) bits into and out of the memories of a level from above, over the
+            network below it; sums that come back.
+        path_down, path_up: (L L, c) bits that level q sends to, takes from level m, at row L q + m.
+        replaced, parents: (3 L, c) replacements of a tile; the level it comes from, at row L x + m.
+        used_bits: (4, c) capacity taken by all, by I, W, O.
+        cycles, energy_pj, compute: (c,) results.
     """
 
-    trips: NDArray[np.int64]
-    units: NDArray[np.int64]
-    times: NDArray[np.int64]
-    spread: NDArray[np.int64]
-    scratch: NDArray[np.int64]
-    kept: NDArray[np.int64]
-    fresh: NDArray[np.int64]
-    evicted: NDArray[np.int64]
-    sum_width: NDArray[np.int64]
-    read: NDArray[np.int64]
-    write: NDArray[np.int64]
-    own_down: NDArray[np.int64]
-    own_up: NDArray[np.int64]
-    path_down: NDArray[np.int64]
-    path_up: NDArray[np.int64]
-    network: NDArray[np.int64]
-    replaced: NDArray[np.int64]
-    again: NDArray[np.int64]
-    used_bits: NDArray[np.int64]
-    active: NDArray[np.int64]
-    compute: NDArray[np.int64]
-    code: NDArray[np.int64]
-    cycles: NDArray[np.float64]
-    energy_pj: NDArray[np.float64]
+    trip: Singles
+    unit: Singles
+    tile: Singles
+    key: Shorts
+    top: NDArray[np.int32]
+    loads: Singles
+    code: Singles
+    rank: Shorts
+    row_at: Shorts
+    col_at: Shorts
+    times: Floats
+    spread: Floats
+    active: Floats
+    moving: Floats
+    parent: Floats
+    asked: Floats
+    kept: Floats
+    each: Floats
+    merged: Floats
+    shared: Floats
+    together: Floats
+    lost: Floats
+    factor: Floats
+    own: Floats
+    peak: Floats
+    fresh: Floats
+    evicted: Floats
+    back: Floats
+    up: Floats
+    sum_read: Floats
+    stored: Floats
+    sum_width: Floats
+    read: Floats
+    write: Floats
+    own_down: Floats
+    own_up: Floats
+    network: Floats
+    again: Floats
+    path_down: Floats
+    path_up: Floats
+    replaced: Floats
+    parents: Floats
+    used_bits: Floats
+    cycles: Floats
+    energy_pj: Floats
+    compute: Floats
 
 
-@entry
-def new_work(levels: int) -> Any:
+def new_work(levels: int) -> Work:
     """Scratch for chunks of ``CHUNK`` columns on ``levels`` memory levels."""
-    c = CHUNK
-    return Work(
-        np.zeros((levels, DIM_COUNT, c), np.int64),
-        np.zeros((levels, DIM_COUNT, c), np.int64),
-        np.zeros((levels + 2, c), np.int64),
-        np.zeros((levels + 1, c), np.int64),
-        np.zeros((16, c), np.int64),
-        np.zeros((levels, 3, c), np.int64),
-        np.zeros((levels, c), np.int64),
-        np.zeros((levels, c), np.int64),
-        np.zeros((levels, c), np.int64),
-        np.zeros((levels, c), np.int64),
-        np.zeros((levels, c), np.int64),
-        np.zeros((levels, c), np.int64),
-        np.zeros((levels, c), np.int64),
-        np.zeros((levels, levels, c), np.int64),
-        np.zeros((levels, levels, c), np.int64),
-        np.zeros((levels, c), np.int64),
-        np.zeros((levels, 3, c), np.int64),
-        np.zeros((levels, c), np.int64),
-        np.zeros((levels, 4, c), np.int64),
-        np.zeros((levels, c), np.int64),
-        np.zeros(c, np.int64),
-        np.zeros(c, np.int64),
-        np.zeros(c, np.float64),
-        np.zeros(c, np.float64),
-    )
+    rows = {
+        **dict.fromkeys(("times", "spread", "active", "own", "peak"), levels + 1),
+        **dict.fromkeys(("sum_width", "read", "write", "own_down", "own_up", "network", "again"), levels),
+        **dict.fromkeys(("path_down", "path_up"), levels * levels),
+        **dict.fromkeys(("replaced", "parents"), 3 * levels),
+        "used_bits": 4,
+    }
+    given: dict[str, Any] = {
+        **{name: np.ones((DIMS * levels, CHUNK), np.float32) for name in ("trip", "unit", "tile")},
+        "key": np.full((DIMS * levels, CHUNK), STILL, np.int32),
+        "code": np.zeros(CHUNK, np.float32),
+        "loads": np.ones((2, CHUNK), np.float32),
+        "top": np.ones((DIM_COUNT, 1, CHUNK), np.int32),
+        **{name: np.zeros(CHUNK, np.int32) for name in ("rank", "row_at", "col_at")},
+        **{name: np.ones((count, CHUNK)) for name, count in rows.items()},
+    }
+    return Work(**{name: given.get(name, np.ones(CHUNK)) for name in Work._fields})
 
 
-@compiled
-def store_flags(lo: int, size: int, columns: Any, layer: Any, machine: Any, work: Any) -> None:
-    """``work.kept``; DRAM stores all, and no level stores what it cannot hold."""
-    for m in range(machine.fanout.shape[0]):
-        mask = columns.keeps[m, lo : lo + size]
-        for x in range(3):
-            kept = work.kept[m, x]
-            if m == 0:
-                kept[:size] = 1
-            elif machine.holds[m, x] == 0 or layer.exists[x] == 0:
-                kept[:size] = 0
-            else:
-                for j in range(size):
-                    kept[j] = (mask[j] >> x) & 1
+@uncounted
+def grow(size: int, level: int, a: int, b: int, c: int, e: int, tile: Any, row: int, total: Any) -> None:
+    """Multiply ``total[row]`` by the tile of a level along four dims."""
+    base = DIMS * level
+    for j in range(size):
+        total[row, j] *= (float(tile[base + a, j]) * float(tile[base + b, j])) * (
+            float(tile[base + c, j]) * float(tile[base + e, j])
+        )
 
 
-@compiled
+@uncounted
+def take_room(
+    size: int, x: int, m: int, width: float, kept: Any, peak: Any, bound: float, used: Any, code: Any
+) -> None:
+    """Add the bits of the tile of I or W to what level ``m`` holds; ``CAPACITY + m`` where it has too little for it."""
+    row, full, fine = 1 + x, np.float32(CAPACITY + m), np.float32(OK)
+    for j in range(size):
+        bits = used[row, j] * width * kept[j]
+        bits *= peak[m, j] if x == I else 1.0
+        used[0, j] += bits
+        code[j] = max(code[j], full if bits > bound else fine)
+
+
+@uncounted
+def take_room_sums(
+    size: int, m: int, halves: float, kept: Any, sum_width: Any, bound: float, used: Any, code: Any
+) -> None:
+    """The same of sums, at the width that the level stores them."""
+    row, full, fine = 1 + O, np.float32(CAPACITY + m), np.float32(OK)
+    for j in range(size):
+        bits = used[row, j] * halves * kept[j] * sum_width[m, j]
+        used[0, j] += bits
+        code[j] = max(code[j], full if bits > bound else fine)
+
+
+@uncounted
+def hold(size: int, m: int, bound: float, used: Any, code: Any) -> None:
+    """``CAPACITY + m`` where level ``m`` is too small for all its tiles together."""
+    full, fine = np.float32(CAPACITY + m), np.float32(OK)
+    for j in range(size):
+        code[j] = max(code[j], full if used[0, j] > bound else fine)
+
+
+@uncounted
+def flag(lo: int, size: int, x: int, m: int, keeps: Any, kept: Any) -> None:
+    """``kept[j]``: 1 where level ``m`` stores tensor ``x``."""
+    for j in range(size):
+        kept[j] = float((keeps[m, np.uint64(lo + j)] >> x) & 1)
+
+
+@uncounted
 def occupancy(lo: int, size: int, columns: Any, layer: Any, machine: Any, work: Any) -> None:
     """Bits of the largest tiles against the capacities; ``CAPACITY + m`` in ``work.code`` where level ``m`` is full."""
-    tile, both, code = work.scratch[8], work.used_bits, work.code
+    used, dims = work.used_bits, layer.solid
     for m in range(machine.fanout.shape[0] - 1, 0, -1):
         bound = machine.capacity_bits[m]
-        if bound.min() == np.inf:
+        if min(bound[0], bound[1], bound[2], bound[3]) == np.inf:
             continue
-        halves = 2 if machine.buffering[m] == DOUBLE else 1
-        both[m, 0, :size] = 0
+        halves = 2.0 if machine.buffering[m] == DOUBLE else 1.0
+        put_row(size, 0, used, 0.0)
+        for x in range(3):
+            put_row(size, 1 + x, used, 1.0)
         for x in range(3):
             if layer.exists[x] == 0 or machine.holds[m, x] == 0:
                 continue
-            tile[:size] = halves
-            for d in range(DIM_COUNT):
-                if layer.relevant[x, d] == 1 and layer.bounds[d] > 1 and not (x == I and d >= P):
-                    held = columns.chains[d, 3 * m - 1, lo : lo + size]
-                    for j in range(size):
-                        tile[j] *= held[j]
-            if x == I:
-                for which in range(2):
-                    peak = layer.row_peak if which == 0 else layer.col_peak
-                    outer = columns.chains[P if which == 0 else Q, 3 * m - 1, lo : lo + size]
-                    inner = columns.chains[R if which == 0 else S, 3 * m - 1, lo : lo + size]
-                    flat, width, last = peak.ravel(), peak.shape[1], peak.size - 1
-                    for j in range(size):
-                        tile[j] *= flat[np.uint64(min(max(outer[j] * width + inner[j], 0), last))]
-            kept, stored, total = work.kept[m, x], work.sum_width[m], both[m, 0]
+            flag(lo, size, x, m, columns.keeps, work.kept)
+            grow(size, m - 1, dims[x, 0], dims[x, 1], dims[x, 2], dims[x, 3], work.tile, 1 + x, used)
+            if dims[x, 4] < DIM_COUNT:
+                grow(size, m - 1, dims[x, 4], dims[x, 5], dims[x, 6], dims[x, 7], work.tile, 1 + x, used)
             if x == O:
-                for j in range(size):
-                    tile[j] *= kept[j] * stored[j]
+                take_room_sums(size, m, halves, work.kept, work.sum_width, bound[1 + x], used, work.code)
             else:
-                for j in range(size):
-                    tile[j] *= kept[j] * layer.width[x]
-            for j in range(size):
-                total[j] += tile[j]
-            if bound[1 + x] < np.inf:
-                for j in range(size):
-                    code[j] = max(code[j], CAPACITY + m if float(tile[j]) > bound[1 + x] else OK)
-        total = both[m, 0]
-        for j in range(size):
-            code[j] = max(code[j], CAPACITY + m if float(total[j]) > bound[0] else OK)
+                take_room(size, x, m, halves * layer.width[x], work.kept, work.peak, bound[1 + x], used, work.code)
+        if bound[0] < np.inf:
+            hold(size, m, bound[0], used, work.code)
 
 
-@compiled
-def cycles_of(size: int, layer: Any, machine: Any, work: Any) -> None:
-    """``work.cycles``: the closed form of ``charges.latency``, rounded up as ``charges.ceil_cycles`` does."""
-    levels = machine.fanout.shape[0]
-    cycles, compute = work.cycles, work.compute
+@uncounted
+def port(size: int, m: int, fan: int, rate: float, moved: Any, active: Any, cycles: Any) -> None:
+    """No less than the cycles that one port of level ``m`` is busy."""
     for j in range(size):
-        cycles[j] = float(compute[j])
-    work.active[0, :size] = 1
-    for m in range(1, levels):
-        active = work.active[m]
-        active[:size] = work.active[m - 1, :size]
-        if machine.fanout[m - 1, 0] * machine.fanout[m - 1, 1] > 1:
-            for d in range(DIM_COUNT):
-                if layer.bounds[d] > 1:
-                    unit = work.units[m - 1, d]
-                    for j in range(size):
-                        active[j] *= unit[j]
-    if machine.detail:
-        for m in range(levels - 1, 0, -1):
-            overlap(size, m, layer, machine, work)
-    for m in range(levels):
-        active = work.active[m]
-        for way in range(2):
-            rate = machine.read_rate[m] if way == 0 else machine.write_rate[m]
-            moved = work.read[m] if way == 0 else work.write[m]
-            if rate > 0:
-                for j in range(size):
-                    cycles[j] = max(cycles[j], float(moved[j]) / (rate * float(active[j])))
+        cycles[j] = max(cycles[j], moved[m, j] / (rate * active[fan, j]))
+
+
+@uncounted
+def begin(size: int, operations: float, macs: int, active: Any, compute: Any, cycles: Any) -> None:
+    """Steps: the work spread over the MACs that have any (exact: where all cuts divide, so does this)."""
+    for j in range(size):
+        steps = operations / active[macs, j]
+        compute[j] = steps
+        cycles[j] = steps
+
+
+@uncounted
+def whole_cycles(size: int, cycles: Any) -> None:
+    """Rounded up as ``charges.ceil_cycles`` does."""
     for j in range(size):
         cycles[j] = np.ceil(cycles[j] - min(1e-3, 1e-9 * max(1.0, cycles[j])))
 
 
-@compiled
+@uncounted
+def cycles_of(size: int, layer: Any, machine: Any, work: Any) -> None:
+    """``work.cycles``: the closed form of ``charges.latency``."""
+    levels, fans = machine.fanout.shape[0], machine.fans
+    working(size, machine, work)
+    begin(size, float(layer.operations), fans[levels], work.active, work.compute, work.cycles)
+    if machine.detail:
+        for m in range(levels - 1, 0, -1):
+            overlap(size, m, layer, machine, work)
+    for m in range(levels):
+        if machine.read_rate[m] > 0:
+            port(size, m, fans[m], machine.read_rate[m], work.read, work.active, work.cycles)
+        if machine.write_rate[m] > 0:
+            port(size, m, fans[m], machine.write_rate[m], work.write, work.active, work.cycles)
+    whole_cycles(size, work.cycles)
+
+
+@uncounted
 def overlap(size: int, m: int, layer: Any, machine: Any, work: Any) -> None:
     """Add to ``work.cycles`` what the filling and draining of level ``m`` costs; one level of ``charges.latency``."""
-    mode = machine.buffering[m]
+    mode, levels, fans, active = machine.buffering[m], machine.fanout.shape[0], machine.fans, work.active
     for j in range(size):
         fill, drain, fills, drains, pause = 0.0, 0.0, 0.0, 0.0, 0.0
+        for x in range(3):
+            row = levels * x + m
+            if layer.exists[x] == 0 or machine.holds[m, x] == 0 or work.parents[row, j] < 0:
+                continue
+            if x != O or work.again[m, j] > 0:
+                fills = max(fills, work.replaced[row, j])
+                pause = max(pause, machine.wait[int(work.parents[row, j])])
+            if x == O:
+                drains = max(drains, work.replaced[row, j])
         for q in range(m):
-            feeds = False
-            for x in range(3):
-                if work.kept[m, x, j] == 1 and work.kept[q, x, j] == 1:
-                    between = False
-                    for level in range(q + 1, m):
-                        between |= work.kept[level, x, j] == 1
-                    if not between:
-                        feeds |= x != O or work.again[m, j] > 0
-                        if x != O or work.again[m, j] > 0:
-                            fills = max(fills, float(work.replaced[m, x, j]))
-                        if x == O:
-                            drains = max(drains, float(work.replaced[m, x, j]))
-            if feeds:
-                pause = max(pause, machine.wait[q])
+            row = levels * q + m
             if machine.read_rate[q] > 0:
-                fill = max(fill, work.path_down[q, m, j] / (machine.read_rate[q] * work.active[q, j]))
+                fill = max(fill, work.path_down[row, j] / (machine.read_rate[q] * active[fans[q], j]))
             if machine.write_rate[q] > 0:
-                drain = max(drain, work.path_up[q, m, j] / (machine.write_rate[q] * work.active[q, j]))
+                drain = max(drain, work.path_up[row, j] / (machine.write_rate[q] * active[fans[q], j]))
         if machine.write_rate[m] > 0:
-            fill = max(fill, work.own_down[m, j] / (machine.write_rate[m] * work.active[m, j]))
+            fill = max(fill, work.own_down[m, j] / (machine.write_rate[m] * active[fans[m], j]))
         if machine.read_rate[m] > 0:
-            drain = max(drain, work.own_up[m, j] / (machine.read_rate[m] * work.active[m, j]))
+            drain = max(drain, work.own_up[m, j] / (machine.read_rate[m] * active[fans[m], j]))
         work.cycles[j] = overlapped(mode, work.cycles[j], fill, drain, fills, drains, pause)
 
 
-@compiled
+@uncounted
+def add_energy(size: int, m: int, read_pj: float, write_pj: float, read: Any, write: Any, energy: Any) -> None:
+    """Energy of the accesses to a level."""
+    for j in range(size):
+        energy[j] += read[m, j] * read_pj + write[m, j] * write_pj
+
+
+@uncounted
 def energy_of(size: int, layer: Any, machine: Any, work: Any) -> None:
     """``work.energy_pj``: operations, accesses, networks and leakage; not a number where not modelled."""
     energy, cycles = work.energy_pj, work.cycles
-    fixed = layer.operations * machine.operation_pj
+    fixed, leakage_pj = layer.operations * machine.operation_pj, machine.leakage_pj
     for j in range(size):
-        energy[j] = fixed + machine.leakage_pj * cycles[j]
+        energy[j] = fixed + leakage_pj * cycles[j]
     for m in range(machine.fanout.shape[0]):
-        read, write, moved = work.read[m], work.write[m], work.network[m]
-        read_pj, write_pj, network_pj = machine.read_pj[m], machine.write_pj[m], machine.network_pj[m]
-        for j in range(size):
-            energy[j] += float(read[j]) * read_pj + float(write[j]) * write_pj
-        if machine.detail and network_pj > 0:
-            for j in range(size):
-                energy[j] += float(moved[j]) * network_pj
+        add_energy(size, m, machine.read_pj[m], machine.write_pj[m], work.read, work.write, energy)
+        if machine.detail and machine.network_pj[m] > 0:
+            add_energy(size, m, machine.network_pj[m], 0.0, work.network, work.network, energy)
 
 
-@compiled
-def evaluate_chunk(lo: int, size: int, columns: Any, layer: Any, machine: Any, work: Any) -> None:
-    """Columns ``lo .. lo + size - 1``, all of one layer on one accelerator, to ``work``: code, cycles, energy_pj.
-
-    Columns coded ``IRREGULAR`` or higher hold no figures that mean anything.
-    """
-    levels = machine.fanout.shape[0]
-    cut_chains(lo, size, columns.chains, layer.bounds, machine.fanout, work.trips, work.units, work.scratch, work.code)
-    store_flags(lo, size, columns, layer, machine, work)
-    compute = work.compute
-    compute[:size] = 1
-    for level in range(levels):
-        for d in range(DIM_COUNT):
-            if layer.bounds[d] > 1:
-                trip = work.trips[level, d]
-                for j in range(size):
-                    compute[j] *= trip[j]
-    work.read[:] = 0
-    work.write[:] = 0
-    if machine.detail:
-        work.own_down[:] = 0
-        work.own_up[:] = 0
-        work.path_down[:] = 0
-        work.path_up[:] = 0
-        work.network[:] = 0
-        work.replaced[:] = 0
-        work.again[:] = 0
-    for x in range(3):
-        if layer.exists[x] == 1:
-            entries(
-                lo,
-                size,
-                x,
-                layer.bounds,
-                columns.orders,
-                layer.relevant,
-                work.trips,
-                work.times,
-                work.scratch[0],
-                work.scratch[1],
-            )
-            if x == O:
-                move_sums(lo, size, layer, machine, work)
-            else:
-                move_operand(lo, size, x, columns, layer, machine, work)
-            if machine.detail:
-                replacements(size, x, layer, work)
-    occupancy(lo, size, columns, layer, machine, work)
-    cycles_of(size, layer, machine, work)
-    energy_of(size, layer, machine, work)
+@uncounted
+def clear(rows: int, size: int, total: Any) -> None:
+    """Nothing moved yet."""
+    for m in range(rows):
+        put_row(size, m, total, 0.0)
 
 
-@entry
+@uncounted
+def hand_out(lo: int, size: int, work: Any, energy_pj: Any, cycles: Any, compute: Any, code: Any) -> None:
+    """The chunk's results to their columns; none where the code is not ``OK``."""
+    for j in range(size):
+        i = np.uint64(lo + j)
+        fine, energy, total, steps = work.code[j] == _OK, work.energy_pj[j], work.cycles[j], work.compute[j]
+        energy_pj[i] = energy if fine else np.nan
+        cycles[i] = np.int64(total if fine else 0.0)
+        compute[i] = np.int64(steps if fine else 0.0)
+        code[i] = np.uint8(work.code[j])
+
+
+@uncounted_entry
 def evaluate_run(lo: int, hi: int, columns: Any, layer: Any, machine: Any, work: Any, out: Any) -> None:
-    """Columns ``lo .. hi - 1``, all of one layer on one accelerator.
+    """Columns ``lo .. hi - 1``, all of one layer on one accelerator, a chunk at a time.
 
     Args:
-        out: ``(energy_pj, cycles, compute_cycles, code)``, each as long as the columns.
+        out: ``(energy_pj, cycles, compute_cycles, code)``, each as long as the columns; where the code is not ``OK``,
+            the energy is not a number and the cycles are 0.
     """
     energy_pj, cycles, compute, code = out
+    levels = machine.fanout.shape[0]
+    for d in range(DIM_COUNT):
+        for j in range(CHUNK):
+            work.top[d, 0, j] = layer.bounds[d]
+    for row in range(DIMS * levels):  # another layer may have left other sizes in dims that this one lacks
+        put_row(CHUNK, row, work.trip, 1.0)
+        put_row(CHUNK, row, work.unit, 1.0)
+        put_row(CHUNK, row, work.tile, 1.0)
+        put_row(CHUNK, row, work.key, STILL)
     for start in range(lo, hi, CHUNK):
         size = min(CHUNK, hi - start)
-        evaluate_chunk(start, size, columns, layer, machine, work)
-        energy_pj[start : start + size] = work.energy_pj[:size]
-        cycles[start : start + size] = work.cycles[:size]
-        compute[start : start + size] = work.compute[:size]
-        code[start : start + size] = work.code[:size]
+        cut_chains(start, size, columns, layer, machine, work)
+        clear(levels, size, work.read)
+        clear(levels, size, work.write)
+        if machine.detail:
+            clear(levels, size, work.own_down)
+            clear(levels, size, work.own_up)
+            clear(levels, size, work.network)
+            clear(levels, size, work.again)
+            clear(levels * levels, size, work.path_down)
+            clear(levels * levels, size, work.path_up)
+        for x in range(2):
+            if layer.exists[x] == 1:
+                move_operand(start, size, x, columns, layer, machine, work)
+        if layer.exists[O] == 1:
+            move_sums(start, size, columns, layer, machine, work)
+        occupancy(start, size, columns, layer, machine, work)
+        cycles_of(size, layer, machine, work)
+        energy_of(size, layer, machine, work)
+        hand_out(start, size, work, energy_pj, cycles, compute, code)

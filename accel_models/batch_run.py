@@ -5,30 +5,31 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from accel_models.batch_codes import IRREGULAR, MALFORMED, OK, OVERFLOW, UNCOUNTED
+from accel_models.batch_codes import IRREGULAR, OK, OVERFLOW, UNCOUNTED
 from accel_models.batch_general import evaluate_rows
 from accel_models.batch_kernel import Columns, Work, evaluate_run
-from accel_models.batch_tables import Floats, Ints, LayerTable, MachineTable
+from accel_models.batch_tables import MAX_SIZE, Floats, Ints, LayerTable, MachineTable
 
 #: Energy, cycles, compute cycles and code of each column.
-Results = tuple[Floats, Floats, Ints, NDArray[np.uint8]]
+Results = tuple[Floats, Ints, Ints, NDArray[np.uint8]]
 
 
 def run(
     lo: int, hi: int, columns: Columns, layer: LayerTable, machine: MachineTable, work: Work, results: Results
 ) -> None:
-    """Evaluate columns ``lo .. hi - 1``; figures mean something where the code is ``OK``.
+    """Evaluate columns ``lo .. hi - 1``; where the code is not ``OK``, the energy is not a number and the cycles are 0.
 
     A layer whose counts 62 bits may not hold gets ``OVERFLOW`` throughout: only the scalar path can tell.
     """
-    code = results[3]
+    energy_pj, cycles, compute_cycles, code = results
     if layer.overflows:
-        code[lo:hi] = OVERFLOW
+        energy_pj[lo:hi], cycles[lo:hi], compute_cycles[lo:hi], code[lo:hi] = np.nan, 0, 0, OVERFLOW
+        return
+    if not layer.closed or machine.fanout.max() > MAX_SIZE:
+        evaluate_one_by_one(np.arange(lo, hi), columns, layer, machine, results)
         return
     evaluate_run(lo, hi, columns, layer, machine, work, results)
     open_rows = code[lo:hi] == IRREGULAR
-    if not layer.tabulated:
-        open_rows = code[lo:hi] != MALFORMED
     if machine.slides.any():
         sliding = (columns.keeps[1:, lo:hi] & machine.slides[1:, None] & 1).any(axis=0)
         open_rows |= (code[lo:hi] == OK) & sliding

@@ -22,8 +22,13 @@ Floats = NDArray[np.float64]
 #: A step of work moves an operand through a port once, a sum three times (stored, read to be added to, read to go up):
 #: no total of one port exceeds this many elements a step.
 COUNTS_A_STEP = 8
-#: Largest table of rows; layers beyond are counted by the compiled formulas.
-MAX_TABLE = 1 << 20
+#: Largest table of rows, and largest extent of a dim; layers beyond are counted by the compiled formulas.
+MAX_TABLE, MAX_SIZE = 1 << 20, 1 << 23
+
+
+def _filled(rows: list[list[int]], length: int) -> Ints:
+    """Lists of dims as one array, filled up with the dim that no layer has."""
+    return np.array([(row + [formulas.DIM_COUNT] * length)[:length] for row in rows], np.int64)
 
 
 class LayerTable(NamedTuple):
@@ -37,8 +42,12 @@ class LayerTable(NamedTuple):
         windows: (2, 6), see ``formulas.STRIDE``.
         row_total, col_total: input rows, columns of all tiles together by (output tile, tap tile); see ``row_table``.
         row_peak, col_peak: of the largest tile.
+        row_tiles, col_tiles: total and peak as float64, by output tile x (R + 1) + tap tile: ((P + 1) (R + 1), 2).
         operations: steps of work of all units together.
-        tabulated: False where the tables are left out for their size.
+        depends: (3, 8) dims of more than one element that each tensor depends on, filled up with dim 8.
+        solid: (3, 8) the same without those of the input's windows.
+        misses: (3, 4) dims of more than one element that each tensor is missing, filled up with dim 8.
+        closed: whether the closed forms hold: tables of the rows, float32 sizes, float64 counts, ``misses`` complete.
         overflows: True where a count of bits might not fit ``MAX_COUNT``.
     """
 
@@ -51,8 +60,13 @@ class LayerTable(NamedTuple):
     row_peak: Ints
     col_total: Ints
     col_peak: Ints
+    row_tiles: Floats
+    col_tiles: Floats
     operations: int
-    tabulated: bool
+    depends: Ints
+    solid: Ints
+    misses: Ints
+    closed: bool
     overflows: bool
 
 
@@ -61,6 +75,7 @@ class MachineTable(NamedTuple):
 
     Attributes:
         fanout: (L, 2) units along each axis.
+        fans: (L + 1,) how many levels above have more than one unit below.
         multicast, reduction, buffering: (L,).
         holds: (L, 3): 1 where the level can store the tensor.
         slides: (L,) 1 where overlaps of inputs stay when a window slides on.
@@ -74,6 +89,7 @@ class MachineTable(NamedTuple):
     """
 
     fanout: Ints
+    fans: Ints
     multicast: Ints
     reduction: Ints
     buffering: Ints
@@ -119,20 +135,26 @@ def layer_table(layer: Layer) -> LayerTable:
         raise SpecError(Fault(f"layer {layer.name}", f'operator "{layer.op}" has no loops to map', ", ".join(LOOP_OPS)))
     bounds = bounds_of(layer)
     windows = windows_of(layer)
-    tabulated = all((bounds[d] + 1) * (bounds[d + 2] + 1) <= MAX_TABLE for d in (formulas.P, formulas.Q))
+    closed = all((bounds[d] + 1) * (bounds[d + 2] + 1) <= MAX_TABLE for d in (formulas.P, formulas.Q))
     none = np.zeros((2, 2), np.int64)
     steps = math.prod(bounds)
-    widest = max(layer.bits.I, layer.bits.W, layer.bits.O, layer.bits.acc)
+    bits = COUNTS_A_STEP * steps * max(layer.bits.I, layer.bits.W, layer.bits.O, layer.bits.acc)
+    relevant, real = relevance(layer.op), [d for d in range(formulas.DIM_COUNT) if bounds[d] > 1]
+    depends = [[d for d in real if row[d]] for row in relevant]
+    solid = [[d for d in row if x != formulas.I or d < formulas.P] for x, row in enumerate(depends)]
+    misses = [
+        [d for d in real if exists and not row[d]] for exists, row in zip(tensors_of(layer.op), relevant, strict=True)
+    ]
     rows = cols = (none, none)
-    if tabulated:
+    if closed:
         try:
             rows = row_table(windows[0], bounds[formulas.P], bounds[formulas.R])
             cols = row_table(windows[1], bounds[formulas.Q], bounds[formulas.S])
         except OverflowError:  # padding that the formulas do not walk
-            tabulated = False
+            closed = False
     return LayerTable(
         bounds=np.array(bounds, np.int64),
-        relevant=np.array(relevance(layer.op), np.int64),
+        relevant=np.array(relevant, np.int64),
         exists=np.array(tensors_of(layer.op), np.int64),
         width=np.array((layer.bits.I, layer.bits.W, layer.bits.O, layer.bits.acc), np.int64),
         windows=np.array(windows, np.int64),
@@ -140,9 +162,14 @@ def layer_table(layer: Layer) -> LayerTable:
         row_peak=rows[1],
         col_total=cols[0],
         col_peak=cols[1],
+        row_tiles=np.stack(rows, axis=-1).reshape(-1, 2).astype(np.float64),
+        col_tiles=np.stack(cols, axis=-1).reshape(-1, 2).astype(np.float64),
         operations=steps,
-        tabulated=tabulated,
-        overflows=COUNTS_A_STEP * steps * widest > MAX_COUNT,
+        depends=_filled(depends, formulas.DIM_COUNT),
+        solid=_filled(solid, formulas.DIM_COUNT),
+        misses=_filled(misses, 4),
+        closed=closed and bits < 2**53 and max(bounds) <= MAX_SIZE and max(map(len, misses)) <= 4,
+        overflows=bits > MAX_COUNT,
     )
 
 
@@ -169,6 +196,7 @@ def machine_table(layer: Layer, accelerator: Accelerator) -> MachineTable:
     fanout = [(*level.fanout, 1, 1)[:2] for level in levels]
     return MachineTable(
         fanout=np.array(fanout, np.int64),
+        fans=np.cumsum([0, *(level.units > 1 for level in levels)]),
         multicast=np.array([level.multicast for level in levels], np.int64),
         reduction=np.array([level.spatial_reduction for level in levels], np.int64),
         buffering=np.array(buffering, np.int64),

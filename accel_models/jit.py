@@ -70,15 +70,34 @@ def compiled(function: _Function) -> _Function:
     return part
 
 
+def uncounted(function: _Function) -> _Function:
+    """The same for functions that make no arrays, and so need not count who refers to which.
+
+    Counting costs more than the short loops of ``accel_models.batch_kernel`` themselves.
+    """
+    part: _Function = njit(error_model="numpy", nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)(
+        function
+    )
+    return part
+
+
 def entry(function: _Function) -> _Function:
-    """The same for what Python calls: its machine code, with all that it calls, is kept on disk."""
+    """The same as :func:`compiled` for what Python calls: its machine code, with all that it calls, is kept on disk."""
+    return _kept_on_disk(function, nrt=True)
+
+
+def uncounted_entry(function: _Function) -> _Function:
+    """The same as :func:`uncounted` for what Python calls."""
+    return _kept_on_disk(function, nrt=False)
+
+
+def _kept_on_disk(function: _Function, nrt: bool) -> _Function:
     folder = _machine_code_dir()
-    if folder is None:
-        return compiled(function)
     before = config.CACHE_DIR
-    config.CACHE_DIR = folder  # read when the decorator runs, and only then
+    if folder is not None:
+        config.CACHE_DIR = folder  # read when the decorator runs, and only then
     try:
-        kept: _Function = njit(cache=True, error_model="numpy", nogil=True)(function)
+        kept: _Function = njit(cache=folder is not None, error_model="numpy", nogil=True, _nrt=nrt)(function)
         return kept
     finally:
         config.CACHE_DIR = before

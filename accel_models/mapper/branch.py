@@ -41,7 +41,7 @@ class Branch:
         self._bounds = exact.figures(space.layer, space.machine)
         self._room = MappingColumns.empty(3, CHUNK)
         self._columns = Columns(self._room.chains, self._room.orders, self._room.keeps)
-        self._out = (np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK, np.int64), np.empty(CHUNK, np.uint8))
+        self._out = (np.empty(CHUNK), np.empty(CHUNK, np.int64), np.empty(CHUNK, np.int64), np.empty(CHUNK, np.uint8))
         self._least = (np.empty(CHUNK), np.empty(CHUNK))
         self._work = new_work(3)
         self._shares, self._share_energy = np.empty((ROOM, DIM_COUNT), np.int32), np.empty(ROOM)
@@ -189,7 +189,7 @@ class Branch:
         self.tally[exact.FEASIBLE] += len(fits)
         if len(fits) == 0:
             return
-        values, ties = exact.worths(np.nan_to_num(energy_pj[fits]), cycles[fits], objective)
+        values, ties = exact.worths(np.nan_to_num(energy_pj[fits]), cycles[fits].astype(np.float64), objective)
         self._take(int(fits[np.lexsort((ties, values))[0]]), objective)
 
     def _take(self, row: int, objective: Ints) -> None:

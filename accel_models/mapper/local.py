@@ -278,7 +278,12 @@ class Evolution:
         self._generator, self._space, self._objective = generator, generator.space, objective
         self._moves = moves_of(self._space, ragged)
         self._work = new_work(generator.levels)
-        self._figures = (np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK, np.int64), np.empty(CHUNK, np.uint8))
+        self._figures = (
+            np.empty(CHUNK),
+            np.empty(CHUNK, np.int64),
+            np.empty(CHUNK, np.int64),
+            np.empty(CHUNK, np.uint8),
+        )
         self._children = slice(PARENTS, PARENTS + CHUNK)
 
     def run(self, islands: int = ISLANDS, given: MappingColumns | None = None) -> None:
@@ -326,7 +331,7 @@ class Evolution:
         fits = code == OK
         self.tally[EVALUATED] += CHUNK
         self.tally[FEASIBLE] += int(fits.sum())
-        values, ties = worths(np.nan_to_num(energy_pj), cycles, self._objective)
+        values, ties = worths(np.nan_to_num(energy_pj), cycles.astype(np.float64), self._objective)
         value, tie = np.where(fits, values, np.inf), np.where(fits, ties, np.inf)
         island.value[self._children], island.tie[self._children] = value, tie
         island.stores[self._children] = room.keeps.T

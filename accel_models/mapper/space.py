@@ -138,7 +138,7 @@ def exact_applies(space: Space) -> bool:
         and fanout[0] == 1
         and fanout[2] == 1
         and bool((space.kind >= 0).all())
-        and space.layer.tabulated
+        and space.layer.closed
         and int(np.prod(space.counts)) <= MAX_TILES
     )
 

@@ -1,0 +1,221 @@
+"""Input rows and columns of all tiles, over columns of mappings; see :mod:`accel_models.batch_counts`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from accel_models.batch_codes import IRREGULAR, OK
+from accel_models.batch_counts import DIMS, put
+from accel_models.compiled import formulas
+from accel_models.formulas import DILATION, EXTENT, PAD_AFTER, PAD_BEFORE, STRIDE, TRANSPOSED, P, Q, R, S
+from accel_models.jit import uncounted
+
+_IRREGULAR, _OK = np.float32(IRREGULAR), np.float32(OK)
+span, greatest = formulas.span, formulas.gcd
+
+
+@uncounted
+def inside(tile: Any, most: Any) -> Any:
+    """A tile size as an index; a malformed column may hold any number."""
+    return np.uint64(min(max(tile, 0), most))
+
+
+@uncounted
+def find_tiles(lo: int, size: int, cut: int, chains: Any, layer: Any, row_at: Any, col_at: Any) -> None:
+    """Where the tables have the tiles that a cut makes."""
+    rows_wide, cols_wide = layer.row_total.shape[1], layer.col_total.shape[1]
+    rows_last, cols_last = layer.row_tiles.shape[0] - 1, layer.col_tiles.shape[0] - 1
+    for j in range(size):
+        i = np.uint64(lo + j)
+        row_at[j] = min(max(chains[P, cut, i] * rows_wide + chains[R, cut, i], 0), rows_last)
+        col_at[j] = min(max(chains[Q, cut, i] * cols_wide + chains[S, cut, i], 0), cols_last)
+
+
+@uncounted
+def own_rows(size: int, m: int, fixed: float, row_at: Any, col_at: Any, layer: Any, own: Any, peak: Any) -> None:
+    """Input elements of all tiles of level ``m``, each unit's own, and window positions of its largest tile.
+
+    Args:
+        fixed: elements along the dims that do not slide.
+        row_at, col_at: from :func:`find_tiles`.
+        own, peak: (L + 1, chunk) results, at row ``m``.
+    """
+    rows, cols = layer.row_tiles, layer.col_tiles
+    for j in range(size):
+        row, col = np.uint64(row_at[j]), np.uint64(col_at[j])
+        own[m, j] = fixed * rows[row, 0] * cols[col, 0]
+        peak[m, j] = rows[row, 1] * cols[col, 1]
+
+
+@uncounted
+def beside(size: int, fixed: float, row_at: Any, col_at: Any, layer: Any, out: Any) -> None:
+    """The same of tiles that the units of a level take side by side: together, what the level cuts in time."""
+    rows, cols = layer.row_tiles, layer.col_tiles
+    for j in range(size):
+        out[j] = fixed * rows[np.uint64(row_at[j]), 0] * cols[np.uint64(col_at[j]), 0]
+
+
+@uncounted
+def spaced_rows(window: Any, p_extent: Any, r_extent: Any, across: Any, down: Any, p_low: Any, r_low: Any) -> Any:
+    """Input rows of all steps in which ``across`` x ``down`` units take outputs ``p_low`` and taps ``r_low`` apart.
+
+    In a step the units ask for ``a * step_p + b * step_r`` (a < across, b < down), in the input only; a pair asks for
+    the same row as the pair ``(a - step_r / g, b + step_p / g)``, so a row is counted at its pair of smallest ``a``.
+    Outputs are counted in closed form, tap by tap.
+    """
+    stride, dilation = window[STRIDE], window[DILATION]
+    step_p, step_r = stride * p_low, dilation * r_low
+    common = greatest(step_p, step_r)
+    period, first = across * p_low, min(step_r // common, across) * p_low  # small enough ``a``
+    total = 0
+    for r in range(r_extent):
+        above = window[PAD_BEFORE] - r * dilation  # outputs from begin to end - 1 lie in the input
+        begin = min(max((above + stride - 1) // stride, 0), p_extent)
+        end = min(max((above + window[EXTENT] + stride - 1) // stride, begin), p_extent)
+        if r % (down * r_low) // r_low + step_p // common >= down:
+            total += end - begin
+        else:
+            total += end // period * first + min(end % period, first)
+            total -= begin // period * first + min(begin % period, first)
+    return total
+
+
+@uncounted
+def row_of_macs(
+    lo: int,
+    size: int,
+    q: int,
+    chains: Any,
+    trip: Any,
+    unit: Any,
+    outer: int,
+    inner: int,
+    table: Any,
+    window: Any,
+    factor: Any,
+    out: Any,
+    lost: Any,
+) -> None:
+    """Multiply ``out`` by the rows that MACs below level ``q``'s units take in all steps, each unit one of its tile.
+
+    Units spread over outputs or over taps alone never share a row. Over both, they take what lies side by side where
+    nothing cuts their tiles in time; else evenly spaced positions (``formulas.span``), counted one by one where there
+    is padding. Transposed windows have no closed form then: ``lost``.
+    """
+    levels, width = trip.shape[0] // DIMS, table.shape[1]
+    outer_row, inner_row = DIMS * q + outer, DIMS * q + inner
+    extents = (table.shape[0] - 1, width - 1)
+    padded = window[PAD_BEFORE] + window[PAD_AFTER] > 0
+    put(size, factor, float(table[1, 1]))
+    for j in range(size):
+        across, down = unit[outer_row, j], unit[inner_row, j]
+        if (across > 1) & (down > 1) & (across <= extents[0]) & (down <= extents[1]):
+            cut = np.float32(1)
+            for level in range(q + 1, levels):
+                cut *= trip[DIMS * level + outer, j] * trip[DIMS * level + inner, j]
+            i = np.uint64(lo + j)
+            if not cut > 1:
+                together = inside(chains[outer, 3 * q, i], extents[0]), inside(chains[inner, 3 * q, i], extents[1])
+                factor[j] = float(table[together[0], together[1]])
+            elif window[TRANSPOSED] == 1:
+                lost[j] = 1.0
+            else:
+                wide, high = np.int64(across), np.int64(down)
+                p_low = np.int64(min(max(chains[outer, 3 * q + 2, i], 1), extents[0]))
+                r_low = np.int64(min(max(chains[inner, 3 * q + 2, i], 1), extents[1]))
+                if padded:
+                    factor[j] = float(spaced_rows(window, extents[0], extents[1], wide, high, p_low, r_low))
+                else:
+                    rows = span(wide, high, window[STRIDE] * p_low, window[DILATION] * r_low)
+                    factor[j] = float(extents[0] * extents[1] // (wide * high) * rows)
+    for j in range(size):
+        out[j] *= factor[j]
+
+
+@uncounted
+def rows_apart(
+    lo: int,
+    size: int,
+    q: int,
+    m: int,
+    chains: Any,
+    trip: Any,
+    unit: Any,
+    fans: Any,
+    outer: int,
+    inner: int,
+    table: Any,
+    out: Any,
+    lost: Any,
+) -> None:
+    """The same for several fan-outs between ``q`` and ``m``: a table where shares lie side by side, else ``lost``."""
+    levels, width, most = (
+        trip.shape[0] // DIMS,
+        table.shape[1],
+        max(table.shape[0], table.shape[1]),
+    )  # malformed sizes: none beyond
+    for j in range(size):
+        i = np.uint64(lo + j)
+        outer_share, inner_share, apart, spread = np.int64(1), np.int64(1), False, 0
+        for which in range(2):
+            d = outer if which == 0 else inner
+            share = np.int64(min(chains[d, 3 * m - 1, i], most))
+            cut, several = False, False
+            for back in range(m - q):
+                level = m - 1 - back
+                if fans[level + 1] > fans[level] and unit[DIMS * level + d, j] > 1:
+                    share *= np.int64(min(unit[DIMS * level + d, j], most))
+                    several = True
+                    apart |= cut
+                if level > q and trip[DIMS * level + d, j] > 1:
+                    cut = True
+            spread += 1 if several else 0
+            if which == 0:
+                outer_share = share
+            else:
+                inner_share = share
+        if m == levels:  # one element a MAC: units share rows only where both are spread
+            apart &= spread == 2
+            outer_share = outer_share if spread == 2 else np.int64(1)
+            inner_share = inner_share if spread == 2 else np.int64(1)
+        if apart:
+            lost[j] = 1.0
+        out[j] *= float(table[inside(outer_share, table.shape[0] - 1), inside(inner_share, width - 1)])
+
+
+@uncounted
+def shared_rows(
+    lo: int, size: int, q: int, m: int, fixed: float, columns: Any, layer: Any, machine: Any, work: Any
+) -> None:
+    """``work.together``: input elements of all tiles of level ``m``, units from level ``q`` on asking together.
+
+    ``q`` has a fan-out below it. Columns that have no closed form are marked in ``work.lost``.
+    """
+    chains, trip, unit, fans, out, lost = columns.chains, work.trip, work.unit, machine.fans, work.together, work.lost
+    put(size, lost, 0.0)
+    levels = fans.size - 1
+    if fans[m] - fans[q] == 1 and m - q == 1:
+        find_tiles(lo, size, 3 * q, chains, layer, work.row_at, work.col_at)
+        beside(size, fixed, work.row_at, work.col_at, layer, out)
+        return
+    put(size, out, fixed)
+    for axis in range(2):
+        outer, inner = P + axis, R + axis
+        table = layer.row_total if axis == 0 else layer.col_total
+        if fans[m] - fans[q] == 1 and m == levels:
+            row_of_macs(
+                lo, size, q, chains, trip, unit, outer, inner, table, layer.windows[axis], work.factor, out, lost
+            )
+        else:
+            rows_apart(lo, size, q, m, chains, trip, unit, fans, outer, inner, table, out, lost)
+
+
+@uncounted
+def mark_lost(size: int, parent: Any, q: int, kept: Any, lost: Any, code: Any) -> None:
+    """``IRREGULAR`` where a path from level ``q`` or further out is used and has no closed form."""
+    level = float(q)
+    for j in range(size):
+        here = (kept[j] > 0) & (parent[j] <= level) & (lost[j] > 0)
+        code[j] = max(code[j], _IRREGULAR if here else _OK)
