@@ -75,7 +75,7 @@ class BatchCost:
         return {
             OK: "",
             FANOUT: "wider than the array",
-            MALFORMED: "sizes that grow, or do not end at 1",
+            MALFORMED: "sizes that grow or do not end at 1, or loops that are not all eight dims",
             OVERFLOW: "more bits moved than 62-bit counts hold",
             UNCOUNTED: "windows beyond what the model walks",
         }[code]

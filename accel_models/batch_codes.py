@@ -8,7 +8,7 @@ OK = 0
 IRREGULAR = 1
 #: More units than the array has along an axis.
 FANOUT = 2
-#: Sizes that grow, that are below 1, or that do not end at 1.
+#: Sizes that grow, that are below 1, or that do not end at 1; a loop order that is not one of all eight dims.
 MALFORMED = 3
 #: Bits moved that 62-bit counts do not hold.
 OVERFLOW = 4

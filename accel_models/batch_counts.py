@@ -178,6 +178,16 @@ def not_one(lo: int, size: int, d: int, cut: int, chains: Any, code: Any) -> Non
 
 
 @uncounted
+def not_all_dims(lo: int, size: int, level: int, orders: Any, code: Any) -> None:
+    """``MALFORMED`` where the ranks of a loop order are not 0 to 7, each once."""
+    for j in range(size):
+        order, seen = orders[level, np.uint64(lo + j)], 0
+        for d in range(DIM_COUNT):
+            seen |= 1 << ((order >> (RANK_BITS * d)) & _RANK_MASK)
+        code[j] = max(code[j], _MALFORMED if seen != (1 << DIM_COUNT) - 1 else _OK)
+
+
+@uncounted
 def cut_chains(lo: int, size: int, columns: Any, layer: Any, machine: Any, work: Any) -> None:
     """Quotients of the chains: ``work.trip``, ``work.unit``, ``work.tile``, ``work.key`` and ``work.code``."""
     chains, orders, fanout = columns.chains, columns.orders, machine.fanout
@@ -188,6 +198,7 @@ def cut_chains(lo: int, size: int, columns: Any, layer: Any, machine: Any, work:
         above, at, begin = (work.top, 0, 0) if level == 0 else (chains, 3 * level - 1, lo)
         alone = fanout[level, 0] * fanout[level, 1] == 1
         last = level == levels - 1
+        not_all_dims(lo, size, level, orders, code)
         put_row(size, 0, loads, 1.0)
         put_row(size, 1, loads, 1.0)
         for d in range(DIM_COUNT):

@@ -107,13 +107,20 @@ def evaluate_rows(rows: Any, at: Any, columns: Any, layer: Any, machine: Any, ou
         if codes[j] != OK:
             continue
         for m in range(levels):
+            seen = 0
             for d in range(DIM_COUNT):
-                orders[m, DIM_COUNT - 1 - ((columns.orders[m, j] >> (RANK_BITS * d)) & _RANK_MASK)] = d
+                rank = (columns.orders[m, j] >> (RANK_BITS * d)) & _RANK_MASK
+                seen |= 1 << rank
+                orders[m, (DIM_COUNT - 1 - rank) % DIM_COUNT] = d
+            if seen != (1 << DIM_COUNT) - 1:
+                codes[j] = MALFORMED
             for x in range(3):
                 stored = machine.holds[m, x] == 1 and (m == 0 or (columns.keeps[m, j] >> x) & 1 == 1)
                 keeps[m, x] = 1 if stored else 0
             if keeps[m, I] == 1 and machine.slides[m] == 1:
                 keeps[m, I] = 2
+        if codes[j] != OK:
+            continue
         for d in range(DIM_COUNT):
             _profile(layer.bounds[d], chains[d], levels, profiles[d], work)
         _count(

@@ -76,7 +76,7 @@ def bits(
     for d in range(DIM_COUNT):
         if relevant[O][d] == 1:
             outputs *= bounds[d]
-    q = 0
+    q = levels - levels  # 0, but not as a constant, as in ``formulas.count``
     held = outputs  # sums that level q held over all its tiles, less those that came back to it: see formulas.count
     evicted = outputs - outputs
     for m in range(1, levels + 1):

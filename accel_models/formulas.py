@@ -317,7 +317,7 @@ def count(
             returns[m][x] = zero
         if exists[x] == 0:
             continue
-        q = 0
+        q = levels - levels  # 0, but not as a constant: everything below would be compiled for that apart
         fresh = zero  # sums that begin at zero in the memories of level q: all that they ever hold, but what came back
         if x == O:
             fresh = bounds[0] - bounds[0] + 1

@@ -1,7 +1,10 @@
 """The batch model against the scalar path, which the oracle holds: same figures, same bounds, any layer and machine."""
 
+import json
 import random
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from accel_models.batch_codes import CAPACITY, FANOUT, MALFORMED, OK, OVERFLOW, 
 from accel_models.evaluate import evaluate, evaluate_nest
 from accel_models.report import Infeasible, LayerCost
 from accel_models.translate import column_to_mapping, column_to_nest
+from benchmarks import batch_speed as benchmark
 from benchmarks.oracle_cases import random_case
 from mappings.dataflow import DATAFLOWS
 from mappings.errors import SpecError
@@ -201,6 +205,12 @@ def test_what_cannot_be_built_is_a_code() -> None:
     assert cost.code.tolist() == [OK, MALFORMED, MALFORMED, FANOUT, MALFORMED]
     assert cost.feasible.tolist() == [True, False, False, False, False]
     assert cost.cycles[1:].tolist() == [0] * 4
+    columns.chains[:, :, 4] = columns.chains[:, :, 0]
+    columns.orders[1, 4] = 0x76543211  # C comes twice
+    ragged = replace(columns, chains=columns.chains.copy())
+    ragged.chains[2, :3, 0] = ragged.chains[2, :3, 4] = 5  # of 8
+    for given in (columns, ragged):
+        assert evaluate_batch([layer], given, [target]).code.tolist() == [OK, MALFORMED, MALFORMED, FANOUT, MALFORMED]
     assert cost.reason(FANOUT, target) == "wider than the array"
     assert cost.reason(CAPACITY + 2, target) == "RF capacity"
     columns.layer[0] = 1
@@ -230,6 +240,35 @@ def test_mappings_in_directives_and_back() -> None:
         scalar = evaluate(layer, flows[row], target)
         assert isinstance(scalar, LayerCost)
         assert cost.cycles[row] == scalar.cycles
+
+
+def test_threads_have_scratch_of_their_own() -> None:
+    rng = random.Random(8)
+    target = MACHINES[0]
+    jobs = [(layer, random_columns(rng, layer, target, 1500)) for layer in LAYERS[:4]]
+    alone = [evaluate_batch([layer], columns, [target]) for layer, columns in jobs]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            together = list(pool.map(lambda job: evaluate_batch([job[0]], job[1], [target]), jobs))
+            for one, other in zip(alone, together, strict=True):
+                np.testing.assert_array_equal(one.energy_pj, other.energy_pj)
+                np.testing.assert_array_equal(one.cycles, other.cycles)
+
+
+def test_the_benchmark_streams_distinct_mappings_that_equal_the_scalar_path(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = []
+    for columns in islice(benchmark.Stream().chunks(), 0, 42, 7):
+        part = columns.rows(slice(0, None, 11))
+        rows.append(np.concatenate([part.chains.reshape(-1, len(part)), part.orders, part.keeps]))
+    every = np.concatenate(rows, axis=1)
+    assert len(np.unique(every, axis=1).T) == every.shape[1]
+    monkeypatch.setattr("sys.argv", ["batch_speed", "--quick", "--json"])
+    assert benchmark.main() == 0
+    figures = {figure["name"]: figure["value"] for figure in json.loads(capsys.readouterr().out)["figures"]}
+    assert figures["differing from the scalar path"] == 0
+    assert figures["ragged tiles, differing from the scalar path"] == 0
 
 
 def test_streams_keep_nothing_and_orders_round_trip() -> None:
