@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -73,6 +73,7 @@ class _Placer:
         self.places: dict[str, tuple[Places, int]] = {}  # by layer: places, channel words
         self.homes: dict[str, Callable[[], TensorLayout]] = {}  # of what is written in another tensor's region
         self.copies: dict[str, list[Copy]] = defaultdict(list)
+        self.uses = Counter(source for layer in workload.layers for source in layer.inputs)
         self.operands = {layer.inputs[1] for layer in workload.layers if layer.op is Op.MATMUL}
 
     def run(self) -> Placement:
@@ -115,11 +116,21 @@ class _Placer:
             return np.concatenate(shifted), int(offsets[-1])
         if layer.op is Op.RESHAPE:
             return self._reshaped_places(layer)
+        if layer.op in TWO_OPERANDS:
+            self._adopt(*layer.inputs)
         if layer.is_depthwise or layer.op in VECTOR_OPS:
             return self.places[layer.inputs[0]]
         if layer.op is Op.MATMUL:  # each head begins a channel word
             return head_places(layer.groups, layer.K, self.lanes)
         return self._producer_places(layer.name, layer.channels_out)
+
+    def _adopt(self, first: str, second: str) -> None:
+        """A stored tensor that nobody else reads lies as the tensor that it is added to or multiplied by."""
+        for name, other in ((first, second), (second, first)):
+            source = self.workload.by_name.get(name)
+            stored = source is not None and source.op is Op.CONSTANT and self.uses[name] == 1
+            if stored and len(self.places[name][0]) == len(self.places[other][0]):
+                self.places[name] = self.places[other]
 
     def _reshaped_places(self, layer: Layer) -> tuple[Places, int]:
         places, blocks = self.places[layer.inputs[0]]

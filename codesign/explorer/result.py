@@ -81,7 +81,8 @@ def _point(point: FrontPoint) -> dict[str, Any]:
         "layers": [
             {
                 "name": item.name,
-                "op": str(layers[item.name].op),
+                # A part of a layer (a phase, a copy) has its place behind the name.
+                "op": str(layers[item.name if item.name in layers else item.name.rpartition("[")[0]].op),
                 "macs": item.macs,
                 "cycles": item.cycles,
                 "compute_cycles": item.compute_cycles,

@@ -209,7 +209,7 @@ def verify(
             layer.name,
             layer.predicted_cycles,
             layer.cycles,
-            sum(item.get(layer.name, False) for item in exact),
+            sum(item.get(layer.parts[-1], False) for item in exact),
         )
         for layer in reports[0].layers
     )

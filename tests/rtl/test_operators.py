@@ -51,6 +51,21 @@ class Generator(nn.Sequential):
         super().__init__(*layers, up, nn.ConvTranspose2d(12, 3, 3, 3, 1, 1), nn.Tanh())
 
 
+class Biased(nn.Module):
+    """Attention of two heads of 12 channels over 11 tokens with a bias by position, as a finite additive mask."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.query, self.key, self.value, self.out = (nn.Linear(24, 24) for _ in range(4))
+        self.bias = nn.Parameter(torch.randn(2, 11, 11))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        q, k, v = (part(x).reshape(-1, 11, 2, 12).transpose(1, 2) for part in (self.query, self.key, self.value))
+        mixed = torch.softmax(q @ k.transpose(-1, -2) / 3 + self.bias, -1) @ v
+        y: torch.Tensor = self.out(mixed.transpose(1, 2).reshape(-1, 11, 24))
+        return y
+
+
 def gated() -> nn.Module:
     stage = Stage(24, 16, 3, 1, 8, nn.Hardswish)
     return nn.Sequential(nn.Conv2d(3, 16, 3, 2, 1), nn.SiLU(), GatedResidual(16, stage, nn.Hardsigmoid, nn.ReLU))
@@ -60,6 +75,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "gates": (gated, (3, 40, 40)),
     "class_token": (lambda: ViT(24, 2, 1, image=16, patch=4), (3, 16, 16)),
     "causal": (lambda: Decoder(20, 2, 1, 30), (11, 20)),
+    "biased": (Biased, (11, 24)),
     "segmentation": (lambda: UNet((8, 12)), (3, 12, 12)),
     "generator": (Generator, (20, 1, 1)),
 }
