@@ -16,7 +16,7 @@ from accel_models.timing import Timing
 from accel_models.timing_core import BUSY, CAUSE, START
 
 _LOADED = {Token.INPUT_FULL, Token.WEIGHT_FULL}
-_MEMORY = {Token.OUTPUT_FREE, Token.RESIDUAL_FULL, Token.PARAM_FULL, Token.TABLE_FULL}  #: what post-processing waits for
+_MEMORY = {Token.OUTPUT_FREE, Token.RESIDUAL_FULL, Token.PARAM_FULL, Token.TABLE_FULL}  #: post-processing waits
 
 
 @dataclass(frozen=True)
