@@ -119,6 +119,11 @@ def row_stationary_height(left: int, size: int, r: int, stride_h: int, dilation_
     return (min(left, size) - 1) * (1 if r == 1 else stride_h) + (r - 1) * dilation_h + 1
 
 
+def row_stationary_columns(columns: int, dilation_w: int) -> int:
+    """Reads of one input row's ``columns``: neighbours come in pairs."""
+    return ceil_div(columns, 2) if dilation_w == 1 else columns
+
+
 def row_stationary_pass(
     rows: int, size: int, q: int, channels: int, taps: int, words: int, next_taps: int, next_words: int, enter: int
 ) -> int:
@@ -129,8 +134,8 @@ def row_stationary_pass(
         size: columns of PEs that the group of output rows takes.
         q: output columns.
         channels, taps: output channels of a fold, and filter columns, of the pass.
-        words: input words that a step inside the pass reads for its follower.
-        next_taps, next_words: filter columns of the next pass (its weights are read meanwhile), and input words of its
+        words: reads of the input buffer that a step inside the pass makes for its follower.
+        next_taps, next_words: filter columns of the next pass (its weights are read meanwhile), and reads of its
             first step; 0 after the last pass.
         enter: output rows that the pass before it still has to write; 0: no more than its own.
     """
@@ -142,14 +147,14 @@ def row_stationary_pass(
 
 
 def row_stationary_fill_cycles(
-    rows: int, cols: int, p: int, q: int, r: int, s: int, stride_h: int, dilation_h: int
+    rows: int, cols: int, p: int, q: int, r: int, s: int, stride_h: int, dilation_h: int, dilation_w: int
 ) -> int:
     """Row stationary: cycles before the first step computes (its words and weights come in) and after the last."""
     first_taps, left = min(s, ROW_STATIONARY_TAPS), p - (ceil_div(p, cols) - 1) * cols
     first_height = row_stationary_height(p, row_stationary_size(p, rows, cols, q), r, stride_h, dilation_h)
     while left > row_stationary_size(left, rows, cols, q):
         left -= row_stationary_size(left, rows, cols, q)
-    fill = max(first_taps * first_height, rows * first_taps)
+    fill = max(row_stationary_columns(first_taps, dilation_w) * first_height, rows * first_taps)
     return max(SETUP_CYCLES, rows + 2) + fill + ROW_STATIONARY_STAGES + tree_stages(rows) + left
 
 
@@ -191,34 +196,42 @@ def row_stationary_cycles(
                 if repeats == 0:
                     continue
                 taps = last_taps if last_chunk else chunk
-                words = (stride_w if dilation_w == 1 and stride_w < taps else taps) * height
-                inner = row_stationary_pass(rows, size, q, channels, taps, words, taps, taps * height, 0)
+                words = (
+                    row_stationary_columns(stride_w if dilation_w == 1 and stride_w < taps else taps, dilation_w)
+                    * height
+                )
+                again = row_stationary_columns(taps, dilation_w) * height
+                inner = row_stationary_pass(rows, size, q, channels, taps, words, taps, again, 0)
                 total += repeats * (passes - 1) * inner
                 # From the last pass of the chunk into the next chunk, output channels, row group, or nothing.
-                next_taps, next_words = first_taps, first_taps * height
+                next_taps, next_words = first_taps, row_stationary_columns(first_taps, dilation_w) * height
                 if not last_chunk:
                     total += count * groups * (chunks - 2) * inner
-                    repeats, next_taps, next_words = count * groups, last_taps, last_taps * height
+                    repeats, next_taps = count * groups, last_taps
+                    next_words = row_stationary_columns(last_taps, dilation_w) * height
                 elif last_kernels:
                     total += (count - 1) * row_stationary_pass(
                         rows, size, q, channels, taps, words, next_taps, next_words, 0
                     )
-                    repeats, next_taps, next_words = 1, first_taps if after > 0 else 0, first_taps * after_height
+                    repeats, next_taps = 1, first_taps if after > 0 else 0
+                    next_words = row_stationary_columns(first_taps, dilation_w) * after_height
                 total += repeats * row_stationary_pass(rows, size, q, channels, taps, words, next_taps, next_words, 0)
         if former > size:  # the group's first pass waits for the former group's rows
             channels = min(k, cols, size)
-            words = (stride_w if dilation_w == 1 and stride_w < first_taps else first_taps) * height
-            next_taps, next_words = first_taps, first_taps * height
+            together = stride_w if dilation_w == 1 and stride_w < first_taps else first_taps
+            words = row_stationary_columns(together, dilation_w) * height
+            next_taps, next_words = first_taps, row_stationary_columns(first_taps, dilation_w) * height
             if passes == 1 and chunks > 1:
                 next_taps = min(s - chunk, chunk)
-                next_words = next_taps * height
+                next_words = row_stationary_columns(next_taps, dilation_w) * height
             elif passes == 1 and channel_groups == 1:
-                next_taps, next_words = first_taps if after > 0 else 0, first_taps * after_height
+                next_taps = first_taps if after > 0 else 0
+                next_words = row_stationary_columns(first_taps, dilation_w) * after_height
             total += row_stationary_pass(
                 rows, size, q, channels, first_taps, words, next_taps, next_words, former
             ) - row_stationary_pass(rows, size, q, channels, first_taps, words, next_taps, next_words, 0)
         former, left = size, after
-    return total + row_stationary_fill_cycles(rows, cols, p, q, r, s, stride_h, dilation_h)
+    return total + row_stationary_fill_cycles(rows, cols, p, q, r, s, stride_h, dilation_h, dilation_w)
 
 
 def row_stationary_groups(rows: int, cols: int, p: int, q: int) -> int:

@@ -92,7 +92,7 @@ def _row_stationary_cycles(rows: int, cols: int, tile: Tile) -> int:
 
 def _row_stationary_fill(rows: int, cols: int, tile: Tile) -> int:
     p, q, r, s = tile[2:6]
-    return row_stationary_fill_cycles(rows, cols, p, q, r, s, tile.stride_h, tile.dilation_h)
+    return row_stationary_fill_cycles(rows, cols, p, q, r, s, tile.stride_h, tile.dilation_h, tile.dilation_w)
 
 
 def _loop_tile_accesses(rows: int, cols: int, tile: Tile) -> ArrayAccesses:

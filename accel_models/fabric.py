@@ -66,8 +66,8 @@ def _row_stationary(t: Template) -> tuple[float, float]:
     """
     pes, waiting = t.rows * t.cols, t.cols * t.cols * t.acc_bits
     moving = t.cols * t.word_lanes * t.act_bits
-    lut = 1480 + 3.1 * (t.act_bits + t.weight_bits) * pes + 0.59 * waiting + 1.52 * moving
-    return lut, 1537 + 1.28 * (t.act_bits + t.weight_bits) * pes
+    lut = 1530 + 4.47 * (t.act_bits + t.weight_bits) * pes + 0.59 * waiting + 1.52 * moving
+    return lut, 1643 + 0.78 * (t.act_bits + t.weight_bits) * pes
 
 
 _ARRAYS: dict[ArrayKind, Callable[[Template], tuple[float, float]]] = {

@@ -12,7 +12,7 @@ from accel_models.devices import Device, DeviceKind, device
 from accel_models.fabric import Part, array_part, shell_parts
 from accel_models.report import Infeasible
 from accel_models.technology import Technology, technology
-from accel_models.template import Template
+from accel_models.template import ArrayKind, Template
 
 #: Shapes of one block of 18 Kb: (bits of a word, words).
 BRAM18_SHAPES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
@@ -95,8 +95,10 @@ def memories(template: Template) -> tuple[Memory, ...]:
     t = template
     act_word, acc_word = t.act_word_bytes * 8, t.word_lanes * t.acc_bits
     tables = (Memory("activation tables", 16 * t.act_bits, 2 * t.table_words, count=t.ppu_lanes),)
+    banks = 2 if t.array is ArrayKind.ROW_STATIONARY else 1
     return (
-        Memory("input buffer", act_word, 2 * t.input_words),
+        # The row-stationary array reads two words at once, of even and of odd addresses.
+        Memory("input buffer", act_word, 2 * t.input_words // banks, count=banks),
         Memory("weight buffer", t.weight_word_bytes * 8, 2 * t.weight_words),
         Memory("accumulator memory", acc_word, t.acc_words, count=2),
         Memory("output and residual buffers", act_word, 2 * t.output_words, count=2),

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from accel_models.array_timing import ArrayAccesses, array_accesses, array_cycles
-from accel_models.template import Template
+from accel_models.template import ArrayKind, Template
 from accel_models.tile import Tile
 from mappings.errors import Fault, SpecError
 from rtl_templates.array_cases import TileCase, convolve
@@ -110,6 +110,8 @@ def build(template: Template, cache: Path | None = None) -> Path:
         "CD_ACT_BITS": template.act_bits,
         "CD_WEIGHT_BITS": template.weight_bits,
         "CD_ACC_BITS": template.acc_bits,
+        "CD_INPUT_PAIR": int(template.array is ArrayKind.ROW_STATIONARY),
+        "CD_ADDRESS_BITS": ADDRESS_BITS,
     }
     return compile_top(f"cd_array_{template.array}", ROOM / "bench" / "array_main.cpp", parameters, defines, cache)
 

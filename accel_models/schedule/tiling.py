@@ -283,6 +283,10 @@ def _least_estimate(layer: Layer, shape: Shape, template: Template, held: int) -
     lanes = template.word_lanes
     best: tuple[float, Tiling] | None = None
     orders = ("PQK",) if shape.masked else ("KPQ",) if shape.vector else ("KPQ", "PQK")  # heads share their mask
+    # A tile of fewer output rows than columns of PEs leaves those of a row-stationary array idle: then narrower tiles
+    # are tried as well.
+    by_rows = template.array is ArrayKind.ROW_STATIONARY and shape.op is ComputeOp.ARRAY
+    enough_rows = min(shape.p, template.cols) if by_rows else 1
     for k in [shape.row_k] if shape.row_k else _sizes(shape.unit_k, lanes):
         if shape.groups > 1:
             channels = [group_span(layer, k, lanes)]
@@ -291,7 +295,7 @@ def _least_estimate(layer: Layer, shape: Shape, template: Template, held: int) -
             channels = [shape.c] if whole else _sizes(shape.c, lanes)
         for c in channels:
             for q in _sizes(shape.q, 1)[:6]:
-                tried = 0
+                tried = most_rows = 0
                 for p in _sizes(shape.p, 1):
                     tiling = Tiling(k, c, p, q, orders[0], held)
                     if any(need > bound for need, bound in demand(shape, tiling, template).values()):
@@ -302,9 +306,10 @@ def _least_estimate(layer: Layer, shape: Shape, template: Template, held: int) -
                         if best is None or cost < best[0]:
                             best = (cost, tiling)
                     tried += 1
+                    most_rows = max(most_rows, p)
                     if tried == 4:
                         break
-                if tried:
+                if most_rows >= enough_rows:
                     break
     return None if best is None else best[1]
 

@@ -18,6 +18,9 @@ namespace {
 
 constexpr unsigned kLanes = CD_ROWS > CD_COLS ? CD_ROWS : CD_COLS;
 constexpr unsigned kInputBytes = kLanes * CD_ACT_BITS / 8;
+#if CD_INPUT_PAIR
+constexpr uint32_t kAddressMask = (1u << CD_ADDRESS_BITS) - 1;
+#endif
 constexpr unsigned kWeightBytes = CD_COLS * CD_WEIGHT_BITS / 8;
 constexpr uint64_t kNever = ~uint64_t{0} / 2;
 
@@ -108,12 +111,20 @@ int main() {
     uint64_t fault = kNone, cycles = 0, input_reads = 0, weight_reads = 0, writes = 0;
     bool input_valid = false, weight_valid = false, running = false, finished = false, reset_done = reset_at == 0;
     uint32_t input_at = 0, weight_at = 0;
+#if CD_INPUT_PAIR
+    bool next_valid = false;  // the word behind
+    uint32_t next_at = 0;
+#endif
     drive(top.cmd_i, command.data(), command.size());
     // A few cycles after done show that nothing is written late.
     for (uint64_t cycle = 0, after = 0; after < 8; ++cycle) {
       top.cmd_valid_i = cycle >= idle && !running && !finished;
       if (input_valid) drive(top.ib_data_i, &input[size_t{input_at} * kInputBytes], kInputBytes);
       else drive_noise(top.ib_data_i, kInputBytes, noise);
+#if CD_INPUT_PAIR
+      if (next_valid) drive(top.ib_next_i, &input[size_t{next_at} * kInputBytes], kInputBytes);
+      else drive_noise(top.ib_next_i, kInputBytes, noise);
+#endif
       if (weight_valid) drive(top.wb_data_i, &weight[size_t{weight_at} * kWeightBytes], kWeightBytes);
       else drive_noise(top.wb_data_i, kWeightBytes, noise);
       top.eval();
@@ -129,6 +140,15 @@ int main() {
       weight_at = top.wb_addr_o;
       input_reads += input_valid;
       weight_reads += weight_valid;
+#if CD_INPUT_PAIR
+      next_valid = top.ib_pair_o;
+      next_at = (top.ib_addr_o + 1) & kAddressMask;
+      input_reads += next_valid;
+      if (next_valid && next_at >= input_words) {
+        fault |= kInputAddress;
+        next_at = 0;
+      }
+#endif
       if (input_valid && input_at >= input_words) {
         fault |= kInputAddress;
         input_at = 0;

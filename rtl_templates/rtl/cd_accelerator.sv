@@ -220,11 +220,11 @@ module cd_accelerator
   assign m_axi_arburst_o = 2'b01;
 
   // ---- Buffers ----
-  logic                  ib_re, wb_re, rb_re, ob_re, ob_we;
+  logic                  ib_re, ib_pair, wb_re, rb_re, ob_re, ob_we;
   logic [IbAw-1:0]       ib_addr;
   logic [WbAw-1:0]       wb_addr;
   logic [19:0]           rb_addr, ob_raddr, ob_waddr;
-  logic [ActBytes*8-1:0] ib_data, rb_data, ob_rdata, ob_wdata;
+  logic [ActBytes*8-1:0] ib_data, ib_next, rb_data, ob_rdata, ob_wdata;
   logic [WgtBytes*8-1:0] wb_data;
 
   cd_buffers #(
@@ -232,7 +232,8 @@ module cd_accelerator
     .WgtBytes(WgtBytes),
     .IbWords (IbWords),
     .WbWords (WbWords),
-    .ObWords (ObWords)
+    .ObWords (ObWords),
+    .Pair    (ArrayKind == 2)
   ) u_buffers (
     .clk_i,
     .wr_valid_i (wr_valid),
@@ -241,8 +242,10 @@ module cd_accelerator
     .wr_act_i   (wr_data[ActBytes*8-1:0]),
     .wr_wgt_i   (wr_data[WgtBytes*8-1:0]),
     .ib_re_i    (ib_re),
+    .ib_pair_i  (ib_pair),
     .ib_addr_i  (ib_addr),
     .ib_data_o  (ib_data),
+    .ib_next_o  (ib_next),
     .wb_re_i    (wb_re),
     .wb_addr_i  (wb_addr),
     .wb_data_o  (wb_data),
@@ -287,8 +290,10 @@ module cd_accelerator
     .signal_o   (signal[UnitCompute]),
     .busy_o     (busy[UnitCompute]),
     .ib_re_o    (ib_re),
+    .ib_pair_o  (ib_pair),
     .ib_addr_o  (ib_addr),
     .ib_data_i  (ib_data),
+    .ib_next_i  (ib_next),
     .wb_re_o    (wb_re),
     .wb_addr_o  (wb_addr),
     .wb_data_i  (wb_data),

@@ -31,8 +31,10 @@ module cd_array_row_stationary
   input  tile_cmd_t                  cmd_i,
   output logic                       done_o,
   output logic                       ib_req_o,
+  output logic                       ib_pair_o,     // the word behind the addressed one, too
   output logic [IbAw-1:0]            ib_addr_o,
   input  logic [Lanes-1:0][ActW-1:0] ib_data_i,
+  input  logic [Lanes-1:0][ActW-1:0] ib_next_i,
   output logic                       wb_req_o,
   output logic [WbAw-1:0]            wb_addr_o,
   input  logic [Cols-1:0][WgtW-1:0]  wb_data_i,
@@ -155,7 +157,7 @@ module cd_array_row_stationary
   end
 
   // ---- steps: one is read while the former one computes ----
-  logic              read_valid, pass_first, red_first, tile_last, read_done, word, row_first, ib_req;
+  logic              read_valid, pass_first, red_first, tile_last, read_done, word, row_first, ib_req, pair;
   logic              block_start, pass_step, load_valid, load_restart;
   logic [TapW-1:0]   tap_last, load_tap_last;
   logic [ColW-1:0]   channel_last, op_last_channel, row_last, fold_mask;
@@ -208,6 +210,8 @@ module cd_array_row_stationary
     .row_first_o    (row_first),
     .slot_o         (slot),
     .ib_req_o       (ib_req),
+    .ib_pair_o,
+    .pair_o         (pair),
     .ib_addr_o
   );
 
@@ -342,7 +346,8 @@ module cd_array_row_stationary
   );
 
   // ---- rows of PEs ----
-  logic                                 read_q;
+  logic                                 read_q, read_next_q;
+  logic [1:0]                           pair_q;
   logic [1:0][SlotW-1:0]                slot_q;
   logic [1:0][ColW-1:0]                 mask_q;
   logic [Cols-1:0][Rows-1:0][ProdW-1:0] products;
@@ -350,10 +355,14 @@ module cd_array_row_stationary
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       read_q <= 1'b0;
+      read_next_q <= 1'b0;
+      pair_q <= '0;
       slot_q <= '0;
       mask_q <= '0;
     end else begin
       read_q <= ib_req;
+      read_next_q <= ib_pair_o;
+      pair_q <= {pair_q[0], pair};
       slot_q <= {slot_q[0], slot};
       mask_q <= {mask_q[0], fold_mask};
     end
@@ -386,7 +395,10 @@ module cd_array_row_stationary
       .row_first_i   (row_first),
       .tag_step_i    (tag_step),
       .data_valid_i  (read_q),
+      .next_valid_i  (read_next_q),
       .data_i        (ib_data_i),
+      .next_i        (ib_next_i),
+      .pair_i        (pair_q[1]),
       .slot_i        (slot_q[1]),
       .fold_mask_i   (mask_q[1]),
       .wgt_we_i      (wgt_we && wgt_row == RowW'(i)),

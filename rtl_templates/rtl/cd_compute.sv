@@ -28,8 +28,10 @@ module cd_compute
   output logic                 busy_o,
 
   output logic                 ib_re_o,
+  output logic                 ib_pair_o,     // the word behind the addressed one, too (row stationary)
   output logic [IbAw-1:0]      ib_addr_o,
   input  logic [N*ActW-1:0]    ib_data_i,
+  input  logic [N*ActW-1:0]    ib_next_i,
   output logic                 wb_re_o,
   output logic [WbAw-1:0]      wb_addr_o,
   input  logic [Cols*WgtW-1:0] wb_data_i,
@@ -80,7 +82,7 @@ module cd_compute
     end
   end
 
-  logic              a_ib_req, a_wb_req, a_valid, a_first;
+  logic              a_ib_pair, a_ib_req, a_wb_req, a_valid, a_first;
   logic [IbAw-1:0]   a_ib_addr, v_ib_addr;
   logic [WbAw-1:0]   a_wb_addr, v_wb_addr;
   logic [AbAw-1:0]   a_addr, v_addr;
@@ -102,13 +104,19 @@ module cd_compute
   end else if (ArrayKind == 1) begin : gen_output_stationary
     cd_array_output_stationary #(`CD_ARRAY_PARAMS) u_array (`CD_ARRAY_PORTS);
   end else if (ArrayKind == 2) begin : gen_row_stationary
-    cd_array_row_stationary #(`CD_ARRAY_PARAMS) u_array (`CD_ARRAY_PORTS);
+    cd_array_row_stationary #(`CD_ARRAY_PARAMS) u_array (`CD_ARRAY_PORTS, .ib_pair_o(a_ib_pair), .ib_next_i);
   end else if (ArrayKind == 3) begin : gen_channel_parallel
     cd_array_channel_parallel #(`CD_ARRAY_PARAMS) u_array (`CD_ARRAY_PORTS);
   end else if (ArrayKind == 4) begin : gen_loop_tile
     cd_array_loop_tile #(`CD_ARRAY_PARAMS) u_array (`CD_ARRAY_PORTS);
   end else begin : gen_unknown
     $error("cd_compute: unknown ArrayKind");
+  end
+
+  if (ArrayKind != 2) begin : gen_no_pair
+    assign a_ib_pair = 1'b0;
+    logic unused_next;
+    assign unused_next = ^ib_next_i;
   end
 
   `undef CD_ARRAY_PORTS
@@ -176,6 +184,7 @@ module cd_compute
   end
 
   assign ib_re_o     = nonlinear_q ? n_ib_req : vector_q ? v_ib_req : a_ib_req;
+  assign ib_pair_o   = !nonlinear_q && !vector_q && a_ib_pair;
   assign ib_addr_o   = nonlinear_q ? n_ib_addr : vector_q ? v_ib_addr : a_ib_addr;
   assign wb_re_o     = nonlinear_q ? n_wb_req : vector_q ? v_wb_req : a_wb_req;
   assign wb_addr_o   = nonlinear_q ? n_wb_addr : vector_q ? v_wb_addr : a_wb_addr;

@@ -33,7 +33,10 @@ module cd_row_line #(
   input  logic                            row_first_i,
   input  logic [7:0]                      tag_step_i,
   input  logic                            data_valid_i,  // data_i is not padding
+  input  logic                            next_valid_i,  // next_i is not padding
   input  logic [Lanes-1:0][ActW-1:0]      data_i,
+  input  logic [Lanes-1:0][ActW-1:0]      next_i,        // the word behind it
+  input  logic                            pair_i,        // both go to the windows, as slot_i
   input  logic [SlotW-1:0]                slot_i,
   input  logic [ColW-1:0]                 fold_mask_i,
   // Weights of the next pass.
@@ -54,7 +57,7 @@ module cd_row_line #(
   logic [LaneW-1:0]            lane, lane_q;
   logic [1:0]                  match_q;
   logic [ColW-1:0]             col_q, col_d_q;
-  logic [ActW-1:0]             act_q;
+  logic [ActW-1:0]             act_q, act_next_q;
   logic [Cols/4-1:0][WgtW-1:0] weight;
 
   cd_row_config #(
@@ -97,7 +100,10 @@ module cd_row_line #(
     end
   end
 
-  always_ff @(posedge clk_i) act_q <= data_valid_i ? data_i[lane_q] : '0;
+  always_ff @(posedge clk_i) begin
+    act_q      <= data_valid_i ? data_i[lane_q] : '0;
+    act_next_q <= next_valid_i ? next_i[lane_q] : '0;
+  end
 
   cd_filter_spad #(
     .Cols(Cols),
@@ -115,6 +121,14 @@ module cd_row_line #(
     .weight_o (weight)
   );
 
+  // The two words by the parity of their slots.
+  logic [1:0]            bank_we;
+  logic [1:0][SlotW-2:0] bank_slot;
+  logic [1:0][ActW-1:0]  bank_act;
+  assign bank_we   = slot_i[0] ? {1'b1, pair_i} : {pair_i, 1'b1};
+  assign bank_slot = {slot_i[SlotW-1:1], (SlotW-1)'(slot_i[SlotW-1:1] + (SlotW-1)'(slot_i[0]))};
+  assign bank_act  = slot_i[0] ? {act_q, act_next_q} : {act_next_q, act_q};
+
   for (genvar j = 0; j < int'(Cols); j++) begin : gen_pe
     cd_row_pe #(
       .ActW (ActW),
@@ -122,9 +136,9 @@ module cd_row_line #(
       .Slots(Slots)
     ) u_pe (
       .clk_i,
-      .we_i     (match_q[1] && col_d_q == (ColW'(j) & fold_mask_i)),
-      .slot_i,
-      .act_i    (act_q),
+      .we_i     (match_q[1] && col_d_q == (ColW'(j) & fold_mask_i) ? bank_we : 2'b00),
+      .slot_i   (bank_slot),
+      .act_i    (bank_act),
       .read_slot_i,
       .weight_i (weight[j/4]),
       .product_o(product_o[j])

@@ -6,7 +6,8 @@
 //         for each block of Lanes input channels
 //           for each Rows (channel, filter row) pairs of the block              -- one pass
 //             for each output column                                            -- one step
-//               for each input column that the step adds to the windows, for each input row: one word
+//               for each input column that the step adds to the windows, for each input row: one word,
+//               or where they are not dilated, for each two columns: two words
 //
 // Consecutive windows overlap where the dilation is one and the stride below the chunk's taps: then a step reads stride
 // columns only; otherwise it reads one for each tap.
@@ -68,6 +69,8 @@ module cd_row_walker
   output logic              row_first_o,
   output logic [SlotW-1:0]  slot_o,
   output logic              ib_req_o,
+  output logic              ib_pair_o,      // the word behind, too
+  output logic              pair_o,         // it goes to the windows, padding or not
   output logic [IbAw-1:0]   ib_addr_o
 );
 
@@ -184,15 +187,16 @@ module cd_row_walker
   end
 
   // ---- words ----
-  logic              reading_q, reading_d, row_first_q, row_first_d, col_last, row_last;
+  logic              reading_q, reading_d, row_first_q, row_first_d, col_last, row_last, pair;
   logic [16:0]       rows_last, row_q, row_d;       // input rows less one; the present one
   logic [TapW-1:0]   col_left_q, col_left_d;        // input columns after this one
   logic [CoordW-1:0] column_q, column_d;
   logic [SlotW-1:0]  slot_q, slot_d;
   logic [IbAw-1:0]   addr, addr_q, row_words;
-  logic signed [CoordW-1:0] h, h_q, w, h_step;
+  logic signed [CoordW-1:0] h, h_q, w, w_next, h_step;
 
-  assign col_last  = col_left_q == '0;
+  assign pair      = cmd_i.dilation_w == 8'd1 && col_left_q != '0;
+  assign col_last  = col_left_q == TapW'(pair);
   assign rows_last = 17'(row_last_o) * 17'(tag_step_i) + 17'(span_last_i);
   assign row_last  = row_q == rows_last;
   assign h_step    = cmd_i.r == 8'd1 ? CoordW'(cmd_i.stride_h) : CoordW'(1);
@@ -200,6 +204,7 @@ module cd_row_walker
   assign addr      = row_first_q ? pass_q.block + pass_q.h_words + IbAw'(column_q) : addr_q;
   assign h         = row_first_q ? pass_q.h : h_q;
   assign w         = signed'(column_q) - signed'(CoordW'(cmd_i.pad_left));
+  assign w_next    = w + CoordW'(1);
 
   // ---- next state ----
   always_comb begin
@@ -219,9 +224,9 @@ module cd_row_walker
       row_first_d = row_last;
       row_d       = row_last ? '0 : row_q + 17'd1;
       if (row_last) begin
-        slot_d     = slot_q + 1'b1;
-        col_left_d = col_left_q - 1'b1;
-        column_d   = column_q + (overlap ? CoordW'(1) : CoordW'(cmd_i.dilation_w));
+        slot_d     = slot_q + 1'b1 + SlotW'(pair);
+        col_left_d = col_left_q - 1'b1 - TapW'(pair);
+        column_d   = column_q + CoordW'(pair) + (overlap ? CoordW'(1) : CoordW'(cmd_i.dilation_w));
         if (col_last) reading_d = 1'b0;
       end
     end
@@ -303,8 +308,11 @@ module cd_row_walker
   assign word_o          = reading_q;
   assign row_first_o     = row_first_q;
   assign slot_o          = slot_q;
-  assign ib_req_o        = reading_q && !h[CoordW-1] && h < signed'(CoordW'(cmd_i.in_h)) &&
-                           !w[CoordW-1] && w < signed'(CoordW'(cmd_i.in_w));
+  logic h_inside;
+  assign h_inside        = reading_q && !h[CoordW-1] && h < signed'(CoordW'(cmd_i.in_h));
+  assign ib_req_o        = h_inside && !w[CoordW-1] && w < signed'(CoordW'(cmd_i.in_w));
+  assign ib_pair_o       = h_inside && pair && !w_next[CoordW-1] && w_next < signed'(CoordW'(cmd_i.in_w));
+  assign pair_o          = pair;
   assign ib_addr_o       = addr;
 
   // Fields of the command that the walk does not use.

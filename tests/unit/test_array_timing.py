@@ -40,10 +40,9 @@ def test_sums_by_hand() -> None:
     assert array_cycles(ArrayKind.CHANNEL_PARALLEL, 4, 4, tile) == 7 + 2 * 9 * 16 + 3 + 1 + 1
     # 2 groups of channels, 4 groups of 4 pixels, 9 taps of 4 channels; then the fill, 4 sums out, 5 stages.
     assert array_cycles(ArrayKind.OUTPUT_STATIONARY, 4, 4, tile) == 7 + 2 * 4 * 9 * 4 + 4 + 4 + 5
-    # 3 passes (12 pairs on 4 rows) x 2 groups of channels, each 4 columns of 4 channels x 3 taps; a pass ends with the
-    # 18 words of the next one's first windows, but the last.
-    steps = 6 * 3 * 12 + 5 * 18 + 12
-    assert array_cycles(ArrayKind.ROW_STATIONARY, 4, 4, tile) == 7 + 18 + steps + 4 + 1 + 4
+    # 3 passes (12 pairs on 4 rows) x 2 groups of channels, each 4 columns of 4 channels x 3 taps; the 12 reads (3 of 6
+    # rows' words, two at a time) of the next pass's first windows are hidden. Before the first come its own.
+    assert array_cycles(ArrayKind.ROW_STATIONARY, 4, 4, tile) == 7 + 12 + 6 * 4 * 12 + 4 + 1 + 4
     assert array_accesses(ArrayKind.LOOP_TILE, 4, 4, tile) == (2 * 9 * 16, 2 * 9 * 4, 2 * 9 * 16, 72)
     assert array_accesses(ArrayKind.CHANNEL_PARALLEL, 4, 4, tile) == (2 * 9 * 16, 72, 2 * 16, 72)
     assert array_accesses(ArrayKind.OUTPUT_STATIONARY, 4, 4, tile) == (2 * 9 * 16, 4 * 72, 2 * 16, 72)
@@ -56,7 +55,9 @@ def test_no_faster_than_the_pes_and_compulsory_traffic(kind: ArrayKind, tile: Ti
     cycles, accesses = array_cycles(kind, rows, cols, tile), array_accesses(kind, rows, cols, tile)
     assert cycles * rows * cols >= tile.macs
     assert (cycles - array_fill_cycles(kind, rows, cols, tile)) * rows * cols >= tile.macs
-    assert cycles > max(accesses)  # one word a cycle through each port
+    # One word a cycle through each port, but two inputs of the row-stationary array's.
+    reads = accesses.input_reads / (2 if kind is ArrayKind.ROW_STATIONARY else 1)
+    assert cycles > max(reads, *accesses[1:])
     assert accesses.weight_words * cols >= tile.k * tile.c * tile.r * tile.s
     assert accesses.weight_reads >= accesses.weight_words
     assert accesses.acc_writes >= tile.p * tile.q * -(-tile.k // max(rows, cols))
