@@ -135,7 +135,7 @@ sys.exit(main(["explore", "--recipe", sys.argv[2], "--out", sys.argv[3], "--veri
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_run_goes_on_where_it_was(how: signal.Signals, tmp_path: Path) -> None:
-    recipe = toy.write_recipe(tmp_path / "slow.yaml", TRIALS, seconds=0.12)
+    recipe = toy.write_recipe(tmp_path / "slow.yaml", TRIALS, seconds=0.2)
     folder = tmp_path / "killed"
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(ROOT), str(recipe), str(folder)],
