@@ -14,7 +14,7 @@ import numpy as np
 
 from accel_models.batch_codes import CAPACITY, FANOUT, MALFORMED, OK
 from accel_models.compiled import charges, formulas
-from accel_models.formulas import DIM_COUNT, I
+from accel_models.formulas import DIM_COUNT, C, I
 from accel_models.jit import compiled, entry
 from mappings.mapspace import RANK_BITS
 
@@ -26,8 +26,9 @@ _bits, _events, _latency, _capacity_bits, _ceil = (
     charges.capacity_bits,
     charges.ceil_cycles,
 )
-_count, _profile, _tile_elements, _units, _steps = (
+_count, _scanned, _profile, _tile_elements, _units, _steps = (
     formulas.count,
+    formulas.scanned,
     formulas.profile,
     formulas.tile_elements,
     formulas.units,
@@ -125,6 +126,7 @@ def evaluate_rows(rows: Any, at: Any, columns: Any, layer: Any, machine: Any, ou
             _profile(layer.bounds[d], chains[d], levels, profiles[d], work)
         _count(
             levels,
+            layer.scans,
             layer.bounds,
             chains,
             orders,
@@ -179,7 +181,9 @@ def evaluate_rows(rows: Any, at: Any, columns: Any, layer: Any, machine: Any, ou
                 replaced[m, x] = 0
                 if m > 0 and layer.exists[x] == 1 and keeps[m, x] > 0:
                     replaced[m, x] = _events(x, m, layer.bounds, chains, orders, layer.relevant, levels, profiles)
-        steps = _steps(levels, profiles)
+                    if x == I:
+                        replaced[m, x] *= _scanned(m, levels, layer.scans, layer.bounds[C], chains[C])
+        steps = _steps(levels, profiles) * layer.scans
         time = _latency(
             levels,
             steps,

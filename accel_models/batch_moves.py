@@ -13,7 +13,7 @@ import numpy as np
 
 from accel_models.batch_counts import entries, put, put_row, spreads
 from accel_models.batch_windows import find_tiles, mark_lost, own_rows, shared_rows
-from accel_models.formulas import DIM_COUNT, I, O, P
+from accel_models.formulas import DIM_COUNT, C, I, O, P
 from accel_models.jit import uncounted
 
 
@@ -126,6 +126,19 @@ def replacements(size: int, x: int, layer: Any, work: Any) -> None:
 
 
 @uncounted
+def scan_again(lo: int, size: int, m: int, row: int, chains: Any, layer: Any, kept: Any, replaced: Any) -> None:
+    """``kept[j]`` and ``replaced[row, j]`` of level ``m``, times ``formulas.scanned``."""
+    for j in range(size):
+        turns = 0.0
+        for level in range(m):
+            above = layer.bounds[C] if level == 0 else chains[C, 3 * level - 1, np.uint64(lo + j)]
+            turns += 1.0 if chains[C, 3 * level, np.uint64(lo + j)] < above else 0.0
+        again = float(layer.scans) if turns > 0.0 else 1.0
+        kept[j] *= again
+        replaced[row, j] *= again
+
+
+@uncounted
 def last_without(flags: Any, m: int) -> int:
     """The innermost level above ``m`` whose flag is 0; -1: none."""
     for back in range(m):
@@ -167,6 +180,11 @@ def move_operand(lo: int, size: int, x: int, columns: Any, layer: Any, machine: 
             continue
         else:
             flag_stored(lo, size, x, m, columns.keeps, kept)
+        if x == I and layer.scans > 1:  # what is brought once more in each scan counts as so much more
+            if m == levels:
+                put(size, kept, float(layer.scans))
+            else:
+                scan_again(lo, size, m, levels * x + m, columns.chains, layer, kept, work.replaced)
         if x == I:
             if m < levels:
                 find_tiles(lo, size, 3 * m - 1, columns.chains, layer, work.row_at, work.col_at)

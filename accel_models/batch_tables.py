@@ -14,7 +14,7 @@ from accel_models.accelerator import Accelerator, Buffering
 from accel_models.evaluate import MAX_COUNT, MODES, leakage_mw, operation_pj
 from mappings.errors import Fault, SpecError
 from mappings.layer import TENSORS, Layer
-from mappings.loops import LOOP_OPS, Window, bounds_of, relevance, tensors_of, windows_of
+from mappings.loops import LOOP_OPS, Window, bounds_of, relevance, scans_of, tensors_of, windows_of
 from mappings.mapspace import divisors
 
 Ints = NDArray[np.int64]
@@ -43,6 +43,7 @@ class LayerTable(NamedTuple):
         row_total, col_total: input rows, columns of all tiles together by (output tile, tap tile); see ``row_table``.
         row_peak, col_peak: of the largest tile.
         row_tiles, col_tiles: total and peak as float64, by output tile x (R + 1) + tap tile: ((P + 1) (R + 1), 2).
+        scans: how often the operator goes through its inputs.
         operations: steps of work of all units together.
         depends: (3, 8) dims of more than one element that each tensor depends on, filled up with dim 8.
         solid: (3, 8) the same without those of the input's windows.
@@ -62,6 +63,7 @@ class LayerTable(NamedTuple):
     col_peak: Ints
     row_tiles: Floats
     col_tiles: Floats
+    scans: int
     operations: int
     depends: Ints
     solid: Ints
@@ -137,7 +139,8 @@ def layer_table(layer: Layer) -> LayerTable:
     windows = windows_of(layer)
     closed = all((bounds[d] + 1) * (bounds[d + 2] + 1) <= MAX_TABLE for d in (formulas.P, formulas.Q))
     none = np.zeros((2, 2), np.int64)
-    steps = math.prod(bounds)
+    scans = scans_of(layer.op)
+    steps = math.prod(bounds) * scans
     bits = COUNTS_A_STEP * steps * max(layer.bits.I, layer.bits.W, layer.bits.O, layer.bits.acc)
     relevant, real = relevance(layer.op), [d for d in range(formulas.DIM_COUNT) if bounds[d] > 1]
     depends = [[d for d in real if row[d]] for row in relevant]
@@ -164,6 +167,7 @@ def layer_table(layer: Layer) -> LayerTable:
         col_peak=cols[1],
         row_tiles=np.stack(rows, axis=-1).reshape(-1, 2).astype(np.float64),
         col_tiles=np.stack(cols, axis=-1).reshape(-1, 2).astype(np.float64),
+        scans=scans,
         operations=steps,
         depends=_filled(depends, formulas.DIM_COUNT),
         solid=_filled(solid, formulas.DIM_COUNT),

@@ -8,6 +8,7 @@ from functools import lru_cache
 from accel_models import formulas
 from accel_models.nest import Nest, relevance, tensors_of, windows_of
 from mappings.errors import Fault, SpecError
+from mappings.loops import scans_of
 
 Table = tuple[tuple[int, int, int], ...]
 
@@ -63,11 +64,12 @@ def count(nest: Nest) -> Counts:
         peaks = _peaks(nest)
     except OverflowError as error:
         raise SpecError(Fault(f"layer {nest.layer.name}", str(error), f"{formulas.MAX_WALK:,} iterations")) from None
-    macs = 1
+    scans = scans_of(nest.layer.op)
+    macs = scans
     for extent in nest.bounds:
         macs *= extent
     return Counts(
-        steps=formulas.steps(levels, profiles),
+        steps=formulas.steps(levels, profiles) * scans,
         macs=macs,
         reads=table(reads),
         writes=table(writes),
@@ -90,6 +92,7 @@ def _fill(
     exists, relevant, windows = tensors_of(nest.layer.op), relevance(nest.layer.op), windows_of(nest.layer)
     formulas.count(
         levels,
+        scans_of(nest.layer.op),
         bounds,
         nest.chains,
         nest.orders,

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from accel_models import charges
 from accel_models.accelerator import Accelerator, Buffering, MemoryLevel
 from accel_models.counts import Counts, Table, count, profiles_of, table
+from accel_models.formulas import C, I, scanned
 from accel_models.lower import lower
 from accel_models.nest import Nest, relevance, tensors_of
 from accel_models.report import Infeasible, LayerCost
 from mappings.errors import Fault, SpecError
 from mappings.layer import MAC_OPS, TENSORS, Layer
+from mappings.loops import scans_of
 from mappings.mapping import Mapping
 
 MODES = {
@@ -75,6 +77,7 @@ def charge(nest: Nest, counts: Counts) -> Charged:
     replaced = [
         [
             charges.events(x, m, nest.bounds, nest.chains, nest.orders, relevant, levels, profiles)
+            * (scanned(m, levels, scans_of(layer.op), nest.bounds[C], nest.chains[C]) if x == I else 1)
             if m and exists[x] and nest.keeps[m][x]
             else 0
             for x in range(3)

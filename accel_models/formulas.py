@@ -31,6 +31,11 @@ Sums
     comes back down (to one of the units that share it) when the tile is needed again. Units that reduce over the
     same output are added on their way up (``reduction``) or in the memory above, one after another.
 
+Scans
+    An operator over rows (softmax, layer norm) goes through the channels of a place several times and writes its
+    outputs the last time. The scans are a loop just outside the first loop over channels that turns: what holds all the
+    channels of a place is filled once, everything inside it once a scan (:func:`scanned`).
+
 Dims are indexed ``G N K C P Q R S`` = 0..7, tensors ``I W O`` = 0..2.
 """
 
@@ -86,6 +91,7 @@ __all__ = [
     "profile",
     "profile_length",
     "rows",
+    "scanned",
     "single",
     "slot",
     "span",
@@ -270,8 +276,24 @@ def units(m: int, profiles: Any, levels: int) -> Any:
     return total
 
 
+def scanned(m: int, levels: int, scans: int, extent: Any, chain: Any) -> int:
+    """How often the inputs of a memory of level ``m`` (``levels``: the MACs) are brought for ``scans`` scans.
+
+    Args:
+        extent, chain: of the channels.
+    """
+    if m == levels:
+        return scans
+    for level in range(m):
+        above = extent if level == 0 else chain[3 * level - 1]
+        if chain[3 * level] < above:
+            return scans
+    return 1
+
+
 def count(
     levels: int,
+    scans: int,
     bounds: Any,
     chains: Any,
     orders: Any,
@@ -292,6 +314,7 @@ def count(
 
     Args:
         levels: ``L``.
+        scans: how often the operator goes through its inputs.
         bounds: 8 extents.
         chains: 8 chains.
         orders: ``L`` loop orders.
@@ -336,6 +359,10 @@ def count(
             if x == I and m < levels and keeps[m][x] == 2:
                 each -= kept(m, m, levels, bounds, chains, orders, relevant, windows, profiles, work)
                 merged -= kept(q, m, levels, bounds, chains, orders, relevant, windows, profiles, work)
+            if x == I and scans > 1:
+                again = scanned(m, levels, scans, bounds[C], chains[C])
+                each *= again
+                merged *= again
             if x != O:
                 reads[q][x] += merged if together == 1 else each
                 arrivals[m][x] = each

@@ -136,26 +136,44 @@ class Oracle:
     def _unit_prefix(unit: tuple[tuple[int, ...], ...], m: int) -> tuple[tuple[int, ...], ...]:
         return tuple(digits[: 2 * m] for digits in unit)
 
-    def walk(self) -> Iterator[tuple[tuple[int, ...], ...]]:
-        """The trips of all loops in time, by dim and level, in the order of the nest."""
-        loops = [(level, d) for level in range(self.levels) for d in self.nest.orders[level]]
+    def walk(self) -> Iterator[tuple[tuple[tuple[int, ...], ...], int]]:
+        """The trips of all loops in time, by dim and level, in the order of the nest, and the scan (last: 0).
 
-        def descend(at: int, time: tuple[tuple[int, ...], ...]) -> Iterator[tuple[tuple[int, ...], ...]]:
+        An operator over rows scans all the channels of a place before the next scan, so the scans turn around the
+        outermost loop over channels (dim 3) that takes more than one trip, or, where none does, inside all loops.
+        """
+        loops = [(level, d) for level in range(self.levels) for d in self.nest.orders[level]]
+        turning = [at for at, (level, d) in enumerate(loops) if d == 3 and self._turns(level)]
+        scan_at = turning[0] if turning else len(loops)
+        scans = {Op.SOFTMAX: 3, Op.LAYERNORM: 2}.get(self.layer.op, 1)
+
+        def descend(
+            at: int, time: tuple[tuple[int, ...], ...], scan: int
+        ) -> Iterator[tuple[tuple[tuple[int, ...], ...], int]]:
+            if at == scan_at and scan == scans:
+                for left in reversed(range(scans)):
+                    yield from descend(at, time, left)
+                return
             if at == len(loops):
-                yield time
+                yield time, scan
                 return
             _, d = loops[at]
             for trip in range(self.dims[d].trips[time[d]]):
-                yield from descend(at + 1, (*time[:d], (*time[d], trip), *time[d + 1 :]))
+                yield from descend(at + 1, (*time[:d], (*time[d], trip), *time[d + 1 :]), scan)
 
-        yield from descend(0, ((),) * 8)
+        yield from descend(0, ((),) * 8, scans)
+
+    def _turns(self, level: int) -> bool:
+        """Whether the loop over channels at a level takes more than one trip anywhere."""
+        return any(count > 1 for prefix, count in self.dims[3].trips.items() if len(prefix) == level)
 
     def run(self) -> Oracle:
         """Walk, move, count."""
-        for time in self.walk():
+        for time, scans_left in self.walk():
             self.steps += 1
+            touched = range(2) if scans_left else range(3)  # outputs come with the last scan
             stale = [
-                (m, x) for x in range(3) for m in self.stores[x] if m > 0 and self.tags[m][x] != self._tag(time, m, x)
+                (m, x) for x in touched for m in self.stores[x] if m > 0 and self.tags[m][x] != self._tag(time, m, x)
             ]
             held = {(m, x): self._slides(time, m, x) for m, x in stale}
             for m, x in sorted(stale, reverse=True):  # innermost first: its sums go up before its parent's
@@ -163,7 +181,7 @@ class Oracle:
             for m, x in sorted(stale):
                 self._load(time, m, x, held[m, x])
                 self.tags[m][x] = self._tag(time, m, x)
-            self._compute(time)
+            self._compute(time, bool(scans_left))
         for m in range(self.levels - 1, 0, -1):
             self._evict(m, 2)
         self.sums = next(iter(self.holds[0][2].values()))
@@ -255,7 +273,7 @@ class Oracle:
                 self.reads[q][2] += count - 1  # without adders on the way, the memory adds: read, add, write
                 held[element] = sum(values)
 
-    def _compute(self, time: tuple[tuple[int, ...], ...]) -> None:
+    def _compute(self, time: tuple[tuple[int, ...], ...], reads_only: bool) -> None:
         asked: list[dict[Any, list[Element]]] = [defaultdict(list) for _ in range(3)]
         parents = [max(self.stores[x], default=0) for x in range(3)]
         working: list[set[Any]] = [set() for _ in range(self.levels + 1)]
@@ -275,6 +293,8 @@ class Oracle:
                 assert all(element in self.holds[parents[x]][x][parent] for element in elements)
                 together = self._together(parents[x], self.levels, x)
                 self.reads[parents[x]][x] += len(set(elements)) if together else len(elements)
+        if reads_only:
+            return
         up: dict[Any, dict[Element, list[int]]] = defaultdict(lambda: defaultdict(list))
         for parent, elements in asked[2].items():
             held = self.holds[parents[2]][2][parent]

@@ -8,8 +8,11 @@ from mappings.layer import COUPLING, DIMS, MAC_OPS, WINDOW_OPS, Layer, Op
 
 #: The operators that the array runs as a loop nest; the others only change the layout or the addresses.
 LOOP_OPS = MAC_OPS | WINDOW_OPS | {Op.ADD, Op.MUL, Op.ACT, Op.SOFTMAX, Op.LAYERNORM}
-#: One pass over the channels of each place; K and C of the layer are the same channels.
+#: Operators over the channels of each place; K and C of the layer are the same channels.
 ROW_OPS = frozenset({Op.SOFTMAX, Op.LAYERNORM})
+#: How often such an operator goes through the channels of a place: for the largest, the sum of exponentials and the
+#: quotients; for mean and variance together and the results. Other operators go once.
+_SCANS = {Op.SOFTMAX: 3, Op.LAYERNORM: 2}
 _TWO_OPERANDS = MAC_OPS | {Op.ADD, Op.MUL}
 
 Window = tuple[int, int, int, int, int, int]
@@ -18,6 +21,11 @@ Window = tuple[int, int, int, int, int, int]
 def tensors_of(op: Op) -> tuple[int, int, int]:
     """1 for each of I, W, O that the operator has; W is the second operand of an elementwise operator."""
     return (1, int(op in _TWO_OPERANDS), 1)
+
+
+def scans_of(op: Op) -> int:
+    """How often an operator goes through its inputs; its outputs are written the last time."""
+    return _SCANS.get(op, 1)
 
 
 @lru_cache(maxsize=len(Op))
@@ -35,7 +43,7 @@ def relevance(op: Op) -> tuple[tuple[int, ...], ...]:
 
 
 def bounds_of(layer: Layer) -> tuple[int, ...]:
-    """Extents of the 8 loops, one step an element: an operator over rows (K = C) walks its channels once, as C."""
+    """Extents of the 8 loops, one step an element; an operator over rows (K = C) has its channels as C."""
     bounds = dict(layer.bounds)
     if layer.op in ROW_OPS:
         bounds["K"] = 1

@@ -114,7 +114,9 @@ def figures(layer: Any, machine: Any) -> Any:
     those, 0 where not modelled; elements of each tensor."""
     whole = np.array([moved(x, layer.bounds, 0, layer) for x in range(3)])
     final = min(layer.width[2], layer.width[3])
-    partial = layer.width[3] if layer.operations > whole[O] else final  # nothing is partial without a reduction
+    partial = (
+        layer.width[3] if layer.operations > whole[O] * layer.scans else final
+    )  # nothing is partial without a reduction
     narrow = np.array([layer.width[0], layer.width[1], final, partial])
     read_pj, write_pj = np.zeros((3, 4)), np.zeros((3, 4))
     for m in range(3):
@@ -219,7 +221,7 @@ def array_energy(
         p = 1 if mask1 >> x & 1 else 0
         if mask2 >> x & 1:
             if x == O:
-                e += operations * (read_pj[2, PARTIAL] + write_pj[2, PARTIAL])
+                e += operations / layer.scans * (read_pj[2, PARTIAL] + write_pj[2, PARTIAL])
             else:
                 e += operations * read_pj[2, x] * (real if x == I else 1.0)
             continue
@@ -229,7 +231,7 @@ def array_energy(
                 if layer.relevant[x, d] == 0:
                     n /= units[d]
         else:
-            n = steps
+            n = steps / layer.scans if x == O else steps
             for d in range(DIM_COUNT):
                 if layer.relevant[x, d] == 1:
                     n *= units[d]

@@ -30,6 +30,8 @@ LAYERS = [
     Layer("depthwise", Op.CONV, groups=8, P=6, Q=8, R=3, S=3, stride=(2, 1), dilation=(1, 2)),
     Layer("matmul", Op.MATMUL, N=2, K=4, C=6, P=8, groups=3),
     Layer("pool", Op.MAXPOOL, groups=4, P=6, Q=6, R=2, S=2, stride=(2, 2)),
+    Layer("softmax", Op.SOFTMAX, N=2, K=12, C=12, P=5, bits=Bits(8, 8, 8, 32)),
+    Layer("norm", Op.LAYERNORM, K=18, C=18, P=7),
     Layer("transposed", Op.TRCONV, K=4, C=2, P=7, Q=9, R=3, S=3, stride=(2, 2)),
 ]
 

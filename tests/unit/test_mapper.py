@@ -86,6 +86,8 @@ def every_cost(layer: Layer, target: Accelerator) -> Iterator[BatchCost]:
         (Layer("depthwise", Op.CONV, groups=4, P=2, R=3, stride=(2, 1)), tiny(Buffering.SINGLE)),
         (Layer("sliding", Op.CONV, P=4, R=3, bits=Bits(8, 8, 8, 8)), sliding(1, 2)),
         (Layer("sliding pool", Op.MAXPOOL, groups=2, P=4, R=2, padding=(1, 0, 0, 0)), sliding(2)),
+        (Layer("softmax", Op.SOFTMAX, K=8, C=8, P=4, bits=Bits(8, 8, 8, 32)), tiny()),
+        (Layer("norm", Op.LAYERNORM, K=8, C=8, P=4, bits=Bits(8, 8, 8, 32)), tiny(Buffering.SINGLE)),
     ],
     ids=lambda value: value.name if isinstance(value, Layer) else "",
 )
