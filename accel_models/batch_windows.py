@@ -83,13 +83,33 @@ def spaced_rows(window: Any, p_extent: Any, r_extent: Any, across: Any, down: An
 
 
 @uncounted
+def evenly(j: int, i: Any, d: int, q: int, chains: Any, unit: Any, fans: Any, most: int) -> Any:
+    """How many places along dim ``d`` the MACs below level ``q`` take in a step, and how far apart; 0: not evenly."""
+    count, low = np.int64(1), np.int64(1)
+    levels = fans.size - 1
+    for back in range(levels - q):
+        level = levels - 1 - back
+        units = unit[DIMS * level + d, j]
+        if fans[level + 1] > fans[level] and units > 1:
+            units = min(units, most)  # a malformed column may hold any number
+            apart = np.int64(min(max(chains[d, 3 * level + 2, i], 1), most))
+            if count == 1:
+                count, low = np.int64(units), apart
+            elif apart == count * low:
+                count *= np.int64(units)
+            else:
+                return np.int64(0), low
+    return count, low
+
+
+@uncounted
 def row_of_macs(
     lo: int,
     size: int,
     q: int,
     chains: Any,
-    trip: Any,
     unit: Any,
+    fans: Any,
     outer: int,
     inner: int,
     table: Any,
@@ -98,38 +118,35 @@ def row_of_macs(
     out: Any,
     lost: Any,
 ) -> None:
-    """Multiply ``out`` by the rows that MACs below level ``q``'s units take in all steps, each unit one of its tile.
+    """Multiply ``out`` by the rows that the MACs below level ``q`` take in all steps.
 
-    Units spread over outputs or over taps alone never share a row. Over both, they take what lies side by side where
-    nothing cuts their tiles in time; else evenly spaced positions (``formulas.span``), counted one by one where there
-    is padding. Transposed windows have no closed form then: ``lost``.
+    MACs spread over outputs or over taps alone never share a row. Spread over both, they take a tile where both lie
+    side by side, else evenly spaced positions (``formulas.span``; with padding :func:`spaced_rows`). Transposed windows
+    have no closed form then, nor have places that are not evenly spaced: ``lost``.
     """
-    levels, width = trip.shape[0] // DIMS, table.shape[1]
-    outer_row, inner_row = DIMS * q + outer, DIMS * q + inner
-    extents = (table.shape[0] - 1, width - 1)
+    levels = fans.size - 1
+    outer_row, inner_row, several = DIMS * q + outer, DIMS * q + inner, fans[levels] - fans[q] > 1
+    extents = (table.shape[0] - 1, table.shape[1] - 1)
     padded = window[PAD_BEFORE] + window[PAD_AFTER] > 0
     put(size, factor, float(table[1, 1]))
     for j in range(size):
-        across, down = unit[outer_row, j], unit[inner_row, j]
-        if (across > 1) & (down > 1) & (across <= extents[0]) & (down <= extents[1]):
-            cut = np.float32(1)
-            for level in range(q + 1, levels):
-                cut *= trip[DIMS * level + outer, j] * trip[DIMS * level + inner, j]
+        if several | ((unit[outer_row, j] > 1) & (unit[inner_row, j] > 1)):
             i = np.uint64(lo + j)
-            if not cut > 1:
-                together = inside(chains[outer, 3 * q, i], extents[0]), inside(chains[inner, 3 * q, i], extents[1])
-                factor[j] = float(table[together[0], together[1]])
+            wide, p_low = evenly(j, i, outer, q, chains, unit, fans, extents[0])
+            high, r_low = evenly(j, i, inner, q, chains, unit, fans, extents[1])
+            if wide == 1 or high == 1:
+                continue
+            if wide == 0 or high == 0:
+                lost[j] = 1.0
+            elif p_low == 1 and r_low == 1:
+                factor[j] = float(table[inside(wide, extents[0]), inside(high, extents[1])])
             elif window[TRANSPOSED] == 1:
                 lost[j] = 1.0
+            elif padded:
+                factor[j] = float(spaced_rows(window, extents[0], extents[1], wide, high, p_low, r_low))
             else:
-                wide, high = np.int64(across), np.int64(down)
-                p_low = np.int64(min(max(chains[outer, 3 * q + 2, i], 1), extents[0]))
-                r_low = np.int64(min(max(chains[inner, 3 * q + 2, i], 1), extents[1]))
-                if padded:
-                    factor[j] = float(spaced_rows(window, extents[0], extents[1], wide, high, p_low, r_low))
-                else:
-                    rows = span(wide, high, window[STRIDE] * p_low, window[DILATION] * r_low)
-                    factor[j] = float(extents[0] * extents[1] // (wide * high) * rows)
+                rows = span(wide, high, window[STRIDE] * p_low, window[DILATION] * r_low)
+                factor[j] = float(extents[0] * extents[1] // (wide * high) * rows)
     for j in range(size):
         out[j] *= factor[j]
 
@@ -150,39 +167,28 @@ def rows_apart(
     out: Any,
     lost: Any,
 ) -> None:
-    """The same for several fan-outs between ``q`` and ``m``: a table where shares lie side by side, else ``lost``."""
-    levels, width, most = (
-        trip.shape[0] // DIMS,
-        table.shape[1],
-        max(table.shape[0], table.shape[1]),
-    )  # malformed sizes: none beyond
+    """The same of memories of level ``m``, beyond the next: a table where shares lie side by side, else ``lost``."""
+    most = max(table.shape[0], table.shape[1])  # a malformed column may hold any number
     for j in range(size):
         i = np.uint64(lo + j)
-        outer_share, inner_share, apart, spread = np.int64(1), np.int64(1), False, 0
+        outer_share, inner_share, apart = np.int64(1), np.int64(1), False
         for which in range(2):
             d = outer if which == 0 else inner
-            share = np.int64(min(chains[d, 3 * m - 1, i], most))
-            cut, several = False, False
+            share, cut = np.int64(min(chains[d, 3 * m - 1, i], most)), False
             for back in range(m - q):
                 level = m - 1 - back
                 if fans[level + 1] > fans[level] and unit[DIMS * level + d, j] > 1:
                     share *= np.int64(min(unit[DIMS * level + d, j], most))
-                    several = True
                     apart |= cut
                 if level > q and trip[DIMS * level + d, j] > 1:
                     cut = True
-            spread += 1 if several else 0
             if which == 0:
                 outer_share = share
             else:
                 inner_share = share
-        if m == levels:  # one element a MAC: units share rows only where both are spread
-            apart &= spread == 2
-            outer_share = outer_share if spread == 2 else np.int64(1)
-            inner_share = inner_share if spread == 2 else np.int64(1)
         if apart:
             lost[j] = 1.0
-        out[j] *= float(table[inside(outer_share, table.shape[0] - 1), inside(inner_share, width - 1)])
+        out[j] *= float(table[inside(outer_share, table.shape[0] - 1), inside(inner_share, table.shape[1] - 1)])
 
 
 @uncounted
@@ -204,10 +210,9 @@ def shared_rows(
     for axis in range(2):
         outer, inner = P + axis, R + axis
         table = layer.row_total if axis == 0 else layer.col_total
-        if fans[m] - fans[q] == 1 and m == levels:
-            row_of_macs(
-                lo, size, q, chains, trip, unit, outer, inner, table, layer.windows[axis], work.factor, out, lost
-            )
+        if m == levels:
+            window = layer.windows[axis]
+            row_of_macs(lo, size, q, chains, unit, fans, outer, inner, table, window, work.factor, out, lost)
         else:
             rows_apart(lo, size, q, m, chains, trip, unit, fans, outer, inner, table, out, lost)
 

@@ -12,7 +12,10 @@ import pytest
 from accel_models.accelerator import Accelerator, Buffering
 from accel_models.accelerators import accelerator
 from accel_models.batch import BatchCost, evaluate_batch, stream_batch
-from accel_models.batch_codes import CAPACITY, FANOUT, MALFORMED, OK, OVERFLOW, UNCOUNTED
+from accel_models.batch_codes import CAPACITY, FANOUT, IRREGULAR, MALFORMED, OK, OVERFLOW, UNCOUNTED
+from accel_models.batch_kernel import Columns, evaluate_run, new_work
+from accel_models.batch_run import evaluate_one_by_one
+from accel_models.batch_tables import layer_table, machine_table
 from accel_models.evaluate import evaluate, evaluate_nest
 from accel_models.report import Infeasible, LayerCost
 from accel_models.translate import column_to_mapping, column_to_nest
@@ -120,6 +123,32 @@ def test_mixed_layers_and_accelerators_equal_the_scalar_path() -> None:
         columns = columns.rows(np.array(rng.sample(range(len(columns)), len(columns))))
         seen |= check(evaluate_batch(LAYERS, columns, machines), columns, LAYERS, machines)
     assert {OK, CAPACITY + 1, CAPACITY + 2} <= seen
+
+
+@pytest.mark.parametrize("target", MACHINES, ids=lambda target: target.name)
+def test_closed_forms_equal_the_compiled_formulas(target: Accelerator) -> None:
+    """Two ways to the same figures; the second is also taken where the first has no closed form, which is rare."""
+    rng, count, open_rows = random.Random(target.name), 150, 0
+    free = replace(target, levels=tuple(replace(level, capacity_bytes=None) for level in target.levels))
+    for layer in (*LAYERS, Layer("wide", Op.CONV, N=2, P=24, Q=16, R=4, S=6, stride=(2, 3), padding=(3, 2, 1, 4))):
+        columns, table, hardware = (
+            random_columns(rng, layer, free, count),
+            layer_table(layer),
+            machine_table(layer, free),
+        )
+        arrays, first, second = (
+            Columns(columns.chains, columns.orders, columns.keeps),
+            *((np.empty(count), *np.empty((2, count), np.int64), np.empty(count, np.uint8)) for _ in range(2)),
+        )
+        evaluate_run(0, count, arrays, table, hardware, new_work(columns.levels), first)
+        evaluate_one_by_one(np.arange(count), arrays, table, hardware, second)
+        closed = first[3] != IRREGULAR
+        open_rows += int((~closed).sum())
+        np.testing.assert_array_equal(first[3][closed], second[3][closed])
+        np.testing.assert_allclose(first[0][closed], second[0][closed], rtol=1e-12)
+        np.testing.assert_array_equal(first[1][closed], second[1][closed])
+        np.testing.assert_array_equal(first[2][closed], second[2][closed])
+    assert open_rows < 0.05 * count * (len(LAYERS) + 1)
 
 
 def test_ragged_columns_equal_the_scalar_path() -> None:
