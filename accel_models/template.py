@@ -12,7 +12,7 @@ from mappings.errors import Fault, SpecError, nearest
 class ArrayKind(StrEnum):
     """The dataflow templates of the PE array."""
 
-    WEIGHT_STATIONARY = "weight_stationary"  # systolic; after the TPU and Gemmini
+    WEIGHT_STATIONARY = "weight_stationary"  # sums move down the columns; after the TPU and Gemmini
     OUTPUT_STATIONARY = "output_stationary"  # after ShiDianNao
     ROW_STATIONARY = "row_stationary"  # after Eyeriss
     CHANNEL_PARALLEL = "channel_parallel"  # adder trees; after NVDLA

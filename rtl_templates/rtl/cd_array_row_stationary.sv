@@ -58,32 +58,11 @@ module cd_array_row_stationary
 
   localparam int unsigned LevelsPerStage = 2;
   localparam int unsigned TreeStages     = ($clog2(Rows) + LevelsPerStage - 1) / LevelsPerStage;
-  localparam int unsigned ReadStage      = 2;               // from a step's first operation to its window's read
   localparam int unsigned SumStage       = 4 + TreeStages;  // ... to the foot of the column
 
   if (Rows < 4 || Cols < 4 || 2 ** $clog2(Rows) != Rows || 2 ** $clog2(Cols) != Cols) begin : gen_check
     $error("cd_array_row_stationary: Rows and Cols must be powers of two, 4 or more");
   end
-
-  // What a step's sums need to be written.
-  typedef struct packed {
-    logic             tile_last, red_first;
-    logic [ColW-1:0]  channel_last, row_last, fold_mask;
-    logic [KSubW-1:0] k_sub;
-  } out_t;
-
-  // One operation of all PEs: what they read, and what becomes of the sum.
-  typedef struct packed {
-    logic             bank;                // of the filter spads
-    logic [SlotW-1:0] slot;
-    logic [TapW-1:0]  tap;
-  } operand_t;
-
-  typedef struct packed {
-    logic            valid, first, last;  // first and last tap
-    logic            half;                // of the collection registers
-    logic [ColW-1:0] channel, fold_mask;
-  } sum_t;
 
   logic      busy_q, start;
   tile_cmd_t cmd_q;
@@ -217,108 +196,66 @@ module cd_array_row_stationary
 
   assign ib_req_o = ib_req;
 
-  logic             first_read_q;  // the tile's first step is read; none computes
-  logic             run_q;         // a step computes
-  logic             op_done_q;     // ... and has issued all its operations
-  logic             op_last, loading, load, pass_begin_q, half_q, bank_q;
-  logic [TapW-1:0]  tap_q, tap_last_q;
-  logic [ColW-1:0]  channel_q, op_last_q, min_more_q;
-  logic [SlotW-1:0] base_q;
-  out_t             out_q;
-  logic [AbAw-1:0]  out_addr_q;
-
-  assign op_last  = tap_q == tap_last_q && channel_q == op_last_q;
-  assign step_end = (read_valid || run_q) && read_done && (!run_q || op_done_q || op_last) && min_more_q == '0 &&
-                    !(read_valid && pass_first && loading);
-  // Weights are read from the first cycle of a pass, for the pass after it; before the first pass, for that.
-  assign load     = first_read_q || (pass_begin_q && load_valid);
-
-  always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) begin
-      first_read_q <= 1'b0;
-      run_q        <= 1'b0;
-      op_done_q    <= 1'b0;
-      pass_begin_q <= 1'b0;
-      half_q       <= 1'b0;
-      bank_q       <= 1'b1;
-      tap_q        <= '0;
-      tap_last_q   <= '0;
-      channel_q    <= '0;
-      op_last_q    <= '0;
-      min_more_q   <= '0;
-      base_q       <= '0;
-      out_addr_q   <= '0;
-      out_q        <= '0;
-    end else begin
-      first_read_q <= go;
-      pass_begin_q <= step_end && read_valid && pass_first;
-      // The former step's rows leave, one a cycle, before the next ones follow.
-      if (go) min_more_q <= ColW'(3);
-      else if (step_end) min_more_q <= fold_mask | (run_q ? out_q.fold_mask : '0);
-      else if (min_more_q != '0) min_more_q <= min_more_q - 1'b1;
-      if (step_end) begin
-        run_q      <= read_valid;
-        op_done_q  <= 1'b0;
-        half_q     <= !half_q;
-        bank_q     <= bank_q ^ (read_valid && pass_first);
-        tap_q      <= '0;
-        tap_last_q <= tap_last;
-        channel_q  <= '0;
-        op_last_q  <= op_last_channel;
-        base_q     <= base;
-        out_addr_q <= ab_addr;
-        out_q      <= '{
-            tile_last:    tile_last,
-            red_first:    red_first,
-            channel_last: channel_last,
-            row_last:     row_last,
-            fold_mask:    fold_mask,
-            k_sub:        k_sub
-        };
-      end else if (run_q && !op_done_q) begin
-        op_done_q <= op_last;
-        tap_q     <= tap_q == tap_last_q ? '0 : tap_q + 1'b1;
-        if (tap_q == tap_last_q) channel_q <= channel_q + 1'b1;
-      end
-    end
-  end
-
-  operand_t operand, operand_q[ReadStage], operand_now;
-  sum_t     sum, sum_q[SumStage], sum_now;
-
-  assign operand = '{bank: bank_q, slot: base_q + SlotW'(tap_q), tap: tap_q};
-  assign sum     = '{
-      valid:     run_q && !op_done_q,
-      first:     tap_q == '0,
-      last:      tap_q == tap_last_q,
-      half:      half_q,
-      channel:   channel_q,
-      fold_mask: out_q.fold_mask
-  };
-
-  always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) begin
-      for (int unsigned n = 0; n < ReadStage; n++) operand_q[n] <= '0;
-      for (int unsigned n = 0; n < SumStage; n++) sum_q[n] <= '0;
-    end else begin
-      operand_q[0] <= operand;
-      sum_q[0]     <= sum;
-      for (int unsigned n = 1; n < ReadStage; n++) operand_q[n] <= operand_q[n-1];
-      for (int unsigned n = 1; n < SumStage; n++) sum_q[n] <= sum_q[n-1];
-    end
-  end
-
-  assign operand_now = operand_q[ReadStage-1];
-  assign sum_now     = sum_q[SumStage-1];
-
-  // The channel of each quad of columns: that of its fold.
+  logic                        loading, load, load_first, op_bank;
+  logic [TapW-1:0]             op_tap;
+  logic [SlotW-1:0]            op_slot;
   logic [Cols/4-1:0][ColW-1:0] op_channels;
+  logic                        sum_valid, sum_first, sum_last, sum_half;
+  logic [ColW-1:0]             sum_channel, sum_fold_mask;
+  logic                        out_valid, out_half, out_tile_last, out_red_first;
+  logic [ColW-1:0]             out_channel_last, out_row_last, out_fold_mask;
+  logic [KSubW-1:0]            out_k_sub;
+  logic [AbAw-1:0]             out_addr;
 
-  always_comb begin
-    for (int unsigned g = 0; g < Cols / 4; g++) begin
-      op_channels[g] = (ColW'(4 * g) & ~sum_q[ReadStage-1].fold_mask) | sum_q[ReadStage-1].channel;
-    end
-  end
+  cd_row_issue #(
+    .Lanes (Lanes),
+    .Cols  (Cols),
+    .Taps  (Taps),
+    .Slots (Slots),
+    .AbAw  (AbAw),
+    .Stages(SumStage)
+  ) u_issue (
+    .clk_i,
+    .rst_ni,
+    .start_i           (go),
+    .valid_i           (read_valid),
+    .read_done_i       (read_done),
+    .pass_first_i      (pass_first),
+    .red_first_i       (red_first),
+    .tile_last_i       (tile_last),
+    .tap_last_i        (tap_last),
+    .channel_last_i    (channel_last),
+    .op_last_channel_i (op_last_channel),
+    .row_last_i        (row_last),
+    .fold_mask_i       (fold_mask),
+    .k_sub_i           (k_sub),
+    .base_i            (base),
+    .addr_i            (ab_addr),
+    .load_valid_i      (load_valid),
+    .loading_i         (loading),
+    .load_o            (load),
+    .load_first_o      (load_first),
+    .step_o            (step_end),
+    .bank_o            (op_bank),
+    .tap_o             (op_tap),
+    .slot_o            (op_slot),
+    .channel_o         (op_channels),
+    .sum_valid_o       (sum_valid),
+    .sum_first_o       (sum_first),
+    .sum_last_o        (sum_last),
+    .sum_half_o        (sum_half),
+    .sum_channel_o     (sum_channel),
+    .sum_fold_mask_o   (sum_fold_mask),
+    .out_valid_o       (out_valid),
+    .out_half_o        (out_half),
+    .out_tile_last_o   (out_tile_last),
+    .out_red_first_o   (out_red_first),
+    .out_channel_last_o(out_channel_last),
+    .out_row_last_o    (out_row_last),
+    .out_fold_mask_o   (out_fold_mask),
+    .out_k_sub_o       (out_k_sub),
+    .out_addr_o        (out_addr)
+  );
 
   // ---- weights ----
   logic            wgt_we, wgt_bank;
@@ -333,8 +270,8 @@ module cd_array_row_stationary
     .clk_i,
     .rst_ni,
     .load_i    (load),
-    .restart_i (first_read_q || load_restart),
-    .tap_last_i(first_read_q ? tap_last : load_tap_last),
+    .restart_i (load_first || load_restart),
+    .tap_last_i(load_first ? tap_last : load_tap_last),
     .base_i    (WbAw'(cmd_q.wb_base)),
     .loading_o (loading),
     .wb_req_o,
@@ -405,9 +342,9 @@ module cd_array_row_stationary
       .wgt_bank_i    (wgt_bank),
       .wgt_tap_i     (wgt_tap),
       .wgt_data_i    (wb_data_i),
-      .bank_i        (operand_now.bank),
-      .tap_i         (operand_now.tap),
-      .read_slot_i   (operand_now.slot),
+      .bank_i        (op_bank),
+      .tap_i         (op_tap),
+      .read_slot_i   (op_slot),
       .channel_i     (op_channels),
       .product_o     (row_products)
     );
@@ -447,11 +384,11 @@ module cd_array_row_stationary
       .AccW(AccW)
     ) u_collect (
       .clk_i,
-      .valid_i    (sum_now.valid),
-      .first_i    (sum_now.first),
-      .last_i     (sum_now.last),
-      .half_i     (sum_now.half),
-      .channel_i  ((ColW'(j) & ~sum_now.fold_mask) | sum_now.channel),
+      .valid_i    (sum_valid),
+      .first_i    (sum_first),
+      .last_i     (sum_last),
+      .half_i     (sum_half),
+      .channel_i  ((ColW'(j) & ~sum_fold_mask) | sum_channel),
       .sum_i      (column_sum),
       .read_half_i(write_half),
       .word_o     (words[j])
@@ -468,15 +405,15 @@ module cd_array_row_stationary
   ) u_write (
     .clk_i,
     .rst_ni,
-    .valid_i       (step_end && run_q),
-    .half_i        (half_q),
-    .tile_last_i   (out_q.tile_last),
-    .first_i       (out_q.red_first && !cmd_q.accumulate),
-    .channel_last_i(out_q.channel_last),
-    .row_last_i    (out_q.row_last),
-    .fold_mask_i   (out_q.fold_mask),
-    .k_sub_i       (out_q.k_sub),
-    .addr_i        (out_addr_q),
+    .valid_i       (out_valid),
+    .half_i        (out_half),
+    .tile_last_i   (out_tile_last),
+    .first_i       (out_red_first && !cmd_q.accumulate),
+    .channel_last_i(out_channel_last),
+    .row_last_i    (out_row_last),
+    .fold_mask_i   (out_fold_mask),
+    .k_sub_i       (out_k_sub),
+    .addr_i        (out_addr),
     .row_words_i   (AbAw'(cmd_q.q)),
     .read_half_o   (write_half),
     .words_i       (words),

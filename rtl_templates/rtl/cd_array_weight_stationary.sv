@@ -1,7 +1,7 @@
-// Weight-stationary systolic array (after the TPU): each PE keeps a weight; partial sums move down the columns.
+// Weight-stationary array (after the TPU): each PE keeps a weight; partial sums move down the columns, from PE to PE.
 //
-// A row's activation reaches all its columns at once and each row works one cycle after the row above, so that
-// sums leave the last row for all columns in the same cycle. The next pass's weights settle in shadow registers, a row a
+// It is systolic in that direction alone: a row's activation is broadcast to its columns, and each row works one cycle
+// after the row above, so that sums leave the last row for all columns in the same cycle. The next pass's weights settle in shadow registers, a row a
 // cycle, while the current pass streams; they take over in a wave that follows the first pixel of the pass.
 module cd_array_weight_stationary
   import cd_types_pkg::*;
