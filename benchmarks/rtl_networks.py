@@ -28,7 +28,18 @@ from mappings.quantized import IntArray, QuantizedNetwork
 from mappings.workload import Workload
 from rtl_templates.simulate import SimReport, simulate
 
-DEFAULT_NETWORKS = ("resnet20", "mobilenet_v2", "resnet18", "transformer_encoder")
+DEFAULT_NETWORKS = (
+    "resnet20",
+    "mobilenet_v2",
+    "resnet18",
+    "transformer_encoder",
+    "mobilenet_v3_small",
+    "efficientnet_b0",
+    "vit_tiny",
+    "transformer_decoder",
+    "unet_small",
+    "dcgan",
+)
 #: A layer shorter than this may differ by more: the bound is on longer ones and on the whole network.
 LONG_LAYER_CYCLES = 10_000
 LAYER_TOLERANCE, NETWORK_TOLERANCE = 0.01, 0.002

@@ -135,6 +135,10 @@ def memory_map(schedule: Schedule) -> dict[str, object]:
                 "rows": tensor.rows,
                 "cols": tensor.cols,
                 "image_stride": tensor.image_stride,
+                "plane_words": tensor.plane_words,
+                "row_words": tensor.row_words,
+                "col_words": tensor.col_words,
+                "places": "dense" if tensor.is_dense else tensor.places.tolist(),
             }
             for name, tensor in schedule.tensors.items()
         },
