@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from accel_models.batch_counts import entries, put, put_row, spreads
-from accel_models.batch_windows import find_tiles, mark_lost, own_rows, shared_rows
+from accel_models.batch_windows import find_tiles, mark_lost, own_rows, shared_rows, slide
 from accel_models.formulas import DIM_COUNT, C, I, O, P
 from accel_models.jit import uncounted
 
@@ -198,6 +198,8 @@ def move_operand(lo: int, size: int, x: int, columns: Any, layer: Any, machine: 
                     shared_rows(lo, size, q, m, fixed, columns, layer, machine, work)
                     share_parent(size, q, parent, work.together, work.shared)
                     mark_lost(size, parent, q, kept, work.lost, work.code)
+            if m < levels and machine.slides[m] == 1:
+                slide(lo, size, m, columns.chains, layer, machine, work)
         serial = last_without(machine.multicast, m)
         row = fans[m]
         operand_traffic(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from accel_models.batch_codes import IRREGULAR, OK, OVERFLOW, UNCOUNTED
+from accel_models.batch_codes import IRREGULAR, OVERFLOW, UNCOUNTED
 from accel_models.batch_general import evaluate_rows
 from accel_models.batch_kernel import Columns, Work, evaluate_run
 from accel_models.batch_tables import MAX_SIZE, Floats, Ints, LayerTable, MachineTable
@@ -25,16 +25,14 @@ def run(
     if layer.overflows:
         energy_pj[lo:hi], cycles[lo:hi], compute_cycles[lo:hi], code[lo:hi] = np.nan, 0, 0, OVERFLOW
         return
-    if not layer.closed or machine.fanout.max() > MAX_SIZE:
+    slides = machine.slides.any() and len(machine.place) == 1
+    if not layer.closed or machine.fanout.max() > MAX_SIZE or slides:
         evaluate_one_by_one(np.arange(lo, hi), columns, layer, machine, results)
         return
     evaluate_run(lo, hi, columns, layer, machine, work, results)
-    open_rows = code[lo:hi] == IRREGULAR
-    if machine.slides.any():
-        sliding = (columns.keeps[1:, lo:hi] & machine.slides[1:, None] & 1).any(axis=0)
-        open_rows |= (code[lo:hi] == OK) & sliding
-    if open_rows.any():
-        evaluate_one_by_one(np.flatnonzero(open_rows) + lo, columns, layer, machine, results)
+    open_rows = np.flatnonzero(code[lo:hi] == IRREGULAR) + lo
+    if len(open_rows):
+        evaluate_one_by_one(open_rows, columns, layer, machine, results)
 
 
 def evaluate_one_by_one(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,8 @@ Floats = NDArray[np.float64]
 COUNTS_A_STEP = 8
 #: Largest table of rows, and largest extent of a dim; layers beyond are counted by the compiled formulas.
 MAX_TABLE, MAX_SIZE = 1 << 20, 1 << 23
+#: Largest P, Q, R, S with a table of overlaps.
+MAX_SLIDING = 2048
 
 
 def _filled(rows: list[list[int]], length: int) -> Ints:
@@ -81,6 +84,9 @@ class MachineTable(NamedTuple):
         multicast, reduction, buffering: (L,).
         holds: (L, 3): 1 where the level can store the tensor.
         slides: (L,) 1 where overlaps of inputs stay when a window slides on.
+        place: (4, most) where each divisor of P, Q, R, S stands among them; one row: there is no table of overlaps.
+        overlap: (4, n, n, n) rows that stay in all when P, Q, R or S slides, by ``place`` of its tile, of what is above
+            the loop, and of the tile of the dim that shares its window.
         capacity_bits: (L, 4): all tensors together, then I, W, O apart; infinite where there is no such bound.
         read_rate, write_rate: (L,) bits a cycle of one memory; 0: unbounded.
         wait: (L,) cycles.
@@ -97,6 +103,8 @@ class MachineTable(NamedTuple):
     buffering: Ints
     holds: Ints
     slides: Ints
+    place: Ints
+    overlap: Floats
     capacity_bits: Floats
     read_rate: Floats
     write_rate: Floats
@@ -124,6 +132,31 @@ def row_table(window: Window, p: int, r: int) -> tuple[Ints, Ints]:
             total[tile_p, tile_r] = formulas.rows(window, p, p_chain, 1, r, r_chain, 1, 1, 1, work)
             peak[tile_p, tile_r] = formulas.peak_rows(window, p, p_chain, r, r_chain, 1)
     return total, peak
+
+
+_NO_OVERLAP: tuple[Ints, Floats] = (np.zeros((1, 1), np.int64), np.zeros((1, 1, 1, 1)))
+
+
+@lru_cache(maxsize=256)
+def overlap_table(layer: Layer) -> tuple[Ints, Floats]:
+    """``place`` and ``overlap`` of :class:`MachineTable`; none for a layer without closed forms."""
+    bounds, windows = bounds_of(layer)[formulas.P :], windows_of(layer)
+    if not layer_table(layer).closed or max(bounds) > MAX_SLIDING:
+        return _NO_OVERLAP
+    sizes = [divisors(bound) for bound in bounds]
+    place = np.zeros((4, max(bounds) + 1), np.int64)
+    for d, values in enumerate(sizes):
+        place[d, values] = range(len(values))
+    most = max(map(len, sizes))
+    overlap = np.zeros((4, most, most, most))
+    for d, e in ((0, 2), (1, 3), (2, 0), (3, 1)):
+        for (i, tile), (k, above), (n, other) in product(*map(enumerate, (sizes[d], sizes[d], sizes[e]))):
+            if tile < above and above % tile == 0:  # above: what level 0 gives; level 1 cuts it
+                chain, beside = (above,) * 3 + (tile,) * 3, (other,) * 6
+                overlap[d, i, k, n] = formulas.overlap(
+                    windows[d % 2], bounds[d], chain, 1, bounds[e], beside, 2, 2, d >= 2
+                )
+    return place, overlap
 
 
 @lru_cache(maxsize=4096)
@@ -198,6 +231,7 @@ def machine_table(layer: Layer, accelerator: Accelerator) -> MachineTable:
         or any(one is not None for one in network)
     )
     fanout = [(*level.fanout, 1, 1)[:2] for level in levels]
+    place, overlap = overlap_table(layer) if any(level.keeps_overlap for level in levels) else _NO_OVERLAP
     return MachineTable(
         fanout=np.array(fanout, np.int64),
         fans=np.cumsum([0, *(level.units > 1 for level in levels)]),
@@ -206,6 +240,8 @@ def machine_table(layer: Layer, accelerator: Accelerator) -> MachineTable:
         buffering=np.array(buffering, np.int64),
         holds=np.array([[int(x in level.tensors) for x in TENSORS] for level in levels], np.int64),
         slides=np.array([level.keeps_overlap for level in levels], np.int64),
+        place=place,
+        overlap=overlap,
         capacity_bits=capacity,
         read_rate=np.array([8 * (level.read_bytes_per_cycle or 0) for level in levels], np.float64),
         write_rate=np.array([8 * (level.write_bytes_per_cycle or 0) for level in levels], np.float64),

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from accel_models.batch_codes import IRREGULAR, OK
-from accel_models.batch_counts import DIMS, put
+from accel_models.batch_counts import DIMS, STILL, put
 from accel_models.compiled import formulas
-from accel_models.formulas import DILATION, EXTENT, PAD_AFTER, PAD_BEFORE, STRIDE, TRANSPOSED, P, Q, R, S
+from accel_models.formulas import DILATION, DIM_COUNT, EXTENT, PAD_AFTER, PAD_BEFORE, STRIDE, TRANSPOSED, I, P, Q, R, S
 from accel_models.jit import uncounted
 
 _IRREGULAR, _OK = np.float32(IRREGULAR), np.float32(OK)
@@ -215,6 +215,47 @@ def shared_rows(
             row_of_macs(lo, size, q, chains, unit, fans, outer, inner, table, window, work.factor, out, lost)
         else:
             rows_apart(lo, size, q, m, chains, trip, unit, fans, outer, inner, table, out, lost)
+
+
+@uncounted
+def slide(lo: int, size: int, m: int, chains: Any, layer: Any, machine: Any, work: Any) -> None:
+    """Take off what a memory of level ``m`` that slides need not be given again; closed form of ``formulas.kept``.
+
+    One loop at most slides: the innermost that moves and that the input depends on, where it is over a dim of a window
+    and no units share that window. All tiles above are brought whole for every trip of the loops outside it.
+    """
+    key, unit, fans = work.key, work.unit, machine.fans
+    for j in range(size):
+        at, d = -1, 0
+        for back in range(m):
+            level = m - 1 - back
+            rank = STILL
+            for k in range(DIM_COUNT):
+                one = layer.depends[I, k]
+                if key[DIMS * level + one, j] < rank:
+                    rank, d = key[DIMS * level + one, j], one
+            if rank < STILL:
+                at = level
+                break
+        if at < 0 or d < P:
+            continue
+        e, axis, apart = d + 2 if d < R else d - 2, (d - P) % 2, False
+        for level in range(m):
+            if fans[level + 1] > fans[level]:
+                apart |= (unit[DIMS * level + d, j] > 1) | (unit[DIMS * level + e, j] > 1)
+        if apart:
+            continue
+        i = np.uint64(lo + j)
+        tile, other = inside(chains[d, 3 * m - 1, i], layer.bounds[d]), inside(chains[e, 3 * m - 1, i], layer.bounds[e])
+        above = np.uint64(layer.bounds[d]) if at == 0 else inside(chains[d, 3 * at - 1, i], layer.bounds[d])
+        stay = machine.overlap[
+            d - P, machine.place[d - P, tile], machine.place[d - P, above], machine.place[e - P, other]
+        ]
+        p, r = (tile, other) if d < R else (other, tile)
+        whole = float(layer.row_total[p, r] if axis == 0 else layer.col_total[p, r])
+        if whole > 0:  # a factor of both counts, which stay integers
+            work.own[m, j] = work.own[m, j] / whole * (whole - stay)
+            work.shared[j] = work.shared[j] / whole * (whole - stay)
 
 
 @uncounted

@@ -129,7 +129,8 @@ def test_mixed_layers_and_accelerators_equal_the_scalar_path() -> None:
 def test_closed_forms_equal_the_compiled_formulas(target: Accelerator) -> None:
     """Two ways to the same figures; the second is also taken where the first has no closed form, which is rare."""
     rng, count, open_rows = random.Random(target.name), 150, 0
-    free = replace(target, levels=tuple(replace(level, capacity_bytes=None) for level in target.levels))
+    levels = [replace(one, capacity_bytes=None, keeps_overlap=m % 2 == 0) for m, one in enumerate(target.levels)]
+    free = replace(target, levels=tuple(levels))
     for layer in (*LAYERS, Layer("wide", Op.CONV, N=2, P=24, Q=16, R=4, S=6, stride=(2, 3), padding=(3, 2, 1, 4))):
         columns, table, hardware = (
             random_columns(rng, layer, free, count),
@@ -215,6 +216,13 @@ def test_what_cannot_be_counted_is_a_code() -> None:
         evaluate_nest(column_to_nest(columns, 0, huge, MACHINES[0]), MACHINES[0])
     with pytest.raises(SpecError, match="iterations"):
         evaluate_nest(column_to_nest(columns, 2, wide, MACHINES[0]), MACHINES[0])
+    long = Layer("long", Op.CONV, K=2, P=4096, R=3)  # no table of overlaps: the compiled formulas
+    sliding = replace(MACHINES[0], levels=tuple(replace(one, keeps_overlap=True) for one in MACHINES[0].levels))
+    stretch = MappingColumns.empty(3, 1)
+    stretch.chains[4, :3], stretch.chains[6, :6] = 16, 3
+    apart = evaluate_nest(column_to_nest(stretch, 0, long, sliding), sliding)
+    assert isinstance(apart, LayerCost)
+    assert evaluate_batch([long], stretch, [sliding]).energy_pj[0] == pytest.approx(apart.total_energy_pj, rel=1e-12)
     large = replace(huge, N=2)  # too large for the bound on counts, small enough for the counts themselves
     one = MappingColumns.empty(3, 1)
     scalar = evaluate_nest(column_to_nest(one, 0, large, MACHINES[0]), MACHINES[0])
