@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import torch
@@ -26,7 +25,6 @@ class ToyEvaluator:
 
     def measure(self, workload: Workload) -> float:
         """A figure between 0 and 1 that depends on the network alone."""
-        time.sleep(self.context.options["seconds"])
         return 1.0 - 1.0 / (1.0 + workload.macs / 2e5)
 
     def finish(self, workload: Workload) -> dict[str, float]:
@@ -41,10 +39,10 @@ class ToyEvaluator:
 def register() -> None:
     """Make the evaluator known, once."""
     if NAME not in ACCURACY.names():
-        ACCURACY.register(NAME, Plugin("for tests", ToyEvaluator, {"seconds": 0.0}))
+        ACCURACY.register(NAME, Plugin("for tests", ToyEvaluator))
 
 
-def recipe(trials: int = 24, batch: int = 8, seconds: float = 0.0) -> Recipe:
+def recipe(trials: int = 24, batch: int = 8) -> Recipe:
     """A recipe whose designs are quick to run; 32 x 8 PEs are more than the device has."""
     register()
     return Recipe(
@@ -62,14 +60,13 @@ def recipe(trials: int = 24, batch: int = 8, seconds: float = 0.0) -> Recipe:
             ("s3_depth", (1, 2)),
         ),
         accuracy=NAME,
-        accuracy_options=(("seconds", seconds),),
         trials=trials,
         batch=batch,
         front_points=4,
     )
 
 
-def write_recipe(path: Path, trials: int = 24, batch: int = 8, seconds: float = 0.0) -> Path:
+def write_recipe(path: Path, trials: int = 24, batch: int = 8) -> Path:
     """The recipe as a file."""
-    path.write_text(recipe(trials, batch, seconds).dump(), encoding="utf-8")
+    path.write_text(recipe(trials, batch).dump(), encoding="utf-8")
     return path

@@ -126,16 +126,24 @@ def test_a_seed_fixes_the_front(controller: str, tmp_path: Path) -> None:
 KILLED = """
 import sys
 sys.path.insert(0, sys.argv[1])
+import time
 from tests import toy
-toy.register()
 from codesign.cli.main import main
+measure, measured = toy.ToyEvaluator.measure, []
+def ten_and_no_more(self, workload):
+    measured.append(workload)
+    if len(measured) > 10:
+        time.sleep(600)  # whoever kills is never too late
+    return measure(self, workload)
+toy.ToyEvaluator.measure = ten_and_no_more
+toy.register()
 sys.exit(main(["explore", "--recipe", sys.argv[2], "--out", sys.argv[3], "--verify", "none", "--jobs", "0", "-q"]))
 """
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_run_goes_on_where_it_was(how: signal.Signals, tmp_path: Path) -> None:
-    recipe = toy.write_recipe(tmp_path / "slow.yaml", TRIALS, seconds=0.2)
+    recipe = toy.write_recipe(tmp_path / "toy.yaml", TRIALS)
     folder = tmp_path / "killed"
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(ROOT), str(recipe), str(folder)],
