@@ -58,7 +58,7 @@ def _register_builtins(registry: Registry[Plugin[AccuracyFactory]]) -> None:
                 "search_steps": 72,
                 "search_learning_rate": 0.03,
                 "search_shift_pixels": 0,
-                "deploy_steps": 600,
+                "deploy_steps": 450,
                 "deploy_learning_rate": 0.02,
                 "deploy_shift_pixels": 1,
             },
