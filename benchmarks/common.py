@@ -39,6 +39,12 @@ class Figure:
     peer: str = ""
 
 
+def table_console() -> Console:
+    """The terminal; where there is none, a page wide enough for every table."""
+    console = Console()
+    return console if console.is_terminal else Console(width=180)
+
+
 def show(title: str, figures: Sequence[Figure], as_json: bool) -> int:
     """Prints the figures as a table or as JSON.
 
@@ -56,5 +62,5 @@ def show(title: str, figures: Sequence[Figure], as_json: bool) -> int:
             value = f"{figure.value:,}"
         mark = {True: "met", False: "MISSED", None: ""}[figure.met]
         table.add_row(figure.name, value, figure.target, mark, figure.peer)
-    Console().print(table)
+    table_console().print(table)
     return int(missed)

@@ -12,11 +12,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 import hls
 from accel_models.template import ArrayKind, Template
+from benchmarks.common import table_console
 from benchmarks.rtl_networks import prepare
 
 DEFAULT_NETWORKS = ("resnet18", "mobilenet_v2", "transformer_encoder")
@@ -90,7 +90,7 @@ def main() -> int:
         seconds = f"{run.compile_seconds:.1f}", f"{run.run_seconds:.1f}"
         mark = "met" if run.met else "MISSED"
         table.add_row(run.network, run.array, exact, *seconds, f"{run.cycles:,}", f"{run.utilization:.1%}", mark)
-    Console().print(table)
+    table_console().print(table)
     return int(not met)
 
 

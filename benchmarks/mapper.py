@@ -203,7 +203,8 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=reference_dir() / "mappers")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    solve(Layer("compile", Op.LINEAR, K=4, C=4), "edp")
+    for objective in ("edp", "latency"):  # compiles, or loads, what all searches use
+        solve(Layer("compile", Op.CONV, K=4, C=4, P=4, R=3), objective)
     quick = options.quick
     figures = compare(options.data, quick) + fastest(options.data, quick) + evolved(options.data, quick)
     figures += generation(quick) + network(quick)

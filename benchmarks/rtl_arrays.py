@@ -15,10 +15,10 @@ import time
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from accel_models.template import ArrayKind, Template
+from benchmarks.common import table_console
 from rtl_templates.array_bench import build, run
 from rtl_templates.array_cases import busy_tile, random_case, tile_case
 
@@ -97,7 +97,7 @@ def main() -> int:
         table.add_row(
             row["array"], f"{row['rows']}x{row['cols']}", bits, *counts, f"{row['busy_utilization']:.2%}", *times
         )
-    Console(width=140).print(table)
+    table_console().print(table)
     for row in rows:
         if row["first_wrong"]:
             print(row["array"], row["rows"], row["cols"], row["first_wrong"], file=sys.stderr)

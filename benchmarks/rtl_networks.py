@@ -20,6 +20,7 @@ from accel_models.report import Infeasible
 from accel_models.schedule.fusing import CLAMPS
 from accel_models.template import ArrayKind, Template
 from accel_models.template_accelerator import template_accelerator
+from benchmarks.common import table_console
 from codesign.integer_reference import run_integer
 from codesign.quantize import quantize, quantize_input
 from codesign.zoo import NETWORKS
@@ -288,8 +289,8 @@ def main() -> int:
                 f"{item.run_seconds:.1f}",
                 f"{item.cpu_seconds:.1f}",
             )
-        Console().print(table)
-        Console(width=160).print(where_cycles_went(runs))
+        table_console().print(table)
+        table_console().print(where_cycles_went(runs))
     return int(not all(item.met for item in runs))
 
 

@@ -15,13 +15,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from accel_models.cycle_account import CycleAccount
 from accel_models.report import Infeasible
 from accel_models.schedule import schedule_network
 from accel_models.template import ArrayKind, Template
+from benchmarks.common import table_console
 from benchmarks.rtl_cases import design, inputs, quantized, reference
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
@@ -121,7 +121,7 @@ def main() -> int:
         shares = [f"{getattr(row.account, part) / row.cycles:.2%}" for part in parts]
         exact = "yes" if row.bit_exact and row.cycles == row.predicted_cycles else "NO"
         table.add_row(row.layer, row.array, f"{row.cycles:,}", exact, f"{row.utilization:.2%}", *shares)
-    Console(width=150).print(table)
+    table_console().print(table)
     print(f"target: PEs at least {TARGET:.0%} busy, bit-exact, in the predicted cycles:", "met" if met else "MISSED")
     return int(not met)
 

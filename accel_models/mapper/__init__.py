@@ -42,7 +42,7 @@ OBJECTIVES: dict[str, tuple[int, int]] = {"energy": (1, 0), "latency": (0, 1), "
 #: Most pairs looked at: by the search, by the proof that nothing is faster, for the energy of the fastest.
 _PAIRS = 400_000_000
 _FASTEST_PAIRS = 4_000_000
-_TIE_PAIRS = 1_000_000
+_TIE_PAIRS = 500_000
 
 
 @dataclass(frozen=True)

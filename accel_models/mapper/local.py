@@ -30,7 +30,7 @@ from mappings.mapspace import ALL_TENSORS, MappingColumns
 
 PARENTS = 96
 ISLANDS = 3
-GENERATIONS = 160
+GENERATIONS = 128
 DRAWN = 24  # chunks of generation 0
 #: Of 100 changes to a child: of a loop order, of what a level stores, of what shares an axis; the rest move primes.
 _ORDER_SHARE, _KEEP_SHARE, _SWAP_SHARE = 12, 12, 25
