@@ -124,9 +124,11 @@ def test_a_seed_fixes_the_front(controller: str, tmp_path: Path) -> None:
 
 
 KILLED = """
+import signal
 import sys
-sys.path.insert(0, sys.argv[1])
 import time
+sys.path.insert(0, sys.argv[1])
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job may inherit that it is ignored
 from tests import toy
 from codesign.cli.main import main
 measure, measured = toy.ToyEvaluator.measure, []
