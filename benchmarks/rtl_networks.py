@@ -8,11 +8,14 @@ import re
 import sys
 import time
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 
 import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
 from accel_models.cycle_account import CycleAccount
 from accel_models.design import Design
