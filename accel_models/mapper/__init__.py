@@ -138,10 +138,10 @@ def _search(
         raise SpecError(
             Fault(where, f'has no energies, which objective "{objective}" needs', "latency, or a technology")
         )
-    evolution = Evolution(generator, np.array([*power, 1]))
-    search: Evolution | Branch = evolution
+    search: Evolution | Branch
     optimal = False
     if not exact_applies(space):
+        search = evolution = Evolution(generator, np.array([*power, 1]))
         evolution.run()
     else:
         search = branch = Branch(space)
@@ -149,7 +149,7 @@ def _search(
             branch.run(np.array([*power, 0]), _PAIRS)
             optimal = branch.complete
         else:
-            optimal = _fastest(branch, evolution, modelled=not math.isnan(figures[0]))
+            optimal = _fastest(branch, generator, modelled=not math.isnan(figures[0]))
     found, best, tally = search.found, search.best, search.tally
     if ragged and best[0] < np.inf:
         anyhow = Evolution(generator, np.array([*power, 1]), ragged=True)
@@ -176,11 +176,12 @@ def _search(
     )
 
 
-def _fastest(branch: Branch, evolution: Evolution, modelled: bool) -> bool:
+def _fastest(branch: Branch, generator: Generator, modelled: bool) -> bool:
     """The fastest mapping, of those one of little energy where it is ``modelled``; whether none is proved faster.
 
     Cycles alone bound little while no fast mapping is known: the search begins with one that the evolution found.
     """
+    evolution = Evolution(generator, np.array([0, 1, 1]))
     evolution.run(islands=1)
     branch.tally += evolution.tally
     branch.found, branch.best[0], branch.best[1] = evolution.found, evolution.best[0], 0.0

@@ -18,7 +18,7 @@ from accel_models.batch_tables import LayerTable, MachineTable
 from accel_models.charges import DOUBLE
 from accel_models.formulas import DIM_COUNT, I, O, P, Q, R, S
 from accel_models.jit import compiled, entry
-from accel_models.mapper.space import Limits, free_limits, masks, prime_factors, space_of
+from accel_models.mapper.space import Limits, free_limits, prime_factors, space_of, store_choices
 from mappings.layer import Layer
 from mappings.mapspace import MappingColumns
 
@@ -53,6 +53,30 @@ def overflows(level: int, keeps: Any, j: int, size: Any, bits: Any, machine: Mac
         if total > machine.capacity_bits[m, 0]:
             return True
     return False
+
+
+@compiled
+def takes(
+    d: int,
+    prime: int,
+    level: int,
+    keeps: Any,
+    j: int,
+    tile: Any,
+    size: Any,
+    new: Any,
+    bits: Any,
+    layer: LayerTable,
+    machine: MachineTable,
+) -> bool:
+    """Grow ``tile[d]`` by a prime, and ``size`` with it, where a level and those further out hold that."""
+    tile[d] *= prime
+    grow(d, prime, tile, size, new, layer)
+    if overflows(level, keeps, j, new, bits, machine):
+        tile[d] //= prime
+        return False
+    size[:] = new
+    return True
 
 
 @entry
@@ -118,14 +142,9 @@ def fill(
                     d, prime = primes[one, 0], primes[one, 1]
                     if taken[one] == 1 or prime > room or axes[level, d, axis] == 0 or np.random.randint(4) == 0:
                         continue
-                    tile[d] *= prime
-                    grow(d, prime, tile, size, new, layer)
-                    if overflows(level, keeps, j, new, bits, machine):
-                        tile[d] //= prime
-                        continue
-                    size[:] = new
-                    room //= prime
-                    taken[one] = 1
+                    if takes(d, prime, level, keeps, j, tile, size, new, bits, layer, machine):
+                        room //= prime
+                        taken[one] = 1
                 chains[:, 3 * level + axis, j] = tile
             if level == 0:
                 break
@@ -134,13 +153,8 @@ def fill(
                 if taken[one] == 1:
                     continue
                 d, prime = primes[one, 0], primes[one, 1]
-                tile[d] *= prime
-                grow(d, prime, tile, size, new, layer)
-                if overflows(level, keeps, j, new, bits, machine):
-                    tile[d] //= prime
-                    continue
-                size[:] = new
-                taken[one] = 1
+                if takes(d, prime, level, keeps, j, tile, size, new, bits, layer, machine):
+                    taken[one] = 1
 
 
 class Generator:
@@ -155,10 +169,7 @@ class Generator:
         self.levels = len(accelerator.levels)
         pairs = [(d, p) for d in range(DIM_COUNT) for p in prime_factors(int(self.space.layer.bounds[d]))]
         self._primes = np.array(pairs or [(0, 1)], np.int64)
-        self._choices, self._count = np.full((self.levels, 8), 7, np.int64), np.ones(self.levels, np.int64)
-        for level in range(1, self.levels):
-            legal = masks(self.space, level)
-            self._choices[level, : len(legal)], self._count[level] = legal, len(legal)
+        self._choices, self._count = store_choices(self.space)
         self._seed = seed
 
     def take(self, count: int) -> MappingColumns:

@@ -25,8 +25,8 @@ from accel_models.formulas import DIM_COUNT
 from accel_models.jit import compiled, entry
 from accel_models.mapper.exact import EVALUATED, FEASIBLE, TALLY, worths
 from accel_models.mapper.generate import Generator
-from accel_models.mapper.space import Space, masks, prime_factors
-from mappings.mapspace import ALL_TENSORS, MappingColumns
+from accel_models.mapper.space import Space, prime_factors, store_choices
+from mappings.mapspace import MappingColumns
 
 PARENTS = 96
 ISLANDS = 3
@@ -76,10 +76,7 @@ def moves_of(space: Space, ragged: bool) -> Moves:
         ]
         cuts[d, : len(legal)], cut_count[d] = legal, len(legal)
         prime_table[d, : len(primes[d])] = primes[d]
-    choices, choice_count = np.full((levels, 8), ALL_TENSORS, np.int64), np.ones(levels, np.int64)
-    for level in range(1, levels):
-        legal_masks = masks(space, level)
-        choices[level, : len(legal_masks)], choice_count[level] = legal_masks, len(legal_masks)
+    choices, choice_count = store_choices(space)
     return Moves(
         space.layer.bounds,
         fanout,

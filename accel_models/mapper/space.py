@@ -13,7 +13,7 @@ from accel_models.formulas import DIM_COUNT, I, P
 from accel_models.mapper.spatial import spread_choices
 from mappings.dataflow import ROLES, Dataflow
 from mappings.layer import DIMS, TENSORS, Layer
-from mappings.mapspace import divisors, order_code
+from mappings.mapspace import ALL_TENSORS, divisors, order_code
 
 #: Most vectors of divisors, and of spreads, that the exact search lists.
 MAX_TILES = 400_000
@@ -169,3 +169,13 @@ def masks(space: Space, level: int) -> Ints:
     ]
     found = [sum(bit << x for x, bit in enumerate(bits)) for bits in product(*may)]
     return np.array(sorted(found, key=lambda mask: -mask.bit_count()), np.int64)
+
+
+def store_choices(space: Space) -> tuple[Ints, Ints]:
+    """(L, 8) masks that each level may store, and (L,) how many; DRAM stores all."""
+    levels = len(space.machine.fanout)
+    choices, count = np.full((levels, 1 << len(TENSORS)), ALL_TENSORS, np.int64), np.ones(levels, np.int64)
+    for level in range(1, levels):
+        legal = masks(space, level)
+        choices[level, : len(legal)], count[level] = legal, len(legal)
+    return choices, count
