@@ -1,17 +1,17 @@
 """What a design costs: the one entry, whatever its hardware.
 
 An accelerator that one of our templates builds runs a program, whose cycles are known exactly
-(:mod:`accel_models.template_cost`); any other is a hierarchy of memories, on which the mappings are evaluated.
+(:mod:`accel_models.template.cost`); any other is a hierarchy of memories, on which the mappings are evaluated.
 """
 
 from __future__ import annotations
 
-from accel_models.budget import broken_budget, broken_power, resources, silicon_um2
 from accel_models.design import Design
-from accel_models.evaluate import evaluate
-from accel_models.nest import LOOP_OPS
+from accel_models.hardware.budget import broken_budget, broken_power, resources, silicon_um2
 from accel_models.report import CostReport, Infeasible, LayerCost
-from accel_models.template_cost import template_cost
+from accel_models.reuse.evaluate import evaluate
+from accel_models.reuse.nest import LOOP_OPS
+from accel_models.template.cost import template_cost
 from mappings.errors import Fault, SpecError
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from accel_models.accelerator import Accelerator
+from accel_models.hardware.accelerator import Accelerator
 from mappings.errors import Fault, SpecError, nearest
 from mappings.mapping import Mapping
 from mappings.reader import Reader

@@ -22,8 +22,8 @@ _ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("accel_models/*.py", "accel_models/data/**/*", "accel_models/mapper/*.py", "mappings/*.py")
 COMPILED_SOURCES = (
     "accel_models/*formulas.py",
-    "accel_models/charges.py",
-    "accel_models/compiled.py",
+    "accel_models/reuse/charges.py",
+    "accel_models/columns/compiled.py",
     "accel_models/jit.py",
     "accel_models/batch*.py",
     "accel_models/mapper/*.py",
@@ -73,7 +73,7 @@ def compiled(function: _Function) -> _Function:
 def uncounted(function: _Function) -> _Function:
     """The same for functions that make no arrays, and so need not count who refers to which.
 
-    Counting costs more than the short loops of ``accel_models.batch_kernel`` themselves.
+    Counting costs more than the short loops of ``accel_models.columns.kernel`` themselves.
     """
     part: _Function = njit(error_model="numpy", nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)(
         function

@@ -22,12 +22,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs 
 import numpy as np
 from numpy.typing import NDArray
 
-from accel_models.accelerators import accelerator
-from accel_models.batch import evaluate_batch
-from accel_models.evaluate import evaluate_nest
+from accel_models.columns.batch import evaluate_batch
+from accel_models.hardware.accelerators import accelerator
 from accel_models.mapper.generate import Generator
 from accel_models.report import Infeasible
-from accel_models.translate import column_to_nest
+from accel_models.reuse.evaluate import evaluate_nest
+from accel_models.reuse.translate import column_to_nest
 from benchmarks.common import Figure, show
 from mappings.layer import Bits, Layer, Op
 from mappings.loops import bounds_of

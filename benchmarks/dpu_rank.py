@@ -25,7 +25,7 @@ from scipy.stats import kendalltau, spearmanr
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
-from accel_models.machines.dpu import BOARDS, Dpu
+from accel_models.published.dpu import BOARDS, Dpu
 from benchmarks.common import Figure, reference_dir, show
 from mappings.errors import Fault, SpecError
 from mappings.networks.mnasnet import MnasNet

@@ -21,10 +21,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
-from accel_models.accelerators import accelerator
-from accel_models.machines.eyeriss import EYERISS, Eyeriss, RowStationary
-from accel_models.machines.eyeriss_search import best
+from accel_models.hardware.accelerators import accelerator
 from accel_models.mapper import best_mapping
+from accel_models.published.eyeriss import EYERISS, Eyeriss, RowStationary
+from accel_models.published.eyeriss_search import best
 from accel_models.report import Infeasible
 from benchmarks.common import Figure, reference_dir, show
 from mappings.errors import Fault, SpecError

@@ -8,8 +8,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
-from accel_models.resources import estimate
-from accel_models.template import ArrayKind, Template
+from accel_models.template.resources import estimate
+from accel_models.template.spec import ArrayKind, Template
 from benchmarks.common import Figure, show
 from rtl_templates.synthesize import synthesize
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from accel_models.accelerator import Accelerator
-from accel_models.accelerators import accelerator
 from accel_models.cost import cost
 from accel_models.design import Design
-from accel_models.evaluate import evaluate
+from accel_models.hardware.accelerator import Accelerator
+from accel_models.hardware.accelerators import accelerator
 from accel_models.report import CostReport, Infeasible, LayerCost
+from accel_models.reuse.evaluate import evaluate
 from benchmarks.fuzzing import InputKind
 from mappings.dataflow import LIBRARY, Dataflow, dataflow
 from mappings.layer import Bits, Layer, Op

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from accel_models.maestro import MaestroReport, maestro_cost
+from accel_models.published.maestro import MaestroReport, maestro_cost
 from accel_models.report import Infeasible
 from benchmarks.fuzzing import InputKind
 

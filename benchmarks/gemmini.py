@@ -24,8 +24,8 @@ from scipy.stats import spearmanr
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
-from accel_models.machines.gemmini import GEMMINI, Gemmini
-from accel_models.machines.gemmini_mapping import parse_mapping
+from accel_models.published.gemmini import GEMMINI, Gemmini
+from accel_models.published.gemmini_mapping import parse_mapping
 from benchmarks.common import Figure, reference_dir, show
 from benchmarks.timeloop_points import layer_of, timeloop_figures
 from mappings.errors import SpecError

@@ -15,7 +15,7 @@ import numpy as np
 from rich.table import Table
 
 import hls
-from accel_models.template import ArrayKind, Template
+from accel_models.template.spec import ArrayKind, Template
 from benchmarks.common import table_console
 from benchmarks.rtl_networks import prepare
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
-from accel_models.maestro import MaestroReport, maestro_cost
+from accel_models.published.maestro import MaestroReport, maestro_cost
 from accel_models.report import Infeasible
 from benchmarks.common import Figure, reference_dir, show
 from mappings.errors import SpecError

@@ -20,8 +20,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
-from accel_models.accelerators import accelerator
-from accel_models.batch import evaluate_batch
+from accel_models.columns.batch import evaluate_batch
+from accel_models.hardware.accelerators import accelerator
 from accel_models.mapper import OBJECTIVES, MappingResult, best_mapping
 from accel_models.mapper.generate import Generator
 from accel_models.mapper.local import Evolution

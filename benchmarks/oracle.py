@@ -17,10 +17,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
-from accel_models.counts import count
-from accel_models.lower import lower
-from accel_models.oracle import Oracle
 from accel_models.report import Infeasible
+from accel_models.reuse.counts import count
+from accel_models.reuse.lower import lower
+from accel_models.reuse.oracle import Oracle
 from benchmarks.common import Figure, show
 from benchmarks.oracle_cases import Case, random_case
 from mappings.dataflow import DATAFLOWS

@@ -6,7 +6,7 @@ import math
 import random
 from dataclasses import dataclass
 
-from accel_models.accelerator import Accelerator, Buffering, MemoryKind, MemoryLevel
+from accel_models.hardware.accelerator import Accelerator, Buffering, MemoryKind, MemoryLevel
 from mappings.dataflow import DATAFLOWS
 from mappings.directives import Cluster, Directive, SpatialMap, TemporalMap
 from mappings.errors import SpecError

@@ -20,7 +20,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
-from accel_models.template import ArrayKind, Template
+from accel_models.template.spec import ArrayKind, Template
 from benchmarks.common import table_console
 from rtl_templates.array_bench import build, run
 from rtl_templates.array_cases import busy_tile, random_case, tile_case

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from accel_models.template import Template
+from accel_models.template.spec import Template
 from benchmarks.rtl_layers import random_attention, random_layer
 from mappings.layer import Bits, Layer, Op
 from mappings.workload import TensorShape, Workload

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from accel_models.template import ArrayKind, Template
+from accel_models.template.spec import ArrayKind, Template
 from mappings.errors import SpecError
 from mappings.layer import Bits, Layer, Op
 from mappings.workload import TensorShape, Workload

@@ -17,12 +17,12 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
-from accel_models.cycle_account import CycleAccount
 from accel_models.design import Design
 from accel_models.report import Infeasible
 from accel_models.schedule.fusing import CLAMPS
-from accel_models.template import ArrayKind, Template
-from accel_models.template_accelerator import template_accelerator
+from accel_models.template.accelerator import template_accelerator
+from accel_models.template.cycle_account import CycleAccount
+from accel_models.template.spec import ArrayKind, Template
 from benchmarks.common import table_console
 from codesign.integer_reference import run_integer
 from codesign.quantize import quantize, quantize_input

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from accel_models.report import Infeasible
 from accel_models.schedule import schedule_network
-from accel_models.template import ArrayKind, Template
+from accel_models.template.spec import ArrayKind, Template
 from benchmarks.common import Figure, show
 from benchmarks.rtl_cases import design, inputs, quantized, reference
 from benchmarks.rtl_graphs import random_workload

@@ -17,10 +17,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs 
 import numpy as np
 from rich.table import Table
 
-from accel_models.cycle_account import CycleAccount
 from accel_models.report import Infeasible
 from accel_models.schedule import schedule_network
-from accel_models.template import ArrayKind, Template
+from accel_models.template.cycle_account import CycleAccount
+from accel_models.template.spec import ArrayKind, Template
 from benchmarks.common import table_console
 from benchmarks.rtl_cases import design, inputs, quantized, reference
 from mappings.errors import Fault, SpecError

@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
-from accel_models.systolic import systolic_cycles
+from accel_models.published.systolic import systolic_cycles
 from benchmarks.common import Figure, reference_dir, show
 from mappings.layer import Layer, Op
 

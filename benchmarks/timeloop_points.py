@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 from scipy.stats import spearmanr
 
-from accel_models.accelerator import Accelerator
-from accel_models.counts import count
-from accel_models.lower import lower
-from accel_models.machines.gemmini import Gemmini
-from accel_models.machines.gemmini_mapping import parse_mapping
-from accel_models.nest import Nest
+from accel_models.hardware.accelerator import Accelerator
+from accel_models.published.gemmini import Gemmini
+from accel_models.published.gemmini_mapping import parse_mapping
+from accel_models.reuse.counts import count
+from accel_models.reuse.lower import lower
+from accel_models.reuse.nest import Nest
 from benchmarks.common import Figure
 from mappings.layer import DIMS, Layer, Op
 

@@ -19,7 +19,7 @@ def _register_builtins(registry: Registry[Plugin[CostProvider]]) -> None:
         "schedule",
         Plugin(
             "the accelerator's own program, timed to the cycle; energy from what it moves",
-            "accel_models.template_cost:template_cost",
+            "accel_models.template.cost:template_cost",
         ),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from accel_models.template import ArrayKind, Template
+from accel_models.template.spec import ArrayKind, Template
 from codesign.decisions import Choice, Decision
 from mappings.registry import Registry
 

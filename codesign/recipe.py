@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from accel_models.devices import device
+from accel_models.hardware.devices import device
 from codesign.accuracy.base import ACCURACY
 from codesign.controllers.base import CONTROLLERS, ControllerContext, Reward
 from codesign.costs import COSTS

@@ -9,8 +9,8 @@ from typing import Any
 
 from accel_models.design import Design
 from accel_models.report import Infeasible
-from accel_models.template import Template
-from accel_models.template_cost import template_design
+from accel_models.template.cost import template_design
+from accel_models.template.spec import Template
 from codesign.decisions import Choice, Decision, Point, check_point, count_points
 from codesign.hardware import HARDWARE_SPACES, TemplateSpace
 from codesign.networks.elastic import NETWORK_SPACES, ElasticSpace

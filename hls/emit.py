@@ -11,7 +11,7 @@ from pathlib import Path
 from accel_models.design import Design
 from accel_models.report import Infeasible
 from accel_models.schedule.tiling import tiling_of
-from accel_models.template import ArrayKind, Template
+from accel_models.template.spec import ArrayKind, Template
 from hls.program import Program, Step, lower, row_max
 from hls.tiling import BufferWords, Tiling, fits
 from mappings.errors import Fault, SpecError

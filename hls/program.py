@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from accel_models.template import Template
+from accel_models.template.spec import Template
 from hls.layout import ALIGN_BYTES, ImageBuilder, TensorPlace, pack_elements, storage_bits
 from hls.tiling import BufferWords, Tiling, choose, fits
 from mappings.errors import Fault, SpecError

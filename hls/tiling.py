@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from accel_models.template import Template
+from accel_models.template.spec import Template
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
 

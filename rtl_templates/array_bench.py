@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from accel_models.array_timing import ArrayAccesses, array_accesses, array_cycles
-from accel_models.template import ArrayKind, Template
-from accel_models.tile import Tile
+from accel_models.template.array_timing import ArrayAccesses, array_accesses, array_cycles
+from accel_models.template.spec import ArrayKind, Template
+from accel_models.template.tile import Tile
 from mappings.errors import Fault, SpecError
 from rtl_templates.array_cases import TileCase, convolve
 from rtl_templates.packing import IntArray, pack_weights

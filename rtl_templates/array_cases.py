@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from accel_models.array_timing import array_cycles
-from accel_models.template import Template
-from accel_models.tile import Tile
+from accel_models.template.array_timing import array_cycles
+from accel_models.template.spec import Template
+from accel_models.template.tile import Tile
 from rtl_templates.packing import IntArray
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from cocotb_tools import config as cocotb_config
 from cocotb_tools.runner import get_results, get_runner
 
-from accel_models.template import Template
+from accel_models.template.spec import Template
 from mappings.errors import Fault, SpecError
 from rtl_templates.render import PACKAGES, config_package, sources
 from rtl_templates.verilator import compiler, cxx_flags, default_cache, run_tool, runtime_objects, toolchain

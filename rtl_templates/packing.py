@@ -7,8 +7,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from accel_models.array_formulas import ROW_STATIONARY_TAPS
-from accel_models.template import ArrayKind
+from accel_models.template.array_formulas import ROW_STATIONARY_TAPS
+from accel_models.template.spec import ArrayKind
 from mappings.errors import Fault, SpecError
 
 IntArray: TypeAlias = NDArray[np.int64]

@@ -18,7 +18,7 @@ from accel_models.schedule import (
     Unit,
 )
 from accel_models.schedule.builder import CHUNK, DESCRIPTOR_BYTES
-from accel_models.template import Template
+from accel_models.template.spec import Template
 from mappings.errors import Fault, SpecError
 from mappings.integer_run import run_layer
 from mappings.layer import Op

@@ -12,7 +12,7 @@ import numpy as np
 from accel_models.design import Design
 from accel_models.report import Infeasible
 from accel_models.schedule import Schedule, schedule_network
-from accel_models.template import ArrayKind, Template
+from accel_models.template.spec import ArrayKind, Template
 from mappings.quantized import IntArray, QuantizedNetwork
 from rtl_templates.program import memory_image
 

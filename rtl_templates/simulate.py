@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from accel_models.cycle_account import CycleAccount, layer_accounts, total
 from accel_models.design import Design
 from accel_models.report import Infeasible
 from accel_models.schedule import Schedule, schedule_network
-from accel_models.template import Template
-from accel_models.timing import Timing, predict
+from accel_models.template.cycle_account import CycleAccount, layer_accounts, total
+from accel_models.template.spec import Template
+from accel_models.template.timing import Timing, predict
 from mappings.errors import Fault, SpecError
 from mappings.quantized import IntArray, QuantizedNetwork
 from rtl_templates.build import build_bench, run_bench

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from accel_models.template import Template
+from accel_models.template.spec import Template
 from mappings.errors import Fault, SpecError
 from rtl_templates.render import TOP as WRAPPER
 from rtl_templates.render import parameters, sources

@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from accel_models.accelerator import Accelerator
-from accel_models.evaluate import evaluate
+from accel_models.hardware.accelerator import Accelerator
 from accel_models.mapper import cache, exact
 from accel_models.mapper.branch import Branch
 from accel_models.mapper.generate import Generator
@@ -26,7 +25,8 @@ from accel_models.mapper.space import (
     free_limits,
 )
 from accel_models.report import Infeasible, LayerCost
-from accel_models.translate import column_to_mapping
+from accel_models.reuse.evaluate import evaluate
+from accel_models.reuse.translate import column_to_mapping
 from mappings.dataflow import DATAFLOWS, Dataflow
 from mappings.errors import Fault, SpecError, unknown_name
 from mappings.layer import Layer

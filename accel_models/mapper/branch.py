@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from accel_models.batch_codes import OK
-from accel_models.batch_counts import CHUNK
-from accel_models.batch_kernel import Columns, new_work
-from accel_models.batch_run import run
-from accel_models.batch_tables import Floats, Ints
-from accel_models.formulas import DIM_COUNT
+from accel_models.columns.codes import OK
+from accel_models.columns.counts import CHUNK
+from accel_models.columns.kernel import Columns, new_work
+from accel_models.columns.run import run
+from accel_models.columns.tables import Floats, Ints
 from accel_models.mapper import exact
 from accel_models.mapper.space import MAX_SPREADS, Space, all_spreads, all_tiles, masks
 from accel_models.mapper.spatial import split_axes
+from accel_models.reuse.formulas import DIM_COUNT
 from mappings.mapspace import MappingColumns
 
 #: Most shares of one spread held at once.

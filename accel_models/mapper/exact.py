@@ -26,9 +26,9 @@ from typing import Any
 
 import numpy as np
 
-from accel_models.charges import DOUBLE
-from accel_models.formulas import DIM_COUNT, I, O, P, Q, R, S
 from accel_models.jit import compiled, entry
+from accel_models.reuse.charges import DOUBLE
+from accel_models.reuse.formulas import DIM_COUNT, I, O, P, Q, R, S
 
 #: Counters, by position in ``tally``.
 OUTER, SPREADS, INNER, PAIRS, EVALUATED, FEASIBLE, CUT = range(7)

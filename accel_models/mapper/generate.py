@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from accel_models.accelerator import Accelerator
-from accel_models.batch_tables import LayerTable, MachineTable
-from accel_models.charges import DOUBLE
-from accel_models.formulas import DIM_COUNT, I, O, P, Q, R, S
+from accel_models.columns.tables import LayerTable, MachineTable
+from accel_models.hardware.accelerator import Accelerator
 from accel_models.jit import compiled, entry
 from accel_models.mapper.space import Limits, free_limits, prime_factors, space_of, store_choices
+from accel_models.reuse.charges import DOUBLE
+from accel_models.reuse.formulas import DIM_COUNT, I, O, P, Q, R, S
 from mappings.layer import Layer
 from mappings.mapspace import MappingColumns
 

@@ -16,16 +16,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from accel_models.batch_codes import OK
-from accel_models.batch_counts import CHUNK
-from accel_models.batch_kernel import Columns, new_work
-from accel_models.batch_run import run
-from accel_models.batch_tables import Floats, Ints
-from accel_models.formulas import DIM_COUNT
+from accel_models.columns.codes import OK
+from accel_models.columns.counts import CHUNK
+from accel_models.columns.kernel import Columns, new_work
+from accel_models.columns.run import run
+from accel_models.columns.tables import Floats, Ints
 from accel_models.jit import compiled, entry
 from accel_models.mapper.exact import EVALUATED, FEASIBLE, TALLY, worths
 from accel_models.mapper.generate import Generator
 from accel_models.mapper.space import Space, prime_factors, store_choices
+from accel_models.reuse.formulas import DIM_COUNT
 from mappings.mapspace import MappingColumns
 
 PARENTS = 96

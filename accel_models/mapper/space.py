@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from accel_models.accelerator import Accelerator
-from accel_models.batch_tables import Ints, LayerTable, MachineTable, layer_table, machine_table
-from accel_models.formulas import DIM_COUNT, I, P
+from accel_models.columns.tables import Ints, LayerTable, MachineTable, layer_table, machine_table
+from accel_models.hardware.accelerator import Accelerator
 from accel_models.mapper.spatial import spread_choices
+from accel_models.reuse.formulas import DIM_COUNT, I, P
 from mappings.dataflow import ROLES, Dataflow
 from mappings.layer import DIMS, TENSORS, Layer
 from mappings.mapspace import ALL_TENSORS, divisors, order_code

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from accel_models.formulas import DIM_COUNT
 from accel_models.jit import entry
+from accel_models.reuse.formulas import DIM_COUNT
 
 _NONE = 1 << 40
 

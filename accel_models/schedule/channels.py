@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from accel_models.array_timing import ceil_div
 from accel_models.schedule.tensors import Places, dense_places
+from accel_models.template.array_timing import ceil_div
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
 from mappings.workload import Workload

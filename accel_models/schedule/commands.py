@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
-from accel_models.tile import Tile
+from accel_models.template.tile import Tile
 
 
 class Unit(IntEnum):

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from accel_models.array_timing import ceil_div
 from accel_models.schedule.builder import Builder, Ring
 from accel_models.schedule.commands import Buffer, Compute, ComputeOp, Dma, Drain, Second, Token, Unit
 from accel_models.schedule.plan import LayerPlan, channel_tiles, cuts, window
 from accel_models.schedule.tensors import Span
-from accel_models.template import Template
-from accel_models.tile import Tile
+from accel_models.template.array_timing import ceil_div
+from accel_models.template.spec import Template
+from accel_models.template.tile import Tile
 from mappings.errors import Fault, SpecError
 from mappings.layer import Op
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from accel_models.template import Template
+from accel_models.template.spec import Template
 from mappings.layer import Layer, Op
 from mappings.workload import Workload
 

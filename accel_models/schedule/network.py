@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from accel_models.array_timing import ceil_div
 from accel_models.design import Design
 from accel_models.report import Infeasible
 from accel_models.schedule.builder import CHUNK, DESCRIPTOR_BYTES, Builder, with_fetches
@@ -16,7 +15,8 @@ from accel_models.schedule.memory import Memory
 from accel_models.schedule.plan import LayerPlan, WeightTile
 from accel_models.schedule.planning import plan_network
 from accel_models.schedule.tensors import TensorLayout, align
-from accel_models.template import Template
+from accel_models.template.array_timing import ceil_div
+from accel_models.template.spec import Template
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
 from mappings.workload import Workload

@@ -11,7 +11,7 @@ from dataclasses import replace
 from math import gcd
 from typing import NamedTuple
 
-from accel_models.array_timing import ceil_div
+from accel_models.template.array_timing import ceil_div
 from mappings.layer import Layer, Op
 
 

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from accel_models.array_timing import ceil_div
 from accel_models.schedule.channels import (
     VECTOR_OPS,
     head_places,
@@ -22,7 +21,8 @@ from accel_models.schedule.channels import (
 from accel_models.schedule.fusing import TWO_OPERANDS
 from accel_models.schedule.memory import Memory
 from accel_models.schedule.tensors import REGION_ALIGN, Places, TensorLayout, align, dense_places
-from accel_models.template import Template
+from accel_models.template.array_timing import ceil_div
+from accel_models.template.spec import Template
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
 from mappings.workload import Workload

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from itertools import pairwise, product
 from typing import NamedTuple
 
-from accel_models.array_timing import ceil_div
 from accel_models.schedule.commands import Second
 from accel_models.schedule.tensors import Span, TensorLayout
 from accel_models.schedule.tiling import Shape, Tiling, weight_words
-from accel_models.template import Template
-from accel_models.tile import Tile
+from accel_models.template.array_timing import ceil_div
+from accel_models.template.spec import Template
+from accel_models.template.tile import Tile
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
 

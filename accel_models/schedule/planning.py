@@ -14,7 +14,7 @@ from accel_models.schedule.placing import Copy, Placement, place_tensors
 from accel_models.schedule.plan import LayerPlan, second_operand, weight_tiles
 from accel_models.schedule.tensors import TensorLayout
 from accel_models.schedule.tiling import Tiling, choose_tiling, shape_of, tiling_of
-from accel_models.template import Template
+from accel_models.template.spec import Template
 from mappings.directives import TemporalMap
 from mappings.layer import Layer, Op
 from mappings.mapping import Mapping

@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from accel_models.array_timing import array_accesses, ceil_div
 from accel_models.report import Infeasible
 from accel_models.schedule.commands import ComputeOp
 from accel_models.schedule.fusing import TWO_OPERANDS, is_table
 from accel_models.schedule.phases import phases
-from accel_models.template import ArrayKind, Template
-from accel_models.tile import Tile
-from accel_models.unit_timing import compute_cycles
+from accel_models.template.array_timing import array_accesses, ceil_div
+from accel_models.template.spec import ArrayKind, Template
+from accel_models.template.tile import Tile
+from accel_models.template.unit_timing import compute_cycles
 from mappings.directives import Cluster, Directive, SpatialMap, TemporalMap
 from mappings.layer import Layer, Op
 from mappings.mapping import Mapping

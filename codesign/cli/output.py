@@ -15,7 +15,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from accel_models.maestro import MaestroReport
+    from accel_models.published.maestro import MaestroReport
     from accel_models.report import Infeasible
     from codesign.commands.cost import Costed
     from codesign.commands.hardware import Emitted

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from accel_models.accelerator import Accelerator
-from accel_models.accelerators import accelerator as find_accelerator
 from accel_models.cost import cost as design_cost
 from accel_models.cost import mapped_cost
 from accel_models.design import Design
-from accel_models.evaluate import evaluate
-from accel_models.maestro import MaestroReport, maestro_cost, write_csv
-from accel_models.nest import LOOP_OPS
+from accel_models.hardware.accelerator import Accelerator
+from accel_models.hardware.accelerators import accelerator as find_accelerator
+from accel_models.published.maestro import MaestroReport, maestro_cost, write_csv
 from accel_models.report import CostReport, Infeasible, LayerCost
+from accel_models.reuse.evaluate import evaluate
+from accel_models.reuse.nest import LOOP_OPS
 from codesign.commands.targets import is_design, load_design, load_workload
 from codesign.progress import Reporter, Silent
 from mappings.dataflow import DATAFLOWS, dataflow

@@ -22,7 +22,7 @@ class Listed:
 
 
 def _devices() -> list[Listed]:
-    from accel_models.devices import DEVICES
+    from accel_models.hardware.devices import DEVICES
 
     found = []
     for name in DEVICES.names():
@@ -35,7 +35,7 @@ def _devices() -> list[Listed]:
 
 
 def _accelerators() -> list[Listed]:
-    from accel_models.accelerators import ACCELERATORS
+    from accel_models.hardware.accelerators import ACCELERATORS
 
     found = []
     for name in ACCELERATORS.names():

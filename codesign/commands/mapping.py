@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from accel_models.accelerators import accelerator as find_accelerator
+from accel_models.hardware.accelerators import accelerator as find_accelerator
 from accel_models.mapper import ANY, best_mapping
-from accel_models.nest import LOOP_OPS
 from accel_models.report import Infeasible, LayerCost
+from accel_models.reuse.nest import LOOP_OPS
 from codesign.commands.cost import OBJECTIVES
 from codesign.commands.targets import is_design, load_design, load_workload
 from codesign.progress import Reporter, Silent

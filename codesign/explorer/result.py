@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from accel_models.devices import device
+from accel_models.hardware.devices import device
 from codesign.explorer.finish import FrontPoint
 from codesign.explorer.folder import RunFolder
 from codesign.explorer.search import SearchTally

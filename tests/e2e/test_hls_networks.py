@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import hls
-from accel_models.template import ArrayKind, Template
+from accel_models.template.spec import ArrayKind, Template
 from codesign.integer_reference import run_integer
 from codesign.quantize import quantize, quantize_input
 

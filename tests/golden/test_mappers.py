@@ -2,9 +2,9 @@
 
 import pytest
 
-from accel_models.accelerators import accelerator
-from accel_models.evaluate import evaluate
+from accel_models.hardware.accelerators import accelerator
 from accel_models.report import LayerCost
+from accel_models.reuse.evaluate import evaluate
 from benchmarks import mapper as benchmark
 from benchmarks.common import REFERENCE_VARIABLE, reference_dir
 from mappings.directives import Cluster, SpatialMap, TemporalMap

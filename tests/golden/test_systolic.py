@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from accel_models.systolic import systolic_cycles
+from accel_models.published.systolic import systolic_cycles
 from benchmarks.systolic import compare
 from mappings.errors import SpecError
 from mappings.layer import Layer, Op

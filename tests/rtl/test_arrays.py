@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from accel_models.array_timing import array_cycles
-from accel_models.template import ArrayKind, Template
-from accel_models.tile import Tile
+from accel_models.template.array_timing import array_cycles
+from accel_models.template.spec import ArrayKind, Template
+from accel_models.template.tile import Tile
 from mappings.errors import SpecError
 from rtl_templates.array_bench import run
 from rtl_templates.array_cases import busy_tile, random_case, tile_case

@@ -7,7 +7,7 @@ import pytest
 
 from accel_models.report import Infeasible
 from accel_models.schedule import schedule_network
-from accel_models.template import Template
+from accel_models.template.spec import Template
 from benchmarks.rtl_cases import design, inputs, reference
 from mappings.errors import SpecError
 from mappings.layer import Layer, Op

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from accel_models.template import ArrayKind
+from accel_models.template.spec import ArrayKind
 from benchmarks.rtl_layers import random_template
 from rtl_templates.lint import lint_file, main, sources
 from rtl_templates.render import PACKAGES, config_package

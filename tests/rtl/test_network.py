@@ -9,7 +9,7 @@ import pytest
 
 from accel_models.report import Infeasible
 from accel_models.schedule import schedule_network
-from accel_models.template import Template
+from accel_models.template.spec import Template
 from benchmarks.rtl_cases import design, digits, inputs, quantized, reference
 from mappings.errors import SpecError
 from mappings.layer import Bits, Layer, Op

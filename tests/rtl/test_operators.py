@@ -11,7 +11,7 @@ from torch import nn
 
 from accel_models.report import Infeasible
 from accel_models.schedule import schedule_network
-from accel_models.template import Template
+from accel_models.template.spec import Template
 from benchmarks.rtl_cases import design, quantized
 from benchmarks.rtl_cases import inputs as random_inputs
 from codesign.integer_reference import run_integer

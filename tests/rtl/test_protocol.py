@@ -13,8 +13,8 @@ import pytest
 from accel_models.report import Infeasible
 from accel_models.schedule import Buffer, Schedule, schedule_network
 from accel_models.schedule.builder import CHUNK, DESCRIPTOR_BYTES
-from accel_models.template import Template
-from accel_models.timing import predict
+from accel_models.template.spec import Template
+from accel_models.template.timing import predict
 from benchmarks.rtl_cases import design, inputs, quantized, reference
 from mappings.errors import SpecError
 from mappings.layer import Layer, Op

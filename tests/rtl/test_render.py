@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from accel_models.template import ArrayKind, Template
+from accel_models.template.spec import ArrayKind, Template
 from benchmarks.rtl_cases import design, digits, inputs, quantized
 from rtl_templates.program import tensor_from_bytes
 from rtl_templates.render import RTL, Rendered, config_package, render

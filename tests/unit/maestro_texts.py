@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accel_models.maestro import MaestroHardware, MaestroReport, MaestroRow, maestro_cost
+from accel_models.published.maestro import MaestroHardware, MaestroReport, MaestroRow, maestro_cost
 
 CONV1_DIMS = "K: 64, C: 3, R: 7, S: 7, Y: 224, X: 224"
 KCP = """

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 
-from accel_models import array_formulas, compiled
-from accel_models.array_timing import array_accesses, array_cycles, array_fill_cycles
-from accel_models.template import ArrayKind
-from accel_models.tile import Tile
+from accel_models.columns import compiled
+from accel_models.reuse import array_formulas
+from accel_models.template.array_timing import array_accesses, array_cycles, array_fill_cycles
+from accel_models.template.spec import ArrayKind
+from accel_models.template.tile import Tile
 from mappings.errors import SpecError
 from rtl_templates.packing import pack_weights
 

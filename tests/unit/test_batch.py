@@ -9,16 +9,16 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from accel_models.accelerator import Accelerator, Buffering
-from accel_models.accelerators import accelerator
-from accel_models.batch import BatchCost, evaluate_batch, stream_batch
-from accel_models.batch_codes import CAPACITY, FANOUT, IRREGULAR, MALFORMED, OK, OVERFLOW, UNCOUNTED
-from accel_models.batch_kernel import Columns, evaluate_run, new_work
-from accel_models.batch_run import evaluate_one_by_one
-from accel_models.batch_tables import layer_table, machine_table
-from accel_models.evaluate import evaluate, evaluate_nest
+from accel_models.columns.batch import BatchCost, evaluate_batch, stream_batch
+from accel_models.columns.codes import CAPACITY, FANOUT, IRREGULAR, MALFORMED, OK, OVERFLOW, UNCOUNTED
+from accel_models.columns.kernel import Columns, evaluate_run, new_work
+from accel_models.columns.run import evaluate_one_by_one
+from accel_models.columns.tables import layer_table, machine_table
+from accel_models.hardware.accelerator import Accelerator, Buffering
+from accel_models.hardware.accelerators import accelerator
 from accel_models.report import Infeasible, LayerCost
-from accel_models.translate import column_to_mapping, column_to_nest
+from accel_models.reuse.evaluate import evaluate, evaluate_nest
+from accel_models.reuse.translate import column_to_mapping, column_to_nest
 from benchmarks import batch_speed as benchmark
 from benchmarks.oracle_cases import random_case
 from mappings.dataflow import DATAFLOWS

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from accel_models.accelerator import Accelerator
-from accel_models.accelerators import accelerator
-from accel_models.budget import broken_budget, resources, silicon_um2
 from accel_models.cost import mapped_cost
 from accel_models.design import Design
+from accel_models.hardware.accelerator import Accelerator
+from accel_models.hardware.accelerators import accelerator
+from accel_models.hardware.budget import broken_budget, resources, silicon_um2
+from accel_models.hardware.technology import technology
 from accel_models.report import CostReport, Infeasible, LayerCost
-from accel_models.technology import technology
 from mappings.dataflow import dataflow
 from mappings.errors import SpecError
 from mappings.layer import Bits, Layer, Op

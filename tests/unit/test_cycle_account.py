@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from accel_models.cycle_account import layer_accounts, total
 from accel_models.report import Infeasible
 from accel_models.schedule import schedule_network
-from accel_models.template import ArrayKind, Template
-from accel_models.timing import predict
+from accel_models.template.cycle_account import layer_accounts, total
+from accel_models.template.spec import ArrayKind, Template
+from accel_models.template.timing import predict
 from benchmarks.rtl_cases import design, digits
 from mappings.layer import Layer, Op
 from mappings.workload import TensorShape, Workload

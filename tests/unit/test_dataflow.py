@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from accel_models.accelerators import ACCELERATORS, accelerator
-from accel_models.evaluate import evaluate
+from accel_models.hardware.accelerators import ACCELERATORS, accelerator
 from accel_models.report import LayerCost
+from accel_models.reuse.evaluate import evaluate
 from mappings.dataflow import DATAFLOWS, Dataflow, dataflow
 from mappings.errors import SpecError
 from mappings.layer import Layer, Op

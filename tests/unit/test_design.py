@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from accel_models.accelerator import Accelerator, Buffering, MemoryKind, MemoryLevel
-from accel_models.accelerators import ACCELERATORS, accelerator
-from accel_models.charges import DOUBLE, ceil_cycles, overlapped
 from accel_models.cost import cost, mapped_cost
 from accel_models.design import Design
-from accel_models.evaluate import evaluate
+from accel_models.hardware.accelerator import Accelerator, Buffering, MemoryKind, MemoryLevel
+from accel_models.hardware.accelerators import ACCELERATORS, accelerator
 from accel_models.report import CostReport, Infeasible, LayerCost
+from accel_models.reuse.charges import DOUBLE, ceil_cycles, overlapped
+from accel_models.reuse.evaluate import evaluate
 from mappings.errors import SpecError
 from mappings.layer import Bits, Layer, Op
 from mappings.mapping import Mapping

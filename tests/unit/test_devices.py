@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from accel_models.devices import DEFAULT_DEVICE, DEVICES, FIGURES, DeviceKind, device, load_device
-from accel_models.technology import technology
+from accel_models.hardware.devices import DEFAULT_DEVICE, DEVICES, FIGURES, DeviceKind, device, load_device
+from accel_models.hardware.technology import technology
 from mappings.errors import SpecError
 
 OWN = """
@@ -75,7 +75,10 @@ def test_unknown_device_names_the_nearest() -> None:
 
 
 def test_devices_load_without_the_heavy_libraries() -> None:
-    code = "import sys; from accel_models.devices import device; device(); print({'torch', 'numpy'} & set(sys.modules))"
+    code = (
+        "import sys; from accel_models.hardware.devices import device; device(); "
+        "print({'torch', 'numpy'} & set(sys.modules))"
+    )
     root = Path(__file__).resolve().parents[2]
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
     assert out.stdout.strip() == "set()"

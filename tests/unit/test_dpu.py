@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from accel_models.machines.dpu import VCK190_C32B6, ZCU102_B4096
+from accel_models.published.dpu import VCK190_C32B6, ZCU102_B4096
 from mappings.errors import SpecError
 from mappings.layer import Layer, Op
 from mappings.networks.mnasnet import MnasNet

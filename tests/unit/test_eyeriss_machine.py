@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from accel_models.counts import count
-from accel_models.lower import lower
-from accel_models.machines.eyeriss import EYERISS, EyerissCost, RowStationary
-from accel_models.machines.eyeriss_search import best, energy_delays, least_sizes, mapspace
-from accel_models.nest import Nest
-from accel_models.oracle import Oracle
+from accel_models.published.eyeriss import EYERISS, EyerissCost, RowStationary
+from accel_models.published.eyeriss_search import best, energy_delays, least_sizes, mapspace
 from accel_models.report import Infeasible
+from accel_models.reuse.counts import count
+from accel_models.reuse.lower import lower
+from accel_models.reuse.nest import Nest
+from accel_models.reuse.oracle import Oracle
 from mappings.errors import SpecError
 from mappings.layer import Bits, Layer, Op
 

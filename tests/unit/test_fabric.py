@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from accel_models.fabric import FLATTENED_FF, FLATTENED_LUT, array_part, product_in_dsp, shell_parts
-from accel_models.resources import estimate
-from accel_models.template import ArrayKind, Template
+from accel_models.template.fabric import FLATTENED_FF, FLATTENED_LUT, array_part, product_in_dsp, shell_parts
+from accel_models.template.resources import estimate
+from accel_models.template.spec import ArrayKind, Template
 
 #: array, rows, columns, bits of (activation, weight, sum) -> DSP, LUT (distributed memory included), FF
 SYNTHESISED = [

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from accel_models.counts import count
-from accel_models.nest import Nest
+from accel_models.reuse.counts import count
+from accel_models.reuse.nest import Nest
 from mappings.layer import Layer, Op
 
 ALL = (1, 1, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from accel_models.schedule.fusing import absorbed, chains
-from accel_models.template import Template
+from accel_models.template.spec import Template
 from mappings.errors import SpecError
 from mappings.layer import Layer, Op
 from mappings.workload import TensorShape, Workload

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from accel_models.machines.gemmini import GEMMINI, Load
-from accel_models.machines.gemmini_mapping import parse_mapping
+from accel_models.published.gemmini import GEMMINI, Load
+from accel_models.published.gemmini_mapping import parse_mapping
 from mappings.errors import SpecError
 from mappings.layer import Layer, Op
 

@@ -9,11 +9,11 @@ from dataclasses import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accel_models.accelerator import Accelerator, Buffering
-from accel_models.counts import Counts, count
-from accel_models.evaluate import evaluate
-from accel_models.lower import lower
+from accel_models.hardware.accelerator import Accelerator, Buffering
 from accel_models.report import Infeasible, LayerCost
+from accel_models.reuse.counts import Counts, count
+from accel_models.reuse.evaluate import evaluate
+from accel_models.reuse.lower import lower
 from benchmarks.oracle_cases import random_accelerator, random_layer, random_mapping
 from mappings.layer import Layer
 from mappings.loops import bounds_of, scans_of

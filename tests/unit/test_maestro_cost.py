@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from accel_models.maestro import MaestroReport, maestro_cost, read_mapping, write_csv
-from accel_models.maestro.cost import read_problem
-from accel_models.maestro.csv_file import cell, header_line
-from accel_models.maestro.figures import ratio, wrap32
-from accel_models.maestro.levels import build_levels
-from accel_models.maestro.recursion import LayerRun
+from accel_models.published.maestro import MaestroReport, maestro_cost, read_mapping, write_csv
+from accel_models.published.maestro.cost import read_problem
+from accel_models.published.maestro.csv_file import cell, header_line
+from accel_models.published.maestro.figures import ratio, wrap32
+from accel_models.published.maestro.levels import build_levels
+from accel_models.published.maestro.recursion import LayerRun
 from accel_models.report import Infeasible
 from mappings.errors import SpecError
 from tests.unit.maestro_texts import CONV1_DIMS, KCP, hardware, layer, network, rows

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from accel_models.maestro import read_mapping
-from accel_models.maestro.cases import Position, directive_states, enumerate_cases
-from accel_models.maestro.levels import Level, TileSizes, build_levels, quotient
-from accel_models.maestro.problem import Problem, is_batched, read_problem
+from accel_models.published.maestro import read_mapping
+from accel_models.published.maestro.cases import Position, directive_states, enumerate_cases
+from accel_models.published.maestro.levels import Level, TileSizes, build_levels, quotient
+from accel_models.published.maestro.problem import Problem, is_batched, read_problem
 from accel_models.report import Infeasible
 from mappings.directives import SpatialMap, TemporalMap
 from mappings.errors import SpecError

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from accel_models.maestro import MaestroHardware, maestro_cost, read_hardware, read_mapping
-from accel_models.maestro.hardware_file import hardware_without_file
-from accel_models.maestro.text import MAX_TEXT_BYTES
+from accel_models.published.maestro import MaestroHardware, maestro_cost, read_hardware, read_mapping
+from accel_models.published.maestro.hardware_file import hardware_without_file
+from accel_models.published.maestro.text import MAX_TEXT_BYTES
 from mappings.directives import Cluster, SpatialMap, TemporalMap
 from mappings.errors import SpecError
 from tests.unit.maestro_texts import KCP, hardware, layer, network

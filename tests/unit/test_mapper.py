@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from accel_models.accelerator import Accelerator, Buffering
-from accel_models.accelerators import accelerator
-from accel_models.batch import BatchCost, evaluate_batch
-from accel_models.evaluate import evaluate
+from accel_models.columns.batch import BatchCost, evaluate_batch
+from accel_models.hardware.accelerator import Accelerator, Buffering
+from accel_models.hardware.accelerators import accelerator
 from accel_models.jit import CACHE_VARIABLE
 from accel_models.mapper import OBJECTIVES, MappingResult, best_mapping, cache
 from accel_models.mapper.generate import Generator
 from accel_models.mapper.local import Evolution
 from accel_models.mapper.spatial import split_axes, spread_choices
 from accel_models.report import Infeasible
+from accel_models.reuse.evaluate import evaluate
 from mappings.dataflow import DATAFLOWS
 from mappings.directives import SpatialMap
 from mappings.errors import SpecError

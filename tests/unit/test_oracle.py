@@ -2,9 +2,9 @@
 
 import pytest
 
-from accel_models import formulas
-from accel_models.nest import Nest
-from accel_models.oracle import Oracle
+from accel_models.reuse import formulas
+from accel_models.reuse.nest import Nest
+from accel_models.reuse.oracle import Oracle
 from benchmarks.oracle import compare, figures
 from mappings.layer import Layer, Op
 

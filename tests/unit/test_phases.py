@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from accel_models.schedule.phases import phases
-from accel_models.template import Template
+from accel_models.template.spec import Template
 from benchmarks.rtl_cases import inputs, quantized
 from benchmarks.rtl_graphs import random_transposed
 from mappings.integer_run import run_layer

@@ -9,7 +9,7 @@ from accel_models.schedule.commands import Buffer
 from accel_models.schedule.memory import Memory
 from accel_models.schedule.placing import Placement, place_tensors
 from accel_models.schedule.tensors import TensorLayout, dense_places
-from accel_models.template import Template
+from accel_models.template.spec import Template
 from mappings.errors import SpecError
 from mappings.layer import Layer, Op
 from mappings.workload import TensorShape, Workload

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from accel_models.devices import device
-from accel_models.resources import Memory, area_um2, estimate, fits, memories
-from accel_models.technology import technology
-from accel_models.template import ArrayKind, Template
+from accel_models.hardware.devices import device
+from accel_models.hardware.technology import technology
+from accel_models.template.resources import Memory, area_um2, estimate, fits, memories
+from accel_models.template.spec import ArrayKind, Template
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from accel_models.report import Infeasible
 from accel_models.schedule import Buffer, Dma, Drain, Schedule, Unit, default_mapping, schedule_network
 from accel_models.schedule.builder import CHUNK
 from accel_models.schedule.tiling import choose_tiling, tiling_of
-from accel_models.template import ArrayKind, Template
-from accel_models.template_accelerator import template_accelerator
-from accel_models.timing import predict
+from accel_models.template.accelerator import template_accelerator
+from accel_models.template.spec import ArrayKind, Template
+from accel_models.template.timing import predict
 from benchmarks.rtl_cases import digits
 from benchmarks.rtl_layers import random_layer, random_template
 from mappings.directives import TemporalMap

@@ -10,8 +10,8 @@ from accel_models.cost import cost
 from accel_models.design import Design
 from accel_models.report import CostReport, Infeasible
 from accel_models.schedule import default_mapping
-from accel_models.template import ArrayKind, Template
-from accel_models.template_cost import template_cost
+from accel_models.template.cost import template_cost
+from accel_models.template.spec import ArrayKind, Template
 from codesign.decisions import Decision, Point, count_points
 from codesign.space import SearchSpace
 from mappings.errors import SpecError

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from accel_models.template import Template
+from accel_models.template.spec import Template
 from mappings.errors import SpecError
 from rtl_templates import synthesize
 

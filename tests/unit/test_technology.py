@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from accel_models.technology import COEFFICIENTS, TECHNOLOGIES, TechnologyKind, technology
+from accel_models.hardware.technology import COEFFICIENTS, TECHNOLOGIES, TechnologyKind, technology
 from mappings.errors import SpecError
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from accel_models.tile import Tile
-from accel_models.vector_timing import VECTOR_LATENCY, VECTOR_SETUP_CYCLES, vector_cycles
+from accel_models.template.tile import Tile
+from accel_models.template.vector_timing import VECTOR_LATENCY, VECTOR_SETUP_CYCLES, vector_cycles
 
 AROUND = VECTOR_SETUP_CYCLES + VECTOR_LATENCY
 

@@ -12,8 +12,8 @@ import hls
 from accel_models.design import Design
 from accel_models.schedule.tiling import Tiling as ScheduleTiling
 from accel_models.schedule.tiling import mapping_of
-from accel_models.template import ArrayKind, Template
-from accel_models.template_accelerator import template_accelerator
+from accel_models.template.accelerator import template_accelerator
+from accel_models.template.spec import ArrayKind, Template
 from mappings.errors import SpecError
 from mappings.integer_run import run_network
 from mappings.layer import Op

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import hls
-from accel_models.template import ArrayKind
+from accel_models.template.spec import ArrayKind
 from hls.csim import compiler
 from hls.emit import ARRAYS, COMMON_HEADERS, INCLUDE_DIR, comment
 from hls.layout import TensorPlace, pack_elements, unpack_elements

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from accel_models.template import Template
+from accel_models.template.spec import Template
 from mappings.layer import Bits, Layer, Op
 from mappings.quantized import multiplier
 from mappings.workload import TensorShape

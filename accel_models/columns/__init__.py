@@ -1,0 +1,1 @@
+"""The same model over columns of mappings: thousands at a time, compiled."""

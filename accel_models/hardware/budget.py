@@ -1,0 +1,110 @@
+"""What an accelerator takes of its device or envelope, and which bound it breaks.
+
+One of our templates is counted part by part (``accel_models.template.resources``). Any other hierarchy is counted by
+what it surely has, its memories and MACs: wires, control and registers beside them are not modelled, so the figures are
+lower bounds.
+"""
+
+from __future__ import annotations
+
+from accel_models.hardware.accelerator import Accelerator, MemoryKind, MemoryLevel
+from accel_models.hardware.devices import Device, DeviceKind, device
+from accel_models.hardware.technology import Technology
+from accel_models.report import Infeasible, LayerCost
+from accel_models.template.resources import area_um2, estimate, fits
+
+BRAM36_BYTES = 4608
+
+
+def silicon_um2(accelerator: Accelerator, act_bits: int = 8, weight_bits: int = 8, acc_bits: int = 32) -> float | None:
+    """Area of memories and MACs (a template: of all its parts), None where a part of it is not modelled."""
+    technology = accelerator.tech
+    if technology is None:
+        return None
+    if accelerator.template is not None:
+        return area_um2(accelerator.template, technology)
+    mac = technology.mac_um2(act_bits, weight_bits, acc_bits)
+    if mac is None:
+        return None
+    total = mac * accelerator.pes
+    for index, level in enumerate(accelerator.levels):
+        if level.kind is not MemoryKind.DRAM:
+            one = _memory_um2(level, technology)
+            if one is None:
+                return None
+            total += one * accelerator.instances(index)
+    return total
+
+
+def _memory_um2(level: MemoryLevel, technology: Technology) -> float | None:
+    if level.total_bytes is None:
+        return None
+    if level.kind is MemoryKind.REGISTER:
+        return technology.register_um2(8 * level.total_bytes)
+    return technology.sram_um2(level.total_bytes)
+
+
+def resources(accelerator: Accelerator) -> tuple[tuple[str, int], ...] | None:
+    """FPGA resources by name; of a hierarchy that is no template, the two that it surely takes."""
+    if accelerator.template is not None:
+        return estimate(accelerator.template).as_pairs()
+    if not accelerator.device or device(accelerator.device).kind is not DeviceKind.FPGA:
+        return None
+    blocks = sum(
+        accelerator.instances(index) * -(-level.total_bytes // BRAM36_BYTES)
+        for index, level in enumerate(accelerator.levels)
+        if level.kind is MemoryKind.SRAM and level.total_bytes is not None
+    )
+    return (("DSP", accelerator.pes), ("BRAM36", blocks))
+
+
+def broken_budget(accelerator: Accelerator) -> Infeasible | None:
+    """The first bound of the accelerator's device that it breaks, before anything runs on it.
+
+    Raises:
+        SpecError: no such device.
+    """
+    if not accelerator.device:
+        return None
+    if accelerator.template is not None:
+        return next(iter(fits(accelerator.template, accelerator.device)), None)
+    where = device(accelerator.device, f"accelerator {accelerator.name}.device")
+    for resource, demand, bound, unit, remedy in _bounds(accelerator, where):
+        if demand is not None and bound is not None and demand > bound:
+            return Infeasible(resource, demand, bound, unit, remedy)
+    return None
+
+
+def _bounds(accelerator: Accelerator, where: Device) -> list[tuple[str, float | None, float | None, str, str]]:
+    taken = dict(resources(accelerator) or ())
+    area = silicon_um2(accelerator) if where.kind is DeviceKind.ASIC else None
+    outer = accelerator.levels[0]
+    rates = [rate for rate in (outer.read_bytes_per_cycle, outer.write_bytes_per_cycle) if rate is not None]
+    return [
+        ("DSP", taken.get("DSP"), where.dsp, "blocks", "a smaller array"),
+        ("BRAM36", taken.get("BRAM36"), where.bram36, "blocks", "smaller memories"),
+        ("clock", accelerator.clock_hz, where.fmax_hz, "Hz", "a slower clock"),
+        ("area", None if area is None else area / 1e6, where.area_mm2, "mm2", "a smaller array or smaller memories"),
+        (
+            "memory bandwidth",
+            sum(rates) * accelerator.clock_hz,
+            where.dram_bytes_per_s,
+            "bytes/s",
+            f"lower rates of {outer.name}",
+        ),
+    ]
+
+
+def broken_power(accelerator: Accelerator, layers: tuple[LayerCost, ...]) -> Infeasible | None:
+    """Whether the average power on the chip, external memory excluded, is over the envelope's."""
+    bound = device(accelerator.device).power_mw if accelerator.device else None
+    energies = [layer.energy_pj for layer in layers]
+    if bound is None or not layers or any(parts is None for parts in energies):
+        return None
+    outside = {level.name for level in accelerator.levels if level.kind is MemoryKind.DRAM}
+    chip_pj = sum(value for parts in energies for name, value in parts or () if name not in outside)
+    seconds = sum(layer.cycles for layer in layers) / accelerator.clock_hz
+    power_mw = chip_pj * 1e-9 / seconds
+    if power_mw <= bound:
+        return None
+    return Infeasible("power", power_mw, bound, "mW", "a slower clock, a smaller array, or mappings that move less")

@@ -1,1 +1,0 @@
-"""Published machines, one file each: a description, what it adds to the engine, and the source of each figure."""

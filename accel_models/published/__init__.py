@@ -1,0 +1,1 @@
+"""Models of other people's machines, and MAESTRO's semantics."""

@@ -1,0 +1,1 @@
+"""Our own accelerators: their parameters, cycles, energy and resources."""

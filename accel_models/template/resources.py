@@ -1,0 +1,177 @@
+"""What a :class:`Template` takes of an FPGA (DSP, BRAM, LUT, FF) or of silicon, from its structure.
+
+The structure is that of ``docs/hardware.md``. Multipliers are counted, memories become blocks by their geometry,
+look-up tables and flip-flops come from :mod:`accel_models.template.fabric`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accel_models.hardware.devices import Device, DeviceKind, device
+from accel_models.hardware.technology import Technology, technology
+from accel_models.report import Infeasible
+from accel_models.template.fabric import Part, array_part, shell_parts
+from accel_models.template.spec import ArrayKind, Template
+
+#: Shapes of one block of 18 Kb: (bits of a word, words).
+BRAM18_SHAPES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
+#: Memories of at most this depth become distributed memory.
+LUTRAM_DEPTH = 64
+#: Four-input look-up tables for one of six inputs, on adder and multiplexer logic (our assumption).
+LUT4_PER_LUT6 = 1.6
+#: Bits of a channel's parameters beside its bias: multiplier and shift.
+PARAM_BITS = 38
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a design takes of an FPGA: the sum of its parts."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def dsp(self) -> int:
+        """Multiplier blocks."""
+        return sum(part.dsp for part in self.parts)
+
+    @property
+    def bram36(self) -> int:
+        """Blocks of 36 Kb: two of 18 Kb each."""
+        return -(-sum(part.bram18 for part in self.parts) // 2)
+
+    @property
+    def lut(self) -> int:
+        """Look-up tables."""
+        return sum(part.lut for part in self.parts)
+
+    @property
+    def ff(self) -> int:
+        """Flip-flops."""
+        return sum(part.ff for part in self.parts)
+
+    def as_pairs(self) -> tuple[tuple[str, int], ...]:
+        """Totals as a report holds them."""
+        return (("DSP", self.dsp), ("BRAM36", self.bram36), ("LUT", self.lut), ("FF", self.ff))
+
+
+@dataclass(frozen=True)
+class Memory:
+    """On-chip memories of one kind.
+
+    Attributes:
+        width_bits, depth: of one.
+        count: how many.
+    """
+
+    name: str
+    width_bits: int
+    depth: int
+    count: int = 1
+
+    @property
+    def bram18(self) -> int:
+        """Fewest blocks of 18 Kb over the shapes; 0 where it is shallow enough for look-up tables."""
+        if self.depth <= LUTRAM_DEPTH:
+            return 0
+        shapes = (-(-self.width_bits // bits) * -(-self.depth // words) for bits, words in BRAM18_SHAPES)
+        return self.count * min(shapes)
+
+    @property
+    def lutram(self) -> int:
+        """Look-up tables of a shallow memory: four (RAM32M) hold 32 words of six bits (UG474)."""
+        if self.depth > LUTRAM_DEPTH:
+            return 0
+        return self.count * -(-self.width_bits // 6) * -(-self.depth // 32) * 4
+
+    @property
+    def size_bytes(self) -> int:
+        """Capacity of all of them."""
+        return self.count * self.width_bits * self.depth // 8
+
+
+def memories(template: Template) -> tuple[Memory, ...]:
+    """The on-chip memories. Both halves of a double buffer are one memory, but for the accumulators."""
+    t = template
+    act_word, acc_word = t.act_word_bytes * 8, t.word_lanes * t.acc_bits
+    tables = (Memory("activation tables", 16 * t.act_bits, 2 * t.table_words, count=t.ppu_lanes),)
+    banks = 2 if t.array is ArrayKind.ROW_STATIONARY else 1
+    return (
+        # The row-stationary array reads two words at once, of even and of odd addresses.
+        Memory("input buffer", act_word, 2 * t.input_words // banks, count=banks),
+        Memory("weight buffer", t.weight_word_bytes * 8, 2 * t.weight_words),
+        Memory("accumulator memory", acc_word, t.acc_words, count=2),
+        Memory("output and residual buffers", act_word, 2 * t.output_words, count=2),
+        Memory("parameters", t.acc_bits + PARAM_BITS, 2 * t.param_channels // t.ppu_lanes, count=t.ppu_lanes),
+        *(tables if t.activation_tables else ()),
+    )
+
+
+def estimate(template: Template) -> Resources:
+    """What the template takes of an FPGA of six-input look-up tables, part by part."""
+    stored = tuple(Part(m.name, bram18=m.bram18, lut=m.lutram) for m in memories(template))
+    return Resources((array_part(template), *stored, *shell_parts(template)))
+
+
+def area_um2(template: Template, tech: Technology) -> float | None:
+    """Silicon area: PEs with their registers, memories, post-processing multipliers, flip-flops of the rest.
+
+    The logic that an FPGA holds in look-up tables beside those is not modelled.
+
+    Returns:
+        None where the technology models no areas (FPGA fabric).
+    """
+    t = template
+    other_ff = sum(part.ff for part in estimate(t).parts if part.name != "PE array")
+    terms = [
+        tech.mac_um2(t.act_bits, t.weight_bits, t.acc_bits),
+        tech.register_um2(t.act_bits + t.weight_bits + t.acc_bits),
+        tech.mac_um2(32, 32, 64),
+        tech.mac_um2(t.act_bits, t.act_bits, 2 * t.act_bits),
+        tech.register_um2(other_ff),
+        *(tech.sram_um2(memory.size_bytes) for memory in memories(t)),
+    ]
+    known = [term for term in terms if term is not None]
+    if len(known) != len(terms):
+        return None
+    mac, registers, lane, product, other, *buffers = known
+    return t.rows * t.cols * (mac + registers) + t.ppu_lanes * (lane + product) + other + sum(buffers)
+
+
+def _fpga_bounds(template: Template, part: Device) -> list[tuple[str, float, float | None, str, str]]:
+    taken = estimate(template)
+    lut = taken.lut if part.lut_inputs == 6 else round(taken.lut * LUT4_PER_LUT6)
+    return [
+        ("DSP", taken.dsp, part.dsp, "blocks", "fewer rows or cols"),
+        ("BRAM36", taken.bram36, part.bram36, "blocks", "smaller buffers"),
+        ("LUT", lut, part.lut, "look-up tables", "fewer rows or cols, or a narrower bus"),
+        ("FF", taken.ff, part.ff, "flip-flops", "fewer rows or cols, or a narrower bus"),
+        ("clock", template.clock_hz, part.fmax_hz, "Hz", "a slower clock"),
+    ]
+
+
+def fits(template: Template, where: Device | str) -> tuple[Infeasible, ...]:
+    """Every bound of a device that the template breaks; empty where it fits.
+
+    Args:
+        where: a device or its registered name.
+
+    Raises:
+        SpecError: no such device.
+    """
+    part = device(where) if isinstance(where, str) else where
+    if part.kind is DeviceKind.FPGA:
+        bounds = _fpga_bounds(template, part)
+    else:
+        area = area_um2(template, technology(part.technology, f"device {part.name}.technology"))
+        bounds = []
+        if area is not None:
+            bounds.append(("area", area / 1e6, part.area_mm2, "mm2", "fewer rows or cols, or smaller buffers"))
+    # The model lets reads and writes run at that rate at the same time; the board's memory is shared by both.
+    demand = 2.0 * template.dram_bytes_per_cycle * template.clock_hz
+    bounds.append(("memory bandwidth", demand, part.dram_bytes_per_s, "bytes/s", "a lower dram_bytes_per_cycle"))
+    return tuple(
+        Infeasible(resource, need, bound, unit, remedy)
+        for resource, need, bound, unit, remedy in bounds
+        if bound is not None and need > bound
+    )
