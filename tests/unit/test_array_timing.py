@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numba import njit
 
 from accel_models.columns import compiled
-from accel_models.reuse import array_formulas
+from accel_models.template import array_formulas
 from accel_models.template.array_timing import array_accesses, array_cycles, array_fill_cycles
 from accel_models.template.spec import ArrayKind
 from accel_models.template.tile import Tile
