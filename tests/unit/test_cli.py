@@ -142,7 +142,7 @@ def test_hostile_files_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "cannot be read" in fails(capsys, "cost", str(tmp_path / "none.yaml"))
     assert '"design" is missing' in fails(capsys, "cost", file("empty.yaml", "name: a\n"))
     assert "letters, digits" in fails(capsys, "cost", file("path.yaml", "name: a\nnetwork: ../../x\ndesign: {}\n"))
-    text = (ROOT / "accel_models" / "library" / "eyeriss_like.yaml").read_text(encoding="utf-8")
+    text = (ROOT / "accel_models" / "hardware" / "library" / "eyeriss_like.yaml").read_text(encoding="utf-8")
     negative = file("negative.yaml", text.replace("capacity_bytes: ", "capacity_bytes: -", 1))
     assert "capacity_bytes" in fails(capsys, "cost", "resnet20", "--accelerator", negative)
 
