@@ -29,6 +29,7 @@ from accel_models.schedule import (
 )
 from accel_models.template.accelerator import template_accelerator
 from accel_models.template.array_timing import array_accesses, ceil_div
+from accel_models.template.cycle_account import layer_accounts
 from accel_models.template.resources import area_um2, estimate, fits
 from accel_models.template.spec import Template
 from accel_models.template.timing import predict
@@ -263,8 +264,11 @@ def template_cost(design: Design) -> CostReport | tuple[Infeasible, ...]:
                 ("DRAM", "read", ceil_div(item.read_bytes, template.dram_bytes_per_cycle)),
                 ("DRAM", "write", ceil_div(item.write_bytes, template.dram_bytes_per_cycle)),
             ),
+            account=account,
         )
-        for item, plan, energy in zip(timing.layers, schedule.plans, energies, strict=True)
+        for item, plan, energy, account in zip(
+            timing.layers, schedule.plans, energies, layer_accounts(schedule, timing), strict=True
+        )
     )
     known = [layer.total_energy_pj for layer in layers]
     return CostReport(
