@@ -4,8 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from mappings.errors import unknown_name
+
+
+#: A figure, a text, several texts, or figures by name; None: there is none.
+Value: TypeAlias = int | float | str | tuple[str, ...] | dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing that is known of a name.
+
+    Attributes:
+        key: for programs, with its unit: "area_mm2".
+        title: for people.
+    """
+
+    key: str
+    value: Value
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -14,11 +33,14 @@ class Listed:
 
     Attributes:
         name: what other commands accept.
-        facts: (column, value) pairs.
     """
 
     name: str
-    facts: tuple[tuple[str, str], ...]
+    facts: tuple[Fact, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: numbers are numbers, units stand in the keys."""
+        return {"name": self.name, **{fact.key: fact.value for fact in self.facts}}
 
 
 def _devices() -> list[Listed]:
@@ -27,10 +49,15 @@ def _devices() -> list[Listed]:
     found = []
     for name in DEVICES.names():
         part = DEVICES.get(name)
-        counts = {"DSP": part.dsp, "BRAM36": part.bram36, "LUT": part.lut, "area mm2": part.area_mm2}
-        facts = [("kind", str(part.kind)), ("part", part.title)]
-        facts += [(label, "-" if value is None else f"{value:,}") for label, value in counts.items()]
-        found.append(Listed(name, tuple(facts)))
+        facts = (
+            Fact("kind", str(part.kind)),
+            Fact("title", part.title, "part"),
+            Fact("dsp", part.dsp, "DSP"),
+            Fact("bram36", part.bram36, "BRAM36"),
+            Fact("lut", part.lut, "LUT"),
+            Fact("area_mm2", part.area_mm2, "area mm2"),
+        )
+        found.append(Listed(name, facts))
     return found
 
 
@@ -40,16 +67,20 @@ def _accelerators() -> list[Listed]:
     found = []
     for name in ACCELERATORS.names():
         item = ACCELERATORS.get(name)
-        levels = " > ".join(level.name for level in item.levels)
-        facts = (("PEs", f"{item.pes:,}"), ("clock MHz", f"{item.clock_hz / 1e6:g}"), ("memories", levels))
-        found.append(Listed(name, (*facts, ("technology", item.technology))))
+        facts = (
+            Fact("pes", item.pes, "PEs"),
+            Fact("clock_hz", item.clock_hz, "clock MHz"),
+            Fact("memories", tuple(level.name for level in item.levels)),
+            Fact("technology", item.technology),
+        )
+        found.append(Listed(name, facts))
     return found
 
 
 def _controllers() -> list[Listed]:
     from codesign.controllers.base import CONTROLLERS
 
-    return [Listed(name, (("what", CONTROLLERS.get(name).summary),)) for name in CONTROLLERS.names()]
+    return [Listed(name, (Fact("summary", CONTROLLERS.get(name).summary, "what"),)) for name in CONTROLLERS.names()]
 
 
 def _networks() -> list[Listed]:
@@ -61,12 +92,17 @@ def _networks() -> list[Listed]:
     for name in NETWORK_SPACES.names():
         space = NETWORK_SPACES.get(name)
         count = count_points(decision for decision in space.decisions if decision.group == "network")
-        facts = (("kind", "search space"), ("networks", f"{count:,}"), ("what", space.summary))
-        found.append(Listed(name, facts))
+        facts = (Fact("kind", "search space"), Fact("input", None), Fact("networks", count))
+        found.append(Listed(name, (*facts, Fact("summary", space.summary, "what"))))
     for name in NETWORKS.names():
         network = NETWORKS.get(name)
-        shape = "x".join(map(str, network.input_shape))
-        found.append(Listed(name, (("kind", f"network, input {shape}"), ("networks", "1"), ("what", network.summary))))
+        facts = (
+            Fact("kind", "network"),
+            Fact("input", ",".join(map(str, network.input_shape))),
+            Fact("networks", 1),
+            Fact("summary", network.summary, "what"),
+        )
+        found.append(Listed(name, facts))
     return found
 
 
@@ -76,8 +112,8 @@ def _recipes() -> list[Listed]:
     found = []
     for name in recipe_names():
         item = load_recipe(name)
-        facts = (("controller", item.controller), ("device", item.device), ("designs", f"{item.trials:,}"))
-        found.append(Listed(name, (*facts, ("what", item.summary))))
+        facts = (Fact("controller", item.controller), Fact("device", item.device), Fact("trials", item.trials, "designs"))
+        found.append(Listed(name, (*facts, Fact("summary", item.summary, "what"))))
     return found
 
 
@@ -87,8 +123,8 @@ def _dataflows() -> list[Listed]:
     found = []
     for name in DATAFLOWS.names():
         item = DATAFLOWS.get(name)
-        params = ", ".join(f"{key}={value}" for key, value in item.params)
-        found.append(Listed(name, (("what", item.summary), ("after", item.source), ("parameters", params))))
+        facts = (Fact("summary", item.summary, "what"), Fact("source", item.source, "after"))
+        found.append(Listed(name, (*facts, Fact("parameters", dict(item.params)))))
     return found
 
 
