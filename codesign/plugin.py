@@ -5,11 +5,17 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from mappings.errors import Fault, SpecError, nearest
 
 T = TypeVar("T")
+
+
+def load_target(target: str) -> Any:
+    """What ``module:attribute`` names."""
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 @dataclass(frozen=True)
@@ -28,10 +34,7 @@ class Plugin(Generic[T]):
 
     def load(self) -> T:
         """The function itself."""
-        if isinstance(self.target, str):
-            module, _, attribute = self.target.partition(":")
-            return cast(T, getattr(importlib.import_module(module), attribute))
-        return self.target
+        return cast(T, load_target(self.target)) if isinstance(self.target, str) else self.target
 
     def with_defaults(self, given: Mapping[str, float], where: str) -> dict[str, float]:
         """All options, the given ones over the defaults.
