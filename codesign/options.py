@@ -51,7 +51,9 @@ def number(default: float, low: float = -math.inf, high: float = math.inf) -> Op
 
     bounds = [f"of at least {low:g}"] if low > -math.inf else []
     bounds += [f"of at most {high:g}"] if high < math.inf else []
-    return Option(default, " and ".join([f"a number{' ' if bounds else ''}{bounds[0] if bounds else ''}", *bounds[1:]]), read)
+    return Option(
+        default, " and ".join([f"a number{' ' if bounds else ''}{bounds[0] if bounds else ''}", *bounds[1:]]), read
+    )
 
 
 def flag(default: bool) -> Option:
@@ -174,7 +176,8 @@ def check_options(options: Options, given: Mapping[str, Any], where: str) -> dic
 def describe_options(options: Options) -> str:
     """Options with their defaults, for ``codesign list``."""
     return ", ".join(
-        f"{key}={'...' if as_option(item).required else _shown(as_option(item).default)}" for key, item in options.items()
+        f"{key}={'...' if as_option(item).required else _shown(as_option(item).default)}"
+        for key, item in options.items()
     )
 
 

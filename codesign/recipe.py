@@ -143,10 +143,10 @@ class Recipe:
             raise SpecError(faults)
         return self
 
-    @property
-    def trained(self) -> bool:
-        """Whether some provider trains networks and can deploy them."""
-        return any(part.name == "train" or part.option("weights") for part in self.providers)
+    def differences(self, other: Recipe) -> tuple[str, ...]:
+        """Keys in which another recipe proposes or measures otherwise."""
+        mine, theirs = self.to_dict(), other.to_dict()
+        return tuple(key for key in mine if key not in _OUTSIDE_DIGEST and mine[key] != theirs[key])
 
 
 def parse_recipe(raw: Any, where: str, variant: str = "") -> Recipe:
@@ -211,12 +211,19 @@ def load_recipe(name: str = DEFAULT_RECIPE, overrides: Mapping[str, Any] | None 
         SpecError: unknown name, malformed file or override.
     """
     path, variant = _file_of(name, "--recipe")
-    where = str(path) if name.endswith((".yaml", ".yml")) or path.suffix != ".yaml" else f"recipe {name}"
+    where = str(path) if path.parent != RECIPE_DIR else f"recipe {name}"
     raw = _extended(load_yaml(path), where, variant, ())
     changes = {key: value for key, value in (overrides or {}).items() if value is not None}
+    data = changes.pop("data", None)
     if "network" in changes:
         raw = {**raw, **shorthand(raw, changes)}
-    return Recipe(**read_raw({**raw, **changes}, where)).check("explore" if changes else where)
+    fields = read_raw({**raw, **changes}, where)
+    if data is not None:
+        part = fields.get("network", Recipe().network)
+        fields["network"] = Part(
+            part.name, (*(item for item in part.options if item[0] != "dataset"), ("dataset", data))
+        )
+    return Recipe(**fields).check("explore" if changes or data else where)
 
 
 __all__ = ["Part", "Recipe", "load_recipe", "parse_recipe", "recipe_names", "replace", "variant_names"]

@@ -52,9 +52,7 @@ class Problem(Protocol):
     space: DecisionSpace
     goal: Goal
 
-    def measure(
-        self, points: Sequence[Point], *, fidelity: float = 1.0, gated: bool = True
-    ) -> list[Outcome]:
+    def measure(self, points: Sequence[Point], *, fidelity: float = 1.0, gated: bool = True) -> list[Outcome]:
         """Outcomes in order: every provider in turn, gates between them, equal work done once.
 
         Args:

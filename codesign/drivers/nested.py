@@ -88,9 +88,7 @@ class Nested:
             kept = [kept[row] for row in thinned(_known_costs(context.problem.goal, outcomes), most)]
         return [joined(context, network, point) for point, _ in kept]
 
-    def _searched(
-        self, context: DriverContext, network: Point, hardware: DecisionSpace
-    ) -> list[tuple[Point, Outcome]]:
+    def _searched(self, context: DriverContext, network: Point, hardware: DecisionSpace) -> list[tuple[Point, Outcome]]:
         goal, found = context.problem.goal, list[tuple[Point, Outcome]]()
         known = Goal(_cheap(context, network, hardware), goal.limits)
         controller = context.make_controller("hardware", hardware, known)

@@ -66,7 +66,7 @@ def scaled_costs(goal: Goal, outcomes: Sequence[Outcome]) -> FloatArray:
 
 
 def ranked(goal: Goal, outcomes: Sequence[Outcome]) -> list[int]:
-    """Indices from best to worst: feasible ones front by front, each front from its least crowded; then by violation."""
+    """Indices from best to worst: feasible ones front by front, the least crowded ahead; then by violation."""
     feasible = [place for place, outcome in enumerate(outcomes) if outcome.feasible]
     rest = sorted(set(range(len(outcomes))) - set(feasible), key=lambda place: (outcomes[place].violation, place))
     costs, out = scaled_costs(goal, outcomes), list[int]()
@@ -80,7 +80,7 @@ def ranked(goal: Goal, outcomes: Sequence[Outcome]) -> list[int]:
 
 
 def incumbent(goal: Goal, outcomes: Sequence[Outcome]) -> int:
-    """The one to go on with: best by the reward where there is one, else the knee; the nearest to feasible if none is."""
+    """The one to go on with: best by the reward, else the knee; the nearest to feasible where none is feasible."""
     feasible = [place for place, outcome in enumerate(outcomes) if outcome.feasible]
     if not feasible:
         return min(range(len(outcomes)), key=lambda place: (outcomes[place].violation, place))

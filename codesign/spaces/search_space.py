@@ -1,4 +1,4 @@
-"""The search space: four spaces joined to one ordered list of decisions, and the candidate that each point stands for."""
+"""The search space: four spaces as one ordered list of decisions, and the candidate that each point is."""
 
 from __future__ import annotations
 

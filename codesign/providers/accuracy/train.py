@@ -48,9 +48,7 @@ class TrainProvider(AbstractContextManager["TrainProvider"]):
 
     def measure(self, candidates: Sequence[Candidate]) -> list[Measurement]:
         """Accuracy of each network on held-out images; equal networks are trained once."""
-        found: dict[str, Measurement] = {}
-        for key, item in self.stream(candidates):
-            found[key] = item
+        found = dict(self.stream(candidates))
         return [found[candidate.network] for candidate in candidates]
 
     def stream(self, candidates: Sequence[Candidate], fidelity: float = 1.0) -> Iterator[tuple[str, Measurement]]:

@@ -46,7 +46,5 @@ class UniformBits:
     def compressed(self, workload: Workload, point: Mapping[str, Any]) -> Workload:
         """Every tensor with the point's widths."""
         weight, act = int(point["weight_bits"]), int(point["act_bits"])
-        layers = tuple(
-            replace(layer, bits=replace(layer.bits, I=act, W=weight, O=act)) for layer in workload.layers
-        )
+        layers = tuple(replace(layer, bits=replace(layer.bits, I=act, W=weight, O=act)) for layer in workload.layers)
         return replace(workload, inputs=tuple(replace(i, bits=act) for i in workload.inputs), layers=layers)

@@ -41,7 +41,8 @@ class DefaultTiles:
             made = mapped_design(workload, hardware, device, rows, channels)
         except SpecError as error:  # e.g. a softmax on hardware without non-linear lanes: another point has them
             fault = error.faults[0]
-            return None, (*broken, Infeasible("operators", 1, 0, "unsupported", fault.allowed or fault.what, fault.where))
+            remedy = fault.allowed or fault.what
+            return None, (*broken, Infeasible("operators", 1, 0, "unsupported", remedy, fault.where))
         return (made, broken) if isinstance(made, Design) else (None, (*broken, *made))
 
 

@@ -88,7 +88,10 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
         Plugin(
             "a class of the user's own with decisions, build(point), input_shape, dataset",
             f"{here}.user:UserSpace",
-            {"space": options.text(what="my_space.py:MySpace", required=True)},
+            {
+                "space": options.text(what="my_space.py:MySpace", required=True),
+                "dataset": options.text(what="the name of a data set, or my_data.py:load"),
+            },
             offers=("workload", "trainable"),
         ),
     )

@@ -146,4 +146,3 @@ class ElasticSpace:
         build.conv(f"{name}_project", width, 1, relu=False)
         if residual:
             build.add(f"{name}_add", source)
-

@@ -33,13 +33,14 @@ class UserSpace:
 
     Args:
         space: ``path/to/file.py:ClassName``.
+        dataset: in place of the class's own.
 
     Raises:
         SpecError: no such file or class, or one that lacks something; all faults at once.
     """
 
-    def __init__(self, space: str) -> None:
-        self.reference = space
+    def __init__(self, space: str, dataset: str = "") -> None:
+        self.reference, self._dataset = space, dataset
         made = load_object(space)
         self._space: Any = made() if isinstance(made, type) else made
         faults = [
@@ -66,6 +67,8 @@ class UserSpace:
     @cached_property
     def dataset(self) -> str:
         """Named by the class; a file beside the class's own is found from anywhere."""
+        if self._dataset:
+            return self._dataset
         name = str(getattr(self._space, "dataset", ""))
         path, colon, function = name.rpartition(":")
         if colon and not Path(path).is_absolute():
