@@ -19,7 +19,7 @@ from codesign.spaces.mapping import MAPPING_SPACES
 from codesign.spaces.network import NETWORK_SPACES
 from codesign.spaces.search_space import GROUPS, SearchSpace
 from codesign.zoo import NETWORKS
-from mappings.errors import Fault, SpecError, nearest
+from mappings.errors import Fault, SpecError, nearest, unknown_name
 
 #: By key of a recipe, the registry of what it may name.
 REGISTRIES: dict[str, Any] = {
@@ -107,8 +107,12 @@ def read_part(value: Any, where: str) -> Part:
     raise SpecError(Fault(where, f"is {str(value)[:60]}", "a name, or {name: ..., option: value}"))
 
 
-def resolve_network(part: Part) -> Part:
-    """A class of the user's own, a file, or a network by name, as the space that holds it."""
+def resolve_network(part: Part, where: str) -> Part:
+    """A class of the user's own, a file, or a network by name, as the space that holds it.
+
+    Raises:
+        SpecError: none of these.
+    """
     if part.name in NETWORK_SPACES.names():
         return part
     reference, colon, _ = part.name.rpartition(":")
@@ -116,7 +120,7 @@ def resolve_network(part: Part) -> Part:
         return Part("user", (("space", part.name), *part.options))
     if part.name in NETWORKS.names() or part.name.endswith((".yaml", ".yml")) or (colon and reference.endswith(".py")):
         return Part("fixed", (("network", part.name), *part.options))
-    return part
+    raise unknown_name(where, "network", part.name, (*NETWORK_SPACES.names(), *NETWORKS.names()))
 
 
 def resolve_hardware(part: Part) -> Part:
@@ -132,8 +136,8 @@ def shorthand(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     A network that cannot be trained (by name, from a file, a module of one's own) is priced as it is, with 8-bit data:
     nothing trains it, accuracy is no objective, and the hardware may have every knob.
     """
-    part = resolve_network(read_part(changes["network"], "--network"))
-    if part.name not in NETWORK_SPACES.names() or "trainable" in NETWORK_SPACES.get(part.name).offers:
+    part = resolve_network(read_part(changes["network"], "--network"), "--network")
+    if "trainable" in NETWORK_SPACES.get(part.name).offers:
         return {"choices": {}} if part.name != "elastic_mnist" else {}
     out: dict[str, Any] = {"compression": "none", "choices": {}}
     given = [read_part(item, "providers") for item in raw.get("providers", ("schedule", "train"))]
@@ -181,7 +185,7 @@ def read_raw(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
         take(key, lambda value: value if value == "" else text().read(value), "a text")
     for key in ("compression", "mapping", "controller", "driver"):
         take(key, part(key), "")
-    take("network", lambda value: resolve_network(part("network")(value)), "")
+    take("network", lambda value: resolve_network(part("network")(value), f"{where}.network"), "")
     take("hardware", lambda value: resolve_hardware(part("hardware")(value)), "")
     take("reward", lambda value: None if value is None else part("reward")(value), "")
     take("choices", _choices, "a mapping of decisions to lists")

@@ -215,6 +215,7 @@ class _Collector:
 def _append(storage: JournalStorage, study_id: int, trials: Sequence[FrozenTrial]) -> None:
     """Optuna's own lines for each trial, written together."""
     collector, backend = _Collector(), storage._backend
+    vars(storage._replay_result).setdefault("_last_created_trial_id_by_this_process", -1)  # read after each write
     storage._backend = collector
     try:
         for trial in trials:

@@ -108,7 +108,7 @@ def test_a_network_by_name_is_priced_as_it_is() -> None:
     assert recipe.network == Part("fixed", (("network", "mobilenet_v2"),)) and recipe.hardware.name == "templates_full"
     assert [part.name for part in recipe.providers] == ["schedule"] and "accuracy" not in recipe.objectives
     assert recipe.space.networks == 1
-    with pytest.raises(SpecError, match='unknown network space "mobilenetv2", did you mean'):
+    with pytest.raises(SpecError, match='unknown network "mobilenetv2", did you mean "mobilenet_v2"'):
         load_recipe("default", {"network": "mobilenetv2"})
 
 
