@@ -29,7 +29,7 @@ from optuna.distributions import (
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages._rdb import models
 from optuna.storages._rdb.storage import _create_scoped_session
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import func, insert, select
 
 from accel_models.report import Infeasible
@@ -50,9 +50,6 @@ def distributions(decision: Variable) -> tuple[tuple[str, BaseDistribution], ...
         return ((decision.name, FloatDistribution(decision.low, decision.high, log=decision.log)),)
     places = IntDistribution(0, len(decision.items) - 1)
     return tuple((f"{decision.name}/{item}", places) for item in decision.items)
-
-
-_json_of = lru_cache(maxsize=4096)(distribution_to_json)
 
 
 def _parameters(decision: Variable, value: Any) -> tuple[Any, ...]:
@@ -84,19 +81,30 @@ def frozen_trial(space: DecisionSpace, goal: Goal, trial: Trial) -> FrozenTrial:
     bounds: dict[str, float] = {"bounds": outcome.violation}
     for item in outcome.broken:
         bounds[item.resource] = max(bounds.get(item.resource, 0.0), Outcome(broken=(item,)).violation)
-    return create_trial(
+    now = datetime.now()
+    # As optuna.create_trial makes it, without its search for distributions of old versions.
+    made = FrozenTrial(
+        number=-1,
+        trial_id=-1,
         state=TrialState.COMPLETE,
+        value=None,
         values=values,
+        datetime_start=now,
+        datetime_complete=now,
         params=params,
         distributions=kinds,
         user_attrs={REPORT_KEY: json.dumps(report)},
-        constraints=bounds,
+        system_attrs={},
+        intermediate_values={},
     )
+    for name, excess in bounds.items():
+        made.set_constraint(name, excess)
+    return made
 
 
-def read_trial(space: DecisionSpace, trial: FrozenTrial) -> Trial:
-    """The reverse of :func:`frozen_trial`."""
-    report = json.loads(trial.user_attrs[REPORT_KEY])
+def read_trial(space: DecisionSpace, text: str) -> Trial:
+    """A trial from its report."""
+    report = json.loads(text)
     orders = {decision.name for decision in space.decisions if isinstance(decision, Permutation)}
     point: Point = {key: tuple(value) if key in orders else value for key, value in report["point"].items()}
     broken = tuple(Infeasible.from_dict(item) for item in report["broken"])
@@ -115,7 +123,7 @@ class StudyJournal:
     def __init__(self, study: optuna.Study, space: DecisionSpace, goal: Goal) -> None:
         self.study = study
         self._space, self._goal = space, goal
-        self._trials = [read_trial(space, trial) for trial in _finished(study)]
+        self._trials = [read_trial(space, text) for text in read_reports(study)]
 
     def __len__(self) -> int:
         return len(self._trials)
@@ -130,8 +138,21 @@ class StudyJournal:
         self._trials += trials
 
 
-def _finished(study: optuna.Study) -> list[FrozenTrial]:
-    return list(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
+def read_reports(study: optuna.Study) -> list[str]:
+    """The report of every finished trial, by number; of a database without the rest of each trial."""
+    storage = _bare(study._storage)
+    if not isinstance(storage, RDBStorage):
+        trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        return [trial.user_attrs[REPORT_KEY] for trial in trials]
+    trial, attribute = models.TrialModel, models.TrialUserAttributeModel
+    wanted = (
+        select(attribute.value_json)
+        .join(trial, trial.trial_id == attribute.trial_id)
+        .where(trial.study_id == study._study_id, trial.state == TrialState.COMPLETE, attribute.key == REPORT_KEY)
+        .order_by(trial.number)
+    )
+    with _create_scoped_session(storage.scoped_session) as session:
+        return [json.loads(text) for text in session.execute(wanted).scalars()]
 
 
 def add_trials(study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
@@ -170,16 +191,22 @@ def _insert(storage: RDBStorage, study_id: int, trials: Sequence[FrozenTrial]) -
         ]
         made = insert(models.TrialModel).returning(models.TrialModel.trial_id, sort_by_parameter_order=True)
         ids = list(session.execute(made, rows).scalars())
-        params, values, users, systems = [], [], [], []
+        params: list[dict[str, Any]] = []
+        values: list[dict[str, Any]] = []
+        users: list[dict[str, Any]] = []
+        systems: list[dict[str, Any]] = []
+        written: dict[int, str] = {}  # by identity: distributions are made once, and hashing one costs more
         for trial_id, trial in zip(ids, trials, strict=True):
             for name, value in trial.params.items():
                 kind = trial.distributions[name]
+                if id(kind) not in written:
+                    written[id(kind)] = distribution_to_json(kind)
                 params.append(
                     {
                         "trial_id": trial_id,
                         "param_name": name,
                         "param_value": kind.to_internal_repr(value),
-                        "distribution_json": _json_of(kind),
+                        "distribution_json": written[id(kind)],
                     }
                 )
             for objective, value in enumerate(trial.values):
@@ -195,7 +222,7 @@ def _insert(storage: RDBStorage, study_id: int, trials: Sequence[FrozenTrial]) -
             (models.TrialSystemAttributeModel, systems),
         ):
             if items:
-                session.execute(insert(model), items)
+                session.execute(insert(model.__table__), items)
 
 
 class _Collector:

@@ -15,7 +15,7 @@ from codesign.decisions import Decision, DecisionSpace, Permutation, Point, Real
 from codesign.drivers.base import DriverContext, Trial
 from codesign.drivers.ledger import Ledger
 from codesign.drivers.registry import DRIVERS
-from codesign.explorer.journal import StudyJournal, frozen_trial, read_trial
+from codesign.explorer.journal import REPORT_KEY, StudyJournal, frozen_trial, read_trial
 from codesign.explorer.study import open_storage
 from codesign.objectives import Goal, Limit, Outcome
 from codesign.objectives.front import nondominated
@@ -215,7 +215,7 @@ def test_a_trial_comes_back_as_it_was(point: Point) -> None:
     ):
         trial = Trial(Told(point, outcome), "phase 3", 0.25)
         frozen = frozen_trial(MIXED, goal, trial)
-        assert read_trial(MIXED, frozen) == trial
+        assert read_trial(MIXED, frozen.user_attrs[REPORT_KEY]) == trial
         assert (max(frozen.constraints.values()) > 0) is not outcome.feasible
 
 
