@@ -41,10 +41,13 @@ def restricted(
             faults.append(Fault(f"{where}.{name}", f"is {list(choices)}", "some of " + decision.allowed))
     if faults:
         raise SpecError(faults)
-    return tuple(
-        replace(decision, choices=tuple(restrictions[decision.name])) if decision.name in restrictions else decision  # type: ignore[call-arg]
-        for decision in decisions
-    )
+    out: list[Variable] = []
+    for decision in decisions:
+        if isinstance(decision, Decision) and decision.name in restrictions:
+            out.append(replace(decision, choices=tuple(restrictions[decision.name])))
+        else:
+            out.append(decision)
+    return tuple(out)
 
 
 @dataclass(frozen=True)

@@ -247,7 +247,7 @@ def test_no_design_that_fits_is_told(tmp_path: Path) -> None:
         "figures:\n  dsp: [1, mine]\n  bram36: [1, mine]\n  lut: [10, mine]\n  ff: [10, mine]\n",
         encoding="utf-8",
     )
-    with pytest.raises(SpecError, match="none of 8 designs fits; .* is broken most often; the nearest is trial"):
+    with pytest.raises(SpecError, match=r"none of 8 designs fits; .* is broken most often; the nearest is trial"):
         explore_toy(tmp_path / "run", trials=8, device=str(device))
     assert len(told(tmp_path / "run")) == 8
 

@@ -12,6 +12,7 @@ from accel_models.template.cost import template_cost
 from accel_models.template.resources import memories
 from codesign.providers.base import Candidate, Measurement, ProviderContext
 from codesign.providers.registry import PROVIDERS
+from codesign.spaces.mapping.caps import missing_operators
 from mappings.errors import Fault, SpecError
 
 
@@ -40,7 +41,10 @@ class ScheduleProvider:
         assert candidate.design is not None, "a candidate without a design is not measured"
         # Without a device the program is priced also where it would not fit: the space has told that already.
         design = replace(candidate.design, accelerator=replace(candidate.design.accelerator, device=""))
-        found = template_cost(design)
+        try:
+            found = template_cost(design)
+        except SpecError as error:
+            return Measurement(broken=(missing_operators(error),))
         if not isinstance(found, CostReport):
             return Measurement(broken=found)
         return Measurement(self.figures(candidate.design, found), detail={"cycles": found.latency_cycles})

@@ -18,6 +18,12 @@ from mappings.workload import Workload
 _UNCAPPED = 2**40
 
 
+def missing_operators(error: SpecError) -> Infeasible:
+    """Operators that hardware of this kind lacks (e.g. a softmax without non-linear lanes): another point has them."""
+    first = error.faults[0]
+    return Infeasible("operators", len(error.faults), 0, "unsupported", first.allowed or first.what, first.where)
+
+
 @dataclass(frozen=True)
 class DefaultTiles:
     """As large as the buffers allow."""
@@ -39,10 +45,8 @@ class DefaultTiles:
         rows, channels = self._caps(point)
         try:
             made = mapped_design(workload, hardware, device, rows, channels)
-        except SpecError as error:  # e.g. a softmax on hardware without non-linear lanes: another point has them
-            fault = error.faults[0]
-            remedy = fault.allowed or fault.what
-            return None, (*broken, Infeasible("operators", 1, 0, "unsupported", remedy, fault.where))
+        except SpecError as error:
+            return None, (*broken, missing_operators(error))
         return (made, broken) if isinstance(made, Design) else (None, (*broken, *made))
 
 
