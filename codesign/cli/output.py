@@ -217,8 +217,7 @@ def run(value: RunResult, options: Namespace) -> None:
     _table(f"front of {value.tally.told:,} designs", columns, rows, left=3)
     for item in value.verifications:
         _checks(item, options)
-    _line(
-        f"{value.seconds:.0f} s, {value.cpu_seconds:.0f} s of processor time; {value.folder}/report.html, front.csv, designs/"
-    )
+    spent = f"{value.seconds:.0f} s, {value.cpu_seconds:.0f} s of processor time"
+    _line(f"{spent}; {value.folder}/report.html, front.csv, designs/")
     for item in value.verifications:
         _line(item.line())

@@ -32,6 +32,7 @@ class RunResult:
         cloud: of every trial: whether it is feasible, and its objectives (None: not known).
         verifications: points that ran as hardware.
         seconds, cpu_seconds: wall and processor time of this process and its workers.
+        finished: False: the search as it stands, nothing deployed.
     """
 
     recipe: Recipe
@@ -45,6 +46,7 @@ class RunResult:
     verifications: tuple[Verification, ...]
     seconds: float
     cpu_seconds: float = 0.0
+    finished: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -66,6 +68,7 @@ class RunResult:
             "verifications": [item.to_dict() for item in self.verifications],
             "seconds": self.seconds,
             "cpu_seconds": self.cpu_seconds,
+            "finished": self.finished,
         }
 
 

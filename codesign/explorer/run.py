@@ -27,7 +27,7 @@ from codesign.explorer.search import (
     search_front,
     tally,
 )
-from codesign.explorer.study import open_storage, open_study, planned_trials
+from codesign.explorer.study import open_storage, open_study, planned_trials, study_name
 from codesign.explorer.verify import Verification, check_wanted, choose_points, verify_point
 from codesign.explorer.watch import Watch
 from codesign.progress import Reporter, Silent
@@ -143,11 +143,6 @@ def _prepare(options: ExploreOptions) -> tuple[RunFolder, Recipe, str]:
     return folder, recipe, storage
 
 
-def _study_name(folder: RunFolder, *, default_storage: bool) -> str:
-    """One study a run; a storage that is shared holds many, told apart by the folder."""
-    return "codesign" if default_storage else f"codesign:{folder.path.resolve()}"
-
-
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C within a run; says how to go on."""
 
@@ -187,7 +182,7 @@ def _explore(
     started, started_cpu = time.monotonic(), _cpu_seconds()
     space, goal = recipe.space, recipe.goal
     folder.networks.mkdir(exist_ok=True)
-    name = _study_name(folder, default_storage=storage_url == folder.default_storage)
+    name = study_name(folder.path, storage_url == folder.default_storage)
     study = open_study(open_storage(storage_url), name, recipe)
     folder.write_run(recipe, storage_url)
     unit = DRIVERS.get(recipe.driver.name).unit
@@ -247,7 +242,7 @@ def _explore(
 
 
 def _cpu_seconds() -> float:
-    """Of this process and of its children that have ended."""
+    """Of this process and of its workers that have ended."""
     return sum(os.times()[:4])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -66,6 +67,11 @@ def open_study(storage: BaseStorage, name: str, recipe: Recipe) -> optuna.Study:
         what = f"was made with another recipe ({str(found)[:12]}; here it is {recipe.digest[:12]}); nothing was changed"
         raise SpecError(Fault(f"study {name}", what, "a new run in another folder"))
     return study
+
+
+def study_name(folder: Path, default_storage: bool) -> str:
+    """One study a run; a storage that is shared holds many, told apart by the folder."""
+    return "codesign" if default_storage else f"codesign:{folder.resolve()}"
 
 
 def planned_trials(study: optuna.Study) -> int:

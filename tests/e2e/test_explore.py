@@ -19,6 +19,7 @@ from plotly.offline import get_plotlyjs
 from rich.console import Console
 
 from codesign.cli.main import main
+from codesign.commands.reporting import report
 from codesign.design_file import DesignFile
 from codesign.explorer.folder import RunFolder
 from codesign.explorer.run import ExploreOptions, explore
@@ -183,6 +184,8 @@ def test_a_killed_run_goes_on_where_it_was(how: signal.Signals, tmp_path: Path) 
     _, said = process.communicate()
     if how is signal.SIGINT:
         assert process.returncode == 130 and b"--resume" in said
+    page = report(str(folder))  # how it stands, from the study alone
+    assert "The search is not finished" in page.read_text(encoding="utf-8")
     kept, trained = history(folder), measured(folder)
     assert 8 <= len(kept) < TRIALS and len(trained) == 10, "whole batches are told, each training is kept at once"
     explore(ExploreOptions(resume=str(folder), verify=(), jobs=0))
