@@ -67,8 +67,14 @@ def _register_builtins(registry: Registry[ControllerEntry]) -> None:
     here = "codesign.controllers.registry"
     registry.register("random", ControllerEntry("every decision drawn evenly", f"{here}:RandomSearch"))
     summary = "non-dominated sorting genetic algorithm, constrained domination"
-    for name in ("nsga2", "tpe", "reinforce"):
-        registry.register(name, ControllerEntry(summary, f"{here}:Nsga2", source="Deb 2002"))
+    registry.register("nsga2", ControllerEntry(summary, f"{here}:Nsga2", source="Deb 2002"))
+    bridge = "codesign.controllers.bridge"
+    summary = "tree-structured Parzen estimator, multi-objective"
+    startup = {"startup_trials": 24}
+    registry.register("tpe", ControllerEntry(summary, f"{bridge}:tpe", startup, "Ozaki 2022", discrete=True))
+    options: dict[str, float] = {"hidden": 48, "learning_rate": 0.01, "entropy_weight": 0.003, "baseline_decay": 0.8}
+    summary = "LSTM policy, REINFORCE on the soft-constraint reward"
+    registry.register("reinforce", ControllerEntry(summary, f"{bridge}:policy", options, "Zoph 2017", discrete=True))
 
 
 CONTROLLERS: Registry[ControllerEntry] = Registry("controller", _register_builtins)

@@ -196,12 +196,16 @@ def _explore(
     with opened_steps(recipe, folder.networks, folder.measured, jobs) as steps:
         watch = Watch(recipe, journal)
         with reporter.search("search", recipe.trials, watch.glance) as shown:
-            problem = SearchProblem(space, goal, steps, measured=shown)
 
             def advance() -> None:
                 watch.advance()
                 shown()
 
+            def measured() -> None:
+                watch.trained()
+                shown()
+
+            problem = SearchProblem(space, goal, steps, measured)
             search(recipe, problem, journal, planned_trials(study), advance)
         trials = list(journal)
         tallied, found = tally(recipe, trials), feasible(trials)

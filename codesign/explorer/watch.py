@@ -26,18 +26,22 @@ class Watch:
 
     def __init__(self, recipe: Recipe, journal: Journal) -> None:
         self._recipe, self._journal = recipe, journal
-        self._done = 0
+        self._done = self._trained = 0
 
     def advance(self) -> None:
         """One more of the budget is done."""
         self._done += 1
+
+    def trained(self) -> None:
+        """One more network is known to a dear provider; its designs are told with their batch."""
+        self._trained += 1
 
     def glance(self) -> Glance:
         """Best of each objective, and the front."""
         recipe, trials = self._recipe, list(self._journal)
         found = feasible(trials)
         if not found:
-            return Glance(self._done, f"{len(trials):,} designs, none within its bounds yet")
+            return Glance(self._done, f"{self._trained:,} networks trained, no design told within its bounds yet")
         front = search_front(recipe.goal, found)
         best = []
         for name in recipe.objectives:
