@@ -215,8 +215,7 @@ def load_recipe(name: str = DEFAULT_RECIPE, overrides: Mapping[str, Any] | None 
     raw = _extended(load_yaml(path), where, variant, ())
     changes = {key: value for key, value in (overrides or {}).items() if value is not None}
     data = changes.pop("data", None)
-    if "network" in changes:
-        raw = {**raw, **shorthand(raw, changes)}
+    raw = {**raw, **shorthand(raw, changes)}
     fields = read_raw({**raw, **changes}, where)
     if data is not None:
         part = fields.get("network", Recipe().network)

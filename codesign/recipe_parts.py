@@ -15,6 +15,7 @@ from codesign.options import Option, check_options, list_of, number, pairs, text
 from codesign.providers.registry import PROVIDERS
 from codesign.spaces.compression import COMPRESSION_SPACES
 from codesign.spaces.hardware import HARDWARE_SPACES
+from codesign.spaces.hardware.fixed import FixedHardware
 from codesign.spaces.mapping import MAPPING_SPACES
 from codesign.spaces.network import NETWORK_SPACES
 from codesign.spaces.search_space import GROUPS, SearchSpace
@@ -131,27 +132,36 @@ def resolve_hardware(part: Part) -> Part:
 
 
 def shorthand(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """What else changes where another network is asked for on the command line.
+    """What else changes where another network or other hardware is asked for on the command line.
 
-    A network that cannot be trained (by name, from a file, a module of one's own) is priced as it is, with 8-bit data:
-    nothing trains it, accuracy is no objective, and the hardware may have every knob.
+    Restrictions of decisions go, since the decisions are others. A network that cannot be trained (by name, from a
+    file, a module of one's own) is priced as it is, with 8-bit data: nothing trains it, accuracy is no objective, and
+    the hardware may have every knob. One accelerator fixes the widths of data.
+
+    Raises:
+        SpecError: no such network, or hardware that cannot be read.
     """
+    out: dict[str, Any] = {"choices": {}} if "network" in changes or "hardware" in changes else {}
+    hardware = resolve_hardware(read_part(changes.get("hardware", raw.get("hardware", "templates")), "--hardware"))
+    if hardware.name == "fixed" and "hardware" in changes:
+        template = FixedHardware(str(hardware.option("hardware"))).template
+        out["compression"] = {
+            "name": "uniform_bits",
+            "weight_bits": [template.weight_bits],
+            "act_bits": [template.act_bits],
+        }
+    if "network" not in changes:
+        return out
     part = resolve_network(read_part(changes["network"], "--network"), "--network")
     if "trainable" in NETWORK_SPACES.get(part.name).offers:
-        return {"choices": {}} if part.name != "elastic_mnist" else {}
-    out: dict[str, Any] = {"compression": "none", "choices": {}}
+        return out
     given = [read_part(item, "providers") for item in raw.get("providers", ("schedule", "train"))]
-    out["providers"] = [
-        part.plain()
-        for part in given
-        if part.name not in PROVIDERS.names() or "trainable" not in PROVIDERS.get(part.name).needs
-    ]
-    if raw.get("hardware", "templates") == "templates":
+    kept = [p for p in given if p.name not in PROVIDERS.names() or "trainable" not in PROVIDERS.get(p.name).needs]
+    out |= {"compression": "none", "providers": [item.plain() for item in kept], "reward": None}
+    if hardware.name == "templates" and "hardware" not in changes:
         out["hardware"] = "templates_full"
     objectives = raw.get("objectives", ("latency_ms", "energy_uj"))
     out["objectives"] = [name for name in objectives if name != "accuracy"]
-    if raw.get("reward") is not None:
-        out["reward"] = None
     return out
 
 

@@ -6,11 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from accel_models.template.spec import Template
 from codesign.recipe import Part, Recipe, load_recipe, parse_recipe, recipe_names, variant_names
 from mappings.errors import SpecError
-from mappings.yamlio import load_yaml_text
+from mappings.yamlio import dump_yaml, load_yaml_text
 
 NAMES = [*recipe_names(), *(f"{name}:{variant}" for name in recipe_names() for variant in variant_names(name))]
 
@@ -69,6 +71,10 @@ def test_all_faults_at_once() -> None:
         ({"providers": (Part("schedule"), Part("size"), Part("size"))}, 'gives macs, which "size" gives already'),
         ({"controllers": (("mapping", Part("random")),)}, 'asks no controller for "mapping"'),
         ({"choices": (("rows", (5,)),)}, "choices.rows: is [5]"),
+        (
+            {"driver": Part("halving"), "providers": (Part("schedule"),), "objectives": ("latency_ms",)},
+            'driver: "halving" needs "fidelity", which none of',
+        ),
         ({"reward": Part("soft_constraint", (("targt", 1.0),))}, 'unknown option "targt", did you mean "target"'),
         ({"reward": Part("weighted_sum", (("weights", (("area_mm2", 1.0),)),))}, "reward: no provider"),
     ],
@@ -110,6 +116,19 @@ def test_a_network_by_name_is_priced_as_it_is() -> None:
     assert recipe.space.networks == 1
     with pytest.raises(SpecError, match='unknown network "mobilenetv2", did you mean "mobilenet_v2"'):
         load_recipe("default", {"network": "mobilenetv2"})
+
+
+def test_one_accelerator_fixes_the_widths_of_data(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(dump_yaml(Template(rows=8, cols=8, act_bits=4, weight_bits=8).to_dict()), encoding="utf-8")
+    recipe = load_recipe("systolic", {"hardware": str(file)})
+    assert recipe.choices == () and recipe.space.accelerators == 5 * 4
+    (candidate,) = recipe.space.decode([recipe.space.decisions.draw(np.random.default_rng(0))])
+    assert candidate.hardware == Template(rows=8, cols=8, act_bits=4, weight_bits=8)
+    assert candidate.design is not None
+    file.write_text("array: weight_stationery\n", encoding="utf-8")
+    with pytest.raises(SpecError, match='did you mean "weight_stationary"'):
+        load_recipe("default", {"hardware": str(file)})
 
 
 def test_a_typo_is_told_without_loading_torch_or_optuna() -> None:
