@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from codesign.controllers.controller import ControllerContext, Told
 from codesign.controllers.proposals import Seen, step
-from codesign.controllers.scalar import Archive, crowding, ranks, survivors
+from codesign.controllers.scalar import Archive, crowding_by_front, ranks, survivors
 from codesign.decisions import Point
 
 
@@ -42,7 +42,7 @@ class Nsga2:
             return [self._seen.fresh(draw, draw) for _ in range(count)]
         costs, violations = self._archive.costs[self._parents], self._archive.violations[self._parents]
         front = ranks(costs, violations)
-        crowd = crowding(costs, front)
+        crowd = crowding_by_front(costs, front)
         return [self._seen.fresh(lambda: self._child(front, crowd), draw) for _ in range(count)]
 
     def _draw(self) -> Point:

@@ -3,52 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import Any
 
 from codesign.controllers.controller import Controller, ControllerContext, ControllerFactory
-from codesign.plugin import load_target
-from mappings.errors import Fault, SpecError, nearest
+from codesign.decisions import Decision
+from codesign.options import name
+from codesign.plugin import Plugin
+from mappings.errors import Fault, SpecError
 from mappings.registry import Registry
 
 
 @dataclass(frozen=True)
-class ControllerEntry:
+class ControllerEntry(Plugin[ControllerFactory]):
     """One controller.
 
     Attributes:
-        summary: one line for ``codesign list``.
-        target: the factory, or ``module:attribute``.
-        source: whose method it is (Lastname YEAR).
-        options: by name with their defaults; a given value must be of the default's type.
         discrete: it takes spaces of choices only.
     """
 
-    summary: str
-    target: ControllerFactory | str
-    source: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
     discrete: bool = False
 
-    def checked(self, given: Mapping[str, Any], where: str) -> dict[str, Any]:
-        """All options, the given ones over the defaults.
 
-        Raises:
-            SpecError: unknown options, or values of another type; all at once.
-        """
-        faults = []
-        for name, value in given.items():
-            if name not in self.options:
-                near = nearest(name, self.options)
-                faults.append(Fault(where, f'unknown option "{name}"{near}', ", ".join(self.options) or "none"))
-                continue
-            default = self.options[name]
-            wanted: tuple[type, ...] = (int, float) if isinstance(default, float) else (type(default),)
-            if not isinstance(value, wanted) or isinstance(value, bool) != isinstance(default, bool):
-                faults.append(Fault(f"{where}.{name}", f"is {value!r}", f"{wanted[-1].__name__}, such as {default!r}"))
-        if faults:
-            raise SpecError(faults)
-        return {**self.options, **given}
+def _entry(
+    summary: str, target: str, source: str, options: Mapping[str, Any] | None = None, *, discrete: bool = False
+) -> ControllerEntry:
+    return ControllerEntry(summary, f"codesign.controllers.{target}", options or {}, source, discrete=discrete)
 
 
 _EVOLUTION = {"population": 0, "crossover_probability": 0.9, "mutation_probability": 0.0, "mutated_share": 0.9}
@@ -60,7 +40,7 @@ _POLICY = {
     "window": 400,
 }
 _SURROGATE = {
-    "model": "trees",
+    "model": name("trees", ("trees", "linear")),
     "trees": 60,
     "startup_trials": 40,
     "refit_every": 20,
@@ -74,94 +54,91 @@ _SURROGATE = {
 
 
 def _register_builtins(registry: Registry[ControllerEntry]) -> None:
-    here = "codesign.controllers"
     entries = {
-        "random": ControllerEntry(
-            "every decision drawn evenly", f"{here}.plain:RandomSearch", "Li 2019", {"distinct": True}
-        ),
-        "local_search": ControllerEntry(
+        "random": _entry("every decision drawn evenly", "plain:RandomSearch", "Li 2019", {"distinct": True}),
+        "local_search": _entry(
             "neighbours of the best; Pareto local search with several objectives",
-            f"{here}.plain:LocalSearch",
+            "plain:LocalSearch",
             "White 2021, Paquete 2004",
             {"start_points": 10},
         ),
-        "coordinate_descent": ControllerEntry(
+        "coordinate_descent": _entry(
             "one decision a step, several walks, each with a preference of its own",
-            f"{here}.plain:CoordinateDescent",
+            "plain:CoordinateDescent",
             "Hao 2019",
             {"walks": 12},
         ),
-        "nsga2": ControllerEntry(
+        "nsga2": _entry(
             "non-dominated sorting genetic algorithm, constrained domination",
-            f"{here}.evolution:Nsga2",
+            "evolution:Nsga2",
             "Deb 2002",
             _EVOLUTION,
         ),
-        "nsga3": ControllerEntry(
+        "nsga3": _entry(
             "NSGA-II with reference directions",
-            f"{here}.optuna_controller:nsga3",
+            "optuna_controller:nsga3",
             "Deb 2014",
             {"population": 0, "crossover_probability": 0.9},
         ),
-        "regularized_evolution": ControllerEntry(
+        "regularized_evolution": _entry(
             "the oldest dies, the best of a sample has a child",
-            f"{here}.evolution:RegularizedEvolution",
+            "evolution:RegularizedEvolution",
             "Real 2019",
             {"population": 50, "sample": 10},
         ),
-        "learned_mutation": ControllerEntry(
+        "learned_mutation": _entry(
             "NSGA-II whose mutations are learned by REINFORCE",
-            f"{here}.hybrid:LearnedMutation",
+            "hybrid:LearnedMutation",
             "Chu 2019, Chen 2018",
             {**_EVOLUTION, "learned_share": 0.5, "learning_rate": 0.2},
         ),
-        "morphism": ControllerEntry(
+        "morphism": _entry(
             "Lamarckian growth: children are larger (or smaller) networks that keep what was learned",
-            f"{here}.hybrid:Morphism",
+            "hybrid:Morphism",
             "Elsken 2019, Cai 2018",
             {**_EVOLUTION, "growth_share": 0.7, "other_share": 0.4},
         ),
-        "structured_genome": ControllerEntry(
+        "structured_genome": _entry(
             "genomes by parts: groups are exchanged whole, an operator for each kind of decision",
-            f"{here}.hybrid:StructuredGenome",
+            "hybrid:StructuredGenome",
             "Kao 2020, Kao 2022",
             _EVOLUTION,
         ),
-        "evolution_strategy": ControllerEntry(
+        "evolution_strategy": _entry(
             "CMA-ES over importances and sizes in 0..1",
-            f"{here}.strategy:EvolutionStrategy",
+            "strategy:EvolutionStrategy",
             "Hansen 2003, Lin 2021",
-            {"encoding": "importance", "population": 8, "sigma": 0.2, "preferences": 3},
+            {"encoding": name("importance", ("importance", "index")), "population": 8, "sigma": 0.2, "preferences": 3},
         ),
-        "tpe": ControllerEntry(
+        "tpe": _entry(
             "tree-structured Parzen estimator, multi-objective",
-            f"{here}.optuna_controller:tpe",
+            "optuna_controller:tpe",
             "Bergstra 2011, Ozaki 2022",
             {"startup_trials": 24, "candidates": 24},
         ),
-        "gp": ControllerEntry(
+        "gp": _entry(
             "a Gaussian process an objective, log expected (hypervolume) improvement",
-            f"{here}.optuna_controller:gp",
+            "optuna_controller:gp",
             "Ament 2023",
             {"startup_trials": 16},
         ),
-        "reinforce": ControllerEntry(
+        "reinforce": _entry(
             "LSTM policy, REINFORCE, conditioned on the preference",
-            f"{here}.policy:PolicySearch",
+            "policy:PolicySearch",
             "Zoph 2017",
-            {**_POLICY, "epochs": 1, "clip": 0.0},
+            {**_POLICY, "learning_rate": 0.03, "epochs": 1, "clip": 0.0},
             discrete=True,
         ),
-        "ppo": ControllerEntry(
+        "ppo": _entry(
             "LSTM policy, proximal policy optimisation",
-            f"{here}.policy:PolicySearch",
+            "policy:PolicySearch",
             "Schulman 2017, Tan 2019",
             {**_POLICY, "epochs": 4, "clip": 0.2},
             discrete=True,
         ),
-        "q_learning": ControllerEntry(
+        "q_learning": _entry(
             "tables of Q with a falling epsilon and replay",
-            f"{here}.value:QLearning",
+            "value:QLearning",
             "Zhong 2018",
             {
                 "preferences": 6,
@@ -173,58 +150,56 @@ def _register_builtins(registry: Registry[ControllerEntry]) -> None:
             },
             discrete=True,
         ),
-        "tree_search": ControllerEntry(
+        "tree_search": _entry(
             "Monte Carlo tree search (UCT) over the decisions in order",
-            f"{here}.value:TreeSearch",
+            "value:TreeSearch",
             "Wang 2019, Wistuba 2017",
             {"exploration": 0.3, "guided": 0.8},
             discrete=True,
         ),
-        "surrogate_evolution": ControllerEntry(
+        "surrogate_evolution": _entry(
             "evolution whose offspring are screened by learned models of the objectives",
-            f"{here}.surrogate:SurrogateEvolution",
+            "surrogate:SurrogateEvolution",
             "Lu 2020, Sun 2020",
             _SURROGATE,
         ),
-        "progressive": ControllerEntry(
+        "progressive": _entry(
             "the space opens part by part, screened by learned models",
-            f"{here}.surrogate:SurrogateEvolution",
+            "surrogate:SurrogateEvolution",
             "Liu 2018, Dong 2018",
             {**_SURROGATE, "progressive": 4},
         ),
-        "graph_bayes": ControllerEntry(
+        "graph_bayes": _entry(
             "a Gaussian process over a distance of networks, expected improvement",
-            f"{here}.bayes:GraphBayes",
+            "bayes:GraphBayes",
             "Kandasamy 2018",
             {"startup_trials": 20, "most_trials": 300, "offspring": 300},
         ),
-        "encoder": ControllerEntry(
+        "encoder": _entry(
             "an encoder, a predictor on its space, and steps along the predictor's gradient",
-            f"{here}.bayes:EncoderSearch",
+            "bayes:EncoderSearch",
             "Luo 2018",
             {"startup_trials": 40, "refit_every": 40, "hidden": 64, "latent": 16, "steps": 150, "step_size": 0.5},
             discrete=True,
         ),
     }
-    for name, entry in entries.items():
-        registry.register(name, entry)
+    for key, entry in entries.items():
+        registry.register(key, entry)
 
 
 CONTROLLERS: Registry[ControllerEntry] = Registry("controller", _register_builtins)
 
 
-def make_controller(name: str, context: ControllerContext, where: str = "controller") -> Controller:
+def make_controller(controller: str, context: ControllerContext, where: str = "controller") -> Controller:
     """The controller of that name; options that the context leaves out take their defaults.
 
     Raises:
         SpecError: unknown name or option, or a space that it cannot search.
     """
-    entry = CONTROLLERS.get(name, where)
+    entry = CONTROLLERS.get(controller, where)
     options = entry.checked(context.options, f"{where}.options")
     if entry.discrete and not context.space.discrete:
-        other = next(d.name for d in context.space.decisions if not hasattr(d, "choices"))
-        raise SpecError(
-            Fault(f"{where} {name}", f"takes lists of choices; {other} is none", "evolution_strategy, nsga2")
-        )
-    factory = load_target(entry.target) if isinstance(entry.target, str) else entry.target
-    return cast(Controller, factory(replace(context, options=options)))
+        other = next(d.name for d in context.space.decisions if not isinstance(d, Decision))
+        what = f"takes lists of choices; {other} is none"
+        raise SpecError(Fault(f"{where} {controller}", what, "evolution_strategy, nsga2"))
+    return entry.load()(replace(context, options=options))

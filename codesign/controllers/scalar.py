@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from codesign.controllers.controller import Told
 from codesign.objectives import Goal
+from codesign.objectives.front import FloatArray, crowding, nondominated, scaled_costs
 
-FloatArray = NDArray[np.float64]
 #: Share of the plain weighted sum beside the worst weighted distance (Knowles 2006).
 _AUGMENTATION = 0.05
 
@@ -41,12 +41,7 @@ class Archive:
         if not told:
             return
         outcomes = [item.outcome for item in told]
-        costs = self.goal.costs(outcomes)
-        for column, metric in enumerate(self.goal.metrics):
-            if metric.ratio:  # ratios count, not sums
-                sign = -1.0 if metric.maximize else 1.0
-                costs[:, column] = sign * np.log(np.maximum(np.abs(costs[:, column]), 1e-300))
-        self._costs.append(costs)
+        self._costs.append(scaled_costs(self.goal, outcomes))
         self._violations.append(self.goal.violations(outcomes))
         self.told += told
 
@@ -71,13 +66,8 @@ class Archive:
             return np.zeros(0, np.int64)
         if (over > 0).all():
             return np.flatnonzero(over == over.min())
-        kept: list[int] = []
-        for row in np.flatnonzero(over <= 0).tolist():
-            if kept and (costs[kept] <= costs[row]).all(axis=1).any():
-                continue
-            kept = [other for other in kept if not (costs[row] <= costs[other]).all()]
-            kept.append(row)
-        return np.array(kept, np.int64)
+        fine = np.flatnonzero(over <= 0)
+        return fine[nondominated(costs[fine])]
 
     def scaled(self) -> FloatArray:
         """Objectives scaled to 0..1 over what is feasible so far; infinite where infeasible."""
@@ -143,25 +133,18 @@ def ranks(costs: FloatArray, violations: FloatArray) -> NDArray[np.int64]:
     return out
 
 
-def crowding(costs: FloatArray, front: NDArray[np.int64]) -> FloatArray:
-    """Crowding distance [n] of each row within its front (Deb 2002); the ends are infinitely far."""
+def crowding_by_front(costs: FloatArray, front: NDArray[np.int64]) -> FloatArray:
+    """Crowding distance [n] of each row within its front; 0 where infeasible."""
     distance = np.zeros(len(costs))
     for level in np.unique(front):
         rows = np.flatnonzero(front == level)
-        for column in costs[rows].T:
-            if not np.isfinite(column).all():
-                continue
-            order = rows[np.argsort(column, kind="stable")]
-            span = column.max() - column.min()
-            distance[order[[0, -1]]] = np.inf
-            if span > 0 and len(order) > 2:
-                values = np.sort(column, kind="stable")
-                distance[order[1:-1]] += (values[2:] - values[:-2]) / span
+        if np.isfinite(costs[rows]).all():
+            distance[rows] = crowding(costs[rows])
     return distance
 
 
 def survivors(costs: FloatArray, violations: FloatArray, count: int) -> NDArray[np.int64]:
     """The ``count`` best rows by front, then by crowding; ties keep their order."""
     front = ranks(costs, violations)
-    order = np.lexsort((-crowding(costs, front), front))
+    order = np.lexsort((-crowding_by_front(costs, front), front))
     return np.asarray(order[:count], np.int64)
