@@ -16,10 +16,11 @@ from torch import nn
 
 from codesign.controllers.controller import ControllerContext, Told
 from codesign.controllers.proposals import Seen, step
-from codesign.controllers.scalar import Archive, FloatArray
+from codesign.controllers.scalar import Archive
 from codesign.controllers.surrogate import survivors_of
 from codesign.controllers.threads import one_thread
 from codesign.decisions import Point
+from codesign.objectives.front import FloatArray
 
 
 class GraphBayes:

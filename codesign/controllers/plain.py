@@ -11,8 +11,9 @@ import numpy as np
 
 from codesign.controllers.controller import ControllerContext, Told
 from codesign.controllers.proposals import Seen, neighbours, step
-from codesign.controllers.scalar import Archive, FloatArray
+from codesign.controllers.scalar import Archive
 from codesign.decisions import Point
+from codesign.objectives.front import FloatArray
 
 
 class RandomSearch:

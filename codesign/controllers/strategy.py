@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from codesign.controllers.controller import ControllerContext, Told
 from codesign.controllers.proposals import Key, Seen, key_of
-from codesign.controllers.scalar import Archive, FloatArray
+from codesign.controllers.scalar import Archive
 from codesign.decisions import Decision, DecisionSpace, Permutation, Point, Real
+from codesign.objectives.front import FloatArray
 
 
 class Encoding:

@@ -18,8 +18,9 @@ from sklearn.linear_model import Ridge
 
 from codesign.controllers.controller import ControllerContext, Told
 from codesign.controllers.proposals import Seen, key_of, step
-from codesign.controllers.scalar import Archive, FloatArray, survivors
+from codesign.controllers.scalar import Archive, survivors
 from codesign.decisions import Point
+from codesign.objectives.front import FloatArray
 
 
 class Models:
