@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 from mappings.errors import Fault, SpecError, printable
 
@@ -48,6 +50,26 @@ def read_text(path: str | Path, most_bytes: int) -> str:
         return read_bytes(path, most_bytes).decode("utf-8")
     except UnicodeDecodeError:
         raise SpecError(Fault(str(path), "not UTF-8 text")) from None
+
+
+def read_json(path: str | Path, most_bytes: int) -> Any:
+    """The plain values of a JSON file.
+
+    Raises:
+        SpecError: as :func:`read_text`, or it is not whole, not JSON, has a number that is none, or nests too deeply.
+    """
+    text = read_text(path, most_bytes)
+    try:
+        return json.loads(text, parse_constant=_no_number)
+    except json.JSONDecodeError as error:
+        what = "is not whole" if error.pos >= len(text.rstrip()) else "is not JSON"
+        raise SpecError(Fault(f"{path}:{error.lineno}:{error.colno}", f"{what}: {error.msg}")) from None
+    except (ValueError, RecursionError) as error:
+        raise SpecError(Fault(str(path), f"is not JSON of this kind: {error}")) from None
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number")
 
 
 def _kind(mode: int) -> str:
