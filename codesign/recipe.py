@@ -13,7 +13,8 @@ from codesign.controllers.base import CONTROLLERS, ControllerContext, Reward
 from codesign.costs import COSTS
 from codesign.decisions import Choice
 from codesign.space import SearchSpace
-from mappings.errors import Fault, SpecError, nearest, unknown_name
+from mappings.errors import Fault, SpecError, unknown_name
+from mappings.reader import unknown_keys
 from mappings.yamlio import dump_yaml, load_yaml
 
 RECIPE_DIR = Path(__file__).parent / "recipes"
@@ -174,11 +175,7 @@ def parse_recipe(raw: Any, where: str) -> Recipe:
     """
     if not isinstance(raw, dict):
         raise SpecError(Fault(where, f"is {type(raw).__name__}", "a mapping of " + ", ".join(_KEYS)))
-    faults = [
-        Fault(where, f'unknown key "{str(key)[:60]}"{nearest(str(key), _KEYS)}', ", ".join(_KEYS))
-        for key in raw
-        if key not in _KEYS
-    ]
+    faults = unknown_keys(raw, _KEYS, where)
     values: dict[str, Any] = {key: raw[key] for key in raw if key in Recipe.__dataclass_fields__}
     faults += [
         Fault(f"{where}.{key}", f"is {str(values[key])[:60]}", "a name")
@@ -199,11 +196,7 @@ def parse_recipe(raw: Any, where: str) -> Recipe:
     if "reward" in values:
         numbers = dict(_numbers(values["reward"], f"{where}.reward", faults))
         known = list(Reward.__dataclass_fields__)
-        faults += [
-            Fault(f"{where}.reward", f'unknown key "{name}"{nearest(name, known)}', ", ".join(known))
-            for name in numbers
-            if name not in known
-        ]
+        faults += unknown_keys(numbers, known, f"{where}.reward")
         values["reward"] = Reward(**{name: value for name, value in numbers.items() if name in known})
     if faults:
         raise SpecError(faults)

@@ -1,4 +1,4 @@
-"""Archives of integer arrays (``.npz``), read by hand: every size is checked before memory is taken, no pickle is met."""
+"""Archives of integer arrays (``.npz``), read by hand: sizes are checked before memory is taken, no pickle is met."""
 
 from __future__ import annotations
 

@@ -53,7 +53,17 @@ def _integer(loader: Any, node: yaml.ScalarNode) -> int:
     raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
+def _number(loader: Any, node: yaml.ScalarNode) -> float:
+    """Floating-point numbers, but none of YAML 1.1's base 60 (1:30.5) and underscores."""
+    text = loader.construct_scalar(node)
+    if ":" in text or "_" in text:
+        problem = f'"{cut(text)}" is a number of doubtful value (write "{cut(text)}" in quotes)'
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+    return float(loader.construct_yaml_float(node))
+
+
 _Loader.add_constructor("tag:yaml.org,2002:int", _integer)
+_Loader.add_constructor("tag:yaml.org,2002:float", _number)
 
 
 def _spot(where: str, mark: Any) -> str:
