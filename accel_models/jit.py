@@ -41,8 +41,13 @@ def cache_dir() -> Path:
         SpecError: the user has no home folder (HOME is unset and the user's number is unknown).
     """
     given = os.environ.get(CACHE_VARIABLE)
-    path = Path(given) if given else platformdirs.user_cache_path("codesign")
-    if not given and not path.is_absolute():  # "~" that stood for nothing: a folder of that name would be made here
+    if given:
+        return Path(given)
+    try:
+        path = platformdirs.user_cache_path("codesign")
+    except RuntimeError:
+        path = Path()
+    if not path.is_absolute():  # older releases leave the "~": a folder of that name would be made here
         raise SpecError(Fault("cache folder", "the user has no home folder", f"name a folder in {CACHE_VARIABLE}"))
     return path
 

@@ -1,4 +1,4 @@
-"""Fuzzing of the files of runs and networks: archives of weights, their graph, run.yaml, result.json, designs, devices."""
+"""Fuzzing of the files of runs and networks: weights and their graph, run.yaml, result.json, designs, devices."""
 
 from __future__ import annotations
 

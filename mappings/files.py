@@ -24,10 +24,11 @@ def read_bytes(path: str | Path, most_bytes: int) -> bytes:
     try:
         # Without O_NONBLOCK the opening of a pipe that nobody writes waits for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            os.close(descriptor)
+            raise SpecError(Fault(str(path), f"is {_kind(mode)}", "a regular file"))
         with os.fdopen(descriptor, "rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode):
-                raise SpecError(Fault(str(path), f"is {_kind(mode)}", "a regular file"))
             data = file.read(most_bytes + 1)
     except OSError as error:
         raise SpecError(Fault(str(path), f"cannot be read: {error.strerror}")) from None

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import math
 import struct
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 from numpy.lib import format as npy
@@ -32,7 +34,8 @@ def read_integer_arrays(path: Path) -> dict[str, NDArray[np.int64]]:
     """
     data = read_bytes(path, MAX_BYTES)
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # numpy's advice on how old a header looks
             members = archive.infolist()
             _check_members(members, path)
             return {
@@ -43,7 +46,15 @@ def read_integer_arrays(path: Path) -> dict[str, NDArray[np.int64]]:
         raise
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError) as error:
         raise SpecError(Fault(str(path), f"is not an npz archive of integers: {error}")) from None
-    except (NotImplementedError, RuntimeError, KeyError, TypeError, OverflowError, SyntaxError) as error:
+    except (
+        NotImplementedError,
+        RuntimeError,
+        LookupError,
+        TypeError,
+        ArithmeticError,
+        SyntaxError,
+        TokenError,
+    ) as error:
         raise SpecError(Fault(str(path), f"is a damaged npz archive: {error}")) from None
 
 
