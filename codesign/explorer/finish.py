@@ -24,8 +24,12 @@ from codesign.progress import Reporter
 from codesign.recipe import Recipe
 from codesign.spaces.network.fixed import FixedNetwork
 from codesign.spaces.search_space import SearchSpace
+from mappings.errors import Fault, SpecError
+from mappings.files import read_json
 from mappings.network_io import save_network
 from mappings.workload import Workload
+
+MAX_RECORD_BYTES = 100_000
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,18 @@ def _record(folder: RunFolder, digest: str) -> Path:
     return folder.networks / f"{network_name(digest)}.accuracy.json"
 
 
+def read_record(path: Path) -> dict[str, float]:
+    """Accuracies by part.
+
+    Raises:
+        SpecError: the record is not whole.
+    """
+    found = read_json(path, MAX_RECORD_BYTES)
+    if not isinstance(found, dict) or any(type(v) not in (int, float) or not 0 <= v <= 1 for v in found.values()):
+        raise SpecError(Fault(str(path), "is not a record of accuracies", "delete it: the network is trained again"))
+    return {name: float(value) for name, value in found.items()}
+
+
 def _trained(
     folder: RunFolder, workloads: Mapping[str, Workload], provider: Any, reporter: Reporter
 ) -> dict[str, dict[str, float]]:
@@ -69,7 +85,7 @@ def _trained(
     for digest in workloads:
         record = _record(folder, digest)
         if record.exists():
-            accuracies[digest] = json.loads(record.read_text(encoding="utf-8"))
+            accuracies[digest] = read_record(record)
     missing = [workload for digest, workload in workloads.items() if digest not in accuracies]
     with reporter.task("training for deployment", len(missing)) as advance:
         for workload, measured in provider.deploy(missing):
