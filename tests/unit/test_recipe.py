@@ -49,7 +49,7 @@ def test_all_faults_at_once() -> None:
     assert "mine.yaml.network" in text and "mine.yaml.choices" in text and "mine.yaml.providers[1]" in text
     with pytest.raises(SpecError) as names:
         Recipe(
-            controller=Part("nsga"),
+            controller=Part("nsgaII2"),
             providers=(Part("shedule"), Part("train", (("search_steps", 0), ("deploy_step", 3)))),
             hardware=Part("template"),
             objectives=("acuracy",),
