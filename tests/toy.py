@@ -10,7 +10,9 @@ from codesign.accuracy.base import ACCURACY, AccuracyContext
 from codesign.networks.deploy import deploy
 from codesign.networks.qat import QatNetwork
 from codesign.plugin import Plugin
-from codesign.recipe import Recipe
+from codesign.providers.accuracy.train import TrainProvider
+from codesign.providers.registry import PROVIDERS, ProviderEntry
+from codesign.recipe import Part, Recipe
 from mappings.network_io import save_network
 from mappings.workload import Workload
 
@@ -40,6 +42,18 @@ def register() -> None:
     """Make the evaluator known, once."""
     if NAME not in ACCURACY.names():
         ACCURACY.register(NAME, Plugin("for tests", ToyEvaluator))
+        PROVIDERS.register(
+            NAME,
+            ProviderEntry(
+                "for tests",
+                lambda context: TrainProvider(context, NAME),
+                needs=("workload", "trainable"),
+                offers=("weights", "fidelity"),
+                metrics=("accuracy",),
+                dear=True,
+                key="network",
+            ),
+        )
 
 
 def recipe(trials: int = 24, batch: int = 8) -> Recipe:
@@ -59,7 +73,7 @@ def recipe(trials: int = 24, batch: int = 8) -> Recipe:
             ("s2_depth", (1,)),
             ("s3_depth", (1, 2)),
         ),
-        accuracy=NAME,
+        providers=(Part("schedule"), Part(NAME)),
         trials=trials,
         batch=batch,
         front_points=4,

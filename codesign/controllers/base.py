@@ -90,5 +90,5 @@ def make_sampler(name: str, context: ControllerContext, where: str = "controller
         SpecError: unknown name or option.
     """
     plugin = CONTROLLERS.get(name, where)
-    options = plugin.with_defaults(context.options, f"{where}_options")
+    options = plugin.checked(context.options, f"{where}_options")
     return plugin.load()(replace(context, options=options))

@@ -152,7 +152,7 @@ def test_unwritable_and_foreign_folders_are_told(tmp_path: Path, capsys: pytest.
     assert "is a file" in fails(capsys, "explore", "--out", str(tmp_path / "file"))
     assert "cannot be written" in fails(capsys, "explore", "--out", "/proc/none/run")
     assert "holds no run" in fails(capsys, "explore", "--resume", str(tmp_path))
-    assert "holds no finished run" in fails(capsys, "report", str(tmp_path))
+    assert "holds no run" in fails(capsys, "report", str(tmp_path))
     assert "--resume" in fails(capsys, "explore", "--resume", str(tmp_path), "--out", "x")
 
 
