@@ -188,15 +188,15 @@ def run_program(table: Ints, tags: Ints, count: int, program: int, m: Machine, a
                                 position += size
                             else:
                                 head = min(beat_bytes - offset, size)
-                                ends = (position + head) // piece - position // piece
-                                last_beat += max(ends, 1)
+                                ending = (position + head) // piece - position // piece
+                                last_beat += max(ending, 1)
                                 position += head
                                 if beats > 1:
                                     last_beat += (beats - 2) * whole
                                     position += (beats - 2) * beat_bytes
                                     tail = size - head - (beats - 2) * beat_bytes
-                                    ends = (position + tail) // piece - position // piece
-                                    last_beat += max(ends, 1)
+                                    ending = (position + tail) // piece - position // piece
+                                    last_beat += max(ending, 1)
                                     position += tail
                         else:
                             for b in range(beats):
@@ -204,14 +204,14 @@ def run_program(table: Ints, tags: Ints, count: int, program: int, m: Machine, a
                                 valid = payable_at(read_credit, read_since, valid, rate, beat_bytes)
                                 valid = max(valid, turn_free)
                                 part = min(beat_bytes if b else beat_bytes - offset, count0 * word - position)
-                                ends = (position + part) // piece - position // piece
+                                ending = (position + part) // piece - position // piece
                                 position += part
-                                last_beat = valid + max(ends, 1) - 1
+                                last_beat = valid + max(ending, 1) - 1
                                 if turn:
                                     last_beat = valid - 1
-                                    for e in range(max(ends, 1)):
+                                    for e in range(max(ending, 1)):
                                         last_beat = max(last_beat + 1, turn_free)
-                                        turn_part += 1 if e < ends else 0
+                                        turn_part += 1 if e < ending else 0
                                         if turn_part * beat_bytes < word:
                                             continue
                                         turn_part = 0
