@@ -7,9 +7,11 @@ beat moves all of them by the same number of cycles, every further one does. Slo
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from accel_models.jit import compiled
+from accel_models.jit import uncounted
 from accel_models.pricing.machine import Ints, Machine
 from accel_models.schedule.builder import CHUNK, DESCRIPTOR_BYTES
 from accel_models.schedule.commands import Token
@@ -40,10 +42,33 @@ from accel_models.template.timing_core import (
 
 _MEMORY = int(Token.MEMORY)
 _PAGE = 4096  #: bytes; no burst crosses a multiple
-_NEVER = -(1 << 60)
 
 
-@compiled
+class Room(NamedTuple):
+    """State of the units: tokens and their numbers given and taken; starts of the latest commands of each queue and
+    their number; when units are free and at rest; when slots of outstanding bursts were freed.
+    """
+
+    tokens: Ints
+    given: Ints
+    taken: Ints
+    pops: Ints
+    popped: Ints
+    free: Ints
+    rest: Ints
+    read_pops: Ints
+    info_pops: Ints
+    reply_pops: Ints
+
+
+def new_room() -> Room:
+    """Zeros."""
+    bursts = (OUTSTANDING_BURSTS,)
+    shapes = ((TOKENS, 8), (TOKENS,), (TOKENS,), (4, QUEUE_DEPTH), (4,), (4,), (4,), bursts, bursts, bursts)
+    return Room(*(np.zeros(shape, dtype=np.int64) for shape in shapes))
+
+
+@uncounted
 def fetches(commands: int) -> int:
     """Loads of the program's further chunks among ``commands`` and the end."""
     left, count = commands + 1, 0
@@ -52,8 +77,8 @@ def fetches(commands: int) -> int:
     return count
 
 
-@compiled
-def run_program(table: Ints, tags: Ints, count: int, program: int, m: Machine, alone: bool, ends: Ints) -> int:
+@uncounted
+def run_program(table: Ints, tags: Ints, count: int, program: int, m: Machine, alone: bool, room: Room, ends: Ints) -> int:
     """Cycles of a run; ``ends[plan]`` becomes the cycle after which a plan's last result is in memory.
 
     Args:
@@ -63,25 +88,18 @@ def run_program(table: Ints, tags: Ints, count: int, program: int, m: Machine, a
         alone: a bound from below on one plan in the midst of a program instead: from the cycle in which what it reads
             is in memory until a reader of its results may start. All units are free, the sequencer takes no time,
             weights and parameters that could have come before are there.
+        room: scratch.
     """
     beat_bytes, latency, rate = m.beat_bytes, m.latency, m.rate
     full_rate = rate >= beat_bytes
     cap = beat_bytes + rate
     drain = DRAIN_LATENCY_CYCLES + m.ppu_stages + (LOOKUP_CYCLES if m.tables else 0)
-    tokens = np.zeros((TOKENS, 8), dtype=np.int64)
-    given = np.zeros(TOKENS, dtype=np.int64)
-    taken = np.zeros(TOKENS, dtype=np.int64)
-    pops = np.full((4, QUEUE_DEPTH), -1, dtype=np.int64)
-    popped = np.zeros(4, dtype=np.int64)
+    tokens, given, taken, pops, popped, free, rest, read_pops, info_pops, reply_pops = room
+    given[:], taken[:], pops[:], popped[:], free[:], rest[:] = 0, 0, -1, 0, 0, 0
+    read_pops[:], info_pops[:], reply_pops[:] = -1, -1, -1
     ready0 = ready1 = 0  # chunks of even and odd number
-    free = np.zeros(4, dtype=np.int64)
-    rest = np.zeros(4, dtype=np.int64)
-
-    read_pops = np.full(OUTSTANDING_BURSTS, -1, dtype=np.int64)
     read_bursts, last_beat, read_credit, read_since = 0, -1, cap, 0
     turn_free, turn_count, turn_part = 0, 0, 0
-    info_pops = np.full(OUTSTANDING_BURSTS, -1, dtype=np.int64)
-    reply_pops = np.full(OUTSTANDING_BURSTS, -1, dtype=np.int64)
     word0 = word1 = word2 = word3 = -1  # uses of the store unit's latest words, oldest first
     write_bursts, last_write, write_credit, write_since = 0, -1, cap, 0
     last_step, last_reply, last_read, word_left = -1, -1, -1, 0

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
-from accel_models.jit import compiled
+from accel_models.jit import uncounted
+from accel_models.pricing.clock import Room
 from accel_models.pricing.compiled import array_weight_words, ceil_div, tile_accesses, tile_cycles
 from accel_models.pricing.machine import Ints, Machine
 from accel_models.pricing.plans import (
@@ -129,6 +128,7 @@ class Scratch(NamedTuple):
         kept: ``[KEPT_TILES, 8]``.
         lists: ``[4, most sizes]``.
         tilings, chosen: ``[most plans, TILING_COLUMNS]``; ends: ``[most plans]``.
+        loops: ``[2, 3]``, of tiles; room: of the clock.
     """
 
     table: Ints
@@ -141,21 +141,23 @@ class Scratch(NamedTuple):
     tilings: Ints
     chosen: Ints
     ends: Ints
+    loops: Ints
+    room: Room
 
 
-@compiled
+@uncounted
 def aligned(addr: int) -> int:
     """The next address at which a region may begin."""
     return -(-addr // REGION_ALIGN) * REGION_ALIGN
 
 
-@compiled
+@uncounted
 def place(pool: Ints, offset: int, channel: int) -> int:
     """Where a channel lies; ``offset`` -1: at its own number."""
     return channel if offset < 0 else pool[offset + channel]
 
 
-@compiled
+@uncounted
 def open_ring(ring: int, work: Scratch) -> int:
     """Begin a generation; returns the tokens that its first writer waits for."""
     reader, free = work.rings[ring, _READER], _FULL[ring] << 1
@@ -166,7 +168,7 @@ def open_ring(ring: int, work: Scratch) -> int:
     return free if work.rings[ring, _COUNT] > 2 else 0
 
 
-@compiled
+@uncounted
 def read_ring(ring: int, n: int, work: Scratch) -> int:
     """Command ``n`` reads the current generation; returns the tokens that it waits for."""
     first = work.rings[ring, _READER] < 0
@@ -174,7 +176,7 @@ def read_ring(ring: int, n: int, work: Scratch) -> int:
     return _FULL[ring] if first else 0
 
 
-@compiled
+@uncounted
 def put(n: int, unit: int, wait: int, signal: int, tag: int, cycles: int, work: Scratch) -> int:
     """Append a command without a transfer; returns the next number."""
     if n < work.table.shape[0]:
@@ -184,7 +186,7 @@ def put(n: int, unit: int, wait: int, signal: int, tag: int, cycles: int, work: 
     return n + 1
 
 
-@compiled
+@uncounted
 def put_dma(
     n: int, unit: int, wait: int, signal: int, tag: int, addr: int, count0: int, count1: int, count2: int,
     stride1: int, stride2: int, word: int, turned: int, work: Scratch,
@@ -199,7 +201,7 @@ def put_dma(
     return n + 1
 
 
-@compiled
+@uncounted
 def put_box(
     n: int, ring: int, wait: int, tag: int, plan: Ints, tensor: int, image: int, b0: int, blocks: int, r0: int,
     rows: int, c0: int, cols: int, word: int, counts: Ints, work: Scratch,
@@ -237,7 +239,7 @@ def put_box(
     return n
 
 
-@compiled
+@uncounted
 def window(outputs: int, first_output: int, taps: int, stride: int, dilation: int, pad: int, stored: int) -> tuple[int, int, int]:
     """First stored row, how many, and zeros before them: `schedule.plan.window`."""
     first = first_output * stride - pad
@@ -249,7 +251,7 @@ def window(outputs: int, first_output: int, taps: int, stride: int, dilation: in
     return low, high - low + 1, low - first
 
 
-@compiled
+@uncounted
 def span_of_places(pool: Ints, offset: int, channels: int, first: int, end: int) -> tuple[int, int]:
     """Least and greatest place of some channels."""
     end = min(end, channels)
@@ -261,7 +263,7 @@ def span_of_places(pool: Ints, offset: int, channels: int, first: int, end: int)
     return low, high
 
 
-@compiled
+@uncounted
 def cut_channels(plan: Ints, t: Ints, pool: Ints, m: Machine, tiles: Ints) -> tuple[int, int]:
     """Fill the channel tiles; returns how many output tiles, and input tiles of each (0 tiles: no room)."""
     lanes, n, outputs, parts = m.lanes, 0, 0, 1
@@ -307,7 +309,7 @@ def cut_channels(plan: Ints, t: Ints, pool: Ints, m: Machine, tiles: Ints) -> tu
     return outputs, parts
 
 
-@compiled
+@uncounted
 def put_weights(plan: Ints, t: Ints, tiles: int, end: int, m: Machine, work: Scratch) -> int:
     """Place the weight tiles behind ``end``; returns the new end of memory, -1 where there is no room for them."""
     if plan[MATMUL] or not plan[WEIGHTS]:
@@ -334,7 +336,7 @@ def put_weights(plan: Ints, t: Ints, tiles: int, end: int, m: Machine, work: Scr
     return end
 
 
-@compiled
+@uncounted
 def charge(op: int, tile: Tile, accumulate: bool, found: Ints, m: Machine, counts: Ints) -> None:
     """Count what a tile moves; ``found``: cycles, input words, weight words, sums, multiplications."""
     outputs = ceil_div(tile.k, m.lanes) * tile.p * tile.q
@@ -345,7 +347,7 @@ def charge(op: int, tile: Tile, accumulate: bool, found: Ints, m: Machine, count
     counts[UNIT_MACS] += found[4]
 
 
-@compiled
+@uncounted
 def look_up(op: int, tile: Tile, kept: Ints, count: int, m: Machine) -> tuple[int, int]:
     """The row of ``kept`` with a tile's figures, and how many rows are in use; ``count`` may exceed the rows."""
     key0 = tile.k | tile.c << 20 | tile.p << 40
@@ -362,7 +364,7 @@ def look_up(op: int, tile: Tile, kept: Ints, count: int, m: Machine) -> tuple[in
     return count % rows, count + 1
 
 
-@compiled
+@uncounted
 def put_operand(
     n: int, wait: int, tag: int, plan: Ints, pool: Ints, image: int, k0: int, count: int, m: Machine, counts: Ints,
     work: Scratch,
@@ -400,7 +402,7 @@ def put_operand(
     return n
 
 
-@compiled
+@uncounted
 def emit(
     n: int, tag: int, plan: Ints, t: Ints, pool: Ints, param_addr: int, end: int, wait_memory: int, m: Machine,
     counts: Ints, work: Scratch,
@@ -441,10 +443,9 @@ def emit(
     held = t[TILE_R] if t[TILE_R] else plan[R]
     filters = ceil_div(plan[R], held)
     row_tiles, col_tiles = ceil_div(plan[P], t[TILE_P]), ceil_div(plan[Q], t[TILE_Q])
-    trips = np.empty(3, np.int64)
+    trips, at = work.loops[0], work.loops[1]
     trips[0], trips[1], trips[2] = outputs, row_tiles, col_tiles
     d0, d1, d2 = t[ORDER] // 9, t[ORDER] // 3 % 3, t[ORDER] % 3
-    at = np.zeros(3, np.int64)
     memory_wait = _MEMORY if wait_memory else 0
     held_param, held_weight, held_image, table_held, kept = -1, -1, -1, False, 0
     key_image, key_w0, key_w1, key_h, key_hn, key_c, key_cn, key_ph, key_pw = -1, 0, 0, 0, 0, 0, 0, 0, 0

@@ -6,17 +6,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from accel_models.jit import compiled, entry
-from accel_models.pricing.clock import fetches, run_program
+from accel_models.jit import uncounted, uncounted_entry
+from accel_models.pricing.clock import fetches, new_room, run_program
 from accel_models.pricing.emit import EMITTED, KEPT_TILES, RINGS, TABLE_SHORT, Scratch, aligned, emit
 from accel_models.pricing.machine import Ints, Machine, machine_of
 from accel_models.pricing.plans import COPY, MACS, MAPPED_BY, NEEDS, PARAM_BYTES, SHAPE_COLUMNS, TILED_AS
 from accel_models.pricing.tiles import FITS, MOST_SIZES, PARAMS_FULL, TILING_COLUMNS, capped, choose, misfit
 from accel_models.schedule.builder import CHUNK
-from accel_models.schedule.commands import Buffer
+from accel_models.schedule.commands import Buffer, Token
 from accel_models.template.energy import COUNTS
 from accel_models.template.timing_core import COLUMNS, SIGNAL
-from accel_models.schedule.commands import Token
 
 _PROGRAM = int(Buffer.PROGRAM)
 _MEMORY = 1 << Token.MEMORY
@@ -71,8 +70,9 @@ def new_scratch(commands: int = 1 << 14, tiles: int = 1 << 13, plans: int = 512)
         "tilings": (plans, TILING_COLUMNS),
         "chosen": (plans, TILING_COLUMNS),
         "ends": (plans,),
+        "loops": (2, 3),
     }
-    return Scratch(**{name: np.zeros(shape, dtype=np.int64) for name, shape in shapes.items()})
+    return Scratch(**{name: np.zeros(shape, dtype=np.int64) for name, shape in shapes.items()}, room=new_room())
 
 
 def new_results(count: int) -> Results:
@@ -81,7 +81,14 @@ def new_results(count: int) -> Results:
     return Results(**{name: np.zeros(shapes.get(name, (count,)), dtype=np.int64) for name in Results._fields})
 
 
-@compiled
+@uncounted
+def copy_row(source: Ints, target: Ints) -> None:
+    """``target[:] = source``, without the copy that numpy's rules about overlaps would take."""
+    for i in range(len(source)):
+        target[i] = source[i]
+
+
+@uncounted
 def same_shape(a: Ints, b: Ints) -> bool:
     """Two plans have equal tiles."""
     for column in range(SHAPE_COLUMNS):
@@ -90,7 +97,7 @@ def same_shape(a: Ints, b: Ints) -> bool:
     return True
 
 
-@compiled
+@uncounted
 def choose_all(plans: Ints, m: Machine, cap_p: int, cap_k: int, work: Scratch) -> tuple[int, int]:
     """Fill ``work.chosen`` with every plan's tiling; returns ``FITS`` or a code, and which plan."""
     count = len(plans)
@@ -104,7 +111,7 @@ def choose_all(plans: Ints, m: Machine, cap_p: int, cap_k: int, work: Scratch) -
                     twin = j
                     break
             if twin >= 0:
-                work.tilings[i] = work.tilings[twin]
+                copy_row(work.tilings[twin], work.tilings[i])
                 continue
             code = choose(plans[plans[i, TILED_AS]], m, work.lists, work.tilings[i])
             if code != FITS:
@@ -118,11 +125,11 @@ def choose_all(plans: Ints, m: Machine, cap_p: int, cap_k: int, work: Scratch) -
         else:
             for i in range(count):
                 if plans[i, MAPPED_BY] == COPY:
-                    work.chosen[i] = work.tilings[i]
+                    copy_row(work.tilings[i], work.chosen[i])
     return FITS, -1
 
 
-@compiled
+@uncounted
 def run_design(plans: Ints, pool: Ints, end: int, m: Machine, counts: Ints, work: Scratch) -> tuple[int, int, int, int]:
     """Cycles, commands, code and plan of a design whose tiles ``work.chosen`` has; -1 cycles: scratch is short."""
     work.rings[:, 0] = 0
@@ -146,10 +153,10 @@ def run_design(plans: Ints, pool: Ints, end: int, m: Machine, counts: Ints, work
         last[i] = n - 1
     chunks = fetches(n)
     counts[_PROGRAM] += (chunks + 1) * CHUNK
-    return run_program(work.table, work.tags, n, aligned(end), m, False, work.ends), n, FITS, -1
+    return run_program(work.table, work.tags, n, aligned(end), m, False, work.room, work.ends), n, FITS, -1
 
 
-@entry
+@uncounted_entry
 def price_rows(
     at: int, network: Ints, networks: Networks, templates: Ints, caps: Ints, work: Scratch, out: Results
 ) -> int:
@@ -178,12 +185,14 @@ def price_rows(
             if cycles < 0:
                 return d
             out.cycles[d], out.commands[d] = cycles, commands
-            out.macs[d] = plans[:, MACS].sum()
+            out.macs[d] = 0
+            for i in range(len(plans)):
+                out.macs[d] += plans[i, MACS]
         out.code[d], out.plan[d] = code, plan
     return len(network)
 
 
-@entry
+@uncounted_entry
 def price_tilings(
     at: int, plans: Ints, pool: Ints, end: int, templates: Ints, tilings: Ints, work: Scratch, out: Results, ends: Ints
 ) -> int:
@@ -194,7 +203,7 @@ def price_tilings(
         m = machine_of(templates[d])
         code, plan = FITS, -1
         for i in range(len(plans)):
-            work.chosen[i] = tilings[d, i]
+            copy_row(tilings[d, i], work.chosen[i])
             if code == FITS:
                 code, plan = misfit(plans[i], tilings[d, i], m), i
         out.counts[d] = 0
@@ -203,15 +212,18 @@ def price_tilings(
             if cycles < 0:
                 return d
             out.cycles[d], out.commands[d] = cycles, commands
-            out.macs[d] = plans[:, MACS].sum()
-            ends[d] = work.ends[: len(plans)]
+            out.macs[d] = 0
+            for i in range(len(plans)):
+                out.macs[d] += plans[i, MACS]
+            copy_row(work.ends[: len(plans)], ends[d])
         out.code[d], out.plan[d] = code, plan
     return len(tilings)
 
 
-@entry
+@uncounted_entry
 def choose_tilings(plans: Ints, template: Ints, cap_p: int, cap_k: int, work: Scratch, out: Ints) -> tuple[int, int]:
     """Fill ``out[plans, TILING_COLUMNS]`` with a design's default tiles; returns a code and which plan."""
     code, plan = choose_all(plans, machine_of(template), cap_p, cap_k, work)
-    out[:] = work.chosen[: len(plans)]
+    for i in range(len(plans)):
+        copy_row(work.chosen[i], out[i])
     return code, plan

@@ -5,7 +5,7 @@ A tiling is a row of the columns named here; ``ORDER`` packs the loop order, out
 
 from __future__ import annotations
 
-from accel_models.jit import compiled
+from accel_models.jit import uncounted
 from accel_models.pricing.compiled import array_weight_words, ceil_div, tile_cycles
 from accel_models.pricing.machine import Ints, Machine
 from accel_models.pricing.plans import (
@@ -52,19 +52,19 @@ _ARRAY = int(ComputeOp.ARRAY)
 _ROW_STATIONARY = tuple(ArrayKind).index(ArrayKind.ROW_STATIONARY)
 
 
-@compiled
+@uncounted
 def order_code(first: int, second: int, third: int) -> int:
     """``ORDER`` of three dims (0: K, 1: P, 2: Q)."""
     return first * 9 + second * 3 + third
 
 
-@compiled
+@uncounted
 def span(outputs: int, taps: int, stride: int, dilation: int) -> int:
     """Input rows (or columns) under ``outputs`` of the output."""
     return (outputs - 1) * stride + (taps - 1) * dilation + 1
 
 
-@compiled
+@uncounted
 def group_span(plan: Ints, k: int, lanes: int) -> int:
     """Most input channels, in whole words, under ``k`` neighbouring output channels of a grouped convolution."""
     worst, channels = 0, plan[GROUPS] * plan[K]
@@ -78,14 +78,14 @@ def group_span(plan: Ints, k: int, lanes: int) -> int:
     return worst * lanes
 
 
-@compiled
+@uncounted
 def input_demand(plan: Ints, k: int, c: int, p: int, q: int, held: int, m: Machine) -> int:
     """Words of the input buffer."""
     words = ceil_div(k, m.lanes) if plan[OP] != _ARRAY else ceil_div(c, m.lanes)
     return int(words * span(p, held, plan[STRIDE_H], plan[DILATION_H]) * span(q, plan[S], plan[STRIDE_W], plan[DILATION_W]))
 
 
-@compiled
+@uncounted
 def weight_demand(plan: Ints, k: int, c: int, p: int, q: int, held: int, m: Machine) -> int:
     """Words of the weight buffer."""
     if plan[MASKED]:
@@ -97,7 +97,7 @@ def weight_demand(plan: Ints, k: int, c: int, p: int, q: int, held: int, m: Mach
     return array_weight_words(m, k, c, held, plan[S])
 
 
-@compiled
+@uncounted
 def misfit(plan: Ints, t: Ints, m: Machine) -> int:
     """``FITS``, or the first buffer that a tiling does not fit."""
     held = t[TILE_R] if t[TILE_R] else plan[R]
@@ -114,7 +114,7 @@ def misfit(plan: Ints, t: Ints, m: Machine) -> int:
     return FITS
 
 
-@compiled
+@uncounted
 def sizes(total: int, step: int, out: Ints) -> int:
     """Even cuts of ``total`` in multiples of ``step``, largest first; returns how many."""
     count = 0
@@ -130,7 +130,7 @@ def sizes(total: int, step: int, out: Ints) -> int:
     return count
 
 
-@compiled
+@uncounted
 def least_estimate(plan: Ints, held: int, m: Machine, lists: Ints, out: Ints) -> bool:
     """The best tiling that holds ``held`` rows of the filter at a time (0: all); False: none fits."""
     rows_held = held if held else plan[R]
@@ -225,7 +225,7 @@ def least_estimate(plan: Ints, held: int, m: Machine, lists: Ints, out: Ints) ->
     return found
 
 
-@compiled
+@uncounted
 def choose(plan: Ints, m: Machine, lists: Ints, out: Ints) -> int:
     """The default tiling; ``FITS``, or the buffer that even the smallest tile does not fit."""
     held = plan[R]
@@ -244,7 +244,7 @@ def choose(plan: Ints, m: Machine, lists: Ints, out: Ints) -> int:
     return misfit(plan, out, m)
 
 
-@compiled
+@uncounted
 def capped(source: Ints, plan: Ints, t: Ints, cap_p: int, cap_k: int, m: Machine, out: Ints) -> int:
     """A tiling as directives, cut to the caps, and read back for a plan: what a design's default mapping says.
 
