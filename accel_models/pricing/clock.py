@@ -14,7 +14,6 @@ import numpy as np
 from accel_models.jit import uncounted
 from accel_models.pricing.machine import Ints, Machine
 from accel_models.schedule.builder import CHUNK, DESCRIPTOR_BYTES
-from accel_models.schedule.commands import Token
 from accel_models.template.timing_core import (
     ADDR,
     COMPUTE_SETTLE_CYCLES,
@@ -40,7 +39,6 @@ from accel_models.template.timing_core import (
     payable_at,
 )
 
-_MEMORY = int(Token.MEMORY)
 _PAGE = 4096  #: bytes; no burst crosses a multiple
 
 
@@ -78,16 +76,13 @@ def fetches(commands: int) -> int:
 
 
 @uncounted
-def run_program(table: Ints, tags: Ints, count: int, program: int, m: Machine, alone: bool, room: Room, ends: Ints) -> int:
-    """Cycles of a run; ``ends[plan]`` becomes the cycle after which a plan's last result is in memory.
+def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -> int:
+    """Cycles of a run.
 
     Args:
-        table, tags: the first ``count`` rows are the program without its fetches and its end.
+        table: the first ``count`` rows are the program without its fetches and its end.
         program: byte address of it.
         m: machine; its memory's rate has to be a beat a cycle or less.
-        alone: a bound from below on one plan in the midst of a program instead: from the cycle in which what it reads
-            is in memory until a reader of its results may start. All units are free, the sequencer takes no time,
-            weights and parameters that could have come before are there.
         room: scratch.
     """
     beat_bytes, latency, rate = m.beat_bytes, m.latency, m.rate
@@ -104,11 +99,11 @@ def run_program(table: Ints, tags: Ints, count: int, program: int, m: Machine, a
     write_bursts, last_write, write_credit, write_since = 0, -1, cap, 0
     last_step, last_reply, last_read, word_left = -1, -1, -1, 0
 
-    push, began, latest = 1, not alone, 0
+    push = 1
     at, n = 0, -1  # next row of the table; number of the command in the program, -1 the first fetch
     while True:
         # ---- The sequencer ----
-        fetch = n < 0 or (n % CHUNK == 0 and count + 1 - at > CHUNK and not alone)
+        fetch = n < 0 or (n % CHUNK == 0 and count + 1 - at > CHUNK)
         if fetch:
             unit, wait, signal, turn = 0, 0, 0, 0
             addr0 = program + (n // CHUNK + 1) * CHUNK * DESCRIPTOR_BYTES if n >= 0 else program
@@ -121,14 +116,7 @@ def run_program(table: Ints, tags: Ints, count: int, program: int, m: Machine, a
         else:
             unit, wait, signal, turn = 4, 0, 0, 0
             addr0 = count0 = count1 = count2 = stride1 = stride2 = word = 0
-        if alone:
-            push = -1
-            if unit == 4:
-                return latest
-            if fetch:
-                n = 0
-                continue
-        elif n >= 0:
+        if n >= 0:
             fetched = push + 1
             if n % CHUNK == 0:
                 fetched = max(fetched, ready1 if n // CHUNK % 2 else ready0)
@@ -140,7 +128,6 @@ def run_program(table: Ints, tags: Ints, count: int, program: int, m: Machine, a
             for u in range(4):
                 finish = max(finish, rest[u])
             return finish
-        tag = tags[at] if not fetch else -1
         if not fetch:
             at += 1
 
@@ -149,14 +136,8 @@ def run_program(table: Ints, tags: Ints, count: int, program: int, m: Machine, a
         bits, s = wait, 0
         while bits:
             if bits & 1:
-                if not alone:
-                    start = max(start, tokens[s, taken[s] % 8])
-                    taken[s] += 1
-                elif s == _MEMORY:
-                    began = True
-                elif taken[s] < given[s]:  # what nobody gave was there before
-                    start = max(start, tokens[s, taken[s] % 8])
-                    taken[s] += 1
+                start = max(start, tokens[s, taken[s] % 8])
+                taken[s] += 1
             bits >>= 1
             s += 1
         pops[unit, popped[unit] % QUEUE_DEPTH] = start
@@ -171,8 +152,6 @@ def run_program(table: Ints, tags: Ints, count: int, program: int, m: Machine, a
             free[2] = start + table[at - 1, CYCLES] + drain
             rest[2] = free[2]
             done = free[2] + 1
-        elif not began:
-            done = 0  # alone: loads ahead of the first that waits
         elif unit == 0:
             issue = start
             piece = min(word, beat_bytes)
@@ -192,8 +171,7 @@ def run_program(table: Ints, tags: Ints, count: int, program: int, m: Machine, a
                         size = min(left, beats * beat_bytes - offset)
                         issue += 1
                         slot = read_bursts % OUTSTANDING_BURSTS
-                        if not alone:
-                            issue = max(issue, read_pops[slot] + 1)
+                        issue = max(issue, read_pops[slot] + 1)
                         read_bursts += 1
                         ready = issue + latency
                         if full_rate and not turn:
@@ -292,7 +270,12 @@ def run_program(table: Ints, tags: Ints, count: int, program: int, m: Machine, a
                                 if same:
                                     moved = rounds * (last_step - was_step)
                                     last_step, last_write, read = last_step + moved, last_write + moved, read + moved
-                                    word0, word1, word2, word3 = word0 + moved, word1 + moved, word2 + moved, word3 + moved
+                                    word0, word1, word2, word3 = (
+                                        word0 + moved,
+                                        word1 + moved,
+                                        word2 + moved,
+                                        word3 + moved,
+                                    )
                                     b += rounds * period
                                     position += rounds * period * beat_bytes
                                     seen = False
@@ -340,9 +323,7 @@ def run_program(table: Ints, tags: Ints, count: int, program: int, m: Machine, a
             last_read = read
             free[3] = max(issue, read) + 1
             rest[3] = done + 1
-            ends[tag] = done
             done += 2
-            latest = done
         bits, s = signal, 0
         while bits:
             if bits & 1:

@@ -39,7 +39,6 @@ from accel_models.pricing.plans import (
     PRODUCT_TENSOR,
     ROW,
     ROW_K,
-    SHAPE_GROUPS,
     STRIDE_H,
     STRIDE_W,
     TENSOR_COLS,
@@ -70,8 +69,8 @@ from accel_models.template.energy import (
     WEIGHT_READS,
 )
 from accel_models.template.tile import Tile
+from accel_models.template.timing_core import ADDR as AT
 from accel_models.template.timing_core import (
-    COLUMNS,
     COUNT0,
     COUNT1,
     COUNT2,
@@ -84,7 +83,6 @@ from accel_models.template.timing_core import (
     WAIT,
     WORD_BYTES,
 )
-from accel_models.template.timing_core import ADDR as AT
 
 #: Double buffers: a row of ``rings`` each, with generations so far and the last command that reads the current one.
 INPUT, WEIGHT, PARAM, RESIDUAL, SUMS, OUTPUT, TABLE, RINGS = range(8)
@@ -122,17 +120,15 @@ class Scratch(NamedTuple):
 
     Attributes:
         table: ``[most commands, COLUMNS]``.
-        tags: ``[most commands]``, plan of each.
         rings: ``[RINGS, 2]``.
         channels: ``[most tiles, 4]``; weights: ``[most tiles, 3]``.
         kept: ``[KEPT_TILES, 8]``.
         lists: ``[4, most sizes]``.
-        tilings, chosen: ``[most plans, TILING_COLUMNS]``; ends: ``[most plans]``.
+        tilings, chosen: ``[most plans, TILING_COLUMNS]``; ends: ``[most plans]``, last store of each.
         loops: ``[2, 3]``, of tiles; room: of the clock.
     """
 
     table: Ints
-    tags: Ints
     rings: Ints
     channels: Ints
     weights: Ints
@@ -177,18 +173,17 @@ def read_ring(ring: int, n: int, work: Scratch) -> int:
 
 
 @uncounted
-def put(n: int, unit: int, wait: int, signal: int, tag: int, cycles: int, work: Scratch) -> int:
+def put(n: int, unit: int, wait: int, signal: int, cycles: int, work: Scratch) -> int:
     """Append a command without a transfer; returns the next number."""
     if n < work.table.shape[0]:
         row = work.table[n]
         row[UNIT], row[WAIT], row[SIGNAL], row[CYCLES] = unit, wait, signal, cycles
-        work.tags[n] = tag
     return n + 1
 
 
 @uncounted
 def put_dma(
-    n: int, unit: int, wait: int, signal: int, tag: int, addr: int, count0: int, count1: int, count2: int,
+    n: int, unit: int, wait: int, signal: int, addr: int, count0: int, count1: int, count2: int,
     stride1: int, stride2: int, word: int, turned: int, work: Scratch,
 ) -> int:  # fmt: skip
     """Append a transfer; returns the next number."""
@@ -197,13 +192,12 @@ def put_dma(
         row[UNIT], row[WAIT], row[SIGNAL], row[CYCLES], row[AT] = unit, wait, signal, 0, addr
         row[COUNT0], row[COUNT1], row[COUNT2], row[STRIDE1], row[STRIDE2] = count0, count1, count2, stride1, stride2
         row[WORD_BYTES], row[TURN] = word, turned
-        work.tags[n] = tag
     return n + 1
 
 
 @uncounted
 def put_box(
-    n: int, ring: int, wait: int, tag: int, plan: Ints, tensor: int, image: int, b0: int, blocks: int, r0: int,
+    n: int, ring: int, wait: int, plan: Ints, tensor: int, image: int, b0: int, blocks: int, r0: int,
     rows: int, c0: int, cols: int, word: int, counts: Ints, work: Scratch,
 ) -> int:  # fmt: skip
     """Transfers of a box of a tensor, neighbouring runs joined: loads of a generation, or stores of one."""
@@ -234,13 +228,15 @@ def put_box(
         if ring == OUTPUT:
             unit, waits, signal = _STORE, read_ring(OUTPUT, n, work), 0
         n = put_dma(
-            n, unit, waits, signal, tag, addr + i * outer_stride, run, count1, count2, stride1, stride2, word, 0, work
+            n, unit, waits, signal, addr + i * outer_stride, run, count1, count2, stride1, stride2, word, 0, work
         )
     return n
 
 
 @uncounted
-def window(outputs: int, first_output: int, taps: int, stride: int, dilation: int, pad: int, stored: int) -> tuple[int, int, int]:
+def window(
+    outputs: int, first_output: int, taps: int, stride: int, dilation: int, pad: int, stored: int
+) -> tuple[int, int, int]:
     """First stored row, how many, and zeros before them: `schedule.plan.window`."""
     first = first_output * stride - pad
     last = first + (outputs - 1) * stride + (taps - 1) * dilation
@@ -366,7 +362,7 @@ def look_up(op: int, tile: Tile, kept: Ints, count: int, m: Machine) -> tuple[in
 
 @uncounted
 def put_operand(
-    n: int, wait: int, tag: int, plan: Ints, pool: Ints, image: int, k0: int, count: int, m: Machine, counts: Ints,
+    n: int, wait: int, plan: Ints, pool: Ints, image: int, k0: int, count: int, m: Machine, counts: Ints,
     work: Scratch,
 ) -> int:  # fmt: skip
     """A matrix product's second operand as weights."""
@@ -381,7 +377,7 @@ def put_operand(
         addr = start + (word * plan[base + PLANE] + within * plan[base + ROW]) * m.act_word
         counts[_TURNED] += m.cols * reduced * groups
         return put_dma(
-            n, _LOAD, wait, _FULL[WEIGHT], tag, addr, m.cols, reduced, groups, plane, m.cols * m.act_word, m.act_word,
+            n, _LOAD, wait, _FULL[WEIGHT], addr, m.cols, reduced, groups, plane, m.cols * m.act_word, m.act_word,
             1, work,
         )  # fmt: skip
     word = place(pool, plan[base + PLACES], head * plan[K]) // lanes + within // lanes
@@ -389,14 +385,14 @@ def put_operand(
     counts[_BUFFER[WEIGHT]] += depth * groups
     if parts == 1:
         addr = start + word * plane
-        return put_dma(n, _LOAD, wait, _FULL[WEIGHT], tag, addr, depth, groups, 1, plane, 0, m.weight_word, 0, work)
+        return put_dma(n, _LOAD, wait, _FULL[WEIGHT], addr, depth, groups, 1, plane, 0, m.weight_word, 0, work)
     blocks = ceil_div(groups, parts)
     for block in range(blocks):
         addr = start + (word + block) * plane
         some = min(parts, groups - block * parts)
         signal = _FULL[WEIGHT] if block == blocks - 1 else 0
         n = put_dma(
-            n, _LOAD, wait if block == 0 else 0, signal, tag, addr, 1, depth, some, m.act_word, m.weight_word,
+            n, _LOAD, wait if block == 0 else 0, signal, addr, 1, depth, some, m.act_word, m.weight_word,
             m.weight_word, 0, work,
         )  # fmt: skip
     return n
@@ -404,14 +400,13 @@ def put_operand(
 
 @uncounted
 def emit(
-    n: int, tag: int, plan: Ints, t: Ints, pool: Ints, param_addr: int, end: int, wait_memory: int, m: Machine,
+    n: int, plan: Ints, t: Ints, pool: Ints, param_addr: int, end: int, wait_memory: int, m: Machine,
     counts: Ints, work: Scratch,
 ) -> tuple[int, int, int]:  # fmt: skip
     """Append a plan's commands from number ``n`` on.
 
     Args:
         n: commands so far.
-        tag: number of the plan.
         plan, t: its row, its tiling.
         pool: places of channels.
         param_addr: of its parameters.
@@ -487,7 +482,7 @@ def emit(
                             counts[_BUFFER[PARAM]] += count
                             wait = open_ring(PARAM, work)
                             n = put_dma(
-                                n, _LOAD, wait, _FULL[PARAM], tag, param_addr + 16 * k0, count, 1, 1, 0, 0, 16, 0, work
+                                n, _LOAD, wait, _FULL[PARAM], param_addr + 16 * k0, count, 1, 1, 0, 0, 16, 0, work
                             )
                         if plan[MATMUL]:
                             channels_in = (word1 - word0) * lanes
@@ -495,7 +490,7 @@ def emit(
                                 held_image, held_weight = image, number
                                 wait = open_ring(WEIGHT, work) | memory_wait
                                 memory_wait = 0
-                                n = put_operand(n, wait, tag, plan, pool, image, k0, channels, m, counts, work)
+                                n = put_operand(n, wait, plan, pool, image, k0, channels, m, counts, work)
                         elif plan[WEIGHTS]:
                             which = index * filters + cut
                             channels_in = work.weights[which, WEIGHT_C]
@@ -505,7 +500,7 @@ def emit(
                                 counts[_BUFFER[WEIGHT]] += words
                                 wait = open_ring(WEIGHT, work)
                                 n = put_dma(
-                                    n, _LOAD, wait, _FULL[WEIGHT], tag, work.weights[which, WEIGHT_ADDR], words, 1, 1,
+                                    n, _LOAD, wait, _FULL[WEIGHT], work.weights[which, WEIGHT_ADDR], words, 1, 1,
                                     0, 0, m.weight_word, 0, work,
                                 )  # fmt: skip
                         elif plan[MASKED] and held_weight != at[1] * col_tiles + at[2]:
@@ -517,7 +512,7 @@ def emit(
                             if cols == plan[Q]:
                                 run, lines, stride = rows * cols * mask_words, 1, 0
                             n = put_dma(
-                                n, _LOAD, wait, _FULL[WEIGHT], tag, addr, run, lines, 1, stride, 0, m.weight_word, 0,
+                                n, _LOAD, wait, _FULL[WEIGHT], addr, run, lines, 1, stride, 0, m.weight_word, 0,
                                 work,
                             )  # fmt: skip
                         if nonlinear_row:
@@ -531,7 +526,7 @@ def emit(
                             wait = open_ring(INPUT, work) | memory_wait
                             memory_wait = 0
                             n = put_box(
-                                n, INPUT, wait, tag, plan, INPUT_TENSOR, image, word0, word1 - word0, low_r, high,
+                                n, INPUT, wait, plan, INPUT_TENSOR, image, word0, word1 - word0, low_r, high,
                                 low_c, wide, m.act_word, counts, work,
                             )  # fmt: skip
                         tile = Tile(
@@ -546,7 +541,7 @@ def emit(
                         signal = _FULL[SUMS] if step == parts * filters - 1 else 0
                         which, kept = look_up(op, tile, work.kept, kept, m)
                         charge(op, tile, step > 0, work.kept[which], m, counts)
-                        n = put(n, _COMPUTE, wait, signal, tag, work.kept[which, 0], work)
+                        n = put(n, _COMPUTE, wait, signal, work.kept[which, 0], work)
                     # --- post-processing, and the way to memory
                     k0, k1 = work.channels[number * parts, K0], work.channels[number * parts, K1]
                     block0, blocks = k0 // lanes, ceil_div(k1 - k0, lanes)
@@ -554,9 +549,7 @@ def emit(
                         table_held = True
                         counts[_BUFFER[TABLE]] += m.table_words
                         wait = open_ring(TABLE, work)
-                        n = put_dma(
-                            n, _LOAD, wait, _FULL[TABLE], tag, table_addr, m.table_words, 1, 1, 0, 0, 16, 0, work
-                        )
+                        n = put_dma(n, _LOAD, wait, _FULL[TABLE], table_addr, m.table_words, 1, 1, 0, 0, 16, 0, work)
                     whole = rows * cols <= m.output_words
                     some = m.output_words // (rows * cols) if whole else 1
                     lines = rows if whole else m.output_words // cols
@@ -571,12 +564,12 @@ def emit(
                                 memory_wait = 0
                                 if plan[BROADCAST]:
                                     n = put_box(
-                                        n, RESIDUAL, wait, tag, plan, JOINED_TENSOR, image, block0 + block, count, 0, 1,
+                                        n, RESIDUAL, wait, plan, JOINED_TENSOR, image, block0 + block, count, 0, 1,
                                         0, 1, m.act_word, counts, work,
                                     )  # fmt: skip
                                 else:
                                     n = put_box(
-                                        n, RESIDUAL, wait, tag, plan, JOINED_TENSOR, image, block0 + block, count,
+                                        n, RESIDUAL, wait, plan, JOINED_TENSOR, image, block0 + block, count,
                                         r0 + row, height, c0, cols, m.act_word, counts, work,
                                     )  # fmt: skip
                             wait = open_ring(OUTPUT, work)
@@ -592,9 +585,9 @@ def emit(
                             counts[JOINED] += words if plan[JOINS] else 0
                             counts[LOOKED_UP] += words if plan[LOOKUP] else 0
                             counts[PARAM_READS] += count * lanes if plan[PARAMS] else 0
-                            n = put(n, _DRAIN, wait, _FULL[OUTPUT], tag, words * groups, work)
+                            n = put(n, _DRAIN, wait, _FULL[OUTPUT], words * groups, work)
                             n = put_box(
-                                n, OUTPUT, 0, tag, plan, OUTPUT_TENSOR, image, block0 + block, count, r0 + row, height,
+                                n, OUTPUT, 0, plan, OUTPUT_TENSOR, image, block0 + block, count, r0 + row, height,
                                 c0, cols, m.act_word, counts, work,
                             )  # fmt: skip
     return n, end, EMITTED if n <= work.table.shape[0] else TABLE_SHORT

@@ -11,7 +11,7 @@ from accel_models.pricing.clock import fetches, new_room, run_program
 from accel_models.pricing.emit import EMITTED, KEPT_TILES, RINGS, TABLE_SHORT, Scratch, aligned, emit
 from accel_models.pricing.machine import Ints, Machine, machine_of
 from accel_models.pricing.plans import COPY, MACS, MAPPED_BY, NEEDS, PARAM_BYTES, SHAPE_COLUMNS, TILED_AS
-from accel_models.pricing.tiles import FITS, MOST_SIZES, PARAMS_FULL, TILING_COLUMNS, capped, choose, misfit
+from accel_models.pricing.tiles import FITS, MOST_SIZES, PARAMS_FULL, TILING_COLUMNS, capped, choose
 from accel_models.schedule.builder import CHUNK
 from accel_models.schedule.commands import Buffer, Token
 from accel_models.template.energy import COUNTS
@@ -61,7 +61,6 @@ def new_scratch(commands: int = 1 << 14, tiles: int = 1 << 13, plans: int = 512)
     """Room for designs of so many commands, weight tiles and plans."""
     shapes = {
         "table": (commands, COLUMNS),
-        "tags": (commands,),
         "rings": (RINGS, 2),
         "channels": (tiles, 4),
         "weights": (tiles, 3),
@@ -91,7 +90,7 @@ def copy_row(source: Ints, target: Ints) -> None:
 @uncounted
 def same_shape(a: Ints, b: Ints) -> bool:
     """Two plans have equal tiles."""
-    for column in range(SHAPE_COLUMNS):
+    for column in range(SHAPE_COLUMNS):  # noqa: SIM110 - compiled
         if a[column] != b[column]:
             return False
     return True
@@ -135,7 +134,7 @@ def run_design(plans: Ints, pool: Ints, end: int, m: Machine, counts: Ints, work
     work.rings[:, 0] = 0
     work.rings[:, 1] = -1
     n, synced, param_addr = 0, -1, 0
-    last = work.ends  # until the run: each plan's last store
+    last = work.ends
     for i in range(len(plans)):
         plan = plans[i]
         if plan[PARAM_BYTES] > 0:
@@ -145,7 +144,7 @@ def run_design(plans: Ints, pool: Ints, end: int, m: Machine, counts: Ints, work
         if plan[NEEDS] > synced:
             synced, waits = plan[NEEDS], 1
             work.table[last[synced], SIGNAL] |= _MEMORY
-        n, end, code = emit(n, i, plan, work.chosen[i], pool, param_addr, end, waits, m, counts, work)
+        n, end, code = emit(n, plan, work.chosen[i], pool, param_addr, end, waits, m, counts, work)
         if code == TABLE_SHORT:
             return -1, 0, 0, i
         if code != EMITTED:
@@ -153,7 +152,7 @@ def run_design(plans: Ints, pool: Ints, end: int, m: Machine, counts: Ints, work
         last[i] = n - 1
     chunks = fetches(n)
     counts[_PROGRAM] += (chunks + 1) * CHUNK
-    return run_program(work.table, work.tags, n, aligned(end), m, False, work.room, work.ends), n, FITS, -1
+    return run_program(work.table, n, aligned(end), m, work.room), n, FITS, -1
 
 
 @uncounted_entry
@@ -190,40 +189,3 @@ def price_rows(
                 out.macs[d] += plans[i, MACS]
         out.code[d], out.plan[d] = code, plan
     return len(network)
-
-
-@uncounted_entry
-def price_tilings(
-    at: int, plans: Ints, pool: Ints, end: int, templates: Ints, tilings: Ints, work: Scratch, out: Results, ends: Ints
-) -> int:
-    """The same of one network with given tiles, ``[n, plans, TILING_COLUMNS]``; ``ends[n, plans]`` as `run_program`."""
-    for d in range(at, len(tilings)):
-        if len(plans) > len(work.ends):
-            return d
-        m = machine_of(templates[d])
-        code, plan = FITS, -1
-        for i in range(len(plans)):
-            copy_row(tilings[d, i], work.chosen[i])
-            if code == FITS:
-                code, plan = misfit(plans[i], tilings[d, i], m), i
-        out.counts[d] = 0
-        if code == FITS:
-            cycles, commands, code, plan = run_design(plans, pool, end, m, out.counts[d], work)
-            if cycles < 0:
-                return d
-            out.cycles[d], out.commands[d] = cycles, commands
-            out.macs[d] = 0
-            for i in range(len(plans)):
-                out.macs[d] += plans[i, MACS]
-            copy_row(work.ends[: len(plans)], ends[d])
-        out.code[d], out.plan[d] = code, plan
-    return len(tilings)
-
-
-@uncounted_entry
-def choose_tilings(plans: Ints, template: Ints, cap_p: int, cap_k: int, work: Scratch, out: Ints) -> tuple[int, int]:
-    """Fill ``out[plans, TILING_COLUMNS]`` with a design's default tiles; returns a code and which plan."""
-    code, plan = choose_all(plans, machine_of(template), cap_p, cap_k, work)
-    for i in range(len(plans)):
-        copy_row(work.chosen[i], out[i])
-    return code, plan

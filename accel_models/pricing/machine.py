@@ -85,10 +85,7 @@ def machine_of(row: Ints) -> Machine:
 
 def template_rows(templates: Sequence[Template]) -> Ints:
     """``[n, fields]``, a row each."""
-    rows = [
-        (_CODE[t.array], *(getattr(t, name) for name in TEMPLATE_FIELDS[1:]))
-        for t in templates
-    ]
+    rows = [(_CODE[t.array], *(getattr(t, name) for name in TEMPLATE_FIELDS[1:])) for t in templates]
     return np.array(rows, dtype=np.int64).reshape(-1, len(TEMPLATE_FIELDS))
 
 

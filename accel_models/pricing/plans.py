@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 
 from accel_models.pricing.machine import Ints
-from accel_models.schedule.channels import VECTOR_OPS
 from accel_models.schedule.commands import Second
 from accel_models.schedule.fusing import absorbed, chains
 from accel_models.schedule.memory import Memory
@@ -74,13 +73,11 @@ class Plans(NamedTuple):
         rows: ``[plans, PLAN_COLUMNS]``.
         places: pool of channel places of tensors that are not dense.
         end: first free byte of memory behind the tensors.
-        names: of the plans.
     """
 
     rows: Ints
     places: Ints
     end: int
-    names: tuple[str, ...]
 
 
 def plans_key(template: Template) -> tuple[int, ...]:
@@ -112,8 +109,7 @@ def plan_rows(workload: Workload, template: Template) -> Plans:
         latest[outline.plan.chain[-1].name] = number
         rows.append(row)
     table = np.array(rows, dtype=np.int64).reshape(-1, PLAN_COLUMNS)
-    names = tuple(outline.plan.name for outline in drawn)
-    return Plans(table, np.array(pool or [0], dtype=np.int64), memory.end, names)
+    return Plans(table, np.array(pool or [0], dtype=np.int64), memory.end)
 
 
 def _row(outline: Outline, template: Template, pool: list[int]) -> Ints:

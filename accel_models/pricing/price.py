@@ -2,15 +2,14 @@
 
 Each design is a network on a template with its default mappings under two caps, as
 :func:`accel_models.template.cost.template_design` makes it; the figures equal those of
-:func:`accel_models.template.cost.template_cost`, which is the definition. What several designs share is worked out once:
-a network's plans for each width of channel words, the look-up tables and blocks of equal parts, prices of equal memories.
+:func:`accel_models.template.cost.template_cost`, which is the definition. What several designs share is
+worked out once: a network's plans for each width of channel words, the logic of equal arrays, prices of equal memories.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -18,12 +17,13 @@ from numpy.typing import NDArray
 
 from accel_models.hardware.devices import Device, device
 from accel_models.hardware.technology import Technology, technology
+from accel_models.pricing.dense import dense_plans, plain_layers
 from accel_models.pricing.kernel import Networks, Results, new_results, new_scratch, price_rows
 from accel_models.pricing.machine import Ints, template_rows
 from accel_models.pricing.plans import Plans, plan_rows, plans_key
 from accel_models.pricing.tiles import NO_CAP
 from accel_models.template.energy import Prices, energies, total_pj
-from accel_models.template.resources import Resources, estimate, fits
+from accel_models.template.resources import demand, fits
 from accel_models.template.spec import Template
 from mappings.errors import SpecError
 from mappings.workload import Workload
@@ -79,8 +79,8 @@ class Pricer:
         self._device = device(where) if isinstance(where, str) and where else where or None
         name = self._device.technology if isinstance(self._device, Device) else tech
         self._tech: Technology | None = technology(name, "technology") if name else None
-        self._plans: dict[tuple[Workload, tuple[int, ...]], Plans | None] = {}
         self._by_id: dict[tuple[int, tuple[int, ...]], tuple[Workload, Plans | None]] = {}
+        self._plain: dict[int, tuple[Workload, tuple[Ints, Ints] | None]] = {}
         self._scratch = new_scratch()
 
     def plans(self, workload: Workload, template: Template) -> Plans | None:
@@ -88,14 +88,26 @@ class Pricer:
         key = id(workload), plans_key(template)
         found = self._by_id.get(key)
         if found is None:
-            try:
-                found = workload, plan_rows(workload, template)
-            except SpecError:
-                found = workload, None
+            found = workload, self._planned(workload, template)
             if len(self._by_id) > 4096:
                 self._by_id.clear()
             self._by_id[key] = found
         return found[1]
+
+    def _planned(self, workload: Workload, template: Template) -> Plans | None:
+        plain = self._plain.get(id(workload))
+        if plain is None or plain[0] is not workload:
+            if len(self._plain) > 4096:
+                self._plain.clear()
+            plain = self._plain[id(workload)] = workload, plain_layers(workload)
+        if plain[1] is not None:
+            plans = dense_plans(*plain[1], template)
+            if plans is not None:
+                return plans
+        try:
+            return plan_rows(workload, template)
+        except SpecError:
+            return None
 
     def price(
         self,
@@ -181,9 +193,3 @@ def networks_of(parts: Sequence[Plans]) -> Networks:
     pool = np.array([len(plans.places) for plans in parts], dtype=np.int64)
     end = np.array([plans.end for plans in parts], dtype=np.int64)
     return Networks(rows, places, np.cumsum(count) - count, count, np.cumsum(pool) - pool, end)
-
-
-def demand(template: Template) -> tuple[int, int, int, int]:
-    """DSP, BRAM36, LUT and FF that a template takes."""
-    taken: Resources = estimate(template)
-    return taken.dsp, taken.bram36, taken.lut, taken.ff

@@ -82,7 +82,9 @@ def group_span(plan: Ints, k: int, lanes: int) -> int:
 def input_demand(plan: Ints, k: int, c: int, p: int, q: int, held: int, m: Machine) -> int:
     """Words of the input buffer."""
     words = ceil_div(k, m.lanes) if plan[OP] != _ARRAY else ceil_div(c, m.lanes)
-    return int(words * span(p, held, plan[STRIDE_H], plan[DILATION_H]) * span(q, plan[S], plan[STRIDE_W], plan[DILATION_W]))
+    return int(
+        words * span(p, held, plan[STRIDE_H], plan[DILATION_H]) * span(q, plan[S], plan[STRIDE_W], plan[DILATION_W])
+    )
 
 
 @uncounted
@@ -258,14 +260,14 @@ def capped(source: Ints, plan: Ints, t: Ints, cap_p: int, cap_k: int, m: Machine
     lanes = m.lanes
     k_total = plan[K]
     if by == BY_HEADS:
-        k_total = min(min(t[TILE_K], source[K]), cap_k)
+        k_total = min(t[TILE_K], source[K], cap_k)
     elif by == BY_ROWS:
         k_total = min(plan[K], cap_k)
     elif by == BY_CHANNELS:
-        k_total = min(min(t[TILE_K], source[K]), cap_k)
+        k_total = min(t[TILE_K], source[K], cap_k)
     else:
         groups = min(ceil_div(t[TILE_K], source[K]), source[GROUPS])
-        k_total = min(min(groups, cap_k), plan[GROUPS]) * plan[K]
+        k_total = min(groups, cap_k, plan[GROUPS]) * plan[K]
     k = min(ceil_div(k_total, lanes) * lanes, plan[SHAPE_K])
     k = plan[ROW_K] if plan[ROW_K] else min(k, plan[UNIT_K])
     c = plan[SHAPE_C]
@@ -274,8 +276,8 @@ def capped(source: Ints, plan: Ints, t: Ints, cap_p: int, cap_k: int, m: Machine
     elif plan[OP] == _ARRAY and plan[GROUPS] == 1 and not plan[MATMUL]:
         c = min(ceil_div(min(t[TILE_C], plan[C]), lanes) * lanes, plan[SHAPE_C])
     out[TILE_K], out[TILE_C] = k, c
-    out[TILE_P] = min(min(min(t[TILE_P], source[P]), cap_p), plan[P])
-    out[TILE_Q] = min(min(t[TILE_Q], source[Q]), plan[Q])
+    out[TILE_P] = min(t[TILE_P], source[P], cap_p, plan[P])
+    out[TILE_Q] = min(t[TILE_Q], source[Q], plan[Q])
     out[ORDER] = t[ORDER]
     held = t[TILE_R] if t[TILE_R] else source[R]
     out[TILE_R] = held if held < plan[R] and not plan[PHASE] else 0

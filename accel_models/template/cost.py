@@ -70,6 +70,18 @@ def template_design(
     broken = fits(template, part)
     if broken:
         return broken
+    design = mapped_design(
+        workload, template_accelerator(template, part.technology, device_name), tile_rows, tile_channels
+    )
+    return (design,) if isinstance(design, Infeasible) else design
+
+
+def mapped_design(
+    workload: Workload, accelerator: Accelerator, tile_rows: int, tile_channels: int
+) -> Design | Infeasible:
+    """The design of :func:`template_design`, whatever its device says; or the buffer that is too small."""
+    template = accelerator.template
+    assert template is not None
     caps = {"P": tile_rows, "K": tile_channels, "G": tile_channels}
     mappings: list[tuple[str, Mapping]] = []
     for layer in workload.layers:
@@ -77,9 +89,8 @@ def template_design(
             continue
         mapping = default_mapping(layer, template)
         if isinstance(mapping, Infeasible):
-            return (mapping,)
+            return mapping
         mappings.append((layer.name, _capped(mapping, caps)))
-    accelerator = template_accelerator(template, part.technology, device_name)
     return Design(workload, accelerator, tuple(mappings))
 
 
