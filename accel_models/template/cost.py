@@ -66,22 +66,14 @@ def template_design(
     Raises:
         SpecError: no such device, or an operator that the hardware does not run.
     """
-    part = device(device_name)
-    broken = fits(template, part)
-    if broken:
-        return broken
-    design = mapped_design(
-        workload, template_accelerator(template, part.technology, device_name), tile_rows, tile_channels
-    )
-    return (design,) if isinstance(design, Infeasible) else design
+    broken = fits(template, device(device_name))
+    return broken or mapped_design(workload, template, device_name, tile_rows, tile_channels)
 
 
 def mapped_design(
-    workload: Workload, accelerator: Accelerator, tile_rows: int, tile_channels: int
-) -> Design | Infeasible:
-    """The design of :func:`template_design`, whatever its device says; or the buffer that is too small."""
-    template = accelerator.template
-    assert template is not None
+    workload: Workload, template: Template, device_name: str, tile_rows: int, tile_channels: int
+) -> Design | tuple[Infeasible, ...]:
+    """As :func:`template_design`, whether or not the device has room: what a design over its budget would cost."""
     caps = {"P": tile_rows, "K": tile_channels, "G": tile_channels}
     mappings: list[tuple[str, Mapping]] = []
     for layer in workload.layers:
@@ -89,8 +81,9 @@ def mapped_design(
             continue
         mapping = default_mapping(layer, template)
         if isinstance(mapping, Infeasible):
-            return mapping
+            return (mapping,)
         mappings.append((layer.name, _capped(mapping, caps)))
+    accelerator = template_accelerator(template, device(device_name).technology, device_name)
     return Design(workload, accelerator, tuple(mappings))
 
 
