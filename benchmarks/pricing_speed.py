@@ -10,9 +10,9 @@ is a compiled loop of as many multiply-adds as the networks have.
 from __future__ import annotations
 
 import argparse
-import random
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
@@ -21,27 +21,29 @@ import numpy as np
 
 from accel_models.jit import uncounted_entry
 from accel_models.pricing.price import Priced, Pricer
-from accel_models.report import Infeasible
 from accel_models.template.accelerator import template_accelerator
 from accel_models.template.cost import mapped_design, template_cost
 from accel_models.template.spec import Template
 from benchmarks.common import Figure, show
-from codesign.space import SearchSpace
+from codesign.recipe import load_recipe
 from codesign.zoo import NETWORKS
 from mappings.workload import Workload
 
-TECHNOLOGY = "fpga_28nm"
+DEVICE, TECHNOLOGY = "zynq7020", "fpga_28nm"
 TARGET_DEFAULT, TARGET_RESNET = 2_000, 100
 Case = tuple[Workload, Template, int, int]
 
 
-def cases(space: SearchSpace, count: int, seed: int) -> list[Case]:
-    """Random points of a space."""
-    rng = random.Random(seed)
+def cases(count: int, seed: int) -> list[Case]:
+    """Random points of the default space."""
+    rng, space = np.random.default_rng(seed), load_recipe("default").space
     found = []
     for _ in range(count):
-        point = {decision.name: rng.choice(decision.choices) for decision in space.decisions}
-        found.append((*space.decode(point), int(point["tile_rows"]), int(point["tile_channels"])))
+        point = space.decisions.draw(rng)
+        workload = space.network_at(point).workload
+        assert workload is not None
+        template = space.hardware.hardware_at(point, workload)
+        found.append((workload, template, int(point["tile_rows"]), int(point["tile_channels"])))
     return found
 
 
@@ -55,9 +57,11 @@ def differing(drawn: list[Case], priced: Priced) -> int:
     """How many figures of designs differ from the readable path's."""
     wrong = 0
     for i, (workload, template, rows, channels) in enumerate(drawn):
-        accelerator = template_accelerator(template, TECHNOLOGY)
-        design = mapped_design(workload, accelerator, rows, channels)
-        cost = (design,) if isinstance(design, Infeasible) else template_cost(design)
+        design = mapped_design(workload, template, DEVICE, rows, channels)
+        if isinstance(design, tuple):
+            wrong += int(priced.code[i] == 0)
+            continue
+        cost = template_cost(replace(design, accelerator=template_accelerator(template, TECHNOLOGY)))
         if isinstance(cost, tuple):
             wrong += int(priced.code[i] == 0)
             continue
@@ -104,7 +108,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    drawn = cases(SearchSpace.of(), options.cases, options.seed)
+    drawn = cases(options.cases, options.seed)
     price(drawn[:1])
     default, priced = rate(drawn)
     figures = [
@@ -115,10 +119,9 @@ def main() -> int:
     wrong = differing(drawn, priced)
     figures.append(Figure(f"differing from the readable path, of {len(drawn)}", wrong, "0", wrong == 0))
 
-    rng, network = random.Random(options.seed), NETWORKS.get("resnet18").workload()
-    sizes = [case for case in cases(SearchSpace.of(), 40 * 60, options.seed + 1) if case[1].rows == case[1].cols == 16]
-    large = [(network, case[1], *case[2:]) for case in sizes[:100] if case[1].act_bits == case[1].weight_bits == 8]
-    rng.shuffle(large)
+    network = NETWORKS.get("resnet18").workload()
+    drawn = [case for case in cases(6_000, options.seed + 1) if case[1].rows == case[1].cols == 16]
+    large = [(network, *case[1:]) for case in drawn if case[1].act_bits == case[1].weight_bits == 8][:50]
     resnet, priced = rate(large)
     figures.append(Figure("ResNet-18 at 224, 16x16, designs/s", resnet, f">= {TARGET_RESNET}", resnet >= TARGET_RESNET))
     figures.append(Figure("of these, that run", float(np.mean(priced.code == 0))))

@@ -11,12 +11,11 @@ import pytest
 from accel_models.pricing.dense import dense_plans, plain_layers
 from accel_models.pricing.plans import plan_rows
 from accel_models.pricing.price import BROKEN, Pricer
-from accel_models.report import Infeasible
 from accel_models.template.accelerator import template_accelerator
 from accel_models.template.cost import mapped_design, template_cost, template_design
 from accel_models.template.resources import demand, estimate
 from accel_models.template.spec import ArrayKind, Template
-from codesign.space import SearchSpace
+from codesign.recipe import load_recipe
 from codesign.zoo import NETWORKS
 from mappings.workload import Workload
 
@@ -28,8 +27,11 @@ def same_as_readable(drawn: list[tuple[Workload, Template, int, int]]) -> int:
     workloads, templates, rows, channels = zip(*drawn, strict=True)
     priced = Pricer(tech=TECHNOLOGY).price(workloads, templates, rows, channels)
     for i, (workload, template, most_rows, most_channels) in enumerate(drawn):
-        design = mapped_design(workload, template_accelerator(template, TECHNOLOGY), most_rows, most_channels)
-        cost = (design,) if isinstance(design, Infeasible) else template_cost(design)
+        design = mapped_design(workload, template, "zynq7020", most_rows, most_channels)
+        if isinstance(design, tuple):
+            assert BROKEN[priced.code[i]] == design[0].resource
+            continue
+        cost = template_cost(dataclasses.replace(design, accelerator=template_accelerator(template, TECHNOLOGY)))
         if isinstance(cost, tuple):
             assert BROKEN[priced.code[i]] == cost[0].resource
             continue
@@ -42,11 +44,14 @@ def same_as_readable(drawn: list[tuple[Workload, Template, int, int]]) -> int:
 
 
 def default_space(count: int, seed: int) -> list[tuple[Workload, Template, int, int]]:
-    space, rng = SearchSpace.of(), random.Random(seed)
+    rng, space = np.random.default_rng(seed), load_recipe("default").space
     drawn = []
     for _ in range(count):
-        point = {decision.name: rng.choice(decision.choices) for decision in space.decisions}
-        drawn.append((*space.decode(point), int(point["tile_rows"]), int(point["tile_channels"])))
+        point = space.decisions.draw(rng)
+        workload = space.network_at(point).workload
+        assert workload is not None
+        template = space.hardware.hardware_at(point, workload)
+        drawn.append((workload, template, int(point["tile_rows"]), int(point["tile_channels"])))
     return drawn
 
 
