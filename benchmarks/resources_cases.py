@@ -85,7 +85,9 @@ def _shell_cases() -> list[tuple[str, Template]]:
         )
     ]
     drains = [
-        Template(rows=n, cols=n, ppu_lanes=k, act_bits=a, weight_bits=a, acc_bits=acc, activation_tables=t, ppu_stages=s)
+        Template(
+            rows=n, cols=n, ppu_lanes=k, act_bits=a, weight_bits=a, acc_bits=acc, activation_tables=t, ppu_stages=s
+        )
         for n, k, a, acc, t, s in (
             (8, 4, 8, 32, 0, 0),
             (8, 1, 8, 32, 0, 0),

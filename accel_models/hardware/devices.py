@@ -28,6 +28,7 @@ FIGURES = {
     "clock_hz": "Hz",
     "area_mm2": "mm2",
     "power_mw": "mW",
+    "static_mw": "mW",
 }
 _REQUIRED = {"fpga": ("dsp", "bram36", "lut", "ff"), "asic": ("area_mm2",)}
 
@@ -130,6 +131,11 @@ class Device:
     def area_mm2(self) -> float | None:
         """Silicon area of the envelope."""
         return self._value("area_mm2")
+
+    @property
+    def static_mw(self) -> float | None:
+        """Power of the fabric of an idle, configured part."""
+        return self._value("static_mw")
 
     @property
     def power_mw(self) -> float | None:

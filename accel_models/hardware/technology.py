@@ -148,6 +148,7 @@ COEFFICIENTS = {
     "register_pj_per_bit": ("pJ/bit", "register file inside a PE"),
     "noc_hop_pj_per_bit": ("pJ/bit", "from a PE to its neighbour"),
     "dram_ddr_pj_per_bit": ("pJ/bit", "DDR3 and DDR4, interface included"),
+    "dram_lpddr4_pj_per_bit": ("pJ/bit", "LPDDR4, interface included"),
     "dram_hbm2_pj_per_bit": ("pJ/bit", "HBM2"),
     "sram_leakage_pw_per_bit": ("pW/bit", "static power of a low-power bit cell"),
     "logic_leakage_nw_per_um2": ("nW/um2", "static power of standard cells at 25 C"),
@@ -157,6 +158,10 @@ COEFFICIENTS = {
     "sram_cell_um2": ("um2/bit", "six-transistor bit cell"),
     "sram_cell_part": ("", "part of a macro's area that is bit cells"),
     "register_um2_per_bit": ("um2/bit", "one D flip-flop"),
+    "ff_clock_pj": ("pJ", "clock pin of a flip-flop and its share of the tree, a cycle"),
+    "ff_toggle_pj": ("pJ", "a flip-flop whose output changes, with its load"),
+    "gate_toggle_pj": ("pJ", "a two-input gate whose output changes, with its load"),
+    "soft_logic_gap": ("", "dynamic energy of look-up tables and routing over that of standard cells"),
 }
 
 _HOROWITZ = "Horowitz 2014 (ISSCC), 45 nm, 0.9 V"
@@ -195,9 +200,24 @@ _SRAM_CELL_UM2 = {
 #: An 8x8 int8 array synthesised with Nangate45 takes 56,964 um2, with ASAP7 4,065 um2 (Yosys + abc, no wires).
 _LOGIC_AREA_EXPONENT = math.log(56964 / 4065) / math.log(45 / 7)
 _AREA_RULE = "scaled by (node / 45)^1.42: an 8x8 array synthesised with Nangate45 and ASAP7, our fit"
-#: Smallest of the dynamic power gaps (circuits that use multipliers and memories) of Kuon and Rose.
-_FPGA_GAP = 7.1
-_FPGA_RULE = "times 7.1, the FPGA to ASIC gap in dynamic power with hard blocks: Kuon 2007 (TCAD 26-2)"
+#: Soft logic alone; multipliers and memories are hard blocks, made as an ASIC's are, and are charged no gap.
+_FPGA_GAP = 14.0
+_FPGA_RULE = "times 14, the FPGA to ASIC gap in dynamic power of logic alone: Kuon 2007 (TCAD 26-2)"
+_SOFT = ("register_pj_per_bit", "noc_hop_pj_per_bit", "ff_clock_pj", "ff_toggle_pj", "gate_toggle_pj")
+#: Cells whose liberty files are open: name -> (at 130 nm, at 7 nm), pJ, our sums over those files.
+_CELL_ANCHORS = {
+    "ff_clock_pj": (0.0455, 0.00107),
+    "ff_toggle_pj": (0.0640, 0.00130),
+    "gate_toggle_pj": (0.0140, 0.00090),
+}
+_CELL_RULES = {
+    "ff_clock_pj": "both edges at the clock pin of sg13g2_dfrbp_1 (SG13G2, 1.2 V) and DFFHQNx1 (ASAP7, 0.7 V), "
+    "and 30 % for the tree (our assumption)",
+    "ff_toggle_pj": "a change of the output of the same flip-flops, and of four gate inputs behind it",
+    "gate_toggle_pj": "a change of the output of sg13g2_nand2_1 and NAND2x1 (ASAP7), and of four gate inputs behind it",
+}
+#: Static power of standard cells, nW/um2: the mean of SG13G2's 78 cells, and of ASAP7's combinational cells.
+_LEAKAGE_ANCHORS = (0.0149, 1.08)
 #: Energies of register file and neighbour link over that of one 16-bit MAC.
 _EYERISS_RATIOS = {"register_pj_per_bit": 1.0, "noc_hop_pj_per_bit": 2.0}
 
@@ -213,6 +233,12 @@ def _scaled(at_45: float, at_7: float, node_nm: int, is_energy: bool) -> tuple[f
         return at_45, "; exponent of 45 nm"
     part = math.log(45 / node_nm) / math.log(45 / 7)
     return at_45 ** (1 - part) * at_7**part, "; interpolated geometrically between 45 and 7 nm"
+
+
+def _between(at_130: float, at_7: float, node_nm: int) -> float:
+    """A value at ``node_nm``, geometrically between two nodes with open cell libraries."""
+    part = math.log(130 / node_nm) / math.log(130 / 7)
+    return float(at_130 ** (1 - part) * at_7**part)
 
 
 def _dynamic(node_nm: int) -> dict[str, Coefficient]:
@@ -236,6 +262,8 @@ def _dynamic(node_nm: int) -> dict[str, Coefficient]:
     for name, ratio in _EYERISS_RATIOS.items():
         if mac_16 is not None:
             put(name, ratio * mac_16 / 16, f"{ratio:g} x a 16-bit MAC, per bit: Chen 2016 (ISCA), table IV")
+    for name, (at_130, at_7) in _CELL_ANCHORS.items():
+        put(name, _between(at_130, at_7, node_nm), f"{_CELL_RULES[name]}; interpolated geometrically from 130 to 7 nm")
     put("dram_ddr_pj_per_bit", 1300 / 64, f"1.3 nJ for 64 bits, whatever the logic's node: {_HOROWITZ}; {_JOUPPI}")
     put("dram_hbm2_pj_per_bit", 350 / 64, f"middle of 250 to 450 pJ for 64 bits: {_JOUPPI}")
     return found
@@ -256,8 +284,7 @@ def _asic(node_nm: int) -> Technology:
     put("sram_cell_um2", cell, source)
     put("sram_cell_part", 0.5, "our fit: SG13G2 1,024 x 64 macro has 4.03 um2 a bit, 130 nm cells about 2")
     put("sram_leakage_pw_per_bit", 12.0, _SRAM_LEAKAGE)
-    if node_nm == 7:
-        put("logic_leakage_nw_per_um2", 1.08, "ASAP7 RVT cells, typical, 0.7 V, 25 C: mean of the combinational cells")
+    put("logic_leakage_nw_per_um2", _between(*_LEAKAGE_ANCHORS, node_nm), _LOGIC_LEAKAGE)
     return Technology(f"asic_{node_nm}nm", node_nm, TechnologyKind.ASIC, tuple(found.items()))
 
 
@@ -265,15 +292,23 @@ _SRAM_LEAKAGE = (
     "Wang 2008 (JSSC 43-1): 12 uA/Mb at 65 nm, about 1 V; SG13G2 macro: 12.1 pW/bit at 130 nm; "
     "our assumption: low-power cells keep it at every node"
 )
+_LOGIC_LEAKAGE = (
+    "mean of SG13G2's cells (130 nm, 1.2 V) and of ASAP7's combinational RVT cells (7 nm, 0.7 V), typical, 25 C; "
+    "interpolated geometrically: low-power cells, the least that a node leaks"
+)
 
 
 def _fpga(node_nm: int) -> Technology:
-    """The fabric: the ASIC's dynamic energies times the measured gap; areas and leakage are not modelled."""
+    """The fabric: multipliers and memories as an ASIC's, all else times the measured gap.
+
+    Areas and leakage are not of the fabric but of a device: a part states its static power.
+    """
     found: dict[str, Coefficient] = {}
     for name, item in _dynamic(node_nm).items():
-        if item.unit and not name.startswith("dram"):
+        if name in _SOFT:
             item = replace(item, value=item.value * _FPGA_GAP, source=f"{item.source}; {_FPGA_RULE}")
         found[name] = item
+    found["soft_logic_gap"] = Coefficient(_FPGA_GAP, "", node_nm, _FPGA_RULE)
     found["sram_block_bytes"] = Coefficient(4608, "bytes", node_nm, "one block of 36 Kb")
     return Technology(f"fpga_{node_nm}nm", node_nm, TechnologyKind.FPGA, tuple(found.items()))
 

@@ -113,29 +113,34 @@ def estimate(template: Template) -> Resources:
     return Resources((array_part(template), *stored, *shell_parts(template)))
 
 
-def area_um2(template: Template, tech: Technology) -> float | None:
-    """Silicon area: PEs with their registers, memories, post-processing multipliers, flip-flops of the rest.
+#: Two-input gates that do the work of a six-input look-up table (our assumption: half of the 8 it can be at most).
+GATES_PER_LUT = 4
 
-    The logic that an FPGA holds in look-up tables beside those is not modelled.
+
+def logic_um2(template: Template, tech: Technology) -> float | None:
+    """Silicon area of everything but memories: PEs with their registers, post-processing multipliers, flip-flops.
 
     Returns:
         None where the technology models no areas (FPGA fabric).
     """
     t = template
     other_ff = sum(part.ff for part in estimate(t).parts if part.name != "PE array")
-    terms = [
-        tech.mac_um2(t.act_bits, t.weight_bits, t.acc_bits),
-        tech.register_um2(t.act_bits + t.weight_bits + t.acc_bits),
-        tech.mac_um2(32, 32, 64),
-        tech.mac_um2(t.act_bits, t.act_bits, 2 * t.act_bits),
-        tech.register_um2(other_ff),
-        *(tech.sram_um2(memory.size_bytes) for memory in memories(t)),
-    ]
-    known = [term for term in terms if term is not None]
-    if len(known) != len(terms):
+    mac = tech.mac_um2(t.act_bits, t.weight_bits, t.acc_bits)
+    registers = tech.register_um2(t.act_bits + t.weight_bits + t.acc_bits)
+    lane, product = tech.mac_um2(32, 32, 64), tech.mac_um2(t.act_bits, t.act_bits, 2 * t.act_bits)
+    other = tech.register_um2(other_ff)
+    if mac is None or registers is None or lane is None or product is None or other is None:
         return None
-    mac, registers, lane, product, other, *buffers = known
-    return t.rows * t.cols * (mac + registers) + t.ppu_lanes * (lane + product) + other + sum(buffers)
+    return t.rows * t.cols * (mac + registers) + t.ppu_lanes * (lane + product) + other
+
+
+def area_um2(template: Template, tech: Technology) -> float | None:
+    """Silicon area, memories included; None where the technology models no areas."""
+    total = logic_um2(template, tech)
+    for memory in memories(template):
+        one = tech.sram_um2(memory.size_bytes)
+        total = None if one is None or total is None else total + one
+    return total
 
 
 def _fpga_bounds(template: Template, part: Device) -> list[tuple[str, float, float | None, str, str]]:

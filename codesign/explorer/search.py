@@ -19,6 +19,7 @@ from codesign.explorer.study import REPORT_KEY, ask, finished, is_feasible
 from codesign.progress import Advance
 from codesign.recipe import Recipe
 from codesign.space import SearchSpace
+from mappings.errors import Fault, SpecError
 from mappings.workload import Workload
 
 #: Values of a design that breaks a bound: the worst there are. Constrained domination never looks at them.
@@ -108,7 +109,8 @@ def _tell_infeasible(study: optuna.Study, trial: Trial, network: str, broken: tu
 
 
 def _tell(study: optuna.Study, trial: Trial, network: str, accuracy: float, cost: CostReport) -> None:
-    assert cost.energy_pj is not None, "the technology has no energy figures"
+    if cost.energy_pj is None:
+        raise SpecError(Fault("recipe.device", "its technology has no energy figures", "one that states them"))
     trial.set_user_attr(REPORT_KEY, json.dumps({"network": network, "cycles": cost.latency_cycles}))
     _set_constraint(trial, 0.0)
     study.tell(trial, (accuracy, cost.latency_ms, cost.energy_pj / 1e6))

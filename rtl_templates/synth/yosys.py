@@ -10,7 +10,6 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
-import os
 import re
 import subprocess
 import sys
@@ -125,7 +124,7 @@ def keep(path: Path, value: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False, encoding="utf-8") as file:
         json.dump(value, file)
-    os.replace(file.name, path)
+    Path(file.name).replace(path)
 
 
 def found_at(path: Path) -> dict[str, object] | None:
