@@ -43,7 +43,7 @@ def _memory_um2(level: MemoryLevel, technology: Technology) -> float | None:
         return None
     if level.kind is MemoryKind.REGISTER:
         return technology.register_um2(8 * level.total_bytes)
-    return technology.sram_um2(level.total_bytes)
+    return technology.sram_um2(level.total_bytes, level.width_bits)
 
 
 def resources(accelerator: Accelerator) -> tuple[tuple[str, int], ...] | None:

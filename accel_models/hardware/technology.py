@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from accel_models.hardware import sram
 from mappings.registry import Registry
 
 
@@ -68,29 +69,35 @@ class Technology:
         width = math.sqrt(act_bits * weight_bits) / 8
         return float(mult * width**mult_exponent + add * (acc_bits / 32) ** add_exponent)
 
-    def sram_read_pj_per_bit(self, capacity_bytes: int, width_bits: int = 64) -> float | None:
+    def sram_read_pj_per_bit(self, capacity_bytes: float, width_bits: int = 64) -> float | None:
         """Energy to read one bit of a memory.
 
-        ``sram_8kib * (capacity / 8 KiB)^exponent * (1 - o + o * 64 / width)``: ``o`` is the part of an access that does
-        not depend on the width (decoder, control). On an FPGA a memory is an array of blocks, of which one a
-        column of the word is active, so the capacity of one block counts.
+        The published 8 KiB read of the node, over words and width as real macros have it
+        (:mod:`accel_models.hardware.sram`). On an FPGA a memory is an array of blocks, of which one a column of the
+        word is active, so the shape of one block counts.
 
         Args:
             capacity_bytes: of one bank.
             width_bits: of one access.
         """
-        names = ("sram_8kib_pj_per_bit", "sram_capacity_exponent", "sram_fixed_part", "sram_block_bytes")
-        base, exponent, fixed, block = (self.value(name) for name in names)
-        if base is None or exponent is None or fixed is None:
-            return None
-        capacity = capacity_bytes if block is None else min(capacity_bytes, block)
-        shape = 1 - fixed + fixed * 64 / width_bits
-        return base * float((capacity / 8192) ** exponent) * shape
+        return self._sram_pj_per_bit(capacity_bytes, width_bits, write=False)
 
-    def sram_write_pj_per_bit(self, capacity_bytes: int, width_bits: int = 64) -> float | None:
+    def sram_write_pj_per_bit(self, capacity_bytes: float, width_bits: int = 64) -> float | None:
         """Energy to write one bit of a memory; arguments as :meth:`sram_read_pj_per_bit`."""
-        read, ratio = self.sram_read_pj_per_bit(capacity_bytes, width_bits), self.value("sram_write_to_read")
-        return None if read is None or ratio is None else read * ratio
+        return self._sram_pj_per_bit(capacity_bytes, width_bits, write=True)
+
+    def _sram_pj_per_bit(self, capacity_bytes: float, width_bits: int, write: bool) -> float | None:
+        base, block = self.value("sram_8kib_pj_per_bit"), self.value("sram_block_bytes")
+        if base is None:
+            return None
+        bits = width_bits if block is None else min(width_bits, sram.MAX_BITS)
+        words = (capacity_bytes if block is None else min(capacity_bytes, block)) * 8 / bits
+        known = sram.access_130nm_pj(1024, 64, write=False) / 64
+        found = base * sram.access_130nm_pj(words, bits, write) / bits / known
+        exponent = self.value("sram_capacity_exponent")
+        if exponent is not None and words * bits > _KIB8_BITS:  # as published between 8 KiB and 1 MiB
+            found *= (words * bits / _KIB8_BITS) ** (exponent - _MACRO_EXPONENT)
+        return found
 
     @property
     def register_pj_per_bit(self) -> float | None:
@@ -106,7 +113,7 @@ class Technology:
         """Energy of one bit to or from external memory; ``kind`` is "ddr" or "hbm2"."""
         return self.value(f"dram_{kind}_pj_per_bit")
 
-    def sram_leakage_mw(self, capacity_bytes: int) -> float | None:
+    def sram_leakage_mw(self, capacity_bytes: float) -> float | None:
         """Static power of a memory."""
         per_bit_pw = self.value("sram_leakage_pw_per_bit")
         return None if per_bit_pw is None else capacity_bytes * 8 * per_bit_pw * 1e-9
@@ -123,10 +130,18 @@ class Technology:
             return None
         return mult * float((math.sqrt(act_bits * weight_bits) / 8) ** exponent) + add * acc_bits / 32
 
-    def sram_um2(self, capacity_bytes: int) -> float | None:
-        """Area of a memory: bit cells over the part of a macro that is bit cells."""
-        cell, part = self.value("sram_cell_um2"), self.value("sram_cell_part")
-        return None if cell is None or part is None else capacity_bytes * 8 * cell / part
+    def sram_um2(self, capacity_bytes: float, width_bits: int = 64, ports: int = 1) -> float | None:
+        """Area of a memory: that of SG13G2's macros of its words and width, times the ratio of the bit cells.
+
+        Args:
+            capacity_bytes: of one bank.
+            width_bits: of a word.
+            ports: 1, or 2 where it is read and written in the same cycle.
+        """
+        cell, known = self.value("sram_cell_um2"), self.value("sram_cell_130nm_um2")
+        if cell is None or known is None:
+            return None
+        return sram.area_130nm_um2(capacity_bytes * 8 / width_bits, width_bits, ports) * cell / known
 
     def register_um2(self, bits: int) -> float | None:
         """Area of that many flip-flops."""
@@ -134,6 +149,11 @@ class Technology:
         return None if cell is None else bits * cell
 
 
+_KIB8_BITS = 8 * 8192
+#: Energy over capacity from 8 KiB to 1 MiB of 64-bit words made of macros.
+_MACRO_EXPONENT = math.log(
+    sram.access_130nm_pj(131072, 64, write=False) / sram.access_130nm_pj(1024, 64, write=False), 128
+)
 #: Every coefficient: name -> (unit, meaning).
 COEFFICIENTS = {
     "mult_8b_pj": ("pJ", "one 8 x 8 bit multiplication"),
@@ -141,9 +161,7 @@ COEFFICIENTS = {
     "add_32b_pj": ("pJ", "one 32-bit addition"),
     "add_exponent": ("", "energy of an adder over its width"),
     "sram_8kib_pj_per_bit": ("pJ/bit", "read of an 8 KiB memory, 64 bits wide"),
-    "sram_capacity_exponent": ("", "energy over capacity"),
-    "sram_fixed_part": ("", "part of a 64-bit access that does not depend on the width"),
-    "sram_write_to_read": ("", "energy of a write over that of a read"),
+    "sram_capacity_exponent": ("", "energy over capacity, from 8 KiB to 1 MiB"),
     "sram_block_bytes": ("bytes", "largest single memory; bigger ones are made of these"),
     "register_pj_per_bit": ("pJ/bit", "register file inside a PE"),
     "noc_hop_pj_per_bit": ("pJ/bit", "from a PE to its neighbour"),
@@ -156,7 +174,7 @@ COEFFICIENTS = {
     "mult_area_exponent": ("", "area of a multiplier over its width"),
     "add_32b_um2": ("um2", "area of a 32-bit adder"),
     "sram_cell_um2": ("um2/bit", "six-transistor bit cell"),
-    "sram_cell_part": ("", "part of a macro's area that is bit cells"),
+    "sram_cell_130nm_um2": ("um2/bit", "bit cell of the macros whose areas are scaled"),
     "register_um2_per_bit": ("um2/bit", "one D flip-flop"),
     "ff_clock_pj": ("pJ", "clock pin of a flip-flop and its share of the tree, a cycle"),
     "ff_toggle_pj": ("pJ", "a flip-flop whose output changes, with its load"),
@@ -252,12 +270,6 @@ def _dynamic(node_nm: int) -> dict[str, Coefficient]:
         for name, (at_45, at_7, source) in anchors.items():
             value, rule = _scaled(at_45, at_7, node_nm, is_energy)
             put(name, value, source + rule)
-    put("sram_fixed_part", 0.25, "our assumption: a quarter of a 64-bit access is decoding and control")
-    put(
-        "sram_write_to_read",
-        110.9 / 91.8,
-        "SG13G2 1,024 x 64 macro: 110.9 pJ a write, 91.8 pJ a read (its liberty file)",
-    )
     mac_16 = Technology("", node_nm, TechnologyKind.ASIC, tuple(found.items())).mac_pj(16, 16)
     for name, ratio in _EYERISS_RATIOS.items():
         if mac_16 is not None:
@@ -282,7 +294,7 @@ def _asic(node_nm: int) -> Technology:
     put("register_um2_per_bit", 4.522 * area, f"Nangate45 DFF_X1: 4.522 um2; {_AREA_RULE}")
     cell, source = _SRAM_CELL_UM2[node_nm]
     put("sram_cell_um2", cell, source)
-    put("sram_cell_part", 0.5, "our fit: SG13G2 1,024 x 64 macro has 4.03 um2 a bit, 130 nm cells about 2")
+    put("sram_cell_130nm_um2", 2.0, "our assumption: six-transistor cells of 130 nm have about 2 um2")
     put("sram_leakage_pw_per_bit", 12.0, _SRAM_LEAKAGE)
     put("logic_leakage_nw_per_um2", _between(*_LEAKAGE_ANCHORS, node_nm), _LOGIC_LEAKAGE)
     return Technology(f"asic_{node_nm}nm", node_nm, TechnologyKind.ASIC, tuple(found.items()))

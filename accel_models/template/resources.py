@@ -138,8 +138,9 @@ def area_um2(template: Template, tech: Technology) -> float | None:
     """Silicon area, memories included; None where the technology models no areas."""
     total = logic_um2(template, tech)
     for memory in memories(template):
-        one = tech.sram_um2(memory.size_bytes)
-        total = None if one is None or total is None else total + one
+        # The accelerator reads and writes each of its memories in the same cycle.
+        one = tech.sram_um2(memory.width_bits * memory.depth / 8, memory.width_bits, ports=2)
+        total = None if one is None or total is None else total + memory.count * one
     return total
 
 
