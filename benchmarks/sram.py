@@ -1,4 +1,4 @@
-"""Memory macros: area and access energy by words, width and bits, fitted on half of the macros, judged on the others."""
+"""Memory macros: area and access energy by words, width and bits, fitted on half of them, judged on the others."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ Row = dict[str, str]
 
 def fit(rows: Sequence[Row], column: str) -> tuple[float, ...]:
     """Coefficients of :func:`sram.shape` with the least squares of relative errors."""
-    terms = np.array(
-        [[1.0, float(r["words"]) ** 0.5, float(r["bits"]), float(r["words"]) * float(r["bits"])] for r in rows]
-    )
+    sizes = [(float(r["words"]), float(r["bits"])) for r in rows]
+    terms = np.array([[1.0, words**0.5, bits, words * bits] for words, bits in sizes])
     values = np.array([float(r[column]) for r in rows])
     found, *_ = np.linalg.lstsq(terms / values[:, None], np.ones(len(values)), rcond=None)
     return tuple(float(value) for value in found)
@@ -31,9 +30,8 @@ def fit(rows: Sequence[Row], column: str) -> tuple[float, ...]:
 def errors(rows: Sequence[Row], column: str, coefficients: Sequence[float]) -> np.ndarray:
     """Relative errors of the model."""
     a, b, c, d = coefficients
-    return np.array(
-        [sram.shape((a, b, c, d), float(r["words"]), float(r["bits"])) / float(r[column]) - 1 for r in rows]
-    )
+    sizes = [(float(r["words"]), float(r["bits"]), float(r[column])) for r in rows]
+    return np.array([sram.shape((a, b, c, d), words, bits) / value - 1 for words, bits, value in sizes])
 
 
 def split(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
@@ -69,21 +67,15 @@ def main() -> int:
         name = f"{column} {ports}".strip()
         worst = f"worst {off.max():.1%} of {len(others)}"
         mean = float(off.mean())
-        figures.append(
-            Figure(f"{name}: mean error, macros not fitted to", mean, f"at most {target:.0%}", mean <= target, worst)
-        )
-        drift = float(
-            np.abs(
-                errors(rows if not ports else some + others, column, again)
-                - errors(rows if not ports else some + others, column, coefficients)
-            ).max()
-        )
+        label = f"{name}: mean error, macros not fitted to"
+        figures.append(Figure(label, mean, f"at most {target:.0%}", mean <= target, worst))
+        both = some + others
+        drift = float(np.abs(errors(both, column, again) - errors(both, column, coefficients)).max())
         figures.append(Figure(f"{name}: kept coefficients against this fit", drift, "at most 0.1 %", drift <= 0.001))
     bits = np.array([float(r["words"]) * float(r["bits"]) for r in held])
     areas = np.array([float(r["area_um2"]) for r in held])
-    figures.append(
-        Figure("area by bits alone: mean error", float(np.abs(bits / areas * np.mean(areas / bits) - 1).mean()))
-    )
+    alone = float(np.abs(bits / areas * np.mean(areas / bits) - 1).mean())
+    figures.append(Figure("area by bits alone: mean error", alone))
     return show("SRAM macros of SG13G2", figures, args.json)
 
 

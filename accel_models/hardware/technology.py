@@ -72,9 +72,9 @@ class Technology:
     def sram_read_pj_per_bit(self, capacity_bytes: float, width_bits: int = 64) -> float | None:
         """Energy to read one bit of a memory.
 
-        The published 8 KiB read of the node, over words and width as real macros have it
-        (:mod:`accel_models.hardware.sram`). On an FPGA a memory is an array of blocks, of which one a column of the
-        word is active, so the shape of one block counts.
+        The published 8 KiB read of the node; over words and width up to 8 KiB as real macros have it
+        (:mod:`accel_models.hardware.sram`), beyond over capacity as published. On an FPGA a memory is an array of
+        blocks, of which one a column of the word is active, so the shape of one block counts.
 
         Args:
             capacity_bytes: of one bank.
@@ -93,10 +93,10 @@ class Technology:
         bits = width_bits if block is None else min(width_bits, sram.MAX_BITS)
         words = (capacity_bytes if block is None else min(capacity_bytes, block)) * 8 / bits
         known = sram.access_130nm_pj(1024, 64, write=False) / 64
-        found = base * sram.access_130nm_pj(words, bits, write) / bits / known
+        found = base * sram.access_130nm_pj(min(words, _KIB8_BITS / bits), bits, write) / bits / known
         exponent = self.value("sram_capacity_exponent")
         if exponent is not None and words * bits > _KIB8_BITS:  # as published between 8 KiB and 1 MiB
-            found *= (words * bits / _KIB8_BITS) ** (exponent - _MACRO_EXPONENT)
+            found *= (words * bits / _KIB8_BITS) ** exponent
         return found
 
     @property
@@ -150,10 +150,6 @@ class Technology:
 
 
 _KIB8_BITS = 8 * 8192
-#: Energy over capacity from 8 KiB to 1 MiB of 64-bit words made of macros.
-_MACRO_EXPONENT = math.log(
-    sram.access_130nm_pj(131072, 64, write=False) / sram.access_130nm_pj(1024, 64, write=False), 128
-)
 #: Every coefficient: name -> (unit, meaning).
 COEFFICIENTS = {
     "mult_8b_pj": ("pJ", "one 8 x 8 bit multiplication"),
