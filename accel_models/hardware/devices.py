@@ -58,6 +58,7 @@ class Device:
         kind: fpga or asic.
         technology: name in the technology registry.
         lut_inputs: 4 or 6; None on an ASIC.
+        dram: kind of the board's memory: "ddr" (DDR3, DDR4) or "hbm2"; the technology has the energy of its bits.
         figures: (name, figure) pairs; names are those of :data:`FIGURES`.
     """
 
@@ -67,6 +68,7 @@ class Device:
     technology: str
     lut_inputs: int | None
     figures: tuple[tuple[str, Figure], ...]
+    dram: str = "ddr"
 
     def figure(self, name: str) -> Figure | None:
         """A figure with its source, or None where the device does not state it.

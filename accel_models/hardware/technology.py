@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 
 from accel_models.hardware import sram
 from mappings.registry import Registry
@@ -50,7 +51,11 @@ class Technology:
 
     def coefficient(self, name: str) -> Coefficient | None:
         """A coefficient by name, or None: not modelled here."""
-        return dict(self.coefficients).get(name)
+        return self._by_name.get(name)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Coefficient]:
+        return dict(self.coefficients)
 
     def value(self, name: str) -> float | None:
         """The number alone, or None: not modelled here."""
@@ -162,7 +167,6 @@ COEFFICIENTS = {
     "register_pj_per_bit": ("pJ/bit", "register file inside a PE"),
     "noc_hop_pj_per_bit": ("pJ/bit", "from a PE to its neighbour"),
     "dram_ddr_pj_per_bit": ("pJ/bit", "DDR3 and DDR4, interface included"),
-    "dram_lpddr4_pj_per_bit": ("pJ/bit", "LPDDR4, interface included"),
     "dram_hbm2_pj_per_bit": ("pJ/bit", "HBM2"),
     "sram_leakage_pw_per_bit": ("pW/bit", "static power of a low-power bit cell"),
     "logic_leakage_nw_per_um2": ("nW/um2", "static power of standard cells at 25 C"),

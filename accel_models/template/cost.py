@@ -1,10 +1,13 @@
 """What a network costs on one of our accelerators, from the program that the accelerator will run.
 
-Cycles are those of :mod:`accel_models.template.timing`, which the simulated hardware equals; energy is that of
-:mod:`accel_models.template.energy`.
+Cycles are those of :mod:`accel_models.template.timing`, which the simulated hardware equals. Energy counts every word
+that the program moves, at each memory's price, every multiply-accumulate, and the multiplier of each post-processed
+element.
 """
 
 from __future__ import annotations
+
+import numpy as np
 
 from accel_models.design import Design
 from accel_models.hardware.accelerator import Accelerator
@@ -12,10 +15,21 @@ from accel_models.hardware.devices import device
 from accel_models.hardware.energy import broken_power
 from accel_models.hardware.technology import technology
 from accel_models.report import CostReport, Infeasible, LayerCost
-from accel_models.schedule import default_mapping, schedule_network
+from accel_models.schedule import Buffer, Schedule, default_mapping, schedule_network
+from accel_models.schedule.builder import CHUNK
 from accel_models.template.accelerator import template_accelerator
 from accel_models.template.array_timing import ceil_div
-from accel_models.template.energy import layer_energies
+from accel_models.template.energy import (
+    COMPONENTS,
+    COUNTS,
+    TENSOR_OF,
+    Counts,
+    Prices,
+    count,
+    energies,
+    total_pj,
+    word_bits,
+)
 from accel_models.template.resources import area_um2, estimate, fits
 from accel_models.template.spec import Template
 from accel_models.template.timing import predict
@@ -70,6 +84,25 @@ def template_design(
     return Design(workload, accelerator, tuple(mappings))
 
 
+def moved(schedule: Schedule) -> Counts:
+    """What each layer's commands move, ``[layers, COUNTS]``; the program's first chunk goes under the first."""
+    counts = np.zeros((len(schedule.plans), COUNTS), dtype=np.int64)
+    for command in schedule.commands:
+        count(command, schedule.template, counts[command.tag])
+    counts[0, Buffer.PROGRAM] += CHUNK  # the first chunk comes without a command
+    return counts
+
+
+def _traffic(counts: Counts, template: Template) -> tuple[tuple[str, str, str, int], ...]:
+    """Bytes that a layer's transfers carry, by tensor; what bursts carry beside them is in the port's cycles."""
+    found: dict[tuple[str, str], int] = {}
+    for buffer, tensor in TENSOR_OF.items():
+        way = "write" if buffer is Buffer.OUTPUT else "read"
+        size = int(counts[buffer]) * word_bits(buffer, template) // 8
+        found[tensor, way] = found.get((tensor, way), 0) + size
+    return tuple(("DRAM", tensor, way, size) for (tensor, way), size in found.items() if size)
+
+
 def template_cost(design: Design) -> CostReport | tuple[Infeasible, ...]:
     """Figures of a design on one of our accelerators, or the bounds that it breaks.
 
@@ -90,7 +123,22 @@ def template_cost(design: Design) -> CostReport | tuple[Infeasible, ...]:
     timing = predict(schedule)
     tech = technology(accelerator.technology, "technology") if accelerator.technology else None
     part = device(accelerator.device) if accelerator.device else None
-    energies = layer_energies(schedule, timing, tech, part)
+    prices = None if tech is None else Prices.of(template, tech, part)
+    counts = moved(schedule)
+    macs = np.array([plan.layer.macs for plan in schedule.plans], dtype=np.int64)
+    by_layer: list[tuple[tuple[str, float], ...] | None] = [None] * len(macs)
+    energy_pj = None
+    if prices is not None:
+        figures, shape = np.array([prices.figures]), np.array([prices.shape])
+        cycles = np.array([item.cycles for item in timing.layers], dtype=np.int64)
+        busy = np.array([item.compute_cycles for item in timing.layers], dtype=np.int64)
+        parts = energies(figures, shape, counts, macs, busy, cycles)
+        by_layer = [
+            tuple((name, float(part)) for name, part in zip(COMPONENTS, row, strict=True) if part) for row in parts
+        ]
+        sums = (macs.sum(keepdims=True), busy.sum(keepdims=True), cycles.sum(keepdims=True))
+        whole = energies(figures, shape, counts.sum(axis=0, keepdims=True), *sums)
+        energy_pj = float(total_pj(whole)[0])
     pes = template.rows * template.cols
     layers = tuple(
         LayerCost(
@@ -100,24 +148,22 @@ def template_cost(design: Design) -> CostReport | tuple[Infeasible, ...]:
             compute_cycles=item.compute_cycles,
             utilisation=plan.layer.macs / (max(item.cycles, 1) * pes),
             energy_pj=energy,
-            # A program's transfers hold several tensors each; the bus counts them together.
-            traffic_bytes=(("DRAM", "all", "read", item.read_bytes), ("DRAM", "all", "write", item.write_bytes)),
+            traffic_bytes=_traffic(row, template),
             port_cycles=(
                 ("DRAM", "read", ceil_div(item.read_bytes, template.dram_bytes_per_cycle)),
                 ("DRAM", "write", ceil_div(item.write_bytes, template.dram_bytes_per_cycle)),
             ),
         )
-        for item, plan, energy in zip(timing.layers, schedule.plans, energies, strict=True)
+        for item, plan, energy, row in zip(timing.layers, schedule.plans, by_layer, counts, strict=True)
     )
     hot = broken_power(accelerator, layers, timing.cycles, None if part is None else part.power_mw)
     if hot is not None:
         return (hot,)
-    known = [layer.total_energy_pj for layer in layers]
     return CostReport(
         layers=layers,
         latency_cycles=timing.cycles,
         latency_ms=timing.cycles / template.clock_hz * 1e3,
-        energy_pj=None if any(item is None for item in known) else sum(item for item in known if item is not None),
+        energy_pj=energy_pj,
         area_um2=None if tech is None else area_um2(template, tech),
         resources=estimate(template).as_pairs(),
     )

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import TypeAlias
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from accel_models.jit import compiled, entry
 from accel_models.schedule.builder import CHUNK
 
 MAX_BURST_BEATS = 32
@@ -35,13 +35,13 @@ QUEUE, UNIT_FREE = 16, 17
 Table: TypeAlias = NDArray[np.int64]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _credit(level: int, since: int, now: int, rate: int, cap: int) -> int:
     """The credit at ``now``, from what it was at ``since``."""
     return min(level + rate * (now - since), cap)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _payable(level: int, since: int, earliest: int, rate: int, cost: int) -> int:
     """First cycle from ``earliest`` on in which the credit covers ``cost``."""
     if level >= cost:
@@ -49,7 +49,7 @@ def _payable(level: int, since: int, earliest: int, rate: int, cost: int) -> int
     return max(earliest, since + -(-(cost - level) // rate))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@entry
 def simulate_commands(
     table: Table,
     program: int,
