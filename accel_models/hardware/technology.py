@@ -328,7 +328,7 @@ def _fpga(node_nm: int) -> Technology:
 def _register_builtins(registry: Registry[Technology]) -> None:
     for node_nm in _SRAM_CELL_UM2:
         registry.register(f"asic_{node_nm}nm", _asic(node_nm))
-    for node_nm in (40, 28, 16):
+    for node_nm in (55, 40, 28, 16, 7):
         registry.register(f"fpga_{node_nm}nm", _fpga(node_nm))
 
 

@@ -107,6 +107,20 @@ def memories(template: Template) -> tuple[Memory, ...]:
     )
 
 
+def lut_memory(template: Template) -> int:
+    """Look-up tables of all memories that are too shallow for blocks."""
+    return sum(memory.lutram for memory in memories(template))
+
+
+#: Part of the structure that holds each memory.
+_HOLDER = {"accumulator memory": "accumulators", "parameters": "drain", "activation tables": "drain"}
+
+
+def part_lutram(template: Template, part: str) -> int:
+    """Look-up tables of the shallow memories inside one part."""
+    return sum(m.lutram for m in memories(template) if _HOLDER.get(m.name, "buffers") == part)
+
+
 def estimate(template: Template) -> Resources:
     """What the template takes of an FPGA of six-input look-up tables, part by part."""
     stored = tuple(Part(m.name, bram18=m.bram18, lut=m.lutram) for m in memories(template))
@@ -147,13 +161,22 @@ def area_um2(template: Template, tech: Technology) -> float | None:
 def _fpga_bounds(template: Template, part: Device) -> list[tuple[str, float, float | None, str, str]]:
     taken = estimate(template)
     lut = taken.lut if part.lut_inputs == 6 else round(taken.lut * LUT4_PER_LUT6)
+    fewer = "fewer rows or cols, or a narrower bus"
+    tables = None if part.lut is None else int(part.lut * part.lut_fill)
+    filled = "" if part.lut is None else f"look-up tables ({part.lut_fill:.0%} of {part.lut:,}, the fill limit)"
     return [
         ("DSP", taken.dsp, part.dsp, "blocks", "fewer rows or cols"),
         ("BRAM36", taken.bram36, part.bram36, "blocks", "smaller buffers"),
-        ("LUT", lut, part.lut, "look-up tables", "fewer rows or cols, or a narrower bus"),
-        ("FF", taken.ff, part.ff, "flip-flops", "fewer rows or cols, or a narrower bus"),
-        ("clock", template.clock_hz, part.fmax_hz, "Hz", "a slower clock"),
+        ("LUT", lut, tables, filled, fewer),
+        ("FF", taken.ff, part.ff, "flip-flops", fewer),
+        ("clock", template.clock_hz, _highest_hz(part), "Hz", "a slower clock"),
     ]
+
+
+def _highest_hz(part: Device) -> int | None:
+    """The least of what routing reaches and what the hard blocks do."""
+    limits = [limit for limit in (part.fmax_hz, part.routed_hz) if limit is not None]
+    return min(limits) if limits else None
 
 
 def fits(template: Template, where: Device | str) -> tuple[Infeasible, ...]:

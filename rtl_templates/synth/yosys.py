@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from accel_models.jit import cache_dir
 from mappings.errors import Fault, SpecError
@@ -127,7 +128,7 @@ def keep(path: Path, value: object) -> None:
     Path(file.name).replace(path)
 
 
-def found_at(path: Path) -> dict[str, object] | None:
+def found_at(path: Path) -> dict[str, Any] | None:
     """A kept result, or None: there is none, or it is damaged and must be made again."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
@@ -153,6 +154,7 @@ def netlist(
     flags: str = "",
     files: Sequence[Path] = (),
     stat: str = "stat -json",
+    stat_key: str = "",
 ) -> Netlist:
     """Cells of a module after some passes, from the cache where they are known.
 
@@ -163,13 +165,12 @@ def netlist(
         flags: of ``read_slang``.
         files: that the passes read; their contents are part of the key.
         stat: the pass that counts.
+        stat_key: what stands for it in the key, where it names a file of this run alone.
 
     Raises:
         SpecError: Yosys is missing or stopped.
     """
-    key = ["netlist", yosys_version(), *source_key(top, parameters), flags, stat, *passes]
-    key += [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
-    path = cached(key)
+    path = _place(top, parameters, passes, flags, files, stat_key or stat)
     known = found_at(path)
     if known is None:
         with tempfile.TemporaryDirectory() as scratch:
@@ -186,12 +187,25 @@ def netlist(
             "seconds": round(seconds, 1),
         }
         keep(path, known)
-    return Netlist(
-        tuple(sorted((str(k), int(v)) for k, v in known["cells"].items())),  # type: ignore[attr-defined]
-        known["area_um2"],  # type: ignore[arg-type]
-        known["sequential_um2"],  # type: ignore[arg-type]
-        known["seconds"],  # type: ignore[arg-type]
-    )
+    return _netlist(known)
+
+
+def known_netlist(top: str, parameters: Mapping[str, int], passes: Sequence[str]) -> Netlist | None:
+    """A netlist that is kept, or None; arguments as :func:`netlist`."""
+    known = found_at(_place(top, parameters, passes, "", (), "stat -json"))
+    return None if known is None else _netlist(known)
+
+
+def _place(
+    top: str, parameters: Mapping[str, int], passes: Sequence[str], flags: str, files: Sequence[Path], stat: str
+) -> Path:
+    key = ["netlist", yosys_version(), *source_key(top, parameters), flags, stat, *passes]
+    return cached([*key, *(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)])
+
+
+def _netlist(known: dict[str, Any]) -> Netlist:
+    cells = tuple(sorted((str(name), int(count)) for name, count in known["cells"].items()))
+    return Netlist(cells, known["area_um2"], known["sequential_um2"], known["seconds"])
 
 
 def main() -> int:
