@@ -139,6 +139,15 @@ def _emit(options: argparse.Namespace) -> int:
     return 0
 
 
+def _synth(options: argparse.Namespace) -> int:
+    from codesign.commands.synth import synth
+
+    files = options.liberty or ()
+    found = synth(options.target_file, options.target, liberty=files, route=options.route, device=options.device)
+    output.synthesised(found, options)
+    return 0
+
+
 def _report(options: argparse.Namespace) -> int:
     from codesign.commands.reporting import report
 
@@ -159,6 +168,7 @@ _HANDLERS: dict[str, Callable[[argparse.Namespace], int]] = {
     "map": _map,
     "simulate": _simulate,
     "emit": _emit,
+    "synth": _synth,
     "report": _report,
     "list": _list,
 }

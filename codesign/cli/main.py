@@ -100,6 +100,15 @@ def _emit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--what", choices=("rtl", "hls", "both"), default="both", help="what to write (both)")
 
 
+def _synth(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("target_file", metavar="design.yaml", help="design of a run, or an accelerator with a template")
+    targets = ("xc7", "xcup", "ecp5", "ice40", "gowin", "asic")
+    parser.add_argument("--target", choices=targets, default="xc7", help="FPGA family, or asic (xc7)")
+    parser.add_argument("--liberty", action="append", metavar="FILE", help="cells of target asic; several: one each")
+    parser.add_argument("--route", action="store_true", help="place and route too (ecp5, ice40)")
+    parser.add_argument("--device", default="", help="part to route for (the largest of the family)")
+
+
 def _report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", help="folder of a run: runs/NAME")
 
@@ -114,6 +123,7 @@ _COMMANDS = {
     "map": (_map, "the best mapping of each layer"),
     "simulate": (_simulate, "run a design's RTL and HLS on images, bit for bit against PyTorch"),
     "emit": (_emit, "write a design's SystemVerilog and HLS C++"),
+    "synth": (_synth, "synthesise a design with open tools: what is found beside what was estimated"),
     "report": (_report, "make a run's report.html anew"),
     "list": (_list, "what is known by name"),
 }
