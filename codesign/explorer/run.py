@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import optuna
+
 from codesign.commands.targets import parse_shape
 from codesign.drivers.base import Trial
 from codesign.drivers.registry import DRIVERS
 from codesign.explorer.finish import deploy_front, knee_of, write_designs, write_front_csv
-from codesign.explorer.folder import RunFolder, new_folder
+from codesign.explorer.folder import RunFolder, RunRecord, new_folder
 from codesign.explorer.journal import StudyJournal
 from codesign.explorer.problem import SearchProblem
 from codesign.explorer.result import RunResult, cloud_of, write_result
@@ -27,7 +30,8 @@ from codesign.explorer.search import (
     search_front,
     tally,
 )
-from codesign.explorer.study import open_storage, open_study, planned_trials, study_name
+from codesign.explorer.storage import redacted, storage_faults
+from codesign.explorer.study import open_study, planned_trials, run_storage
 from codesign.explorer.verify import Verification, check_wanted, choose_points, verify_point
 from codesign.explorer.watch import Watch
 from codesign.progress import Reporter, Silent
@@ -103,8 +107,8 @@ def _overrides(options: ExploreOptions) -> dict[str, Any]:
     }
 
 
-def _prepare(options: ExploreOptions) -> tuple[RunFolder, Recipe, str]:
-    """Folder, recipe and storage of a new or resumed run.
+def _prepare(options: ExploreOptions) -> tuple[RunFolder, RunRecord]:
+    """Folder and record of a new or resumed run.
 
     Raises:
         SpecError: wrong names or figures, or a resume that is another search.
@@ -115,11 +119,13 @@ def _prepare(options: ExploreOptions) -> tuple[RunFolder, Recipe, str]:
     if options.resume is None:
         recipe = load_recipe(options.recipe or "default", overrides)
         folder = new_folder(options.out, options.recipe or "default")
-        return folder, recipe, options.storage or folder.default_storage
+        shown = None if options.storage is None else redacted(options.storage)
+        return folder, RunRecord(recipe, secrets.token_hex(16), shown)
     if options.out is not None:
         raise SpecError(Fault("--out", "goes with a new run, not with --resume"))
     folder = RunFolder(Path(options.resume))
-    recipe, storage = folder.read_run()
+    record = folder.read_run()
+    recipe = record.recipe
     asked = recipe
     if options.recipe is not None:
         asked = load_recipe(options.recipe, overrides)
@@ -136,11 +142,9 @@ def _prepare(options: ExploreOptions) -> tuple[RunFolder, Recipe, str]:
             for key in recipe.differences(asked)
         ]
         raise SpecError([*faults, Fault("--resume", "nothing was changed", "the run's own recipe, or a new run")])
-    if options.storage not in (None, storage):
-        raise SpecError(Fault("--storage", f"the run's study is in {storage}", "--resume without it"))
     if options.trials is not None:
         recipe = replace(recipe, trials=options.trials).check("explore")
-    return folder, recipe, storage
+    return folder, replace(record, recipe=recipe)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -167,24 +171,32 @@ def explore(options: ExploreOptions | None = None, reporter: Reporter | None = N
     if options.verify:
         check_wanted(options.verify)  # wrong words and missing tools are told before the search, not after it
         toolchain(), compiler()
-    folder, recipe, storage_url = _prepare(options)
-    with folder.locked():
+    folder, record = _prepare(options)
+    again = f"codesign explore --resume {folder.path}" + (" --storage URL" if record.storage else "")
+    with folder.locked(), storage_faults(options.storage or str(folder.database), "cannot be used", again):
+        if options.resume is None and folder.run_file.exists():
+            raise SpecError(Fault(str(folder.path), "holds a run already", "another folder"))
         try:
-            return _explore(options, folder, recipe, storage_url, reporter)
+            new_here = options.resume is None and record.storage is None
+            if new_here:
+                folder.write_run(record)  # before the study: whatever a kill leaves says what it is
+            with run_storage(folder, record, options.storage) as storage:
+                study = open_study(storage, folder, record)
+                if not new_here:
+                    folder.write_run(record)  # after the study: what is refused changes nothing
+                return _explore(options, folder, record, study, reporter)
         except KeyboardInterrupt:
             raise Interrupted(folder) from None
 
 
 def _explore(
-    options: ExploreOptions, folder: RunFolder, recipe: Recipe, storage_url: str, reporter: Reporter
+    options: ExploreOptions, folder: RunFolder, record: RunRecord, study: optuna.Study, reporter: Reporter
 ) -> RunResult:
     """The steps, inside a folder that is ours."""
     started, started_cpu = time.monotonic(), _cpu_seconds()
+    recipe = record.recipe
     space, goal = recipe.space, recipe.goal
     folder.networks.mkdir(exist_ok=True)
-    name = study_name(folder.path, storage_url == folder.default_storage)
-    study = open_study(open_storage(storage_url), name, recipe)
-    folder.write_run(recipe, storage_url)
     unit = DRIVERS.get(recipe.driver.name).unit
     reporter.say(
         f"{recipe.name}: {space.networks:,} networks x {space.accelerators:,} accelerators on {recipe.device}; "
@@ -198,6 +210,10 @@ def _explore(
         with reporter.search("search", recipe.trials, watch.glance) as shown:
 
             def advance() -> None:
+                nonlocal record
+                if not record.begun and len(journal):
+                    record = replace(record, begun=True)
+                    folder.write_run(record)
                 watch.advance()
                 shown()
 
