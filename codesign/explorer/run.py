@@ -37,6 +37,7 @@ from codesign.explorer.watch import Watch
 from codesign.progress import Reporter, Silent
 from codesign.recipe import Recipe, load_recipe, parse_recipe
 from codesign.reports.page import write_page
+from mappings.durable import is_full
 from mappings.errors import Fault, SpecError
 from rtl_templates.verilator import compiler, toolchain
 
@@ -187,6 +188,13 @@ def explore(options: ExploreOptions | None = None, reporter: Reporter | None = N
                 return _explore(options, folder, record, study, reporter)
         except KeyboardInterrupt:
             raise Interrupted(folder) from None
+        except OSError as error:
+            if not is_full(error):
+                raise
+            where = str(error.filename or folder.path)
+            raise SpecError(
+                Fault(where, f"cannot be written: {error.strerror}", f"{again}, once there is room")
+            ) from None
 
 
 def _explore(
