@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import multiprocessing
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from numba import config, njit
 from numba.core.caching import IndexDataCacheFile
 
 from mappings.cache_folder import own_folder, tell
-from mappings.errors import SpecError
+from mappings.errors import Fault, SpecError
 
 CACHE_VARIABLE = "CODESIGN_CACHE_DIR"
 _ROOT = Path(__file__).resolve().parents[1]
@@ -39,9 +40,21 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def cache_dir() -> Path:
-    """``CODESIGN_CACHE_DIR``, or the user's cache folder."""
+    """``CODESIGN_CACHE_DIR``, or the user's cache folder.
+
+    Raises:
+        SpecError: the user has no home folder (HOME is unset and the user's number is unknown).
+    """
     given = os.environ.get(CACHE_VARIABLE)
-    return Path(given) if given else platformdirs.user_cache_path("codesign")
+    if given:
+        return Path(given)
+    try:
+        path = platformdirs.user_cache_path("codesign")
+    except RuntimeError:
+        path = Path()
+    if not path.is_absolute():  # older releases leave the "~": a folder of that name would be made here
+        raise SpecError(Fault("cache folder", "the user has no home folder", f"name a folder in {CACHE_VARIABLE}"))
+    return path
 
 
 @lru_cache(maxsize=2)
@@ -59,12 +72,12 @@ def code_version(sources: tuple[str, ...] = SOURCES) -> str:
 @lru_cache(maxsize=1)
 def _machine_code_dir() -> str | None:
     """A folder that can be written, or None: then each process compiles for itself."""
-    path = cache_dir() / "compiled" / code_version(COMPILED_SOURCES)[:16]
     try:
+        path = cache_dir() / "compiled" / code_version(COMPILED_SOURCES)[:16]
         own_folder(cache_dir())
         own_folder(path)
     except SpecError as error:
-        if cache_dir().exists():
+        if multiprocessing.parent_process() is None:  # workers would say it again
             tell(f"machine code is not kept: {error}")
         return None
     return str(path) if os.access(path, os.W_OK) else None

@@ -17,6 +17,7 @@ from mappings.durable import write_durably
 from mappings.errors import Fault, SpecError
 from mappings.network_io import load_network
 from mappings.quantized import QuantizedNetwork
+from mappings.reader import unknown_keys
 from mappings.yamlio import dump_yaml, load_yaml
 
 _KEYS = ("name", "design", "network", "dataset", "decisions", "accuracy")
@@ -71,7 +72,7 @@ class DesignFile:
             raise SpecError(Fault(where, f"is {type(raw).__name__}", "a design: " + ", ".join(_KEYS)))
         if set(raw) == _PLAIN:
             return cls(path.stem, Design.from_dict(raw, where), path=path)
-        faults = [Fault(where, f'unknown key "{key}"', ", ".join(_KEYS)) for key in raw if key not in _KEYS]
+        faults = unknown_keys(raw, _KEYS, where)
         faults += [
             Fault(where, f'"{key}" is missing', ", ".join(_KEYS)) for key in ("name", "design") if key not in raw
         ]

@@ -20,7 +20,8 @@ from codesign.spaces.mapping import MAPPING_SPACES
 from codesign.spaces.network import NETWORK_SPACES
 from codesign.spaces.search_space import GROUPS, SearchSpace
 from codesign.zoo import NETWORKS
-from mappings.errors import Fault, SpecError, nearest, unknown_name
+from mappings.errors import Fault, SpecError, unknown_name
+from mappings.reader import unknown_keys
 
 #: By key of a recipe, the registry of what it may name.
 REGISTRIES: dict[str, Any] = {
@@ -171,11 +172,7 @@ def read_raw(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
     Raises:
         SpecError: unknown keys, values of another kind; all at once.
     """
-    faults: list[Fault] = [
-        Fault(where, f'unknown key "{str(key)[:60]}"{nearest(str(key), KEYS)}', ", ".join(KEYS))
-        for key in raw
-        if key not in KEYS
-    ]
+    faults: list[Fault] = unknown_keys(raw, KEYS, where)
     out: dict[str, Any] = {}
 
     def take(key: str, read: Callable[[Any], Any], allowed: str) -> None:

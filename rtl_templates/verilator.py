@@ -9,8 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from platformdirs import user_cache_dir
-
+from accel_models.jit import cache_dir
 from mappings.cache_folder import is_whole, keep, own_folder, work_folder
 from mappings.errors import Fault, SpecError
 from mappings.process import run_owned
@@ -49,7 +48,7 @@ def compiler() -> str:
 
 def default_cache() -> Path:
     """Where executables are kept: ``CODESIGN_CACHE_DIR``, or the user's cache folder."""
-    return Path(os.environ.get("CODESIGN_CACHE_DIR") or user_cache_dir("codesign")) / "verilated"
+    return cache_dir() / "verilated"
 
 
 def run_tool(command: list[str], what: str, environment: Mapping[str, str] | None = None) -> None:

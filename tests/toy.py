@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -80,7 +81,8 @@ def recipe(trials: int = 24, batch: int = 8) -> Recipe:
     )
 
 
-def write_recipe(path: Path, trials: int = 24, batch: int = 8) -> Path:
+def write_recipe(path: Path, trials: int = 24, batch: int = 8, driver: Part | None = None) -> Path:
     """The recipe as a file."""
-    path.write_text(recipe(trials, batch).dump(), encoding="utf-8")
+    made = recipe(trials, batch)
+    path.write_text((made if driver is None else replace(made, driver=driver)).dump(), encoding="utf-8")
     return path

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from codesign.cli import handlers
-from mappings.errors import SpecError, nearest
+from mappings.errors import SpecError, cut, nearest, printable
 
 WRONG_INPUT, INTERNAL, INTERRUPTED = 2, 1, 130
 
@@ -23,7 +23,7 @@ class _Parser(argparse.ArgumentParser):
             given = message.split("invalid choice: ")[1].split("'")[1] if "'" in message else ""
             choices = message.split("choose from ")[-1].rstrip(")").replace("'", "").split(", ")
             message = message.split(" (choose")[0] + nearest(given, choices) + f" (allowed: {', '.join(choices)})"
-        self.exit(WRONG_INPUT, f"error: {message}; see {self.prog} --help\n")
+        self.exit(WRONG_INPUT, f"error: {printable(message)}; see {self.prog} --help\n")
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
@@ -163,12 +163,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if options.debug:
             traceback.print_exc()
-        print(f"error: {error.filename or 'system'}: {error.strerror or error}", file=sys.stderr)
+        print(printable(f"error: {error.filename or 'system'}: {error.strerror or error}"), file=sys.stderr)
         return WRONG_INPUT
     except Exception as error:
         if options.debug:
             traceback.print_exc()
-        print(f"internal error: {type(error).__name__}: {error} (--debug shows where)", file=sys.stderr)
+        told = cut(f"{type(error).__name__}: {' '.join(str(error).split())}", 2_000)
+        print(f"internal error: {printable(told)} (--debug shows where)", file=sys.stderr)
         return INTERNAL
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from mappings.errors import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,16 +39,16 @@ def _json(value: Any) -> None:
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
-    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=Text(printable(title)), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for index, column in enumerate(columns):
         table.add_column(Text(column), justify="left" if index < left else "right", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     _console().print(table)
 
 
 def _line(text: str) -> None:
-    _console().print(text, markup=False, highlight=False, soft_wrap=True)
+    _console().print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def _energy(pj: float | None) -> str:
@@ -112,6 +115,8 @@ def maestro(value: MaestroReport, options: Namespace) -> None:
     """MAESTRO's main figures; all of them are in the CSV file."""
     if options.format == "json":
         _json([vars(row) for row in value.rows])
+        for warning in value.input_warnings:  # those of the figures are in their rows
+            print(f"warning: {warning}", file=sys.stderr)
         return
     rows = [
         [

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
-from codesign.controllers.controller import Controller, ControllerContext, ControllerFactory, Told
-from codesign.decisions import Point
-from codesign.objectives.front import ranked
+from codesign.controllers.controller import Controller, ControllerContext, ControllerFactory
+from codesign.decisions import Decision
+from codesign.options import name
 from codesign.plugin import Plugin
+from mappings.errors import Fault, SpecError
 from mappings.registry import Registry
 
 
@@ -23,68 +25,181 @@ class ControllerEntry(Plugin[ControllerFactory]):
     discrete: bool = False
 
 
-class RandomSearch:
-    """Every decision drawn evenly."""
-
-    def __init__(self, context: ControllerContext) -> None:
-        self._space, self._rng = context.space, context.rng("random")
-
-    def ask(self, count: int) -> list[Point]:
-        """Fresh draws."""
-        return [self._space.draw(self._rng) for _ in range(count)]
-
-    def tell(self, told: Sequence[Told]) -> None:
-        """Nothing is learned."""
+def _entry(
+    summary: str, target: str, source: str, options: Mapping[str, Any] | None = None, *, discrete: bool = False
+) -> ControllerEntry:
+    return ControllerEntry(summary, f"codesign.controllers.{target}", options or {}, source, discrete=discrete)
 
 
-class Nsga2:
-    """Constrained non-dominated sorting (Deb 2002); a generation is what is asked for at once."""
-
-    def __init__(self, context: ControllerContext) -> None:
-        self._context, self._rng = context, context.rng("nsga2")
-        self._parents: list[Told] = []
-
-    def ask(self, count: int) -> list[Point]:
-        """Children of the parents; draws at first."""
-        space, rng = self._context.space, self._rng
-        if len(self._parents) < 2:
-            return [space.draw(rng) for _ in range(count)]
-        out = []
-        for _ in range(count):
-            first, second = (min(rng.integers(len(self._parents), size=2)) for _ in range(2))
-            child = space.crossover(self._parents[first].point, self._parents[second].point, rng)
-            out.append(space.mutate(child, rng, 1 + int(rng.integers(3))))
-        return out
-
-    def tell(self, told: Sequence[Told]) -> None:
-        """The best of parents and children, by rank and crowding."""
-        pool = [*self._parents, *told]
-        order = ranked(self._context.goal, [item.outcome for item in pool])
-        self._parents = [pool[place] for place in order[: max(self._context.batch, 2)]]
+_EVOLUTION = {"population": 0, "crossover_probability": 0.9, "mutation_probability": 0.0, "mutated_share": 0.9}
+_POLICY = {
+    "hidden": 48,
+    "learning_rate": 0.01,
+    "entropy_weight": 0.01,
+    "update_every": 16,
+    "window": 400,
+}
+_SURROGATE = {
+    "model": name("trees", ("trees", "linear")),
+    "trees": 60,
+    "startup_trials": 40,
+    "refit_every": 20,
+    "most_trials": 1500,
+    "offspring": 400,
+    "parents": 40,
+    "random_share": 0.2,
+    "optimism": 0.5,
+    "progressive": 0,
+}
 
 
 def _register_builtins(registry: Registry[ControllerEntry]) -> None:
-    here = "codesign.controllers.registry"
-    registry.register("random", ControllerEntry("every decision drawn evenly", f"{here}:RandomSearch"))
-    summary = "non-dominated sorting genetic algorithm, constrained domination"
-    registry.register("nsga2", ControllerEntry(summary, f"{here}:Nsga2", source="Deb 2002"))
-    bridge = "codesign.controllers.bridge"
-    summary = "tree-structured Parzen estimator, multi-objective"
-    startup = {"startup_trials": 24}
-    registry.register("tpe", ControllerEntry(summary, f"{bridge}:tpe", startup, "Ozaki 2022", discrete=True))
-    options: dict[str, float] = {"hidden": 48, "learning_rate": 0.01, "entropy_weight": 0.003, "baseline_decay": 0.8}
-    summary = "LSTM policy, REINFORCE on the soft-constraint reward"
-    registry.register("reinforce", ControllerEntry(summary, f"{bridge}:policy", options, "Zoph 2017", discrete=True))
+    entries = {
+        "random": _entry("every decision drawn evenly", "plain:RandomSearch", "Li 2019", {"distinct": True}),
+        "local_search": _entry(
+            "neighbours of the best; Pareto local search with several objectives",
+            "plain:LocalSearch",
+            "White 2021, Paquete 2004",
+            {"start_points": 10},
+        ),
+        "coordinate_descent": _entry(
+            "one decision a step, several walks, each with a preference of its own",
+            "plain:CoordinateDescent",
+            "Hao 2019",
+            {"walks": 12},
+        ),
+        "nsga2": _entry(
+            "non-dominated sorting genetic algorithm, constrained domination",
+            "evolution:Nsga2",
+            "Deb 2002",
+            _EVOLUTION,
+        ),
+        "nsga3": _entry(
+            "NSGA-II with reference directions",
+            "optuna_controller:nsga3",
+            "Deb 2014",
+            {"population": 0, "crossover_probability": 0.9},
+        ),
+        "regularized_evolution": _entry(
+            "the oldest dies, the best of a sample has a child",
+            "evolution:RegularizedEvolution",
+            "Real 2019",
+            {"population": 50, "sample": 10},
+        ),
+        "learned_mutation": _entry(
+            "NSGA-II whose mutations are learned by REINFORCE",
+            "hybrid:LearnedMutation",
+            "Chu 2019, Chen 2018",
+            {**_EVOLUTION, "learned_share": 0.5, "learning_rate": 0.2},
+        ),
+        "morphism": _entry(
+            "Lamarckian growth: children are larger (or smaller) networks that keep what was learned",
+            "hybrid:Morphism",
+            "Elsken 2019, Cai 2018",
+            {**_EVOLUTION, "growth_share": 0.7, "other_share": 0.4},
+        ),
+        "structured_genome": _entry(
+            "genomes by parts: groups are exchanged whole, an operator for each kind of decision",
+            "hybrid:StructuredGenome",
+            "Kao 2020, Kao 2022",
+            _EVOLUTION,
+        ),
+        "evolution_strategy": _entry(
+            "CMA-ES over importances and sizes in 0..1",
+            "strategy:EvolutionStrategy",
+            "Hansen 2003, Lin 2021",
+            {"encoding": name("importance", ("importance", "index")), "population": 8, "sigma": 0.2, "preferences": 3},
+        ),
+        "tpe": _entry(
+            "tree-structured Parzen estimator, multi-objective",
+            "optuna_controller:tpe",
+            "Bergstra 2011, Ozaki 2022",
+            {"startup_trials": 24, "candidates": 24},
+        ),
+        "gp": _entry(
+            "a Gaussian process an objective, log expected (hypervolume) improvement",
+            "optuna_controller:gp",
+            "Ament 2023",
+            {"startup_trials": 16},
+        ),
+        "reinforce": _entry(
+            "LSTM policy, REINFORCE, conditioned on the preference",
+            "policy:PolicySearch",
+            "Zoph 2017",
+            {**_POLICY, "learning_rate": 0.03, "epochs": 1, "clip": 0.0},
+            discrete=True,
+        ),
+        "ppo": _entry(
+            "LSTM policy, proximal policy optimisation",
+            "policy:PolicySearch",
+            "Schulman 2017, Tan 2019",
+            {**_POLICY, "epochs": 4, "clip": 0.2},
+            discrete=True,
+        ),
+        "q_learning": _entry(
+            "tables of Q with a falling epsilon and replay",
+            "value:QLearning",
+            "Zhong 2018",
+            {
+                "preferences": 6,
+                "learning_rate": 0.1,
+                "discount": 1.0,
+                "replay": 64,
+                "decay_trials": 250,
+                "least_epsilon": 0.1,
+            },
+            discrete=True,
+        ),
+        "tree_search": _entry(
+            "Monte Carlo tree search (UCT) over the decisions in order",
+            "value:TreeSearch",
+            "Wang 2019, Wistuba 2017",
+            {"exploration": 0.3, "guided": 0.8},
+            discrete=True,
+        ),
+        "surrogate_evolution": _entry(
+            "evolution whose offspring are screened by learned models of the objectives",
+            "surrogate:SurrogateEvolution",
+            "Lu 2020, Sun 2020",
+            _SURROGATE,
+        ),
+        "progressive": _entry(
+            "the space opens part by part, screened by learned models",
+            "surrogate:SurrogateEvolution",
+            "Liu 2018, Dong 2018",
+            {**_SURROGATE, "progressive": 4},
+        ),
+        "graph_bayes": _entry(
+            "a Gaussian process over a distance of networks, expected improvement",
+            "bayes:GraphBayes",
+            "Kandasamy 2018",
+            {"startup_trials": 20, "most_trials": 300, "offspring": 300},
+        ),
+        "encoder": _entry(
+            "an encoder, a predictor on its space, and steps along the predictor's gradient",
+            "bayes:EncoderSearch",
+            "Luo 2018",
+            {"startup_trials": 40, "refit_every": 40, "hidden": 64, "latent": 16, "steps": 150, "step_size": 0.5},
+            discrete=True,
+        ),
+    }
+    for key, entry in entries.items():
+        registry.register(key, entry)
 
 
 CONTROLLERS: Registry[ControllerEntry] = Registry("controller", _register_builtins)
 
 
-def make_controller(name: str, context: ControllerContext, where: str = "controller") -> Controller:
+def make_controller(controller: str, context: ControllerContext, where: str = "controller") -> Controller:
     """The controller of that name; options that the context leaves out take their defaults.
 
     Raises:
-        SpecError: unknown name or option.
+        SpecError: unknown name or option, or a space that it cannot search.
     """
-    entry = CONTROLLERS.get(name, where)
-    return entry.load()(replace(context, options=entry.checked(context.options, f"{where}.options")))
+    entry = CONTROLLERS.get(controller, where)
+    options = entry.checked(context.options, f"{where}.options")
+    if entry.discrete and not context.space.discrete:
+        other = next(d.name for d in context.space.decisions if not isinstance(d, Decision))
+        what = f"takes lists of choices; {other} is none"
+        raise SpecError(Fault(f"{where} {controller}", what, "evolution_strategy, nsga2"))
+    return entry.load()(replace(context, options=options))

@@ -17,6 +17,10 @@ from codesign.objectives import METRICS
 from codesign.recipe import Recipe
 from mappings.durable import write_durably
 from mappings.errors import Fault, SpecError
+from mappings.files import read_json
+
+MAX_RESULT_BYTES = 2**28
+"""A million searched designs fit."""
 
 
 @dataclass(frozen=True)
@@ -133,14 +137,11 @@ def read_result(folder: RunFolder) -> dict[str, Any]:
     Raises:
         SpecError: there is none, or it is malformed.
     """
-    try:
-        found = json.loads(folder.result_file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SpecError(
-            Fault(str(folder.path), "holds no finished run", f"codesign explore --resume {folder.path}")
-        ) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise SpecError(Fault(str(folder.result_file), f"cannot be read: {error}")) from None
+    if not folder.result_file.exists():
+        raise SpecError(Fault(str(folder.path), "holds no finished run", f"codesign explore --resume {folder.path}"))
+    found = read_json(folder.result_file, MAX_RESULT_BYTES)
     if not isinstance(found, dict) or not isinstance(found.get("points"), list):
         raise SpecError(Fault(str(folder.result_file), "is not the result of a run", "what codesign explore writes"))
+    if not found["points"]:
+        raise SpecError(Fault(f"{folder.result_file}: points", "is empty", "one design or more"))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from codesign.drivers.base import Journal
+from codesign.drivers.registry import DRIVERS
 from codesign.explorer.search import feasible, search_front
 from codesign.objectives import METRICS
 from codesign.progress import Glance
@@ -27,6 +28,7 @@ class Watch:
     def __init__(self, recipe: Recipe, journal: Journal) -> None:
         self._recipe, self._journal = recipe, journal
         self._done = self._trained = 0
+        self._counts_designs = DRIVERS.get(recipe.driver.name).unit == "designs"
 
     def advance(self) -> None:
         """One more of the budget is done."""
@@ -39,9 +41,10 @@ class Watch:
     def glance(self) -> Glance:
         """Best of each objective, and the front."""
         recipe, trials = self._recipe, list(self._journal)
+        done = len(trials) if self._counts_designs else self._done
         found = feasible(trials)
         if not found:
-            return Glance(self._done, f"{self._trained:,} networks trained, no design told within its bounds yet")
+            return Glance(done, f"{self._trained:,} networks trained, no design told within its bounds yet")
         front = search_front(recipe.goal, found)
         best = []
         for name in recipe.objectives:
@@ -56,4 +59,4 @@ class Watch:
         rows = tuple(
             (str(item.number), *(figure(name, item.metrics[name]) for name in recipe.objectives)) for item in shown
         )
-        return Glance(self._done, line, ("trial", *recipe.objectives), rows)
+        return Glance(done, line, ("trial", *recipe.objectives), rows)

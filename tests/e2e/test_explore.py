@@ -24,6 +24,7 @@ from codesign.design_file import DesignFile
 from codesign.explorer.folder import RunFolder
 from codesign.explorer.run import ExploreOptions, explore
 from codesign.progress import Bars, Glance
+from codesign.recipe import Part
 from mappings.errors import SpecError
 from mappings.yamlio import dump_yaml
 from tests import toy
@@ -143,6 +144,18 @@ def measured(folder: Path) -> list[str]:
     """Networks that were trained, as they were kept."""
     lines = [line for path in sorted((folder / "measured").glob("*.jsonl")) for line in path.read_text().splitlines()]
     return [json.loads(line)[0] for line in lines]
+
+
+def test_nested_trains_a_network_once_for_a_front_of_designs(tmp_path: Path) -> None:
+    options = (("accelerators", "search"), ("inner_trials", 12), ("designs_per_network", 4))
+    recipe = toy.write_recipe(tmp_path / "toy.yaml", 6, batch=3, driver=Part("nested", options))
+    for name in "ab":
+        explore(ExploreOptions(recipe=str(recipe), out=str(tmp_path / name), verify=(), jobs=0))
+    assert history(tmp_path / "a") == history(tmp_path / "b")
+    result = json.loads((tmp_path / "a" / "result.json").read_text(encoding="utf-8"))
+    assert 1 <= len(measured(tmp_path / "a")) == result["tally"]["trained"] <= 6 < result["tally"]["told"]
+    explore(ExploreOptions(resume=str(tmp_path / "b"), trials=9, verify=(), jobs=0))
+    assert history(tmp_path / "b")[: len(told(tmp_path / "a"))] == history(tmp_path / "a")
 
 
 KILLED = """

@@ -56,7 +56,14 @@ def test_all_faults_at_once() -> None:
             batch=0,
         ).check("r")
     text = str(names.value)
-    for part in ('"nsga2"', '"schedule"', '"templates"', 'mean "accuracy"', "r.batch", "providers[1].search_steps: is"):
+    for part in (
+        'unknown controller "nsga", did you mean',
+        '"schedule"',
+        '"templates"',
+        'mean "accuracy"',
+        "r.batch",
+        "providers[1].search_steps: is",
+    ):
         assert part in text, part
     assert 'unknown option "deploy_step", did you mean "deploy_steps"' in text
 
