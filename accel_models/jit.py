@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import multiprocessing
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -77,7 +78,8 @@ def _machine_code_dir() -> str | None:
         own_folder(cache_dir())
         own_folder(path)
     except SpecError as error:
-        tell(f"machine code is not kept: {error}")
+        if multiprocessing.parent_process() is None:  # workers would say it again
+            tell(f"machine code is not kept: {error}")
         return None
     return str(path) if os.access(path, os.W_OK) else None
 

@@ -17,6 +17,11 @@ from mappings.errors import Fault, SpecError
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that the disk (or what one may have of it) is full."""
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
 def partial_path(path: Path) -> Path:
     """A name beside ``path`` that no other process has, in this container or another."""
     return path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
@@ -43,8 +48,8 @@ def write_durably(path: Path, data: str | bytes, *, private: bool = False) -> No
         partial.replace(path)
     except BaseException as error:
         partial.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in _FULL:
-            what = f"cannot be written: {error.strerror}"
+        if is_full(error):
+            what = f"cannot be written: {os.strerror(errno.ENOSPC)}"
             raise SpecError(
                 Fault(str(path), what, "the same command once there is room; what is finished is kept")
             ) from None

@@ -151,7 +151,7 @@ def _synth(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     from codesign.commands.reporting import report
 
-    output.path(report(options.run), options)
+    output.path(report(options.run, options.storage), options)
     return 0
 
 

@@ -51,7 +51,11 @@ def _explore(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trials", type=int, help="designs to ask for (networks, for the driver nested)")
     parser.add_argument("--seed", type=int, help="equal seeds give equal fronts")
     parser.add_argument("--out", metavar="runs/NAME", help="folder of the run (the next free runs/RECIPE)")
-    parser.add_argument("--storage", metavar="URL", help="Optuna storage (SQLite in the run's folder)")
+    parser.add_argument(
+        "--storage",
+        metavar="URL",
+        help="sqlite:///FILE, journal:///FILE, redis://, postgresql:// (SQLite in the run's folder)",
+    )
     parser.add_argument("--resume", metavar="runs/NAME", help="go on with a run")
     parser.add_argument(
         "--verify", action="append", metavar="POINT", help='points to run as hardware: a name, "knee", "all", "none"'
@@ -111,6 +115,7 @@ def _synth(parser: argparse.ArgumentParser) -> None:
 
 def _report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", help="folder of a run: runs/NAME")
+    parser.add_argument("--storage", metavar="URL", help="of a search at work whose study is not in its folder")
 
 
 def _list(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,11 @@ from typing import Any
 
 from mappings.cache_folder import file_digest, tell
 from mappings.durable import sync_file, write_durably
+from mappings.errors import SpecError
+from mappings.files import read_json
+from mappings.yamlio import digest
+
+MAX_RECORD_BYTES = 100_000
 
 
 def write_record(path: Path, value: Any, files: Iterable[Path]) -> None:
@@ -17,25 +22,34 @@ def write_record(path: Path, value: Any, files: Iterable[Path]) -> None:
     for file in files:
         sync_file(file)
         digests[file.name] = file_digest(file)
-    write_durably(path, json.dumps({"value": value, "sha256": digests}, allow_nan=False))
+    claim = {"value": value, "sha256": digests}
+    write_durably(path, json.dumps({**claim, "record_sha256": digest(claim)}, allow_nan=False))
 
 
 def read_record(path: Path) -> Any | None:
-    """The value of a record whose files are whole, or None: it is to be done (again, which one line says)."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        digests = found["sha256"]
-        damaged = [
-            name for name in digests if Path(name).name != name or file_digest(path.parent / name) != digests[name]
-        ]
-        value = found["value"]
-    except FileNotFoundError as error:
-        if error.filename == str(path):
-            return None
-        damaged = [Path(error.filename).name]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        damaged = [path.name]
-    if damaged:
-        tell(f"{path.parent / damaged[0]} is damaged or missing; it is made again")
+    """The value of a record that is whole and whose files are; None: it is to be done (again: one line says so)."""
+    if not path.exists():
         return None
-    return value
+    damaged = _damaged(path)
+    if damaged is not None:
+        tell(f"{damaged} is damaged or missing; it is made again")
+        return None
+    return read_json(path, MAX_RECORD_BYTES)["value"]
+
+
+def _damaged(path: Path) -> Path | None:
+    """The record or the file of it that is not as it was written; names that leave the folder are not followed."""
+    try:
+        found = read_json(path, MAX_RECORD_BYTES)
+        whole = found.pop("record_sha256") == digest(found)
+    except (SpecError, AttributeError, KeyError, TypeError):
+        return path
+    if not whole or any(Path(name).name != name for name in found["sha256"]):
+        return path
+    for name, expected in found["sha256"].items():
+        try:
+            if file_digest(path.parent / name) != expected:
+                return path.parent / name
+        except OSError:
+            return path.parent / name
+    return None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from codesign.commands.targets import parse_shape
-from codesign.explorer.folder import RunFolder, new_folder
-from codesign.recipe import Recipe, load_recipe, parse_recipe
+from codesign.explorer.folder import RunFolder, RunRecord, new_folder
+from codesign.explorer.storage import redacted
+from codesign.recipe import load_recipe, parse_recipe
 from mappings.errors import Fault, SpecError
 
 
@@ -79,8 +81,8 @@ def _overrides(options: ExploreOptions) -> dict[str, Any]:
     }
 
 
-def prepare(options: ExploreOptions) -> tuple[RunFolder, Recipe, str]:
-    """Folder, recipe and storage of a new or resumed run.
+def prepare(options: ExploreOptions) -> tuple[RunFolder, RunRecord]:
+    """Folder and record of a new or resumed run.
 
     Raises:
         SpecError: wrong names or figures, or a resume that is another search.
@@ -91,11 +93,13 @@ def prepare(options: ExploreOptions) -> tuple[RunFolder, Recipe, str]:
     if options.resume is None:
         recipe = load_recipe(options.recipe or "default", overrides)
         folder = new_folder(options.out, options.recipe or "default")
-        return folder, recipe, options.storage or folder.default_storage
+        shown = None if options.storage is None else redacted(options.storage)
+        return folder, RunRecord(recipe, secrets.token_hex(16), shown)
     if options.out is not None:
         raise SpecError(Fault("--out", "goes with a new run, not with --resume"))
     folder = RunFolder(Path(options.resume))
-    recipe, storage = folder.read_run()
+    record = folder.read_run()
+    recipe = record.recipe
     asked = recipe
     if options.recipe is not None:
         asked = load_recipe(options.recipe, overrides)
@@ -112,8 +116,6 @@ def prepare(options: ExploreOptions) -> tuple[RunFolder, Recipe, str]:
             for key in recipe.differences(asked)
         ]
         raise SpecError([*faults, Fault("--resume", "nothing was changed", "the run's own recipe, or a new run")])
-    if options.storage not in (None, storage):
-        raise SpecError(Fault("--storage", f"the run's study is in {storage}", "--resume without it"))
     if options.trials is not None:
         recipe = replace(recipe, trials=options.trials).check("explore")
-    return folder, recipe, storage
+    return folder, replace(record, recipe=recipe)

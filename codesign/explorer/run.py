@@ -7,10 +7,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+import optuna
+
 from codesign.drivers.base import Trial
 from codesign.drivers.registry import DRIVERS
 from codesign.explorer.finish import deploy_front, knee_of, write_designs, write_front_csv
-from codesign.explorer.folder import RunFolder
+from codesign.explorer.folder import RunFolder, RunRecord
 from codesign.explorer.journal import StudyJournal
 from codesign.explorer.options import ExploreOptions, prepare
 from codesign.explorer.problem import SearchProblem
@@ -25,12 +27,14 @@ from codesign.explorer.search import (
     search_front,
     tally,
 )
-from codesign.explorer.study import open_storage, open_study, planned_trials, study_name
+from codesign.explorer.storage import storage_faults
+from codesign.explorer.study import open_study, planned_trials, run_storage
 from codesign.explorer.verify import Verification, check_wanted, choose_points, verify_point
 from codesign.explorer.watch import Watch
 from codesign.progress import Reporter, Silent
 from codesign.recipe import Recipe
 from codesign.reports.page import write_page
+from mappings.durable import is_full
 from mappings.errors import Fault, SpecError
 from rtl_templates.verilator import compiler, toolchain
 
@@ -59,24 +63,39 @@ def explore(options: ExploreOptions | None = None, reporter: Reporter | None = N
     if options.verify:
         check_wanted(options.verify)  # wrong words and missing tools are told before the search, not after it
         toolchain(), compiler()
-    folder, recipe, storage_url = prepare(options)
-    with folder.locked():
+    folder, record = prepare(options)
+    again = f"codesign explore --resume {folder.path}" + (" --storage URL" if record.storage else "")
+    with folder.locked(), storage_faults(options.storage or str(folder.database), "cannot be used", again):
+        if options.resume is None and folder.run_file.exists():
+            raise SpecError(Fault(str(folder.path), "holds a run already", "another folder"))
         try:
-            return _explore(options, folder, recipe, storage_url, reporter)
+            new_here = options.resume is None and record.storage is None
+            if new_here:
+                folder.write_run(record)  # before the study: whatever a kill leaves says what it is
+            with run_storage(folder, record, options.storage) as storage:
+                study = open_study(storage, folder, record)
+                if not new_here:
+                    folder.write_run(record)  # after the study: what is refused changes nothing
+                return _explore(options, folder, record, study, reporter)
         except KeyboardInterrupt:
             raise Interrupted(folder) from None
+        except OSError as error:
+            if not is_full(error):
+                raise
+            where = str(error.filename or folder.path)
+            raise SpecError(
+                Fault(where, f"cannot be written: {error.strerror}", f"{again}, once there is room")
+            ) from None
 
 
 def _explore(
-    options: ExploreOptions, folder: RunFolder, recipe: Recipe, storage_url: str, reporter: Reporter
+    options: ExploreOptions, folder: RunFolder, record: RunRecord, study: optuna.Study, reporter: Reporter
 ) -> RunResult:
     """The steps, inside a folder that is ours."""
     started, started_cpu = time.monotonic(), _cpu_seconds()
+    recipe = record.recipe
     space, goal = recipe.space, recipe.goal
     folder.networks.mkdir(exist_ok=True)
-    name = study_name(folder.path, storage_url == folder.default_storage)
-    study = open_study(open_storage(storage_url), name, recipe)
-    folder.write_run(recipe, storage_url)
     unit = DRIVERS.get(recipe.driver.name).unit
     reporter.say(
         f"{recipe.name}: {space.networks:,} networks x {space.accelerators:,} accelerators on {recipe.device}; "
@@ -90,6 +109,10 @@ def _explore(
         with reporter.search("search", recipe.trials, watch.glance) as shown:
 
             def advance() -> None:
+                nonlocal record
+                if not record.begun and len(journal):
+                    record = replace(record, begun=True)
+                    folder.write_run(record)
                 watch.advance()
                 shown()
 

@@ -114,6 +114,13 @@ def open_journal_file(path: Path) -> BaseStorage:
     return JournalStorage(JournalFileBackend(str(path)))
 
 
+def close_storage(storage: BaseStorage) -> None:
+    """Let go of a storage's connections; SQLite's last one brings all that was written ahead into its file."""
+    if isinstance(storage, RDBStorage):
+        storage.remove_session()
+        storage.engine.dispose()
+
+
 @contextmanager
 def storage_faults(url: str, what: str, allowed: str) -> Iterator[None]:
     """Whatever a storage raises inside becomes one line.
