@@ -12,6 +12,11 @@ from mappings.errors import Fault, SpecError
 
 _MAPPED = ("accelerator", "dataflow", "objective")
 _RUN = ("images", "no_hls")
+_SYNTH = ("target", "liberty", "route", "device")
+_SEARCH = (
+    "recipe", "network", "input", "hardware", "objectives", "limit", "data", "device", "controller", "driver", "trials",
+    "seed", "storage", "verify", "images", "jobs",
+)  # fmt: skip
 _FROM_FLOAT = ("input", "hardware", "data")
 
 #: Command, kind of target: options by the names of their keywords. Options of printing are in the command line alone.
@@ -39,16 +44,11 @@ APPLIES: Mapping[str, Mapping[Kind, tuple[str, ...]]] = {
         Kind.MODULE: (*_FROM_FLOAT, "out", "what"),
         Kind.DESIGN: ("out", "what"),
     },
-    "explore": {
-        Kind.NEW: (
-            "recipe", "device", "controller", "trials", "seed", "out", "storage", "verify", "images", "jobs",
-        ),
-        Kind.RESUMED: (
-            "resume", "recipe", "device", "controller", "trials", "seed", "storage", "verify", "images", "jobs",
-        ),
-    },
-    "report": {Kind.RESUMED: ()},
-}  # fmt: skip
+    "synth": {Kind.DESIGN: _SYNTH, Kind.HARDWARE: _SYNTH},
+    "explore": {Kind.NEW: (*_SEARCH, "out"), Kind.RESUMED: (*_SEARCH, "resume")},
+    "report": {Kind.FINISHED: ("storage",)},
+    "list": {Kind.NAMES: ()},
+}
 
 
 def flag(keyword: str) -> str:

@@ -1,17 +1,17 @@
-"""What a network costs on an accelerator, layer by layer; and MAESTRO's figures for MAESTRO's files."""
+"""What a network costs on an accelerator, layer by layer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from accel_models.cost import cost as design_cost
 from accel_models.cost import mapped_cost
 from accel_models.design import Design
 from accel_models.hardware.accelerator import Accelerator
-from accel_models.published.maestro import MaestroReport, maestro_cost, write_csv
+from accel_models.published.maestro import MaestroReport
 from accel_models.report import CostReport, Infeasible, LayerCost
 from accel_models.reuse.evaluate import evaluate
 from accel_models.reuse.nest import LOOP_OPS
@@ -19,6 +19,7 @@ from accel_models.schedule import default_mapping
 from accel_models.schedule.fusing import LAYOUT_OPS
 from codesign.commands.applies import check_applies, refuse
 from codesign.commands.kinds import Kind
+from codesign.commands.maestro import cost_maestro
 from codesign.commands.targets import (
     HardwareLike,
     ShapesLike,
@@ -165,16 +166,43 @@ def program_design(workload: Workload, accelerator: Accelerator) -> Design | Inf
     return Design(workload, accelerator, tuple(mappings))
 
 
+@overload
 def cost(
     target: TargetLike,
+    *,
+    input: ShapesLike | None = None,
+    accelerator: HardwareLike | None = None,
+    dataflow: str | Dataflow | None = None,
+    objective: str | None = None,
+    reporter: Reporter | None = None,
+) -> Costed | Infeasible: ...
+
+
+@overload
+def cost(
+    target: None = None,
+    *,
+    maestro: str | Path,
+    hw: str | Path,
+    simd_lanes: int | None = None,
+    csv: str | Path | None = None,
+) -> MaestroReport | Infeasible: ...
+
+
+def cost(
+    target: TargetLike | None = None,
     *,
     input: ShapesLike | None = None,  # noqa: A002 - the command line's word
     accelerator: HardwareLike | None = None,
     dataflow: str | Dataflow | None = None,
     objective: str | None = None,
+    maestro: str | Path | None = None,
+    hw: str | Path | None = None,
+    simd_lanes: int | None = None,
+    csv: str | Path | None = None,
     reporter: Reporter | None = None,
-) -> Costed | Infeasible:
-    """Cost of a design, or of a network on an accelerator.
+) -> Costed | MaestroReport | Infeasible:
+    """Cost of a design, of a network on an accelerator, or of MAESTRO's files with MAESTRO's semantics.
 
     An accelerator with a template runs its own program, whose cycles are exact; any other is a hierarchy of memories,
     on which each layer has the best mapping of the library's dataflows.
@@ -187,13 +215,24 @@ def cost(
         dataflow: keep to this one (name, YAML file, or the thing itself); None: the best of the library for each layer.
         objective: what mappings are chosen for: edp, latency or energy; None: edp where energy is modelled, else
             latency.
+        maestro, hw: MAESTRO's mapping and hardware files, in place of a target.
+        simd_lanes: multiply-accumulates of a MAESTRO PE and cycle (1).
+        csv: where to write MAESTRO's 52 columns.
         reporter: where progress goes.
 
     Raises:
         SpecError: wrong input, or an option that changes nothing.
     """
-    given = {"input": input, "accelerator": accelerator, "dataflow": dataflow, "objective": objective}
+    given = {
+        "input": input, "accelerator": accelerator, "dataflow": dataflow, "objective": objective,
+        "maestro": maestro, "hw": hw, "simd_lanes": simd_lanes, "csv": csv,
+    }  # fmt: skip
     check_objective(objective)
+    if target is None and maestro is not None:
+        check_applies("cost", Kind.MAESTRO, given)
+        return cost_maestro(maestro, hw, simd_lanes, csv)
+    if target is None:
+        raise SpecError(Fault("target", "is missing", "design.yaml, my_module.py:MyNet, a network, or --maestro"))
     found = read_target(target)
     check_applies("cost", found.kind, given)
     if found.kind is Kind.DESIGN:
@@ -229,22 +268,3 @@ def cost_design(name: str, design: Design) -> Costed | Infeasible:
     if not isinstance(result, CostReport):
         return result[0]
     return Costed(name, design.accelerator.name, result, (), design)
-
-
-def cost_maestro(
-    mapping: str | Path, hw: str | Path, simd_lanes: int = 1, csv: str | Path | None = None
-) -> MaestroReport | Infeasible:
-    """MAESTRO's figures for a MAESTRO mapping file.
-
-    Args:
-        mapping, hw: paths of ``.m`` and ``.hw`` files.
-        simd_lanes: multiply-accumulates of a PE and cycle.
-        csv: where to write MAESTRO's 52 columns, or None.
-
-    Raises:
-        SpecError: malformed input, or a mapping on which MAESTRO itself fails.
-    """
-    report = maestro_cost(Path(mapping), Path(hw), simd_lanes)
-    if csv is not None and not isinstance(report, Infeasible):
-        write_csv(report.rows, Path(csv))
-    return report

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codesign.commands.applies import check_applies, flag
+from codesign.commands.applies import check_applies
 from codesign.commands.kinds import Kind
-from codesign.explorer.folder import RunFolder, new_folder
-from codesign.recipe import Recipe, load_recipe
+from codesign.commands.targets import FILES
+from codesign.explorer.options import ExploreOptions, prepare
+from codesign.spaces.network import NETWORK_SPACES
 from mappings.errors import Fault, SpecError, nearest
 
 if TYPE_CHECKING:
     from codesign.explorer.result import RunResult
     from codesign.progress import Reporter
 
-MAX_IMAGES, MAX_JOBS = 500, 256
-#: Options that replace a key of the recipe.
-_RECIPE_OPTIONS = ("device", "controller", "trials", "seed")
-#: Of these a resumed run may differ from what it was begun with.
-_FREE = {"trials"}
+DEFAULT_IMAGES, MAX_IMAGES, MAX_JOBS = 10, 500, 256
+_WORDS = ("knee", "all", "none")
 
 
 def explore(
-    recipe: str | None = None,
+    recipe: str | Path | None = None,
     *,
-    device: str | None = None,
+    network: str | None = None,
+    input: str | Sequence[int] | None = None,  # noqa: A002 - the command line's word
+    hardware: str | None = None,
+    objectives: str | Sequence[str] | None = None,
+    limit: str | Sequence[str] | None = None,
+    data: str | None = None,
+    device: str | Path | None = None,
     controller: str | None = None,
+    driver: str | None = None,
     trials: int | None = None,
     seed: int | None = None,
     out: str | Path | None = None,
@@ -41,11 +45,17 @@ def explore(
     jobs: int | None = None,
     reporter: Reporter | None = None,
 ) -> RunResult:
-    """Search networks and hardware together; the run is in its folder, too.
+    """Search networks and hardware together; what is found is in the run's folder, too.
 
     Args:
-        recipe: name or YAML file; None: default, or the resumed run's.
-        device, controller, trials, seed: in place of the recipe's.
+        recipe: name, NAME:VARIANT or YAML file; None: default, or the resumed run's.
+        network: a space, ``my_space.py:MySpace``, or one network by name, module or YAML file.
+        input: shape of a module's input.
+        hardware: a space, or the YAML of one design or template.
+        objectives: metrics.
+        limit: "METRIC=BOUND", each; together they replace the recipe's.
+        data: data set: a name, or ``my_data.py:load``.
+        device, controller, driver, trials, seed: in place of the recipe's.
         out: folder of a new run; None: the next free ``runs/RECIPE``.
         storage: Optuna storage URL; None: SQLite in the run's folder.
         resume: folder of a run to go on with; what else is given must be what it was begun with, but for trials.
@@ -58,11 +68,16 @@ def explore(
         SpecError: wrong input, an option that changes nothing or contradicts the resumed run; nothing was begun.
     """
     given: dict[str, Any] = {
-        "recipe": recipe, "device": device, "controller": controller, "trials": trials, "seed": seed,
-        "out": out, "storage": storage, "resume": resume, "verify": verify, "images": images, "jobs": jobs,
+        "recipe": recipe, "network": network, "input": input, "hardware": hardware, "objectives": objectives,
+        "limit": limit, "data": data, "device": device, "controller": controller, "driver": driver, "trials": trials,
+        "seed": seed, "out": out, "storage": storage, "resume": resume, "verify": verify, "images": images,
+        "jobs": jobs,
     }  # fmt: skip
     check_applies("explore", Kind.NEW if resume is None else Kind.RESUMED, given)
     wanted = _wanted(verify)
+    if input is not None and (network is None or network in NETWORK_SPACES.names() or network.endswith(FILES)):
+        allowed = "--network my_module.py:MyNet, or a network by name"
+        raise SpecError(Fault("--input", "changes nothing for a space or a file", allowed))
     if images is not None:
         if not wanted:
             raise SpecError(Fault("--images", "changes nothing with --verify none"))
@@ -70,41 +85,37 @@ def explore(
             raise SpecError(Fault("--images", f"is {images}", f"1 to {MAX_IMAGES}"))
     if jobs is not None and not 0 <= jobs <= MAX_JOBS:
         raise SpecError(Fault("--jobs", f"is {jobs}", f"0 (no workers) to {MAX_JOBS}"))
-    overrides = {name: given[name] for name in _RECIPE_OPTIONS}
-    if resume is None:
-        load_recipe(recipe or "default", overrides)
-        folder = new_folder(None if out is None else str(out), recipe or "default")
-    else:
-        folder = RunFolder(Path(resume))
-        check_resumed(folder, recipe, overrides)
-    existed = folder.path.exists()
-    run = importlib.import_module("codesign.explorer.run")  # torch and Optuna come with it
-    options = run.ExploreOptions(
-        **overrides,
-        recipe=recipe,
-        out=None if out is None else str(out),
+    options = ExploreOptions(
+        recipe=_text(recipe),
+        network=network,
+        hardware=hardware,
+        input=_joined(input),
+        objectives=_joined(objectives),
+        limits=(limit,) if isinstance(limit, str) else tuple(limit or ()),
+        data=data,
+        device=_text(device),
+        controller=controller,
+        driver=driver,
+        trials=trials,
+        seed=seed,
+        out=_text(out),
         storage=storage,
-        resume=None if resume is None else str(resume),
+        resume=_text(resume),
         verify=wanted,
         jobs=jobs,
-        images=images or 10,
+        images=images or DEFAULT_IMAGES,
     )
-    try:
-        result: RunResult = run.explore(options, reporter)
-    except SpecError:
-        if not existed:
-            _remove_unused(folder.path)
-        raise
+    prepare(options)  # what is wrong is told before torch and Optuna are loaded
+    result: RunResult = importlib.import_module("codesign.explorer.run").explore(options, reporter)
     return result
 
 
-def _remove_unused(path: Path) -> None:
-    """Remove a folder that was made for a run which was then refused; one in which anything was kept stays."""
-    with contextlib.suppress(OSError):
-        (path / "networks").rmdir()
-    if [item.name for item in path.glob("*")] in ([], [".lock"]):
-        (path / ".lock").unlink(missing_ok=True)
-        path.rmdir()
+def _text(value: str | Path | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _joined(value: str | Sequence[Any] | None) -> str | None:
+    return value if value is None or isinstance(value, str) else ",".join(map(str, value))
 
 
 def _wanted(verify: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -114,48 +125,10 @@ def _wanted(verify: str | Sequence[str] | None) -> tuple[str, ...]:
         SpecError: what can be no point of any front, or "none" among others.
     """
     items = ("knee",) if verify is None else (verify,) if isinstance(verify, str) else tuple(verify)
-    words = ("knee", "all", "none")
     for item in items:
-        if item not in words and not re.fullmatch(r"point_\d{2,4}", item):
-            what = f"is {item[:60]!r}{nearest(item, words)}"
+        if item not in _WORDS and not re.fullmatch(r"point_\d{2,4}", item):
+            what = f"is {item[:60]!r}{nearest(item, _WORDS)}"
             raise SpecError(Fault("--verify", what, "knee, all, none, or a point: point_00"))
     if "none" in items and len(items) > 1:
         raise SpecError(Fault("--verify", "none goes with no other point"))
-    return () if items == ("none",) else items
-
-
-def check_resumed(folder: RunFolder, name: str | None, overrides: dict[str, Any]) -> None:
-    """Refuse what contradicts the run: another recipe, and options other than those that it was begun with.
-
-    Raises:
-        SpecError: each option that differs, and how; or no run there.
-    """
-    begun, _ = folder.read_run()
-    faults = [
-        Fault(flag(key), f"is {value}, but {folder.path} was begun with {getattr(begun, key)}")
-        for key, value in overrides.items()
-        if key not in _FREE and value is not None and value != getattr(begun, key)
-    ]
-    if name is not None and not faults:
-        differences = _differences(begun, load_recipe(name, overrides))
-        if differences:
-            what = f"{name} is not the one that {folder.path} was begun with: {'; '.join(differences)}"
-            faults.append(Fault("--recipe", what))
-    if faults:
-        raise SpecError([*faults, Fault("--resume", "nothing was changed", "the run's own options, or a new run")])
-
-
-def _differences(begun: Recipe, asked: Recipe) -> list[str]:
-    """Keys in which two recipes differ; what a resumed run's options may have replaced is compared as given."""
-    theirs, ours = begun.to_dict(), asked.to_dict()
-    skipped = {"name", "summary", *_FREE}
-    return [
-        f"{key} is {_short(ours.get(key))}, not {_short(value)}"
-        for key, value in theirs.items()
-        if key not in skipped and ours.get(key) != value
-    ]
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+    return () if items in ((), ("none",)) else items

@@ -273,4 +273,3 @@ def emit(
     if what in ("hls", "both"):
         sources = tuple(hls.emit(job.design, job.network, folder / "hls").sources)
     return Emitted(folder, rtl, sources)
-

@@ -15,3 +15,6 @@ class Kind(StrEnum):
     MAESTRO = "MAESTRO files"
     NEW = "a new run"
     RESUMED = "a resumed run"
+    FINISHED = "a run"
+    HARDWARE = "an accelerator with a template"
+    NAMES = "names"

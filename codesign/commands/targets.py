@@ -19,6 +19,7 @@ from codesign.commands.kinds import Kind
 from codesign.design_file import DesignFile
 from mappings.errors import Fault, SpecError, nearest
 from mappings.layer import MAC_OPS, Bits, Layer, Op
+from mappings.quantized import QuantizedNetwork
 from mappings.workload import Workload
 from mappings.yamlio import load_yaml
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 MAX_ELEMENTS = 2**28
-_SUFFIXES = (".yaml", ".yml", ".json")
+#: Endings of files; any other target is a module or a name.
+FILES = (".yaml", ".yml", ".json")
 _WORKLOAD = {"name", "inputs", "layers"}
 _HARDWARE = {"name", "template", "technology", "device"}
 
@@ -69,7 +71,7 @@ def read_target(target: TargetLike) -> Target:
     if torch is not None and isinstance(target, torch.nn.Module):
         return Target(Kind.MODULE, type(target).__name__, target)
     text = str(target)
-    if text.endswith(_SUFFIXES):
+    if text.endswith(FILES):
         raw: Any = load_yaml(text)
         if isinstance(raw, dict) and set(raw) == _WORKLOAD:
             workload = Workload.from_dict(raw, text)
@@ -228,7 +230,7 @@ def find_hardware(hardware: HardwareLike, where: str) -> Accelerator:
     if isinstance(hardware, Template):
         return template_accelerator(hardware)
     text = str(hardware)
-    if not text.endswith(_SUFFIXES):
+    if not text.endswith(FILES):
         return find_accelerator(text, where)
     raw: Any = load_yaml(text)
     if isinstance(raw, dict) and ("design" in raw or "workload" in raw):
@@ -272,3 +274,20 @@ def at_widths(workload: Workload, template: Template) -> Workload:
         tuple(replace(tensor, bits=template.act_bits) for tensor in workload.inputs),
         tuple(replace(layer, bits=bits(layer)) for layer in workload.layers),
     )
+
+
+def quantized_network(target: Target, shapes: Sequence[tuple[int, ...]] = (), samples: int = 4) -> QuantizedNetwork:
+    """The integers of a network as it is: 8 bits, scales from a few standard normal inputs.
+
+    Args:
+        target: a module, or a network by name.
+        shapes: of a module's inputs.
+        samples: on which scales are calibrated.
+
+    Raises:
+        SpecError: as :func:`load_workload`, or a network that cannot be quantised.
+    """
+    from codesign.quantize import quantize
+
+    name = target.value if target.kind is Kind.NETWORK else ""
+    return quantize(load_float(target), random_inputs(target, shapes, samples), name=name)
