@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mappings.errors import Fault, SpecError, nearest
+from mappings.reader import unknown_keys
 from mappings.registry import Registry
 from mappings.yamlio import load_yaml
 
@@ -227,11 +228,7 @@ def parse_device(name: str, raw: Any, where: str) -> Device:
     if not isinstance(raw, dict):
         raise SpecError(Fault(where, f"is {type(raw).__name__}", "a mapping: title, kind, technology, figures"))
     known = ("title", "kind", "technology", "lut_inputs", "figures", "family", "dram")
-    faults = [
-        Fault(where, f'unknown key "{key}"{nearest(str(key), known)}', ", ".join(known))
-        for key in raw
-        if key not in known
-    ]
+    faults = unknown_keys(raw, known, where)
     kind = str(raw.get("kind"))
     if kind not in list(DeviceKind):
         faults.append(Fault(f"{where}.kind", f'is "{kind}"', ", ".join(DeviceKind)))

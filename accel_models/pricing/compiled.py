@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from accel_models.columns.compiled import compile_module
-from accel_models.jit import compiled
+from accel_models.jit import uncounted
 from accel_models.pricing.machine import Machine
 from accel_models.schedule.commands import ComputeOp
 from accel_models.template import array_timing as _plain_arrays
@@ -26,7 +26,7 @@ arrays = compile_module(_plain_arrays)
 ceil_div = arrays.ceil_div
 
 
-@compiled
+@uncounted
 def tile_cycles(op: int, tile: Tile, m: Machine) -> int:
     """Cycles of one tile; `accel_models.template.unit_timing` in numbers."""
     if op == _ARRAY:
@@ -49,7 +49,7 @@ def tile_cycles(op: int, tile: Tile, m: Machine) -> int:
     return int(units.vector_cycles(m.lanes, m.vector_taps, words, tile))
 
 
-@compiled
+@uncounted
 def array_weight_words(m: Machine, k: int, c: int, r: int, s: int) -> int:
     """Words of the weight buffer that an array tile takes."""
     if m.array == _ROW_STATIONARY:
@@ -60,7 +60,7 @@ def array_weight_words(m: Machine, k: int, c: int, r: int, s: int) -> int:
     return int(ceil_div(k, m.cols) * ceil_div(c, m.rows) * r * s * m.rows)
 
 
-@compiled
+@uncounted
 def tile_accesses(op: int, tile: Tile, m: Machine) -> tuple[int, int, int, int]:
     """Input words and weight words read, sums written, multiplications by estimate; see `template.energy.count`."""
     if op == _ARRAY:

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from accel_models.jit import compiled
+from accel_models.jit import uncounted
 from accel_models.template.spec import ArrayKind, Template
 
 Ints: TypeAlias = NDArray[np.int64]
@@ -52,7 +52,7 @@ class Machine(NamedTuple):
     rate: int
 
 
-@compiled
+@uncounted
 def machine_of(row: Ints) -> Machine:
     """The machine of one row."""
     rows, cols = row[_ROWS], row[_COLS]

@@ -73,13 +73,11 @@ class Plans(NamedTuple):
         rows: ``[plans, PLAN_COLUMNS]``.
         places: pool of channel places of tensors that are not dense.
         end: first free byte of memory behind the tensors.
-        names: of the plans.
     """
 
     rows: Ints
     places: Ints
     end: int
-    names: tuple[str, ...]
 
 
 def plans_key(template: Template) -> tuple[int, ...]:
@@ -111,8 +109,7 @@ def plan_rows(workload: Workload, template: Template) -> Plans:
         latest[outline.plan.chain[-1].name] = number
         rows.append(row)
     table = np.array(rows, dtype=np.int64).reshape(-1, PLAN_COLUMNS)
-    names = tuple(outline.plan.name for outline in drawn)
-    return Plans(table, np.array(pool or [0], dtype=np.int64), memory.end, names)
+    return Plans(table, np.array(pool or [0], dtype=np.int64), memory.end)
 
 
 def _row(outline: Outline, template: Template, pool: list[int]) -> Ints:

@@ -125,7 +125,10 @@ def row_stationary_accesses(rows: int, cols: int, tile: Tile) -> ArrayAccesses:
     passes = ceil_div(tile.k, cols) * row_stationary_passes(rows, cols, tile.c, tile.r)
     chunks = ceil_div(tile.s, ROW_STATIONARY_TAPS)
     words = passes * tile.s * rows
-    reads = row_stationary_reads(rows, cols, *tile)
+    reads = row_stationary_reads(
+        rows, cols, tile.k, tile.c, tile.p, tile.q, tile.r, tile.s, tile.stride_h, tile.stride_w,
+        tile.dilation_h, tile.dilation_w, tile.pad_top, tile.pad_left, tile.in_h, tile.in_w,
+    )  # fmt: skip
     groups = row_stationary_groups(rows, cols, tile.p, tile.q)
     return ArrayAccesses(reads, words * groups, passes * chunks * tile.p * tile.q, words)
 

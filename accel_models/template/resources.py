@@ -7,6 +7,7 @@ look-up tables and flip-flops come from :mod:`accel_models.template.fabric`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 
 from accel_models.hardware.devices import Device, DeviceKind, device
 from accel_models.hardware.technology import Technology, technology
@@ -107,6 +108,29 @@ def memories(template: Template) -> tuple[Memory, ...]:
     )
 
 
+#: What the logic around the memories depends on; memories depend on the other fields.
+_LOGIC_FIELDS = (
+    "array", "rows", "cols", "act_bits", "weight_bits", "acc_bits", "ppu_lanes", "nonlinear_lanes",
+    "activation_tables", "vector_taps", "acc_stages", "ppu_stages", "axi_bits", "unaligned",
+)  # fmt: skip
+_logic_key = attrgetter(*_LOGIC_FIELDS)
+_logic: dict[tuple[object, ...], tuple[int, int, int]] = {}
+
+
+def demand(template: Template) -> tuple[int, int, int, int]:
+    """DSP, BRAM36, LUT and FF of :func:`estimate`, the logic of equal arrays and shells summed once."""
+    key = _logic_key(template)
+    found = _logic.get(key)
+    if found is None:
+        parts = (array_part(template), *shell_parts(template))
+        found = sum(part.dsp for part in parts), sum(part.lut for part in parts), sum(part.ff for part in parts)
+        _logic[key] = found
+    dsp, lut, ff = found
+    stored = memories(template)
+    bram36 = -(-sum(memory.bram18 for memory in stored) // 2)
+    return dsp, bram36, lut + sum(memory.lutram for memory in stored), ff
+
+
 def lut_memory(template: Template) -> int:
     """Look-up tables of all memories that are too shallow for blocks."""
     return sum(memory.lutram for memory in memories(template))
@@ -173,16 +197,16 @@ def area_um2(template: Template, tech: Technology) -> float | None:
 
 
 def _fpga_bounds(template: Template, part: Device) -> list[tuple[str, float, float | None, str, str]]:
-    taken = estimate(template)
-    lut = taken.lut if part.lut_inputs == 6 else round(taken.lut * LUT4_PER_LUT6)
+    dsp, bram36, lut, ff = demand(template)
+    lut = lut if part.lut_inputs == 6 else round(lut * LUT4_PER_LUT6)
     fewer = "fewer rows or cols, or a narrower bus"
     tables = None if part.lut is None else int(part.lut * part.lut_fill)
     filled = "" if part.lut is None else f"look-up tables ({part.lut_fill:.0%} of {part.lut:,}, the fill limit)"
     return [
-        ("DSP", taken.dsp, part.dsp, "blocks", "fewer rows or cols"),
-        ("BRAM36", taken.bram36, part.bram36, "blocks", "smaller buffers"),
+        ("DSP", dsp, part.dsp, "blocks", "fewer rows or cols"),
+        ("BRAM36", bram36, part.bram36, "blocks", "smaller buffers"),
         ("LUT", lut, tables, filled, fewer),
-        ("FF", taken.ff, part.ff, "flip-flops", fewer),
+        ("FF", ff, part.ff, "flip-flops", fewer),
         ("clock", template.clock_hz, _highest_hz(part), "Hz", "a slower clock"),
     ]
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from codesign.cli import handlers
-from mappings.errors import SpecError, nearest
+from mappings.errors import SpecError, cut, nearest, printable
 
 WRONG_INPUT, INTERNAL, INTERRUPTED = 2, 1, 130
 
@@ -23,7 +23,7 @@ class _Parser(argparse.ArgumentParser):
             given = message.split("invalid choice: ")[1].split("'")[1] if "'" in message else ""
             choices = message.split("choose from ")[-1].rstrip(")").replace("'", "").split(", ")
             message = message.split(" (choose")[0] + nearest(given, choices) + f" (allowed: {', '.join(choices)})"
-        self.exit(WRONG_INPUT, f"error: {message}; see {self.prog} --help\n")
+        self.exit(WRONG_INPUT, f"error: {printable(message)}; see {self.prog} --help\n")
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
@@ -34,13 +34,28 @@ def _common(parser: argparse.ArgumentParser) -> None:
 
 
 def _explore(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--recipe", help="name or YAML file (default)")
+    parser.add_argument("--recipe", help="name, NAME:VARIANT, or YAML file (default)")
+    parser.add_argument(
+        "--network", help="what is searched: a space, my_space.py:MySpace; or one network: a name, my.py:Net, a YAML"
+    )
+    parser.add_argument("--input", metavar="1,3,32,32", help="shape of a module's input")
+    parser.add_argument("--hardware", help="a hardware space, or the YAML of one design or template")
+    parser.add_argument("--objectives", metavar="A,B", help="metrics, e.g. latency_ms,energy_uj (the recipe's)")
+    parser.add_argument(
+        "--limit", action="append", metavar="METRIC=BOUND", help="hard limit on any metric, e.g. latency_ms=0.2"
+    )
+    parser.add_argument("--data", help="data set: a name, or my_data.py:load")
     parser.add_argument("--device", help="name or YAML file of the budget (the recipe's)")
     parser.add_argument("--controller", help="search method (the recipe's)")
-    parser.add_argument("--trials", type=int, help="designs to ask for")
+    parser.add_argument("--driver", help="how the search proceeds (the recipe's)")
+    parser.add_argument("--trials", type=int, help="designs to ask for (networks, for the driver nested)")
     parser.add_argument("--seed", type=int, help="equal seeds give equal fronts")
     parser.add_argument("--out", metavar="runs/NAME", help="folder of the run (the next free runs/RECIPE)")
-    parser.add_argument("--storage", metavar="URL", help="Optuna storage (SQLite in the run's folder)")
+    parser.add_argument(
+        "--storage",
+        metavar="URL",
+        help="sqlite:///FILE, journal:///FILE, redis://, postgresql:// (SQLite in the run's folder)",
+    )
     parser.add_argument("--resume", metavar="runs/NAME", help="go on with a run")
     parser.add_argument(
         "--verify", action="append", metavar="POINT", help='points to run as hardware: a name, "knee", "all", "none"'
@@ -100,6 +115,7 @@ def _synth(parser: argparse.ArgumentParser) -> None:
 
 def _report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", help="folder of a run: runs/NAME")
+    parser.add_argument("--storage", metavar="URL", help="of a search at work whose study is not in its folder")
 
 
 def _list(parser: argparse.ArgumentParser) -> None:
@@ -157,12 +173,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if options.debug:
             traceback.print_exc()
-        print(f"error: {error.filename or 'system'}: {error.strerror or error}", file=sys.stderr)
+        print(printable(f"error: {error.filename or 'system'}: {error.strerror or error}"), file=sys.stderr)
         return WRONG_INPUT
     except Exception as error:
         if options.debug:
             traceback.print_exc()
-        print(f"internal error: {type(error).__name__}: {error} (--debug shows where)", file=sys.stderr)
+        told = cut(f"{type(error).__name__}: {' '.join(str(error).split())}", 2_000)
+        print(f"internal error: {printable(told)} (--debug shows where)", file=sys.stderr)
         return INTERNAL
 
 

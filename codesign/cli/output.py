@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from mappings.errors import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,16 +40,16 @@ def _json(value: Any) -> None:
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
-    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=Text(printable(title)), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for index, column in enumerate(columns):
         table.add_column(Text(column), justify="left" if index < left else "right", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     _console().print(table)
 
 
 def _line(text: str) -> None:
-    _console().print(text, markup=False, highlight=False, soft_wrap=True)
+    _console().print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def _energy(pj: float | None) -> str:
@@ -113,6 +116,8 @@ def maestro(value: MaestroReport, options: Namespace) -> None:
     """MAESTRO's main figures; all of them are in the CSV file."""
     if options.format == "json":
         _json([vars(row) for row in value.rows])
+        for warning in value.input_warnings:  # those of the figures are in their rows
+            print(f"warning: {warning}", file=sys.stderr)
         return
     rows = [
         [
@@ -217,30 +222,29 @@ def run(value: RunResult, options: Namespace) -> None:
     if options.format == "json":
         _json(value.to_dict())
         return
+    names = [
+        name for name in dict.fromkeys((*value.recipe.objectives, *dict(value.recipe.limits))) if name != "accuracy"
+    ]
     rows = []
     for point in value.points:
         template = point.design.accelerator.template
         assert template is not None
-        taken = dict(point.cost.resources or ())
-        rows.append(
-            [
-                point.name + (" knee" if point.name == value.knee else ""),
-                f"{template.array} {template.rows}x{template.cols} @{template.clock_hz / 1e6:g} MHz",
-                f"W{template.weight_bits}A{template.act_bits}",
-                f"{point.accuracy['held_out']:.1%}",
-                f"{point.accuracy['test']:.1%}",
-                f"{point.candidate.latency_ms:.4f}",
-                f"{point.candidate.energy_uj:.2f}",
-                f"{point.design.workload.macs / 1e3:,.0f}",
-                f"{taken['DSP']}",
-                f"{taken['BRAM36']}",
-                f"{taken['LUT']:,}",
-            ]
-        )
-    columns = ["design", "accelerator", "bits", "held-out", "test", "ms", "uJ", "kMACs", "DSP", "BRAM", "LUT"]
+        row = [
+            point.name + (" knee" if point.name == value.knee else ""),
+            f"{template.array} {template.rows}x{template.cols} @{template.clock_hz / 1e6:g} MHz",
+            f"W{template.weight_bits}A{template.act_bits}",
+        ]
+        row += [f"{point.accuracy[part]:.1%}" for part in ("held_out", "test") if part in point.accuracy]
+        row += [f"{point.metrics[name]:,.4g}" for name in names]
+        row += [f"{point.design.workload.macs / 1e3:,.0f}", *(f"{n:,}" for _, n in point.cost.resources or ())]
+        rows.append(row)
+    columns = ["design", "accelerator", "bits"]
+    columns += ["held-out", "test"] if value.points and value.points[0].accuracy else []
+    columns += [*names, "kMACs", *(name for name, _ in (value.points[0].cost.resources or ()))]
     _table(f"front of {value.tally.told:,} designs", columns, rows, left=3)
     for item in value.verifications:
         _checks(item, options)
-    _line(f"{value.seconds:.0f} s; {value.folder}/report.html, front.csv, designs/")
+    spent = f"{value.seconds:.0f} s, {value.cpu_seconds:.0f} s of processor time"
+    _line(f"{spent}; {value.folder}/report.html, front.csv, designs/")
     for item in value.verifications:
         _line(item.line())
