@@ -7,15 +7,20 @@ a folder for each state of the sources, under the user's cache folder (``CODESIG
 from __future__ import annotations
 
 import hashlib
+import io
+import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import platformdirs
 from numba import config, njit
+from numba.core.caching import IndexDataCacheFile
 
+from mappings.cache_folder import own_folder, tell
 from mappings.errors import Fault, SpecError
 
 CACHE_VARIABLE = "CODESIGN_CACHE_DIR"
@@ -70,10 +75,49 @@ def _machine_code_dir() -> str | None:
     """A folder that can be written, or None: then each process compiles for itself."""
     try:
         path = cache_dir() / "compiled" / code_version(COMPILED_SOURCES)[:16]
-        path.mkdir(parents=True, exist_ok=True)
-    except (OSError, SpecError):
+        own_folder(cache_dir())
+        own_folder(path)
+    except SpecError as error:
+        if multiprocessing.parent_process() is None:  # workers would say it again
+            tell(f"machine code is not kept: {error}")
         return None
     return str(path) if os.access(path, os.W_OK) else None
+
+
+class _Checked(IndexDataCacheFile):  # type: ignore[misc]
+    """numba's files with their digest behind them: a damaged one is told, removed and compiled again.
+
+    Unpickling reads no further than its pickle, so numba's own readers take the files as they are.
+    """
+
+    @contextmanager
+    def _open_for_write(self, filepath: str) -> Iterator[io.BytesIO]:
+        content = io.BytesIO()
+        yield content
+        data = content.getvalue()
+        with super()._open_for_write(filepath) as file:
+            file.write(data + hashlib.sha256(data).digest())
+
+    def _load_index(self) -> Any:
+        return super()._load_index() if _is_whole(Path(self._index_path)) else {}
+
+    def _load_data(self, name: str) -> Any:
+        path = Path(self._data_path(name))
+        if not _is_whole(path):
+            raise FileNotFoundError(path)  # numba compiles what is not there
+        return super()._load_data(name)
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return False
+    if hashlib.sha256(data[:-32]).digest() == data[-32:]:
+        return True
+    tell(f"{path} is damaged and is compiled again")
+    path.unlink(missing_ok=True)
+    return False
 
 
 def compiled(function: _Function) -> _Function:
@@ -113,6 +157,8 @@ def _kept_on_disk(function: _Function, nrt: bool) -> _Function:
         config.CACHE_DIR = folder  # read when the decorator runs, and only then
     try:
         kept: _Function = njit(cache=folder is not None, error_model="numpy", nogil=True, _nrt=nrt)(function)
+        if folder is not None:
+            kept._cache._cache_file.__class__ = _Checked  # type: ignore[attr-defined]
         return kept
     finally:
         config.CACHE_DIR = before

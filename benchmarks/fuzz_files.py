@@ -17,8 +17,8 @@ from benchmarks.fuzz_designs import DESIGN
 from benchmarks.fuzzing import InputKind
 from codesign.commands.reporting import report
 from codesign.design_file import DesignFile
-from codesign.explorer.finish import read_record
-from codesign.explorer.folder import RunFolder
+from codesign.explorer.finished import read_record, write_record
+from codesign.explorer.folder import RunFolder, RunRecord
 from codesign.recipe import load_recipe, parse_recipe
 from mappings.integer_run import run_network
 from mappings.layer import Bits, Layer, Op
@@ -90,13 +90,22 @@ def _use_network(graph: bytes, weights: bytes) -> str:
 
 def _use_record(data: bytes) -> str:
     found = read_record(_file("net.accuracy.json", data))
-    return "" if all(0 <= value <= 1 for value in found.values()) else f"accuracies of {found}"
+    return "" if found in (None, _ACCURACIES) else f"a damaged record is believed: {found}"
+
+
+_ACCURACIES = {"held_out": 0.91, "test": 0.9}
+
+
+def _record_seed() -> bytes:
+    path = _FOLDER / "seed.accuracy.json"
+    write_record(path, _ACCURACIES, [])
+    return path.read_bytes()
 
 
 def _run_seed() -> bytes:
     folder = RunFolder(_FOLDER / "seed-run")
     folder.path.mkdir(exist_ok=True)
-    folder.write_run(load_recipe("random"), "sqlite:///study.db")
+    folder.write_run(RunRecord(load_recipe("random"), "0" * 32))
     return folder.run_file.read_bytes()
 
 
@@ -179,7 +188,7 @@ FILES = (
     InputKind("array in an archive", (_array(),), _use_array),
     InputKind("weights of a network", (_WEIGHTS,), lambda data: _use_network(_GRAPH, data)),
     InputKind("graph of a network", (_GRAPH,), lambda data: _use_network(data, _WEIGHTS)),
-    InputKind("record of accuracies", (b'{"held_out": 0.91, "test": 0.9}',), _use_record),
+    InputKind("record of accuracies", (_record_seed(),), _use_record),
     InputKind("run.yaml", (_run_seed(),), _use_run),
     InputKind("recipe", (dump_yaml(load_recipe("default").to_dict()).encode(),), _use_recipe),
     InputKind("result.json", (json.dumps(_result(), indent=1).encode(),), _use_result),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from codesign.commands.listing import list_names
     from codesign.commands.mapping import map_network
     from codesign.commands.reporting import report
+    from codesign.commands.synth import synth
     from codesign.design_file import DesignFile
     from codesign.explorer.run import ExploreOptions, explore
     from codesign.integer_reference import run_integer
@@ -44,6 +45,7 @@ _PUBLIC = {
     "report": "codesign.commands.reporting",
     "run_integer": "codesign.integer_reference",
     "simulate": "codesign.commands.hardware",
+    "synth": "codesign.commands.synth",
     "trace_module": "codesign.trace:trace",
 }
 
@@ -65,6 +67,7 @@ __all__ = [
     "report",
     "run_integer",
     "simulate",
+    "synth",
     "trace_module",
 ]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from accel_models.design import Design
+from mappings.durable import write_durably
 from mappings.errors import Fault, SpecError
 from mappings.network_io import load_network
 from mappings.quantized import QuantizedNetwork
@@ -56,7 +57,7 @@ class DesignFile:
             "decisions": dict(self.decisions),
             "design": self.design.to_dict(),
         }
-        path.write_text(dump_yaml(document), encoding="utf-8")
+        write_durably(path, dump_yaml(document))
 
     @classmethod
     def load(cls, path: str | Path) -> DesignFile:

@@ -12,6 +12,7 @@ import numpy as np
 from accel_models.design import Design
 from accel_models.hardware.accelerator import Accelerator
 from accel_models.hardware.devices import device
+from accel_models.hardware.energy import broken_power
 from accel_models.hardware.technology import technology
 from accel_models.report import CostReport, Infeasible, LayerCost
 from accel_models.schedule import Buffer, Schedule, default_mapping, schedule_network
@@ -125,18 +126,22 @@ def template_cost(design: Design) -> CostReport | tuple[Infeasible, ...]:
         return (schedule,)
     timing = predict(schedule)
     tech = technology(accelerator.technology, "technology") if accelerator.technology else None
-    prices = None if tech is None else Prices.of(template, tech)
+    part = device(accelerator.device) if accelerator.device else None
+    prices = None if tech is None else Prices.of(template, tech, part)
     counts = moved(schedule)
     macs = np.array([plan.layer.macs for plan in schedule.plans], dtype=np.int64)
     by_layer: list[tuple[tuple[str, float], ...] | None] = [None] * len(macs)
     energy_pj = None
     if prices is not None:
         figures, shape = np.array([prices.figures]), np.array([prices.shape])
-        parts = energies(figures, shape, counts, macs)
+        cycles = np.array([item.cycles for item in timing.layers], dtype=np.int64)
+        busy = np.array([item.compute_cycles for item in timing.layers], dtype=np.int64)
+        parts = energies(figures, shape, counts, macs, busy, cycles)
         by_layer = [
             tuple((name, float(part)) for name, part in zip(COMPONENTS, row, strict=True) if part) for row in parts
         ]
-        whole = energies(figures, shape, counts.sum(axis=0, keepdims=True), macs.sum(keepdims=True))
+        sums = (macs.sum(keepdims=True), busy.sum(keepdims=True), cycles.sum(keepdims=True))
+        whole = energies(figures, shape, counts.sum(axis=0, keepdims=True), *sums)
         energy_pj = float(total_pj(whole)[0])
     pes = template.rows * template.cols
     layers = tuple(
@@ -155,6 +160,9 @@ def template_cost(design: Design) -> CostReport | tuple[Infeasible, ...]:
         )
         for item, plan, energy, row in zip(timing.layers, schedule.plans, by_layer, counts, strict=True)
     )
+    hot = broken_power(accelerator, layers, timing.cycles, None if part is None else part.power_mw)
+    if hot is not None:
+        return (hot,)
     return CostReport(
         layers=layers,
         latency_cycles=timing.cycles,

@@ -1,22 +1,26 @@
 """What a program moves, as whole numbers, and what that costs: the one place where a template's energy is summed.
 
 A row of counts has the columns named here: words of each transfer, by the buffer at its on-chip end; reads and writes
-of the on-chip memories; multiplications. Numbers add up exactly in any order; only their sum is priced, so that a
-layer's and a network's energy do not depend on how a path came to the counts.
+of the on-chip memories; multiplications. Beside them stand cycles: clock, control, registers and static power. Numbers
+add up exactly in any order; only their sum is priced, so that a layer's and a network's energy do not depend on how a
+path came to the counts.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from accel_models.hardware.technology import Technology
+from accel_models.hardware.devices import Device
+from accel_models.hardware.energy import TemplateShape, static_pj, template_prices
+from accel_models.hardware.technology import Technology, TechnologyKind
 from accel_models.schedule import Buffer, Command, Compute, ComputeOp, Dma, Drain, Second
 from accel_models.template.array_timing import array_accesses, ceil_div
+from accel_models.template.fabric import product_in_dsp
+from accel_models.template.resources import GATES_PER_LUT, estimate, logic_um2, memories
 from accel_models.template.spec import Template
 
 #: Columns 1 to 8: words transferred, by `Buffer`. Then words that the compute unit reads of the input and the weight
@@ -38,7 +42,12 @@ COMPONENTS = (
     "tables",
     "MAC",
     "post-processing",
+    "array registers",
+    "clock and control",
+    "leakage",
 )
+#: On-chip memories that are priced, tables last.
+MEMORIES = 7
 #: Which tensor a transfer belongs to; a matrix product's second operand takes the place of weights.
 TENSOR_OF = {
     Buffer.INPUT: "I",
@@ -95,20 +104,37 @@ def count(command: Command, template: Template, row: Counts) -> None:
         row[PARAM_READS] += body.blocks * lanes if body.per_channel else 0
 
 
-@lru_cache(maxsize=4096)
-def _memory_pj(tech: Technology, capacity_bytes: int, width_bits: int) -> tuple[float, float] | None:
-    """One word's read and write; None where the technology does not say."""
-    read = tech.sram_read_pj_per_bit(capacity_bytes, width_bits)
-    write = tech.sram_write_pj_per_bit(capacity_bytes, width_bits)
-    return None if read is None or write is None else (read * width_bits, write * width_bits)
-
-
-@lru_cache(maxsize=1024)
-def _logic_pj(tech: Technology, act_bits: int, weight_bits: int, acc_bits: int) -> tuple[float, float, float] | None:
-    """A bit of external memory, a multiply-accumulate, a post-processed element."""
-    found = tech.dram_pj_per_bit(), tech.mac_pj(act_bits, weight_bits, acc_bits), tech.mac_pj(32, 32, 64)
-    dram, mac, post = found
-    return None if dram is None or mac is None or post is None else (dram, mac, post)
+def template_shape(template: Template, tech: Technology, part: Device | None = None) -> TemplateShape:
+    """What of a template its prices depend on."""
+    t, lanes = template, template.word_lanes
+    shapes = [
+        ("input buffer", t.act_word_bytes * 8, 2 * t.input_buffer_bytes),
+        ("weight buffer", t.weight_word_bytes * 8, 2 * t.weight_buffer_bytes),
+        ("accumulators", lanes * t.acc_bits, 2 * t.acc_buffer_bytes),
+        ("output buffer", t.act_word_bytes * 8, 2 * t.output_buffer_bytes),
+        ("residual buffer", t.act_word_bytes * 8, 2 * t.output_buffer_bytes),
+        ("parameters", PARAM_WORD_BITS, 2 * t.param_buffer_bytes),
+    ]
+    if t.activation_tables:  # a copy in each lane of post-processing
+        shapes.append(("tables", 16 * t.act_bits, 2 * t.table_words * 2 * t.act_bits))
+    taken = estimate(t)
+    array = next(part for part in taken.parts if part.name == "PE array")
+    hard = product_in_dsp(t)
+    # Standard cells have no hard blocks: a PE's operand registers, which a DSP has inside, are flip-flops there.
+    inside = 0 if tech.kind is TechnologyKind.FPGA else t.rows * t.cols * (t.act_bits + t.weight_bits)
+    return TemplateShape(
+        tuple(shapes),
+        t.act_bits,
+        t.weight_bits,
+        t.acc_bits,
+        flip_flops=taken.ff + inside,
+        array_bits=array.ff + inside,
+        gates=GATES_PER_LUT * sum(part.lut for part in taken.parts if part.name != "PE array"),
+        logic_um2=logic_um2(t, tech),
+        memory_bytes=sum(memory.size_bytes for memory in memories(t)),
+        hard_macs=hard or tech.kind is not TechnologyKind.FPGA,
+        device_static_mw=None if part is None else part.static_mw,
+    )
 
 
 @dataclass(frozen=True)
@@ -117,7 +143,8 @@ class Prices:
 
     Attributes:
         figures: in pJ: a bit of DRAM, a MAC, a post-processed element; then read and write of a word of the input
-            buffer, weight buffer, accumulators, output buffer, residual buffer, parameters, tables.
+            buffer, weight buffer, accumulators, output buffer, residual buffer, parameters, tables; then a cycle in
+            which the array works (its registers), any cycle (clock and control), and what leaks in a cycle.
         shape: bits of a word of activations and of weights, lanes, columns, lanes of post-processing.
     """
 
@@ -125,42 +152,37 @@ class Prices:
     shape: tuple[int, int, int, int, int]
 
     @classmethod
-    def of(cls, template: Template, tech: Technology) -> Prices | None:
-        """None where the technology lacks a coefficient."""
+    def of(cls, template: Template, tech: Technology, part: Device | None = None) -> Prices | None:
+        """None where the technology lacks a coefficient of something that every design has.
+
+        Args:
+            template: with its clock.
+            tech: of the accelerator.
+            part: the device, whose static power counts on an FPGA; None: that is not modelled.
+        """
         t = template
-        lanes, act, weight = t.word_lanes, t.act_word_bytes * 8, t.weight_word_bytes * 8
-        logic = _logic_pj(tech, t.act_bits, t.weight_bits, t.acc_bits)
-        memories = [
-            _memory_pj(tech, 2 * half_bytes, bits)
-            for half_bytes, bits in (
-                (t.input_buffer_bytes, act),
-                (t.weight_buffer_bytes, weight),
-                (t.acc_buffer_bytes, lanes * t.acc_bits),
-                (t.output_buffer_bytes, act),
-                (t.output_buffer_bytes, act),
-                (t.param_buffer_bytes, PARAM_WORD_BITS),
-                # A copy in each lane of post-processing.
-                (t.table_words * 2 * t.act_bits, 16 * t.act_bits),
-            )
-        ]
-        if not t.activation_tables:
-            memories[-1] = (0.0, 0.0)
-        known = [pair for pair in memories if pair is not None]
-        if logic is None or len(known) < len(memories):
+        found = template_prices(template_shape(t, tech, part), tech, "ddr" if part is None else part.dram)
+        if found is None:
             return None
-        figures = (*logic, *(price for pair in known for price in pair))
-        return cls(figures, (act, weight, lanes, t.cols, t.ppu_lanes))
+        memories = [price for _, read, write in found.memories for price in (read, write)]
+        memories += [0.0] * (2 * MEMORIES - len(memories))  # no tables
+        leaks = 0.0 if found.static_mw is None else static_pj(found.static_mw, 1, t.clock_hz)
+        figures = (found.dram_bit, found.mac, found.post, *memories, found.busy_cycle, found.cycle, leaks)
+        return cls(figures, (t.act_word_bytes * 8, t.weight_word_bytes * 8, t.word_lanes, t.cols, t.ppu_lanes))
 
 
-def energies(figures: Floats, shapes: Counts, counts: Counts, macs: Counts) -> Floats:
+def energies(
+    figures: Floats, shapes: Counts, counts: Counts, macs: Counts, busy_cycles: Counts, cycles: Counts
+) -> Floats:
     """Energy in pJ by :data:`COMPONENTS`, a row for each row of counts.
 
     Args:
         figures, shapes: ``[n, ...]``, rows of :class:`Prices`.
         counts: ``[n, COUNTS]``.
         macs: ``[n]``, multiply-accumulates of the layers.
+        busy_cycles, cycles: ``[n]``, in which the array or the vector unit works, and all.
     """
-    (dram, mac, post), memories = figures.T[:3], figures.T[3:]
+    (dram, mac, post), memories, (busy, cycle, leaks) = figures.T[:3], figures.T[3:-3], figures.T[-3:]
     act, weight, lanes, cols, ppu_lanes = shapes.T
     moved = counts.T
     bits = (moved[Buffer.INPUT] + moved[Buffer.RESIDUAL] + moved[Buffer.OUTPUT] + moved[Buffer.TURNED]) * act
@@ -179,6 +201,7 @@ def energies(figures: Floats, shapes: Counts, counts: Counts, macs: Counts) -> F
     parts = [bits * dram]
     parts += [reads * memories[2 * i] + writes * memories[2 * i + 1] for i, (reads, writes) in enumerate(reads_writes)]
     parts += [(moved[UNIT_MACS] + macs) * mac, moved[DRAINED] * lanes * post]
+    parts += [busy_cycles * busy, cycles * cycle, cycles * leaks]
     return np.stack(parts, axis=1)
 
 

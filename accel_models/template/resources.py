@@ -131,47 +131,76 @@ def demand(template: Template) -> tuple[int, int, int, int]:
     return dsp, bram36, lut + sum(memory.lutram for memory in stored), ff
 
 
+def lut_memory(template: Template) -> int:
+    """Look-up tables of all memories that are too shallow for blocks."""
+    return sum(memory.lutram for memory in memories(template))
+
+
+#: Part of the structure that holds each memory.
+_HOLDER = {"accumulator memory": "accumulators", "parameters": "drain", "activation tables": "drain"}
+
+
+def part_lutram(template: Template, part: str) -> int:
+    """Look-up tables of the shallow memories inside one part."""
+    return sum(m.lutram for m in memories(template) if _HOLDER.get(m.name, "buffers") == part)
+
+
 def estimate(template: Template) -> Resources:
     """What the template takes of an FPGA of six-input look-up tables, part by part."""
     stored = tuple(Part(m.name, bram18=m.bram18, lut=m.lutram) for m in memories(template))
     return Resources((array_part(template), *stored, *shell_parts(template)))
 
 
-def area_um2(template: Template, tech: Technology) -> float | None:
-    """Silicon area: PEs with their registers, memories, post-processing multipliers, flip-flops of the rest.
+#: Two-input gates that do the work of a six-input look-up table (our assumption: half of the 8 it can be at most).
+GATES_PER_LUT = 4
 
-    The logic that an FPGA holds in look-up tables beside those is not modelled.
+
+def logic_um2(template: Template, tech: Technology) -> float | None:
+    """Silicon area of everything but memories: PEs with their registers, post-processing multipliers, flip-flops.
 
     Returns:
         None where the technology models no areas (FPGA fabric).
     """
     t = template
     other_ff = sum(part.ff for part in estimate(t).parts if part.name != "PE array")
-    terms = [
-        tech.mac_um2(t.act_bits, t.weight_bits, t.acc_bits),
-        tech.register_um2(t.act_bits + t.weight_bits + t.acc_bits),
-        tech.mac_um2(32, 32, 64),
-        tech.mac_um2(t.act_bits, t.act_bits, 2 * t.act_bits),
-        tech.register_um2(other_ff),
-        *(tech.sram_um2(memory.size_bytes) for memory in memories(t)),
-    ]
-    known = [term for term in terms if term is not None]
-    if len(known) != len(terms):
+    mac = tech.mac_um2(t.act_bits, t.weight_bits, t.acc_bits)
+    registers = tech.register_um2(t.act_bits + t.weight_bits + t.acc_bits)
+    lane, product = tech.mac_um2(32, 32, 64), tech.mac_um2(t.act_bits, t.act_bits, 2 * t.act_bits)
+    other = tech.register_um2(other_ff)
+    if mac is None or registers is None or lane is None or product is None or other is None:
         return None
-    mac, registers, lane, product, other, *buffers = known
-    return t.rows * t.cols * (mac + registers) + t.ppu_lanes * (lane + product) + other + sum(buffers)
+    return t.rows * t.cols * (mac + registers) + t.ppu_lanes * (lane + product) + other
+
+
+def area_um2(template: Template, tech: Technology) -> float | None:
+    """Silicon area, memories included; None where the technology models no areas."""
+    total = logic_um2(template, tech)
+    for memory in memories(template):
+        # The accelerator reads and writes each of its memories in the same cycle.
+        one = tech.sram_um2(memory.width_bits * memory.depth / 8, memory.width_bits, ports=2)
+        total = None if one is None or total is None else total + memory.count * one
+    return total
 
 
 def _fpga_bounds(template: Template, part: Device) -> list[tuple[str, float, float | None, str, str]]:
     dsp, bram36, lut, ff = demand(template)
     lut = lut if part.lut_inputs == 6 else round(lut * LUT4_PER_LUT6)
+    fewer = "fewer rows or cols, or a narrower bus"
+    tables = None if part.lut is None else int(part.lut * part.lut_fill)
+    filled = "" if part.lut is None else f"look-up tables ({part.lut_fill:.0%} of {part.lut:,}, the fill limit)"
     return [
         ("DSP", dsp, part.dsp, "blocks", "fewer rows or cols"),
         ("BRAM36", bram36, part.bram36, "blocks", "smaller buffers"),
-        ("LUT", lut, part.lut, "look-up tables", "fewer rows or cols, or a narrower bus"),
-        ("FF", ff, part.ff, "flip-flops", "fewer rows or cols, or a narrower bus"),
-        ("clock", template.clock_hz, part.fmax_hz, "Hz", "a slower clock"),
+        ("LUT", lut, tables, filled, fewer),
+        ("FF", ff, part.ff, "flip-flops", fewer),
+        ("clock", template.clock_hz, _highest_hz(part), "Hz", "a slower clock"),
     ]
+
+
+def _highest_hz(part: Device) -> int | None:
+    """The least of what routing reaches and what the hard blocks do."""
+    limits = [limit for limit in (part.fmax_hz, part.routed_hz) if limit is not None]
+    return min(limits) if limits else None
 
 
 def fits(template: Template, where: Device | str) -> tuple[Infeasible, ...]:

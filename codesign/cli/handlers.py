@@ -37,36 +37,37 @@ def _reporter(options: argparse.Namespace) -> Any:
 
 
 def _explore(options: argparse.Namespace) -> int:
-    from codesign.explorer.run import ExploreOptions, explore
+    from codesign.explorer.options import ExploreOptions, prepare
 
     if not 1 <= options.images <= 500:
         raise SpecError(Fault("--images", f"is {options.images}", "1 to 500"))
     if options.jobs is not None and not 0 <= options.jobs <= 256:
         raise SpecError(Fault("--jobs", f"is {options.jobs}", "0 (no workers) to 256"))
     wanted = [] if options.verify == ["none"] else options.verify or ["knee"]
-    result = explore(
-        ExploreOptions(
-            recipe=options.recipe,
-            network=options.network,
-            hardware=options.hardware,
-            input=options.input,
-            objectives=options.objectives,
-            limits=options.limit or (),
-            data=options.data,
-            device=options.device,
-            controller=options.controller,
-            driver=options.driver,
-            trials=options.trials,
-            seed=options.seed,
-            out=options.out,
-            storage=options.storage,
-            resume=options.resume,
-            verify=wanted,
-            jobs=options.jobs,
-            images=options.images,
-        ),
-        _reporter(options),
+    wanted_run = ExploreOptions(
+        recipe=options.recipe,
+        network=options.network,
+        hardware=options.hardware,
+        input=options.input,
+        objectives=options.objectives,
+        limits=options.limit or (),
+        data=options.data,
+        device=options.device,
+        controller=options.controller,
+        driver=options.driver,
+        trials=options.trials,
+        seed=options.seed,
+        out=options.out,
+        storage=options.storage,
+        resume=options.resume,
+        verify=wanted,
+        jobs=options.jobs,
+        images=options.images,
     )
+    prepare(wanted_run)  # what is wrong is told before torch and optuna are loaded
+    from codesign.explorer.run import explore
+
+    result = explore(wanted_run, _reporter(options))
     output.run(result, options)
     return 0 if all(item.passed for item in result.verifications) else 1
 
@@ -138,10 +139,19 @@ def _emit(options: argparse.Namespace) -> int:
     return 0
 
 
+def _synth(options: argparse.Namespace) -> int:
+    from codesign.commands.synth import synth
+
+    files = options.liberty or ()
+    found = synth(options.target_file, options.target, liberty=files, route=options.route, device=options.device)
+    output.synthesised(found, options)
+    return 0
+
+
 def _report(options: argparse.Namespace) -> int:
     from codesign.commands.reporting import report
 
-    output.path(report(options.run), options)
+    output.path(report(options.run, options.storage), options)
     return 0
 
 
@@ -158,6 +168,7 @@ _HANDLERS: dict[str, Callable[[argparse.Namespace], int]] = {
     "map": _map,
     "simulate": _simulate,
     "emit": _emit,
+    "synth": _synth,
     "report": _report,
     "list": _list,
 }

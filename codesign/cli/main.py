@@ -51,7 +51,11 @@ def _explore(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trials", type=int, help="designs to ask for (networks, for the driver nested)")
     parser.add_argument("--seed", type=int, help="equal seeds give equal fronts")
     parser.add_argument("--out", metavar="runs/NAME", help="folder of the run (the next free runs/RECIPE)")
-    parser.add_argument("--storage", metavar="URL", help="Optuna storage (SQLite in the run's folder)")
+    parser.add_argument(
+        "--storage",
+        metavar="URL",
+        help="sqlite:///FILE, journal:///FILE, redis://, postgresql:// (SQLite in the run's folder)",
+    )
     parser.add_argument("--resume", metavar="runs/NAME", help="go on with a run")
     parser.add_argument(
         "--verify", action="append", metavar="POINT", help='points to run as hardware: a name, "knee", "all", "none"'
@@ -100,8 +104,18 @@ def _emit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--what", choices=("rtl", "hls", "both"), default="both", help="what to write (both)")
 
 
+def _synth(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("target_file", metavar="design.yaml", help="design of a run, or an accelerator with a template")
+    targets = ("xc7", "xcup", "ecp5", "ice40", "gowin", "asic")
+    parser.add_argument("--target", choices=targets, default="xc7", help="FPGA family, or asic (xc7)")
+    parser.add_argument("--liberty", action="append", metavar="FILE", help="cells of target asic; several: one each")
+    parser.add_argument("--route", action="store_true", help="place and route too (ecp5, ice40)")
+    parser.add_argument("--device", default="", help="part to route for (the largest of the family)")
+
+
 def _report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", help="folder of a run: runs/NAME")
+    parser.add_argument("--storage", metavar="URL", help="of a search at work whose study is not in its folder")
 
 
 def _list(parser: argparse.ArgumentParser) -> None:
@@ -114,6 +128,7 @@ _COMMANDS = {
     "map": (_map, "the best mapping of each layer"),
     "simulate": (_simulate, "run a design's RTL and HLS on images, bit for bit against PyTorch"),
     "emit": (_emit, "write a design's SystemVerilog and HLS C++"),
+    "synth": (_synth, "synthesise a design with open tools: what is found beside what was estimated"),
     "report": (_report, "make a run's report.html anew"),
     "list": (_list, "what is known by name"),
 }

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from codesign.commands.mapping import Mapped
     from codesign.explorer.result import RunResult
     from codesign.explorer.verify import Verification
+    from rtl_templates.synth.report import SynthReport
 
 
 def _console() -> Console:
@@ -168,6 +169,27 @@ def emitted(value: Emitted, options: Namespace) -> None:
             if options.verbose:
                 for file in files:
                     _line(f"  {file}")
+
+
+def synthesised(value: SynthReport, options: Namespace) -> None:
+    """What synthesis found beside what was estimated."""
+    if options.format == "json":
+        _json(value.to_dict())
+        return
+
+    def cell(figure: float | None) -> str:
+        return "" if figure is None else f"{figure:,.0f}"
+
+    rows = [
+        [f"{item.name}, {item.unit}", cell(item.estimated), cell(item.found)]
+        + ["" if item.error is None else f"{item.error:+.1%}"]
+        for item in value.figures
+    ]
+    _table(f"synthesis, {value.target}", ("figure", "estimated", "found", "error"), rows)
+    if value.part:
+        _line(f"routed on {value.part}; critical path {value.critical_path or 'not told'}")
+    elif options.verbose:
+        _line("no clock: only --route on ecp5 and ice40 tells one")
 
 
 def verification(value: Verification, options: Namespace) -> None:

@@ -24,17 +24,21 @@ _NOT_A_RESULT = (
 )
 
 
-def report(run: str) -> Path:
+def report(run: str, storage: str | None = None) -> Path:
     """Make ``report.html`` of a run anew; returns its path.
 
     A search that is not finished is shown as its study stands: the front that it has found, before deployment.
+
+    Args:
+        run: its folder.
+        storage: URL of the study of a search that is not finished, where that is not in the folder.
 
     Raises:
         SpecError: no run there, none of its designs is within its bounds yet, or its result file lacks what the page
             shows.
     """
     folder = RunFolder(Path(run))
-    result = read_result(folder) if folder.result_file.exists() else standing(folder).to_dict()
+    result = read_result(folder) if folder.result_file.exists() else standing(folder, storage).to_dict()
     try:
         write_page(result, folder.report_html)
     except _NOT_A_RESULT as error:

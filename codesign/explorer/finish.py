@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import json
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from accel_models.report import CostReport
 from accel_models.template.cost import template_cost
 from codesign.commands.targets import quantized_network
 from codesign.design_file import DesignFile
+from codesign.explorer.finished import read_record, write_record
 from codesign.explorer.folder import RunFolder
 from codesign.explorer.search import Found, found_costs
 from codesign.objectives import Goal
@@ -24,12 +25,9 @@ from codesign.progress import Reporter
 from codesign.recipe import Recipe
 from codesign.spaces.network.fixed import FixedNetwork
 from codesign.spaces.search_space import SearchSpace
-from mappings.errors import Fault, SpecError
-from mappings.files import read_json
+from mappings.durable import write_durably
 from mappings.network_io import save_network
 from mappings.workload import Workload
-
-MAX_RECORD_BYTES = 100_000
 
 
 @dataclass(frozen=True)
@@ -65,16 +63,9 @@ def _record(folder: RunFolder, digest: str) -> Path:
     return folder.networks / f"{network_name(digest)}.accuracy.json"
 
 
-def read_record(path: Path) -> dict[str, float]:
-    """Accuracies by part.
-
-    Raises:
-        SpecError: the record is not whole.
-    """
-    found = read_json(path, MAX_RECORD_BYTES)
-    if not isinstance(found, dict) or any(type(v) not in (int, float) or not 0 <= v <= 1 for v in found.values()):
-        raise SpecError(Fault(str(path), "is not a record of accuracies", "delete it: the network is trained again"))
-    return {name: float(value) for name, value in found.items()}
+def _network_files(folder: RunFolder, digest: str) -> list[Path]:
+    name = network_name(digest)
+    return [folder.networks / f"{name}.{kind}" for kind in ("npz", "yaml")]
 
 
 def _trained(
@@ -83,16 +74,14 @@ def _trained(
     """Train every network for deployment; what an earlier process finished is read back."""
     accuracies: dict[str, dict[str, float]] = {}
     for digest in workloads:
-        record = _record(folder, digest)
-        if record.exists():
-            accuracies[digest] = read_record(record)
+        found = read_record(_record(folder, digest))
+        if found is not None:
+            accuracies[digest] = found
     missing = [workload for digest, workload in workloads.items() if digest not in accuracies]
     with reporter.task("training for deployment", len(missing)) as advance:
         for workload, measured in provider.deploy(missing):
             record = _record(folder, workload.digest)
-            partial = record.with_suffix(".partial")
-            partial.write_text(json.dumps(measured), encoding="utf-8")
-            partial.replace(record)  # after the weights: a record says that they are whole
+            write_record(record, measured, _network_files(folder, workload.digest))
             accuracies[workload.digest] = measured
             advance()
     return accuracies
@@ -107,12 +96,14 @@ def _untrained(folder: RunFolder, space: SearchSpace, workloads: Mapping[str, Wo
     if others:
         return ""
     name = network_name(digest)
-    if not (folder.networks / f"{name}.npz").exists():
+    record = _record(folder, digest)
+    if read_record(record) is None:
         with reporter.task("quantising the network", None):
             made = quantized_network(network.network, network.input)
             save_network(made, folder.networks / name)
         if made.workload != workload:
             return ""
+        write_record(record, {}, _network_files(folder, digest))
     return name
 
 
@@ -179,16 +170,15 @@ def write_front_csv(points: list[FrontPoint], folder: RunFolder) -> None:
     metrics = [name for name in (points[0].metrics if points else ()) if name != "accuracy"]
     decisions = list(dict.fromkeys(name for point in points for name in point.found.point))
     header = ["name", "trial", *(f"accuracy_{part}" for part in parts), *metrics, "layers", "network_macs", *decisions]
-    partial = folder.front_csv.with_suffix(".partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(header)
-        for point in points:
-            row: list[Any] = [point.name, point.found.number, *(point.accuracy[part] for part in parts)]
-            row += [_plain(point.metrics[name]) for name in metrics]
-            row += [len(point.design.workload.layers), point.design.workload.macs]
-            writer.writerow([*row, *(point.found.point.get(name, "") for name in decisions)])
-    partial.replace(folder.front_csv)
+    table = io.StringIO(newline="")
+    writer = csv.writer(table)
+    writer.writerow(header)
+    for point in points:
+        row: list[Any] = [point.name, point.found.number, *(point.accuracy[part] for part in parts)]
+        row += [_plain(point.metrics[name]) for name in metrics]
+        row += [len(point.design.workload.layers), point.design.workload.macs]
+        writer.writerow([*row, *(point.found.point.get(name, "") for name in decisions)])
+    write_durably(folder.front_csv, table.getvalue())
 
 
 def _plain(value: float) -> float | int:

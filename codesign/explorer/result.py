@@ -15,6 +15,7 @@ from codesign.explorer.search import SearchTally
 from codesign.explorer.verify import Verification
 from codesign.objectives import METRICS
 from codesign.recipe import Recipe
+from mappings.durable import write_durably
 from mappings.errors import Fault, SpecError
 from mappings.files import read_json
 
@@ -127,9 +128,7 @@ def _point(point: FrontPoint) -> dict[str, Any]:
 
 def write_result(result: RunResult, folder: RunFolder) -> None:
     """Write ``result.json``."""
-    partial = folder.result_file.with_suffix(".partial")
-    partial.write_text(json.dumps(result.to_dict(), indent=1, allow_nan=False), encoding="utf-8")
-    partial.replace(folder.result_file)
+    write_durably(folder.result_file, json.dumps(result.to_dict(), indent=1, allow_nan=False))
 
 
 def read_result(folder: RunFolder) -> dict[str, Any]:

@@ -9,19 +9,28 @@ from codesign.explorer.folder import RunFolder
 from codesign.explorer.journal import StudyJournal
 from codesign.explorer.result import RunResult, cloud_of
 from codesign.explorer.search import feasible, search_front, tally
-from codesign.explorer.study import open_storage, open_study, study_name
+from codesign.explorer.storage import storage_faults
+from codesign.explorer.study import open_study, run_storage
 from mappings.errors import Fault, SpecError
 
 
-def standing(folder: RunFolder) -> RunResult:
+def standing(folder: RunFolder, storage: str | None = None) -> RunResult:
     """The front of the search so far, thinned as the finished one will be; nothing in the folder is changed.
+
+    Args:
+        storage: URL, where the run's study is not in its folder.
 
     Raises:
         SpecError: no run there, or none of its designs is within its bounds yet.
     """
-    recipe, url = folder.read_run()
-    study = open_study(open_storage(url), study_name(folder.path, url == folder.default_storage), recipe)
-    trials = list(StudyJournal(study, recipe.space.decisions, recipe.goal))
+    record = folder.read_run()
+    recipe = record.recipe
+    with (
+        storage_faults(storage or str(folder.database), "cannot be used", "again later"),
+        run_storage(folder, record, storage) as opened,
+    ):
+        study = open_study(opened, folder, record)
+        trials = list(StudyJournal(study, recipe.space.decisions, recipe.goal))
     found = feasible(trials)
     if not found:
         what = f"has {len(trials):,} designs so far, none within its bounds"

@@ -1,77 +1,86 @@
-"""The study of a run: an Optuna study in a storage that survives any end of the process."""
+"""The study of a run: found by the run's identity, made once, never begun anew."""
 
 from __future__ import annotations
 
-import re
 import warnings
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import optuna
-from optuna.storages import BaseStorage, RDBStorage
-from sqlalchemy import event
-from sqlalchemy.exc import SQLAlchemyError
+from optuna.storages import BaseStorage
+from optuna.trial import TrialState
 
-from codesign.recipe import Recipe
+from codesign.explorer.folder import RunFolder, RunRecord
+from codesign.explorer.storage import close_storage, open_sqlite, open_storage
 from mappings.errors import Fault, SpecError
 
 #: Attributes of a study.
-RECIPE_KEY, PLAN_KEY = "recipe", "planned_trials"
+RUN_KEY, RECIPE_KEY, PLAN_KEY = "run", "recipe", "planned_trials"
 
 
-def open_storage(url: str) -> BaseStorage:
-    """The storage at a URL. SQLite writes ahead, so that a commit costs no wait for the disk and a kill loses none.
+@contextmanager
+def run_storage(folder: RunFolder, record: RunRecord, url: str | None) -> Iterator[BaseStorage]:
+    """The storage of a run while it is used: the folder's own file, or the one that the command line names.
+
+    What ``run.yaml`` says of a storage elsewhere is not followed: whoever wrote it would choose what is opened here.
 
     Raises:
-        SpecError: it cannot be opened.
+        SpecError: the run's study is elsewhere and no URL was given, or it is in the folder and one was.
     """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if record.storage is None:
+        if url is not None:
+            raise SpecError(Fault("--storage", "the run's study is in its folder", "--resume without it"))
+        if record.begun and not folder.database.exists():
+            raise SpecError(_lost(folder, record))
+        storage = open_sqlite(folder.database)
+    elif url is None:
+        what = f"the run's study is not in its folder but in {record.storage}"
+        raise SpecError(Fault(str(folder.path), what, "--storage URL, as when the run was begun"))
+    else:
+        storage = open_storage(url)
     try:
-        if not url.startswith("sqlite"):
-            return optuna.storages.get_storage(url)
-        storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
-    except (SQLAlchemyError, ValueError, ImportError, RuntimeError, OSError) as error:
-        reason = str(error).splitlines()[0][:200]
-        shown = re.sub(r"//([^:/@]*):[^@]*@", r"//\1:***@", url)
-        raise SpecError(Fault(f"--storage {shown}", f"cannot be opened: {reason}", "an Optuna storage URL")) from None
-
-    @event.listens_for(storage.engine, "connect")
-    def _write_ahead(connection: Any, _: Any) -> None:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-
-    storage.engine.dispose()  # the connection that made the tables was opened before the event
-    return storage
+        yield storage
+    finally:
+        close_storage(storage)
 
 
-def open_study(storage: BaseStorage, name: str, recipe: Recipe) -> optuna.Study:
-    """The study of that name, made when it is not there; it holds the recipe and its digest.
+def _lost(folder: RunFolder, record: RunRecord) -> Fault:
+    where = folder.database if record.storage is None else record.storage
+    what = f"does not hold the trials of run {record.run[:12]}, which was begun; nothing was changed"
+    return Fault(str(where), what, "the storage or the whole folder of that run, or a new run")
+
+
+def open_study(storage: BaseStorage, folder: RunFolder, record: RunRecord) -> optuna.Study:
+    """The study of a run; made where the run has told no trial yet.
 
     Raises:
-        SpecError: it was made with another recipe.
+        SpecError: the study is of another run or recipe, or it should have trials and has none.
     """
+    recipe, name = record.recipe, record.study_name
+    if record.begun and name not in optuna.get_all_study_names(storage):
+        raise SpecError(_lost(folder, record))
     directions = [metric.direction for metric in recipe.goal.metrics]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         try:
             study = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
-        except (ValueError, optuna.exceptions.OptunaError) as error:
+        except ValueError as error:
             raise SpecError(Fault(f"study {name}", f"cannot be opened: {error}", "a new run")) from None
-        found = study.user_attrs.get(RECIPE_KEY)
-        if found is None and not study.get_trials(deepcopy=False):
+        trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        attributes = study.user_attrs
+        if not record.begun and RECIPE_KEY not in attributes and not trials:
             study.set_metric_names(list(recipe.objectives))
-            study.set_user_attr(PLAN_KEY, recipe.trials)
-            study.set_user_attr(RECIPE_KEY, recipe.digest)
-            found = recipe.digest
-    if found != recipe.digest:
-        what = f"was made with another recipe ({str(found)[:12]}; here it is {recipe.digest[:12]}); nothing was changed"
-        raise SpecError(Fault(f"study {name}", what, "a new run in another folder"))
+            for key, value in ((PLAN_KEY, recipe.trials), (RUN_KEY, record.run), (RECIPE_KEY, recipe.digest)):
+                study.set_user_attr(key, value)
+            attributes = study.user_attrs
+    for key, mine, kind in ((RUN_KEY, record.run, "run"), (RECIPE_KEY, recipe.digest, "recipe")):
+        found = attributes.get(key)
+        if found != mine:
+            what = f"is of another {kind} ({str(found)[:12]}; here it is {mine[:12]}); nothing was changed"
+            raise SpecError(Fault(f"study {name}", what, "a new run in another folder"))
+    if record.begun and not trials:
+        raise SpecError(_lost(folder, record))
     return study
-
-
-def study_name(folder: Path, default_storage: bool) -> str:
-    """One study a run; a storage that is shared holds many, told apart by the folder."""
-    return "codesign" if default_storage else f"codesign:{folder.resolve()}"
 
 
 def planned_trials(study: optuna.Study) -> int:

@@ -9,6 +9,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from plotly.offline import get_plotlyjs
 
+from mappings.durable import write_durably
+
 #: One hue for what the front is about, one for what was measured, greys for the rest.
 ACCENT, MEASURED, GREY, BROKEN = "#2456a6", "#d9622b", "#b9c0ca", "#e3b5ae"
 
@@ -190,6 +192,4 @@ def _named(part: Any) -> str:
 
 def write_page(result: dict[str, Any], path: Path) -> None:
     """Write the page; a reader never sees half of it."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(page(result), encoding="utf-8")
-    partial.replace(path)
+    write_durably(path, page(result))

@@ -249,11 +249,14 @@ def test_any_storage_url(tmp_path: Path) -> None:
     explore_toy(tmp_path / "b", trials=8, storage=url)
     studies = optuna.get_all_study_names(storage=url)
     assert len(studies) == 2 and not (tmp_path / "a" / "study.db").exists()
-    explore(ExploreOptions(resume=str(tmp_path / "a"), trials=10, verify=(), jobs=0))
-    study = optuna.load_study(study_name=f"codesign:{tmp_path}/a", storage=url)
-    assert len(study.trials) == 10
+    with pytest.raises(SpecError, match=r"not in its folder but in sqlite:.*shared.db.*--storage URL"):
+        explore(ExploreOptions(resume=str(tmp_path / "a"), trials=10, verify=(), jobs=0))
+    explore(ExploreOptions(resume=str(tmp_path / "a"), storage=url, trials=10, verify=(), jobs=0))
+    run = RunFolder(tmp_path / "a").read_run().run
+    assert len(optuna.load_study(study_name=f"codesign:{run}", storage=url).trials) == 10
     with pytest.raises(SpecError, match="cannot be opened"):
         explore_toy(tmp_path / "c", storage="nosuch://host/db")
+    assert not (tmp_path / "c").exists()
 
 
 def test_no_design_that_fits_is_told(tmp_path: Path) -> None:

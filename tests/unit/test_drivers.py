@@ -16,7 +16,7 @@ from codesign.drivers.base import DriverContext, Trial
 from codesign.drivers.ledger import Ledger
 from codesign.drivers.registry import DRIVERS
 from codesign.explorer.journal import REPORT_KEY, StudyJournal, frozen_trial, read_trial
-from codesign.explorer.study import open_storage
+from codesign.explorer.storage import open_storage
 from codesign.objectives import Goal, Limit, Outcome
 from codesign.objectives.front import nondominated
 from codesign.seeds import derive_seed
