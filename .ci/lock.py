@@ -66,7 +66,9 @@ def cpu_build(version: str) -> str | None:
     if done.returncode:
         return None
     (item,) = json.loads(done.stdout)["install"]
-    return f"torch=={version}+cpu \\\n    --hash=sha256:{item['download_info']['archive_info']['hashes']['sha256']}"
+    archive = item["download_info"]["archive_info"]
+    digest = archive["hashes"]["sha256"] if "hashes" in archive else archive["hash"].removeprefix("sha256=")
+    return f"torch=={version}+cpu \\\n    --hash=sha256:{digest}"
 
 
 def write(path: Path, chosen: list[str]) -> None:

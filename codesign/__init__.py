@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from codesign.integer_reference import run_integer
     from codesign.quantize import quantize as quantize_module
     from codesign.recipe import Recipe, load_recipe
-    from codesign.space import SearchSpace
+    from codesign.spaces.search_space import SearchSpace
     from codesign.trace import trace as trace_module
     from mappings.errors import SpecError
 
@@ -31,7 +31,7 @@ _PUBLIC = {
     "DesignFile": "codesign.design_file",
     "ExploreOptions": "codesign.explorer.run",
     "Recipe": "codesign.recipe",
-    "SearchSpace": "codesign.space",
+    "SearchSpace": "codesign.spaces.search_space",
     "SpecError": "mappings.errors",
     "cost": "codesign.commands.cost",
     "cost_maestro": "codesign.commands.cost",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -10,7 +11,9 @@ from codesign.accuracy.base import ACCURACY, AccuracyContext
 from codesign.networks.deploy import deploy
 from codesign.networks.qat import QatNetwork
 from codesign.plugin import Plugin
-from codesign.recipe import Recipe
+from codesign.providers.accuracy.train import TrainProvider
+from codesign.providers.registry import PROVIDERS, ProviderEntry
+from codesign.recipe import Part, Recipe
 from mappings.network_io import save_network
 from mappings.workload import Workload
 
@@ -40,6 +43,18 @@ def register() -> None:
     """Make the evaluator known, once."""
     if NAME not in ACCURACY.names():
         ACCURACY.register(NAME, Plugin("for tests", ToyEvaluator))
+        PROVIDERS.register(
+            NAME,
+            ProviderEntry(
+                "for tests",
+                lambda context: TrainProvider(context, NAME),
+                needs=("workload", "trainable"),
+                offers=("weights", "fidelity"),
+                metrics=("accuracy",),
+                dear=True,
+                key="network",
+            ),
+        )
 
 
 def recipe(trials: int = 24, batch: int = 8) -> Recipe:
@@ -59,14 +74,15 @@ def recipe(trials: int = 24, batch: int = 8) -> Recipe:
             ("s2_depth", (1,)),
             ("s3_depth", (1, 2)),
         ),
-        accuracy=NAME,
+        providers=(Part("schedule"), Part(NAME)),
         trials=trials,
         batch=batch,
         front_points=4,
     )
 
 
-def write_recipe(path: Path, trials: int = 24, batch: int = 8) -> Path:
+def write_recipe(path: Path, trials: int = 24, batch: int = 8, driver: Part | None = None) -> Path:
     """The recipe as a file."""
-    path.write_text(recipe(trials, batch).dump(), encoding="utf-8")
+    made = recipe(trials, batch)
+    path.write_text((made if driver is None else replace(made, driver=driver)).dump(), encoding="utf-8")
     return path

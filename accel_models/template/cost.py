@@ -78,10 +78,14 @@ def template_design(
     Raises:
         SpecError: no such device, or an operator that the hardware does not run.
     """
-    part = device(device_name)
-    broken = fits(template, part)
-    if broken:
-        return broken
+    broken = fits(template, device(device_name))
+    return broken or mapped_design(workload, template, device_name, tile_rows, tile_channels)
+
+
+def mapped_design(
+    workload: Workload, template: Template, device_name: str, tile_rows: int, tile_channels: int
+) -> Design | tuple[Infeasible, ...]:
+    """As :func:`template_design`, whether or not the device has room: what a design over its budget would cost."""
     caps = {"P": tile_rows, "K": tile_channels, "G": tile_channels}
     mappings: list[tuple[str, Mapping]] = []
     for layer in workload.layers:
@@ -91,7 +95,7 @@ def template_design(
         if isinstance(mapping, Infeasible):
             return (mapping,)
         mappings.append((layer.name, _capped(mapping, caps)))
-    accelerator = template_accelerator(template, part.technology, device_name)
+    accelerator = template_accelerator(template, device(device_name).technology, device_name)
     return Design(workload, accelerator, tuple(mappings))
 
 

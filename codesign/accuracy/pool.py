@@ -24,7 +24,7 @@ def make_evaluator(name: str, context: AccuracyContext) -> AccuracyEvaluator:
         SpecError: unknown name or option.
     """
     plugin = ACCURACY.get(name, "accuracy")
-    options = plugin.with_defaults(context.options, "accuracy_options")
+    options = plugin.checked(context.options, "accuracy_options")
     return plugin.load()(AccuracyContext(context.seed, context.dataset, context.folder, options))
 
 

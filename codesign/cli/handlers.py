@@ -9,7 +9,20 @@ from typing import Any
 from codesign.cli import output
 from mappings.errors import Fault, SpecError
 
-KINDS = ("networks", "accelerators", "dataflows", "devices", "controllers", "recipes")
+KINDS = (
+    "networks",
+    "accelerators",
+    "dataflows",
+    "devices",
+    "spaces",
+    "metrics",
+    "rewards",
+    "providers",
+    "controllers",
+    "drivers",
+    "datasets",
+    "recipes",
+)
 
 
 def _reporter(options: argparse.Namespace) -> Any:
@@ -34,8 +47,15 @@ def _explore(options: argparse.Namespace) -> int:
     result = explore(
         ExploreOptions(
             recipe=options.recipe,
+            network=options.network,
+            hardware=options.hardware,
+            input=options.input,
+            objectives=options.objectives,
+            limits=options.limit or (),
+            data=options.data,
             device=options.device,
             controller=options.controller,
+            driver=options.driver,
             trials=options.trials,
             seed=options.seed,
             out=options.out,

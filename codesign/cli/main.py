@@ -34,10 +34,21 @@ def _common(parser: argparse.ArgumentParser) -> None:
 
 
 def _explore(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--recipe", help="name or YAML file (default)")
+    parser.add_argument("--recipe", help="name, NAME:VARIANT, or YAML file (default)")
+    parser.add_argument(
+        "--network", help="what is searched: a space, my_space.py:MySpace; or one network: a name, my.py:Net, a YAML"
+    )
+    parser.add_argument("--input", metavar="1,3,32,32", help="shape of a module's input")
+    parser.add_argument("--hardware", help="a hardware space, or the YAML of one design or template")
+    parser.add_argument("--objectives", metavar="A,B", help="metrics, e.g. latency_ms,energy_uj (the recipe's)")
+    parser.add_argument(
+        "--limit", action="append", metavar="METRIC=BOUND", help="hard limit on any metric, e.g. latency_ms=0.2"
+    )
+    parser.add_argument("--data", help="data set: a name, or my_data.py:load")
     parser.add_argument("--device", help="name or YAML file of the budget (the recipe's)")
     parser.add_argument("--controller", help="search method (the recipe's)")
-    parser.add_argument("--trials", type=int, help="designs to ask for")
+    parser.add_argument("--driver", help="how the search proceeds (the recipe's)")
+    parser.add_argument("--trials", type=int, help="designs to ask for (networks, for the driver nested)")
     parser.add_argument("--seed", type=int, help="equal seeds give equal fronts")
     parser.add_argument("--out", metavar="runs/NAME", help="folder of the run (the next free runs/RECIPE)")
     parser.add_argument("--storage", metavar="URL", help="Optuna storage (SQLite in the run's folder)")

@@ -200,30 +200,29 @@ def run(value: RunResult, options: Namespace) -> None:
     if options.format == "json":
         _json(value.to_dict())
         return
+    names = [
+        name for name in dict.fromkeys((*value.recipe.objectives, *dict(value.recipe.limits))) if name != "accuracy"
+    ]
     rows = []
     for point in value.points:
         template = point.design.accelerator.template
         assert template is not None
-        taken = dict(point.cost.resources or ())
-        rows.append(
-            [
-                point.name + (" knee" if point.name == value.knee else ""),
-                f"{template.array} {template.rows}x{template.cols} @{template.clock_hz / 1e6:g} MHz",
-                f"W{template.weight_bits}A{template.act_bits}",
-                f"{point.accuracy['held_out']:.1%}",
-                f"{point.accuracy['test']:.1%}",
-                f"{point.candidate.latency_ms:.4f}",
-                f"{point.candidate.energy_uj:.2f}",
-                f"{point.design.workload.macs / 1e3:,.0f}",
-                f"{taken['DSP']}",
-                f"{taken['BRAM36']}",
-                f"{taken['LUT']:,}",
-            ]
-        )
-    columns = ["design", "accelerator", "bits", "held-out", "test", "ms", "uJ", "kMACs", "DSP", "BRAM", "LUT"]
+        row = [
+            point.name + (" knee" if point.name == value.knee else ""),
+            f"{template.array} {template.rows}x{template.cols} @{template.clock_hz / 1e6:g} MHz",
+            f"W{template.weight_bits}A{template.act_bits}",
+        ]
+        row += [f"{point.accuracy[part]:.1%}" for part in ("held_out", "test") if part in point.accuracy]
+        row += [f"{point.metrics[name]:,.4g}" for name in names]
+        row += [f"{point.design.workload.macs / 1e3:,.0f}", *(f"{n:,}" for _, n in point.cost.resources or ())]
+        rows.append(row)
+    columns = ["design", "accelerator", "bits"]
+    columns += ["held-out", "test"] if value.points and value.points[0].accuracy else []
+    columns += [*names, "kMACs", *(name for name, _ in (value.points[0].cost.resources or ()))]
     _table(f"front of {value.tally.told:,} designs", columns, rows, left=3)
     for item in value.verifications:
         _checks(item, options)
-    _line(f"{value.seconds:.0f} s; {value.folder}/report.html, front.csv, designs/")
+    spent = f"{value.seconds:.0f} s, {value.cpu_seconds:.0f} s of processor time"
+    _line(f"{spent}; {value.folder}/report.html, front.csv, designs/")
     for item in value.verifications:
         _line(item.line())

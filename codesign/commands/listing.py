@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+from codesign.options import as_option, describe_options
 from mappings.errors import unknown_name
 
 
@@ -46,23 +48,86 @@ def _accelerators() -> list[Listed]:
     return found
 
 
-def _controllers() -> list[Listed]:
-    from codesign.controllers.base import CONTROLLERS
+def _plugins(registry: Any, more: Callable[[Any], list[tuple[str, str]]] = lambda entry: []) -> list[Listed]:
+    """Entries with what they are, whose they are, and their options with the defaults."""
+    found = []
+    for name in registry.names():
+        entry = registry.get(name)
+        facts = [("what", entry.summary), ("after", entry.source), *more(entry)]
+        found.append(Listed(name, (*facts, ("options", describe_options(entry.options)))))
+    return found
 
-    return [Listed(name, (("what", CONTROLLERS.get(name).summary),)) for name in CONTROLLERS.names()]
+
+def _controllers() -> list[Listed]:
+    from codesign.controllers.registry import CONTROLLERS
+
+    return _plugins(CONTROLLERS)
+
+
+def _drivers() -> list[Listed]:
+    from codesign.drivers.registry import DRIVERS
+
+    return _plugins(DRIVERS, lambda entry: [("budget", entry.unit)])
+
+
+def _providers() -> list[Listed]:
+    from codesign.providers.registry import PROVIDERS
+
+    def facts(entry: Any) -> list[tuple[str, str]]:
+        return [("metrics", ", ".join((*entry.metrics, *entry.fpga_metrics, *entry.asic_metrics)))]
+
+    return _plugins(PROVIDERS, facts)
+
+
+def _spaces() -> list[Listed]:
+    from codesign.recipe_parts import REGISTRIES
+    from codesign.spaces.search_space import GROUPS
+
+    return [Listed(item.name, (("of", group), *item.facts)) for group in GROUPS for item in _plugins(REGISTRIES[group])]
+
+
+def _metrics() -> list[Listed]:
+    from codesign.objectives import METRICS
+
+    found = []
+    for name in METRICS.names():
+        metric = METRICS.get(name)
+        found.append(Listed(name, (("what", metric.summary), ("unit", metric.unit), ("direction", metric.direction))))
+    return found
+
+
+def _rewards() -> list[Listed]:
+    from codesign.objectives import REWARDS
+    from codesign.recipe_parts import reward_options
+
+    found = []
+    for name in REWARDS.names():
+        what = (REWARDS.get(name).__doc__ or "").strip().splitlines()[0]
+        found.append(Listed(name, (("what", what), ("options", describe_options(reward_options(name, "list"))))))
+    return found
+
+
+def _datasets() -> list[Listed]:
+    from codesign.accuracy.data import DATASETS
+
+    return [
+        Listed(name, (("what", (DATASETS.get(name).__doc__ or "").strip().splitlines()[0]),))
+        for name in DATASETS.names()
+    ]
 
 
 def _networks() -> list[Listed]:
     from codesign.decisions import count_points
-    from codesign.networks.elastic import NETWORK_SPACES
+    from codesign.spaces.network import NETWORK_SPACES
     from codesign.zoo import NETWORKS
 
     found = []
     for name in NETWORK_SPACES.names():
-        space = NETWORK_SPACES.get(name)
-        count = count_points(decision for decision in space.decisions if decision.group == "network")
-        facts = (("kind", "search space"), ("networks", f"{count:,}"), ("what", space.summary))
-        found.append(Listed(name, facts))
+        entry = NETWORK_SPACES.get(name)
+        if any(as_option(item).required for item in entry.options.values()):
+            continue  # made from what the user names
+        count = count_points(entry.load()(**entry.checked({}, name)).decisions)
+        found.append(Listed(name, (("kind", "search space"), ("networks", f"{count:,}"), ("what", entry.summary))))
     for name in NETWORKS.names():
         network = NETWORKS.get(name)
         shape = "x".join(map(str, network.input_shape))
@@ -71,13 +136,14 @@ def _networks() -> list[Listed]:
 
 
 def _recipes() -> list[Listed]:
-    from codesign.recipe import load_recipe, recipe_names
+    from codesign.recipe import load_recipe, recipe_names, variant_names
 
     found = []
     for name in recipe_names():
         item = load_recipe(name)
-        facts = (("controller", item.controller), ("device", item.device), ("designs", f"{item.trials:,}"))
-        found.append(Listed(name, (*facts, ("what", item.summary))))
+        facts = (("controller", item.controller.name), ("driver", item.driver.name), ("device", item.device))
+        more = (("after", item.source), ("variants", ", ".join(variant_names(name))), ("what", item.summary))
+        found.append(Listed(name, (*facts, ("budget", f"{item.trials:,}"), *more)))
     return found
 
 
@@ -97,13 +163,19 @@ _KINDS: dict[str, Callable[[], list[Listed]]] = {
     "accelerators": _accelerators,
     "dataflows": _dataflows,
     "devices": _devices,
+    "spaces": _spaces,
+    "metrics": _metrics,
+    "rewards": _rewards,
+    "providers": _providers,
     "controllers": _controllers,
+    "drivers": _drivers,
+    "datasets": _datasets,
     "recipes": _recipes,
 }
 
 
 def list_names(kind: str) -> list[Listed]:
-    """What is registered of a kind: networks, accelerators, dataflows, devices, controllers or recipes.
+    """What is registered of a kind, e.g. networks, devices, spaces, providers, recipes.
 
     Raises:
         SpecError: no such kind.

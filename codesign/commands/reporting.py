@@ -1,4 +1,4 @@
-"""The page of a finished run."""
+"""The page of a run: finished, stopped, or at work in another process."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from jinja2 import TemplateRuntimeError
 
 from codesign.explorer.folder import RunFolder
 from codesign.explorer.result import read_result
+from codesign.explorer.standing import standing
 from codesign.reports.page import write_page
 from mappings.errors import Fault, SpecError
 
@@ -26,11 +27,14 @@ _NOT_A_RESULT = (
 def report(run: str) -> Path:
     """Make ``report.html`` of a run anew; returns its path.
 
+    A search that is not finished is shown as its study stands: the front that it has found, before deployment.
+
     Raises:
-        SpecError: no finished run there, or its result file lacks what the page shows.
+        SpecError: no run there, none of its designs is within its bounds yet, or its result file lacks what the page
+            shows.
     """
     folder = RunFolder(Path(run))
-    result = read_result(folder)
+    result = read_result(folder) if folder.result_file.exists() else standing(folder).to_dict()
     try:
         write_page(result, folder.report_html)
     except _NOT_A_RESULT as error:

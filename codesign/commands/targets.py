@@ -7,6 +7,7 @@ from pathlib import Path
 
 from codesign.design_file import DesignFile
 from mappings.errors import Fault, SpecError, nearest
+from mappings.quantized import QuantizedNetwork
 from mappings.workload import Workload
 
 MAX_ELEMENTS = 2**28
@@ -75,3 +76,28 @@ def load_workload(target: str, shapes: Sequence[tuple[int, ...]] = ()) -> Worklo
 
     network = NETWORKS.get(target, "target")
     return trace(network.build(), network.inputs(), target)
+
+
+def quantized_network(target: str, shape: Sequence[int] = (), samples: int = 4) -> QuantizedNetwork:
+    """The integers of a network as it is: 8 bits, scales from a few standard normal inputs.
+
+    Args:
+        target: as for :func:`load_workload`.
+        shape: of a module's input.
+        samples: on which scales are calibrated.
+
+    Raises:
+        SpecError: as :func:`load_workload`, or a network that cannot be quantised.
+    """
+    import torch
+
+    from codesign.quantize import quantize
+    from codesign.trace import load_module
+    from codesign.zoo import NETWORKS
+
+    if target in NETWORKS.names():
+        network = NETWORKS.get(target)
+        return quantize(network.build(), network.inputs(samples), name=target)
+    generator = torch.Generator().manual_seed(0)
+    module = load_module(target).eval()
+    return quantize(module, torch.randn(samples, *shape[1:], generator=generator))

@@ -131,9 +131,15 @@ class DecisionSpace:
         Raises:
             SpecError: one has no list of choices.
         """
-        return tuple(len(decision.choices) for decision in self._choices())
+        return tuple(len(decision.choices) for decision in self.choices)
 
-    def _choices(self) -> tuple[Decision, ...]:
+    @cached_property
+    def choices(self) -> tuple[Decision, ...]:
+        """The decisions of a discrete space.
+
+        Raises:
+            SpecError: one has no list of choices.
+        """
         out = []
         for decision in self.decisions:
             if not isinstance(decision, Decision):
@@ -143,7 +149,7 @@ class DecisionSpace:
 
     @cached_property
     def _index(self) -> tuple[dict[Any, int], ...]:
-        return tuple({value: place for place, value in enumerate(d.choices)} for d in self._choices())
+        return tuple({value: place for place, value in enumerate(d.choices)} for d in self.choices)
 
     def matrix(self, points: Sequence[Mapping[str, Any]]) -> NDArray[np.int64]:
         """Points as indices of choices [n, decisions]; :data:`INACTIVE` where there is none."""
@@ -156,7 +162,7 @@ class DecisionSpace:
 
     def points(self, rows: NDArray[np.int64]) -> list[Point]:
         """The reverse of :meth:`matrix`; indices of decisions that are inactive are ignored."""
-        choices = self._choices()
+        choices = self.choices
         out = []
         for row in rows.tolist():
             point: Point = {}
@@ -165,6 +171,11 @@ class DecisionSpace:
                     point[decision.name] = decision.choices[max(place, 0)]
             out.append(point)
         return out
+
+    def points_choice(self, place: int, choice: int) -> Point:
+        """One decision with the choice of that index, as a part of a point."""
+        decision = self.choices[place]
+        return {decision.name: decision.choices[choice]}
 
     def features(self, points: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
         """Points for a regression model [n, features]: ordered choices and reals as one number 0..1 (reals by their

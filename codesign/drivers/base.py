@@ -15,6 +15,21 @@ from codesign.decisions import DecisionSpace, Point
 from codesign.objectives import Goal, Outcome
 
 
+@dataclass(frozen=True)
+class Trial:
+    """One trial of the journal.
+
+    Attributes:
+        told: the point and what became of it.
+        phase: of the driver, "" where it has none.
+        fidelity: share of the full measurement, 1: full. Only full ones may stand on a front.
+    """
+
+    told: Told
+    phase: str = ""
+    fidelity: float = 1.0
+
+
 class Journal(Protocol):
     """Told trials, in order; whatever is in it survives the process."""
 
@@ -22,11 +37,11 @@ class Journal(Protocol):
         """Trials so far."""
         ...
 
-    def __iter__(self) -> Iterator[Told]:
+    def __iter__(self) -> Iterator[Trial]:
         """Every trial, in order."""
         ...
 
-    def append(self, told: Sequence[Told], phase: str = "") -> None:
+    def append(self, trials: Sequence[Trial]) -> None:
         """A batch of trials, durable when it returns; all or none of it."""
         ...
 
@@ -37,8 +52,17 @@ class Problem(Protocol):
     space: DecisionSpace
     goal: Goal
 
-    def measure(self, points: Sequence[Point], fixed: Mapping[str, Any] | None = None) -> list[Outcome]:
-        """Outcomes in order: every provider in turn, gates between them, equal work done once."""
+    def measure(self, points: Sequence[Point], *, fidelity: float = 1.0, gated: bool = True) -> list[Outcome]:
+        """Outcomes in order: every provider in turn, gates between them, equal work done once.
+
+        Args:
+            fidelity: share of the full measurement, for providers that know less than a full one.
+            gated: dear providers see only designs that break no bound so far.
+        """
+        ...
+
+    def price(self, network: Point, rows: Sequence[Point]) -> list[Outcome]:
+        """What a network costs on each of many accelerators, in order: the providers that are not dear, alone."""
         ...
 
 
@@ -54,7 +78,7 @@ class DriverContext:
         problem: what is searched.
         make_controller: the recipe's controllers.
         journal: the study.
-        budget: trials in all.
+        budget: trials in all (networks, where a driver says so).
         batch: trials of a generation.
         seed: of the run.
         advance: called for each trial that is told, for progress.

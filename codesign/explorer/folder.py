@@ -14,7 +14,7 @@ from codesign.recipe import Recipe, parse_recipe
 from mappings.errors import Fault, SpecError
 from mappings.yamlio import dump_yaml, load_yaml
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,11 @@ class RunFolder:
         return self.path / "networks"
 
     @property
+    def measured(self) -> Path:
+        """What dear providers found, kept as soon as it is known."""
+        return self.path / "measured"
+
+    @property
     def hardware(self) -> Path:
         """Rendered and emitted files."""
         return self.path / "hardware"
@@ -67,7 +72,7 @@ class RunFolder:
         """Record what this run is."""
         document = {
             "format": _FORMAT,
-            "space": recipe.space.digest,
+            "digest": recipe.digest,
             "storage": storage,
             "recipe": recipe.to_dict(),
         }
@@ -87,19 +92,13 @@ class RunFolder:
         if not self.run_file.exists():
             raise SpecError(Fault(str(self.path), "holds no run", "a folder that codesign explore made"))
         document: Any = load_yaml(self.run_file)
-        keys = {"format", "space", "storage", "recipe"}
+        keys = {"format", "digest", "storage", "recipe"}
         if not isinstance(document, dict) or set(document) != keys or document["format"] != _FORMAT:
             raise SpecError(Fault(where, "is not a run", f"format {_FORMAT} with " + ", ".join(sorted(keys))))
         recipe = parse_recipe(document["recipe"], f"{where}: recipe")
-        if recipe.space.digest != document["space"]:
-            raise SpecError(
-                Fault(
-                    str(self.path),
-                    f"was made with another search space ({str(document['space'])[:12]}; here it is "
-                    f"{recipe.space.digest[:12]}); nothing was changed",
-                    "a new run in another folder",
-                )
-            )
+        if recipe.digest != document["digest"]:
+            what = f"was made with another recipe ({str(document['digest'])[:12]}; here it is {recipe.digest[:12]})"
+            raise SpecError(Fault(str(self.path), f"{what}; nothing was changed", "a new run in another folder"))
         return recipe, str(document["storage"])
 
     @contextmanager

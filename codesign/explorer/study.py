@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import re
 import warnings
+from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, RDBStorage
-from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
-from codesign.controllers.samplers import distributions
-from codesign.decisions import Decision, Point
-from codesign.recipe import OBJECTIVES
+from codesign.recipe import Recipe
 from mappings.errors import Fault, SpecError
 
-SPACE_KEY = "space"
-REPORT_KEY = "report"
+#: Attributes of a study.
+RECIPE_KEY, PLAN_KEY = "recipe", "planned_trials"
 
 
 def open_storage(url: str) -> BaseStorage:
@@ -47,58 +44,36 @@ def open_storage(url: str) -> BaseStorage:
     return storage
 
 
-def open_study(storage: BaseStorage, name: str, sampler: BaseSampler, space_digest: str) -> optuna.Study:
-    """The study of that name, made when it is not there.
+def open_study(storage: BaseStorage, name: str, recipe: Recipe) -> optuna.Study:
+    """The study of that name, made when it is not there; it holds the recipe and its digest.
 
     Raises:
-        SpecError: it was made with another space or other objectives.
+        SpecError: it was made with another recipe.
     """
-    directions = [direction for direction, _ in OBJECTIVES.values()]
+    directions = [metric.direction for metric in recipe.goal.metrics]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study = optuna.create_study(
-            storage=storage, study_name=name, sampler=sampler, directions=directions, load_if_exists=True
-        )
-        found = study.user_attrs.get(SPACE_KEY)
+        try:
+            study = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
+        except (ValueError, optuna.exceptions.OptunaError) as error:
+            raise SpecError(Fault(f"study {name}", f"cannot be opened: {error}", "a new run")) from None
+        found = study.user_attrs.get(RECIPE_KEY)
         if found is None and not study.get_trials(deepcopy=False):
-            study.set_metric_names(list(OBJECTIVES))
-            study.set_user_attr(SPACE_KEY, space_digest)
-            found = space_digest
-    if found != space_digest:
-        raise SpecError(
-            Fault(
-                f"study {name}",
-                f"was made with another search space ({str(found)[:12]}; here it is {space_digest[:12]}); "
-                "nothing was changed",
-                "a new run in another folder",
-            )
-        )
+            study.set_metric_names(list(recipe.objectives))
+            study.set_user_attr(PLAN_KEY, recipe.trials)
+            study.set_user_attr(RECIPE_KEY, recipe.digest)
+            found = recipe.digest
+    if found != recipe.digest:
+        what = f"was made with another recipe ({str(found)[:12]}; here it is {recipe.digest[:12]}); nothing was changed"
+        raise SpecError(Fault(f"study {name}", what, "a new run in another folder"))
     return study
 
 
-def ask(study: optuna.Study, decisions: tuple[Decision, ...], number: int) -> tuple[Trial, Point] | None:
-    """Trial ``number``, new or cut off before it was told; None where it is finished.
-
-    A trial that a killed process left is taken up as it is: its decisions stand in the storage, and those that were
-    not written yet are drawn from the same seed.
-    """
-    known: list[FrozenTrial] = study.get_trials(deepcopy=False)
-    if number < len(known):
-        if known[number].state.is_finished():
-            return None
-        trial = Trial(study, known[number]._trial_id)
-        point: Point = {d.name: trial.suggest_categorical(d.name, d.choices) for d in decisions}
-        return trial, point
-    trial = study.ask(distributions(decisions))
-    assert trial.number == number, "another process adds trials to this study"
-    return trial, dict(trial.params)
+def study_name(folder: Path, default_storage: bool) -> str:
+    """One study a run; a storage that is shared holds many, told apart by the folder."""
+    return "codesign" if default_storage else f"codesign:{folder.resolve()}"
 
 
-def finished(study: optuna.Study) -> list[FrozenTrial]:
-    """Told trials, by number."""
-    return list(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
-
-
-def is_feasible(trial: FrozenTrial) -> bool:
-    """Whether a told trial breaks no bound."""
-    return all(value <= 0 for value in trial.constraints.values())
+def planned_trials(study: optuna.Study) -> int:
+    """The budget with which the study was begun: controllers plan with it, also where more was asked for later."""
+    return int(study.user_attrs[PLAN_KEY])

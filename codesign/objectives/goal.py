@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from accel_models.report import Infeasible
 from codesign.objectives.metrics import METRICS, Metric
-from codesign.objectives.rewards import Reward, SoftConstraint
+from codesign.objectives.rewards import Reward
 from mappings.errors import Fault, SpecError
 
 
@@ -75,13 +75,14 @@ class Goal:
     Attributes:
         objectives: names of metrics, in order.
         limits: all must hold.
-        reward: one number of a feasible design.
+        reward: one number of a feasible design; None: controllers that climb one number sweep over preferences among
+            the objectives instead.
         infeasible_reward: of a design that breaks a bound.
     """
 
     objectives: tuple[str, ...] = ("accuracy", "latency_ms", "energy_uj")
     limits: tuple[Limit, ...] = ()
-    reward: Reward = field(default_factory=SoftConstraint)
+    reward: Reward | None = None
     infeasible_reward: float = 0.0
 
     def __post_init__(self) -> None:
@@ -110,8 +111,9 @@ class Goal:
 
     @cached_property
     def needed(self) -> tuple[str, ...]:
-        """Every metric that providers must give: objectives, then limits, then the reward's (where it is read)."""
-        return tuple(dict.fromkeys((*self.objectives, *(limit.metric for limit in self.limits))))
+        """Every metric that providers must give: of the objectives, the limits and the reward."""
+        read = self.reward.metrics if self.reward is not None else ()
+        return tuple(dict.fromkeys((*self.objectives, *(limit.metric for limit in self.limits), *read)))
 
     def costs(self, outcomes: Sequence[Outcome]) -> NDArray[np.float64]:
         """Objectives [n, objectives], all to be lowered, in the metrics' own units; infinite where infeasible."""
@@ -125,10 +127,6 @@ class Goal:
     def violations(self, outcomes: Sequence[Outcome]) -> NDArray[np.float64]:
         """How far over the bounds [n]; 0 where feasible."""
         return np.array([outcome.violation for outcome in outcomes])
-
-    def scalar(self, outcome: Outcome) -> float:
-        """The reward of an outcome."""
-        return self.reward(outcome.metrics) if outcome.feasible else self.infeasible_reward
 
     def broken(self, metrics: Mapping[str, float]) -> tuple[Infeasible, ...]:
         """Limits that the known figures break."""

@@ -115,7 +115,7 @@ def test_modules_that_cannot_be_traced_are_told(tmp_path: Path, capsys: pytest.C
 
 def test_wrong_names_get_the_nearest_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert 'did you mean "zynq7020"' in fails(capsys, "explore", "--device", "zyng7020")
-    assert 'did you mean "nsga2"' in fails(capsys, "explore", "--controller", "nsga")
+    assert 'did you mean "nsga2"' in fails(capsys, "explore", "--controller", "nsgaII2")
     assert 'did you mean "default"' in fails(capsys, "explore", "--recipe", "defalt")
     assert 'did you mean "eyeriss_like"' in fails(capsys, "cost", "resnet18", "--accelerator", "eyeris_like")
     assert 'did you mean "resnet18"' in fails(capsys, "cost", "resnet81", "--accelerator", "eyeriss_like")
@@ -152,7 +152,7 @@ def test_unwritable_and_foreign_folders_are_told(tmp_path: Path, capsys: pytest.
     assert "is a file" in fails(capsys, "explore", "--out", str(tmp_path / "file"))
     assert "cannot be written" in fails(capsys, "explore", "--out", "/proc/none/run")
     assert "holds no run" in fails(capsys, "explore", "--resume", str(tmp_path))
-    assert "holds no finished run" in fails(capsys, "report", str(tmp_path))
+    assert "holds no run" in fails(capsys, "report", str(tmp_path))
     assert "--resume" in fails(capsys, "explore", "--resume", str(tmp_path), "--out", "x")
 
 

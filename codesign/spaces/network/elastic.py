@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
-from codesign.decisions import Choice, Decision
+from codesign.decisions import Decision
+from codesign.spaces.network import IMAGES, Network
 from mappings.layer import Bits, Layer, Op
-from mappings.registry import Registry
 from mappings.workload import TensorShape, Workload
 
 STAGES = 3
@@ -37,7 +38,7 @@ def _decisions() -> tuple[Decision, ...]:
             Decision(f"s{stage}_kernel", "network", (3, 5)),
             Decision(f"s{stage}_block", "network", tuple(_EXPANSION)),
         ]
-    return (*out, Decision("weight_bits", "compression", (4, 8)), Decision("act_bits", "compression", (4, 8)))
+    return tuple(out)
 
 
 class _Builder:
@@ -101,30 +102,28 @@ class ElasticSpace:
     """The space for one image size.
 
     Attributes:
-        name: in the registry.
-        summary: one line.
         extent: rows and columns of the (grey) image.
         classes: outputs.
         dataset: name of the data set on which accuracy is measured.
     """
 
-    name: str = "elastic_mnist"
-    summary: str = "stem, three stages of plain or inverted-bottleneck blocks, classifier; 28 x 28 grey, 10 classes"
     extent: int = 28
     classes: int = 10
-    dataset: str = "mnist5k"
+    dataset: str = IMAGES
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
-        """Network and compression decisions, in order."""
+        """In order."""
         return _decisions()
 
-    def workload(self, point: Mapping[str, Choice]) -> Workload:
-        """The network at a point (decisions of other groups are ignored); its name is "elastic"."""
-        act_bits = int(point["act_bits"])
-        bits = Bits(I=act_bits, W=int(point["weight_bits"]), O=act_bits)
+    def network_at(self, point: Mapping[str, Any]) -> Network:
+        """The network at a point, with 8-bit data."""
+        return Network(workload=self.workload(point))
+
+    def workload(self, point: Mapping[str, Any]) -> Workload:
+        """Its layers; the name is "elastic"."""
         halving = str(point["downsample"]).split("+")
-        build = _Builder(bits, self.extent)
+        build = _Builder(Bits(), self.extent)
         build.conv("stem", int(point["stem_width"]), int(point["stem_kernel"]), 2, relu=True)
         for stage in range(1, STAGES + 1):
             width, kernel = int(point[f"s{stage}_width"]), int(point[f"s{stage}_kernel"])
@@ -133,7 +132,7 @@ class ElasticSpace:
                 stride = 2 if block == 1 and f"s{stage}" in halving else 1
                 self._block(build, f"s{stage}b{block}", width, kernel, stride, expansion)
         build.classifier(self.classes)
-        image = TensorShape("image", C=1, H=self.extent, W=self.extent, bits=act_bits)
+        image = TensorShape("image", C=1, H=self.extent, W=self.extent, bits=Bits().I)
         return Workload("elastic", (image,), tuple(build.layers))
 
     @staticmethod
@@ -147,10 +146,3 @@ class ElasticSpace:
         build.conv(f"{name}_project", width, 1, relu=False)
         if residual:
             build.add(f"{name}_add", source)
-
-
-def _register_builtins(registry: Registry[ElasticSpace]) -> None:
-    registry.register("elastic_mnist", ElasticSpace())
-
-
-NETWORK_SPACES: Registry[ElasticSpace] = Registry("network space", _register_builtins)
