@@ -2,10 +2,11 @@
 
     python .ci/lock.py [--upgrade]
 
-Versions stay as they are unless pyproject.toml asks for others; --upgrade takes the newest that it allows. One resolution
-holds for Python 3.11 to 3.13 on every platform. torch stands apart: the package index's build for Linux brings gigabytes
-of CUDA libraries (constraints-torch.txt), its CPU build none (constraints-torch-cpu.txt). The CPU build comes from wherever
-pip is pointed to, so its hash is that of the file that pip finds on this machine; where it finds none, the file stays.
+Versions stay as they are unless pyproject.toml asks for others; --upgrade takes the newest that it allows. One
+resolution holds for Python 3.11 to 3.13 on every platform. torch stands apart: the package index's build for Linux
+brings gigabytes of CUDA libraries (constraints-torch.txt), its CPU build none (constraints-torch-cpu.txt). The CPU
+build comes from wherever pip is pointed to, so its hash is that of the file that pip finds on this machine; where it
+finds none, the file stays.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ def resolve(folder: Path, upgrade: bool) -> list[str]:
 def cpu_build(version: str) -> str | None:
     """The requirement of torch's CPU build as pip finds it on this machine; None where it finds none."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--no-deps"]
-    done = subprocess.run([*command, "--report", "-", f"torch=={version}+cpu"], capture_output=True, text=True)
+    command += ["--report", "-", f"torch=={version}+cpu"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
         return None
     (item,) = json.loads(done.stdout)["install"]
