@@ -35,7 +35,7 @@ class Networks(NamedTuple):
     rows: Ints
     places: Ints
     first: Ints
-    count: Ints
+    count: Ints  # type: ignore[assignment] # a tuple counts its items by that name
     pool: Ints
     end: Ints
 

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mappings.errors import Fault, SpecError, unknown_name
 from rtl_templates.synth.fpga import PASSES
@@ -93,7 +94,7 @@ def route(top: str, parameters: Mapping[str, int], target: str, part: str = "", 
     passes = PASSES[target]
     key = ["route", yosys_version(), _version(command), *source_key(top, parameters), passes, options, str(seed)]
     path = cached(key)
-    known = found_at(path)
+    known: Any = found_at(path)
     if known is None:
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
