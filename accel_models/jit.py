@@ -162,3 +162,9 @@ def _kept_on_disk(function: _Function, nrt: bool) -> _Function:
         return kept
     finally:
         config.CACHE_DIR = before
+
+
+def is_compiled(package: str) -> bool:
+    """Whether machine code of a package of the cost model ("mapper", "columns") is kept on disk."""
+    folder = _machine_code_dir()
+    return folder is not None and next(Path(folder).glob(f"{package}_*/*.nbi"), None) is not None

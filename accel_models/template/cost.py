@@ -19,6 +19,7 @@ from accel_models.schedule import Buffer, Schedule, default_mapping, schedule_ne
 from accel_models.schedule.builder import CHUNK
 from accel_models.template.accelerator import template_accelerator
 from accel_models.template.array_timing import ceil_div
+from accel_models.template.cycle_account import layer_accounts
 from accel_models.template.energy import (
     COMPONENTS,
     COUNTS,
@@ -157,8 +158,11 @@ def template_cost(design: Design) -> CostReport | tuple[Infeasible, ...]:
                 ("DRAM", "read", ceil_div(item.read_bytes, template.dram_bytes_per_cycle)),
                 ("DRAM", "write", ceil_div(item.write_bytes, template.dram_bytes_per_cycle)),
             ),
+            account=account,
         )
-        for item, plan, energy, row in zip(timing.layers, schedule.plans, by_layer, counts, strict=True)
+        for item, plan, energy, row, account in zip(
+            timing.layers, schedule.plans, by_layer, counts, layer_accounts(schedule, timing), strict=True
+        )
     )
     hot = broken_power(accelerator, layers, timing.cycles, None if part is None else part.power_mw)
     if hot is not None:

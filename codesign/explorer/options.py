@@ -10,7 +10,7 @@ from typing import Any
 
 from codesign.commands.targets import parse_shape
 from codesign.explorer.folder import RunFolder, RunRecord, new_folder
-from codesign.explorer.storage import redacted
+from codesign.explorer.redact import redacted
 from codesign.recipe import load_recipe, parse_recipe
 from mappings.errors import Fault, SpecError
 
