@@ -176,6 +176,7 @@ COEFFICIENTS = {
     "sram_cell_um2": ("um2/bit", "six-transistor bit cell"),
     "sram_cell_130nm_um2": ("um2/bit", "bit cell of the macros whose areas are scaled"),
     "register_um2_per_bit": ("um2/bit", "one D flip-flop"),
+    "gate_um2": ("um2", "a two-input NAND gate"),
     "ff_clock_pj": ("pJ", "clock pin of a flip-flop and its share of the tree, a cycle"),
     "ff_toggle_pj": ("pJ", "a flip-flop whose output changes, with its load"),
     "gate_toggle_pj": ("pJ", "a two-input gate whose output changes, with its load"),
@@ -292,6 +293,7 @@ def _asic(node_nm: int) -> Technology:
     put("add_32b_um2", 137 * area, f"{_HOROWITZ}: 137 um2; {_AREA_RULE}")
     put("mult_area_exponent", math.log(3495 / 282, 4), f"our fit through 8 and 32 bits: {_HOROWITZ}")
     put("register_um2_per_bit", 4.522 * area, f"Nangate45 DFF_X1: 4.522 um2; {_AREA_RULE}")
+    put("gate_um2", 0.798 * area, f"Nangate45 NAND2_X1: 0.798 um2; {_AREA_RULE}")
     cell, source = _SRAM_CELL_UM2[node_nm]
     put("sram_cell_um2", cell, source)
     put("sram_cell_130nm_um2", 2.0, "our assumption: six-transistor cells of 130 nm have about 2 um2")

@@ -76,8 +76,8 @@ def fetches(commands: int) -> int:
 
 
 @uncounted
-def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -> int:
-    """Cycles of a run.
+def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -> tuple[int, int]:
+    """Cycles of a run, and the one in which its last result is in memory.
 
     Args:
         table: the first ``count`` rows are the program without its fetches and its end.
@@ -127,7 +127,7 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
             finish = push + 1
             for u in range(4):
                 finish = max(finish, rest[u])
-            return finish
+            return finish, last_reply
         if not fetch:
             at += 1
 

@@ -13,12 +13,13 @@ from accel_models.pricing.machine import Ints, Machine, machine_of
 from accel_models.pricing.plans import COPY, MACS, MAPPED_BY, NEEDS, PARAM_BYTES, SHAPE_COLUMNS, TILED_AS
 from accel_models.pricing.tiles import FITS, MOST_SIZES, PARAMS_FULL, TILING_COLUMNS, capped, choose
 from accel_models.schedule.builder import CHUNK
-from accel_models.schedule.commands import Buffer, Token
+from accel_models.schedule.commands import Buffer, Token, Unit
 from accel_models.template.energy import COUNTS
-from accel_models.template.timing_core import COLUMNS, SIGNAL
+from accel_models.template.timing_core import COLUMNS, COMPUTE_SETTLE_CYCLES, CYCLES, SIGNAL, UNIT
 
 _PROGRAM = int(Buffer.PROGRAM)
 _MEMORY = 1 << Token.MEMORY
+_COMPUTE = int(Unit.COMPUTE)
 #: Codes beside ``FITS`` and the buffers that are full: more zeros before a tile than a descriptor holds.
 PADDED = PARAMS_FULL + 1
 
@@ -28,13 +29,13 @@ class Networks(NamedTuple):
 
     Attributes:
         rows: ``[all plans, PLAN_COLUMNS]``; places: pool of all.
-        first, count: rows of each network; pool: where its places begin; end: first free byte behind its tensors.
+        first, plans: rows of each network; pool: where its places begin; end: first free byte behind its tensors.
     """
 
     rows: Ints
     places: Ints
     first: Ints
-    count: Ints
+    plans: Ints
     pool: Ints
     end: Ints
 
@@ -45,13 +46,16 @@ class Results(NamedTuple):
     Attributes:
         cycles: 0 where the code is not ``FITS``.
         counts: ``[n, COUNTS]``, what its program moves.
-        macs, commands: of all plans.
+        macs, commands: of all plans; busy: cycles in which the compute unit works.
+        ended: cycle in which the last result is in memory.
         code: ``FITS``, a buffer that is full, or ``PADDED``; plan: which one.
     """
 
     cycles: Ints
     counts: Ints
     macs: Ints
+    busy: Ints
+    ended: Ints
     commands: Ints
     code: Ints
     plan: Ints
@@ -129,8 +133,13 @@ def choose_all(plans: Ints, m: Machine, cap_p: int, cap_k: int, work: Scratch) -
 
 
 @uncounted
-def run_design(plans: Ints, pool: Ints, end: int, m: Machine, counts: Ints, work: Scratch) -> tuple[int, int, int, int]:
-    """Cycles, commands, code and plan of a design whose tiles ``work.chosen`` has; -1 cycles: scratch is short."""
+def run_design(
+    plans: Ints, pool: Ints, end: int, m: Machine, counts: Ints, work: Scratch
+) -> tuple[int, int, int, int, int]:
+    """A design's cycles, cycle of its last result, commands, code and plan; -1 cycles: scratch is short.
+
+    Its tiles are those of ``work.chosen``.
+    """
     work.rings[:, 0] = 0
     work.rings[:, 1] = -1
     n, synced, param_addr = 0, -1, 0
@@ -146,13 +155,14 @@ def run_design(plans: Ints, pool: Ints, end: int, m: Machine, counts: Ints, work
             work.table[last[synced], SIGNAL] |= _MEMORY
         n, end, code = emit(n, plan, work.chosen[i], pool, param_addr, end, waits, m, counts, work)
         if code == TABLE_SHORT:
-            return -1, 0, 0, i
+            return -1, 0, 0, 0, i
         if code != EMITTED:
-            return 0, 0, PADDED, i
+            return 0, 0, 0, PADDED, i
         last[i] = n - 1
     chunks = fetches(n)
     counts[_PROGRAM] += (chunks + 1) * CHUNK
-    return run_program(work.table, n, aligned(end), m, work.room), n, FITS, -1
+    cycles, ended = run_program(work.table, n, aligned(end), m, work.room)
+    return cycles, ended, n, FITS, -1
 
 
 @uncounted_entry
@@ -172,7 +182,7 @@ def price_rows(
     """
     for d in range(at, len(network)):
         which = network[d]
-        first, count = networks.first[which], networks.count[which]
+        first, count = networks.first[which], networks.plans[which]
         if count > len(work.ends):
             return d
         plans, pool = networks.rows[first : first + count], networks.places[networks.pool[which] :]
@@ -180,10 +190,13 @@ def price_rows(
         code, plan = choose_all(plans, m, caps[d, 0], caps[d, 1], work)
         out.counts[d] = 0
         if code == FITS:
-            cycles, commands, code, plan = run_design(plans, pool, networks.end[which], m, out.counts[d], work)
+            cycles, ended, commands, code, plan = run_design(plans, pool, networks.end[which], m, out.counts[d], work)
             if cycles < 0:
                 return d
-            out.cycles[d], out.commands[d] = cycles, commands
+            out.cycles[d], out.ended[d], out.commands[d], out.busy[d] = cycles, ended, commands, 0
+            for i in range(commands):
+                if work.table[i, UNIT] == _COMPUTE:
+                    out.busy[d] += work.table[i, CYCLES] - 2 + COMPUTE_SETTLE_CYCLES
             out.macs[d] = 0
             for i in range(len(plans)):
                 out.macs[d] += plans[i, MACS]

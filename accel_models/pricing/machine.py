@@ -87,9 +87,3 @@ def template_rows(templates: Sequence[Template]) -> Ints:
     """``[n, fields]``, a row each."""
     rows = [(_CODE[t.array], *(getattr(t, name) for name in TEMPLATE_FIELDS[1:])) for t in templates]
     return np.array(rows, dtype=np.int64).reshape(-1, len(TEMPLATE_FIELDS))
-
-
-def template_of(row: Ints) -> Template:
-    """The reverse for one row."""
-    given = dict(zip(TEMPLATE_FIELDS, (int(value) for value in row), strict=True))
-    return Template(**{**given, "array": tuple(ArrayKind)[given["array"]], "unaligned": bool(given["unaligned"])})

@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel_models.hardware.devices import Device, device
+from accel_models.hardware.energy import power_mw
 from accel_models.hardware.technology import Technology, technology
 from accel_models.pricing.dense import dense_plans, plain_layers
 from accel_models.pricing.kernel import Networks, Results, new_results, new_scratch, price_rows
 from accel_models.pricing.machine import Ints, template_rows
 from accel_models.pricing.plans import Plans, plan_rows, plans_key
 from accel_models.pricing.tiles import NO_CAP
-from accel_models.template.energy import Prices, energies, total_pj
+from accel_models.template.energy import COMPONENTS, Prices, energies, total_pj
 from accel_models.template.resources import demand, fits
 from accel_models.template.spec import Template
 from mappings.errors import SpecError
@@ -40,8 +41,9 @@ BROKEN = (
     "padding",
     "operator",
     "device",
+    "power",
 )
-OPERATOR, DEVICE = BROKEN.index("operator"), BROKEN.index("device")
+OPERATOR, DEVICE, POWER = (BROKEN.index(name) for name in ("operator", "device", "power"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +78,10 @@ class Pricer:
     """
 
     def __init__(self, where: Device | str | None = None, tech: str = "") -> None:
-        self._device = device(where) if isinstance(where, str) and where else where or None
-        name = self._device.technology if isinstance(self._device, Device) else tech
+        self._device: Device | None = device(where) if isinstance(where, str) and where else None
+        if isinstance(where, Device):
+            self._device = where
+        name = tech if self._device is None else self._device.technology
         self._tech: Technology | None = technology(name, "technology") if name else None
         self._by_id: dict[tuple[int, tuple[int, ...]], tuple[Workload, Plans | None]] = {}
         self._plain: dict[int, tuple[Workload, tuple[Ints, Ints] | None]] = {}
@@ -159,7 +163,7 @@ class Pricer:
             if at == len(which):
                 return
             room = self._scratch
-            plans = max(len(room.ends), int(networks.count[which[at]]))
+            plans = max(len(room.ends), int(networks.plans[which[at]]))
             self._scratch = new_scratch(4 * len(room.table), 4 * len(room.weights), plans)
 
     def _figures(self, machines: Sequence[Template], code: Ints, live: Ints, out: Results) -> Priced:
@@ -169,18 +173,26 @@ class Pricer:
         cycles[live] = out.cycles
         counts = np.zeros((count, out.counts.shape[1]), dtype=np.int64)
         counts[live] = out.counts
-        macs = np.zeros(count, dtype=np.int64)
-        macs[live] = out.macs
+        work = np.zeros((3, count), dtype=np.int64)
+        work[:, live] = out.macs, out.busy, out.ended
         clocks = np.array([template.clock_hz for template in machines], dtype=np.int64)
-        good = code == 0
-        latency = np.where(good, cycles / clocks * 1e3, np.nan)
         energy = np.full(count, np.nan)
-        prices = [None if self._tech is None else Prices.of(template, self._tech) for template in machines]
-        known = np.array([i for i in np.flatnonzero(good) if prices[i] is not None], dtype=np.int64)
+        prices = [
+            None if self._tech is None or code[i] else Prices.of(template, self._tech, self._device)
+            for i, template in enumerate(machines)
+        ]
+        known = np.array([i for i, price in enumerate(prices) if price is not None], dtype=np.int64)
         if len(known):
-            figures = np.array([prices[i].figures for i in known])  # type: ignore[union-attr]
-            shapes = np.array([prices[i].shape for i in known])  # type: ignore[union-attr]
-            energy[known] = total_pj(energies(figures, shapes, counts[known], macs[known]))
+            figures = np.array([price.figures for price in prices if price is not None])
+            shapes = np.array([price.shape for price in prices if price is not None])
+            parts = energies(figures, shapes, counts[known], *work[:, known])
+            energy[known] = total_pj(parts)
+            if self._device is not None and self._device.power_mw is not None:
+                chip_pj = total_pj(np.delete(parts, COMPONENTS.index("DRAM"), axis=1))
+                figures_mw = map(power_mw, chip_pj, cycles[known], clocks[known])
+                hot = known[np.array(list(figures_mw)) > self._device.power_mw]
+                code[hot], cycles[hot], energy[hot] = POWER, 0, np.nan
+        latency = np.where(code == 0, cycles / clocks * 1e3, np.nan)
         resources = np.array([demand(template) for template in machines], dtype=np.int64)
         return Priced(code, cycles, latency, energy, resources.reshape(-1, 4), counts)
 

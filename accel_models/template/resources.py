@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import NamedTuple
 
 from accel_models.hardware.devices import Device, DeviceKind, device
 from accel_models.hardware.technology import Technology, technology
 from accel_models.report import Infeasible
-from accel_models.template.fabric import Part, array_part, shell_parts
+from accel_models.template.fabric import Part, array_part, product_in_dsp, shell_parts
 from accel_models.template.spec import ArrayKind, Template
 
 #: Shapes of one block of 18 Kb: (bits of a word, words).
@@ -114,21 +115,36 @@ _LOGIC_FIELDS = (
     "activation_tables", "vector_taps", "acc_stages", "ppu_stages", "axi_bits", "unaligned",
 )  # fmt: skip
 _logic_key = attrgetter(*_LOGIC_FIELDS)
-_logic: dict[tuple[object, ...], tuple[int, int, int]] = {}
+_logic: dict[tuple[object, ...], Logic] = {}
 
 
-def demand(template: Template) -> tuple[int, int, int, int]:
-    """DSP, BRAM36, LUT and FF of :func:`estimate`, the logic of equal arrays and shells summed once."""
+class Logic(NamedTuple):
+    """What the logic of a template takes, memories apart: in all, and of it the PE array."""
+
+    dsp: int
+    lut: int
+    ff: int
+    array_lut: int
+    array_ff: int
+
+
+def logic(template: Template) -> Logic:
+    """The parts of :func:`estimate` but for the memories, summed once for equal arrays and shells."""
     key = _logic_key(template)
     found = _logic.get(key)
     if found is None:
-        parts = (array_part(template), *shell_parts(template))
-        found = sum(part.dsp for part in parts), sum(part.lut for part in parts), sum(part.ff for part in parts)
-        _logic[key] = found
-    dsp, lut, ff = found
-    stored = memories(template)
+        array, shell = array_part(template), shell_parts(template)
+        parts = (array, *shell)
+        sums = (sum(part.dsp for part in parts), sum(part.lut for part in parts), sum(part.ff for part in parts))
+        found = _logic[key] = Logic(*sums, array.lut, array.ff)
+    return found
+
+
+def demand(template: Template) -> tuple[int, int, int, int]:
+    """DSP, BRAM36, LUT and FF of :func:`estimate`."""
+    found, stored = logic(template), memories(template)
     bram36 = -(-sum(memory.bram18 for memory in stored) // 2)
-    return dsp, bram36, lut + sum(memory.lutram for memory in stored), ff
+    return found.dsp, bram36, found.lut + sum(memory.lutram for memory in stored), found.ff
 
 
 def lut_memory(template: Template) -> int:
@@ -151,25 +167,39 @@ def estimate(template: Template) -> Resources:
     return Resources((array_part(template), *stored, *shell_parts(template)))
 
 
-#: Two-input gates that do the work of a six-input look-up table (our assumption: half of the 8 it can be at most).
-GATES_PER_LUT = 4
+#: Two-input gates for a six-input look-up table, and the area of a synthesised MAC over the published one; both from
+#: the 4x4 and 8x8 weight-stationary arrays in ASAP7 and the 4x4 in SG13G2 (Yosys 0.70 and abc, no wires).
+GATES_PER_LUT = 7
+MAC_SYNTHESISED = 1.466
+#: Flip-flops of a PE that a DSP has inside: operands on their way into the multiplier.
+FF_IN_DSP = 7
+#: Width of the operands of a multiplier outside the array, and of its result.
+_DSP_BITS, _DSP_SUM_BITS = 17, 34
 
 
 def logic_um2(template: Template, tech: Technology) -> float | None:
-    """Silicon area of everything but memories: PEs with their registers, post-processing multipliers, flip-flops.
+    """Silicon area of everything but memories: MACs, flip-flops, control and data paths, the shell's multipliers.
+
+    The structure is that of the FPGA estimate: a look-up table that holds no product becomes gates, a flip-flop one.
 
     Returns:
         None where the technology models no areas (FPGA fabric).
     """
-    t = template
-    other_ff = sum(part.ff for part in estimate(t).parts if part.name != "PE array")
-    mac = tech.mac_um2(t.act_bits, t.weight_bits, t.acc_bits)
-    registers = tech.register_um2(t.act_bits + t.weight_bits + t.acc_bits)
-    lane, product = tech.mac_um2(32, 32, 64), tech.mac_um2(t.act_bits, t.act_bits, 2 * t.act_bits)
-    other = tech.register_um2(other_ff)
-    if mac is None or registers is None or lane is None or product is None or other is None:
+    t, taken = template, estimate(template)
+    pes = t.rows * t.cols
+    mac, gate = tech.mac_um2(t.act_bits, t.weight_bits, t.acc_bits), tech.value("gate_um2")
+    lane, flop = tech.mac_um2(_DSP_BITS, _DSP_BITS, _DSP_SUM_BITS), tech.register_um2(1)
+    if mac is None or gate is None or lane is None or flop is None:
         return None
-    return t.rows * t.cols * (mac + registers) + t.ppu_lanes * (lane + product) + other
+    hard = product_in_dsp(t)
+    others = taken.dsp - (pes if hard else 0)
+    # Products of four bits are in look-up tables already: their MACs are not counted twice.
+    macs = pes * mac if hard else 0.0
+    return (
+        MAC_SYNTHESISED * (macs + others * lane)
+        + (taken.ff + FF_IN_DSP * pes * hard) * flop
+        + (taken.lut - lut_memory(t)) * GATES_PER_LUT * gate
+    )
 
 
 def area_um2(template: Template, tech: Technology) -> float | None:

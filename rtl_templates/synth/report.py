@@ -15,6 +15,7 @@ from rtl_templates.render import parameters
 from rtl_templates.synth.asic import synthesize_cells
 from rtl_templates.synth.fpga import PASSES, synthesize_module
 from rtl_templates.synth.measure import TOP
+from rtl_templates.synth.route import part_of, router
 from rtl_templates.synth.route import route as place_and_route
 
 TARGETS = (*PASSES, "asic")
@@ -95,6 +96,9 @@ def synthesize(
         if route:
             raise SpecError(Fault("--route", "no open router for target asic", "without --route"))
         return _cells(template, liberty, tech)
+    if route:  # wrong words and missing tools are told before the minutes of synthesis
+        router(target)
+        part_of(target, part)
     taken, netlist = synthesize_module(TOP, parameters(template), target)
     guess = estimate(template)
     lut = guess.lut if target.startswith("xc") else guess.lut * LUT4_PER_LUT6

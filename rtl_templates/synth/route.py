@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mappings.errors import Fault, SpecError, unknown_name
 from rtl_templates.synth.fpga import PASSES
@@ -61,6 +62,19 @@ def router(target: str) -> str:
     return found
 
 
+def part_of(target: str, part: str = "") -> str:
+    """A part that the target's router knows; "": its largest.
+
+    Raises:
+        SpecError: another part.
+    """
+    parts = ROUTERS[target][1]
+    chosen = part or list(parts)[-1]
+    if chosen not in parts:
+        raise unknown_name("--device", "part of this router", chosen, parts)
+    return chosen
+
+
 def _version(command: str) -> str:
     name = Path(command).name
     try:
@@ -75,16 +89,12 @@ def route(top: str, parameters: Mapping[str, int], target: str, part: str = "", 
     Raises:
         SpecError: no router, an unknown part, or the part has no room (the message says for what).
     """
-    command = router(target)
-    parts = ROUTERS[target][1]
-    chosen = part or list(parts)[-1]
-    if chosen not in parts:
-        raise unknown_name("--device", "part of this router", chosen, parts)
-    options = parts[chosen]
+    command, chosen = router(target), part_of(target, part)
+    options = ROUTERS[target][1][chosen]
     passes = PASSES[target]
     key = ["route", yosys_version(), _version(command), *source_key(top, parameters), passes, options, str(seed)]
     path = cached(key)
-    known = found_at(path)
+    known: Any = found_at(path)
     if known is None:
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
