@@ -24,6 +24,7 @@ from accel_models.report import LayerCost
 from accel_models.reuse.evaluate import evaluate
 from accel_models.template.accelerator import template_accelerator
 from accel_models.template.spec import ArrayKind, Template
+from codesign.cli.document import document
 from codesign.cli.handlers import PRINTING
 from codesign.cli.main import main
 from codesign.cli.parser import COMMANDS, build_parser
@@ -283,3 +284,13 @@ def test_each_option_changes_something_or_is_refused(
     plain_code, plain_error, plain = effect(arguments(command, kind, more), files, called, capsys)
     assert plain_code == code == 0, (plain_error, error)
     assert changed != plain, f"{flag(option)} changes nothing"
+
+
+def test_the_reference_is_that_of_the_parser() -> None:
+    """docs/commands.md is written by ``python -m codesign.cli.document``; each option stands in its command's table."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert page == document()
+    for part in page.split("\n## ")[1:]:
+        command = part.split()[1].strip("`")
+        for option in keywords(command):
+            assert f"| `{flag(option)}" in part, (command, option)
