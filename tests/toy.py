@@ -70,6 +70,7 @@ def recipe(trials: int = 24, batch: int = 8) -> Recipe:
             ("weight_bits", (8,)),
             ("act_bits", (8,)),
             ("axi_bits", (32, 64)),
+            ("clock_mhz", (50, 100)),
             ("downsample", ("s1+s2+s3",)),
             ("s1_depth", (1,)),
             ("s2_depth", (1,)),
