@@ -27,7 +27,7 @@ def write_record(path: Path, value: Any, files: Iterable[Path]) -> None:
 
 
 def read_record(path: Path) -> Any | None:
-    """The value of a record that is whole and whose files are, or None: it is to be done (again, which one line says)."""
+    """The value of a record that is whole, as its files are, or None: it is to be done (again, as one line says)."""
     if not path.exists():
         return None
     damaged = _damaged(path)
@@ -40,16 +40,14 @@ def read_record(path: Path) -> Any | None:
 def _damaged(path: Path) -> Path | None:
     """The record or the file of it that is not as it was written; names that leave the folder are not followed."""
     try:
-        found = read_json(path, MAX_RECORD_BYTES)
+        found: Any = read_json(path, MAX_RECORD_BYTES)
         whole = found.pop("record_sha256") == digest(found)
     except (SpecError, AttributeError, KeyError, TypeError):
         return path
     if not whole or any(Path(name).name != name for name in found["sha256"]):
         return path
     for name, expected in found["sha256"].items():
-        try:
-            if file_digest(path.parent / name) != expected:
-                return path.parent / name
-        except OSError:
-            return path.parent / name
+        file = path.parent / str(name)
+        if not file.is_file() or file_digest(file) != expected:
+            return file
     return None
