@@ -26,14 +26,15 @@ from mappings.errors import Fault, SpecError
 CACHE_VARIABLE = "CODESIGN_CACHE_DIR"
 _ROOT = Path(__file__).resolve().parents[1]
 #: What an answer of the model depends on, and what machine code is made of.
-SOURCES = ("accel_models/*.py", "accel_models/data/**/*", "accel_models/mapper/*.py", "mappings/*.py")
+SOURCES = ("accel_models/**/*.py", "accel_models/**/data/**/*", "mappings/*.py")
 COMPILED_SOURCES = (
-    "accel_models/*formulas.py",
-    "accel_models/reuse/charges.py",
-    "accel_models/columns/compiled.py",
     "accel_models/jit.py",
-    "accel_models/batch*.py",
+    "accel_models/reuse/*.py",
+    "accel_models/columns/*.py",
+    "accel_models/template/*.py",
+    "accel_models/pricing/*.py",
     "accel_models/mapper/*.py",
+    "accel_models/schedule/builder.py",
     "mappings/mapspace.py",
 )
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -64,7 +65,7 @@ def code_version(sources: tuple[str, ...] = SOURCES) -> str:
     for pattern in sources:
         for path in sorted(_ROOT.glob(pattern)):
             if path.is_file():
-                total.update(path.name.encode())
+                total.update(path.relative_to(_ROOT).as_posix().encode())
                 total.update(path.read_bytes())
     return total.hexdigest()
 
@@ -161,3 +162,9 @@ def _kept_on_disk(function: _Function, nrt: bool) -> _Function:
         return kept
     finally:
         config.CACHE_DIR = before
+
+
+def is_compiled(package: str) -> bool:
+    """Whether machine code of a package of the cost model ("mapper", "columns") is kept on disk."""
+    folder = _machine_code_dir()
+    return folder is not None and next(Path(folder).glob(f"{package}_*/*.nbi"), None) is not None

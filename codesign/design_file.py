@@ -66,8 +66,16 @@ class DesignFile:
         Raises:
             SpecError: unreadable or malformed.
         """
-        path, where = Path(path), str(path)
-        raw: Any = load_yaml(path)
+        return cls.from_document(load_yaml(path), Path(path))
+
+    @classmethod
+    def from_document(cls, raw: Any, path: Path) -> DesignFile:
+        """What stands in a file.
+
+        Raises:
+            SpecError: malformed.
+        """
+        where = str(path)
         if not isinstance(raw, dict):
             raise SpecError(Fault(where, f"is {type(raw).__name__}", "a design: " + ", ".join(_KEYS)))
         if set(raw) == _PLAIN:

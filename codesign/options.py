@@ -171,17 +171,3 @@ def check_options(options: Options, given: Mapping[str, Any], where: str) -> dic
     if faults:
         raise SpecError(faults)
     return out
-
-
-def describe_options(options: Options) -> str:
-    """Options with their defaults, for ``codesign list``."""
-    return ", ".join(
-        f"{key}={'...' if as_option(item).required else _shown(as_option(item).default)}"
-        for key, item in options.items()
-    )
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, (tuple, list)):
-        return "[" + ", ".join(map(_shown, value)) + "]"
-    return str(value) if value not in ("", {}) else "-"

@@ -24,7 +24,7 @@ _NOT_A_RESULT = (
 )
 
 
-def report(run: str, storage: str | None = None) -> Path:
+def report(run: str | Path, storage: str | None = None) -> Path:
     """Make ``report.html`` of a run anew; returns its path.
 
     A search that is not finished is shown as its study stands: the front that it has found, before deployment.
@@ -38,6 +38,8 @@ def report(run: str, storage: str | None = None) -> Path:
             shows.
     """
     folder = RunFolder(Path(run))
+    if storage is not None and folder.result_file.exists():
+        raise SpecError(Fault("--storage", f"changes nothing: {run} is finished, its result is in the folder"))
     result = read_result(folder) if folder.result_file.exists() else standing(folder, storage).to_dict()
     try:
         write_page(result, folder.report_html)

@@ -14,7 +14,7 @@ import numpy as np
 from accel_models.design import Design
 from accel_models.report import CostReport
 from accel_models.template.cost import template_cost
-from codesign.commands.targets import quantized_network
+from codesign.commands.targets import quantized_network, read_target
 from codesign.design_file import DesignFile
 from codesign.explorer.finished import read_record, write_record
 from codesign.explorer.folder import RunFolder
@@ -99,7 +99,8 @@ def _untrained(folder: RunFolder, space: SearchSpace, workloads: Mapping[str, Wo
     record = _record(folder, digest)
     if read_record(record) is None:
         with reporter.task("quantising the network", None):
-            made = quantized_network(network.network, network.input)
+            shapes = [tuple(network.input)] if network.input else []
+            made = quantized_network(read_target(network.network), shapes)
             save_network(made, folder.networks / name)
         if made.workload != workload:
             return ""

@@ -27,7 +27,7 @@ def write_record(path: Path, value: Any, files: Iterable[Path]) -> None:
 
 
 def read_record(path: Path) -> Any | None:
-    """The value of a record that is whole, as its files are, or None: it is to be done (again, as one line says)."""
+    """The value of a record that is whole and whose files are; None: it is to be done (again: one line says so)."""
     if not path.exists():
         return None
     damaged = _damaged(path)
@@ -40,14 +40,17 @@ def read_record(path: Path) -> Any | None:
 def _damaged(path: Path) -> Path | None:
     """The record or the file of it that is not as it was written; names that leave the folder are not followed."""
     try:
-        found: Any = read_json(path, MAX_RECORD_BYTES)
+        found = read_json(path, MAX_RECORD_BYTES)
         whole = found.pop("record_sha256") == digest(found)
     except (SpecError, AttributeError, KeyError, TypeError):
         return path
     if not whole or any(Path(name).name != name for name in found["sha256"]):
         return path
     for name, expected in found["sha256"].items():
-        file = path.parent / str(name)
-        if not file.is_file() or file_digest(file) != expected:
+        file: Path = path.parent / name
+        try:
+            if file_digest(file) != expected:
+                return file
+        except OSError:
             return file
     return None

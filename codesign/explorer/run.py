@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 import optuna
 
-from codesign.commands.targets import parse_shape
 from codesign.drivers.base import Trial
 from codesign.drivers.registry import DRIVERS
 from codesign.explorer.finish import deploy_front, knee_of, write_designs, write_front_csv
-from codesign.explorer.folder import RunFolder, RunRecord, new_folder
+from codesign.explorer.folder import RunFolder, RunRecord
 from codesign.explorer.journal import StudyJournal
+from codesign.explorer.options import ExploreOptions, prepare
 from codesign.explorer.problem import SearchProblem
 from codesign.explorer.result import RunResult, cloud_of, write_result
 from codesign.explorer.search import (
@@ -30,122 +27,16 @@ from codesign.explorer.search import (
     search_front,
     tally,
 )
-from codesign.explorer.storage import redacted, storage_faults
+from codesign.explorer.storage import storage_faults
 from codesign.explorer.study import open_study, planned_trials, run_storage
 from codesign.explorer.verify import Verification, check_wanted, choose_points, verify_point
 from codesign.explorer.watch import Watch
 from codesign.progress import Reporter, Silent
-from codesign.recipe import Recipe, load_recipe, parse_recipe
+from codesign.recipe import Recipe
 from codesign.reports.page import write_page
 from mappings.durable import is_full
 from mappings.errors import Fault, SpecError
 from rtl_templates.verilator import compiler, toolchain
-
-
-@dataclass(frozen=True)
-class ExploreOptions:
-    """What the command line may say over the recipe; None: what the recipe (or the resumed run) says.
-
-    Attributes:
-        recipe: name, NAME:VARIANT, or path.
-        network, hardware: a space, a class of the user's own, or one thing by name or file.
-        input: shape of a module's input: "1,3,32,32".
-        objectives: metrics, with commas between.
-        limits: "METRIC=BOUND" each; together they replace the recipe's.
-        data: data set.
-        device, controller, driver, trials, seed: override the recipe.
-        out: folder of a new run; None: the next free ``runs/RECIPE``.
-        storage: Optuna storage URL; None: SQLite in the run's folder.
-        resume: folder of a run to go on with.
-        verify: points to run as hardware: names, "knee", "all"; empty: none.
-        jobs: worker processes for training; None: one a core.
-        images: test images that the hardware runs.
-    """
-
-    recipe: str | None = None
-    network: str | None = None
-    hardware: str | None = None
-    input: str | None = None
-    objectives: str | None = None
-    limits: Sequence[str] = ()
-    data: str | None = None
-    device: str | None = None
-    controller: str | None = None
-    driver: str | None = None
-    trials: int | None = None
-    seed: int | None = None
-    out: str | None = None
-    storage: str | None = None
-    resume: str | None = None
-    verify: Sequence[str] = ("knee",)
-    jobs: int | None = None
-    images: int = 10
-
-
-def _overrides(options: ExploreOptions) -> dict[str, Any]:
-    """Keys of the recipe that the command line replaces."""
-    limits: dict[str, float] = {}
-    faults = []
-    for text in options.limits:
-        name, _, bound = text.partition("=")
-        try:
-            limits[name] = float(bound)
-        except ValueError:
-            faults.append(Fault("--limit", f"is {text[:60]!r}", "METRIC=BOUND, such as latency_ms=0.2"))
-    if faults:
-        raise SpecError(faults)
-    return {
-        "network": options.network,
-        "hardware": options.hardware,
-        "device": options.device,
-        "objectives": None if options.objectives is None else options.objectives.split(","),
-        "limits": limits or None,
-        "data": options.data,
-        "controller": options.controller,
-        "driver": options.driver,
-        "trials": options.trials,
-        "seed": options.seed,
-    }
-
-
-def _prepare(options: ExploreOptions) -> tuple[RunFolder, RunRecord]:
-    """Folder and record of a new or resumed run.
-
-    Raises:
-        SpecError: wrong names or figures, or a resume that is another search.
-    """
-    overrides = _overrides(options)
-    if options.input:
-        overrides["network"] = {"name": options.network, "input": list(parse_shape(options.input))}
-    if options.resume is None:
-        recipe = load_recipe(options.recipe or "default", overrides)
-        folder = new_folder(options.out, options.recipe or "default")
-        shown = None if options.storage is None else redacted(options.storage)
-        return folder, RunRecord(recipe, secrets.token_hex(16), shown)
-    if options.out is not None:
-        raise SpecError(Fault("--out", "goes with a new run, not with --resume"))
-    folder = RunFolder(Path(options.resume))
-    record = folder.read_run()
-    recipe = record.recipe
-    asked = recipe
-    if options.recipe is not None:
-        asked = load_recipe(options.recipe, overrides)
-    elif any(value is not None for value in overrides.values()):
-        plain = {key: value for key, value in overrides.items() if value is not None and key not in ("data", "trials")}
-        asked = parse_recipe({**recipe.to_dict(), **plain}, "explore")
-        if options.data not in (None, recipe.space.network.dataset):
-            what = f"is {options.data}, but {options.resume} was begun with {recipe.space.network.dataset}"
-            raise SpecError(Fault("--data", what, "a new run, or --resume without it"))
-    if asked.digest != recipe.digest:
-        mine, theirs = recipe.to_dict(), asked.to_dict()
-        faults = [
-            Fault(f"--{key}", f"is {theirs[key]}, but {options.resume} was begun with {mine[key]}")
-            for key in recipe.differences(asked)
-        ]
-        raise SpecError([*faults, Fault("--resume", "nothing was changed", "the run's own recipe, or a new run")])
-    if options.trials is not None:
-        recipe = replace(recipe, trials=options.trials).check("explore")
-    return folder, replace(record, recipe=recipe)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -172,7 +63,7 @@ def explore(options: ExploreOptions | None = None, reporter: Reporter | None = N
     if options.verify:
         check_wanted(options.verify)  # wrong words and missing tools are told before the search, not after it
         toolchain(), compiler()
-    folder, record = _prepare(options)
+    folder, record = prepare(options)
     again = f"codesign explore --resume {folder.path}" + (" --storage URL" if record.storage else "")
     with folder.locked(), storage_faults(options.storage or str(folder.database), "cannot be used", again):
         if options.resume is None and folder.run_file.exists():

@@ -6,14 +6,12 @@ Whatever a storage does wrong is told in one line in which no password stands.
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import optuna
 from optuna.exceptions import StorageInternalError
@@ -23,6 +21,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
+from codesign.explorer.redact import redacted, without_secrets
 from mappings.errors import Fault, SpecError
 
 FORMS = "sqlite:///FILE, journal:///FILE, redis://HOST, postgresql://USER:PASSWORD@HOST/NAME"
@@ -32,21 +31,6 @@ WAIT_S = 60.0
 Connection: type[sqlite3.Connection] = sqlite3.Connection
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
-
-_LOGIN = re.compile(r"://([^/:@]*):(.*)@")
-_SECRET = re.compile(r"([?&][^=&]*(?:pass|pwd|token|secret|key)[^=&]*=)([^&]*)", re.IGNORECASE)
-
-
-def redacted(url: str) -> str:
-    """A URL without its passwords, wherever they stand and whatever is in them."""
-    return _SECRET.sub(r"\1***", _LOGIN.sub(r"://\1:***@", url))
-
-
-def _without_secrets(text: str, url: str) -> str:
-    secrets = [found[2] for pattern in (_LOGIN, _SECRET) for found in pattern.finditer(url)]
-    for secret in sorted({*secrets, *map(unquote, secrets)} - {""}, key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return redacted(text)
 
 
 def open_storage(url: str) -> BaseStorage:
@@ -140,7 +124,7 @@ def storage_faults(url: str, what: str, allowed: str) -> Iterator[None]:
     except Exception as error:
         if not _is_of_storage(error):
             raise
-        reason = _without_secrets(_reason(error), url)
+        reason = without_secrets(_reason(error), url)
         raise SpecError(Fault(f"storage {redacted(url)}", f"{what}: {reason}", allowed)) from None
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from accel_models.hardware.devices import DeviceKind, device
-from codesign import options
+from codesign.accuracy.base import TRAIN_OPTIONS
 from codesign.plugin import Plugin
 from codesign.providers.base import Provider, ProviderContext
 from mappings.errors import Fault, SpecError
@@ -74,14 +74,7 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
         ProviderEntry(
             "every network trained from scratch with its quantisation, scored on held-out images",
             f"{here}.accuracy.train:TrainProvider",
-            {
-                "search_steps": options.integer(72, 1, 1_000_000),
-                "search_learning_rate": options.number(0.03, 0.0, 10.0),
-                "search_shift_pixels": options.integer(0, 0, 32),
-                "deploy_steps": options.integer(450, 1, 1_000_000),
-                "deploy_learning_rate": options.number(0.02, 0.0, 10.0),
-                "deploy_shift_pixels": options.integer(1, 0, 32),
-            },
+            TRAIN_OPTIONS,
             needs=("workload", "trainable"),
             offers=("weights", "fidelity"),
             metrics=("accuracy",),

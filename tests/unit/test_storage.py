@@ -10,7 +10,8 @@ import pytest
 
 from codesign.explorer import storage
 from codesign.explorer.finished import read_record, write_record
-from codesign.explorer.storage import open_sqlite, open_storage, redacted, storage_faults
+from codesign.explorer.redact import redacted
+from codesign.explorer.storage import open_sqlite, open_storage, storage_faults
 from mappings.errors import SpecError
 
 

@@ -47,9 +47,9 @@ class FixedNetwork:
         """
         if not self.is_file:
             # Imported where it is used: tracing loads torch, reading a recipe must not.
-            from codesign.commands.targets import load_workload
+            from codesign.commands.targets import load_workload, read_target
 
-            return load_workload(self.network, [tuple(self.input)] if self.input else [])
+            return load_workload(read_target(self.network), [tuple(self.input)] if self.input else [])
         raw: Any = load_yaml(self.network)
         if not isinstance(raw, dict):
             raise SpecError(Fault(self.network, f"is {type(raw).__name__}", "a workload or a design"))
