@@ -223,7 +223,7 @@ def test_resume_is_refused_where_it_would_be_another_search(tmp_path: Path) -> N
     refused("--seed: is 7, but .* was begun with 0", seed=7)
     refused("--device: is zcu102", device="zcu102")
     refused("--controller: is random", controller="random")
-    refused("--limits: is {'dsp': 9.0}, but .* was begun with {}", limits=("dsp=9",))
+    refused("--limit: is {'dsp': 9.0}, but .* was begun with {}", limits=("dsp=9",))
     refused("--storage", storage="sqlite:///elsewhere.db")
     file = tmp_path / "run" / "run.yaml"
     text = file.read_text(encoding="utf-8")
