@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from typing import Any
 
 from mappings.errors import Fault, SpecError, unknown_name
 from rtl_templates.synth.fpga import PASSES
