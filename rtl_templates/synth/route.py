@@ -120,12 +120,11 @@ def _why(text: str) -> str:
     return " ".join(found[-1].split())[:300] if found else " ".join(text.split())[-300:]
 
 
-def _summary(raw: dict[str, object]) -> dict[str, object]:
+def _summary(raw: dict[str, Any]) -> dict[str, Any]:
     clocks = raw.get("fmax", {})
-    assert isinstance(clocks, dict)
     least = min((float(item["achieved"]) for item in clocks.values()), default=0.0)
     path = ""
-    for item in raw.get("critical_paths", []):  # type: ignore[attr-defined]
+    for item in raw.get("critical_paths", []):
         steps = item.get("path", [])
         if steps and item.get("from", "").startswith("posedge") and item.get("to", "").startswith("posedge"):
             ends = steps[0]["from"]["cell"], steps[-1]["to"]["cell"]
@@ -133,7 +132,7 @@ def _summary(raw: dict[str, object]) -> dict[str, object]:
             break
     used = [
         [name, int(item["used"]), int(item["available"])]
-        for name, item in raw.get("utilization", {}).items()  # type: ignore[attr-defined]
+        for name, item in raw.get("utilization", {}).items()
         if int(item["used"])
     ]
     return {"fmax_hz": least * 1e6, "path": path, "used": used}
