@@ -6,6 +6,7 @@ import io
 import json
 import tempfile
 import zipfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ import numpy as np
 
 from accel_models.hardware import devices
 from accel_models.hardware.devices import DEFAULT_DEVICE, load_device
+from accel_models.template.spec import Template
 from benchmarks.fuzz_designs import DESIGN
 from benchmarks.fuzzing import InputKind
 from codesign.commands.reporting import report
 from codesign.design_file import DesignFile
 from codesign.explorer.finished import read_record, write_record
 from codesign.explorer.folder import RunFolder, RunRecord
+from codesign.objectives import METRICS
 from codesign.recipe import load_recipe, parse_recipe
 from mappings.integer_run import run_network
 from mappings.layer import Bits, Layer, Op
@@ -125,6 +128,7 @@ def _use_recipe(data: bytes) -> str:
 def _result(name: str = "point_00") -> dict[str, Any]:
     """The least result that the page shows: one design of one layer, verified."""
     part = {"name": "conv", "op": "conv", "cycles": 90, "macs": 700, "utilisation": 0.5, "energy_pj": {"MAC": 7.5}}
+    part |= {"bound_by": "compute", "account_cycles": {"compute": 60.0, "DRAM": 30.0}}
     check = {"name": "conv", "predicted_cycles": 90, "simulated_cycles": 90, "images": 2}
     point = {
         "name": name,
@@ -135,24 +139,30 @@ def _result(name: str = "point_00") -> dict[str, Any]:
         "macs": 700,
         "decisions": {"array": "systolic", "rows": 4, "cols": 4, "clock_mhz": 100, "weight_bits": 8, "act_bits": 8}
         | {f"{buffer}_buffer_kib": 4 for buffer in ("input", "weight", "acc", "output")},
+        "metrics": {"accuracy": 0.9, "latency_ms": 0.1, "energy_uj": 3.5},
+        "hardware": Template().to_dict(),
         "resources": {"DSP": 9, "BRAM36": 4, "LUT": 1000},
         "layers": [part],
     }
     verified = {"point": name, "passed": True, "images": 2, "right": 2, "exact_images": 2, "predicted_cycles": 90}
     verified |= {"simulated_cycles": 90, "hls_exact_images": 2, "hls_s": 0.5, "compile_s": 1.0, "run_s": 0.5}
+    recipe = load_recipe("random")
     return {
-        "recipe": {"name": "random", "controller": "random", "seed": 0},
+        "recipe": recipe.to_dict(),
+        "metrics": {name: asdict(METRICS.get(name)) for name in recipe.objectives},
         "device": {"name": "zcu", "title": "a part"},
         "budget": {"DSP": 90},
         "folder": "runs/x",
         "networks": 10,
         "accelerators": 20,
-        "tally": {"told": 5, "infeasible": 1, "trained": 2},
+        "tally": {"told": 5, "infeasible": 1, "trained": 2, "spared": 0},
         "points": [point],
         "knee": name,
-        "cloud": [[0.8, 0.1, 3.5]],
+        "cloud": [[True, [0.8, 0.1, 3.5]], [False, [None, 0.1, 3.5]]],
         "verifications": [{**verified, "layers": [check]}],
         "seconds": 1.5,
+        "cpu_seconds": 2.5,
+        "finished": True,
     }
 
 
