@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from accel_models.hardware.devices import device as budget
 from accel_models.report import Infeasible
 from codesign.decisions import Choice, Decision, DecisionSpace, Point, Variable
 from codesign.providers.base import Candidate
@@ -82,7 +83,7 @@ class SearchSpace:
         names: Mapping[str, Any] | None = None,
         where: str = "space",
     ) -> SearchSpace:
-        """The four as one.
+        """The four as one, without hardware choices that the device rules out by themselves.
 
         Args:
             restrictions: choices by decision name; a decision left out keeps all of its own.
@@ -92,6 +93,9 @@ class SearchSpace:
         """
         decisions = (*network.decisions, *compression.decisions, *hardware.decisions, *mapping.decisions)
         cut = restricted(decisions, restrictions or {}, f"{where}.choices")
+        left = getattr(hardware, "possible", None)
+        if left is not None:
+            cut = left(cut, budget(device, f"{where}.device"))
         return cls(network, compression, hardware, mapping, DecisionSpace(cut), device, names or {})
 
     def _count(self, *groups: str) -> float:

@@ -93,12 +93,12 @@ def test_points_are_distinct_networks() -> None:
 
 def test_a_point_decodes_to_what_it_says() -> None:
     space = spaces()
-    point = draw(space, 1) | {"rows": 8, "array": "row_stationary", "act_bits": 4, "clock_mhz": 150, "axi_bits": 64}
+    point = draw(space, 1) | {"rows": 8, "array": "row_stationary", "act_bits": 4, "clock_mhz": 75, "axi_bits": 64}
     (candidate,) = space.decode([point])
     workload, template = candidate.workload, candidate.hardware
     assert workload is not None and candidate.network == workload.digest
     assert template.rows == 8 and template.array is ArrayKind.ROW_STATIONARY
-    assert template.clock_hz == 150_000_000 and template.dram_bytes_per_cycle == 8
+    assert template.clock_hz == 75_000_000 and template.dram_bytes_per_cycle == 8
     assert workload.inputs[0].bits == 4 and all(layer.bits.O == 4 for layer in workload.layers)
     assert workload.layers[-1].K == 10
 

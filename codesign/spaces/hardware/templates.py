@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from accel_models.hardware.devices import Device
 from accel_models.template.spec import ArrayKind, Template
-from codesign.decisions import Choice, Decision
+from codesign.decisions import Choice, Decision, Variable
+from codesign.spaces.hardware.possible import possible
 from mappings.errors import Fault, SpecError
 from mappings.workload import Workload
 
 _KIB = 1024
+#: Least widths of activations and weights.
+NARROWEST = (4, 4)
 
 
 def _hardware(name: str, choices: tuple[Choice, ...], *, ordered: bool = True) -> Decision:
@@ -47,7 +51,7 @@ class TemplateSpace:
         _hardware("acc_buffer_kib", (2, 4, 8, 16, 32)),
         _hardware("output_buffer_kib", (1, 2, 4, 8)),
         _hardware("axi_bits", (32, 64, 128)),
-        _hardware("clock_mhz", (50, 100, 150, 200)),
+        _hardware("clock_mhz", (25, 50, 75, 100, 150, 200)),
     )
 
     def hardware_at(self, point: Mapping[str, Any], workload: Workload | None) -> Template:
@@ -58,7 +62,13 @@ class TemplateSpace:
         """
         if workload is None:
             raise SpecError(Fault("templates", "take their widths of data from a workload", "a space with workloads"))
-        act_bits, weight_bits = data_bits(workload)
+        return self._template(point, *data_bits(workload))
+
+    def possible(self, decisions: tuple[Variable, ...], part: Device) -> tuple[Variable, ...]:
+        """Decisions without the choices that a device rules out whatever else is chosen."""
+        return possible(decisions, part, lambda point: self._template(point, *NARROWEST))
+
+    def _template(self, point: Mapping[str, Any], act_bits: int, weight_bits: int) -> Template:
         axi_bits = int(point["axi_bits"])
         return Template(
             array=ArrayKind(str(point["array"])),
@@ -104,7 +114,7 @@ class FullTemplateSpace(TemplateSpace):
         _hardware("nonlinear_lanes", (0, 1, 2, 4, 8, 16, 32)),
         _hardware("activation_tables", (0, 1)),
         _hardware("axi_bits", (32, 64, 128, 256, 512)),
-        _hardware("clock_mhz", (50, 100, 150, 200, 250, 300)),
+        _hardware("clock_mhz", (25, 50, 75, 100, 125, 150, 200, 250, 300)),
     )
 
     def _more(self, point: Mapping[str, Any], act_bits: int, weight_bits: int) -> dict[str, Any]:
