@@ -161,9 +161,14 @@ class Layer:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates, padding taps included (0 for operators without any)."""
+        """Multiply-accumulates, padding taps included (0 for operators without any).
+
+        Of a transposed convolution each input meets each tap, those included whose output is cut off.
+        """
         if self.op not in MAC_OPS:
             return 0
+        if self.op is Op.TRCONV:
+            return self.groups * self.N * self.K * self.C * self.H * self.W_in * self.R * self.S
         return self.groups * self.N * self.K * self.C * self.P * self.Q * self.R * self.S
 
     @property

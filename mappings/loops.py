@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from mappings.layer import COUPLING, DIMS, MAC_OPS, WINDOW_OPS, Layer, Op
+from mappings.phases import envelope
 
 #: The operators that the array runs as a loop nest; the others only change the layout or the addresses.
 LOOP_OPS = MAC_OPS | WINDOW_OPS | {Op.ADD, Op.MUL, Op.ACT, Op.SOFTMAX, Op.LAYERNORM}
@@ -15,7 +16,7 @@ ROW_OPS = frozenset({Op.SOFTMAX, Op.LAYERNORM})
 _SCANS = {Op.SOFTMAX: 3, Op.LAYERNORM: 2}
 _TWO_OPERANDS = MAC_OPS | {Op.ADD, Op.MUL}
 
-Window = tuple[int, int, int, int, int, int]
+Window = tuple[int, int, int, int, int]
 
 
 def tensors_of(op: Op) -> tuple[int, int, int]:
@@ -43,8 +44,11 @@ def relevance(op: Op) -> tuple[tuple[int, ...], ...]:
 
 
 def bounds_of(layer: Layer) -> tuple[int, ...]:
-    """Extents of the 8 loops, one step an element; an operator over rows (K = C) has its channels as C."""
-    bounds = dict(layer.bounds)
+    """Extents of the 8 loops, one step an element; an operator over rows (K = C) has its channels as C.
+
+    A transposed convolution has those of its largest phase (:mod:`mappings.phases`); it runs one nest for each.
+    """
+    bounds = dict(envelope(layer).bounds if layer.op is Op.TRCONV else layer.bounds)
     if layer.op in ROW_OPS:
         bounds["K"] = 1
     return tuple(bounds.values())
@@ -52,9 +56,10 @@ def bounds_of(layer: Layer) -> tuple[int, ...]:
 
 def windows_of(layer: Layer) -> tuple[Window, Window]:
     """Rows' and columns' window (see ``formulas.STRIDE``)."""
-    transposed = int(layer.op is Op.TRCONV)
+    if layer.op is Op.TRCONV:
+        layer = envelope(layer)
     top, left, bottom, right = layer.padding
     return (
-        (layer.stride[0], layer.dilation[0], top, bottom, layer.H, transposed),
-        (layer.stride[1], layer.dilation[1], left, right, layer.W_in, transposed),
+        (layer.stride[0], layer.dilation[0], top, bottom, layer.H),
+        (layer.stride[1], layer.dilation[1], left, right, layer.W_in),
     )

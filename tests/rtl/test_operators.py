@@ -132,3 +132,24 @@ def test_filters_and_windows_larger_than_the_buffers() -> None:
     for name, value in expected.items():
         np.testing.assert_array_equal(report.outputs[name], value.numpy(), err_msg=name)
     assert report.exact
+
+
+def test_filters_smaller_than_their_stride_and_a_single_input() -> None:
+    """Phases without taps put out the bias alone; along an axis of one input each output is its own phase."""
+    x = TensorShape("x", 1, 40, 1, 3)
+    layers = (
+        Layer("up", Op.TRCONV, K=20, C=40, P=3, Q=8, R=3, S=2, stride=(1, 3), activation="relu", inputs=("x",)),
+        Layer("grouped", Op.TRCONV, groups=5, K=2, C=4, P=5, Q=15, stride=(2, 2), inputs=("up",)),
+    )
+    workload = Workload("sparse", (x,), layers)
+    schedule = schedule_network(design(workload, TEMPLATE))
+    assert not isinstance(schedule, Infeasible)
+    empty = [plan for plan in schedule.plans if plan.taps is not None and not all(plan.taps)]
+    assert {plan.layer.C for plan in empty if plan.layer.groups == 1} == {1}
+    network, given = quantized(workload, 3), random_inputs(workload, 4)
+    (report,) = simulate_jobs([Job(schedule, network, given)])
+    expected = run_integer(network, {name: torch.from_numpy(value) for name, value in given.items()})
+    for name, value in expected.items():
+        np.testing.assert_array_equal(report.outputs[name], value.numpy(), err_msg=name)
+    assert report.exact
+    assert sum(layer.macs for layer in report.layers) == workload.macs == 40 * 20 * 3 * 6 + 5 * 4 * 2 * 3 * 8
