@@ -28,6 +28,7 @@ from accel_models.template.resources import estimate, lut_memory, part_lutram
 from accel_models.template.spec import Template
 from benchmarks.common import Figure, show
 from benchmarks.resources_cases import draw, module_cases
+from mappings.yamlio import load_yaml
 from rtl_templates.synth.fpga import Taken
 from rtl_templates.synth.measure import WHOLE, measured
 from rtl_templates.synth.modules import parts
@@ -80,11 +81,12 @@ def fit_whole(cases: Sequence[Case], rows: Rows, resource: str) -> tuple[float, 
     return float(f"{found[0]:.4g}"), float(f"{found[1]:.4g}")
 
 
-def write_fit(modules: Sequence[Case], designs: Sequence[Case], command: str) -> None:
+def write_fit(modules: Sequence[Case], designs: Sequence[Case], command: str, seed: int) -> None:
     """Fits everything and writes the data file."""
     data: dict[str, object] = {
         "source": f"our synthesis with Yosys {yosys_version()}, synth_xilinx -family xc7 -flatten; "
         f"{len(modules)} modules alone, {len(designs)} whole accelerators: {command}",
+        "seed": seed,
     }
     for resource in ("lut", "ff"):
         rows = fit_parts(modules, resource)
@@ -148,18 +150,19 @@ def main() -> int:
     args = parser.parse_args()
     run = not args.kept
     whole = [(WHOLE, template) for template in draw(args.designs, args.seed)]
-    designs = collect(whole, run)
+    fitted, others = collect(whole[::2], run), collect(whole[1::2], run)
     if args.fit:
         modules = collect(module_cases(), run)
         command = f"python -m benchmarks.resources --designs {args.designs} --seed {args.seed} --fit"
-        write_fit(modules, designs[::2], command)
-        write_table([*modules, *designs])
-    seen = args.seed == 1
-    held = designs[1::2] if seen else designs
+        write_fit(modules, fitted, command, args.seed)
+        write_table([*modules, *fitted, *others])
+    held = others if load_yaml(fabric.DATA)["seed"] == args.seed else [*fitted, *others]
     if args.each:
         for case in held:
             print(case[1].to_dict(), {k: v.round(3).tolist() for k, v in errors([case]).items()}, file=sys.stderr)
-    figures = [Figure("designs judged", len(held), "", None, f"{len(designs)} of {args.designs} synthesised")]
+    figures = [
+        Figure("designs judged", len(held), "", None, f"{len(fitted) + len(others)} of {args.designs} synthesised")
+    ]
     figures += judge(held) if held else []
     return show("FPGA resources, estimated and synthesised (Yosys, xc7)", figures, args.json)
 

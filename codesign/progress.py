@@ -72,7 +72,7 @@ class Silent:
 
 
 class Bars:
-    """A bar for each step on a terminal; elsewhere a line when a step of more than a second is done.
+    """A bar for each step on a terminal; elsewhere a line every few seconds and at the end of long steps.
 
     Args:
         console: where to draw.
@@ -86,7 +86,17 @@ class Bars:
         """A bar that stays when it is full."""
         started = time.monotonic()
         if not self._console.is_terminal:
-            yield lambda: None
+            done, shown = 0, started
+
+            def line() -> None:
+                nonlocal done, shown
+                done += 1
+                if time.monotonic() - shown >= LINE_SECONDS:
+                    shown = time.monotonic()
+                    of = "" if total is None else f" of {total:,}"
+                    self.say(f"{title}: {done:,}{of} in {_clock(shown - started)}")
+
+            yield line
             seconds = time.monotonic() - started
             if seconds > 1.0:
                 self.say(f"{title}: {'done' if total is None else f'{total:,} done'} in {seconds:.0f} s")

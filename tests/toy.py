@@ -14,6 +14,7 @@ from codesign.plugin import Plugin
 from codesign.providers.accuracy.train import TrainProvider
 from codesign.providers.registry import PROVIDERS, ProviderEntry
 from codesign.recipe import Part, Recipe
+from codesign.zoo import NETWORKS, Network
 from mappings.network_io import save_network
 from mappings.workload import Workload
 
@@ -69,6 +70,7 @@ def recipe(trials: int = 24, batch: int = 8) -> Recipe:
             ("weight_bits", (8,)),
             ("act_bits", (8,)),
             ("axi_bits", (32, 64)),
+            ("clock_mhz", (50, 100)),
             ("downsample", ("s1+s2+s3",)),
             ("s1_depth", (1,)),
             ("s2_depth", (1,)),
@@ -86,3 +88,19 @@ def write_recipe(path: Path, trials: int = 24, batch: int = 8, driver: Part | No
     made = recipe(trials, batch)
     path.write_text((made if driver is None else replace(made, driver=driver)).dump(), encoding="utf-8")
     return path
+
+
+def small_convolution() -> torch.nn.Module:
+    """A network that every hardware runs in no time; of any even size of image."""
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(3, 7, 3, padding=1), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(),
+        torch.nn.Linear(7, 5),
+    )  # fmt: skip
+
+
+def register_network() -> str:
+    """Make :func:`small_convolution` known by name, once; returns the name."""
+    name = "small_convolution"
+    if name not in NETWORKS.names():
+        NETWORKS.register(name, Network("tests.toy:small_convolution", (1, 3, 8, 8), "for tests"))
+    return name

@@ -29,13 +29,13 @@ class Networks(NamedTuple):
 
     Attributes:
         rows: ``[all plans, PLAN_COLUMNS]``; places: pool of all.
-        first, count: rows of each network; pool: where its places begin; end: first free byte behind its tensors.
+        first, plans: rows of each network; pool: where its places begin; end: first free byte behind its tensors.
     """
 
     rows: Ints
     places: Ints
     first: Ints
-    count: Ints
+    plans: Ints
     pool: Ints
     end: Ints
 
@@ -182,7 +182,7 @@ def price_rows(
     """
     for d in range(at, len(network)):
         which = network[d]
-        first, count = networks.first[which], networks.count[which]
+        first, count = networks.first[which], networks.plans[which]
         if count > len(work.ends):
             return d
         plans, pool = networks.rows[first : first + count], networks.places[networks.pool[which] :]

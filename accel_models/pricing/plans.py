@@ -100,7 +100,8 @@ def plan_rows(workload: Workload, template: Template) -> Plans:
     placement = place_tensors(workload, template, memory, absorbed(found))
     drawn = outlines(workload, template, found, placement)
     pool: list[int] = []
-    rows, latest = [], {}
+    rows: list[Ints] = []
+    latest: dict[str, int] = {}
     for number, outline in enumerate(drawn):
         row = _row(outline, template, pool)
         sources = producers(outline.plan, workload)
@@ -124,12 +125,12 @@ def _row(outline: Outline, template: Template, pool: list[int]) -> Ints:
     row[IMAGES], row[ORIGIN_H], row[ORIGIN_W] = layer.N, *plan.origin
     row[TRANSPOSE_B], row[JOINS], row[BROADCAST] = layer.transpose_b, plan.joins, plan.broadcast
     row[LOOKUP], row[PARAM_BYTES], row[MACS] = plan.table is not None, outline.param_bytes, layer.macs
-    tensors = ((INPUT_TENSOR, plan.inputs[0]), (OUTPUT_TENSOR, plan.output))
+    tensors = [(INPUT_TENSOR, plan.inputs[0]), (OUTPUT_TENSOR, plan.output)]
     if layer.op is Op.MATMUL:
         _check_product(plan, template.word_lanes)
-        tensors += ((PRODUCT_TENSOR, plan.inputs[1]),)
+        tensors.append((PRODUCT_TENSOR, plan.inputs[1]))
     if plan.joins is not Second.NONE and plan.second is not None:
-        tensors += ((JOINED_TENSOR, plan.second),)
+        tensors.append((JOINED_TENSOR, plan.second))
     for at, tensor in tensors:
         row[at : at + TENSOR_COLUMNS] = _tensor(tensor, pool)
     return row

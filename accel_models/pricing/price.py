@@ -163,7 +163,7 @@ class Pricer:
             if at == len(which):
                 return
             room = self._scratch
-            plans = max(len(room.ends), int(networks.count[which[at]]))
+            plans = max(len(room.ends), int(networks.plans[which[at]]))
             self._scratch = new_scratch(4 * len(room.table), 4 * len(room.weights), plans)
 
     def _figures(self, machines: Sequence[Template], code: Ints, live: Ints, out: Results) -> Priced:

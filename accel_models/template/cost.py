@@ -108,8 +108,12 @@ def _traffic(counts: Counts, template: Template) -> tuple[tuple[str, str, str, i
     return tuple(("DRAM", tensor, way, size) for (tensor, way), size in found.items() if size)
 
 
-def template_cost(design: Design) -> CostReport | tuple[Infeasible, ...]:
+def template_cost(design: Design, *, bounded: bool = True) -> CostReport | tuple[Infeasible, ...]:
     """Figures of a design on one of our accelerators, or the bounds that it breaks.
+
+    Args:
+        bounded: the room, clock and power of its device bind; False: what it would cost all the same (a tile that the
+            accelerator's own buffers cannot hold has no figures).
 
     Raises:
         SpecError: an accelerator without a template, or an operator that the hardware does not run.
@@ -118,7 +122,7 @@ def template_cost(design: Design) -> CostReport | tuple[Infeasible, ...]:
     template = accelerator.template
     if template is None:
         raise SpecError(Fault(f"accelerator {accelerator.name}", "has no template", "one that rtl_templates builds"))
-    if accelerator.device:
+    if accelerator.device and bounded:
         broken = fits(template, accelerator.device)
         if broken:
             return broken
@@ -164,7 +168,7 @@ def template_cost(design: Design) -> CostReport | tuple[Infeasible, ...]:
             timing.layers, schedule.plans, by_layer, counts, layer_accounts(schedule, timing), strict=True
         )
     )
-    hot = broken_power(accelerator, layers, timing.cycles, None if part is None else part.power_mw)
+    hot = broken_power(accelerator, layers, timing.cycles, part.power_mw if part is not None and bounded else None)
     if hot is not None:
         return (hot,)
     return CostReport(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import NamedTuple
 
 from accel_models.hardware.devices import Device, DeviceKind, device
 from accel_models.hardware.technology import Technology, technology
@@ -114,21 +115,36 @@ _LOGIC_FIELDS = (
     "activation_tables", "vector_taps", "acc_stages", "ppu_stages", "axi_bits", "unaligned",
 )  # fmt: skip
 _logic_key = attrgetter(*_LOGIC_FIELDS)
-_logic: dict[tuple[object, ...], tuple[int, int, int]] = {}
+_logic: dict[tuple[object, ...], Logic] = {}
 
 
-def demand(template: Template) -> tuple[int, int, int, int]:
-    """DSP, BRAM36, LUT and FF of :func:`estimate`, the logic of equal arrays and shells summed once."""
+class Logic(NamedTuple):
+    """What the logic of a template takes, memories apart: in all, and of it the PE array."""
+
+    dsp: int
+    lut: int
+    ff: int
+    array_lut: int
+    array_ff: int
+
+
+def logic(template: Template) -> Logic:
+    """The parts of :func:`estimate` but for the memories, summed once for equal arrays and shells."""
     key = _logic_key(template)
     found = _logic.get(key)
     if found is None:
-        parts = (array_part(template), *shell_parts(template))
-        found = sum(part.dsp for part in parts), sum(part.lut for part in parts), sum(part.ff for part in parts)
-        _logic[key] = found
-    dsp, lut, ff = found
-    stored = memories(template)
+        array, shell = array_part(template), shell_parts(template)
+        parts = (array, *shell)
+        sums = (sum(part.dsp for part in parts), sum(part.lut for part in parts), sum(part.ff for part in parts))
+        found = _logic[key] = Logic(*sums, array.lut, array.ff)
+    return found
+
+
+def demand(template: Template) -> tuple[int, int, int, int]:
+    """DSP, BRAM36, LUT and FF of :func:`estimate`."""
+    found, stored = logic(template), memories(template)
     bram36 = -(-sum(memory.bram18 for memory in stored) // 2)
-    return dsp, bram36, lut + sum(memory.lutram for memory in stored), ff
+    return found.dsp, bram36, found.lut + sum(memory.lutram for memory in stored), found.ff
 
 
 def lut_memory(template: Template) -> int:

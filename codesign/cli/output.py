@@ -101,7 +101,7 @@ def _shown(value: Any) -> str:
         return ", ".join(f"{key}={_shown(item)}" for key, item in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(map(_shown, value))
-    return "-" if value is None else str(value)
+    return "-" if value in (None, "") else str(value)
 
 
 def path(value: Path, options: Namespace) -> None:

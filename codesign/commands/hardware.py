@@ -92,7 +92,8 @@ def _of_float(
     if data is None:
         samples = random_inputs(target, shapes, max(CALIBRATION_IMAGES, images))
         reporter.say(
-            f"{target.name}: scales are chosen on {len(samples[0])} random inputs of seed 0; --data has real ones"
+            f"{target.name}: scales are chosen and {images} inputs are run from random ones of seed 0; "
+            "--data FILE.npz takes real ones"
         )
     else:
         samples = read_samples(Path(data), [tuple(item.shape) for item in random_inputs(target, shapes, 1)])

@@ -47,9 +47,10 @@ def _damaged(path: Path) -> Path | None:
     if not whole or any(Path(name).name != name for name in found["sha256"]):
         return path
     for name, expected in found["sha256"].items():
+        file: Path = path.parent / name
         try:
-            if file_digest(path.parent / name) != expected:
-                return path.parent / name
+            if file_digest(file) != expected:
+                return file
         except OSError:
-            return path.parent / name
+            return file
     return None

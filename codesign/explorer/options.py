@@ -11,7 +11,7 @@ from typing import Any
 from codesign.commands.targets import parse_shape
 from codesign.explorer.folder import RunFolder, RunRecord, new_folder
 from codesign.explorer.redact import redacted
-from codesign.recipe import load_recipe, parse_recipe
+from codesign.recipe import Recipe, load_recipe, parse_recipe
 from mappings.errors import Fault, SpecError
 
 
@@ -100,22 +100,54 @@ def prepare(options: ExploreOptions) -> tuple[RunFolder, RunRecord]:
     folder = RunFolder(Path(options.resume))
     record = folder.read_run()
     recipe = record.recipe
-    asked = recipe
-    if options.recipe is not None:
-        asked = load_recipe(options.recipe, overrides)
-    elif any(value is not None for value in overrides.values()):
-        plain = {key: value for key, value in overrides.items() if value is not None and key not in ("data", "trials")}
-        asked = parse_recipe({**recipe.to_dict(), **plain}, "explore")
-        if options.data not in (None, recipe.space.network.dataset):
-            what = f"is {options.data}, but {options.resume} was begun with {recipe.space.network.dataset}"
-            raise SpecError(Fault("--data", what, "a new run, or --resume without it"))
-    if asked.digest != recipe.digest:
-        mine, theirs = recipe.to_dict(), asked.to_dict()
-        faults = [
-            Fault(f"--{key}", f"is {theirs[key]}, but {options.resume} was begun with {mine[key]}")
-            for key in recipe.differences(asked)
-        ]
+    faults = _contradictions(options, recipe, {key: value for key, value in overrides.items() if value is not None})
+    if faults:
         raise SpecError([*faults, Fault("--resume", "nothing was changed", "the run's own recipe, or a new run")])
     if options.trials is not None:
         recipe = replace(recipe, trials=options.trials).check("explore")
     return folder, replace(record, recipe=recipe)
+
+
+def _contradictions(options: ExploreOptions, recipe: Recipe, given: dict[str, Any]) -> list[Fault]:
+    """What is given with ``--resume`` and is not what the run was begun with, but for more trials.
+
+    Args:
+        recipe: the run's.
+        given: keys of the recipe that the command line names.
+
+    Raises:
+        SpecError: no such recipe.
+    """
+    mine, begun = recipe.to_dict(), f"but {options.resume} was begun with"
+    if options.recipe is not None:
+        asked = load_recipe(options.recipe, given)
+        theirs = asked.to_dict()
+        differing = recipe.differences(asked) if asked.digest != recipe.digest else ()
+        return [
+            Fault(
+                _flag(key) if key in given else f"--recipe {options.recipe}: {key}",
+                f"is {theirs[key]}, {begun} {mine[key]}",
+            )
+            for key in differing
+        ]
+    faults = []
+    for key, value in given.items():
+        if key == "trials":
+            continue
+        if key == "data":
+            same = value == recipe.space.network.dataset
+        else:
+            try:
+                same = parse_recipe({**mine, key: value}, "explore").digest == recipe.digest
+            except SpecError:  # what does not go with the rest of the recipe is not in it
+                same = False
+        if not same:
+            dataset = recipe.space.network.dataset
+            where = "--network and --input" if key == "network" and options.input else _flag(key)
+            faults.append(Fault(where, f"is {value}, {begun} {dataset if key == 'data' else mine[key]}"))
+    return faults
+
+
+def _flag(key: str) -> str:
+    """The option that replaces a key of the recipe."""
+    return "--limit" if key == "limits" else f"--{key}"

@@ -119,6 +119,9 @@ def _point(point: FrontPoint) -> dict[str, Any]:
                 "cycles": item.cycles,
                 "compute_cycles": item.compute_cycles,
                 "utilisation": item.utilisation,
+                "bound_by": item.bound_by,
+                # What the compute unit does or waits for from the layer before's last tile to this one's.
+                "account_cycles": {} if item.account is None else item.account.groups,
                 "energy_pj": dict(item.energy_pj or ()),
             }
             for item in point.cost.layers

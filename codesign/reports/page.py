@@ -120,9 +120,13 @@ def _fronts(result: dict[str, Any]) -> list[dict[str, Any]]:
 def _bars(point: dict[str, Any], clock_hz: float) -> dict[str, Any]:
     """Columns of the two per-layer charts of one design."""
     components = list(dict.fromkeys(name for layer in point["layers"] for name in layer["energy_pj"]))
+    accounts = [layer.get("account_cycles") or {"cycles": layer["cycles"]} for layer in point["layers"]]
+    groups = list(dict.fromkeys(name for one in accounts for name in one))
+    spent = {name: [1e6 * one.get(name, 0.0) / clock_hz for one in accounts] for name in groups}
     return {
         "names": [layer["name"] for layer in point["layers"]],
-        "latency_us": [1e6 * layer["cycles"] / clock_hz for layer in point["layers"]],
+        "spent_us": {name: values for name, values in spent.items() if any(values)},
+        "bound_by": [layer.get("bound_by", "not told") for layer in point["layers"]],
         "busy": [layer["utilisation"] for layer in point["layers"]],
         "macs": [layer["macs"] for layer in point["layers"]],
         "energy_uj": {

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mappings.errors import Fault, SpecError, unknown_name
 from rtl_templates.synth.fpga import PASSES
@@ -93,7 +94,7 @@ def route(top: str, parameters: Mapping[str, int], target: str, part: str = "", 
     passes = PASSES[target]
     key = ["route", yosys_version(), _version(command), *source_key(top, parameters), passes, options, str(seed)]
     path = cached(key)
-    known = found_at(path)
+    known: Any = found_at(path)
     if known is None:
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
@@ -119,12 +120,11 @@ def _why(text: str) -> str:
     return " ".join(found[-1].split())[:300] if found else " ".join(text.split())[-300:]
 
 
-def _summary(raw: dict[str, object]) -> dict[str, object]:
+def _summary(raw: dict[str, Any]) -> dict[str, Any]:
     clocks = raw.get("fmax", {})
-    assert isinstance(clocks, dict)
     least = min((float(item["achieved"]) for item in clocks.values()), default=0.0)
     path = ""
-    for item in raw.get("critical_paths", []):  # type: ignore[attr-defined]
+    for item in raw.get("critical_paths", []):
         steps = item.get("path", [])
         if steps and item.get("from", "").startswith("posedge") and item.get("to", "").startswith("posedge"):
             ends = steps[0]["from"]["cell"], steps[-1]["to"]["cell"]
@@ -132,7 +132,7 @@ def _summary(raw: dict[str, object]) -> dict[str, object]:
             break
     used = [
         [name, int(item["used"]), int(item["available"])]
-        for name, item in raw.get("utilization", {}).items()  # type: ignore[attr-defined]
+        for name, item in raw.get("utilization", {}).items()
         if int(item["used"])
     ]
     return {"fmax_hz": least * 1e6, "path": path, "used": used}

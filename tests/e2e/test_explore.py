@@ -219,11 +219,11 @@ def test_resume_is_refused_where_it_would_be_another_search(tmp_path: Path) -> N
         with pytest.raises(SpecError, match=match):
             explore(ExploreOptions(resume=str(tmp_path / "run"), verify=(), jobs=0, **options))  # type: ignore[arg-type]
 
-    refused("--choices: is {}, but .*--providers: is .*nothing was changed", recipe="default")
+    refused("--recipe default: choices: is {}, but .*default: providers: is .*nothing was changed", recipe="default")
     refused("--seed: is 7, but .* was begun with 0", seed=7)
     refused("--device: is zcu102", device="zcu102")
     refused("--controller: is random", controller="random")
-    refused("--limits: is {'dsp': 9.0}, but .* was begun with {}", limits=("dsp=9",))
+    refused("--limit: is {'dsp': 9.0}, but .* was begun with {}", limits=("dsp=9",))
     refused("--storage", storage="sqlite:///elsewhere.db")
     file = tmp_path / "run" / "run.yaml"
     text = file.read_text(encoding="utf-8")

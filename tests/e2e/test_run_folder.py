@@ -46,7 +46,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("controller", ["nsga2", "random"])
 def test_a_kill_behind_any_durable_write_changes_nothing(controller: str, tmp_path: Path) -> None:
-    toy.register()  # here, not in a fork alone
+    toy.write_recipe(tmp_path / "toy.yaml", 8, BATCH)
+    begin(tmp_path / "warm", controller=controller)  # forks inherit what this one has worked out
     reference = tmp_path / "whole"
     writes, killed = durable_writes(lambda: begin(reference, controller=controller))
     assert writes > 10 and not killed

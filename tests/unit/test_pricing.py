@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,7 +65,7 @@ def test_slower_memories_and_other_knobs(rate: int) -> None:
     """Beats that wait for the memory's bandwidth, pipeline registers, lanes and taps."""
     rng, drawn = random.Random(rate), []
     for workload, template, rows, channels in default_space(12, rate):
-        knobs = {
+        knobs: dict[str, Any] = {
             "axi_bits": 128,
             "dram_bytes_per_cycle": rate,
             "dram_latency_cycles": rng.choice([1, 40, 200]),

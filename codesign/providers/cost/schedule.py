@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from accel_models.design import Design
 from accel_models.hardware.devices import DeviceKind, device
+from accel_models.hardware.energy import broken_power
 from accel_models.report import CostReport
 from accel_models.template.cost import template_cost
 from accel_models.template.resources import memories
@@ -39,15 +39,16 @@ class ScheduleProvider:
 
     def _measured(self, candidate: Candidate) -> Measurement:
         assert candidate.design is not None, "a candidate without a design is not measured"
-        # Without a device the program is priced also where it would not fit: the space has told that already.
-        design = replace(candidate.design, accelerator=replace(candidate.design.accelerator, device=""))
-        try:
-            found = template_cost(design)
+        try:  # also where it has no room: the space has told that already, and what it would cost is worth knowing
+            found = template_cost(candidate.design, bounded=False)
         except SpecError as error:
             return Measurement(broken=(missing_operators(error),))
         if not isinstance(found, CostReport):
             return Measurement(broken=found)
-        return Measurement(self.figures(candidate.design, found), detail={"cycles": found.latency_cycles})
+        accelerator = candidate.design.accelerator
+        hot = broken_power(accelerator, found.layers, found.latency_cycles, self._device.power_mw)
+        broken = () if hot is None else (hot,)
+        return Measurement(self.figures(candidate.design, found), broken, {"cycles": found.latency_cycles})
 
     def figures(self, design: Design, report: CostReport) -> dict[str, float]:
         """Every metric.
