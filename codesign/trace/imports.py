@@ -1,7 +1,7 @@
 """Python files of the user's own, imported as Python itself would from the folder one works in.
 
 ``pkg/net.py`` is the module ``pkg.net`` of the working folder, so that relative imports and imports from the project's
-root find their packages. Folders are on ``sys.path`` while a file is imported; what it imports later (in ``forward``) is
+root find their packages. Folders are on ``sys.path`` while a file is imported; what it imports later, in ``forward``, is
 found by a finder that comes after all others, so that ``sys.path`` is as it was and nothing installed is shadowed.
 """
 
@@ -87,7 +87,7 @@ def _searched(folders: Sequence[str]) -> Iterator[None]:
                 _FOLDERS.remove(folder)
         _FOLDERS[:0] = folders
         if _Finder not in sys.meta_path:
-            sys.meta_path.append(_Finder)  # type: ignore[arg-type]
+            sys.meta_path.append(_Finder)
         for name in set(sys.modules) - before:
             file = getattr(sys.modules[name], "__file__", None) or next(
                 iter(getattr(sys.modules[name], "__path__", [])), ""

@@ -53,7 +53,7 @@ def load_object(reference: str, kind: type = object) -> Any:
             Fault(reference, "is not a reference to a module", "path/to/file.py:ClassName, package.module:ClassName")
         )
     path = Path(place)
-    if not path.suffix == ".py" and _is_dotted(place) and not path.is_file():
+    if path.suffix != ".py" and _is_dotted(place) and not path.is_file():
         module = _execute(place, None)
     else:
         if not path.is_file():
