@@ -8,13 +8,13 @@ from mappings.layer import COUPLING, DIMS, MAC_OPS, WINDOW_OPS, Layer, Op
 from mappings.phases import envelope
 
 #: The operators that the array runs as a loop nest; the others only change the layout or the addresses.
-LOOP_OPS = MAC_OPS | WINDOW_OPS | {Op.ADD, Op.MUL, Op.ACT, Op.SOFTMAX, Op.LAYERNORM}
+LOOP_OPS = MAC_OPS | WINDOW_OPS | {Op.ADD, Op.MUL, Op.ACT, Op.SOFTMAX, Op.LAYERNORM, Op.EMBEDDING}
 #: Operators over the channels of each place; K and C of the layer are the same channels.
 ROW_OPS = frozenset({Op.SOFTMAX, Op.LAYERNORM})
 #: How often such an operator goes through the channels of a place: for the largest, the sum of exponentials and the
 #: quotients; for mean and variance together and the results. Other operators go once.
 _SCANS = {Op.SOFTMAX: 3, Op.LAYERNORM: 2}
-_TWO_OPERANDS = MAC_OPS | {Op.ADD, Op.MUL}
+_TWO_OPERANDS = MAC_OPS | {Op.ADD, Op.MUL, Op.EMBEDDING}
 
 Window = tuple[int, int, int, int, int]
 
@@ -37,6 +37,8 @@ def relevance(op: Op) -> tuple[tuple[int, ...], ...]:
         weights |= {"N"}  # the second operand is an activation: one matrix for each of the batch
     if op in (Op.ADD, Op.MUL):
         weights = COUPLING["I"] - {"R", "S"}
+    if op is Op.EMBEDDING:
+        weights = COUPLING["O"]  # a row of the table for each place
     outputs = COUPLING["O"]
     if op in ROW_OPS:
         outputs = outputs - {"K"} | {"C"}
@@ -51,6 +53,8 @@ def bounds_of(layer: Layer) -> tuple[int, ...]:
     bounds = dict(envelope(layer).bounds if layer.op is Op.TRCONV else layer.bounds)
     if layer.op in ROW_OPS:
         bounds["K"] = 1
+    if layer.op is Op.EMBEDDING:
+        bounds["C"] = 1  # one row of the table, whichever
     return tuple(bounds.values())
 
 

@@ -35,6 +35,8 @@ def weight_element(layer: Layer, at: Index) -> Element | None:
         return (n, g, c, p, q)
     if layer.op is Op.MATMUL:
         return (n, g, k, c)
+    if layer.op is Op.EMBEDDING:
+        return (n, g, k, p, q)
     return (g, k, c, r, s) if layer.op in MAC_OPS else None
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, fx
 
 from codesign.trace.capture import Captured
 from codesign.trace.views import Shape, View
-from mappings.layer import Layer
+from mappings.layer import Layer, Op
 from mappings.workload import Workload
 
 
@@ -118,9 +118,16 @@ class TracedNetwork:
         """Value of a layer that no node of the graph stands for."""
         operand = item.operands[0]
         source = stored[operand.tensor]
+        parts = [stored[o.tensor][:, o.first : o.first + o.count] * o.factor for o in item.operands]
         if item.function is not None:
-            part = source[:, operand.first : operand.first + operand.count]
-            return item.function(part * operand.factor)
+            return item.function(parts[0])
+        if item.layer.op is Op.ADD:
+            return parts[0] + parts[1]
+        if item.layer.op is Op.MUL:
+            return parts[0] * parts[1]
+        if item.weight is not None:  # a scale and a shift by channel
+            bias = torch.zeros(()) if item.bias is None else item.bias.reshape(1, -1, 1, 1)
+            return (parts[0] * item.weight.reshape(1, -1, 1, 1) + bias).float()
         shape = self.workload.shapes[item.name]
         if item.index is None:
             return source.reshape(shape)
