@@ -297,6 +297,7 @@ class Builder:
             Q=w,
             weight=scale.double().reshape(c, 1, 1, 1),
             bias=shift.double(),
+            scaling=True,
         )
 
     def _fusible(self, view: View, source: fx.Node) -> bool:

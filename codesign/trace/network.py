@@ -43,6 +43,7 @@ class TracedLayer:
         value: of a constant, float64 ``[N, channels, rows, columns]``.
         index: of a reshape that moves data: flat source position of each output element, -1 for 0.
         mask: of a softmax, 0 and 1 ``[P, C]``; 0 is masked out.
+        scaling: a depthwise 1 x 1 convolution that stands for a scale and a shift by channel.
         part: ``(first, count)`` of the channels of ``view`` that are its own, where a layer was split.
     """
 
@@ -59,6 +60,7 @@ class TracedLayer:
     index: np.ndarray[Any, np.dtype[np.int64]] | None = None
     mask: np.ndarray[Any, np.dtype[np.int64]] | None = None
     part: tuple[int, int] | None = None
+    scaling: bool = False
 
     @property
     def name(self) -> str:
@@ -85,6 +87,11 @@ class TracedNetwork:
     input_views: dict[str, View]
     stored_shapes: dict[str, Shape]
     captured: Captured = field(repr=False)
+
+    @property
+    def scale_macs(self) -> int:
+        """Multiply-accumulates of scales by channel that nothing takes in, which torch does not count."""
+        return sum(item.layer.macs for item in self.layers.values() if item.scaling)
 
     def run_float(self, *inputs: Tensor) -> dict[str, Tensor]:
         """Float value of every workload input and layer, stored as ``[N, channels, rows, columns]``, float32.
