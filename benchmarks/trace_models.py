@@ -2,9 +2,9 @@
 
     python -m benchmarks.trace_models [--path FOLDER] [--models resnet50,swin_t] [--json]
 
-Models are torchvision's and timm's, with random weights, where these import (neither is needed by the project); a folder
-to which they were installed by ``pip install --no-deps --target FOLDER torchvision timm`` does as well. Exit status 1
-where a model does not trace, its values differ, or its MACs are others than torch counts.
+Models are torchvision's and timm's, with random weights, where these import (neither is needed by the project); a
+folder to which they were installed by ``pip install --no-deps --target FOLDER torchvision timm`` does as well. Exit
+status 1 where a model does not trace, its values differ, or its MACs are others than torch counts.
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ def _minimum(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _amin(x: Tensor, dim: Sequence[int] = (), keepdim: bool = False) -> Tensor:
-    return -torch.amax(-x, dim, keepdim)
+    return -torch.amax(-x, list(dim), keepdim)
 
 
 def _nan_to_num(x: Tensor, *_: Any, **__: Any) -> Tensor:

@@ -79,7 +79,12 @@ def _layer_norm(
 
 
 def _vector_norm(
-    x: Tensor, ord: float = 2, dim: Sequence[int] | None = None, keepdim: bool = False, *, dtype: Any = None
+    x: Tensor,
+    ord: float = 2,  # noqa: A002 - the operator's name for it
+    dim: Sequence[int] | None = None,
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
 ) -> Any:
     """Sums of squares or of magnitudes."""
     dims = list(range(x.dim())) if dim is None else list(dim)
@@ -96,7 +101,7 @@ def _var(
     x: Tensor, dim: Sequence[int] | None = None, *, correction: float | None = None, keepdim: bool = False
 ) -> Tensor:
     """Mean square distance from the mean."""
-    dims = list(range(x.dim())) if dim is None else [dim] if isinstance(dim, int) else list(dim)
+    dims = list(range(x.dim())) if dim is None else list(dim)
     count = 1
     for d in dims:
         count *= x.shape[d]
@@ -129,6 +134,14 @@ def _batch_norm(
     return flat.reshape(x.shape)
 
 
+def _var_dim(x: Tensor, dim: Sequence[int] | None = None, unbiased: bool = True, keepdim: bool = False) -> Tensor:
+    return _var(x, dim, correction=float(unbiased), keepdim=keepdim)
+
+
+def _std_dim(x: Tensor, dim: Sequence[int] | None = None, unbiased: bool = True, keepdim: bool = False) -> Tensor:
+    return torch.sqrt(_var_dim(x, dim, unbiased, keepdim))
+
+
 NORMS: dict[Any, Callable[..., Any]] = {
     aten.group_norm.default: _group_norm,
     aten.instance_norm.default: _instance_norm,
@@ -137,5 +150,7 @@ NORMS: dict[Any, Callable[..., Any]] = {
     aten.linalg_vector_norm.default: _vector_norm,
     aten.var.correction: _var,
     aten.std.correction: _std,
+    aten.var.dim: _var_dim,
+    aten.std.dim: _std_dim,
     aten.batch_norm.default: _batch_norm,
 }

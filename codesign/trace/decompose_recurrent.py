@@ -57,9 +57,9 @@ def _stacked(
             project = own.pop() if projected else None
             weights: list[Tensor | None] = [*own, *([] if has_biases else [None, None]), project]
             products, step = cell(weights)
-            out, last = _run(products(x), tuple(s[at] for s in start), step, direction == 1)
+            out, end = _run(products(x), tuple(s[at] for s in start), step, direction == 1)
             parts.append(out)
-            for kept, value in zip(ends, last, strict=True):
+            for kept, value in zip(ends, end, strict=True):
                 kept.append(value.unsqueeze(0))
         x = parts[0] if directions == 1 else torch.cat(parts, -1)
     return x if batch_first else x.transpose(0, 1), [torch.cat(kept, 0) for kept in ends]

@@ -1,8 +1,8 @@
 """Python files of the user's own, imported as Python itself would from the folder one works in.
 
 ``pkg/net.py`` is the module ``pkg.net`` of the working folder, so that relative imports and imports from the project's
-root find their packages. Folders are on ``sys.path`` while a file is imported; what it imports later, in ``forward``, is
-found by a finder that comes after all others, so that ``sys.path`` is as it was and nothing installed is shadowed.
+root find their packages. Folders are on ``sys.path`` while a file is imported; what it imports later, in ``forward``,
+is found by a finder that comes after all others, so that ``sys.path`` is as it was and nothing installed is shadowed.
 """
 
 from __future__ import annotations

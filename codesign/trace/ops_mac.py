@@ -167,10 +167,7 @@ def conv_transpose2d(
     k = groups * per_group
     p, q = result_sizes(builder)[-2:]
     (top, left), (more_rows, more_columns) = pair(padding), pair(output_padding)
-    if any(
-        more - edge >= step
-        for more, edge, step in zip((more_rows, more_columns), (top, left), pair(stride), strict=True)
-    ):
+    if more_rows - top >= pair(stride)[0] or more_columns - left >= pair(stride)[1]:
         raise builder.fail(f"with output_padding {(more_rows, more_columns)}", "output_padding below stride + padding")
     return builder.emit(
         Op.TRCONV,
@@ -292,7 +289,9 @@ def matmul(builder: Builder, a: Value, b: Value) -> Value:
         return linear(builder, a, b.t())
     if isinstance(a, Tensor) and a.dim() == 2 and isinstance(b, View) and len(b.sizes) >= 2:
         swap = [*range(len(b.sizes) - 2), len(b.sizes) - 1, len(b.sizes) - 2]
-        return linear(builder, b.permuted(swap), a).permuted(swap)
+        view = linear(builder, b.permuted(swap), a).permuted(swap)
+        builder.layers[view.tensor].view = view
+        return view
     if isinstance(a, Tensor) or isinstance(b, Tensor):
         a, b = (_constant_matrices(builder, v) if isinstance(v, Tensor) else v for v in (a, b))
     a, b = builder.flushed(a), builder.flushed(b)
@@ -394,9 +393,7 @@ def _as_matrices(builder: Builder, x: View) -> View:
         index = index.unsqueeze(0)
     moved = builder.gathered(x, index.contiguous().numpy(), "NHC")
     if len(sizes) == 4:
-        split = moved.reshaped((sizes[0], sizes[2], sizes[1], sizes[3]))
-        assert split is not None
-        return split.permuted((0, 2, 1, 3))
+        return builder.reshaped(moved, (sizes[0], sizes[2], sizes[1], sizes[3])).permuted((0, 2, 1, 3))
     if len(sizes) == 2:
         return replace(moved, dims=moved.dims[1:], sizes=moved.sizes[1:])
     return moved

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from codesign.trace.builder import RANK_AXES, Builder, Value
+from codesign.trace.heads import entries_of, repeated, taken
 from codesign.trace.table import TABLE, aten_name, lowers, result_sizes
 from codesign.trace.views import AXES, View
 from mappings.layer import Op
@@ -166,21 +167,23 @@ def pad(builder: Builder, x: View, widths: Sequence[int], mode: str = "constant"
 
 def move(builder: Builder, x: View, *arguments: Any, **options: Any) -> View:
     """Any operator of :data:`MOVES`, run on positions in place of values."""
-    if not isinstance(x, View) or any(
-        isinstance(a, View) for v in arguments for a in (v if isinstance(v, list) else [v])
-    ):
+    places = [item for value in arguments for item in (value if isinstance(value, list) else [value])]
+    if not isinstance(x, View) or any(isinstance(item, View) for item in places):
         raise builder.fail("of several values, or at computed places", "one value, constant places")
     x = builder.flushed(x)
     target: Any = builder.node.target
     index = torch.from_numpy(np.ascontiguousarray(builder.indices(x)))
     name = str(target).split(".")[1]
     if name in _LOSES_ELEMENTS:
-        index = target(index + 1, *arguments, **options) - 1
+        index = target((index + 1).double(), *arguments, **options).round().long() - 1
     else:
         index = target(index.double(), *arguments, **options).round().long()
     if tuple(index.shape) == x.sizes and torch.equal(index, torch.from_numpy(builder.indices(x))):
         return x
-    return _moved(builder, x, index.contiguous().numpy())
+    found = index.contiguous().numpy()
+    chosen = entries_of(builder.indices(x), found)
+    heads = None if chosen is None else taken(builder, x, *chosen)
+    return _moved(builder, x, found) if heads is None else heads
 
 
 for _name in MOVES:
@@ -195,6 +198,10 @@ def expand(builder: Builder, x: View, *_: Any, **__: Any) -> View:
     full = builder.reshaped(x, (1,) * (len(sizes) - len(x.sizes)) + x.sizes)
     if sizes == full.sizes or all(aten_name(user) in _BROADCASTS for user in builder.node.users):
         return full
+    grown = [i for i, size in enumerate(sizes) if size != full.sizes[i]]
+    heads = repeated(builder, full, grown[0], sizes[grown[0]]) if len(grown) == 1 else None
+    if heads is not None:
+        return heads
     return _moved(builder, full, np.ascontiguousarray(np.broadcast_to(builder.indices(full), sizes)))
 
 

@@ -100,10 +100,9 @@ def embedding(builder: Builder, weight: Value, x: View, *_: Any, **__: Any) -> V
     sizes = result_sizes(builder)
     if x.tensor in builder.layers:
         raise builder.fail("by computed numbers", "numbers that are an input of the module")
-    n, _, h, w = builder.shapes[x.tensor]
+    n, h, w = (builder.shapes[x.tensor][axis] for axis in (0, 2, 3))
     rows, features = weight.shape
-    view = View.whole("", (n, features, h, w), "NHWC").reshaped(sizes)
-    assert view is not None
+    view = builder.reshaped(View.whole("", (n, features, h, w), "NHWC"), sizes)
     return builder.emit(
         Op.EMBEDDING,
         lambda name: replace(view, tensor=name),

@@ -66,6 +66,29 @@ class Biased(nn.Module):
         return y
 
 
+class Grouped(nn.Module):
+    """Attention of 4 heads of 6 channels over 11 tokens, whose keys and values are shared between some of them.
+
+    They are repeated by torch's own option, or written out as transformers have it.
+    """
+
+    def __init__(self, shared: int, own: bool) -> None:
+        super().__init__()
+        self.shared, self.own = shared, own
+        self.query, self.out = nn.Linear(24, 24), nn.Linear(24, 24)
+        self.key, self.value = nn.Linear(24, 6 * shared), nn.Linear(24, 6 * shared)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        q = self.query(x).reshape(-1, 11, 4, 6).transpose(1, 2)
+        k, v = (part(x).reshape(-1, 11, self.shared, 6).transpose(1, 2) for part in (self.key, self.value))
+        if self.own:
+            times = 4 // self.shared
+            k, v = (t[:, :, None].expand(-1, -1, times, -1, -1).reshape(-1, 4, 11, 6) for t in (k, v))
+        mixed = nn.functional.scaled_dot_product_attention(q, k, v, enable_gqa=not self.own)
+        y: torch.Tensor = self.out(mixed.transpose(1, 2).flatten(2))
+        return y
+
+
 def gated() -> nn.Module:
     stage = Stage(24, 16, 3, 1, 8, nn.Hardswish)
     return nn.Sequential(nn.Conv2d(3, 16, 3, 2, 1), nn.SiLU(), GatedResidual(16, stage, nn.Hardsigmoid, nn.ReLU))
@@ -76,6 +99,9 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "class_token": (lambda: ViT(24, 2, 1, image=16, patch=4), (3, 16, 16)),
     "causal": (lambda: Decoder(20, 2, 1, 30), (11, 20)),
     "biased": (Biased, (11, 24)),
+    "grouped queries": (lambda: Grouped(2, own=False), (11, 24)),
+    "grouped queries, repeated by hand": (lambda: Grouped(2, own=True), (11, 24)),
+    "one key for all": (lambda: Grouped(1, own=True), (11, 24)),
     "segmentation": (lambda: UNet((8, 12)), (3, 12, 12)),
     "generator": (Generator, (20, 1, 1)),
 }

@@ -15,11 +15,12 @@ from accel_models.report import LayerCost
 from accel_models.reuse.evaluate import evaluate
 from accel_models.reuse.nest import LOOP_OPS
 from benchmarks.trace_models import torch_macs
-from codesign.calibrate import collect_ranges
+from codesign.calibrate import Range, collect_ranges
 from codesign.integer_reference import run_integer
 from codesign.quantize import QuantizeOptions, quantize_input, quantize_traced, signal_to_noise_db
 from codesign.trace import trace_network
 from mappings.dataflow import DATAFLOWS
+from mappings.errors import SpecError
 from mappings.integer_run import run_network
 from tests.unit.test_trace_operators import Apply
 
@@ -168,3 +169,63 @@ def test_operator(name: str) -> None:
     result = torch.cat([traced.run_float(sample)[output.tensor] for sample in x.split(1)])
     floor = next((db for key, db in ROUGH.items() if key in name), 24)
     assert signal_to_noise_db(result, outputs[output.tensor], network.layers[output.tensor].scale) > floor
+
+
+def unrolled(module: nn.Module, *shape: int) -> tuple[int, Tensor, Tensor]:
+    """Multiply-accumulates, the result by the trace, and the module's."""
+    torch.manual_seed(1)
+    x = torch.randn(shape)
+    module = first(module.eval().requires_grad_(False))
+    traced = trace_network(module, x)
+    values, output = traced.run_float(x), traced.outputs[0]
+    index = torch.from_numpy(output.index(traced.stored_shapes[output.tensor]))
+    return traced.workload.macs - traced.scale_macs, values[output.tensor].reshape(-1)[index], module(x)
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "macs"),
+    [
+        # 5 steps of 4 gates x 6 units over 8 inputs; and over 6 states, but in the first step, whose state is zero
+        (lambda: nn.LSTM(8, 6, batch_first=True), (1, 5, 8), 5 * 24 * 8 + 4 * 24 * 6),
+        (lambda: nn.LSTM(8, 6, num_layers=2, bidirectional=True), (5, 1, 8), 2 * (960 + 576) + 2 * (5 * 24 * 12 + 576)),
+        (lambda: nn.LSTM(8, 6, proj_size=3), (5, 8), 5 * 24 * 8 + 4 * 24 * 3 + 5 * 3 * 6),
+        (lambda: nn.GRU(8, 6, batch_first=True), (1, 5, 8), 5 * 18 * 8 + 4 * 18 * 6),
+        (lambda: nn.RNN(8, 6, batch_first=True, bias=False), (1, 5, 8), 5 * 6 * 8 + 4 * 6 * 6),
+    ],
+)
+def test_recurrent_layers_are_unrolled(make: Callable[[], nn.Module], shape: tuple[int, ...], macs: int) -> None:
+    counted, found, real = unrolled(make(), *shape)
+    torch.testing.assert_close(found.reshape(real.shape), real)
+    assert counted == macs
+
+
+class Language(nn.Module):
+    """Rows of a table, of positions, and a layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.places, self.out = nn.Embedding(50, 8), nn.Embedding(12, 8), nn.Linear(8, 50)
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        x = self.words(numbers) + self.places(torch.arange(numbers.shape[1]))
+        scores: Tensor = self.out(x)
+        return scores
+
+
+def test_embeddings_have_a_cost_and_no_integers() -> None:
+    module, numbers = Language().eval().requires_grad_(False), torch.randint(0, 50, (1, 12))
+    traced = trace_network(module, numbers)
+    assert [str(layer.op) for layer in traced.workload.layers] == ["embedding", "constant", "add", "linear"]
+    values, output = traced.run_float(numbers), traced.outputs[0]
+    index = torch.from_numpy(output.index(traced.stored_shapes[output.tensor]))
+    torch.testing.assert_close(values[output.tensor].reshape(-1)[index], module(numbers))
+    assert traced.workload.macs == torch_macs(module, numbers) == 12 * 8 * 50
+    machine, layer = accelerator("ca1"), traced.workload.layers[0]
+    assert layer.elements == {"I": 12, "W": 50 * 8, "O": 12 * 8}
+    cost = evaluate(layer, DATAFLOWS.get("weight_stationary").instantiate(layer, machine), machine)
+    assert isinstance(cost, LayerCost)
+    assert cost.bytes_of("DRAM", "W", "read") == cost.bytes_of("DRAM", "O", "write") == 12 * 8
+    with pytest.raises(SpecError, match="kind embedding, which has a cost but no integers"):
+        quantize_traced(traced, {name: Range(1.0) for name in values}, QuantizeOptions(8, 8, 32))
+    with pytest.raises(SpecError, match="on whole numbers"):
+        trace_network(Apply(lambda x: x * 2.0), numbers)
