@@ -43,7 +43,7 @@ class LayerTable(NamedTuple):
         relevant: (3, 8): 1 where tensor depends on dim.
         exists: (3,).
         width: (4,) bits of I, W, O, partial sum.
-        windows: (2, 6), see ``formulas.STRIDE``.
+        windows: (2, 5), see ``formulas.STRIDE``.
         row_total, col_total: input rows, columns of all tiles together by (output tile, tap tile); see ``row_table``.
         row_peak, col_peak: of the largest tile.
         row_tiles, col_tiles: total and peak as float64, by output tile x (R + 1) + tap tile: ((P + 1) (R + 1), 2).
