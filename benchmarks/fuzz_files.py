@@ -23,6 +23,7 @@ from codesign.explorer.finished import read_record, write_record
 from codesign.explorer.folder import RunFolder, RunRecord
 from codesign.objectives import METRICS
 from codesign.recipe import load_recipe, parse_recipe
+from mappings.errors import Fault, SpecError
 from mappings.integer_run import run_network
 from mappings.layer import Bits, Layer, Op
 from mappings.network_io import load_network, save_network
@@ -93,7 +94,9 @@ def _use_network(graph: bytes, weights: bytes) -> str:
 
 def _use_record(data: bytes) -> str:
     found = read_record(_file("net.accuracy.json", data))
-    return "" if found in (None, _ACCURACIES) else f"a damaged record is believed: {found}"
+    if found is None:  # one line told that it is made again: the run's way to refuse it
+        raise SpecError(Fault("net.accuracy.json", "is not whole", "the record as it was written"))
+    return "" if found == _ACCURACIES else f"a damaged record is believed: {found}"
 
 
 _ACCURACIES = {"held_out": 0.91, "test": 0.9}
