@@ -201,7 +201,7 @@ FILES = (
     InputKind("array in an archive", (_array(),), _use_array),
     InputKind("weights of a network", (_WEIGHTS,), lambda data: _use_network(_GRAPH, data)),
     InputKind("graph of a network", (_GRAPH,), lambda data: _use_network(data, _WEIGHTS)),
-    InputKind("record of accuracies", (_record_seed(),), _use_record),
+    InputKind("record of accuracies", (_record_seed(),), _use_record, sealed=True),
     InputKind("run.yaml", (_run_seed(),), _use_run),
     InputKind("recipe", (dump_yaml(load_recipe("default").to_dict()).encode(),), _use_recipe),
     InputKind("result.json", (json.dumps(_result(), indent=1).encode(),), _use_result),

@@ -20,7 +20,7 @@ from mappings.layer import Op
 
 
 def _digit(builder: Builder, x: View, dim: int) -> int | None:
-    """Channels of one entry of a dim that is the outermost digit of the channels; None: it is not, or of single ones."""
+    """Channels of one entry of a dim that is the outermost digit of the channels; None: it is not, or of one each."""
     span = x.channels(builder.shapes[x.tensor])
     if span is None:
         return None
