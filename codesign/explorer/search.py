@@ -16,6 +16,7 @@ from codesign.drivers.registry import DRIVERS
 from codesign.explorer.problem import SearchProblem, Step
 from codesign.objectives import Goal, Outcome
 from codesign.objectives.front import FloatArray, nondominated, scaled_costs, thinned
+from codesign.progress import Reporter, Silent
 from codesign.providers.base import Provider, ProviderContext
 from codesign.providers.registry import PROVIDERS, make_provider
 from codesign.recipe import Recipe
@@ -61,19 +62,24 @@ class SearchTally:
 
 
 @contextmanager
-def opened_steps(recipe: Recipe, folder: Path, kept: Path | None, jobs: int) -> Iterator[list[Step]]:
+def opened_steps(
+    recipe: Recipe, folder: Path, kept: Path | None, jobs: int, reporter: Reporter | None = None
+) -> Iterator[list[Step]]:
     """The providers of a recipe, prepared; their workers end with the context.
 
     Args:
         folder: where what they prepare and deploy is kept.
         kept: folder in which results of dear providers are kept as soon as they are known; None: in memory alone.
         jobs: worker processes; 0: this one.
+        reporter: where long preparations are told.
     """
     steps: list[Step] = []
     with ExitStack() as stack:
         for part in recipe.providers:
             entry = PROVIDERS.get(part.name)
-            context = ProviderContext(recipe.seed, recipe.device, recipe.space, folder, jobs, part.given)
+            context = ProviderContext(
+                recipe.seed, recipe.device, recipe.space, folder, jobs, part.given, reporter or Silent()
+            )
             provider = make_provider(part.name, context)
             if hasattr(provider, "__exit__"):
                 stack.push(provider.__exit__)

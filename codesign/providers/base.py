@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from accel_models.design import Design
 from accel_models.report import Infeasible
 from codesign.decisions import Point
+from codesign.progress import Reporter, Silent
 from mappings.workload import Workload
 
 
@@ -66,6 +67,7 @@ class ProviderContext:
         folder: where what is prepared is kept, by digest.
         jobs: worker processes.
         options: all options of the provider, by name.
+        reporter: where long preparations are told.
     """
 
     seed: int
@@ -74,6 +76,7 @@ class ProviderContext:
     folder: Path
     jobs: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
+    reporter: Reporter = field(default_factory=Silent)
 
 
 class Provider(Protocol):

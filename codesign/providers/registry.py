@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from accel_models.hardware.devices import DeviceKind, device
-from codesign.accuracy.base import TRAIN_OPTIONS
+from codesign.accuracy.base import SUPERNET_OPTIONS, TRAIN_OPTIONS
 from codesign.plugin import Plugin
 from codesign.providers.base import Provider, ProviderContext
 from mappings.errors import Fault, SpecError
@@ -82,6 +82,20 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             key="network",
         ),
     )
+    registry.register(
+        "supernet",
+        ProviderEntry(
+            "one set of weights trained for all networks of the space; each is scored with its part of them",
+            f"{here}.accuracy.supernet:SupernetProvider",
+            SUPERNET_OPTIONS,
+            source="Guo 2020, Chu 2021, Yu 2020, Cai 2020",
+            needs=("workload", "trainable"),
+            offers=("weights",),
+            metrics=("accuracy",),
+            dear=True,
+            key="network",
+        ),
+    )
 
 
 PROVIDERS: Registry[ProviderEntry] = Registry("provider", _register_builtins)
@@ -95,9 +109,7 @@ def make_provider(name: str, context: ProviderContext, where: str = "providers")
     """
     entry = PROVIDERS.get(name, where)
     given = entry.checked(context.options, f"{where}.{name}")
-    made = entry.load()(
-        ProviderContext(context.seed, context.device, context.space, context.folder, context.jobs, given)
-    )
+    made = entry.load()(replace(context, options=given))
     missing = set(entry.metrics_on(context.device)) - set(made.metrics)
     if missing:
         raise SpecError(Fault(f"provider {name}", f"does not give {', '.join(sorted(missing))}, as it is registered"))
