@@ -10,7 +10,7 @@ from codesign.accuracy.data import Dataset, load_dataset
 from codesign.accuracy.training import recalibrate, score, tensors, train
 from codesign.integer_reference import run_integer
 from codesign.networks.deploy import deploy
-from codesign.networks.qat import QatNetwork
+from codesign.networks.qat import QatNetwork, fitted
 from codesign.quantize import quantize_input
 from codesign.seeds import derive_seed
 from mappings.network_io import save_network
@@ -21,7 +21,9 @@ from mappings.workload import Workload
 def integer_accuracy(network: QuantizedNetwork, part: str, data: Dataset) -> float:
     """Share of a part's images that the integer network names rightly; the first of equal logits counts."""
     images, labels = tensors(data, part)
-    logits = run_integer(network, quantize_input(network, images))[network.workload.outputs[0]]
+    logits = run_integer(network, quantize_input(network, fitted(images, network.workload)))[
+        network.workload.outputs[0]
+    ]
     right = logits.flatten(1).numpy().argmax(axis=1) == labels.numpy()
     return float(np.mean(right))
 

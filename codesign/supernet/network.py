@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from codesign.networks.qat import QatNetwork
+from codesign.networks.qat import GATE_BIAS, GATE_GAIN, QatNetwork, gates_of
 from codesign.seeds import derive_seed
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
@@ -36,6 +36,7 @@ class Shared:
         scales: by layer name whether its output is never negative.
         widths: every width of an output, in bits; each layer has a scale for each.
         kinds: operator by layer name.
+        gates: layers that begin as a hard sigmoid.
     """
 
     weights: Mapping[str, tuple[int, int]]
@@ -43,6 +44,7 @@ class Shared:
     scales: Mapping[str, bool]
     widths: tuple[int, ...]
     kinds: Mapping[str, Op]
+    gates: frozenset[str] = frozenset()
 
     @classmethod
     def by(cls, workloads: Iterable[Workload]) -> Shared:
@@ -52,7 +54,9 @@ class Shared:
         scales: dict[str, bool] = {}
         widths: set[int] = set()
         kinds: dict[str, Op] = {}
+        gates: set[str] = set()
         for workload in workloads:
+            gates.update(gates_of(workload))
             for layer in workload.layers:
                 scales[layer.name] = layer.activation == "relu"
                 widths.add(layer.bits.O)
@@ -98,10 +102,14 @@ class SuperNetwork(nn.Module):
                 for small, large in pairwise(sizes):
                     self.parts[f"{name}/matrix{large}to{small}"] = nn.Parameter(torch.eye(small * small))
             if shared.kinds[name] is Op.CONV:
-                self.parts[f"{name}/gain"] = nn.Parameter(torch.ones(rows))
-            self.parts[f"{name}/bias"] = nn.Parameter(torch.zeros(rows))
+                self.parts[f"{name}/gain"] = nn.Parameter(
+                    torch.full((rows,), GATE_GAIN if name in shared.gates else 1.0)
+                )
+            bias = GATE_BIAS if name in shared.gates else 0.0
+            self.parts[f"{name}/bias"] = nn.Parameter(torch.full((rows,), bias))
         for (name, unsigned), bits in product(shared.scales.items(), shared.widths):
-            start = math.log((3.0 if unsigned else 4.0) / (2 ** (bits - 1) - 1))
+            reach = 1.0 if name in shared.gates else 3.0 if unsigned else 4.0
+            start = math.log(reach / (2 ** (bits - 1) - 1))
             self.parts[f"{name}/scale{bits}"] = nn.Parameter(torch.tensor(start))
 
     def _part(self, layer: Layer, part: str) -> nn.Parameter:
@@ -110,7 +118,8 @@ class SuperNetwork(nn.Module):
             raise SpecError(
                 Fault(f"layer {layer.name}", what, "a network of the space that the supernet was trained for")
             )
-        return self.parts[f"{layer.name}/{part}"]
+        found: nn.Parameter = self.parts[f"{layer.name}/{part}"]
+        return found
 
     def _kernel(self, layer: Layer) -> Tensor:
         """The shared weight at the layer's kernel size: ``[K, C, R, S]`` of the largest K and C."""
@@ -130,7 +139,7 @@ class SuperNetwork(nn.Module):
             prefix = f"{layer.name}/matrix{size}to"
             (smaller,) = [int(key[len(prefix) :]) for key in self.parts if key.startswith(prefix)]
             flat = _middle(weight, smaller).flatten(2) @ self._part(layer, f"matrix{size}to{smaller}")
-            weight, size = flat.unflatten(2, (smaller, smaller)), smaller
+            weight, size = flat.reshape(*flat.shape[:2], smaller, smaller), smaller
         if size != layer.R:
             return self._part(layer, f"weight{layer.R}")
         return weight

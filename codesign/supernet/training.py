@@ -156,7 +156,7 @@ class Trainer:
                     loss = 0.5 * (loss + functional.cross_entropy(logits, soft))
             if plan.teacher == "first" and not place:
                 soft = functional.softmax(logits.detach(), dim=1)
-            (loss / len(plan.points)).backward()
+            (loss / len(plan.points)).backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
 
     def _enter(self, plan: StepPlan) -> None:

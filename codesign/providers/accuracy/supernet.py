@@ -104,7 +104,7 @@ def corners_of(space: Any) -> Corners:
     """
 
     def workload_at(point: Point) -> Workload:
-        found = space.network_at(point).workload
+        found: Workload | None = space.network_at(point).workload
         assert found is not None, "a trainable space has workloads"
         return found
 

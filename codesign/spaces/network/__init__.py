@@ -52,6 +52,14 @@ class NetworkSpace(Protocol):
         ...
 
 
+#: What a space for images takes from its data set.
+_OF_IMAGES = {
+    "channels": options.integer(1, 1, 64),
+    "extent": options.integer(28, 8, 512),
+    "classes": options.integer(10, 2, 10_000),
+    "dataset": options.text(IMAGES, what="the name of a data set"),
+}
+
 #: All options of the space, by name, to the space.
 NetworkFactory: TypeAlias = Callable[..., NetworkSpace]
 
@@ -61,13 +69,28 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
     registry.register(
         "elastic_mnist",
         Plugin(
-            "stem, three stages of plain or inverted-bottleneck blocks, classifier; 28 x 28 grey, 10 classes",
+            "stem, three stages of plain or inverted-bottleneck blocks, classifier; for the data's own images",
             f"{here}.elastic:ElasticSpace",
+            _OF_IMAGES,
+            offers=("workload", "trainable"),
+        ),
+    )
+    registry.register(
+        "layerwise",
+        Plugin(
+            "inverted bottlenecks, each with its kernel, expansion and gate, or left out; widths, depths, resolution",
+            f"{here}.layerwise:LayerwiseSpace",
             {
-                "extent": options.integer(28, 8, 512),
-                "classes": options.integer(10, 2, 10_000),
-                "dataset": options.text(IMAGES, what="the name of a data set"),
+                **_OF_IMAGES,
+                "blocks": options.integer(3, 1, 8),
+                "widths": options.list_of(
+                    options.list_of(options.integer(8, 1, 4096), least=1), ((8, 12, 16), (12, 16, 24), (16, 24, 32))
+                ),
+                "kernels": options.list_of(options.integer(3, 1, 31), (3, 5, 7), least=1),
+                "expansions": options.list_of(options.integer(2, 1, 16), (2, 4, 6), least=1),
+                "resolutions": options.list_of(options.integer(100, 10, 400), (60, 80, 100), least=1),
             },
+            source="Tan 2019, Wu 2019, Cai 2019, Cai 2020",
             offers=("workload", "trainable"),
         ),
     )
