@@ -43,7 +43,8 @@ class Stored:
         """Write it, whole or not at all."""
         head = {"format": FORMAT, "kind": "supernet", "space": self.space, "told": dict(self.told), "step": self.step}
         buffer = io.BytesIO()
-        np.savez(buffer, head=np.array(json.dumps(head)), **self.arrays)
+        contents: dict[str, Any] = {"head": np.array(json.dumps(head)), **self.arrays}
+        np.savez(buffer, **contents)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_durably(path, buffer.getvalue())
 

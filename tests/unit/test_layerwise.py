@@ -145,6 +145,13 @@ def test_its_supernet_learns() -> None:
     assert measured(trainer.network, at(small.largest), mnist5k(), "held_out", 256) > 0.3  # chance is 0.1
 
 
+def test_restricted_depths_take_what_is_never_active_with_them() -> None:
+    cut = restricted(DECISIONS.decisions, {"s1_depth": (1,), "s2_depth": (1, 2), "s3b2_block": ("skip",)}, "cut")
+    names = DecisionSpace(cut).names
+    assert "s1b1_kernel" in names and not any(name.startswith(("s1b2", "s1b3", "s2b3", "s3b2_k")) for name in names)
+    assert {"s2b2_kernel", "s3b3_kernel", "s3b2_block"} <= set(names)
+
+
 def test_its_options_are_checked() -> None:
     wrong = {"name": "layerwise", "kernels": [3, 4], "widths": [[8]]}
     with pytest.raises(SpecError) as caught:
