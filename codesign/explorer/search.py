@@ -127,7 +127,15 @@ def search(
     driver = entry.load()()
     driver.run(
         DriverContext(
-            problem, controller, journal, recipe.trials, recipe.batch, recipe.seed, advance=advance, options=options
+            problem,
+            controller,
+            journal,
+            recipe.trials,
+            recipe.batch,
+            recipe.seed,
+            advance=advance,
+            options=options,
+            search_space=recipe.space,
         )
     )
 

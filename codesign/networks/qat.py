@@ -122,14 +122,26 @@ class QatLayer(nn.Module):
         self.norm.bias.fill_(GATE_BIAS)
         self.quantizer.log_scale.fill_(-math.log(self.quantizer.high))
 
+    def _convolved(self, value: Tensor, taps: Tensor | None) -> Tensor:
+        """The normalised convolution; the quantiser's clamp at 0 is the ReLU."""
+        assert self.weight is not None and self.norm is not None
+        layer, weight = self.layer, fake_quantize_weight(self.weight, self.layer.bits.W)
+        if taps is not None:
+            weight = weight * taps
+        value = functional.conv2d(value, weight, None, layer.stride, layer.padding[:2], layer.dilation, layer.groups)
+        normal: Tensor = self.norm(value)
+        return normal
+
+    def with_taps(self, value: Tensor, taps: Tensor) -> Tensor:
+        """A convolution whose taps are weighed by ``taps`` [R, S]."""
+        result: Tensor = self.quantizer(self._convolved(value, taps))
+        return result
+
     def forward(self, *inputs: Tensor) -> Tensor:
         """Inputs [N, C, H, W] to the layer's quantised output (linear: [N, K])."""
         layer, value = self.layer, inputs[0]
-        if self.weight is not None and layer.op is Op.CONV and self.norm is not None:
-            weight = fake_quantize_weight(self.weight, layer.bits.W)
-            top, left = layer.padding[0], layer.padding[1]
-            value = functional.conv2d(value, weight, None, layer.stride, (top, left), layer.dilation, layer.groups)
-            value = self.norm(value)  # the quantiser's clamp at 0 is the ReLU
+        if self.norm is not None:
+            value = self._convolved(value, None)
         elif self.weight is not None:
             value = functional.linear(value.flatten(1), fake_quantize_weight(self.weight, layer.bits.W), self.bias)
         elif layer.op is Op.ADD:

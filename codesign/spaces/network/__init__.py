@@ -34,7 +34,8 @@ class NetworkSpace(Protocol):
     """Networks by their decisions.
 
     What a space offers beyond it stands in attributes that others look up by name: ``hooks`` (for controllers),
-    ``quantized`` (weights of a network that is not trained here).
+    ``quantized`` (weights of a network that is not trained here), ``cells`` (for gradients: parts, as prefixes of
+    layers' names, with the decisions that change them and no other layer).
     """
 
     @property
@@ -72,7 +73,7 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
             "stem, three stages of plain or inverted-bottleneck blocks, classifier; for the data's own images",
             f"{here}.elastic:ElasticSpace",
             _OF_IMAGES,
-            offers=("workload", "trainable"),
+            offers=("workload", "trainable", "cells"),
         ),
     )
     registry.register(
@@ -91,7 +92,7 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
                 "resolutions": options.list_of(options.integer(100, 10, 400), (60, 80, 100), least=1),
             },
             source="Tan 2019, Wu 2019, Cai 2019, Cai 2020",
-            offers=("workload", "trainable"),
+            offers=("workload", "trainable", "cells"),
         ),
     )
     registry.register(

@@ -62,6 +62,11 @@ class ElasticSpace:
         """In order."""
         return _decisions()
 
+    @property
+    def cells(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Each stage, with the decisions that leave its width alone."""
+        return tuple((f"s{i}", (f"s{i}_depth", f"s{i}_kernel", f"s{i}_block")) for i in range(1, STAGES + 1))
+
     def network_at(self, point: Mapping[str, Any]) -> Network:
         """The network at a point, with 8-bit data."""
         return Network(workload=self.workload(point))

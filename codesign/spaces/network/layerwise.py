@@ -84,6 +84,15 @@ class LayerwiseSpace:
                 out.append(_network(f"{name}_gate", ("none", "gate"), *there))
         return tuple(out)
 
+    @property
+    def cells(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Each block, with the decisions of its own."""
+        blocks = [f"s{stage}b{block}" for stage in range(1, STAGES + 1) for block in range(1, self.blocks + 1)]
+        kinds = ("block", "kernel", "expansion", "gate")
+        own = {name: tuple(f"{name}_{kind}" for kind in kinds) for name in blocks}
+        known = {decision.name for decision in self.decisions}
+        return tuple((f"{name}_", tuple(item for item in names if item in known)) for name, names in own.items())
+
     def network_at(self, point: Mapping[str, Any]) -> Network:
         """The network at a point, with 8-bit data."""
         return Network(workload=self.workload(point))
