@@ -181,7 +181,7 @@ class _Search:
             over = [outcome.metrics[name] / limit for name, limit in self._limits.items() if name != tightest]
             if not over or max(over) <= 1:
                 break
-            bound = min(bound, outcome.metrics[tightest]) * 0.98 / max(1.0, max(over))
+            bound = min(bound, outcome.metrics[tightest]) * 0.98 / max(1.0, *over)
         return point(places)
 
 

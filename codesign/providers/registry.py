@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from accel_models.hardware.devices import DeviceKind, device
+from codesign import options
 from codesign.accuracy.base import SUPERNET_OPTIONS, TRAIN_OPTIONS
 from codesign.plugin import Plugin
 from codesign.providers.base import Provider, ProviderContext
@@ -79,6 +80,23 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             offers=("weights", "fidelity"),
             metrics=("accuracy",),
             dear=True,
+            key="network",
+        ),
+    )
+    registry.register(
+        "proxies",
+        ProviderEntry(
+            "scores of the untrained network, and a gate that keeps poor ones from training",
+            f"{here}.accuracy.proxies:ProxyProvider",
+            {
+                "gate": options.number(1.0, 0.01, 1.0),
+                "by": options.name("naswot", ("synflow", "naswot", "snip")),
+                "drawn": options.integer(32, 2, 100_000),
+                "images": options.integer(32, 4, 1024),
+            },
+            source="Tanaka 2020, Mellor 2021, Lee 2019",
+            needs=("workload", "trainable"),
+            metrics=("synflow", "naswot", "snip"),
             key="network",
         ),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,7 @@ def test_a_cell_gives_what_its_arms_give(relaxation: str) -> None:
     for learn in (False, True):
         logits = torch.tensor([0.3, -0.2, 0.1], requires_grad=True)
         out = mixed(relaxation, arms, logits, x, 1.0, generator, logits_learn=learn)
-        value = float(out[0])
+        value = float(out.detach()[0])
         if relaxation in ONE_PATH:
             assert min(abs(value - factor) for factor in (2.0, -3.0, 7.0)) < 1e-5
         else:
@@ -70,21 +70,21 @@ def test_the_two_path_gradient_lies_between_the_two() -> None:
 
 @pytest.mark.parametrize("relaxation", RELAXATIONS)
 def test_logits_find_the_better_arm(relaxation: str) -> None:
-    arms, logits = [times(0.2), times(1.0), times(2.5)], torch.zeros(3, requires_grad=True)
+    arms, logits = [times(0.2), times(-1.0), times(2.5)], torch.zeros(3, requires_grad=True)
     optimizer, generator = torch.optim.Adam([logits], lr=0.1), torch.Generator().manual_seed(1)
-    for _ in range(150):
+    for _ in range(100):
         x = torch.randn(16, generator=generator)
         optimizer.zero_grad()
         out = mixed(relaxation, arms, logits, x, 0.7, generator, logits_learn=True)
-        (out - x).square().mean().backward()  # type: ignore[no-untyped-call]
+        (-out * x).mean().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    assert int(logits.argmax()) == 1
+    assert int(logits.argmax()) == 2
 
 
 def test_expected_cost_is_the_mean_over_all_networks() -> None:
     table = CostTable(10.0, ((0.0, 2.0), (1.0, 0.0, -4.0)))
     shares = [torch.tensor([0.25, 0.75], requires_grad=True), torch.tensor([0.5, 0.2, 0.3], requires_grad=True)]
-    mean = sum(float(shares[0][a] * shares[1][b]) * table.of((a, b)) for a, b in product(range(2), range(3)))
+    mean = sum(float((shares[0][a] * shares[1][b]).detach()) * table.of((a, b)) for a, b in product(range(2), range(3)))
     cost = expected_cost(shares, table)
     assert float(cost) == pytest.approx(mean)
     cost.backward()  # type: ignore[no-untyped-call]
@@ -121,7 +121,7 @@ def test_what_is_derived_is_under_its_limit_by_the_exact_model(limit: float) -> 
 
     def exact(places: tuple[int, ...]) -> float:
         # What a sum over cells does not know: neighbours that are alike save, every network pays.
-        alike = sum(a == b for a, b in zip(places, places[1:], strict=False))
+        alike = sum(a == b for a, b in pairwise(places))
         return table.of(places) * 1.06 - 1.5 * alike
 
     places, cost = derived(shares, table, exact, limit, 0.95)
@@ -199,7 +199,7 @@ def run(recipe: Recipe, journal: Memory, tmp_path: Any) -> list[Trial]:
     return list(journal)
 
 
-@pytest.mark.parametrize("name", GRADIENT_RECIPES)
+@pytest.mark.parametrize("name", ["pc_darts", "gdas", "fbnet", "proxylessnas", "single_path"])
 def test_each_recipe_derives_a_network_within_its_limit(name: str, tmp_path: Any) -> None:
     recipe = small(name)
     if recipe.limits:
@@ -244,7 +244,7 @@ def test_what_no_gradient_reaches_is_refused_in_one_line() -> None:
 
 def test_a_superkernel_holds_kernels_and_expansions_alone(tmp_path: Any) -> None:
     recipe = load_recipe("darts")
-    driver = Part("gradient", (("relaxation", "shared"), ("steps", 1), ("hardware_draws", 4)))
+    driver = Part("gradient", (("relaxation", "shared"), ("steps", 1)))
     toy.register()
     recipe = replace(recipe, driver=driver, providers=(Part("schedule"), Part(toy.NAME)), trials=1)
     with pytest.raises(SpecError, match="which no one kernel holds"):
@@ -264,6 +264,7 @@ def test_the_superkernel_weighs_every_arm() -> None:
     network = MixedNetwork(lambda p: recipe.space.network_at(p).workload, points, cells, "shared")  # type: ignore[arg-type, return-value]
     for share in network.shares():
         assert share.shape == (4,) and float(share.sum()) == pytest.approx(1.0) and float(share.min()) > 0
+    torch.manual_seed(0)
     out = network(torch.rand(8, 1, 28, 28), 1.0, torch.Generator().manual_seed(0))
     out.square().sum().backward()
     assert all(part.grad is not None and float(part.grad.abs().sum()) > 0 for part in network.choosing())
