@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from codesign.accuracy.base import AccuracyContext
-from codesign.accuracy.data import Dataset, load_dataset
+from codesign.accuracy.data import Dataset, check_fits, load_dataset
 from codesign.accuracy.training import recalibrate, score, tensors, train
 from codesign.integer_reference import run_integer
 from codesign.networks.deploy import deploy
@@ -41,6 +41,7 @@ class TrainingEvaluator:
         self._data = load_dataset(context.dataset)
 
     def _trained(self, workload: Workload, purpose: str) -> QatNetwork:
+        check_fits(self._data, workload)
         options = self._context.options
         torch.set_num_threads(1)  # equal results whatever the machine; processes run side by side instead
         seed = derive_seed(self._context.seed, purpose, workload.digest)

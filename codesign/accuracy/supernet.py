@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from codesign.accuracy.base import AccuracyContext
-from codesign.accuracy.data import load_dataset
+from codesign.accuracy.data import check_fits, load_dataset
 from codesign.accuracy.evaluator import integer_accuracy
 from codesign.accuracy.training import recalibrate, score, train
 from codesign.networks.deploy import deploy
@@ -34,6 +34,7 @@ class SupernetEvaluator:
         self._network = from_arrays(load(Path(context.options["file"])).arrays, str(context.options["kernel"]))
 
     def _taken(self, workload: Workload, purpose: str) -> QatNetwork:
+        check_fits(self._data, workload)
         options = self._context.options
         network, images = self._network.extract(workload), int(options["calibration_images"])
         steps = int(options[f"{purpose}_steps"])

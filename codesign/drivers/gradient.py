@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from codesign.accuracy.data import load_dataset
+from codesign.accuracy.data import check_fits, load_dataset
 from codesign.decisions import Point
 from codesign.drivers.base import DriverContext
 from codesign.drivers.ledger import Ledger
@@ -155,6 +155,7 @@ class _Search:
             self.workload_at, self._points, self._cells, str(self._options["relaxation"]), int(self._options["partial"])
         )
         data = load_dataset(self._space.network.dataset)
+        check_fits(data, self.workload_at(self._base))
         found = GradientSearch(network, data, self._tables, self._limits, options, seed).run()
         return joined(self._context, self._mended(found.shares), self._hardware)
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from codesign.accuracy.data import Dataset
+from codesign.accuracy.data import Dataset, check_fits
 from codesign.accuracy.training import batches, recalibrate, score, shifted, tensors
 from codesign.networks.qat import QatNetwork
 from codesign.seeds import derive_seed
@@ -92,6 +92,7 @@ class Trainer:
         told: Mapping[str, Any] | None = None,
     ) -> None:
         torch.set_num_threads(1)  # equal results whatever the machine
+        check_fits(data, corners.workload_at(corners.largest))
         self._corners, self._data, self._options = corners, data, options
         self._space, self._told = space, dict(told or {})
         self.network = new_network(corners, options)
