@@ -70,7 +70,9 @@ class PartialChannels(nn.Module):
         count = joined.shape[1]
         if count % self.share:
             return joined
-        return joined.unflatten(1, (self.share, count // self.share)).transpose(1, 2).flatten(1, 2)  # type: ignore[no-untyped-call]
+        rows, columns = joined.shape[2:]
+        apart = joined.reshape(-1, self.share, count // self.share, rows, columns)
+        return apart.transpose(1, 2).reshape(-1, count, rows, columns)
 
 
 class MixedNetwork(nn.Module):
