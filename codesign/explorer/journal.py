@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -36,6 +37,7 @@ from accel_models.report import Infeasible
 from codesign.controllers.controller import Told
 from codesign.decisions import Decision, DecisionSpace, Permutation, Point, Real, Variable
 from codesign.drivers.base import Trial
+from codesign.explorer.claims import Claims
 from codesign.objectives import Goal, Outcome
 
 REPORT_KEY = "report"
@@ -118,12 +120,14 @@ class StudyJournal:
     Args:
         study: of the run.
         space, goal: of its recipe.
+        claims: of the run's workers, where there may be others: they tell one after another.
     """
 
-    def __init__(self, study: optuna.Study, space: DecisionSpace, goal: Goal) -> None:
+    def __init__(self, study: optuna.Study, space: DecisionSpace, goal: Goal, claims: Claims | None = None) -> None:
         self.study = study
-        self._space, self._goal = space, goal
-        self._trials = [read_trial(space, text) for text in read_reports(study)]
+        self._space, self._goal, self._claims = space, goal, claims
+        self._trials: list[Trial] = []
+        self.since(0)
 
     def __len__(self) -> int:
         return len(self._trials)
@@ -131,24 +135,31 @@ class StudyJournal:
     def __iter__(self) -> Iterator[Trial]:
         return iter(self._trials)
 
-    def append(self, trials: Sequence[Trial]) -> None:
-        """A batch, whole or not at all."""
-        frozen = [frozen_trial(self._space, self._goal, trial) for trial in trials]
-        add_trials(self.study, frozen)
-        self._trials += trials
+    def since(self, start: int) -> list[Trial]:
+        """Trials from a number on, as the study has them now."""
+        self._trials += [read_trial(self._space, text) for text in read_reports(self.study, len(self._trials))]
+        return self._trials[start:]
+
+    def append(self, trials: Sequence[Trial], start: int) -> None:
+        """A batch, whole or not at all, but for what another worker has told before."""
+        with self._claims.alone("journal") if self._claims is not None else nullcontext():
+            there = len(self.since(start))
+            add_trials(self.study, [frozen_trial(self._space, self._goal, trial) for trial in trials[there:]])
+            self._trials += trials[there:]
 
 
-def read_reports(study: optuna.Study) -> list[str]:
-    """The report of every finished trial, by number; of a database without the rest of each trial."""
+def read_reports(study: optuna.Study, start: int = 0) -> list[str]:
+    """The report of every finished trial from a number on; of a database without the rest of each trial."""
     storage = _bare(study._storage)
     if not isinstance(storage, RDBStorage):
         trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        return [trial.user_attrs[REPORT_KEY] for trial in trials]
+        return [trial.user_attrs[REPORT_KEY] for trial in trials[start:]]
     trial, attribute = models.TrialModel, models.TrialUserAttributeModel
     wanted = (
         select(attribute.value_json)
         .join(trial, trial.trial_id == attribute.trial_id)
         .where(trial.study_id == study._study_id, trial.state == TrialState.COMPLETE, attribute.key == REPORT_KEY)
+        .where(trial.number >= start)
         .order_by(trial.number)
     )
     with _create_scoped_session(storage.scoped_session) as session:
@@ -157,6 +168,8 @@ def read_reports(study: optuna.Study) -> list[str]:
 
 def add_trials(study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
     """What ``study.add_trials`` does, a batch at a time where the storage allows it."""
+    if not trials:
+        return
     storage = _bare(study._storage)
     if isinstance(storage, RDBStorage):
         _insert(storage, study._study_id, trials)
