@@ -143,9 +143,12 @@ class StudyJournal:
     def append(self, trials: Sequence[Trial], start: int) -> None:
         """A batch, whole or not at all, but for what another worker has told before."""
         with self._claims.alone("journal") if self._claims is not None else nullcontext():
-            there = len(self.since(start))
-            add_trials(self.study, [frozen_trial(self._space, self._goal, trial) for trial in trials[there:]])
-            self._trials += trials[there:]
+            written = False
+            while not written:
+                fresh = trials[len(self.since(start)) :]
+                frozen = [frozen_trial(self._space, self._goal, trial) for trial in fresh]
+                written = add_trials(self.study, frozen, len(self._trials))
+            self._trials += fresh
 
 
 def read_reports(study: optuna.Study, start: int = 0) -> list[str]:
@@ -166,17 +169,26 @@ def read_reports(study: optuna.Study, start: int = 0) -> list[str]:
         return [json.loads(text) for text in session.execute(wanted).scalars()]
 
 
-def add_trials(study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
-    """What ``study.add_trials`` does, a batch at a time where the storage allows it."""
+def add_trials(study: optuna.Study, trials: Sequence[FrozenTrial], start: int) -> bool:
+    """What ``study.add_trials`` does, a batch at a time where the storage allows it.
+
+    Args:
+        start: number of the first.
+
+    Returns:
+        False, and nothing was written: a database has other trials from that number on, told by a worker in another
+        copy of the folder.
+    """
     if not trials:
-        return
+        return True
     storage = _bare(study._storage)
     if isinstance(storage, RDBStorage):
-        _insert(storage, study._study_id, trials)
+        return _insert(storage, study._study_id, trials, start)
     elif isinstance(storage, JournalStorage):
         _append(storage, study._study_id, trials)
     else:
         study.add_trials(trials)
+    return True
 
 
 def _bare(storage: BaseStorage) -> BaseStorage:
@@ -185,16 +197,17 @@ def _bare(storage: BaseStorage) -> BaseStorage:
     return found
 
 
-def _insert(storage: RDBStorage, study_id: int, trials: Sequence[FrozenTrial]) -> None:
+def _insert(storage: RDBStorage, study_id: int, trials: Sequence[FrozenTrial], start: int) -> bool:
     now = datetime.now()
     with _create_scoped_session(storage.scoped_session) as session:
         # Whoever else adds trials to this study waits here: numbers have no gaps.
         models.StudyModel.find_or_raise_by_id(study_id, session, for_update=True)
         counted = select(func.count()).select_from(models.TrialModel).where(models.TrialModel.study_id == study_id)
-        first = int(session.execute(counted).scalar_one())
+        if int(session.execute(counted).scalar_one()) != start:
+            return False
         rows = [
             {
-                "number": first + place,
+                "number": start + place,
                 "study_id": study_id,
                 "state": trial.state,
                 "datetime_start": trial.datetime_start or now,
@@ -236,6 +249,7 @@ def _insert(storage: RDBStorage, study_id: int, trials: Sequence[FrozenTrial]) -
         ):
             if items:
                 session.execute(insert(model.__table__), items)
+    return True
 
 
 class _Collector:
