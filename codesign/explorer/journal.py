@@ -184,7 +184,7 @@ def add_trials(study: optuna.Study, trials: Sequence[FrozenTrial], start: int) -
     storage = _bare(study._storage)
     if isinstance(storage, RDBStorage):
         return _insert(storage, study._study_id, trials, start)
-    elif isinstance(storage, JournalStorage):
+    if isinstance(storage, JournalStorage):
         _append(storage, study._study_id, trials)
     else:
         study.add_trials(trials)
