@@ -15,7 +15,6 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
@@ -30,8 +29,9 @@ from codesign.decisions import Point
 from codesign.drivers.base import DriverContext, Trial
 from codesign.drivers.gradient import Gradient
 from codesign.drivers.registry import DRIVERS
-from codesign.explorer.problem import SearchProblem
-from codesign.explorer.search import opened_steps
+from codesign.explorer.problem import SearchProblem, Step
+from codesign.providers.base import ProviderContext
+from codesign.providers.registry import PROVIDERS, make_provider
 from codesign.recipe import Part, Recipe, load_recipe
 
 METHODS = {"fbnet": "Gumbel-softmax", "proxylessnas": "two-path gates", "gdas": "hard Gumbel"}
@@ -46,9 +46,21 @@ HARDWARE = {
 class Kept(list[Trial]):
     """A journal in memory."""
 
-    def append(self, trials: Any) -> None:
+    def since(self, start: int) -> list[Trial]:
+        """Trials from a number on."""
+        return self[start:]
+
+    def append(self, trials: Any, start: int = 0) -> None:
         """A batch."""
+        del start
         self.extend(trials)
+
+
+def problem_of(recipe: Recipe) -> SearchProblem:
+    """What is searched, with costs alone."""
+    context = ProviderContext(recipe.seed, recipe.device, recipe.space, Path())
+    step = Step("schedule", PROVIDERS.get("schedule"), make_provider("schedule", context))
+    return SearchProblem(recipe.space, recipe.goal, [step])
 
 
 def with_limit(recipe: Recipe, limit: float | None, steps: int, seed: int) -> Recipe:
@@ -68,32 +80,21 @@ def with_limit(recipe: Recipe, limit: float | None, steps: int, seed: int) -> Re
 def searched(recipe: Recipe) -> Trial:
     """What one search ends with."""
     journal = Kept()
-    with TemporaryDirectory() as folder, opened_steps(recipe, Path(folder), None, 0) as steps:
-        problem = SearchProblem(recipe.space, recipe.goal, steps)
-        told = DRIVERS.get("gradient").checked(recipe.driver.given, "driver")
+    told = DRIVERS.get("gradient").checked(recipe.driver.given, "driver")
 
-        def maker(*_: Any) -> Any:
-            raise AssertionError("a gradient asks no controller")
+    def maker(*_: Any) -> Any:
+        raise AssertionError("a gradient asks no controller")
 
-        context = DriverContext(
-            problem,
-            maker,
-            journal,
-            1,
-            1,
-            recipe.seed,
-            options=told,
-            search_space=recipe.space,  # type: ignore[arg-type]
-        )
-        Gradient().run(context)
+    space, seed = recipe.space, recipe.seed
+    Gradient().run(
+        DriverContext(problem_of(recipe), maker, journal, 1, 1, seed, options=told, search_space=space)  # type: ignore[arg-type]
+    )
     return journal[0]
 
 
 def latencies(recipe: Recipe, points: list[Point]) -> list[float]:
     """By the exact model."""
-    with TemporaryDirectory() as folder, opened_steps(recipe, Path(folder), None, 0) as steps:
-        problem = SearchProblem(recipe.space, recipe.goal, steps)
-        return [outcome.metrics["latency_ms"] for outcome in problem.measure(points)]
+    return [outcome.metrics["latency_ms"] for outcome in problem_of(recipe).measure(points)]
 
 
 def corner(recipe: Recipe, place: int) -> Point:

@@ -16,7 +16,6 @@ from codesign.drivers.base import DriverContext, Trial
 from codesign.drivers.gradient import Gradient
 from codesign.drivers.registry import DRIVERS
 from codesign.explorer.problem import SearchProblem
-from codesign.explorer.search import opened_steps
 from codesign.gradient.cells import cells_of, with_arms
 from codesign.gradient.derive import CostTable, derived, likeliest
 from codesign.gradient.mixing import mixed
@@ -182,20 +181,14 @@ def small(name: str, **options: Any) -> Recipe:
 
 
 def run(recipe: Recipe, journal: Memory, tmp_path: Any) -> list[Trial]:
-    with opened_steps(recipe, tmp_path, None, 0) as steps:
-        problem = SearchProblem(recipe.space, recipe.goal, steps)
-        options = DRIVERS.get("gradient").checked(recipe.driver.given, "driver")
-        context = DriverContext(
-            problem,
-            lambda *_: None,
-            journal,
-            recipe.trials,
-            1,
-            0,
-            options=options,
-            search_space=recipe.space,  # type: ignore[arg-type, return-value]
-        )
-        Gradient().run(context)
+    problem = SearchProblem(recipe.space, recipe.goal, toy.steps_of(recipe, tmp_path))
+    options = DRIVERS.get("gradient").checked(recipe.driver.given, "driver")
+
+    def maker(*_: Any) -> Any:
+        raise AssertionError("a gradient asks no controller")
+
+    trials, space = recipe.trials, recipe.space
+    Gradient().run(DriverContext(problem, maker, journal, trials, 1, 0, options=options, search_space=space))
     return list(journal)
 
 
@@ -217,8 +210,7 @@ def test_a_killed_search_goes_on_with_the_next(tmp_path: Any, monkeypatch: pytes
     recipe = replace(small("gdas"), trials=2)
     whole = run(recipe, Memory(), tmp_path)
     assert [trial.phase for trial in whole] == ["search 0", "search 1"]
-    half = Memory()
-    half.append(whole[:1])
+    half = Memory(whole[:1])
     assert run(recipe, half, tmp_path) == whole
     monkeypatch.setattr("codesign.drivers.gradient.MixedNetwork", None)
     assert run(recipe, half, tmp_path) == whole  # all is in the journal: nothing is searched

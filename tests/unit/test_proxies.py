@@ -13,7 +13,6 @@ import torch
 from codesign.accuracy.data import mnist5k
 from codesign.accuracy.proxies import PROXIES, Unquantised, naswot, proxy, snip, synflow
 from codesign.explorer.problem import SearchProblem
-from codesign.explorer.search import opened_steps
 from codesign.recipe import Part
 from mappings.layer import Layer, Op
 from mappings.workload import TensorShape, Workload
@@ -85,9 +84,8 @@ def test_the_gate_keeps_poor_networks_from_training(tmp_path: Path) -> None:
     recipe = replace(toy.recipe(), providers=(Part("schedule"), gated, Part(toy.NAME)))
     recipe = replace(recipe, choices=(*recipe.choices[1:], ("array", ("weight_stationary",)))).check("gated")
     rng = np.random.default_rng(0)
-    with opened_steps(recipe, tmp_path, None, 0) as steps:
-        problem = SearchProblem(recipe.space, recipe.goal, steps)
-        outcomes = problem.measure([recipe.space.decisions.draw(rng) for _ in range(24)])
+    problem = SearchProblem(recipe.space, recipe.goal, toy.steps_of(recipe, tmp_path))
+    outcomes = problem.measure([recipe.space.decisions.draw(rng) for _ in range(24)])
     refused = [o for o in outcomes if any(item.resource == "naswot" for item in o.broken)]
     trained = [o for o in outcomes if "accuracy" in o.metrics]
     assert refused and trained and all("accuracy" not in o.metrics for o in refused)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -56,8 +57,11 @@ class SupernetProvider(TrainProvider):
         if _whole(self._file, space, told):
             return
         cached = own_folder(cache_dir()) / "supernets" / name
-        if not _whole(cached, space, told):
-            self._train(cached, space, told)
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        with cached.with_suffix(".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # of several runs that need it one trains it, and the others wait
+            if not _whole(cached, space, told):
+                self._train(cached, space, told)
         self._file.parent.mkdir(parents=True, exist_ok=True)
         partial = self._file.with_suffix(".partial")
         shutil.copyfile(cached, partial)
