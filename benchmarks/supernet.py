@@ -49,7 +49,7 @@ CHOICES = {
 
 
 def jpegs(path: Path, images: int) -> Dataset:
-    """The first images of an NPZ of JPEGs: ``header`` (shared), ``blob``, ``lengths``, ``labels``, ``n_train``."""
+    """Some images of an NPZ of JPEGs: ``header`` (shared), ``blob``, ``lengths``, ``labels``, ``n_train``."""
     with np.load(path) as file:
         held = {name: file[name] for name in file.files}
     ends = np.cumsum(held["lengths"].astype(np.int64))
@@ -63,9 +63,13 @@ def jpegs(path: Path, images: int) -> Dataset:
         return np.stack(out)
 
     labels = held["labels"].astype(np.int64)
-    first, last = range(min(images, count)), range(count, min(count + max(200, images // 5), len(labels)))
+    tests = len(labels) - count
+    # Evenly over the file, which may be sorted by class.
+    first = range(0, count, max(1, count // images))[:images]
+    last = range(count, len(labels), max(1, tests // max(200, images // 5)))
     train_part, test_part = (as_pixels(decoded(places), str(path)) for places in (first, last))
-    return split(path.stem, train_part, labels[: len(first)], (test_part, labels[last.start : last.stop]))
+    named = [labels[list(places)] for places in (first, last)]
+    return split(path.stem, train_part, named[0], (test_part, named[1]))
 
 
 def read(name: str, images: int) -> Dataset:
