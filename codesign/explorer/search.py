@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from codesign.accuracy.cluster import Cluster
 from codesign.controllers.controller import Controller, ControllerContext
 from codesign.controllers.registry import make_controller
 from codesign.decisions import DecisionSpace, Point
@@ -65,7 +66,12 @@ class SearchTally:
 
 @contextmanager
 def opened_steps(
-    recipe: Recipe, folder: RunFolder, claims: Claims, jobs: int, reporter: Reporter | None = None
+    recipe: Recipe,
+    folder: RunFolder,
+    claims: Claims,
+    jobs: int,
+    executor: str | None,
+    reporter: Reporter | None = None,
 ) -> Iterator[list[Step]]:
     """The providers of a recipe, prepared; their workers end with the context.
 
@@ -73,14 +79,26 @@ def opened_steps(
         folder: of the run: what they prepare and deploy is kept in it, and what dear ones find as soon as it is known.
         claims: of the run's workers.
         jobs: worker processes; 0: this one.
+        executor: URL of a cluster whose workers train in place of them, or None.
         reporter: where long preparations are told.
+
+    Raises:
+        SpecError: the cluster cannot be used.
     """
     steps: list[Step] = []
     with ExitStack() as stack:
+        cluster = None if executor is None else stack.enter_context(closing(Cluster(executor)))
         for part in recipe.providers:
             entry = PROVIDERS.get(part.name)
             context = ProviderContext(
-                recipe.seed, recipe.device, recipe.space, folder.networks, jobs, part.given, reporter or Silent()
+                recipe.seed,
+                recipe.device,
+                recipe.space,
+                folder.networks.resolve(),
+                jobs,
+                part.given,
+                reporter or Silent(),
+                cluster,
             )
             provider = make_provider(part.name, context)
             if hasattr(provider, "__exit__"):

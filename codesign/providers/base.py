@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from accel_models.design import Design
 from accel_models.report import Infeasible
 from codesign.decisions import Point
 from codesign.progress import Reporter, Silent
 from mappings.workload import Workload
+
+if TYPE_CHECKING:
+    from codesign.accuracy.cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class ProviderContext:
         jobs: worker processes.
         options: all options of the provider, by name.
         reporter: where long preparations are told.
+        cluster: whose workers do dear work in place of processes of this machine, where one is given.
     """
 
     seed: int
@@ -77,6 +81,7 @@ class ProviderContext:
     jobs: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
     reporter: Reporter = field(default_factory=Silent)
+    cluster: Cluster | None = None
 
 
 class Provider(Protocol):
