@@ -20,6 +20,7 @@ MAX_BURST_BEATS = 32
 OUTSTANDING_BURSTS = 16
 QUEUE_DEPTH = 8
 WORDS_AHEAD = 4  #: of the store unit
+BEATS_AHEAD = 2  #: of the load unit, between the bus and the cutting into words
 TOKENS = 16
 DISPATCH_CYCLES = 4  #: fetch, decode, multiply, push
 COMPUTE_SETTLE_CYCLES = 6  #: from the last accumulator write until the unit is free and signals
@@ -78,7 +79,9 @@ def simulate_commands(
 
     # Load unit
     read_pops = np.full(OUTSTANDING_BURSTS, -1, dtype=np.int64)
-    read_bursts, last_beat, read_credit, read_since = 0, -1, cap, 0
+    read_bursts, last_beat, read_credit, read_since = 0, -1, cap, 0  # last_beat: taken from the bus
+    beat_ends = np.full(BEATS_AHEAD, -1, dtype=np.int64)  # when a beat left the registers behind the bus
+    beats_taken, last_end = 0, -1
     turn_free, turn_count = 0, 0  # transposer: first cycle in which it takes a word, words of the block so far
     # Store unit
     info_pops = np.full(OUTSTANDING_BURSTS, -1, dtype=np.int64)
@@ -168,15 +171,16 @@ def simulate_commands(
                             for b in range(beats):
                                 valid = max(ready, last_beat + 1)
                                 valid = _payable(read_credit, read_since, valid, rate, beat_bytes)
-                                valid = max(valid, turn_free)
+                                last_beat = max(valid, beat_ends[beats_taken % BEATS_AHEAD] + 1)
+                                begin = max(last_beat + 1, last_end + 1, turn_free)
                                 taken_bytes = min(beat_bytes if b else beat_bytes - offset, count0 * word - at)
                                 ends = (at + taken_bytes) // piece - at // piece  # pieces that end in this beat
                                 at += taken_bytes
-                                last_beat = valid + max(ends, 1) - 1
+                                last_end = begin + max(ends, 1) - 1
                                 if turn:
-                                    last_beat = valid - 1
+                                    last_end = begin - 1
                                     for e in range(max(ends, 1)):
-                                        last_beat = max(last_beat + 1, turn_free)
+                                        last_end = max(last_end + 1, turn_free)
                                         part += int(e < ends)
                                         if part * beat_bytes < word:
                                             continue
@@ -184,12 +188,14 @@ def simulate_commands(
                                         turn_count += 1
                                         if turn_count == turn_rows:
                                             turn_count = 0
-                                            turn_free = last_beat + 1 + turn_cols
+                                            turn_free = last_end + 1 + turn_cols
+                                beat_ends[beats_taken % BEATS_AHEAD] = last_end
+                                beats_taken += 1
                                 level = _credit(read_credit, read_since, last_beat, rate, cap)
                                 read_credit = min(level - beat_bytes + rate, cap)
                                 read_since = last_beat + 1
-                            read_pops[slot] = last_beat
-                            done = turn_free - 1 if turn else last_beat
+                            read_pops[slot] = last_end
+                            done = turn_free - 1 if turn else last_end
                         else:
                             slot = write_bursts % OUTSTANDING_BURSTS
                             issue = max(issue, info_pops[slot] + 1, reply_pops[slot] + 1)

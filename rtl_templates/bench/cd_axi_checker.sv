@@ -33,9 +33,11 @@ module cd_axi_checker #(
   localparam int unsigned Depth = 256;
 
   // Bursts whose data is still to come, in order; responses owed.
+  // Data may come before its address: bursts that ran ahead keep their length until the address is there.
   logic [7:0] aw_len_q [Depth];
+  logic [7:0] w_len_q [Depth];
   logic [7:0] ar_len_q [Depth];
-  logic [7:0] aw_put_q, aw_get_q, ar_put_q, ar_get_q;
+  logic [7:0] aw_put_q, w_put_q, ar_put_q, ar_get_q;
   logic [8:0] w_beat_q, r_beat_q;
   logic [8:0] owed_q;
 
@@ -52,7 +54,7 @@ module cd_axi_checker #(
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      {aw_put_q, aw_get_q, ar_put_q, ar_get_q} <= '0;
+      {aw_put_q, w_put_q, ar_put_q, ar_get_q} <= '0;
       {w_beat_q, r_beat_q, owed_q} <= '0;
       {past_aw_q, past_w_q, past_ar_q, past_b_q, past_r_q} <= '0;
     end else begin
@@ -92,6 +94,9 @@ module cd_axi_checker #(
 
       if (awvalid_i && awready_i) begin
         aw_len_q[aw_put_q] <= awlen_i;
+        if (signed'(8'(w_put_q - aw_put_q)) > 0) begin
+          assert (awlen_i == w_len_q[aw_put_q]) else $fatal(1, "WLAST in the wrong beat, before its AW");
+        end
         aw_put_q <= aw_put_q + 8'd1;
       end
       if (arvalid_i && arready_i) begin
@@ -99,11 +104,18 @@ module cd_axi_checker #(
         ar_put_q <= ar_put_q + 8'd1;
       end
       if (wvalid_i && wready_i) begin
-        assert (aw_get_q != aw_put_q) else $fatal(1, "W before its AW");
-        assert (wlast_i == (w_beat_q == 9'(aw_len_q[aw_get_q]))) else $fatal(1, "WLAST in the wrong beat");
+        if (signed'(8'(aw_put_q - w_put_q)) > 0) begin
+          assert (wlast_i == (w_beat_q == 9'(aw_len_q[w_put_q]))) else $fatal(1, "WLAST in the wrong beat");
+        end else if (awvalid_i && awready_i && aw_put_q == w_put_q) begin
+          assert (wlast_i == (w_beat_q == 9'(awlen_i))) else $fatal(1, "WLAST in the wrong beat");
+        end
+        assert (32'(w_beat_q) < MaxBurst) else $fatal(1, "a burst of data too long");
         assert (wstrb_i != '0) else $fatal(1, "a beat that writes nothing");
         w_beat_q <= wlast_i ? '0 : w_beat_q + 9'd1;
-        if (wlast_i) aw_get_q <= aw_get_q + 8'd1;
+        if (wlast_i) begin
+          w_len_q[w_put_q] <= 8'(w_beat_q);
+          w_put_q <= w_put_q + 8'd1;
+        end
       end
       if (rvalid_i && rready_i) begin
         assert (ar_get_q != ar_put_q) else $fatal(1, "R without an AR");

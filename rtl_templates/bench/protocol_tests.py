@@ -11,15 +11,16 @@ from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
+from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge, with_timeout
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam, AxiSlave, MemoryRegion
 
 FOLDER = Path(os.environ["CODESIGN_JOB_DIR"])
 SETUP = json.loads((FOLDER / "setup.json").read_text(encoding="utf-8"))
-CONTROL, STATUS, ERROR_AT, PROGRAM_LO, PROGRAM_HI, CYCLES = 0x00, 0x04, 0x08, 0x10, 0x14, 0x18
+CONTROL, STATUS, ERROR_AT, PROGRAM_LO, PROGRAM_HI, CYCLES, ERROR_ADDR = 0x00, 0x04, 0x08, 0x10, 0x14, 0x18, 0x40
 START, CLEAR, ENABLE = 1, 2, 4
 BUSY, DONE, ERROR = 1, 2, 4
 LIMIT = 2_000_000  # steps
+LONGEST_BURST = 32 * SETUP["beat_bytes"]
 
 
 def pauses(seed: int, share: float) -> Iterator[bool]:
@@ -35,6 +36,8 @@ class System:
     def __init__(self, dut: Any) -> None:
         self.dut = dut
         self.addresses = 0
+        self.data_led = 0  # bursts of data that were taken before their address, at most
+        self.address_led = 0
 
     async def begin(self, share: float = 0.0, seed: int = 0, region: MemoryRegion | None = None) -> None:
         """Clock, models, reset, and pauses on all channels; ``region`` in place of a memory without faults."""
@@ -115,6 +118,79 @@ async def two_runs_under_pauses(dut: Any) -> None:
         system.forget()
 
 
+def write_order(system: System, kind: str, seed: int) -> None:
+    """Pauses that force an order between write addresses and data that the specification allows.
+
+    ``data_first`` takes an address only behind the last beat of its data, ``both`` only with data on offer,
+    ``address_first`` data only behind its address; ``late_replies`` holds responses back for long.
+    """
+    dut, write = system.dut, system.memory.write_if
+    write.w_channel.queue_occupancy_limit = 64  # data that may wait for its address
+    generator = random.Random(seed)
+
+    async def follow() -> None:
+        addresses = bursts = 0  # taken
+        while True:
+            await FallingEdge(dut.clk)
+            if kind == "data_first":
+                write.aw_channel.pause = addresses >= bursts
+            elif kind == "both":
+                write.aw_channel.pause = not int(dut.m_axi_wvalid.value) and addresses >= bursts
+            elif kind == "address_first":
+                write.w_channel.pause = bursts >= addresses
+            else:
+                write.b_channel.pause = generator.random() < 0.98
+            await RisingEdge(dut.clk)
+            addresses += int(dut.m_axi_awvalid.value) & int(dut.m_axi_awready.value)
+            last = int(dut.m_axi_wlast.value)
+            bursts += int(dut.m_axi_wvalid.value) & int(dut.m_axi_wready.value) & last
+            system.data_led = max(system.data_led, bursts - addresses)
+            system.address_led = max(system.address_led, addresses - bursts)
+
+    cocotb.start_soon(follow())
+
+
+async def in_order(dut: Any, kind: str, share: float) -> System:
+    system = System(dut)
+    await system.begin()
+    system.load("memory.bin")
+    write_order(system, kind, 7)
+    if share:
+        for number, channel in enumerate((system.memory.read_if.r_channel, system.memory.read_if.ar_channel)):
+            channel.set_pause_generator(pauses(number, share))
+    status = await system.run(SETUP["program_addr"])
+    assert status & (BUSY | DONE | ERROR) == DONE, f"{kind}: status {status:#x}"
+    system.check()
+    return system
+
+
+@cocotb.test()  # type: ignore[untyped-decorator]
+async def addresses_behind_their_data(dut: Any) -> None:
+    """A memory that takes a write's address only when all its data has come."""
+    system = await in_order(dut, "data_first", 0.2)
+    assert system.data_led > 0, "no data went before its address"
+
+
+@cocotb.test()  # type: ignore[untyped-decorator]
+async def addresses_with_data_on_offer(dut: Any) -> None:
+    """A memory that raises AWREADY only after WVALID."""
+    await in_order(dut, "both", 0.0)
+
+
+@cocotb.test()  # type: ignore[untyped-decorator]
+async def data_behind_its_address(dut: Any) -> None:
+    """A memory that raises WREADY only after the address."""
+    system = await in_order(dut, "address_first", 0.2)
+    assert system.data_led == 0
+
+
+@cocotb.test()  # type: ignore[untyped-decorator]
+async def late_replies(dut: Any) -> None:
+    """Responses come long after their data."""
+    system = await in_order(dut, "late_replies", 0.0)
+    assert system.data_led <= 1
+
+
 @cocotb.test()  # type: ignore[untyped-decorator]
 async def reset_in_the_middle(dut: Any) -> None:
     """A reset at several moments of a run, then a clean run."""
@@ -183,12 +259,16 @@ async def bus_errors(dut: Any) -> None:
     system = System(dut)
     region = Faulty(SETUP["memory_bytes"])
     await system.begin(region=region)
-    for start, stop in SETUP["bad_places"]:
+    for start, stop, at in SETUP["bad_places"]:
         region[0 : SETUP["memory_bytes"]] = (FOLDER / "memory.bin").read_bytes().ljust(SETUP["memory_bytes"], b"\0")
         region.bad = range(start, stop)
         status = await system.run(SETUP["program_addr"])
         assert status & (BUSY | DONE | ERROR) == DONE | ERROR, f"status {status:#x}"
         assert status >> 8 & 15 == SETUP["bus_code"]
+        assert await system.master.read_dword(ERROR_AT) == at
+        address = await system.master.read_dword(ERROR_ADDR)
+        assert address <= start < address + LONGEST_BURST, f"{address:#x} is not the burst of {start:#x}"
+        assert address % SETUP["beat_bytes"] == 0
         region.bad = range(0)
         status = await system.run(SETUP["program_addr"])
         assert status & (BUSY | DONE | ERROR) == DONE, f"status {status:#x}"

@@ -131,6 +131,8 @@ module cd_accelerator
   drain_t           drain_cmd;
   logic [47:0]      store_words;
   logic             chunk_ready, load_bus_error, store_bus_error;
+  logic [31:0]      load_index, store_index, load_error_index, store_error_index;
+  logic [39:0]      load_error_addr, store_error_addr;
 
   logic                  wr_valid;                          // what the load unit writes
   buffer_e               wr_target;
@@ -161,6 +163,8 @@ module cd_accelerator
     .pm_data_i    (wr_data[511:0]),
     .chunk_ready_i(chunk_ready),
     .bus_error_i  (load_bus_error || store_bus_error),
+    .bus_index_i  (load_bus_error ? load_error_index : store_error_index),
+    .bus_addr_i   (load_bus_error ? load_error_addr : store_error_addr),
     .valid_o      (cmd_valid),
     .ok_o         (cmd_ok),
     .token_o      (token),
@@ -169,6 +173,8 @@ module cd_accelerator
     .drain_o      (drain_cmd),
     .store_o      (store_cmd),
     .store_words_o(store_words),
+    .load_index_o (load_index),
+    .store_index_o(store_index),
     .start_i      (cmd_start),
     .busy_i       (busy),
     .signal_i     (signal),
@@ -195,12 +201,15 @@ module cd_accelerator
     .cmd_i      (load_cmd),
     .signal_i   (token[UnitLoad].signal),
     .tag_i      (token[UnitLoad].tag),
+    .index_i    (load_index),
     .tokens_ok_i(cmd_ok[UnitLoad]),
     .start_o    (cmd_start[UnitLoad]),
     .signal_o   (signal[UnitLoad]),
     .program_o  (chunk_ready),
     .busy_o     (busy[UnitLoad]),
     .bus_error_o(load_bus_error),
+    .error_index_o(load_error_index),
+    .error_addr_o(load_error_addr),
     .wr_valid_o (wr_valid),
     .wr_target_o(wr_target),
     .wr_addr_o  (wr_addr),
@@ -374,6 +383,7 @@ module cd_accelerator
     .signal_i   (token[UnitStore].signal),
     .tag_i      (token[UnitStore].tag),
     .mark_i     (token[UnitStore].mark),
+    .index_i    (store_index),
     .tokens_ok_i(cmd_ok[UnitStore]),
     .start_o    (cmd_start[UnitStore]),
     .signal_o   (signal[UnitStore]),
@@ -381,6 +391,8 @@ module cd_accelerator
     .mark_tag_o (event_tag_o),
     .busy_o     (busy[UnitStore]),
     .bus_error_o(store_bus_error),
+    .error_index_o(store_error_index),
+    .error_addr_o(store_error_addr),
     .ob_re_o    (ob_re),
     .ob_addr_o  (ob_raddr),
     .ob_data_i  (ob_rdata),

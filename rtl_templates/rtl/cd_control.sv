@@ -49,6 +49,8 @@ module cd_control
   input  logic [511:0]      pm_data_i,
   input  logic              chunk_ready_i,     // pulse
   input  logic              bus_error_i,       // pulse
+  input  logic [31:0]       bus_index_i,       // descriptor and address of the burst that failed
+  input  logic [39:0]       bus_addr_i,
 
   // Units, in the order of unit_e: the head of each one's queue, and whether its tokens are there
   output logic [3:0]        valid_o,
@@ -59,6 +61,8 @@ module cd_control
   output drain_t            drain_o,
   output dma_t              store_o,
   output logic [47:0]       store_words_o,
+  output logic [31:0]       load_index_o,      // places in the program
+  output logic [31:0]       store_index_o,
   input  logic [3:0]        start_i,           // takes the command and its tokens
   input  logic [3:0]        busy_i,
   input  logic [3:0][15:0]  signal_i           // pulses: tokens of finished commands
@@ -68,7 +72,8 @@ module cd_control
   logic        start, running, clear, flush, done, idle;
   logic [39:0] program_addr;
   error_e      error;
-  logic [31:0] error_index;
+  logic [31:0] error_index, index;
+  logic [39:0] error_addr;
   logic [4:0]  count;
 
   cd_csr #(
@@ -99,6 +104,7 @@ module cd_control
     .done_i        (done),
     .error_i       (error),
     .error_index_i (error_index),
+    .error_addr_i  (error_addr),
     .count_i       (count),
     .cycles_o      (event_cycles_o),
     .counters_o    (event_counters_o),
@@ -140,8 +146,12 @@ module cd_control
     .done_o        (done),
     .error_o       (error),
     .error_index_o (error_index),
+    .error_addr_o  (error_addr),
+    .index_o       (index),
     .chunk_ready_i (chunk_ready_i),
     .bus_error_i   (bus_error_i),
+    .bus_index_i   (bus_index_i),
+    .bus_addr_i    (bus_addr_i),
     .idle_i        (idle),
     .pm_we_i       (pm_we_i),
     .pm_addr_i     (pm_addr_i),
@@ -164,17 +174,17 @@ module cd_control
 
   // ---- Queues ----
   cd_fifo #(
-    .Width($bits(token_t) + $bits(dma_t)),
+    .Width($bits(token_t) + $bits(dma_t) + 32),
     .Depth(QueueDepth)
   ) u_load_queue (
     .clk_i,
     .rst_ni,
     .flush_i(flush),
     .push_i (push[UnitLoad]),
-    .data_i ({token, load}),
+    .data_i ({token, load, index}),
     .full_o (full[UnitLoad]),
     .pop_i  (start_i[UnitLoad]),
-    .data_o ({token_o[UnitLoad], load_o}),
+    .data_o ({token_o[UnitLoad], load_o, load_index_o}),
     .empty_o(empty[UnitLoad])
   );
   cd_fifo #(
@@ -206,17 +216,17 @@ module cd_control
     .empty_o(empty[UnitDrain])
   );
   cd_fifo #(
-    .Width($bits(token_t) + $bits(dma_t) + 48),
+    .Width($bits(token_t) + $bits(dma_t) + 80),
     .Depth(QueueDepth)
   ) u_store_queue (
     .clk_i,
     .rst_ni,
     .flush_i(flush),
     .push_i (push[UnitStore]),
-    .data_i ({token, store, store_words}),
+    .data_i ({token, store, store_words, index}),
     .full_o (full[UnitStore]),
     .pop_i  (start_i[UnitStore]),
-    .data_o ({token_o[UnitStore], store_o, store_words_o}),
+    .data_o ({token_o[UnitStore], store_o, store_words_o, store_index_o}),
     .empty_o(empty[UnitStore])
   );
 

@@ -2,7 +2,8 @@
 //
 //   0x00 CONTROL   write 1 to bit 0: start (ignored while busy); bit 1: clear the interrupt; bit 2: interrupt enable
 //   0x04 STATUS    bit 0 busy, 1 done, 2 error, 3 interrupt; bits 11:8 error code (cd_types_pkg::error_e)
-//   0x08 ERROR_AT  number of the descriptor at fault
+//   0x08 ERROR_AT  number of the descriptor at fault; all ones: the fetch of the first chunk
+//   0x40 ERROR_ADDR_LO, 0x44 ERROR_ADDR_HI   of the burst that the bus answered with an error
 //   0x10 PROGRAM_LO, 0x14 PROGRAM_HI   byte address of the program
 //   0x18 CYCLES_LO, 0x1C CYCLES_HI     of the last or current run
 //   0x20 COMPUTE_BUSY; 0x24 LOAD_WAIT, 0x28 COMPUTE_WAIT, 0x2C DRAIN_WAIT, 0x30 STORE_WAIT: cycles in which the unit had
@@ -40,6 +41,7 @@ module cd_csr
   input  logic             done_i,
   input  error_e           error_i,
   input  logic [31:0]      error_index_i,
+  input  logic [39:0]      error_addr_i,
   input  logic [4:0]       count_i,       // in this order: compute busy, load, compute, drain, store waiting
   output logic [63:0]      cycles_o,
   output logic [4:0][31:0] counters_o,
@@ -49,16 +51,19 @@ module cd_csr
   logic        done_q, irq_q, irq_enable_q;
   error_e      error_q;
   logic [31:0] error_index_q;
+  logic [39:0] error_addr_q;
   logic        write, read;
   logic [31:0] status;
 
-  // A write is taken when address and data are both there and no response waits.
-  assign write       = s_awvalid_i && s_wvalid_i && !s_bvalid_o;
-  assign s_awready_o = write;
-  assign s_wready_o  = write;
+  // A write is taken when address and data are both there and no response waits. READY comes from a register, a cycle
+  // after VALID, which then stays.
+  logic write_q, read_q;
+  assign write       = write_q;
+  assign s_awready_o = write_q;
+  assign s_wready_o  = write_q;
   assign s_bresp_o   = 2'b00;
-  assign read        = s_arvalid_i && !s_rvalid_o;
-  assign s_arready_o = read;
+  assign read        = read_q;
+  assign s_arready_o = read_q;
   assign s_rresp_o   = 2'b00;
   assign irq_o       = irq_q && irq_enable_q;
   assign status      = {20'd0, error_q, 4'd0, irq_q, error_q != ErrNone, done_q, running_i};
@@ -82,10 +87,15 @@ module cd_csr
       irq_enable_q  <= 1'b0;
       error_q       <= ErrNone;
       error_index_q <= '0;
+      error_addr_q  <= '0;
+      write_q       <= 1'b0;
+      read_q        <= 1'b0;
       cycles_o      <= '0;
       counters_o    <= '0;
     end else begin
       start_o <= 1'b0;
+      write_q <= s_awvalid_i && s_wvalid_i && !s_bvalid_o && !write_q;
+      read_q  <= s_arvalid_i && !s_rvalid_o && !read_q;
       if (s_bready_i) s_bvalid_o <= 1'b0;
       if (write) begin
         s_bvalid_o <= 1'b1;
@@ -123,6 +133,8 @@ module cd_csr
           8'h28:   s_rdata_o <= counters_o[2];
           8'h2C:   s_rdata_o <= counters_o[3];
           8'h30:   s_rdata_o <= counters_o[4];
+          8'h40:   s_rdata_o <= error_addr_q[31:0];
+          8'h44:   s_rdata_o <= {24'd0, error_addr_q[39:32]};
           8'h3C:   s_rdata_o <= {24'hC0DE51, ArrayKind};
           default: s_rdata_o <= '0;
         endcase
@@ -137,6 +149,7 @@ module cd_csr
         irq_q         <= 1'b1;
         error_q       <= error_i;
         error_index_q <= error_index_i;
+        error_addr_q  <= error_addr_i;
       end
     end
   end

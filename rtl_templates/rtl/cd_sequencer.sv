@@ -32,10 +32,14 @@ module cd_sequencer
   output logic           flush_o,       // an error: forget what waits in the queues
   output logic           done_o,        // pulse
   output error_e         error_o,       // with done_o
-  output logic [31:0]    error_index_o, // descriptor that was at fault
+  output logic [31:0]    error_index_o, // descriptor that was at fault; all ones: the fetch of the first chunk
+  output logic [39:0]    error_addr_o,  // of the burst that the bus refused
+  output logic [31:0]    index_o,       // of the descriptor on offer
 
   input  logic           chunk_ready_i, // pulse
   input  logic           bus_error_i,   // pulse
+  input  logic [31:0]    bus_index_i,
+  input  logic [39:0]    bus_addr_i,
   input  logic           idle_i,        // nothing in queues and units
 
   input  logic           pm_we_i,
@@ -71,6 +75,8 @@ module cd_sequencer
   logic [31:0]     pc_q;
   logic [1:0]      chunks_q;     // fetched and not begun
   error_e          error_q;
+  logic [31:0]     error_index_q;
+  logic [39:0]     error_addr_q;
 
   // ---- Program memory ----
   logic         pm_re;
@@ -242,9 +248,12 @@ module cd_sequencer
   assign running_o     = state_q != Idle;
   assign clear_o       = state_q == Idle && start_i;
   assign flush_o       = state_q == Abort;
-  assign done_o        = (state_q == Finish || state_q == Abort) && idle_i;
+  // The response that ends the last command may be its error: never done first.
+  assign done_o        = (state_q == Finish || state_q == Abort) && idle_i && !bus_error_i;
   assign error_o       = error_q;
-  assign error_index_o = pc_q;
+  assign error_index_o = error_index_q;
+  assign error_addr_o  = error_addr_q;
+  assign index_o       = state_q == First ? '1 : pc_q;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -252,6 +261,8 @@ module cd_sequencer
       pc_q     <= '0;
       chunks_q <= '0;
       error_q  <= ErrNone;
+      error_index_q <= '0;
+      error_addr_q  <= '0;
     end else begin
       if (clear_o) chunks_q <= '0;
       else chunks_q <= chunks_q + 2'(chunk_ready_i) - 2'(pm_re && boundary);
@@ -261,6 +272,8 @@ module cd_sequencer
           state_q <= First;
           pc_q    <= '0;
           error_q <= ErrNone;
+          error_index_q <= '0;
+          error_addr_q  <= '0;
         end
         First:    state_q <= Fetch;
         Fetch:    if (pm_re) state_q <= Decode;
@@ -269,6 +282,7 @@ module cd_sequencer
         Push: begin
           if (fault != ErrNone) begin
             error_q <= fault;
+            error_index_q <= pc_q;
             state_q <= Abort;
           end else if (header.opcode == OpEnd) begin
             state_q <= Finish;
@@ -277,12 +291,14 @@ module cd_sequencer
             state_q <= Fetch;
           end
         end
-        Finish, Abort: if (idle_i) state_q <= Idle;
+        Finish, Abort: if (done_o) state_q <= Idle;
         default:  state_q <= Idle;
       endcase
 
       if (bus_error_i && state_q != Idle && state_q != Abort) begin
         error_q <= ErrBus;
+        error_index_q <= bus_index_i;
+        error_addr_q  <= bus_addr_i;
         state_q <= Abort;
       end
     end

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from accel_models.report import Infeasible
-from accel_models.schedule import Buffer, Schedule, schedule_network
+from accel_models.schedule import Buffer, Dma, Schedule, Unit, schedule_network
 from accel_models.schedule.builder import CHUNK, DESCRIPTOR_BYTES
 from accel_models.template.spec import Template
 from accel_models.template.timing import predict
@@ -149,6 +149,36 @@ def illegal_cases(schedule: Schedule) -> list[dict[str, Any]]:
     return cases
 
 
+def touched(body: Dma, word_bytes: int) -> set[int]:
+    """The bytes of memory that a transfer names."""
+    return {
+        body.addr + j * body.stride2 + i * body.stride1 + byte
+        for j in range(body.count2)
+        for i in range(body.count1)
+        for byte in range(body.count0 * word_bytes)
+    }
+
+
+def blamed(schedule: Schedule, unit: Unit, buffer: Buffer, addr: int) -> int:
+    """The first command of a unit whose beats reach a byte."""
+    template, beat = schedule.template, schedule.template.axi_bits // 8
+    for number, command in enumerate(schedule.commands):
+        body = command.body
+        if command.unit is unit and isinstance(body, Dma) and body.buffer == buffer:
+            word = template.weight_word_bytes if buffer == Buffer.WEIGHT else template.act_word_bytes
+            if any(byte // beat == addr // beat for byte in touched(body, word)):
+                return number
+    raise AssertionError("nothing reaches that byte")
+
+
+def last_stored(schedule: Schedule) -> int:
+    """The last byte that the program writes: its error comes with the run's very last response."""
+    body = [command.body for command in schedule.commands if command.unit is Unit.STORE][-1]
+    assert isinstance(body, Dma)
+    run = body.addr + (body.count2 - 1) * body.stride2 + (body.count1 - 1) * body.stride1
+    return run + body.count0 * schedule.template.act_word_bytes - 1
+
+
 def prepare(folder: Path, scatter: int | None, template: Template = TEMPLATE) -> None:
     workload = network()
     schedule = schedule_network(design(workload, template), scatter=scatter)
@@ -184,10 +214,18 @@ def prepare(folder: Path, scatter: int | None, template: Template = TEMPLATE) ->
         "illegal": illegal_cases(schedule),
         "fetch_bursts": -(-CHUNK * DESCRIPTOR_BYTES // (32 * beat)),  # from an aligned scratch address
         "bus_code": ERR_BUS,
+        "beat_bytes": beat,
+        # First byte, the byte behind the last, the descriptor that is to blame.
         "bad_places": [
-            (schedule.program_addr, schedule.program_addr + 1),
-            (schedule.plans[2].weights[0].addr, schedule.plans[2].weights[0].addr + 1),
-            (schedule.tensors["pool"].addr + 8, schedule.tensors["pool"].addr + 9),
+            (schedule.program_addr, schedule.program_addr + 1, 2**32 - 1),
+            *(
+                (addr, addr + 1, blamed(schedule, unit, buffer, addr))
+                for unit, buffer, addr in (
+                    (Unit.LOAD, Buffer.WEIGHT, schedule.plans[2].weights[0].addr),
+                    (Unit.STORE, Buffer.OUTPUT, schedule.tensors["pool"].addr + 8),
+                    (Unit.STORE, Buffer.OUTPUT, last_stored(schedule)),
+                )
+            ),
         ],
     }
     (folder / "setup.json").write_text(json.dumps(setup))
