@@ -4,8 +4,12 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 ARGS ?=
+# What pip does, a line a package; a failure of pip is one of the pipe.
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+STEPS := sed -nu -e 's/^Collecting \([^ ]*\).*/  \1/p' -e 's/^Installing collected.*/  installing/p'
 
-.PHONY: explore test setup lint check-tools clean
+.PHONY: explore test setup lint lock check-tools clean
 .DEFAULT_GOAL := explore
 
 explore: setup
@@ -31,10 +35,28 @@ check-tools:
 	@for tool in g++ perl make; do command -v $$tool >/dev/null || \
 	  { echo "$$tool is missing: apt-get install $$tool" >&2; exit 1; }; done
 
-$(STAMP): pyproject.toml constraints.txt | check-tools
-	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+# Every file that is installed is named by version and hash (--require-hashes), and nothing else is (--no-deps): SECURITY.md.
+PIP := $(PY) -m pip --disable-pip-version-check
+INSTALL := $(PIP) install --progress-bar off --require-hashes --no-deps
+LOCKS := constraints.txt constraints-torch.txt constraints-torch-cpu.txt
+
+$(STAMP): pyproject.toml $(LOCKS) | check-tools
+	@echo "setup 1/4: a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "setup 2/4: $$(grep -c == constraints.txt) packages, checked by hash (some hundred MB, some minutes)"
+	@$(INSTALL) -r constraints.txt | $(STEPS)
+	@echo "setup 3/4: torch, checked by hash; its CPU build where pip knows one (some 200 MB)"
+	@$(INSTALL) -r constraints-torch-cpu.txt 2>/dev/null | $(STEPS) || { \
+	  echo "  no such CPU build where pip looks: the package index's, on Linux with CUDA (gigabytes)"; \
+	  $(INSTALL) -r constraints-torch.txt | $(STEPS); }
+	@echo "setup 4/4: codesign itself, in place"
+	@$(PIP) install --quiet --no-index --no-deps --no-build-isolation -e .
+	@$(PIP) check
 	@touch $@
+
+# Versions and hashes anew, after a change of pyproject.toml; `make lock ARGS=--upgrade` takes newer ones.
+lock:
+	$(PYTHON) .ci/lock.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

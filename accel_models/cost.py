@@ -7,12 +7,16 @@ An accelerator that one of our templates builds runs a program, whose cycles are
 from __future__ import annotations
 
 from accel_models.design import Design
-from accel_models.hardware.budget import broken_budget, broken_power, resources, silicon_um2
+from accel_models.hardware.budget import broken_budget, resources, silicon_um2
+from accel_models.hardware.devices import device
+from accel_models.hardware.energy import broken_power
 from accel_models.report import CostReport, Infeasible, LayerCost
 from accel_models.reuse.evaluate import evaluate
 from accel_models.reuse.nest import LOOP_OPS
 from accel_models.template.cost import template_cost
 from mappings.errors import Fault, SpecError
+from mappings.layer import MAC_OPS, Bits
+from mappings.workload import Workload
 
 
 def cost(design: Design) -> CostReport | tuple[Infeasible, ...]:
@@ -28,6 +32,14 @@ def cost(design: Design) -> CostReport | tuple[Infeasible, ...]:
         return template_cost(design)
     found = mapped_cost(design)
     return (found,) if isinstance(found, Infeasible) else found
+
+
+def widest_bits(workload: Workload) -> Bits:
+    """Widths of the MACs that run every layer of a workload; of bytes where no layer multiplies."""
+    found = [layer.bits for layer in workload.layers if layer.op in MAC_OPS]
+    if not found:
+        return Bits()
+    return Bits(*(max(getattr(bits, name) for bits in found) for name in ("I", "W", "O", "acc")))
 
 
 def mapped_cost(design: Design) -> CostReport | Infeasible:
@@ -48,7 +60,8 @@ def mapped_cost(design: Design) -> CostReport | Infeasible:
     if missing:
         raise SpecError(missing)
     accelerator = design.accelerator
-    broken = broken_budget(accelerator)
+    bits = widest_bits(design.workload)
+    broken = broken_budget(accelerator, bits)
     if broken is not None:
         return broken
     layers: list[LayerCost] = []
@@ -66,7 +79,8 @@ def mapped_cost(design: Design) -> CostReport | Infeasible:
     cycles = sum(layer.cycles for layer in layers)
     energies = [layer.total_energy_pj for layer in layers]
     known = [energy for energy in energies if energy is not None]
-    broken = broken_power(accelerator, tuple(layers))
+    bound_mw = device(accelerator.device).power_mw if accelerator.device else None
+    broken = broken_power(accelerator, tuple(layers), cycles, bound_mw)
     if broken is not None:
         return broken
     return CostReport(
@@ -74,6 +88,6 @@ def mapped_cost(design: Design) -> CostReport | Infeasible:
         latency_cycles=cycles,
         latency_ms=cycles / accelerator.clock_hz * 1e3,
         energy_pj=sum(known) if len(known) == len(energies) else None,
-        area_um2=silicon_um2(accelerator),
+        area_um2=silicon_um2(accelerator, bits),
         resources=resources(accelerator),
     )

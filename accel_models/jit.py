@@ -7,35 +7,55 @@ a folder for each state of the sources, under the user's cache folder (``CODESIG
 from __future__ import annotations
 
 import hashlib
+import io
+import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import platformdirs
 from numba import config, njit
+from numba.core.caching import IndexDataCacheFile
+
+from mappings.cache_folder import own_folder, tell
+from mappings.errors import Fault, SpecError
 
 CACHE_VARIABLE = "CODESIGN_CACHE_DIR"
 _ROOT = Path(__file__).resolve().parents[1]
 #: What an answer of the model depends on, and what machine code is made of.
-SOURCES = ("accel_models/*.py", "accel_models/data/**/*", "accel_models/mapper/*.py", "mappings/*.py")
+SOURCES = ("accel_models/**/*.py", "accel_models/**/data/**/*", "mappings/*.py")
 COMPILED_SOURCES = (
-    "accel_models/*formulas.py",
-    "accel_models/reuse/charges.py",
-    "accel_models/columns/compiled.py",
     "accel_models/jit.py",
-    "accel_models/batch*.py",
+    "accel_models/reuse/*.py",
+    "accel_models/columns/*.py",
+    "accel_models/template/*.py",
+    "accel_models/pricing/*.py",
     "accel_models/mapper/*.py",
+    "accel_models/schedule/builder.py",
     "mappings/mapspace.py",
 )
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def cache_dir() -> Path:
-    """``CODESIGN_CACHE_DIR``, or the user's cache folder."""
+    """``CODESIGN_CACHE_DIR``, or the user's cache folder.
+
+    Raises:
+        SpecError: the user has no home folder (HOME is unset and the user's number is unknown).
+    """
     given = os.environ.get(CACHE_VARIABLE)
-    return Path(given) if given else platformdirs.user_cache_path("codesign")
+    if given:
+        return Path(given)
+    try:
+        path = platformdirs.user_cache_path("codesign")
+    except RuntimeError:
+        path = Path()
+    if not path.is_absolute():  # older releases leave the "~": a folder of that name would be made here
+        raise SpecError(Fault("cache folder", "the user has no home folder", f"name a folder in {CACHE_VARIABLE}"))
+    return path
 
 
 @lru_cache(maxsize=2)
@@ -45,7 +65,7 @@ def code_version(sources: tuple[str, ...] = SOURCES) -> str:
     for pattern in sources:
         for path in sorted(_ROOT.glob(pattern)):
             if path.is_file():
-                total.update(path.name.encode())
+                total.update(path.relative_to(_ROOT).as_posix().encode())
                 total.update(path.read_bytes())
     return total.hexdigest()
 
@@ -53,12 +73,51 @@ def code_version(sources: tuple[str, ...] = SOURCES) -> str:
 @lru_cache(maxsize=1)
 def _machine_code_dir() -> str | None:
     """A folder that can be written, or None: then each process compiles for itself."""
-    path = cache_dir() / "compiled" / code_version(COMPILED_SOURCES)[:16]
     try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError:
+        path = cache_dir() / "compiled" / code_version(COMPILED_SOURCES)[:16]
+        own_folder(cache_dir())
+        own_folder(path)
+    except SpecError as error:
+        if multiprocessing.parent_process() is None:  # workers would say it again
+            tell(f"machine code is not kept: {error}")
         return None
     return str(path) if os.access(path, os.W_OK) else None
+
+
+class _Checked(IndexDataCacheFile):  # type: ignore[misc]
+    """numba's files with their digest behind them: a damaged one is told, removed and compiled again.
+
+    Unpickling reads no further than its pickle, so numba's own readers take the files as they are.
+    """
+
+    @contextmanager
+    def _open_for_write(self, filepath: str) -> Iterator[io.BytesIO]:
+        content = io.BytesIO()
+        yield content
+        data = content.getvalue()
+        with super()._open_for_write(filepath) as file:
+            file.write(data + hashlib.sha256(data).digest())
+
+    def _load_index(self) -> Any:
+        return super()._load_index() if _is_whole(Path(self._index_path)) else {}
+
+    def _load_data(self, name: str) -> Any:
+        path = Path(self._data_path(name))
+        if not _is_whole(path):
+            raise FileNotFoundError(path)  # numba compiles what is not there
+        return super()._load_data(name)
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return False
+    if hashlib.sha256(data[:-32]).digest() == data[-32:]:
+        return True
+    tell(f"{path} is damaged and is compiled again")
+    path.unlink(missing_ok=True)
+    return False
 
 
 def compiled(function: _Function) -> _Function:
@@ -98,6 +157,14 @@ def _kept_on_disk(function: _Function, nrt: bool) -> _Function:
         config.CACHE_DIR = folder  # read when the decorator runs, and only then
     try:
         kept: _Function = njit(cache=folder is not None, error_model="numpy", nogil=True, _nrt=nrt)(function)
+        if folder is not None:
+            kept._cache._cache_file.__class__ = _Checked  # type: ignore[attr-defined]
         return kept
     finally:
         config.CACHE_DIR = before
+
+
+def is_compiled(package: str) -> bool:
+    """Whether machine code of a package of the cost model ("mapper", "columns") is kept on disk."""
+    folder = _machine_code_dir()
+    return folder is not None and next(Path(folder).glob(f"{package}_*/*.nbi"), None) is not None

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from accel_models.cycles import CycleAccount
 from mappings.reader import Reader, whole
 
 MAX_FIGURE = 2**70
@@ -69,6 +70,8 @@ class LayerCost:
         traffic_bytes: (level, tensor, "read" | "write", bytes) of each memory level.
         peak_bytes: (level, tensor, bytes) of one memory, both halves of a double buffer.
         port_cycles: (level, "read" | "write", cycles) that the ports are busy, where the bandwidth is bounded.
+        account: where the cycles go, of a layer that a program runs; None on a hierarchy of memories. It is the compute
+            unit's: it begins where the last tile of the layer before ends, not where its last result is stored.
     """
 
     name: str
@@ -80,6 +83,7 @@ class LayerCost:
     traffic_bytes: tuple[tuple[str, str, str, int], ...]
     peak_bytes: tuple[tuple[str, str, int], ...] = ()
     port_cycles: tuple[tuple[str, str, int], ...] = ()
+    account: CycleAccount | None = None
 
     @property
     def total_energy_pj(self) -> float | None:
@@ -98,7 +102,10 @@ class LayerCost:
 
     @property
     def bound_by(self) -> str:
-        """What sets the latency: "compute", or the busiest port, e.g. "DRAM read"."""
+        """What sets the latency: of a program, the group that takes most cycles (:data:`accel_models.cycles.GROUPS`);
+        else "compute", or the busiest port, e.g. "DRAM read"."""
+        if self.account is not None:
+            return self.account.bound_by
         busy = max(self.port_cycles, key=lambda item: item[2], default=("", "", 0))
         return "compute" if busy[2] <= self.compute_cycles else f"{busy[0]} {busy[1]}"
 
@@ -116,6 +123,7 @@ class LayerCost:
             "traffic_bytes": [list(item) for item in self.traffic_bytes],
             "peak_bytes": [list(item) for item in self.peak_bytes],
             "port_cycles": [list(item) for item in self.port_cycles],
+            "account": None if self.account is None else self.account.to_dict(),
         }
 
     @classmethod
@@ -151,6 +159,7 @@ class LayerCost:
             "traffic_bytes": reader.items("traffic_bytes", row(3), "[level, tensor, way, bytes]"),
             "peak_bytes": reader.items("peak_bytes", row(2), "[level, tensor, bytes]", ()),
             "port_cycles": reader.items("port_cycles", row(2), "[level, way, cycles]", ()),
+            "account": reader.take("account", CycleAccount.from_dict, "cycles by part, or null", None),
         }
         reader.done()
         return cls(**data)

@@ -13,10 +13,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs 
 
 from benchmarks.common import Figure, show
 from benchmarks.fuzz_designs import ACCELERATOR, DATAFLOW, DESIGN
+from benchmarks.fuzz_files import FILES
 from benchmarks.fuzz_maestro import MAESTRO_HARDWARE, MAESTRO_MAPPING
 from benchmarks.fuzzing import HANG_SECONDS, InputKind, Outcome, fuzz
 
-KINDS: tuple[InputKind, ...] = (MAESTRO_MAPPING, MAESTRO_HARDWARE, DESIGN, ACCELERATOR, DATAFLOW)
+KINDS: tuple[InputKind, ...] = (MAESTRO_MAPPING, MAESTRO_HARDWARE, DESIGN, ACCELERATOR, DATAFLOW, *FILES)
 
 
 def figures(outcomes: dict[str, Outcome]) -> list[Figure]:

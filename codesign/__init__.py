@@ -11,60 +11,66 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from accel_models.design import Design
-    from codesign.commands.cost import cost, cost_maestro
+    from codesign.commands.cost import cost
+    from codesign.commands.exploring import explore
     from codesign.commands.hardware import emit, simulate
     from codesign.commands.listing import list_names
-    from codesign.commands.mapping import map_network
+    from codesign.commands.mapping import map_network as map  # noqa: A004 - the command's word
     from codesign.commands.reporting import report
+    from codesign.commands.synth import synth
     from codesign.design_file import DesignFile
-    from codesign.explorer.run import ExploreOptions, explore
+    from codesign.explorer.loaded import LoadedRun, load_run
     from codesign.integer_reference import run_integer
     from codesign.quantize import quantize as quantize_module
     from codesign.recipe import Recipe, load_recipe
-    from codesign.space import SearchSpace
+    from codesign.spaces.search_space import SearchSpace
     from codesign.trace import trace as trace_module
     from mappings.errors import SpecError
+
+__version__ = "0.1.0"
 
 #: Name to "module" or "module:attribute"; a function that shares its name with a module is offered as ..._module.
 _PUBLIC = {
     "Design": "accel_models.design",
     "DesignFile": "codesign.design_file",
-    "ExploreOptions": "codesign.explorer.run",
+    "LoadedRun": "codesign.explorer.loaded",
     "Recipe": "codesign.recipe",
-    "SearchSpace": "codesign.space",
+    "SearchSpace": "codesign.spaces.search_space",
     "SpecError": "mappings.errors",
     "cost": "codesign.commands.cost",
-    "cost_maestro": "codesign.commands.cost",
     "emit": "codesign.commands.hardware",
-    "explore": "codesign.explorer.run",
+    "explore": "codesign.commands.exploring",
     "list_names": "codesign.commands.listing",
     "load_recipe": "codesign.recipe",
-    "map_network": "codesign.commands.mapping",
+    "load_run": "codesign.explorer.loaded",
+    "map": "codesign.commands.mapping:map_network",
     "quantize_module": "codesign.quantize:quantize",
     "report": "codesign.commands.reporting",
     "run_integer": "codesign.integer_reference",
     "simulate": "codesign.commands.hardware",
+    "synth": "codesign.commands.synth",
     "trace_module": "codesign.trace:trace",
 }
 
 __all__ = [
     "Design",
     "DesignFile",
-    "ExploreOptions",
+    "LoadedRun",
     "Recipe",
     "SearchSpace",
     "SpecError",
     "cost",
-    "cost_maestro",
     "emit",
     "explore",
     "list_names",
     "load_recipe",
-    "map_network",
+    "load_run",
+    "map",
     "quantize_module",
     "report",
     "run_integer",
     "simulate",
+    "synth",
     "trace_module",
 ]
 

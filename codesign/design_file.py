@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from accel_models.design import Design
+from mappings.durable import write_durably
 from mappings.errors import Fault, SpecError
 from mappings.network_io import load_network
 from mappings.quantized import QuantizedNetwork
+from mappings.reader import unknown_keys
 from mappings.yamlio import dump_yaml, load_yaml
 
 _KEYS = ("name", "design", "network", "dataset", "decisions", "accuracy")
@@ -55,7 +57,7 @@ class DesignFile:
             "decisions": dict(self.decisions),
             "design": self.design.to_dict(),
         }
-        path.write_text(dump_yaml(document), encoding="utf-8")
+        write_durably(path, dump_yaml(document))
 
     @classmethod
     def load(cls, path: str | Path) -> DesignFile:
@@ -64,13 +66,21 @@ class DesignFile:
         Raises:
             SpecError: unreadable or malformed.
         """
-        path, where = Path(path), str(path)
-        raw: Any = load_yaml(path)
+        return cls.from_document(load_yaml(path), Path(path))
+
+    @classmethod
+    def from_document(cls, raw: Any, path: Path) -> DesignFile:
+        """What stands in a file.
+
+        Raises:
+            SpecError: malformed.
+        """
+        where = str(path)
         if not isinstance(raw, dict):
             raise SpecError(Fault(where, f"is {type(raw).__name__}", "a design: " + ", ".join(_KEYS)))
         if set(raw) == _PLAIN:
             return cls(path.stem, Design.from_dict(raw, where), path=path)
-        faults = [Fault(where, f'unknown key "{key}"', ", ".join(_KEYS)) for key in raw if key not in _KEYS]
+        faults = unknown_keys(raw, _KEYS, where)
         faults += [
             Fault(where, f'"{key}" is missing', ", ".join(_KEYS)) for key in ("name", "design") if key not in raw
         ]

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codesign.accuracy.data import DATASETS
+from codesign.accuracy.data import load_dataset
 from mappings.quantized import IntArray, QuantizedNetwork
 
 
@@ -16,7 +16,7 @@ def sample_images(dataset: str, count: int) -> tuple[Tensor, IntArray]:
     Raises:
         SpecError: no such data set, or fewer images.
     """
-    data = DATASETS.get(dataset, "dataset")()
+    data = load_dataset(dataset)
     count = min(count, len(data.labels["test"]))
     return torch.from_numpy(data.images["test"][:count]), data.labels["test"][:count]
 

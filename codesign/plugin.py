@@ -5,11 +5,17 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
-from mappings.errors import Fault, SpecError, nearest
+from codesign.options import check_options
 
 T = TypeVar("T")
+
+
+def load_target(target: str) -> Any:
+    """What ``module:attribute`` names."""
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 @dataclass(frozen=True)
@@ -19,32 +25,27 @@ class Plugin(Generic[T]):
     Attributes:
         summary: one line for ``codesign list``.
         target: the function, or ``module:attribute`` so that listing loads nothing heavy.
-        options: numbers that a recipe may set, with their defaults.
+        options: what a recipe may set, by name: an :class:`codesign.options.Option`, or a plain default.
+        source: whose method it is (Lastname YEAR).
+        offers: capabilities that others may need of it, e.g. "workload", "design", "weights", "gradient".
+        needs: capabilities that it needs of the others in a recipe.
     """
 
     summary: str
     target: T | str
-    options: Mapping[str, float] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
+    offers: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
     def load(self) -> T:
         """The function itself."""
-        if isinstance(self.target, str):
-            module, _, attribute = self.target.partition(":")
-            return cast(T, getattr(importlib.import_module(module), attribute))
-        return self.target
+        return cast(T, load_target(self.target)) if isinstance(self.target, str) else self.target
 
-    def with_defaults(self, given: Mapping[str, float], where: str) -> dict[str, float]:
+    def checked(self, given: Mapping[str, Any], where: str) -> dict[str, Any]:
         """All options, the given ones over the defaults.
 
         Raises:
-            SpecError: an unknown option.
+            SpecError: unknown options, values that are not allowed; all at once.
         """
-        allowed = ", ".join(self.options) or "none"
-        faults = [
-            Fault(where, f'unknown option "{name}"{nearest(name, self.options)}', allowed)
-            for name in given
-            if name not in self.options
-        ]
-        if faults:
-            raise SpecError(faults)
-        return {**self.options, **given}
+        return check_options(self.options, given, where)

@@ -5,12 +5,35 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Protocol
 
+from rich import box
 from rich.console import Console
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
 
 Advance = Callable[[], None]
+#: Seconds between two lines where there is no terminal, and between two looks at the front where there is one.
+LINE_SECONDS, LOOK_SECONDS = 5.0, 1.0
+
+
+@dataclass(frozen=True)
+class Glance:
+    """How a search stands.
+
+    Attributes:
+        done: trials.
+        line: in a few words.
+        columns, rows: the front as a table.
+    """
+
+    done: int
+    line: str
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
 
 
 class Reporter(Protocol):
@@ -19,6 +42,11 @@ class Reporter(Protocol):
     @contextmanager
     def task(self, title: str, total: int | None) -> Iterator[Advance]:
         """A step of ``total`` parts (None: unknown); the value advances it by one."""
+        ...
+
+    @contextmanager
+    def search(self, title: str, total: int, look: Callable[[], Glance]) -> Iterator[Advance]:
+        """A search of ``total`` trials; ``look`` tells how it stands whenever that is shown."""
         ...
 
     def say(self, text: str) -> None:
@@ -34,12 +62,17 @@ class Silent:
         """Nothing to see."""
         yield lambda: None
 
+    @contextmanager
+    def search(self, title: str, total: int, look: Callable[[], Glance]) -> Iterator[Advance]:
+        """Nothing to see."""
+        yield lambda: None
+
     def say(self, text: str) -> None:
         """Nothing."""
 
 
 class Bars:
-    """A bar for each step on a terminal; elsewhere a line when a step of more than a second is done.
+    """A bar for each step on a terminal; elsewhere a line every few seconds and at the end of long steps.
 
     Args:
         console: where to draw.
@@ -53,7 +86,17 @@ class Bars:
         """A bar that stays when it is full."""
         started = time.monotonic()
         if not self._console.is_terminal:
-            yield lambda: None
+            done, shown = 0, started
+
+            def line() -> None:
+                nonlocal done, shown
+                done += 1
+                if time.monotonic() - shown >= LINE_SECONDS:
+                    shown = time.monotonic()
+                    of = "" if total is None else f" of {total:,}"
+                    self.say(f"{title}: {done:,}{of} in {_clock(shown - started)}")
+
+            yield line
             seconds = time.monotonic() - started
             if seconds > 1.0:
                 self.say(f"{title}: {'done' if total is None else f'{total:,} done'} in {seconds:.0f} s")
@@ -72,6 +115,53 @@ class Bars:
             if total is None:
                 progress.update(bar, total=1, completed=1)
 
+    @contextmanager
+    def search(self, title: str, total: int, look: Callable[[], Glance]) -> Iterator[Advance]:
+        """The front as it grows, with the time that is left; elsewhere than on a terminal a line every few seconds."""
+        started = shown = time.monotonic()
+        first = look().done  # what an earlier process did says nothing of the pace
+
+        def passed(glance: Glance) -> str:
+            seconds = time.monotonic() - started
+            left = seconds / (glance.done - first) * (total - glance.done) if glance.done > first else None
+            pace = "" if left is None else f", {_clock(left)} left"
+            return f"{title}: {glance.done:,} of {total:,} in {_clock(seconds)}{pace}; {glance.line}"
+
+        if not self._console.is_terminal:
+
+            def line() -> None:
+                nonlocal shown
+                if time.monotonic() - shown >= LINE_SECONDS:
+                    shown = time.monotonic()
+                    self.say(passed(look()))
+
+            yield line
+            return
+
+        def picture() -> Table:
+            glance = look()
+            table = Table(title=Text(passed(glance)), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+            for column in glance.columns:
+                table.add_column(Text(column), justify="right")
+            for row in glance.rows:
+                table.add_row(*(Text(cell) for cell in row))
+            return table
+
+        with Live(picture(), console=self._console, refresh_per_second=2, transient=True) as live:
+
+            def draw() -> None:
+                nonlocal shown
+                if time.monotonic() - shown >= LOOK_SECONDS:
+                    shown = time.monotonic()
+                    live.update(picture())
+
+            yield draw
+
     def say(self, text: str) -> None:
         """One line, not interpreted as markup."""
         self._console.print(text, markup=False, highlight=False)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

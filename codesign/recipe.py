@@ -1,45 +1,30 @@
-"""Recipes: space x controller x objectives x accuracy x cost, as YAML."""
+"""Recipes: spaces x goal x providers x controllers x driver, as YAML of a screenful. Loads neither torch nor optuna.
+
+A recipe may extend another (``extends:``), name where its method is from (``source:``) and have ``variants:``, which
+are asked for as ``NAME:VARIANT``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from accel_models.hardware.devices import device
-from codesign.accuracy.base import ACCURACY
-from codesign.controllers.base import CONTROLLERS, ControllerContext, Reward
-from codesign.costs import COSTS
 from codesign.decisions import Choice
-from codesign.space import SearchSpace
-from mappings.errors import Fault, SpecError, nearest, unknown_name
-from mappings.yamlio import dump_yaml, load_yaml
+from codesign.objectives import Goal
+from codesign.recipe_parts import KEYS, Part, make_goal, make_space, read_raw, shorthand
+from codesign.recipe_rules import check_rules
+from codesign.spaces.search_space import SearchSpace
+from mappings.errors import Fault, SpecError, unknown_name
+from mappings.yamlio import digest, dump_yaml, load_yaml
 
 RECIPE_DIR = Path(__file__).parent / "recipes"
 DEFAULT_RECIPE = "default"
-#: Objectives by name: direction and unit.
-OBJECTIVES = {"accuracy": ("maximize", ""), "latency_ms": ("minimize", "ms"), "energy_uj": ("minimize", "uJ")}
-_KEYS = (
-    "name",
-    "summary",
-    "network",
-    "hardware",
-    "choices",
-    "device",
-    "controller",
-    "controller_options",
-    "objectives",
-    "reward",
-    "accuracy",
-    "accuracy_options",
-    "cost",
-    "trials",
-    "batch",
-    "seed",
-    "front_points",
-)
-MAX_TRIALS = 1_000_000
+MAX_TRIALS = 100_000_000
+#: Keys that change nothing of what is proposed or measured.
+_OUTSIDE_DIGEST = ("name", "summary", "source", "trials", "front_points")
 
 
 @dataclass(frozen=True)
@@ -47,167 +32,160 @@ class Recipe:
     """How one exploration is made.
 
     Attributes:
-        name, summary: display.
-        network, hardware: names of the spaces.
+        name, summary, source: display; ``source`` is the publication.
+        network, compression, hardware, mapping: the spaces.
         choices: restrictions of decisions, as (name, choices) pairs.
         device: budget, by name or the path of a YAML file.
-        controller: name, with ``controller_options``.
-        reward: for controllers that climb a single number.
-        accuracy: name of the evaluator, with ``accuracy_options``.
-        cost: name of the cost provider.
-        trials: budget: designs that are asked for, feasible or not.
+        objectives: metrics.
+        limits: (metric, bound) pairs.
+        reward: for controllers that climb a single number; None: they sweep over preferences.
+        infeasible_reward: of a design that breaks a bound.
+        providers: cheap to dear.
+        controller: who proposes.
+        controllers: (part of the space, controller) pairs for drivers with several; the rest is the controller's.
+        driver: how the search proceeds.
+        trials: budget: designs that are asked for, feasible or not (networks, for the driver "nested").
         batch: trials asked for before any is told; a generation.
         seed: equal seeds give equal fronts.
-        front_points: at most so many points of the front are trained for deployment, the least crowded.
+        front_points: at most so many points of the front are deployed, the least crowded.
     """
 
     name: str = DEFAULT_RECIPE
     summary: str = ""
-    network: str = "elastic_mnist"
-    hardware: str = "templates"
+    source: str = ""
+    network: Part = field(default_factory=lambda: Part("elastic_mnist"))
+    compression: Part = field(default_factory=lambda: Part("uniform_bits"))
+    hardware: Part = field(default_factory=lambda: Part("templates"))
+    mapping: Part = field(default_factory=lambda: Part("tile_caps"))
     choices: tuple[tuple[str, tuple[Choice, ...]], ...] = ()
     device: str = "zynq7020"
-    controller: str = "nsga2"
-    controller_options: tuple[tuple[str, float], ...] = ()
-    reward: Reward = field(default_factory=Reward)
-    accuracy: str = "train"
-    accuracy_options: tuple[tuple[str, float], ...] = ()
-    cost: str = "schedule"
+    objectives: tuple[str, ...] = ("accuracy", "latency_ms", "energy_uj")
+    limits: tuple[tuple[str, float], ...] = ()
+    reward: Part | None = None
+    infeasible_reward: float = 0.0
+    providers: tuple[Part, ...] = (Part("schedule"), Part("train"))
+    controller: Part = field(default_factory=lambda: Part("nsga2"))
+    controllers: tuple[tuple[str, Part], ...] = ()
+    driver: Part = field(default_factory=lambda: Part("ask_tell"))
     trials: int = 120
     batch: int = 24
     seed: int = 0
     front_points: int = 10
 
-    @property
+    @cached_property
     def space(self) -> SearchSpace:
         """The search space.
 
         Raises:
-            SpecError: unknown space, decision or choice.
+            SpecError: unknown space, option, decision or choice.
         """
-        return SearchSpace.of(self.network, self.hardware, dict(self.choices), f"recipe {self.name}")
+        parts = {name: getattr(self, name) for name in ("network", "compression", "hardware", "mapping")}
+        return make_space(parts, self.device, dict(self.choices), f"recipe {self.name}")
 
-    @property
-    def context(self) -> ControllerContext:
-        """What the controller is told."""
-        return ControllerContext(
-            self.seed, self.space.decisions, self.batch, self.reward, dict(self.controller_options)
-        )
+    @cached_property
+    def goal(self) -> Goal:
+        """Objectives, limits and reward.
+
+        Raises:
+            SpecError: unknown metric, reward or option.
+        """
+        return make_goal(self.objectives, self.limits, self.reward, self.infeasible_reward, f"recipe {self.name}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
         return {
             "name": self.name,
             "summary": self.summary,
-            "network": self.network,
-            "hardware": self.hardware,
+            "source": self.source,
+            **{name: getattr(self, name).plain() for name in ("network", "compression", "hardware", "mapping")},
             "choices": {name: list(values) for name, values in self.choices},
             "device": self.device,
-            "controller": self.controller,
-            "controller_options": dict(self.controller_options),
-            "objectives": list(OBJECTIVES),
-            "reward": vars(self.reward).copy(),
-            "accuracy": self.accuracy,
-            "accuracy_options": dict(self.accuracy_options),
-            "cost": self.cost,
+            "objectives": list(self.objectives),
+            "limits": dict(self.limits),
+            "reward": None if self.reward is None else self.reward.plain(),
+            "infeasible_reward": self.infeasible_reward,
+            "providers": [part.plain() for part in self.providers],
+            "controller": self.controller.plain(),
+            "controllers": {name: part.plain() for name, part in self.controllers},
+            "driver": self.driver.plain(),
             "trials": self.trials,
             "batch": self.batch,
             "seed": self.seed,
             "front_points": self.front_points,
         }
 
+    @cached_property
+    def digest(self) -> str:
+        """Digest of all that decides what is proposed and measured, the decisions themselves included."""
+        plain = {key: value for key, value in self.to_dict().items() if key not in _OUTSIDE_DIGEST}
+        return digest({**plain, "space": self.space.digest})
+
     def dump(self) -> str:
         """As YAML."""
         return dump_yaml(self.to_dict())
 
-    def _check_options(self, kind: str, where: str) -> None:
-        registry: Any = {"controller": CONTROLLERS, "accuracy": ACCURACY}[kind]
-        given = dict(getattr(self, f"{kind}_options"))
-        registry.get(getattr(self, kind), f"{where}.{kind}").with_defaults(given, f"{where}.{kind}_options")
-
     def check(self, where: str) -> Recipe:
-        """Refuse names that are not registered and figures out of range; returns the recipe.
+        """Refuse what is not registered, out of range, or does not go together; returns the recipe.
 
         Raises:
             SpecError: all faults at once.
         """
-        faults: list[Fault] = []
-
-        def collect(action: Any) -> None:
-            try:
-                action()
-            except SpecError as error:
-                faults.extend(error.faults)
-
-        collect(lambda: SearchSpace.of(self.network, self.hardware, dict(self.choices), where))
-        collect(lambda: device(self.device, f"{where}.device"))
-        for kind in ("controller", "accuracy"):
-            collect(lambda kind=kind: self._check_options(kind, where))
-        collect(lambda: COSTS.get(self.cost, f"{where}.cost"))
+        faults = check_rules(self, where)
         for name, value, low, high in (
             ("trials", self.trials, 1, MAX_TRIALS),
-            ("batch", self.batch, 2, 1024),
+            ("batch", self.batch, 1, 65_536),
             ("seed", self.seed, 0, 2**31 - 1),
             ("front_points", self.front_points, 1, 1000),
         ):
             if type(value) is not int or not low <= value <= high:
                 faults.append(Fault(f"{where}.{name}", f"is {value!r}", f"an integer from {low} to {high}"))
-        if not self.reward.target_latency_ms > 0:
-            faults.append(Fault(f"{where}.reward.target_latency_ms", "is not positive", "milliseconds above 0"))
         if faults:
             raise SpecError(faults)
         return self
 
-
-def _numbers(value: Any, where: str, faults: list[Fault]) -> tuple[tuple[str, float], ...]:
-    if not isinstance(value, dict) or any(type(item) not in (int, float) for item in value.values()):
-        faults.append(Fault(where, f"is {str(value)[:60]}", "a mapping of names to numbers"))
-        return ()
-    return tuple((str(name), item) for name, item in value.items())
+    def differences(self, other: Recipe) -> tuple[str, ...]:
+        """Keys in which another recipe proposes or measures otherwise."""
+        mine, theirs = self.to_dict(), other.to_dict()
+        return tuple(key for key in mine if key not in _OUTSIDE_DIGEST and mine[key] != theirs[key])
 
 
-def parse_recipe(raw: Any, where: str) -> Recipe:
-    """A recipe from plain values; keys left out take their default.
+def parse_recipe(raw: Any, where: str, variant: str = "") -> Recipe:
+    """A recipe from plain values; keys left out are those of what it extends, or the defaults.
 
     Raises:
         SpecError: malformed; all faults at once.
     """
+    return Recipe(**read_raw(_extended(raw, where, variant, ()), where)).check(where)
+
+
+def _extended(raw: Any, where: str, variant: str, seen: tuple[str, ...]) -> dict[str, Any]:
+    """Raw values over those of the recipe that they extend, with a variant's over both."""
     if not isinstance(raw, dict):
-        raise SpecError(Fault(where, f"is {type(raw).__name__}", "a mapping of " + ", ".join(_KEYS)))
-    faults = [
-        Fault(where, f'unknown key "{str(key)[:60]}"{nearest(str(key), _KEYS)}', ", ".join(_KEYS))
-        for key in raw
-        if key not in _KEYS
-    ]
-    values: dict[str, Any] = {key: raw[key] for key in raw if key in Recipe.__dataclass_fields__}
-    faults += [
-        Fault(f"{where}.{key}", f"is {str(values[key])[:60]}", "a name")
-        for key in ("name", "summary", "network", "hardware", "device", "controller", "accuracy", "cost")
-        if key in values and not isinstance(values[key], str)
-    ]
-    for key in ("controller_options", "accuracy_options"):
-        if key in values:
-            values[key] = _numbers(values[key], f"{where}.{key}", faults)
-    if "choices" in values:
-        choices = values["choices"]
-        if not isinstance(choices, dict) or any(not isinstance(item, list) for item in choices.values()):
-            faults.append(Fault(f"{where}.choices", f"is {str(choices)[:60]}", "a mapping of decisions to lists"))
-        else:
-            values["choices"] = tuple((str(name), tuple(items)) for name, items in choices.items())
-    if "objectives" in raw and raw["objectives"] != list(OBJECTIVES):
-        faults.append(Fault(f"{where}.objectives", f"is {str(raw['objectives'])[:60]}", ", ".join(OBJECTIVES)))
-    if "reward" in values:
-        numbers = dict(_numbers(values["reward"], f"{where}.reward", faults))
-        known = list(Reward.__dataclass_fields__)
-        faults += [
-            Fault(f"{where}.reward", f'unknown key "{name}"{nearest(name, known)}', ", ".join(known))
-            for name in numbers
-            if name not in known
-        ]
-        values["reward"] = Reward(**{name: value for name, value in numbers.items() if name in known})
-    if faults:
-        raise SpecError(faults)
-    return Recipe(**values).check(where)
+        raise SpecError(Fault(where, f"is {type(raw).__name__}", "a mapping of " + ", ".join(KEYS)))
+    own = dict(raw)
+    base, variants = own.pop("extends", None), own.pop("variants", None) or {}
+    if not isinstance(variants, dict) or any(not isinstance(item, dict) for item in variants.values()):
+        raise SpecError(Fault(f"{where}.variants", f"is {str(variants)[:60]}", "a mapping of names to recipe keys"))
+    if variant:
+        if variant not in variants:
+            raise unknown_name(where, "variant", variant, map(str, variants))
+        own = {**own, **variants[variant], "name": f"{own.get('name', where)}:{variant}"}
+    if base is None:
+        return own
+    if not isinstance(base, str) or base in seen:
+        raise SpecError(Fault(f"{where}.extends", f"is {str(base)[:60]!r}", "another recipe, not in a circle"))
+    path, base_variant = _file_of(base, where)
+    return {**_extended(load_yaml(path), base, base_variant, (*seen, base)), **own}
+
+
+def _file_of(reference: str, where: str) -> tuple[Path, str]:
+    """The file of a recipe, and the variant that is asked for."""
+    name, _, variant = reference.partition(":")
+    if name.endswith((".yaml", ".yml")):
+        return Path(name), variant
+    if name not in recipe_names():
+        raise unknown_name(where, "recipe", name, recipe_names())
+    return RECIPE_DIR / f"{name}.yaml", variant
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -215,20 +193,36 @@ def recipe_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in RECIPE_DIR.glob("*.yaml")))
 
 
+def variant_names(name: str) -> tuple[str, ...]:
+    """Variants of a recipe that ships."""
+    raw = load_yaml(RECIPE_DIR / f"{name}.yaml")
+    return tuple(map(str, raw.get("variants") or ()))
+
+
 def load_recipe(name: str = DEFAULT_RECIPE, overrides: Mapping[str, Any] | None = None) -> Recipe:
-    """A recipe by name, or by the path of a ``.yaml`` file.
+    """A recipe by name (``NAME`` or ``NAME:VARIANT``), or by the path of a ``.yaml`` file.
 
     Args:
-        overrides: fields that replace those of the file; None values are ignored.
+        overrides: keys that replace those of the file, as plain values; None values are ignored. A network that
+            cannot be trained takes the providers that train, and their metrics, out of a recipe that does not ask
+            for them itself.
 
     Raises:
         SpecError: unknown name, malformed file or override.
     """
-    if name.endswith((".yaml", ".yml")):
-        recipe = parse_recipe(load_yaml(name), name)
-    elif name in recipe_names():
-        recipe = parse_recipe(load_yaml(RECIPE_DIR / f"{name}.yaml"), f"recipe {name}")
-    else:
-        raise unknown_name("--recipe", "recipe", name, recipe_names())
+    path, variant = _file_of(name, "--recipe")
+    where = str(path) if path.parent != RECIPE_DIR else f"recipe {name}"
+    raw = _extended(load_yaml(path), where, variant, ())
     changes = {key: value for key, value in (overrides or {}).items() if value is not None}
-    return replace(recipe, **changes).check("explore") if changes else recipe
+    data = changes.pop("data", None)
+    raw = {**raw, **shorthand(raw, changes)}
+    fields = read_raw({**raw, **changes}, where)
+    if data is not None:
+        part = fields.get("network", Recipe().network)
+        fields["network"] = Part(
+            part.name, (*(item for item in part.options if item[0] != "dataset"), ("dataset", data))
+        )
+    return Recipe(**fields).check("explore" if changes or data else where)
+
+
+__all__ = ["Part", "Recipe", "load_recipe", "parse_recipe", "recipe_names", "replace", "variant_names"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
@@ -16,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hls.emit import EmittedHls
+from mappings.cache_folder import is_whole, keep, work_folder
 from mappings.errors import Fault, SpecError
+from mappings.process import run_owned
 from mappings.quantized import IntArray
 
 #: ``-fwrapv``: accumulators wrap as hardware's do. No ``-march=native``: g++ 12 miscompiles ``row_stationary.h`` with
@@ -87,18 +88,14 @@ def build(emitted: EmittedHls) -> Path:
     text = b"".join(path.read_bytes() for path in sorted(emitted.out_dir.glob("*.h")))
     text += b"".join(path.read_bytes() for path in emitted.sources) + " ".join(command).encode()
     binary = emitted.out_dir / f"csim-{hashlib.sha256(text).hexdigest()[:16]}"
-    if not binary.exists():
-        partial = binary.with_suffix(f".{os.getpid()}")
-        done = subprocess.run(
-            [*command, "-o", str(partial), *map(str, emitted.sources)],
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
+    if is_whole(binary):
+        return binary
+    with work_folder(emitted.out_dir, binary.name) as work:
+        made = work / "csim"
+        done = run_owned([*command, "-o", str(made), *map(str, emitted.sources)], timeout_s=TIMEOUT_S)
         if done.returncode != 0:
             raise SpecError(Fault(str(emitted.out_dir), "does not compile: " + " ".join(done.stderr.split())[:600]))
-        partial.replace(binary)
+        keep(made, binary)
     return binary
 
 
@@ -148,7 +145,7 @@ def csim(emitted: EmittedHls, inputs: IntArray | Mapping[str, IntArray]) -> HlsR
         source, sink = Path(scratch) / "inputs.bin", Path(scratch) / "outputs.bin"
         source.write_bytes(data)
         command = [str(binary), str(emitted.out_dir / "image.bin"), str(source), str(count), str(sink)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+        done = run_owned(command, timeout_s=TIMEOUT_S)
         if done.returncode != 0:
             raise SpecError(Fault("C simulation", f"stopped with {done.returncode}: {done.stderr.strip()[:300]}"))
         raw = np.fromfile(sink, dtype=np.uint8).reshape(count, emitted.program.tensor_bytes)

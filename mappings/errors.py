@@ -5,6 +5,25 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
+
+MAX_SHOWN_FAULTS = 10
+"""A message shows so many faults and counts the rest; :attr:`SpecError.faults` has them all."""
+_MAX_NAMES = 10_000
+_MAX_NAME_CHARACTERS = 60
+_MAX_MESSAGE_CHARACTERS = 2_000
+
+
+def printable(text: str) -> str:
+    """Text with its control characters, line breaks and broken bytes escaped: a terminal shows it and obeys none."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
+
+
+def cut(text: str, characters: int = _MAX_NAME_CHARACTERS) -> str:
+    """Text of at most so many characters, its end given by three dots where it is longer."""
+    return text if len(text) <= characters else text[: characters - 3] + "..."
 
 
 @dataclass(frozen=True)
@@ -23,25 +42,62 @@ class Fault:
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.what}"
-        return f"{text} (allowed: {self.allowed})" if self.allowed else text
+        return printable(cut(f"{text} (allowed: {self.allowed})" if self.allowed else text, _MAX_MESSAGE_CHARACTERS))
 
 
 class SpecError(ValueError):
-    """Wrong input; carries every fault found at once."""
+    """Wrong input; carries every fault found at once. The message shows the first ten, and how many more there are."""
 
     def __init__(self, faults: Fault | Sequence[Fault]) -> None:
         self.faults: tuple[Fault, ...] = (faults,) if isinstance(faults, Fault) else tuple(faults)
-        super().__init__("; ".join(str(fault) for fault in self.faults))
+        lines = [str(fault) for fault in self.faults[:MAX_SHOWN_FAULTS]]
+        if len(self.faults) > MAX_SHOWN_FAULTS:
+            lines.append(f"and {len(self.faults) - MAX_SHOWN_FAULTS} faults more")
+        super().__init__("; ".join(lines))
+
+    def __reduce__(self) -> tuple[type[SpecError], tuple[tuple[Fault, ...]]]:
+        """Made anew from its faults: an exception's own pickle would take the message for them."""
+        return type(self), (self.faults,)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """``', did you mean "x"?'`` for the known name closest to ``name``, or ``""``."""
-    match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f', did you mean "{match[0]}"?' if match else ""
+    """``', did you mean "x"?'`` for the known name that ``name`` can be a slip of, or ``""``.
+
+    Near is a case or a separator apart, or a quarter of the longer name's letters (one letter of a short name).
+    """
+    folded = _folded(name)
+    if not folded or len(name) > _MAX_NAME_CHARACTERS:
+        return ""
+    candidates = {other: _folded(other) for other in islice(known, _MAX_NAMES)}
+    for other, text in candidates.items():
+        if text == folded:
+            return f', did you mean "{printable(other)}"?'
+    matcher = difflib.SequenceMatcher(autojunk=False)
+    matcher.set_seq2(folded)
+    best, least = "", 1.0
+    for other, text in candidates.items():
+        slips = _slips(matcher, text, len(folded))
+        if slips <= max(1, max(len(text), len(folded)) // 4) and min(len(text), len(folded)) > 1:
+            share = slips / max(len(text), len(folded))
+            if share < least:
+                best, least = other, share
+    return f', did you mean "{printable(best)}"?' if best else ""
+
+
+def _folded(name: str) -> str:
+    return "".join(c for c in name.casefold() if c not in "_-. '\u2019")
+
+
+def _slips(matcher: difflib.SequenceMatcher[str], text: str, length: int) -> int:
+    """Letters that were changed, left out, put in, or swapped with their neighbour."""
+    longest = max(len(text), length)
+    matcher.set_seq1(text)
+    if matcher.real_quick_ratio() < 0.5:
+        return longest
+    return longest - sum(block.size for block in matcher.get_matching_blocks())
 
 
 def unknown_name(where: str, kind: str, name: str, known: Iterable[str]) -> SpecError:
     """The error for a name that is not registered, with what is and the nearest one."""
     names = sorted(known)
-    shown = name if len(name) <= 60 else name[:57] + "..."
-    return SpecError(Fault(where, f'unknown {kind} "{shown}"{nearest(name, names)}', ", ".join(names)))
+    return SpecError(Fault(where, f'unknown {kind} "{cut(name)}"{nearest(name, names)}', ", ".join(names)))

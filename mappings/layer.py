@@ -131,6 +131,8 @@ class Layer:
             faults.append(Fault(f"layer {self.name}.moves", f'is "{self.moves}"', "box, list"))
         if not faults and self.macs > 2**62:
             faults.append(Fault(f"layer {self.name}", f"{self.macs} MACs overflow 64-bit counts"))
+        if not faults and max(*self.elements.values(), self.N * self.channels_out * self.P * self.Q) > 2**62:
+            faults.append(Fault(f"layer {self.name}", "elements of a tensor overflow 64-bit counts"))
         if not faults and (self.H < 1 or self.W_in < 1):
             faults.append(Fault(f"layer {self.name}.padding", f"leaves an input of {self.H} x {self.W_in}"))
         if faults:

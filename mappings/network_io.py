@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from mappings.errors import Fault, SpecError
 from mappings.network_check import check_network
+from mappings.npz import read_integer_arrays
 from mappings.quantized import IntArray, QuantizedLayer, QuantizedNetwork
 from mappings.workload import Workload
 from mappings.yamlio import digest, dump_yaml, load_yaml
@@ -58,7 +58,7 @@ def load_network(path: str | Path) -> QuantizedNetwork:
         )
     if document["format"] != _FORMAT:
         raise SpecError(Fault(f"{yaml_path}: format", f"is {document['format']}", str(_FORMAT)))
-    arrays = _read_arrays(npz_path)
+    arrays = read_integer_arrays(npz_path)
     workload = Workload.from_dict(document["workload"], f"{yaml_path}: workload")
     layers = document["layers"]
     if not isinstance(layers, dict) or set(layers) != set(workload.by_name):
@@ -125,20 +125,6 @@ def _narrowed(array: IntArray) -> NDArray[np.integer[Any]]:
         if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
             return array.astype(kind)
     return array
-
-
-def _read_arrays(path: Path) -> dict[str, IntArray]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except OSError as error:
-        raise SpecError(Fault(str(path), f"cannot be read: {error.strerror or 'not an npz archive'}")) from None
-    except (ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
-        raise SpecError(Fault(str(path), f"is not an npz archive of integers: {error}")) from None
-    wrong = [name for name, array in arrays.items() if array.dtype.kind != "i"]
-    if wrong:
-        raise SpecError([Fault(f"{path}: {name}", "is not of signed integers") for name in wrong])
-    return {name: array.astype(np.int64) for name, array in arrays.items()}
 
 
 def _layer(name: str, plain: Any, arrays: dict[str, IntArray]) -> QuantizedLayer:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from mappings.errors import Fault, SpecError, nearest
+from mappings.errors import MAX_SHOWN_FAULTS, Fault, SpecError, cut, nearest
 
 T = TypeVar("T")
 
@@ -32,11 +32,7 @@ class Reader:
             self.faults.append(Fault(where, f"is {kind_of(value)}", "a mapping of " + ", ".join(names)))
             return
         self._data = value
-        self.faults.extend(
-            Fault(where, f'unknown key "{str(key)[:60]}"{nearest(str(key), names)}', ", ".join(names))
-            for key in value
-            if key not in names
-        )
+        self.faults += unknown_keys(value, names, where)
 
     def has(self, key: str) -> bool:
         """Whether the key is given (null counts as given)."""
@@ -146,6 +142,19 @@ class Reader:
         """
         if self.faults:
             raise SpecError(self.faults)
+
+
+def unknown_keys(given: Iterable[Any], known: Iterable[str], where: str) -> list[Fault]:
+    """A fault for each of the first ten keys that are not known, and one that counts the rest."""
+    names = list(known)
+    unknown = [str(key) for key in given if key not in names]
+    allowed = ", ".join(names)
+    faults = [
+        Fault(where, f'unknown key "{cut(key)}"{nearest(key, names)}', allowed) for key in unknown[:MAX_SHOWN_FAULTS]
+    ]
+    if len(unknown) > MAX_SHOWN_FAULTS:
+        faults.append(Fault(where, f"{len(unknown) - MAX_SHOWN_FAULTS} unknown keys more", allowed))
+    return faults
 
 
 def whole(value: Any, low: int, high: int) -> int:

@@ -9,7 +9,8 @@ from typing import Any
 import networkx as nx
 
 from mappings.errors import Fault, SpecError
-from mappings.layer import Layer
+from mappings.layer import MAX_BITS, MAX_EXTENT, Layer
+from mappings.reader import shown
 from mappings.yamlio import digest
 
 
@@ -124,8 +125,12 @@ class Workload:
             known = set(TensorShape.__dataclass_fields__)
             if not isinstance(item, dict) or set(item) - known or not isinstance(item.get("name"), str):
                 faults.append(Fault(spot, "is not a tensor", "a mapping of " + ", ".join(sorted(known))))
-            elif any(type(v) is not int or v < 1 for k, v in item.items() if k != "name"):
-                faults.append(Fault(spot, f"is {item}", "extents and bits of 1 or more"))
+            elif any(
+                type(v) is not int or not 1 <= v <= (MAX_BITS if k == "bits" else MAX_EXTENT)
+                for k, v in item.items()
+                if k != "name"
+            ):
+                faults.append(Fault(spot, f"is {shown(item)}", f"extents of 1 to {MAX_EXTENT}, 1 to {MAX_BITS} bits"))
             else:
                 inputs.append(TensorShape(**item))
         if faults:

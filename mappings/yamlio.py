@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from mappings.errors import Fault, SpecError
+from mappings.errors import Fault, SpecError, cut
+from mappings.files import read_text
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 64
+MAX_DIGITS = 40
+_DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_HEXADECIMAL = re.compile(r"[-+]?0x[0-9a-fA-F]+")
 
 
 class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
@@ -26,12 +31,39 @@ def _mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
         if not isinstance(key, (str, int, float, bool)):
             raise yaml.constructor.ConstructorError(None, None, "a key must be a plain name", key_node.start_mark)
         if key in seen:
-            raise yaml.constructor.ConstructorError(None, None, f'duplicate key "{key}"', key_node.start_mark)
+            raise yaml.constructor.ConstructorError(None, None, f'duplicate key "{cut(str(key))}"', key_node.start_mark)
         seen.add(key)
     return dict(loader.construct_pairs(node, deep=True))
 
 
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def _integer(loader: Any, node: yaml.ScalarNode) -> int:
+    """Decimal and hexadecimal integers. YAML 1.1 reads 010 as 8, 1:30 as 90 and 1_0 as 10: nobody means that."""
+    text = loader.construct_scalar(node)
+    if len(text) > MAX_DIGITS:
+        raise yaml.constructor.ConstructorError(None, None, f"an integer of {len(text)} digits", node.start_mark)
+    if _DECIMAL.fullmatch(text):
+        return int(text)
+    if _HEXADECIMAL.fullmatch(text):
+        return int(text, 16)
+    meant = "" if ":" in text else f"{text.replace('_', '').lstrip('+0') or '0'} or "
+    problem = f'"{text}" is an integer of doubtful value (write {meant}"{text}" in quotes)'
+    raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+
+
+def _number(loader: Any, node: yaml.ScalarNode) -> float:
+    """Floating-point numbers, but none of YAML 1.1's base 60 (1:30.5) and underscores."""
+    text = loader.construct_scalar(node)
+    if ":" in text or "_" in text:
+        problem = f'"{cut(text)}" is a number of doubtful value (write "{cut(text)}" in quotes)'
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+    return float(loader.construct_yaml_float(node))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _integer)
+_Loader.add_constructor("tag:yaml.org,2002:float", _number)
 
 
 def _spot(where: str, mark: Any) -> str:
@@ -77,15 +109,7 @@ def load_yaml(path: str | Path) -> Any:
     Raises:
         SpecError: unreadable, too large, or malformed.
     """
-    path = Path(path)
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise SpecError(Fault(str(path), f"larger than {MAX_BYTES} bytes"))
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SpecError(Fault(str(path), f"cannot be read: {error.strerror}")) from None
-    except UnicodeDecodeError:
-        raise SpecError(Fault(str(path), "not UTF-8 text")) from None
+    text = read_text(path, MAX_BYTES)
     return load_yaml_text(text, str(path))
 
 

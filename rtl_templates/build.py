@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from cocotb_tools import config as cocotb_config
 from cocotb_tools.runner import get_results, get_runner
 
 from accel_models.template.spec import Template
+from mappings.cache_folder import is_whole, keep, own_folder, work_folder
 from mappings.errors import Fault, SpecError
 from rtl_templates.render import PACKAGES, config_package, sources
 from rtl_templates.verilator import compiler, cxx_flags, default_cache, run_tool, runtime_objects, toolchain
@@ -34,7 +33,7 @@ def build_bench(template: Template, top: str = TOP, cache: Path | None = None) -
     """
     binary, root = toolchain()
     cache = cache or default_cache()
-    cache.mkdir(parents=True, exist_ok=True)
+    own_folder(cache)
     package = config_package(template)
     bench = [BENCH / "cd_axi_checker.sv", BENCH / "cd_bind.sv", BENCH / f"{top}.sv"]
     control, own_code = BENCH / f"{top}.vlt", []
@@ -47,11 +46,9 @@ def build_bench(template: Template, top: str = TOP, cache: Path | None = None) -
     for path in [*sources(), *bench, control, *own_code]:
         key.update(path.read_bytes())
     folder = cache / f"{top}-{key.hexdigest()[:20]}"
-    if (folder / top).exists():
+    if is_whole(folder / top):
         return folder / top
-    work = cache / f"{folder.name}.{os.getpid()}"
-    work.mkdir(parents=True, exist_ok=True)
-    try:
+    with work_folder(cache, folder.name) as work:
         (work / PACKAGES[1]).write_text(package, encoding="utf-8")
         types, *modules = sources()
         files = [control, types, work / PACKAGES[1], *modules, *bench]
@@ -65,17 +62,8 @@ def build_bench(template: Template, top: str = TOP, cache: Path | None = None) -
         link = [compiler(), *cxx_flags(root), f"-I{work}", str(unit), *runtime_objects(cache, root, RUNTIME)]
         link += [f"-Wl,-rpath,{libs}", f"-L{libs}", "-lcocotbvpi_verilator", "-pthread", "-o", str(work / "run")]
         run_tool(link, top)
-        for path in work.iterdir():
-            if path.name != "run":
-                path.unlink()
-        (work / "run").replace(work / top)
-        try:
-            work.replace(folder)
-        except OSError:  # another process was first
-            if not (folder / top).exists():
-                raise
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+        folder.mkdir(exist_ok=True)
+        keep(work / "run", folder / top)
     return folder / top
 
 

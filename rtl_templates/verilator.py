@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from platformdirs import user_cache_dir
-
+from accel_models.jit import cache_dir
+from mappings.cache_folder import is_whole, keep, own_folder, work_folder
 from mappings.errors import Fault, SpecError
+from mappings.process import run_owned
 
 RTL = Path(__file__).parent / "rtl"
 ROOT_VARIABLE = "CODESIGN_VERILATOR_ROOT"
@@ -48,7 +48,7 @@ def compiler() -> str:
 
 def default_cache() -> Path:
     """Where executables are kept: ``CODESIGN_CACHE_DIR``, or the user's cache folder."""
-    return Path(os.environ.get("CODESIGN_CACHE_DIR") or user_cache_dir("codesign")) / "verilated"
+    return cache_dir() / "verilated"
 
 
 def run_tool(command: list[str], what: str, environment: Mapping[str, str] | None = None) -> None:
@@ -57,8 +57,7 @@ def run_tool(command: list[str], what: str, environment: Mapping[str, str] | Non
     Raises:
         SpecError: it did not succeed.
     """
-    merged = {**os.environ, **(environment or {})}
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env=merged)
+    done = run_owned(command, environment)
     if done.returncode:
         raise SpecError(Fault(what, f"does not compile: {(done.stdout + done.stderr)[-2000:]}"))
 
@@ -77,10 +76,11 @@ def runtime_objects(cache: Path, root: Path, extra: tuple[str, ...] = ()) -> lis
         source = root / "include" / f"{name}.cpp"
         key = hashlib.sha256(source.read_bytes() + repr((compiler(), cxx_flags(root))).encode()).hexdigest()[:16]
         out = cache / f"{name}-{key}.o"
-        if not out.exists():
-            part = out.with_suffix(f".{os.getpid()}.o")
-            run_tool([compiler(), *cxx_flags(root), "-c", str(source), "-o", str(part)], source.name)
-            part.replace(out)
+        if not is_whole(out):
+            with work_folder(cache, name) as work:
+                part = work / "part.o"
+                run_tool([compiler(), *cxx_flags(root), "-c", str(source), "-o", str(part)], source.name)
+                keep(part, out)
         objects.append(str(out))
     return objects
 
@@ -106,18 +106,17 @@ def compile_top(
     """
     binary, root = toolchain()
     cache = cache or default_cache()
-    cache.mkdir(parents=True, exist_ok=True)
+    own_folder(cache)
     verilate = ["--cc", "--prefix", "Vtop", "-O3", "--x-assign", "fast", "-Wall", "--top-module", top]
     verilate += [f"-G{name}={value}" for name, value in parameters.items()]
     key = hashlib.sha256(repr((str(root), verilate, dict(defines), compiler(), cxx_flags(root))).encode())
     for source in [main, *sorted(RTL.glob("*.sv"))]:
         key.update(source.read_bytes())
     out = cache / f"{top}-{key.hexdigest()[:16]}"
-    if out.exists():
+    if is_whole(out):
         return out
-    work = cache / f"{out.name}.{os.getpid()}"
-    files = ["-Mdir", str(work), "-y", str(RTL), str(RTL / "cd_types_pkg.sv"), str(RTL / f"{top}.sv")]
-    try:
+    with work_folder(cache, out.name) as work:
+        files = ["-Mdir", str(work), "-y", str(RTL), str(RTL / "cd_types_pkg.sv"), str(RTL / f"{top}.sv")]
         run_tool([str(binary), *verilate, *files], f"{top}.sv", {"VERILATOR_ROOT": str(root)})
         # One translation unit: reading Verilator's headers once takes a third of the time of reading them per file.
         unit = work / "unit.cpp"
@@ -125,7 +124,5 @@ def compile_top(
         unit.write_text("".join(f'#include "{part}"\n' for part in parts), encoding="utf-8")
         link = [compiler(), *cxx_flags(root), f"-I{work}", *(f"-D{name}={value}" for name, value in defines.items())]
         run_tool([*link, str(unit), *runtime_objects(cache, root), "-pthread", "-o", str(work / "run")], main.name)
-        (work / "run").replace(out)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+        keep(work / "run", out)
     return out

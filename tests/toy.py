@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -10,7 +11,10 @@ from codesign.accuracy.base import ACCURACY, AccuracyContext
 from codesign.networks.deploy import deploy
 from codesign.networks.qat import QatNetwork
 from codesign.plugin import Plugin
-from codesign.recipe import Recipe
+from codesign.providers.accuracy.train import TrainProvider
+from codesign.providers.registry import PROVIDERS, ProviderEntry
+from codesign.recipe import Part, Recipe
+from codesign.zoo import NETWORKS, Network
 from mappings.network_io import save_network
 from mappings.workload import Workload
 
@@ -40,6 +44,18 @@ def register() -> None:
     """Make the evaluator known, once."""
     if NAME not in ACCURACY.names():
         ACCURACY.register(NAME, Plugin("for tests", ToyEvaluator))
+        PROVIDERS.register(
+            NAME,
+            ProviderEntry(
+                "for tests",
+                lambda context: TrainProvider(context, NAME),
+                needs=("workload", "trainable"),
+                offers=("weights", "fidelity"),
+                metrics=("accuracy",),
+                dear=True,
+                key="network",
+            ),
+        )
 
 
 def recipe(trials: int = 24, batch: int = 8) -> Recipe:
@@ -54,19 +70,37 @@ def recipe(trials: int = 24, batch: int = 8) -> Recipe:
             ("weight_bits", (8,)),
             ("act_bits", (8,)),
             ("axi_bits", (32, 64)),
+            ("clock_mhz", (50, 100)),
             ("downsample", ("s1+s2+s3",)),
             ("s1_depth", (1,)),
             ("s2_depth", (1,)),
             ("s3_depth", (1, 2)),
         ),
-        accuracy=NAME,
+        providers=(Part("schedule"), Part(NAME)),
         trials=trials,
         batch=batch,
         front_points=4,
     )
 
 
-def write_recipe(path: Path, trials: int = 24, batch: int = 8) -> Path:
+def write_recipe(path: Path, trials: int = 24, batch: int = 8, driver: Part | None = None) -> Path:
     """The recipe as a file."""
-    path.write_text(recipe(trials, batch).dump(), encoding="utf-8")
+    made = recipe(trials, batch)
+    path.write_text((made if driver is None else replace(made, driver=driver)).dump(), encoding="utf-8")
     return path
+
+
+def small_convolution() -> torch.nn.Module:
+    """A network that every hardware runs in no time; of any even size of image."""
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(3, 7, 3, padding=1), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(),
+        torch.nn.Linear(7, 5),
+    )  # fmt: skip
+
+
+def register_network() -> str:
+    """Make :func:`small_convolution` known by name, once; returns the name."""
+    name = "small_convolution"
+    if name not in NETWORKS.names():
+        NETWORKS.register(name, Network("tests.toy:small_convolution", (1, 3, 8, 8), "for tests"))
+    return name

@@ -22,7 +22,7 @@ from accel_models.template import array_formulas as _plain_array
 _compiled: dict[FunctionType, Callable[..., Any]] = {}
 
 
-def _compile(plain: ModuleType) -> ModuleType:
+def compile_module(plain: ModuleType) -> ModuleType:
     """The module once more: its own functions compiled, those it imports replaced by what was compiled before."""
     name = f"{plain.__name__}_compiled"
     spec = importlib.util.spec_from_file_location(name, plain.__file__)
@@ -39,11 +39,11 @@ def _compile(plain: ModuleType) -> ModuleType:
     return module
 
 
-_compile(_plain_cuts)
-_compile(_plain_windows)
+compile_module(_plain_cuts)
+compile_module(_plain_windows)
 #: Every function and constant of ``accel_models.reuse.formulas``, the functions compiled.
-formulas = _compile(_plain)
+formulas = compile_module(_plain)
 #: The same of ``accel_models.reuse.charges``.
-charges = _compile(_plain_charges)
+charges = compile_module(_plain_charges)
 #: The same of ``accel_models.template.array_formulas``.
-array_formulas = _compile(_plain_array)
+array_formulas = compile_module(_plain_array)

@@ -10,20 +10,22 @@ from __future__ import annotations
 from accel_models.hardware.accelerator import Accelerator, MemoryKind, MemoryLevel
 from accel_models.hardware.devices import Device, DeviceKind, device
 from accel_models.hardware.technology import Technology
-from accel_models.report import Infeasible, LayerCost
+from accel_models.report import Infeasible
 from accel_models.template.resources import area_um2, estimate, fits
+from mappings.layer import Bits
 
 BRAM36_BYTES = 4608
+_BYTES = Bits()
 
 
-def silicon_um2(accelerator: Accelerator, act_bits: int = 8, weight_bits: int = 8, acc_bits: int = 32) -> float | None:
+def silicon_um2(accelerator: Accelerator, bits: Bits = _BYTES) -> float | None:
     """Area of memories and MACs (a template: of all its parts), None where a part of it is not modelled."""
     technology = accelerator.tech
     if technology is None:
         return None
     if accelerator.template is not None:
         return area_um2(accelerator.template, technology)
-    mac = technology.mac_um2(act_bits, weight_bits, acc_bits)
+    mac = technology.mac_um2(bits.I, bits.W, bits.acc)
     if mac is None:
         return None
     total = mac * accelerator.pes
@@ -41,7 +43,7 @@ def _memory_um2(level: MemoryLevel, technology: Technology) -> float | None:
         return None
     if level.kind is MemoryKind.REGISTER:
         return technology.register_um2(8 * level.total_bytes)
-    return technology.sram_um2(level.total_bytes)
+    return technology.sram_um2(level.total_bytes, level.width_bits)
 
 
 def resources(accelerator: Accelerator) -> tuple[tuple[str, int], ...] | None:
@@ -58,8 +60,12 @@ def resources(accelerator: Accelerator) -> tuple[tuple[str, int], ...] | None:
     return (("DSP", accelerator.pes), ("BRAM36", blocks))
 
 
-def broken_budget(accelerator: Accelerator) -> Infeasible | None:
+def broken_budget(accelerator: Accelerator, bits: Bits = _BYTES) -> Infeasible | None:
     """The first bound of the accelerator's device that it breaks, before anything runs on it.
+
+    Args:
+        accelerator: a hierarchy or one of our templates.
+        bits: widths that the MACs of a hierarchy are built for.
 
     Raises:
         SpecError: no such device.
@@ -69,15 +75,17 @@ def broken_budget(accelerator: Accelerator) -> Infeasible | None:
     if accelerator.template is not None:
         return next(iter(fits(accelerator.template, accelerator.device)), None)
     where = device(accelerator.device, f"accelerator {accelerator.name}.device")
-    for resource, demand, bound, unit, remedy in _bounds(accelerator, where):
+    for resource, demand, bound, unit, remedy in _bounds(accelerator, where, bits):
         if demand is not None and bound is not None and demand > bound:
             return Infeasible(resource, demand, bound, unit, remedy)
     return None
 
 
-def _bounds(accelerator: Accelerator, where: Device) -> list[tuple[str, float | None, float | None, str, str]]:
+def _bounds(
+    accelerator: Accelerator, where: Device, bits: Bits
+) -> list[tuple[str, float | None, float | None, str, str]]:
     taken = dict(resources(accelerator) or ())
-    area = silicon_um2(accelerator) if where.kind is DeviceKind.ASIC else None
+    area = silicon_um2(accelerator, bits) if where.kind is DeviceKind.ASIC else None
     outer = accelerator.levels[0]
     rates = [rate for rate in (outer.read_bytes_per_cycle, outer.write_bytes_per_cycle) if rate is not None]
     return [
@@ -93,18 +101,3 @@ def _bounds(accelerator: Accelerator, where: Device) -> list[tuple[str, float | 
             f"lower rates of {outer.name}",
         ),
     ]
-
-
-def broken_power(accelerator: Accelerator, layers: tuple[LayerCost, ...]) -> Infeasible | None:
-    """Whether the average power on the chip, external memory excluded, is over the envelope's."""
-    bound = device(accelerator.device).power_mw if accelerator.device else None
-    energies = [layer.energy_pj for layer in layers]
-    if bound is None or not layers or any(parts is None for parts in energies):
-        return None
-    outside = {level.name for level in accelerator.levels if level.kind is MemoryKind.DRAM}
-    chip_pj = sum(value for parts in energies for name, value in parts or () if name not in outside)
-    seconds = sum(layer.cycles for layer in layers) / accelerator.clock_hz
-    power_mw = chip_pj * 1e-9 / seconds
-    if power_mw <= bound:
-        return None
-    return Infeasible("power", power_mw, bound, "mW", "a slower clock, a smaller array, or mappings that move less")

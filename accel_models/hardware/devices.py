@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from mappings.errors import Fault, SpecError, nearest
+from mappings.reader import unknown_keys
 from mappings.registry import Registry
 from mappings.yamlio import load_yaml
 
@@ -28,7 +30,12 @@ FIGURES = {
     "clock_hz": "Hz",
     "area_mm2": "mm2",
     "power_mw": "mW",
+    "static_mw": "mW",
+    "lut_fill": "part of the look-up tables",
 }
+#: Part of its look-up tables that a design may take where the device does not say: fuller parts do not route.
+DEFAULT_LUT_FILL = 0.8
+_DRAMS = ("ddr", "hbm2")
 _REQUIRED = {"fpga": ("dsp", "bram36", "lut", "ff"), "asic": ("area_mm2",)}
 
 
@@ -57,7 +64,9 @@ class Device:
         kind: fpga or asic.
         technology: name in the technology registry.
         lut_inputs: 4 or 6; None on an ASIC.
+        dram: kind of the board's memory: "ddr" (DDR3, DDR4) or "hbm2"; the technology has the energy of its bits.
         figures: (name, figure) pairs; names are those of :data:`FIGURES`.
+        family: whose routed or scaled clocks bind (``data/clocks.yaml``); "": the hard blocks' limits alone.
     """
 
     name: str
@@ -66,6 +75,8 @@ class Device:
     technology: str
     lut_inputs: int | None
     figures: tuple[tuple[str, Figure], ...]
+    dram: str = "ddr"
+    family: str = ""
 
     def figure(self, name: str) -> Figure | None:
         """A figure with its source, or None where the device does not state it.
@@ -127,14 +138,54 @@ class Device:
         return min(limits) if limits else None
 
     @property
+    def routed_hz(self) -> int | None:
+        """The clock that our accelerators reach on the family; None where no family is named."""
+        return None if not self.family else clocks()[self.family].hz
+
+    @property
+    def lut_fill(self) -> float:
+        """Part of the look-up tables that a design may take."""
+        stated = self._value("lut_fill")
+        return DEFAULT_LUT_FILL if stated is None else stated
+
+    @property
     def area_mm2(self) -> float | None:
         """Silicon area of the envelope."""
         return self._value("area_mm2")
 
     @property
+    def static_mw(self) -> float | None:
+        """Power of the fabric of an idle, configured part."""
+        return self._value("static_mw")
+
+    @property
     def power_mw(self) -> float | None:
         """Power of the envelope."""
         return self._value("power_mw")
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The highest clock of our accelerators on an FPGA family.
+
+    Attributes:
+        hz: cycles a second.
+        how: "routed" (placed and routed by an open tool) or "scaled" (from another family).
+        error: relative, expected.
+        source: what was routed, or the rule of the scaling.
+    """
+
+    hz: int
+    how: str
+    error: float
+    source: str
+
+
+@lru_cache(maxsize=1)
+def clocks() -> dict[str, Clock]:
+    """Clocks by FPGA family, of ``data/clocks.yaml``."""
+    raw = load_yaml(Path(__file__).parent / "data" / "clocks.yaml")
+    return {str(name): Clock(**item) for name, item in raw.items()}
 
 
 def _figures(raw: Any, where: str, faults: list[Fault]) -> tuple[tuple[str, Figure], ...]:
@@ -154,6 +205,8 @@ def _figures(raw: Any, where: str, faults: list[Fault]) -> tuple[tuple[str, Figu
             or not item[1]
         ):
             faults.append(Fault(spot, f"is {str(item)[:60]}", "[value, source]"))
+        elif name == "lut_fill" and not 0 < item[0] <= 1:
+            faults.append(Fault(spot, f"is {item[0]}", "above 0, at most 1"))
         elif not 0 <= item[0] < 1e18:
             faults.append(Fault(spot, f"is {item[0]}", f"0 or more {FIGURES[name]}"))
         else:
@@ -174,12 +227,8 @@ def parse_device(name: str, raw: Any, where: str) -> Device:
     """
     if not isinstance(raw, dict):
         raise SpecError(Fault(where, f"is {type(raw).__name__}", "a mapping: title, kind, technology, figures"))
-    known = ("title", "kind", "technology", "lut_inputs", "figures")
-    faults = [
-        Fault(where, f'unknown key "{key}"{nearest(str(key), known)}', ", ".join(known))
-        for key in raw
-        if key not in known
-    ]
+    known = ("title", "kind", "technology", "lut_inputs", "figures", "family", "dram")
+    faults = unknown_keys(raw, known, where)
     kind = str(raw.get("kind"))
     if kind not in list(DeviceKind):
         faults.append(Fault(f"{where}.kind", f'is "{kind}"', ", ".join(DeviceKind)))
@@ -189,6 +238,11 @@ def parse_device(name: str, raw: Any, where: str) -> Device:
     technology = raw.get("technology", "fpga_28nm" if kind == "fpga" else None)
     if not isinstance(technology, str):
         faults.append(Fault(f"{where}.technology", "is missing", "the name of a technology"))
+    dram, family = str(raw.get("dram", "ddr")), str(raw.get("family", ""))
+    if dram not in _DRAMS:
+        faults.append(Fault(f"{where}.dram", f'is "{dram}"{nearest(dram, _DRAMS)}', ", ".join(_DRAMS)))
+    if family and family not in clocks():
+        faults.append(Fault(f"{where}.family", f'is "{family}"{nearest(family, clocks())}', ", ".join(clocks())))
     figures = _figures(raw.get("figures"), f"{where}.figures", faults)
     stated = dict(figures)
     faults += [
@@ -196,7 +250,8 @@ def parse_device(name: str, raw: Any, where: str) -> Device:
     ]
     if faults:
         raise SpecError(faults)
-    return Device(name, str(raw.get("title", name)), DeviceKind(kind), str(technology), lut_inputs, figures)
+    title = str(raw.get("title", name))
+    return Device(name, title, DeviceKind(kind), str(technology), lut_inputs, figures, dram, family)
 
 
 def load_device(path: str | Path) -> Device:

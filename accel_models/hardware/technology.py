@@ -10,7 +10,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 
+from accel_models.hardware import sram
 from mappings.registry import Registry
 
 
@@ -49,7 +51,11 @@ class Technology:
 
     def coefficient(self, name: str) -> Coefficient | None:
         """A coefficient by name, or None: not modelled here."""
-        return dict(self.coefficients).get(name)
+        return self._by_name.get(name)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Coefficient]:
+        return dict(self.coefficients)
 
     def value(self, name: str) -> float | None:
         """The number alone, or None: not modelled here."""
@@ -68,29 +74,35 @@ class Technology:
         width = math.sqrt(act_bits * weight_bits) / 8
         return float(mult * width**mult_exponent + add * (acc_bits / 32) ** add_exponent)
 
-    def sram_read_pj_per_bit(self, capacity_bytes: int, width_bits: int = 64) -> float | None:
+    def sram_read_pj_per_bit(self, capacity_bytes: float, width_bits: int = 64) -> float | None:
         """Energy to read one bit of a memory.
 
-        ``sram_8kib * (capacity / 8 KiB)^exponent * (1 - o + o * 64 / width)``: ``o`` is the part of an access that does
-        not depend on the width (decoder, control). On an FPGA a memory is an array of blocks, of which one a
-        column of the word is active, so the capacity of one block counts.
+        The published 8 KiB read of the node; over words and width up to 8 KiB as real macros have it
+        (:mod:`accel_models.hardware.sram`), beyond over capacity as published. On an FPGA a memory is an array of
+        blocks, of which one a column of the word is active, so the shape of one block counts.
 
         Args:
             capacity_bytes: of one bank.
             width_bits: of one access.
         """
-        names = ("sram_8kib_pj_per_bit", "sram_capacity_exponent", "sram_fixed_part", "sram_block_bytes")
-        base, exponent, fixed, block = (self.value(name) for name in names)
-        if base is None or exponent is None or fixed is None:
-            return None
-        capacity = capacity_bytes if block is None else min(capacity_bytes, block)
-        shape = 1 - fixed + fixed * 64 / width_bits
-        return base * float((capacity / 8192) ** exponent) * shape
+        return self._sram_pj_per_bit(capacity_bytes, width_bits, write=False)
 
-    def sram_write_pj_per_bit(self, capacity_bytes: int, width_bits: int = 64) -> float | None:
+    def sram_write_pj_per_bit(self, capacity_bytes: float, width_bits: int = 64) -> float | None:
         """Energy to write one bit of a memory; arguments as :meth:`sram_read_pj_per_bit`."""
-        read, ratio = self.sram_read_pj_per_bit(capacity_bytes, width_bits), self.value("sram_write_to_read")
-        return None if read is None or ratio is None else read * ratio
+        return self._sram_pj_per_bit(capacity_bytes, width_bits, write=True)
+
+    def _sram_pj_per_bit(self, capacity_bytes: float, width_bits: int, write: bool) -> float | None:
+        base, block = self.value("sram_8kib_pj_per_bit"), self.value("sram_block_bytes")
+        if base is None:
+            return None
+        bits = width_bits if block is None else min(width_bits, sram.MAX_BITS)
+        words = (capacity_bytes if block is None else min(capacity_bytes, block)) * 8 / bits
+        known = sram.access_130nm_pj(1024, 64, write=False) / 64
+        found = base * sram.access_130nm_pj(min(words, _KIB8_BITS / bits), bits, write) / bits / known
+        exponent = self.value("sram_capacity_exponent")
+        if exponent is not None and words * bits > _KIB8_BITS:  # as published between 8 KiB and 1 MiB
+            found *= (words * bits / _KIB8_BITS) ** exponent
+        return found
 
     @property
     def register_pj_per_bit(self) -> float | None:
@@ -106,7 +118,7 @@ class Technology:
         """Energy of one bit to or from external memory; ``kind`` is "ddr" or "hbm2"."""
         return self.value(f"dram_{kind}_pj_per_bit")
 
-    def sram_leakage_mw(self, capacity_bytes: int) -> float | None:
+    def sram_leakage_mw(self, capacity_bytes: float) -> float | None:
         """Static power of a memory."""
         per_bit_pw = self.value("sram_leakage_pw_per_bit")
         return None if per_bit_pw is None else capacity_bytes * 8 * per_bit_pw * 1e-9
@@ -123,10 +135,18 @@ class Technology:
             return None
         return mult * float((math.sqrt(act_bits * weight_bits) / 8) ** exponent) + add * acc_bits / 32
 
-    def sram_um2(self, capacity_bytes: int) -> float | None:
-        """Area of a memory: bit cells over the part of a macro that is bit cells."""
-        cell, part = self.value("sram_cell_um2"), self.value("sram_cell_part")
-        return None if cell is None or part is None else capacity_bytes * 8 * cell / part
+    def sram_um2(self, capacity_bytes: float, width_bits: int = 64, ports: int = 1) -> float | None:
+        """Area of a memory: that of SG13G2's macros of its words and width, times the ratio of the bit cells.
+
+        Args:
+            capacity_bytes: of one bank.
+            width_bits: of a word.
+            ports: 1, or 2 where it is read and written in the same cycle.
+        """
+        cell, known = self.value("sram_cell_um2"), self.value("sram_cell_130nm_um2")
+        if cell is None or known is None:
+            return None
+        return sram.area_130nm_um2(capacity_bytes * 8 / width_bits, width_bits, ports) * cell / known
 
     def register_um2(self, bits: int) -> float | None:
         """Area of that many flip-flops."""
@@ -134,6 +154,7 @@ class Technology:
         return None if cell is None else bits * cell
 
 
+_KIB8_BITS = 8 * 8192
 #: Every coefficient: name -> (unit, meaning).
 COEFFICIENTS = {
     "mult_8b_pj": ("pJ", "one 8 x 8 bit multiplication"),
@@ -141,9 +162,7 @@ COEFFICIENTS = {
     "add_32b_pj": ("pJ", "one 32-bit addition"),
     "add_exponent": ("", "energy of an adder over its width"),
     "sram_8kib_pj_per_bit": ("pJ/bit", "read of an 8 KiB memory, 64 bits wide"),
-    "sram_capacity_exponent": ("", "energy over capacity"),
-    "sram_fixed_part": ("", "part of a 64-bit access that does not depend on the width"),
-    "sram_write_to_read": ("", "energy of a write over that of a read"),
+    "sram_capacity_exponent": ("", "energy over capacity, from 8 KiB to 1 MiB"),
     "sram_block_bytes": ("bytes", "largest single memory; bigger ones are made of these"),
     "register_pj_per_bit": ("pJ/bit", "register file inside a PE"),
     "noc_hop_pj_per_bit": ("pJ/bit", "from a PE to its neighbour"),
@@ -155,8 +174,13 @@ COEFFICIENTS = {
     "mult_area_exponent": ("", "area of a multiplier over its width"),
     "add_32b_um2": ("um2", "area of a 32-bit adder"),
     "sram_cell_um2": ("um2/bit", "six-transistor bit cell"),
-    "sram_cell_part": ("", "part of a macro's area that is bit cells"),
+    "sram_cell_130nm_um2": ("um2/bit", "bit cell of the macros whose areas are scaled"),
     "register_um2_per_bit": ("um2/bit", "one D flip-flop"),
+    "gate_um2": ("um2", "a two-input NAND gate"),
+    "ff_clock_pj": ("pJ", "clock pin of a flip-flop and its share of the tree, a cycle"),
+    "ff_toggle_pj": ("pJ", "a flip-flop whose output changes, with its load"),
+    "gate_toggle_pj": ("pJ", "a two-input gate whose output changes, with its load"),
+    "soft_logic_gap": ("", "dynamic energy of look-up tables and routing over that of standard cells"),
 }
 
 _HOROWITZ = "Horowitz 2014 (ISSCC), 45 nm, 0.9 V"
@@ -195,9 +219,24 @@ _SRAM_CELL_UM2 = {
 #: An 8x8 int8 array synthesised with Nangate45 takes 56,964 um2, with ASAP7 4,065 um2 (Yosys + abc, no wires).
 _LOGIC_AREA_EXPONENT = math.log(56964 / 4065) / math.log(45 / 7)
 _AREA_RULE = "scaled by (node / 45)^1.42: an 8x8 array synthesised with Nangate45 and ASAP7, our fit"
-#: Smallest of the dynamic power gaps (circuits that use multipliers and memories) of Kuon and Rose.
-_FPGA_GAP = 7.1
-_FPGA_RULE = "times 7.1, the FPGA to ASIC gap in dynamic power with hard blocks: Kuon 2007 (TCAD 26-2)"
+#: Soft logic alone; multipliers and memories are hard blocks, made as an ASIC's are, and are charged no gap.
+_FPGA_GAP = 14.0
+_FPGA_RULE = "times 14, the FPGA to ASIC gap in dynamic power of logic alone: Kuon 2007 (TCAD 26-2)"
+_SOFT = ("register_pj_per_bit", "noc_hop_pj_per_bit", "ff_clock_pj", "ff_toggle_pj", "gate_toggle_pj")
+#: Cells whose liberty files are open: name -> (at 130 nm, at 7 nm), pJ, our sums over those files.
+_CELL_ANCHORS = {
+    "ff_clock_pj": (0.0455, 0.00107),
+    "ff_toggle_pj": (0.0640, 0.00130),
+    "gate_toggle_pj": (0.0140, 0.00090),
+}
+_CELL_RULES = {
+    "ff_clock_pj": "both edges at the clock pin of sg13g2_dfrbp_1 (SG13G2, 1.2 V) and DFFHQNx1 (ASAP7, 0.7 V), "
+    "and 30 % for the tree (our assumption)",
+    "ff_toggle_pj": "a change of the output of the same flip-flops, and of four gate inputs behind it",
+    "gate_toggle_pj": "a change of the output of sg13g2_nand2_1 and NAND2x1 (ASAP7), and of four gate inputs behind it",
+}
+#: Static power of standard cells, nW/um2: the mean of SG13G2's 78 cells, and of ASAP7's combinational cells.
+_LEAKAGE_ANCHORS = (0.0149, 1.08)
 #: Energies of register file and neighbour link over that of one 16-bit MAC.
 _EYERISS_RATIOS = {"register_pj_per_bit": 1.0, "noc_hop_pj_per_bit": 2.0}
 
@@ -215,6 +254,12 @@ def _scaled(at_45: float, at_7: float, node_nm: int, is_energy: bool) -> tuple[f
     return at_45 ** (1 - part) * at_7**part, "; interpolated geometrically between 45 and 7 nm"
 
 
+def _between(at_130: float, at_7: float, node_nm: int) -> float:
+    """A value at ``node_nm``, geometrically between two nodes with open cell libraries."""
+    part = math.log(130 / node_nm) / math.log(130 / 7)
+    return float(at_130 ** (1 - part) * at_7**part)
+
+
 def _dynamic(node_nm: int) -> dict[str, Coefficient]:
     """Dynamic energies of standard cells and memories at a node."""
     found: dict[str, Coefficient] = {}
@@ -226,16 +271,12 @@ def _dynamic(node_nm: int) -> dict[str, Coefficient]:
         for name, (at_45, at_7, source) in anchors.items():
             value, rule = _scaled(at_45, at_7, node_nm, is_energy)
             put(name, value, source + rule)
-    put("sram_fixed_part", 0.25, "our assumption: a quarter of a 64-bit access is decoding and control")
-    put(
-        "sram_write_to_read",
-        110.9 / 91.8,
-        "SG13G2 1,024 x 64 macro: 110.9 pJ a write, 91.8 pJ a read (its liberty file)",
-    )
     mac_16 = Technology("", node_nm, TechnologyKind.ASIC, tuple(found.items())).mac_pj(16, 16)
     for name, ratio in _EYERISS_RATIOS.items():
         if mac_16 is not None:
             put(name, ratio * mac_16 / 16, f"{ratio:g} x a 16-bit MAC, per bit: Chen 2016 (ISCA), table IV")
+    for name, (at_130, at_7) in _CELL_ANCHORS.items():
+        put(name, _between(at_130, at_7, node_nm), f"{_CELL_RULES[name]}; interpolated geometrically from 130 to 7 nm")
     put("dram_ddr_pj_per_bit", 1300 / 64, f"1.3 nJ for 64 bits, whatever the logic's node: {_HOROWITZ}; {_JOUPPI}")
     put("dram_hbm2_pj_per_bit", 350 / 64, f"middle of 250 to 450 pJ for 64 bits: {_JOUPPI}")
     return found
@@ -252,12 +293,12 @@ def _asic(node_nm: int) -> Technology:
     put("add_32b_um2", 137 * area, f"{_HOROWITZ}: 137 um2; {_AREA_RULE}")
     put("mult_area_exponent", math.log(3495 / 282, 4), f"our fit through 8 and 32 bits: {_HOROWITZ}")
     put("register_um2_per_bit", 4.522 * area, f"Nangate45 DFF_X1: 4.522 um2; {_AREA_RULE}")
+    put("gate_um2", 0.798 * area, f"Nangate45 NAND2_X1: 0.798 um2; {_AREA_RULE}")
     cell, source = _SRAM_CELL_UM2[node_nm]
     put("sram_cell_um2", cell, source)
-    put("sram_cell_part", 0.5, "our fit: SG13G2 1,024 x 64 macro has 4.03 um2 a bit, 130 nm cells about 2")
+    put("sram_cell_130nm_um2", 2.0, "our assumption: six-transistor cells of 130 nm have about 2 um2")
     put("sram_leakage_pw_per_bit", 12.0, _SRAM_LEAKAGE)
-    if node_nm == 7:
-        put("logic_leakage_nw_per_um2", 1.08, "ASAP7 RVT cells, typical, 0.7 V, 25 C: mean of the combinational cells")
+    put("logic_leakage_nw_per_um2", _between(*_LEAKAGE_ANCHORS, node_nm), _LOGIC_LEAKAGE)
     return Technology(f"asic_{node_nm}nm", node_nm, TechnologyKind.ASIC, tuple(found.items()))
 
 
@@ -265,15 +306,23 @@ _SRAM_LEAKAGE = (
     "Wang 2008 (JSSC 43-1): 12 uA/Mb at 65 nm, about 1 V; SG13G2 macro: 12.1 pW/bit at 130 nm; "
     "our assumption: low-power cells keep it at every node"
 )
+_LOGIC_LEAKAGE = (
+    "mean of SG13G2's cells (130 nm, 1.2 V) and of ASAP7's combinational RVT cells (7 nm, 0.7 V), typical, 25 C; "
+    "interpolated geometrically: low-power cells, the least that a node leaks"
+)
 
 
 def _fpga(node_nm: int) -> Technology:
-    """The fabric: the ASIC's dynamic energies times the measured gap; areas and leakage are not modelled."""
+    """The fabric: multipliers and memories as an ASIC's, all else times the measured gap.
+
+    Areas and leakage are not of the fabric but of a device: a part states its static power.
+    """
     found: dict[str, Coefficient] = {}
     for name, item in _dynamic(node_nm).items():
-        if item.unit and not name.startswith("dram"):
+        if name in _SOFT:
             item = replace(item, value=item.value * _FPGA_GAP, source=f"{item.source}; {_FPGA_RULE}")
         found[name] = item
+    found["soft_logic_gap"] = Coefficient(_FPGA_GAP, "", node_nm, _FPGA_RULE)
     found["sram_block_bytes"] = Coefficient(4608, "bytes", node_nm, "one block of 36 Kb")
     return Technology(f"fpga_{node_nm}nm", node_nm, TechnologyKind.FPGA, tuple(found.items()))
 
@@ -281,7 +330,7 @@ def _fpga(node_nm: int) -> Technology:
 def _register_builtins(registry: Registry[Technology]) -> None:
     for node_nm in _SRAM_CELL_UM2:
         registry.register(f"asic_{node_nm}nm", _asic(node_nm))
-    for node_nm in (40, 28, 16):
+    for node_nm in (55, 40, 28, 16, 7):
         registry.register(f"fpga_{node_nm}nm", _fpga(node_nm))
 
 

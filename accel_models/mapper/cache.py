@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from accel_models.jit import cache_dir, code_version
+from mappings.errors import SpecError
 from mappings.yamlio import digest
 
 
@@ -32,8 +33,8 @@ def load(key: str) -> dict[str, Any] | None:
 
 def store(key: str, value: dict[str, Any]) -> None:
     """Store plain values; a folder that cannot be written costs time later, not the answer now."""
-    path = _path(key)
     try:
+        path = _path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
         try:
@@ -43,7 +44,7 @@ def store(key: str, value: dict[str, Any]) -> None:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
-    except OSError:
+    except (OSError, SpecError):  # SpecError: there is no cache folder
         return
 
 

@@ -231,11 +231,6 @@ def capacity_bits(m: int, x: int, peak: Any, width: Any, sum_width: Any, bufferi
     return needed * 2 if buffering[m] == DOUBLE else needed
 
 
-def energy_pj(moved_read: Any, moved_write: Any, read_pj_per_bit: Any, write_pj_per_bit: Any) -> Any:
-    """Energy of the accesses to one level."""
-    return moved_read * read_pj_per_bit + moved_write * write_pj_per_bit
-
-
 def ceil_cycles(cycles: float) -> int:
     """Whole cycles; a hair of rounding error does not cost one."""
     return math.ceil(cycles - min(1e-3, 1e-9 * max(1.0, cycles)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from accel_models.hardware.accelerator import Accelerator, Buffering, MemoryLevel
+from accel_models.hardware.energy import access_pj, leakage_mw, operation_pj, static_pj
 from accel_models.report import Infeasible, LayerCost
 from accel_models.reuse import charges
 from accel_models.reuse.counts import Counts, Table, count, profiles_of, table
@@ -16,7 +17,7 @@ from accel_models.reuse.formulas import C, I, scanned
 from accel_models.reuse.lower import lower
 from accel_models.reuse.nest import Nest, relevance, tensors_of
 from mappings.errors import Fault, SpecError
-from mappings.layer import MAC_OPS, TENSORS, Layer
+from mappings.layer import TENSORS, Layer
 from mappings.loops import scans_of
 from mappings.mapping import Mapping
 
@@ -206,40 +207,11 @@ def _cycles(nest: Nest, counts: Counts, charged: Charged, accelerator: Accelerat
     return max(counts.steps, charges.ceil_cycles(total)), ports  # a float may not hold all digits of the steps
 
 
-def operation_pj(layer: Layer, accelerator: Accelerator) -> float | None:
-    """Energy of one step of work of one unit.
-
-    A MAC; an operation that is none (a comparison, an addition) counts as a 32-bit addition of the technology, or,
-    where only the energy of a MAC is known, as that: an upper bound.
-    """
-    technology = accelerator.tech
-    if layer.op not in MAC_OPS and technology is not None and technology.value("add_32b_pj") is not None:
-        return technology.value("add_32b_pj")
-    if accelerator.mac_pj is not None or technology is None:
-        return accelerator.mac_pj
-    return technology.mac_pj(layer.bits.I, layer.bits.W, layer.bits.acc)
-
-
-def leakage_mw(accelerator: Accelerator) -> float | None:
-    """Static power of all memories and MACs, None where a part of it is not modelled."""
-    parts = [
-        None if (one := level.static_mw(accelerator.tech)) is None else one * accelerator.instances(index)
-        for index, level in enumerate(accelerator.levels)
-    ]
-    mac = accelerator.mac_leakage_mw
-    if mac is None and accelerator.tech is not None:
-        area = accelerator.tech.mac_um2(8, 8)
-        mac = None if area is None else accelerator.tech.logic_leakage_mw(area)
-    parts.append(None if mac is None else mac * accelerator.pes)
-    known = [part for part in parts if part is not None]
-    return None if len(known) < len(parts) else sum(known)
-
-
 def _level_pj(level: MemoryLevel, accelerator: Accelerator, read: int, written: int) -> float | None:
     read_pj, write_pj = level.access_pj_per_byte(accelerator.tech)
     if read_pj is None or write_pj is None:
         return None
-    return float(charges.energy_pj(read, written, read_pj / 8, write_pj / 8))
+    return access_pj(read, written, read_pj / 8, write_pj / 8)
 
 
 def _energy_pj(
@@ -257,9 +229,9 @@ def _energy_pj(
         if level.network_pj_per_byte is not None:
             moved = _network_bits(nest, charged, m)
             parts.append((f"{level.name} network", moved * level.network_pj_per_byte / 8))
-    static = leakage_mw(accelerator)
+    static = leakage_mw(accelerator, nest.layer.bits)
     if static is not None:
-        parts.append(("leakage", static * 1e9 * cycles / accelerator.clock_hz))
+        parts.append(("leakage", static_pj(static, cycles, accelerator.clock_hz)))
     return tuple(parts)
 
 

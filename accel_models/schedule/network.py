@@ -68,7 +68,7 @@ def schedule_network(design: Design, scatter: int | None = None, fuse: bool = Tr
         fault = Fault(f"accelerator {design.accelerator.name}", "has no template", "one that rtl_templates can build")
         raise SpecError(fault)
     workload = design.workload
-    faults = [fault for layer in workload.layers for fault in _faults(layer, template)]
+    faults = [fault for layer in workload.layers for fault in layer_faults(layer, template)]
     if faults:
         raise SpecError(faults)
 
@@ -84,7 +84,7 @@ def schedule_network(design: Design, scatter: int | None = None, fuse: bool = Tr
     for plan in plans:
         builder.tag = plan.index
         # Stores reach memory in order: waiting for the latest one that this layer reads covers all before it.
-        needed = max((stores.get(source, -1) for source in _producers(plan, workload)), default=-1)
+        needed = max((stores.get(source, -1) for source in producers(plan, workload)), default=-1)
         before = synced
         if needed > synced:
             synced = needed
@@ -97,7 +97,7 @@ def schedule_network(design: Design, scatter: int | None = None, fuse: bool = Tr
     return Schedule(template, workload, plans, tuple(commands), planned.tensors, program_addr, align(end, 4096))
 
 
-def _producers(plan: LayerPlan, workload: Workload) -> set[str]:
+def producers(plan: LayerPlan, workload: Workload) -> set[str]:
     """Layers whose commands write what a plan reads, through operators that move nothing or copy."""
     found: set[str] = set()
     queue = [name for layer in plan.chain for name in layer.inputs]
@@ -112,7 +112,7 @@ def _producers(plan: LayerPlan, workload: Workload) -> set[str]:
     return found
 
 
-def _faults(layer: Layer, template: Template) -> list[Fault]:
+def layer_faults(layer: Layer, template: Template) -> list[Fault]:
     """Why this hardware can not run a layer."""
     where = f"layer {layer.name}"
     faults = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from accel_models.design import Design
 from accel_models.report import Infeasible
@@ -18,6 +19,9 @@ from accel_models.template.spec import Template
 from mappings.directives import TemporalMap
 from mappings.layer import Layer, Op
 from mappings.mapping import Mapping
+from mappings.workload import Workload
+
+UNTILED = Tiling(0, 0, 0, 0, "")
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,24 @@ class Planned:
 
     plans: tuple[LayerPlan, ...]
     tensors: dict[str, TensorLayout]
+
+
+class Outline(NamedTuple):
+    """A plan without its tiles.
+
+    Attributes:
+        plan: its tiling is :data:`UNTILED`.
+        mapped: the design may have a mapping for it; a copy has none.
+        phase: it is a phase of a transposed convolution.
+        param_bytes: parameters to be placed; -1: it shares those of the plan before; 0: it has none.
+        tiled_as: how many plans further on the one lies whose default tiles serve this one, too.
+    """
+
+    plan: LayerPlan
+    mapped: bool = False
+    phase: bool = False
+    param_bytes: int = 0
+    tiled_as: int = 0
 
 
 def plan_network(design: Design, template: Template, memory: Memory, fuse: bool) -> Planned | Infeasible:
@@ -39,57 +61,73 @@ def plan_network(design: Design, template: Template, memory: Memory, fuse: bool)
     placement = place_tensors(workload, template, memory, absorbed(found))
     mappings = dict(design.mappings)
     plans: list[LayerPlan] = []
-    for layer in workload.layers:
-        if layer.name in found:
-            some = _compute_plans(found[layer.name], mappings.get(layer.name), template, memory, placement)
-        else:
-            some = (_copy_plan(layer, i, copy, template) for i, copy in enumerate(placement.copies.get(layer.name, [])))
-        for plan in some:
-            if isinstance(plan, Infeasible):
-                return plan
-            plans.append(replace(plan, index=len(plans)))
+    param_addr = 0
+    for outline in outlines(workload, template, found, placement):
+        plan = outline.plan
+        if outline.param_bytes > 0:
+            param_addr = memory.take(outline.param_bytes, template.granule_bytes(16))
+        if outline.param_bytes:
+            plan = replace(plan, param_addr=param_addr)
+        given = mappings.get(plan.chain[0].name) if outline.mapped else None
+        if outline.phase and given is not None:  # its filter is not the phase's
+            kept = (item for item in given.directives if not (isinstance(item, TemporalMap) and item.dim in "RS"))
+            given = Mapping(tuple(kept), given.bypass)
+        tiling = choose_tiling(plan.layer, template) if given is None else tiling_of(plan.layer, given, template)
+        if isinstance(tiling, Infeasible):
+            return tiling
+        plans.append(_placed(replace(plan, index=len(plans), tiling=tiling), template, memory))
     return Planned(tuple(plans), placement.tensors)
 
 
-def _compute_plans(
-    chain: tuple[Layer, ...], mapping: Mapping | None, template: Template, memory: Memory, placement: Placement
-) -> Iterator[LayerPlan | Infeasible]:
+def outlines(
+    workload: Workload, template: Template, found: dict[str, tuple[Layer, ...]], placement: Placement
+) -> list[Outline]:
+    """Every plan but for its tiles and what follows from them, in the order in which they run."""
+    drawn: list[Outline] = []
+    for layer in workload.layers:
+        if layer.name in found:
+            drawn += _compute_outlines(found[layer.name], template, placement)
+        else:
+            copies = placement.copies.get(layer.name, [])
+            drawn += (Outline(_copy_plan(layer, i, copy, template)) for i, copy in enumerate(copies))
+    return drawn
+
+
+def _compute_outlines(chain: tuple[Layer, ...], template: Template, placement: Placement) -> Iterator[Outline]:
     """One plan; of a transposed convolution, one for each phase."""
     layer, tensors = chain[0], placement.tensors
     second, output = second_operand(chain), tensors[chain[-1].name]
     joining = None if second is None else tensors[second]
     inputs = tuple(tensors[name] for name in layer.inputs)
     whole = LayerPlan(
-        layer, 0, shape_of(layer, template), Tiling(0, 0, 0, 0, ""), inputs, output, chain, joining,
+        layer, 0, shape_of(layer, template), UNTILED, inputs, output, chain, joining,
         origin=(-layer.padding[0], -layer.padding[1]),
     )  # fmt: skip
-    if whole.shape.params or layer.op is Op.TRCONV:
-        size = 16 * output.blocks * template.word_lanes
-        whole = replace(whole, param_addr=memory.take(size, template.granule_bytes(16)))
+    size = 16 * output.blocks * template.word_lanes
+    if layer.op is not Op.TRCONV:
+        yield Outline(whole, mapped=True, param_bytes=size if whole.shape.params else 0)
+        return
+    parts = phases(layer)
+    largest = parts.index(max(parts, key=lambda phase: phase.layer.R * phase.layer.S))
+    for number, phase in enumerate(parts):
+        params = -1 if number else size
+        yield Outline(_phase_plan(whole, phase, template), True, True, params, largest - number)
+
+
+def _placed(plan: LayerPlan, template: Template, memory: Memory) -> LayerPlan:
+    """The plan with its weights, mask and table in memory."""
     word = template.weight_word_bytes
-    for plan in (
-        [whole] if layer.op is not Op.TRCONV else [_phase_plan(whole, phase, template) for phase in phases(layer)]
-    ):
-        given = mapping
-        if layer.op is Op.TRCONV and mapping is not None:  # its filter is not the phase's
-            kept = (item for item in mapping.directives if not (isinstance(item, TemporalMap) and item.dim in "RS"))
-            given = Mapping(tuple(kept), mapping.bypass)
-        tiling = choose_tiling(plan.layer, template) if given is None else tiling_of(plan.layer, given, template)
-        if isinstance(tiling, Infeasible):
-            yield tiling
-            return
-        plan = replace(plan, tiling=tiling)
-        tiles = tuple(
-            tile._replace(addr=memory.take(tile.words * word, template.granule_bytes(word)))
-            for tile in weight_tiles(plan, template)
-        )
-        plan = replace(plan, weights=tiles)
-        if plan.shape.masked:
-            size = layer.P * layer.Q * plan.shape.row_k // template.word_lanes * word
-            plan = replace(plan, mask_addr=memory.take(size, template.granule_bytes(word)))
-        if plan.table is not None:
-            plan = replace(plan, table_addr=memory.take(16 * template.table_words, template.granule_bytes(16)))
-        yield plan
+    tiles = tuple(
+        tile._replace(addr=memory.take(tile.words * word, template.granule_bytes(word)))
+        for tile in weight_tiles(plan, template)
+    )
+    plan = replace(plan, weights=tiles)
+    if plan.shape.masked:
+        size = plan.layer.P * plan.layer.Q * plan.shape.row_k // template.word_lanes * word
+        plan = replace(plan, mask_addr=memory.take(size, template.granule_bytes(word)))
+    if plan.table is not None:
+        plan = replace(plan, table_addr=memory.take(16 * template.table_words, template.granule_bytes(16)))
+    return plan
 
 
 def _phase_plan(whole: LayerPlan, phase: Phase, template: Template) -> LayerPlan:
@@ -112,7 +150,7 @@ def _phase_plan(whole: LayerPlan, phase: Phase, template: Template) -> LayerPlan
     )
 
 
-def _copy_plan(layer: Layer, number: int, copy: Copy, template: Template) -> LayerPlan | Infeasible:
+def _copy_plan(layer: Layer, number: int, copy: Copy, template: Template) -> LayerPlan:
     """Words from one place to another: the vector unit adds nothing to them."""
     target = copy.target
     moved = Layer(
@@ -125,8 +163,5 @@ def _copy_plan(layer: Layer, number: int, copy: Copy, template: Template) -> Lay
         bits=layer.bits,
         inputs=layer.inputs,
     )
-    tiling = choose_tiling(moved, template)
-    if isinstance(tiling, Infeasible):
-        return tiling
     shape = shape_of(moved, template)
-    return LayerPlan(moved, 0, shape, tiling, (copy.source,), target, (layer,), label=f"[{number}]")
+    return LayerPlan(moved, 0, shape, UNTILED, (copy.source,), target, (layer,), label=f"[{number}]")

@@ -18,6 +18,8 @@ from mappings.layer import Layer, Op
 from mappings.mapping import Mapping
 
 COMMAND_CYCLES = 60  #: rough price of one tile's commands, for choosing tiles only
+PARTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 512)  #: into which an extent is cut evenly
+TRIED_COLUMNS, TRIED_ROWS = 6, 4  #: cuts of Q that are tried, largest first; cuts of P that fit, for each of those
 
 
 class Tiling(NamedTuple):
@@ -220,8 +222,7 @@ def group_span(layer: Layer, k: int, lanes: int) -> int:
 
 def _sizes(total: int, step: int) -> list[int]:
     """Even cuts of ``total`` into 1, 2, 3, 4, 6, 8, 12, ... parts, in multiples of ``step``."""
-    parts = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 512]
-    found = {ceil_div(ceil_div(total, part), step) * step for part in parts} | {step}
+    found = {ceil_div(ceil_div(total, part), step) * step for part in PARTS} | {step}
     return sorted((min(size, total) for size in found), reverse=True)
 
 
@@ -294,7 +295,7 @@ def _least_estimate(layer: Layer, shape: Shape, template: Template, held: int) -
             whole = shape.vector or layer.op is Op.MATMUL
             channels = [shape.c] if whole else _sizes(shape.c, lanes)
         for c in channels:
-            for q in _sizes(shape.q, 1)[:6]:
+            for q in _sizes(shape.q, 1)[:TRIED_COLUMNS]:
                 tried = most_rows = 0
                 for p in _sizes(shape.p, 1):
                     tiling = Tiling(k, c, p, q, orders[0], held)
@@ -307,7 +308,7 @@ def _least_estimate(layer: Layer, shape: Shape, template: Template, held: int) -
                             best = (cost, tiling)
                     tried += 1
                     most_rows = max(most_rows, p)
-                    if tried == 4:
+                    if tried == TRIED_ROWS:
                         break
                 if most_rows >= enough_rows:
                     break

@@ -1,4 +1,7 @@
-"""Cycles and buffer accesses of one tile on one of the PE arrays: `array_formulas` by kind of array."""
+"""Cycles and buffer accesses of one tile on one of the PE arrays: `array_formulas` by kind of array.
+
+The functions of one kind are plain enough for numba, which compiles this file as it is (`accel_models.pricing`).
+"""
 
 from __future__ import annotations
 
@@ -73,21 +76,23 @@ def window_reads(tile: Tile) -> int:
     return rows * taps_inside(tile.q, tile.s, tile.stride_w, tile.dilation_w, tile.pad_left, tile.in_w)
 
 
-def _loop_tile_cycles(rows: int, cols: int, tile: Tile) -> int:
+def loop_tile_cycles(rows: int, cols: int, tile: Tile) -> int:
     return tree_cycles(rows, cols, tile.k, tile.c, tile.p * tile.q, tile.r * tile.s)
 
 
-def _channel_parallel_cycles(rows: int, cols: int, tile: Tile) -> int:
+def channel_parallel_cycles(rows: int, cols: int, tile: Tile) -> int:
     return tree_cycles(rows, cols, tile.k, tile.c, tile.p * tile.q, tile.r * tile.s) + 1
 
 
-def _output_stationary_cycles(rows: int, cols: int, tile: Tile) -> int:
+def output_stationary_tile_cycles(rows: int, cols: int, tile: Tile) -> int:
     return output_stationary_cycles(rows, cols, tile.k, tile.c, tile.p * tile.q, tile.r * tile.s)
 
 
-def _row_stationary_cycles(rows: int, cols: int, tile: Tile) -> int:
-    k, c, p, q, r, s, stride_h, stride_w, dilation_h, dilation_w = tile[:10]
-    return row_stationary_cycles(rows, cols, k, c, p, q, r, s, stride_h, stride_w, dilation_h, dilation_w)
+def row_stationary_tile_cycles(rows: int, cols: int, tile: Tile) -> int:
+    return row_stationary_cycles(
+        rows, cols, tile.k, tile.c, tile.p, tile.q, tile.r, tile.s,
+        tile.stride_h, tile.stride_w, tile.dilation_h, tile.dilation_w,
+    )  # fmt: skip
 
 
 def _row_stationary_fill(rows: int, cols: int, tile: Tile) -> int:
@@ -95,13 +100,13 @@ def _row_stationary_fill(rows: int, cols: int, tile: Tile) -> int:
     return row_stationary_fill_cycles(rows, cols, p, q, r, s, tile.stride_h, tile.dilation_h, tile.dilation_w)
 
 
-def _loop_tile_accesses(rows: int, cols: int, tile: Tile) -> ArrayAccesses:
+def loop_tile_accesses(rows: int, cols: int, tile: Tile) -> ArrayAccesses:
     groups = ceil_div(tile.k, cols) * ceil_div(tile.c, rows)
     words = groups * tile.r * tile.s * rows
     return ArrayAccesses(groups * window_reads(tile), words, groups * tile.r * tile.s * tile.p * tile.q, words)
 
 
-def _channel_parallel_accesses(rows: int, cols: int, tile: Tile) -> ArrayAccesses:
+def channel_parallel_accesses(rows: int, cols: int, tile: Tile) -> ArrayAccesses:
     kernels, pixels = ceil_div(tile.k, cols), tile.p * tile.q
     words = kernels * ceil_div(tile.c, rows) * tile.r * tile.s * rows
     stripes = max(1, pixels // CHANNEL_PARALLEL_STRIPE)
@@ -109,28 +114,31 @@ def _channel_parallel_accesses(rows: int, cols: int, tile: Tile) -> ArrayAccesse
     return ArrayAccesses(reads, words * stripes, kernels * pixels, words)
 
 
-def _output_stationary_accesses(rows: int, cols: int, tile: Tile) -> ArrayAccesses:
+def output_stationary_accesses(rows: int, cols: int, tile: Tile) -> ArrayAccesses:
     kernels, pixels = ceil_div(tile.k, cols), tile.p * tile.q
     words = kernels * tile.c * tile.r * tile.s
     reads = kernels * ceil_div(tile.c, max(rows, cols)) * window_reads(tile)
     return ArrayAccesses(reads, words * ceil_div(pixels, rows), kernels * pixels, words)
 
 
-def _row_stationary_accesses(rows: int, cols: int, tile: Tile) -> ArrayAccesses:
+def row_stationary_accesses(rows: int, cols: int, tile: Tile) -> ArrayAccesses:
     passes = ceil_div(tile.k, cols) * row_stationary_passes(rows, cols, tile.c, tile.r)
     chunks = ceil_div(tile.s, ROW_STATIONARY_TAPS)
     words = passes * tile.s * rows
-    reads = row_stationary_reads(rows, cols, *tile)
+    reads = row_stationary_reads(
+        rows, cols, tile.k, tile.c, tile.p, tile.q, tile.r, tile.s, tile.stride_h, tile.stride_w,
+        tile.dilation_h, tile.dilation_w, tile.pad_top, tile.pad_left, tile.in_h, tile.in_w,
+    )  # fmt: skip
     groups = row_stationary_groups(rows, cols, tile.p, tile.q)
     return ArrayAccesses(reads, words * groups, passes * chunks * tile.p * tile.q, words)
 
 
 _CYCLES = {
-    ArrayKind.ROW_STATIONARY: _row_stationary_cycles,
-    ArrayKind.OUTPUT_STATIONARY: _output_stationary_cycles,
+    ArrayKind.ROW_STATIONARY: row_stationary_tile_cycles,
+    ArrayKind.OUTPUT_STATIONARY: output_stationary_tile_cycles,
     ArrayKind.WEIGHT_STATIONARY: weight_stationary_cycles,
-    ArrayKind.LOOP_TILE: _loop_tile_cycles,
-    ArrayKind.CHANNEL_PARALLEL: _channel_parallel_cycles,
+    ArrayKind.LOOP_TILE: loop_tile_cycles,
+    ArrayKind.CHANNEL_PARALLEL: channel_parallel_cycles,
 }
 _FILL: dict[ArrayKind, Callable[[int, int, Tile], int]] = {
     ArrayKind.WEIGHT_STATIONARY: lambda rows, cols, tile: weight_stationary_fill_cycles(rows),
@@ -140,9 +148,9 @@ _FILL: dict[ArrayKind, Callable[[int, int, Tile], int]] = {
     ArrayKind.CHANNEL_PARALLEL: lambda rows, cols, tile: tree_fill_cycles(rows) + 1,
 }
 _ACCESSES = {
-    ArrayKind.ROW_STATIONARY: _row_stationary_accesses,
-    ArrayKind.OUTPUT_STATIONARY: _output_stationary_accesses,
-    ArrayKind.WEIGHT_STATIONARY: _loop_tile_accesses,
-    ArrayKind.LOOP_TILE: _loop_tile_accesses,
-    ArrayKind.CHANNEL_PARALLEL: _channel_parallel_accesses,
+    ArrayKind.ROW_STATIONARY: row_stationary_accesses,
+    ArrayKind.OUTPUT_STATIONARY: output_stationary_accesses,
+    ArrayKind.WEIGHT_STATIONARY: loop_tile_accesses,
+    ArrayKind.LOOP_TILE: loop_tile_accesses,
+    ArrayKind.CHANNEL_PARALLEL: channel_parallel_accesses,
 }

@@ -1,17 +1,23 @@
-"""Look-up tables, flip-flops and multipliers of the accelerator's modules, as functions of its parameters.
+"""Look-up tables, flip-flops and multipliers of the accelerator's parts, as functions of its parameters.
 
-The structure of each term is that of the SystemVerilog; its coefficient is fitted to synthesis of that module alone
-(Yosys 0.70, ``synth_xilinx -family xc7``, flattened; eight-bit data unless widths are in the term) at 8 x 8, 16 x 8 and
-8 x 16. How near whole accelerators come is in ``docs/resources.md``.
+Each part is a sum of terms; the terms are the structure of the SystemVerilog (:func:`terms`, plain functions of
+integers), the coefficients are data: ``data/fabric.yaml``, fitted without negatives to synthesis of each module alone
+and of whole accelerators, by the command that the file names. ``docs/resources.md`` has the errors on others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from math import log2
+from pathlib import Path
 
 from accel_models.template.spec import ArrayKind, Template
+from mappings.yamlio import load_yaml
+
+DATA = Path(__file__).parent / "data" / "fabric.yaml"
+#: Parts whose look-up tables and flip-flops are fitted; the array's are by kind.
+SHELL = ("load", "store", "control", "drain", "vector unit", "accumulators", "buffers", "non-linear unit")
 
 
 @dataclass(frozen=True)
@@ -25,131 +31,185 @@ class Part:
     ff: int = 0
 
 
+def in_dsp(act_bits: int, weight_bits: int) -> bool:
+    """Whether synthesis puts a product into a DSP: not where it has 8 bits or fewer (4 x 4)."""
+    return act_bits + weight_bits > 8
+
+
 def product_in_dsp(template: Template) -> bool:
-    """Whether synthesis puts a PE's product into a DSP: not where it has 8 bits or fewer (4 x 4)."""
-    return template.act_bits + template.weight_bits > 8
+    """Whether the array's products are in DSPs."""
+    return in_dsp(template.act_bits, template.weight_bits)
 
 
-def _weight_stationary(t: Template) -> tuple[float, float]:
-    """Per PE: two weights (one shifts in), the activation that moves on, part of the sum; per row: skew."""
-    pes = t.rows * t.cols
-    lut = 626 + 1.1 * t.rows + 7.4 * t.cols
-    ff = 407 + pes * (t.act_bits + 2 * t.weight_bits + 0.33 * t.acc_bits) + 3.5 * t.act_bits * t.rows
-    return lut, ff
+def array_terms(kind: int, rows: int, cols: int, act: int, weight: int, acc: int) -> tuple[float, ...]:
+    """Terms of a PE array with its address walker; ``kind`` is the position in :class:`ArrayKind`.
 
-
-def _output_stationary(t: Template) -> tuple[float, float]:
-    """Per PE: the partial sum on its way out; a transposer of rows x lanes activations, double."""
-    pes, held = t.rows * t.cols, t.rows * t.word_lanes
-    return 763 + 0.92 * t.acc_bits * pes + 1.24 * t.act_bits * held, 857 + t.acc_bits * pes + 2 * t.act_bits * held
-
-
-def _trees(t: Template) -> float:
-    """Bits of all adders below the products."""
-    return float((t.act_bits + t.weight_bits) * t.cols * (t.rows - 1))
-
-
-def _channel_parallel(t: Template) -> tuple[float, float]:
-    """Adder trees, and an assembly buffer in distributed memory."""
-    column_bits = t.acc_bits * t.cols
-    return 970 + 0.53 * _trees(t) + 2.36 * column_bits, 831 + 0.8 * _trees(t) + 2.94 * column_bits
-
-
-def _loop_tile(t: Template) -> tuple[float, float]:
-    """Adder trees only."""
-    return 854 + 0.62 * _trees(t), 786 + 0.8 * _trees(t) + 0.94 * t.acc_bits * t.cols
-
-
-def _row_stationary(t: Template) -> tuple[float, float]:
-    """Per PE: window and product; sums that wait for every output channel (columns x columns) and filter rows, in
-    distributed memory; words between columns and lanes. Fitted at 8 x 8 and 8 x 4 alone.
+    Bits at the array's edges, of PEs, of products made of look-up tables; then what only that kind has: skewed
+    operands, a transposer, adder trees, sums that wait for every output channel.
     """
-    pes, waiting = t.rows * t.cols, t.cols * t.cols * t.acc_bits
-    moving = t.cols * t.word_lanes * t.act_bits
-    lut = 1530 + 4.47 * (t.act_bits + t.weight_bits) * pes + 0.59 * waiting + 1.52 * moving
-    return lut, 1643 + 0.78 * (t.act_bits + t.weight_bits) * pes
+    pes, lanes = rows * cols, max(rows, cols)
+    soft = 0 if in_dsp(act, weight) else pes * act * weight
+    trees = (act + weight) * cols * (rows - 1)
+    common = (1.0, float(rows * act), float(cols * acc), float(pes * act), float(pes * weight), float(soft))
+    if kind == 0:  # weight stationary: sums move down, activations enter skewed
+        return (*common, float(pes * acc), float(rows * rows * act))
+    if kind == 1:  # output stationary: sums stay, a transposer of rows x lanes activations
+        return (*common, float(pes * acc), float(rows * lanes * act))
+    if kind == 2:  # row stationary: sums wait for every output channel, words move between columns and lanes
+        return (*common, float(pes * acc), float(cols * cols * acc), float(cols * lanes * act))
+    return (*common, float(trees), float(pes))
 
 
-_ARRAYS: dict[ArrayKind, Callable[[Template], tuple[float, float]]] = {
-    ArrayKind.WEIGHT_STATIONARY: _weight_stationary,
-    ArrayKind.OUTPUT_STATIONARY: _output_stationary,
-    ArrayKind.ROW_STATIONARY: _row_stationary,
-    ArrayKind.CHANNEL_PARALLEL: _channel_parallel,
-    ArrayKind.LOOP_TILE: _loop_tile,
-}
+def load_terms(bus: int, act_word: int, weight_word: int, unaligned: int, turned: int) -> tuple[float, ...]:
+    """Terms of the load unit: bus, words, a rotator for any byte, a transposer of ``turned`` bits."""
+    turn = bus * log2(bus / 8) if unaligned else 0.0
+    return (1.0, float(bus), turn, float(max(act_word, weight_word, 512)), float(unaligned * bus), float(turned))
+
+
+def store_terms(bus: int, act_word: int, unaligned: int) -> tuple[float, ...]:
+    """Terms of the store unit: bus, word, a rotator for any byte, a gearbox between word and bus."""
+    wide, narrow = max(bus, act_word), min(bus, act_word)
+    turn = log2(bus / 8) if unaligned else 0.0
+    return (1.0, float(bus), float(wide), bus * turn, narrow * turn, narrow * abs(log2(bus / act_word)))
+
+
+def control_terms(nonlinear: int) -> tuple[float, ...]:
+    """Terms of the sequencer, registers and queues: nearly the same everywhere."""
+    return (1.0, float(nonlinear))
+
+
+def drain_terms(lanes: int, ppu: int, act: int, acc: int, tables: int, stages: int) -> tuple[float, ...]:
+    """Terms of post-processing: a word of sums is dealt to its lanes, each with three products."""
+    deal = ppu * acc * log2(lanes / ppu) if lanes > ppu else 0.0
+    late = stages * ppu * act
+    return (
+        1.0,
+        float(ppu),
+        float(ppu * acc),
+        float(ppu * act),
+        float(lanes * acc),
+        float(lanes * act),
+        deal,
+        float(tables * ppu * act),
+        float(late),
+    )
+
+
+def vector_terms(lanes: int, act: int, weight: int, acc: int, taps: int) -> tuple[float, ...]:
+    """Terms of the vector unit: operands of each tap, products of several taps, sums."""
+    held, term = act + 2 * weight, act + weight
+    soft = 0 if in_dsp(act, weight) else taps * lanes * act * weight
+    return (
+        1.0,
+        float(lanes * act),
+        float(lanes * acc),
+        float(lanes * term * (taps - 1)),
+        float(lanes * held * taps),
+        float(soft),
+    )
+
+
+def nonlinear_terms(lanes: int, some: int, acc: int) -> tuple[float, ...]:
+    """Terms of softmax, layer norm and GELU; all 0 where the unit is not there."""
+    there = 1.0 if some else 0.0
+    return (there, float(some), there * lanes * acc, float(some * acc))
+
+
+def accumulator_terms(lanes: int, acc: int) -> tuple[float, ...]:
+    """Terms of the accumulators: an adder and a comparison a lane."""
+    return (1.0, float(lanes * acc))
+
+
+def buffer_terms(act_word: int, paired: int) -> tuple[float, ...]:
+    """Terms of the buffers: the row-stationary array's two banks turn their words."""
+    return (1.0, float(paired * act_word))
+
+
+def terms(template: Template, part: str) -> tuple[float, ...]:
+    """Terms of a part of a template."""
+    t, lanes = template, template.word_lanes
+    act_word, weight_word = 8 * t.act_word_bytes, 8 * t.weight_word_bytes
+    odd = int(t.unaligned)
+    if part == "PE array":
+        kind = list(ArrayKind).index(t.array)
+        return array_terms(kind, t.rows, t.cols, t.act_bits, t.weight_bits, t.acc_bits)
+    if part == "load":
+        turned = lanes * t.cols * t.act_bits if t.nonlinear_lanes else 0
+        return load_terms(t.axi_bits, act_word, weight_word, odd, turned)
+    if part == "store":
+        return store_terms(t.axi_bits, act_word, odd)
+    if part == "control":
+        return control_terms(int(t.nonlinear_lanes > 0))
+    if part == "drain":
+        return drain_terms(lanes, t.ppu_lanes, t.act_bits, t.acc_bits, t.activation_tables, t.ppu_stages)
+    if part == "vector unit":
+        return vector_terms(lanes, t.act_bits, t.weight_bits, t.acc_bits, t.vector_taps)
+    if part == "accumulators":
+        return accumulator_terms(lanes, t.acc_bits)
+    if part == "buffers":
+        return buffer_terms(act_word, int(t.array is ArrayKind.ROW_STATIONARY))
+    return nonlinear_terms(lanes, t.nonlinear_lanes, t.acc_bits)
+
+
+def key(template: Template, part: str) -> str:
+    """Name under which the coefficients of a part are kept."""
+    return f"{part}: {template.array}" if part == "PE array" else part
+
+
+@lru_cache(maxsize=1)
+def coefficients() -> dict[str, dict[str, tuple[float, ...]]]:
+    """``{resource: {key: coefficients}}``; a resource's "whole" has one for the array and one for the shell."""
+    raw = load_yaml(DATA)
+    return {
+        resource: {name: tuple(float(value) for value in row) for name, row in raw[resource].items()}
+        for resource in ("lut", "ff")
+    }
+
+
+def alone(template: Template, part: str, resource: str) -> float:
+    """Look-up tables or flip-flops of one part synthesised alone; ``resource`` is "lut" or "ff"."""
+    row = coefficients()[resource][key(template, part)]
+    return sum(c * x for c, x in zip(row, terms(template, part), strict=True))
+
+
 #: Multipliers of the address walker in front of an array.
 _WALKER_DSP = {kind: 3 if kind is ArrayKind.ROW_STATIONARY else 1 for kind in ArrayKind}
-#: Of a 4 x 4 bit product and its addition, made of look-up tables.
-PRODUCT_LUT = 40
+
+
+def part_dsp(template: Template, part: str) -> int:
+    """Multipliers of a part, counted."""
+    t = template
+    if part == "PE array":
+        return _WALKER_DSP[t.array] + (t.rows * t.cols if product_in_dsp(t) else 0)
+    if part == "vector unit":
+        return 1 + (t.word_lanes * t.vector_taps if product_in_dsp(t) else 0)
+    if part == "drain":
+        # A sum times a 31-bit multiplier, the two products of a residual addition, and that of two activations.
+        return t.ppu_lanes * (2 * -(-(t.acc_bits + 1) // 17) + 2 + (2 * t.act_bits > 8))
+    if part == "non-linear unit":
+        return 7 + 14 * t.nonlinear_lanes + (t.acc_bits > 32) if t.nonlinear_lanes else 0
+    return 6 if part == "control" else 0
+
+
+def _part(template: Template, name: str) -> Part:
+    whole = 0 if name == "PE array" else 1
+    lut, ff = (alone(template, name, r) * coefficients()[r]["whole"][whole] for r in ("lut", "ff"))
+    return Part(name, dsp=part_dsp(template, name), lut=round(lut), ff=round(ff))
+
+
+def pipeline_ff(template: Template) -> int:
+    """Registers added in front of the accumulators."""
+    return template.acc_stages * template.word_lanes * (template.acc_bits + 1)
 
 
 def array_part(template: Template) -> Part:
-    """The PE array with its address walker."""
-    lut, ff = _ARRAYS[template.array](template)
-    pes = template.rows * template.cols
-    dsp = _WALKER_DSP[template.array]
-    if product_in_dsp(template):
-        dsp += pes
-    else:
-        lut += pes * PRODUCT_LUT
-    return Part("PE array", dsp=dsp, lut=round(lut), ff=round(ff))
-
-
-#: What is left of the shell's look-up tables and flip-flops when a whole accelerator is flattened (8 x 8).
-FLATTENED_LUT, FLATTENED_FF = 0.896, 0.878
+    """The PE array with its address walker, inside an accelerator that is flattened."""
+    return _part(template, "PE array")
 
 
 def shell_parts(template: Template) -> tuple[Part, ...]:
-    """Everything around the array but the memories."""
-    n, lanes, acc = template.word_lanes, template.ppu_lanes, template.acc_bits
-    word, bus = template.act_word_bytes * 8, template.axi_bits
-    # A bus wider or narrower than a word needs a gearbox; words at any byte need a rotator, and a register for the part
-    # that lies in the neighbouring beat. Load and store are fitted at words and buses of 8 and 16 bytes, each way.
-    piece = min(word, bus)
-    turn = 1.2 * bus * log2(bus / 8) if template.unaligned else 0.0
-    held = 1 if template.unaligned else 0
-    wide, gear = max(word, bus), min(word, bus) * abs(log2(bus / word))
-    # A tap of the vector unit holds an activation, a weight and the next weight; several also their products.
-    taps, term = template.vector_taps, template.act_bits + template.weight_bits
-    held_bits = template.act_bits + 2 * template.weight_bits
-    parts: tuple[tuple[str, int, float, float], ...] = (
-        ("accumulators", 0, 23 + 5.63 * n * acc, 25 + 2.03 * n * acc),
-        (
-            "vector unit",
-            n * taps + 1,
-            604 + n * term * (1.2 + 5.03 * (taps - 1)),
-            497 + n * (acc + held_bits + (term + (taps - 1) * (held_bits + term) if taps > 1 else 0)),
-        ),
-        # A sum times a 31-bit multiplier, the two products of a residual addition, and that of two activations.
-        (
-            "post-processing",
-            lanes * (2 * -(-(acc + 1) // 17) + 2 + (2 * template.act_bits > 8)),
-            192 + 9.4 * n + lanes * (761 + 12.6 * acc),
-            389 + 8.4 * n + lanes * (170 + 3 * acc),
-        ),
-        ("load", 0, 581 + 2.19 * bus + turn, 935 + held * bus),
-        (
-            "store",
-            0,
-            479 + 1.14 * wide + 0.5 * gear + turn * (0.5 + piece / bus / 2),
-            461 + 2.125 * bus - (1 - held) * piece,
-        ),
-        ("sequencer", 6, 1104, 586),
-        ("registers, tokens, queues", 0, 1700, 490),
-    )
-    if template.acc_stages or template.ppu_stages:
-        late = template.acc_stages * n * (acc + 1) + template.ppu_stages * lanes * template.act_bits
-        parts += (("pipeline registers", 0, 0.0, late),)
-    if template.activation_tables:  # a multiplexer of 16 entries, and registers for them, in each lane
-        parts += (("activation tables", 0, 6.0 * lanes * template.act_bits, 18.0 * lanes * template.act_bits),)
-    if template.nonlinear_lanes:
-        # Fitted at 1 and 4 lanes of a word of 4. The transposer is its registers, and a multiplexer of n to 1 for each
-        # bit of a weight word (three inputs to a table, our assumption).
-        some, held = template.nonlinear_lanes, template.cols * template.act_bits
-        parts += (
-            ("non-linear unit", 7 + 14 * some, 1165 + 1147 * some, 596 + n * acc + 403 * some),
-            ("transposer", 0, held * n / 3, held * n),
-        )
-    return tuple(
-        Part(name, dsp=dsp, lut=round(FLATTENED_LUT * lut), ff=round(FLATTENED_FF * ff)) for name, dsp, lut, ff in parts
-    )
+    """Everything around the array but the memories, inside an accelerator that is flattened."""
+    t = template
+    found = [_part(t, name) for name in SHELL if name != "non-linear unit" or t.nonlinear_lanes]
+    late = pipeline_ff(t)
+    return (*found, Part("pipeline registers", ff=late)) if late else tuple(found)

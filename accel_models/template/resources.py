@@ -7,11 +7,13 @@ look-up tables and flip-flops come from :mod:`accel_models.template.fabric`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import NamedTuple
 
 from accel_models.hardware.devices import Device, DeviceKind, device
 from accel_models.hardware.technology import Technology, technology
 from accel_models.report import Infeasible
-from accel_models.template.fabric import Part, array_part, shell_parts
+from accel_models.template.fabric import Part, array_part, product_in_dsp, shell_parts
 from accel_models.template.spec import ArrayKind, Template
 
 #: Shapes of one block of 18 Kb: (bits of a word, words).
@@ -107,47 +109,128 @@ def memories(template: Template) -> tuple[Memory, ...]:
     )
 
 
+#: What the logic around the memories depends on; memories depend on the other fields.
+_LOGIC_FIELDS = (
+    "array", "rows", "cols", "act_bits", "weight_bits", "acc_bits", "ppu_lanes", "nonlinear_lanes",
+    "activation_tables", "vector_taps", "acc_stages", "ppu_stages", "axi_bits", "unaligned",
+)  # fmt: skip
+_logic_key = attrgetter(*_LOGIC_FIELDS)
+_logic: dict[tuple[object, ...], Logic] = {}
+
+
+class Logic(NamedTuple):
+    """What the logic of a template takes, memories apart: in all, and of it the PE array."""
+
+    dsp: int
+    lut: int
+    ff: int
+    array_lut: int
+    array_ff: int
+
+
+def logic(template: Template) -> Logic:
+    """The parts of :func:`estimate` but for the memories, summed once for equal arrays and shells."""
+    key = _logic_key(template)
+    found = _logic.get(key)
+    if found is None:
+        array, shell = array_part(template), shell_parts(template)
+        parts = (array, *shell)
+        sums = (sum(part.dsp for part in parts), sum(part.lut for part in parts), sum(part.ff for part in parts))
+        found = _logic[key] = Logic(*sums, array.lut, array.ff)
+    return found
+
+
+def demand(template: Template) -> tuple[int, int, int, int]:
+    """DSP, BRAM36, LUT and FF of :func:`estimate`."""
+    found, stored = logic(template), memories(template)
+    bram36 = -(-sum(memory.bram18 for memory in stored) // 2)
+    return found.dsp, bram36, found.lut + sum(memory.lutram for memory in stored), found.ff
+
+
+def lut_memory(template: Template) -> int:
+    """Look-up tables of all memories that are too shallow for blocks."""
+    return sum(memory.lutram for memory in memories(template))
+
+
+#: Part of the structure that holds each memory.
+_HOLDER = {"accumulator memory": "accumulators", "parameters": "drain", "activation tables": "drain"}
+
+
+def part_lutram(template: Template, part: str) -> int:
+    """Look-up tables of the shallow memories inside one part."""
+    return sum(m.lutram for m in memories(template) if _HOLDER.get(m.name, "buffers") == part)
+
+
 def estimate(template: Template) -> Resources:
     """What the template takes of an FPGA of six-input look-up tables, part by part."""
     stored = tuple(Part(m.name, bram18=m.bram18, lut=m.lutram) for m in memories(template))
     return Resources((array_part(template), *stored, *shell_parts(template)))
 
 
-def area_um2(template: Template, tech: Technology) -> float | None:
-    """Silicon area: PEs with their registers, memories, post-processing multipliers, flip-flops of the rest.
+#: Two-input gates for a six-input look-up table, and the area of a synthesised MAC over the published one; both from
+#: the 4x4 and 8x8 weight-stationary arrays in ASAP7 and the 4x4 in SG13G2 (Yosys 0.70 and abc, no wires).
+GATES_PER_LUT = 7
+MAC_SYNTHESISED = 1.466
+#: Flip-flops of a PE that a DSP has inside: operands on their way into the multiplier.
+FF_IN_DSP = 7
+#: Width of the operands of a multiplier outside the array, and of its result.
+_DSP_BITS, _DSP_SUM_BITS = 17, 34
 
-    The logic that an FPGA holds in look-up tables beside those is not modelled.
+
+def logic_um2(template: Template, tech: Technology) -> float | None:
+    """Silicon area of everything but memories: MACs, flip-flops, control and data paths, the shell's multipliers.
+
+    The structure is that of the FPGA estimate: a look-up table that holds no product becomes gates, a flip-flop one.
 
     Returns:
         None where the technology models no areas (FPGA fabric).
     """
-    t = template
-    other_ff = sum(part.ff for part in estimate(t).parts if part.name != "PE array")
-    terms = [
-        tech.mac_um2(t.act_bits, t.weight_bits, t.acc_bits),
-        tech.register_um2(t.act_bits + t.weight_bits + t.acc_bits),
-        tech.mac_um2(32, 32, 64),
-        tech.mac_um2(t.act_bits, t.act_bits, 2 * t.act_bits),
-        tech.register_um2(other_ff),
-        *(tech.sram_um2(memory.size_bytes) for memory in memories(t)),
-    ]
-    known = [term for term in terms if term is not None]
-    if len(known) != len(terms):
+    t, taken = template, estimate(template)
+    pes = t.rows * t.cols
+    mac, gate = tech.mac_um2(t.act_bits, t.weight_bits, t.acc_bits), tech.value("gate_um2")
+    lane, flop = tech.mac_um2(_DSP_BITS, _DSP_BITS, _DSP_SUM_BITS), tech.register_um2(1)
+    if mac is None or gate is None or lane is None or flop is None:
         return None
-    mac, registers, lane, product, other, *buffers = known
-    return t.rows * t.cols * (mac + registers) + t.ppu_lanes * (lane + product) + other + sum(buffers)
+    hard = product_in_dsp(t)
+    others = taken.dsp - (pes if hard else 0)
+    # Products of four bits are in look-up tables already: their MACs are not counted twice.
+    macs = pes * mac if hard else 0.0
+    return (
+        MAC_SYNTHESISED * (macs + others * lane)
+        + (taken.ff + FF_IN_DSP * pes * hard) * flop
+        + (taken.lut - lut_memory(t)) * GATES_PER_LUT * gate
+    )
+
+
+def area_um2(template: Template, tech: Technology) -> float | None:
+    """Silicon area, memories included; None where the technology models no areas."""
+    total = logic_um2(template, tech)
+    for memory in memories(template):
+        # The accelerator reads and writes each of its memories in the same cycle.
+        one = tech.sram_um2(memory.width_bits * memory.depth / 8, memory.width_bits, ports=2)
+        total = None if one is None or total is None else total + memory.count * one
+    return total
 
 
 def _fpga_bounds(template: Template, part: Device) -> list[tuple[str, float, float | None, str, str]]:
-    taken = estimate(template)
-    lut = taken.lut if part.lut_inputs == 6 else round(taken.lut * LUT4_PER_LUT6)
+    dsp, bram36, lut, ff = demand(template)
+    lut = lut if part.lut_inputs == 6 else round(lut * LUT4_PER_LUT6)
+    fewer = "fewer rows or cols, or a narrower bus"
+    tables = None if part.lut is None else int(part.lut * part.lut_fill)
+    filled = "" if part.lut is None else f"look-up tables ({part.lut_fill:.0%} of {part.lut:,}, the fill limit)"
     return [
-        ("DSP", taken.dsp, part.dsp, "blocks", "fewer rows or cols"),
-        ("BRAM36", taken.bram36, part.bram36, "blocks", "smaller buffers"),
-        ("LUT", lut, part.lut, "look-up tables", "fewer rows or cols, or a narrower bus"),
-        ("FF", taken.ff, part.ff, "flip-flops", "fewer rows or cols, or a narrower bus"),
-        ("clock", template.clock_hz, part.fmax_hz, "Hz", "a slower clock"),
+        ("DSP", dsp, part.dsp, "blocks", "fewer rows or cols"),
+        ("BRAM36", bram36, part.bram36, "blocks", "smaller buffers"),
+        ("LUT", lut, tables, filled, fewer),
+        ("FF", ff, part.ff, "flip-flops", fewer),
+        ("clock", template.clock_hz, _highest_hz(part), "Hz", "a slower clock"),
     ]
+
+
+def _highest_hz(part: Device) -> int | None:
+    """The least of what routing reaches and what the hard blocks do."""
+    limits = [limit for limit in (part.fmax_hz, part.routed_hz) if limit is not None]
+    return min(limits) if limits else None
 
 
 def fits(template: Template, where: Device | str) -> tuple[Infeasible, ...]:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from mappings.errors import Fault, SpecError, nearest
+from mappings.reader import unknown_keys
 
 
 class ArrayKind(StrEnum):
@@ -193,11 +194,7 @@ class Template:
         known = [item.name for item in fields(cls)]
         if not isinstance(value, dict):
             raise SpecError(Fault(where, f"is {type(value).__name__}", "a mapping of " + ", ".join(known)))
-        faults = [
-            Fault(where, f'unknown key "{key}"{nearest(str(key), known)}', ", ".join(known))
-            for key in value
-            if key not in known
-        ]
+        faults = unknown_keys(value, known, where)
         if "array" in value and value["array"] not in list(ArrayKind):
             near = nearest(str(value["array"]), ArrayKind)
             faults.append(Fault(f"{where}.array", f'unknown array "{value["array"]}"{near}', ", ".join(ArrayKind)))

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import TypeAlias
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from accel_models.jit import compiled, entry
 from accel_models.schedule.builder import CHUNK
 
 MAX_BURST_BEATS = 32
@@ -36,21 +36,21 @@ QUEUE, UNIT_FREE = 16, 17
 Table: TypeAlias = NDArray[np.int64]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _credit(level: int, since: int, now: int, rate: int, cap: int) -> int:
+@compiled
+def credit_at(level: int, since: int, now: int, rate: int, cap: int) -> int:
     """The credit at ``now``, from what it was at ``since``."""
     return min(level + rate * (now - since), cap)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _payable(level: int, since: int, earliest: int, rate: int, cost: int) -> int:
+@compiled
+def payable_at(level: int, since: int, earliest: int, rate: int, cost: int) -> int:
     """First cycle from ``earliest`` on in which the credit covers ``cost``."""
     if level >= cost:
         return earliest
     return max(earliest, since + -(-(cost - level) // rate))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@entry
 def simulate_commands(
     table: Table,
     program: int,
@@ -170,7 +170,7 @@ def simulate_commands(
                             ready = issue + latency
                             for b in range(beats):
                                 valid = max(ready, last_beat + 1)
-                                valid = _payable(read_credit, read_since, valid, rate, beat_bytes)
+                                valid = payable_at(read_credit, read_since, valid, rate, beat_bytes)
                                 last_beat = max(valid, beat_ends[beats_taken % BEATS_AHEAD] + 1)
                                 begin = max(last_beat + 1, last_end + 1, turn_free)
                                 taken_bytes = min(beat_bytes if b else beat_bytes - offset, count0 * word - at)
@@ -191,7 +191,7 @@ def simulate_commands(
                                             turn_free = last_end + 1 + turn_cols
                                 beat_ends[beats_taken % BEATS_AHEAD] = last_end
                                 beats_taken += 1
-                                level = _credit(read_credit, read_since, last_beat, rate, cap)
+                                level = credit_at(read_credit, read_since, last_beat, rate, cap)
                                 read_credit = min(level - beat_bytes + rate, cap)
                                 read_since = last_beat + 1
                             read_pops[slot] = last_end
@@ -225,8 +225,8 @@ def simulate_commands(
                                         word_pops[words_read % WORDS_AHEAD] = step
                                         words_read += 1
                                 sent = max(last_step + 1, last_write + 1)
-                                last_write = _payable(write_credit, write_since, sent, rate, beat_bytes)
-                                level = _credit(write_credit, write_since, last_write, rate, cap)
+                                last_write = payable_at(write_credit, write_since, sent, rate, beat_bytes)
+                                level = credit_at(write_credit, write_since, last_write, rate, cap)
                                 write_credit = min(level - beat_bytes + rate, cap)
                                 write_since = last_write + 1
                             info_pops[slot] = last_step

@@ -48,16 +48,18 @@ def vector_cycles(lanes: int, taps: int, weight_words: int, tile: Tile) -> int:
         tile: ``k`` channels.
     """
     most = taps if tile.dilation_w == 1 else 1
-    groups = [min(most, tile.s - first) for first in range(0, tile.s, most)]
-    streams = [tile.p * (together + (tile.q - 1) * min(tile.stride_w, together)) for together in groups]
     wait = SHORT_PASS_CYCLES if tile.p * tile.q < SHORT_PASS_PIXELS else 0
-    # During a pass the next one's weights arrive; behind the last group of a row comes the first one.
-    periods = [
-        max(stream + wait, weight_words * following)
-        for stream, following in zip(streams, [*groups[1:], groups[0]], strict=True)
-    ]
-    passes = -(-tile.k // lanes) * tile.r * sum(periods) - periods[-1] + streams[-1]
-    return VECTOR_SETUP_CYCLES + max(weight_words * groups[0], 1) + passes + VECTOR_LATENCY
+    first_group = min(most, tile.s)
+    row = period = stream = 0
+    for first in range(0, tile.s, most):
+        together = min(most, tile.s - first)
+        # During a pass the next one's weights arrive; behind the last group of a row comes the first one.
+        following = min(most, tile.s - first - together) if first + together < tile.s else first_group
+        stream = tile.p * (together + (tile.q - 1) * min(tile.stride_w, together))
+        period = max(stream + wait, weight_words * following)
+        row += period
+    passes = -(-tile.k // lanes) * tile.r * row - period + stream
+    return VECTOR_SETUP_CYCLES + max(weight_words * first_group, 1) + passes + VECTOR_LATENCY
 
 
 def softmax_cycles(groups: int, rows: int) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
+from codesign import options
 from codesign.plugin import Plugin
 from mappings.registry import Registry
 from mappings.workload import Workload
@@ -26,7 +27,7 @@ class AccuracyContext:
     seed: int
     dataset: str
     folder: Path
-    options: Mapping[str, float] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class AccuracyEvaluator(Protocol):
@@ -48,20 +49,24 @@ class AccuracyEvaluator(Protocol):
 AccuracyFactory: TypeAlias = Callable[[AccuracyContext], AccuracyEvaluator]
 
 
+#: A step is one batch of 64 images.
+TRAIN_OPTIONS = {
+    "search_steps": options.integer(72, 1, 1_000_000),
+    "search_learning_rate": options.number(0.03, 0.0, 10.0),
+    "search_shift_pixels": options.integer(0, 0, 32),
+    "deploy_steps": options.integer(450, 1, 1_000_000),
+    "deploy_learning_rate": options.number(0.02, 0.0, 10.0),
+    "deploy_shift_pixels": options.integer(1, 0, 32),
+}
+
+
 def _register_builtins(registry: Registry[Plugin[AccuracyFactory]]) -> None:
     registry.register(
         "train",
         Plugin(
             "every network trained from scratch with its quantisation, scored on held-out images",
             "codesign.accuracy.evaluator:TrainingEvaluator",
-            {
-                "search_steps": 72,
-                "search_learning_rate": 0.03,
-                "search_shift_pixels": 0,
-                "deploy_steps": 450,
-                "deploy_learning_rate": 0.02,
-                "deploy_shift_pixels": 1,
-            },
+            TRAIN_OPTIONS,
         ),
     )
 

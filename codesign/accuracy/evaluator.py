@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from codesign.accuracy.base import AccuracyContext
-from codesign.accuracy.data import mnist5k
+from codesign.accuracy.data import Dataset, load_dataset
 from codesign.accuracy.training import recalibrate, score, tensors, train
 from codesign.integer_reference import run_integer
 from codesign.networks.deploy import deploy
@@ -18,9 +18,9 @@ from mappings.quantized import QuantizedNetwork
 from mappings.workload import Workload
 
 
-def integer_accuracy(network: QuantizedNetwork, part: str) -> float:
+def integer_accuracy(network: QuantizedNetwork, part: str, data: Dataset) -> float:
     """Share of a part's images that the integer network names rightly; the first of equal logits counts."""
-    images, labels = tensors(mnist5k(), part)
+    images, labels = tensors(data, part)
     logits = run_integer(network, quantize_input(network, images))[network.workload.outputs[0]]
     right = logits.flatten(1).numpy().argmax(axis=1) == labels.numpy()
     return float(np.mean(right))
@@ -36,6 +36,7 @@ class TrainingEvaluator:
 
     def __init__(self, context: AccuracyContext) -> None:
         self._context = context
+        self._data = load_dataset(context.dataset)
 
     def _trained(self, workload: Workload, purpose: str) -> QatNetwork:
         options = self._context.options
@@ -44,17 +45,17 @@ class TrainingEvaluator:
         torch.manual_seed(seed)
         network = QatNetwork(workload)
         steps, shift_pixels = int(options[f"{purpose}_steps"]), int(options[f"{purpose}_shift_pixels"])
-        train(network, mnist5k(), steps, options[f"{purpose}_learning_rate"], seed, shift_pixels)
-        recalibrate(network, mnist5k())
+        train(network, self._data, steps, options[f"{purpose}_learning_rate"], seed, shift_pixels)
+        recalibrate(network, self._data)
         return network
 
     def measure(self, workload: Workload) -> float:
         """Accuracy on held-out images after the search's training."""
-        return score(self._trained(workload, "search"), mnist5k(), "held_out")
+        return score(self._trained(workload, "search"), self._data, "held_out")
 
     def finish(self, workload: Workload) -> dict[str, float]:
         """Train for deployment, turn into integers, and keep them under the network's digest."""
         network = deploy(self._trained(workload, "deploy"))
         self._context.folder.mkdir(parents=True, exist_ok=True)
         save_network(network, self._context.folder / workload.digest[:16])
-        return {part: integer_accuracy(network, part) for part in ("held_out", "test")}
+        return {part: integer_accuracy(network, part, self._data) for part in ("held_out", "test")}

@@ -9,9 +9,12 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from codesign.accuracy.base import ACCURACY, AccuracyContext, AccuracyEvaluator
+from mappings.cache_folder import tell
+from mappings.errors import Fault, SpecError
 from mappings.workload import Workload
 
 _evaluator: AccuracyEvaluator | None = None
@@ -24,7 +27,7 @@ def make_evaluator(name: str, context: AccuracyContext) -> AccuracyEvaluator:
         SpecError: unknown name or option.
     """
     plugin = ACCURACY.get(name, "accuracy")
-    options = plugin.with_defaults(context.options, "accuracy_options")
+    options = plugin.checked(context.options, "accuracy_options")
     return plugin.load()(AccuracyContext(context.seed, context.dataset, context.folder, options))
 
 
@@ -65,36 +68,70 @@ class AccuracyPool:
         if self._jobs == 0:
             self._local = make_evaluator(self._name, self._context)
         else:
-            self._pool = ProcessPoolExecutor(
-                self._jobs,
-                mp_context=multiprocessing.get_context("spawn"),
-                initializer=_start_worker,
-                initargs=(self._name, self._context, os.getpid()),
-            )
+            self._pool = self._start(self._jobs)
         return self
+
+    def _start(self, jobs: int) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(
+            jobs,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_start_worker,
+            initargs=(self._name, self._context, os.getpid()),
+        )
 
     def __exit__(self, *exc: object) -> None:
         if self._pool is not None:
             if exc[0] is not None:
-                for worker in self._workers():
+                for worker in _workers(self._pool):
                     worker.terminate()
             self._pool.shutdown(wait=True, cancel_futures=True)
-
-    @staticmethod
-    def _workers() -> list[multiprocessing.process.BaseProcess]:
-        return list(multiprocessing.active_children())
 
     def run(self, purpose: str, workloads: Sequence[Workload]) -> Iterator[tuple[Workload, Any]]:
         """Each workload with its result, in the order in which they finish.
 
+        Where the system ends a worker (as it does when memory runs out), what is finished stays, and the rest goes on
+        with one worker fewer.
+
         Args:
             purpose: "measure" or "finish".
+
+        Raises:
+            SpecError: the last worker was ended too.
         """
         if self._local is not None:
             for workload in workloads:
                 yield workload, getattr(self._local, purpose)(workload)
             return
-        assert self._pool is not None, "use it as a context manager"
-        futures: dict[Future[Any], Workload] = {self._pool.submit(_work, purpose, w): w for w in workloads}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
+        left = list(workloads)
+        while left:
+            assert self._pool is not None, "use it as a context manager"
+            futures: dict[Future[Any], Workload] = {}
+            try:
+                for workload in left:
+                    futures[self._pool.submit(_work, purpose, workload)] = workload
+                for future in as_completed(futures):
+                    result = future.result()
+                    left.remove(futures[future])
+                    yield futures[future], result
+            except BrokenProcessPool:
+                # Results that came before the pool broke, and were not yielded yet, are not worked out again.
+                for future, workload in futures.items():
+                    if workload in left and future.done() and future.exception() is None:
+                        left.remove(workload)
+                        yield workload, future.result()
+                self._go_on_with_fewer()
+
+    def _go_on_with_fewer(self) -> None:
+        assert self._pool is not None
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        ended = "a worker process was ended by the system, perhaps for memory"
+        if self._jobs == 1:
+            raise SpecError(Fault("accuracy", f"{ended}, and it was the last", "more memory, then --resume"))
+        self._jobs -= 1
+        tell(f"{ended}; going on with --jobs {self._jobs}")
+        self._pool = self._start(self._jobs)
+
+
+def _workers(pool: ProcessPoolExecutor) -> list[multiprocessing.process.BaseProcess]:
+    """The pool's own processes, and no other child of the program that it runs in."""
+    return list((pool._processes or {}).values())

@@ -1,4 +1,8 @@
-"""One function a command: options to a public function, its result to a table or JSON; heavy imports wait till then."""
+"""One function a command: options to the function of its name, its result to print; heavy imports wait till then.
+
+The keywords of those functions are the options of the command line, which are handed on as they are: None where one is
+left out. Which applies to what is said in one place, :mod:`codesign.commands.applies`.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,27 @@ from collections.abc import Callable
 from typing import Any
 
 from codesign.cli import output
-from mappings.errors import Fault, SpecError
 
-KINDS = ("networks", "accelerators", "dataflows", "devices", "controllers", "recipes")
+KINDS = (
+    "networks",
+    "accelerators",
+    "dataflows",
+    "devices",
+    "spaces",
+    "metrics",
+    "rewards",
+    "providers",
+    "controllers",
+    "drivers",
+    "datasets",
+    "recipes",
+)
+#: Options of printing, which no function takes.
+PRINTING = ("command", "format", "verbose", "quiet", "debug")
+
+
+def _keywords(options: argparse.Namespace) -> dict[str, Any]:
+    return {name: value for name, value in vars(options).items() if name not in PRINTING}
 
 
 def _reporter(options: argparse.Namespace) -> Any:
@@ -24,79 +46,34 @@ def _reporter(options: argparse.Namespace) -> Any:
 
 
 def _explore(options: argparse.Namespace) -> int:
-    from codesign.explorer.run import ExploreOptions, explore
+    from codesign.commands.exploring import explore
 
-    if not 1 <= options.images <= 500:
-        raise SpecError(Fault("--images", f"is {options.images}", "1 to 500"))
-    if options.jobs is not None and not 0 <= options.jobs <= 256:
-        raise SpecError(Fault("--jobs", f"is {options.jobs}", "0 (no workers) to 256"))
-    wanted = [] if options.verify == ["none"] else options.verify or ["knee"]
-    result = explore(
-        ExploreOptions(
-            recipe=options.recipe,
-            device=options.device,
-            controller=options.controller,
-            trials=options.trials,
-            seed=options.seed,
-            out=options.out,
-            storage=options.storage,
-            resume=options.resume,
-            verify=wanted,
-            jobs=options.jobs,
-            images=options.images,
-        ),
-        _reporter(options),
-    )
+    result = explore(**_keywords(options), reporter=_reporter(options))
     output.run(result, options)
     return 0 if all(item.passed for item in result.verifications) else 1
 
 
 def _cost(options: argparse.Namespace) -> int:
+    from accel_models.published.maestro import MaestroReport
     from accel_models.report import Infeasible
-    from codesign.commands.cost import cost, cost_maestro
-    from codesign.commands.targets import parse_shape
+    from codesign.commands.cost import cost
 
-    if options.maestro is not None:
-        if options.target is not None:
-            raise SpecError(Fault("--maestro", "takes no other target"))
-        if options.hw is None:
-            raise SpecError(Fault("--hw", "is missing", "a MAESTRO hardware file"))
-        figures = cost_maestro(options.maestro, options.hw, options.simd_lanes, options.csv)
-        if isinstance(figures, Infeasible):
-            return output.infeasible(figures, options)
-        output.maestro(figures, options)
-        return 0
-    if options.target is None:
-        raise SpecError(Fault("target", "is missing", "design.yaml, my_module.py:MyNet, a network, or --maestro"))
-    shapes = [parse_shape(text) for text in options.input or ()]
-    result = cost(
-        options.target,
-        inputs=shapes,
-        accelerator=options.accelerator,
-        dataflow=options.dataflow,
-        objective=options.objective,
-        reporter=_reporter(options),
-    )
+    call: Callable[..., Any] = cost
+    result = call(**_keywords(options), reporter=_reporter(options))
     if isinstance(result, Infeasible):
         return output.infeasible(result, options)
-    output.cost(result, options)
+    if isinstance(result, MaestroReport):
+        output.maestro(result, options)
+    else:
+        output.cost(result, options)
     return 0
 
 
 def _map(options: argparse.Namespace) -> int:
     from accel_models.report import Infeasible
     from codesign.commands.mapping import map_network
-    from codesign.commands.targets import parse_shape
 
-    result = map_network(
-        options.target,
-        inputs=[parse_shape(text) for text in options.input or ()],
-        accelerator=options.accelerator,
-        dataflow=options.dataflow,
-        objective=options.objective,
-        tiles=options.tiles,
-        reporter=_reporter(options),
-    )
+    result = map_network(**_keywords(options), reporter=_reporter(options))
     if isinstance(result, Infeasible):
         return output.infeasible(result, options)
     output.mapped(result, options)
@@ -106,7 +83,7 @@ def _map(options: argparse.Namespace) -> int:
 def _simulate(options: argparse.Namespace) -> int:
     from codesign.commands.hardware import simulate
 
-    result = simulate(options.target, images=options.images, with_hls=not options.no_hls, reporter=_reporter(options))
+    result = simulate(**_keywords(options), reporter=_reporter(options))
     output.verification(result, options)
     return 0 if result.passed else 1
 
@@ -114,21 +91,28 @@ def _simulate(options: argparse.Namespace) -> int:
 def _emit(options: argparse.Namespace) -> int:
     from codesign.commands.hardware import emit
 
-    output.emitted(emit(options.target, options.out, options.what), options)
+    output.emitted(emit(**_keywords(options), reporter=_reporter(options)), options)
+    return 0
+
+
+def _synth(options: argparse.Namespace) -> int:
+    from codesign.commands.synth import synth
+
+    output.synthesised(synth(**_keywords(options)), options)
     return 0
 
 
 def _report(options: argparse.Namespace) -> int:
     from codesign.commands.reporting import report
 
-    output.path(report(options.run), options)
+    output.path(report(**_keywords(options)), options)
     return 0
 
 
 def _list(options: argparse.Namespace) -> int:
     from codesign.commands.listing import list_names
 
-    output.listed(list_names(options.kind), options)
+    output.listed(list_names(**_keywords(options)), options)
     return 0
 
 
@@ -138,11 +122,17 @@ _HANDLERS: dict[str, Callable[[argparse.Namespace], int]] = {
     "map": _map,
     "simulate": _simulate,
     "emit": _emit,
+    "synth": _synth,
     "report": _report,
     "list": _list,
 }
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the chosen command; returns its exit code."""
+    """Run the chosen command; returns its exit code.
+
+    Raises:
+        SpecError: wrong input, also an option of printing that changes nothing.
+    """
+    output.check_printing(options)
     return _HANDLERS[options.command](options)

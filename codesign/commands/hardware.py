@@ -1,62 +1,220 @@
-"""Designs as hardware: run them, write them."""
+"""Networks as hardware: run them, write them; from a design of a run, or from a module and an accelerator."""
 
 from __future__ import annotations
 
 import tempfile
+import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
 
 import hls
-from accel_models.report import Infeasible
-from codesign.commands.targets import load_design
+from accel_models.cost import cost as design_cost
+from accel_models.design import Design
+from accel_models.report import CostReport, Infeasible
+from codesign.commands.applies import check_applies
+from codesign.commands.cost import program_design
+from codesign.commands.kinds import Kind
+from codesign.commands.targets import (
+    HardwareLike,
+    ShapesLike,
+    Target,
+    TargetLike,
+    find_hardware,
+    load_float,
+    random_inputs,
+    read_target,
+    shapes_of,
+)
 from codesign.design_file import DesignFile
 from codesign.explorer.verify import Verification, verify
 from codesign.images import random_images, sample_images
-from codesign.progress import Reporter
-from codesign.quantize import quantize_input
+from codesign.progress import Reporter, Silent
+from codesign.quantize import quantize, quantize_input
 from mappings.errors import Fault, SpecError
 from mappings.quantized import IntArray, QuantizedNetwork
 from rtl_templates.render import render
 
-MAX_IMAGES = 500
+DEFAULT_IMAGES, MAX_IMAGES = 10, 500
+#: Random inputs on which scales are chosen where no data is given, and the most that are taken of data.
+CALIBRATION_IMAGES, MAX_CALIBRATION_IMAGES = 32, 512
+MAX_DATA_BYTES = 2**30
+WHATS = ("both", "rtl", "hls")
 
 
-def _network(item: DesignFile) -> QuantizedNetwork:
+@dataclass(frozen=True)
+class _Job:
+    """What runs: a design with its integers, and the inputs that it is run on."""
+
+    name: str
+    design: Design
+    network: QuantizedNetwork
+    images: dict[str, IntArray]
+    labels: IntArray | None = None
+
+
+def _of_design(item: DesignFile, images: int) -> _Job:
+    """A design of a run, on test images of its data set; on integers over the whole range where it has none."""
     network = item.load_network()
     if network is None:
-        raise SpecError(Fault(str(item.path), "names no network", "a design file of a run, with its weights"))
-    return network
-
-
-def _images(item: DesignFile, network: QuantizedNetwork, count: int) -> tuple[dict[str, IntArray], IntArray | None]:
-    """Test images of the design's data set, or integers over the whole range where it has none."""
+        where = item.name if item.path is None else str(item.path)
+        what = "a design file of a run, with its weights; or a module with --hardware"
+        raise SpecError(Fault(where, "names no network", what))
     if not item.dataset:
-        return random_images(network, count), None
-    pixels, labels = sample_images(item.dataset, count)
-    return {name: value.numpy() for name, value in quantize_input(network, pixels).items()}, labels
+        return _Job(item.name, item.design, network, random_images(network, images))
+    pixels, labels = sample_images(item.dataset, images)
+    integers = {name: value.numpy() for name, value in quantize_input(network, pixels).items()}
+    return _Job(item.name, item.design, network, integers, labels)
 
 
-def simulate(target: str, *, images: int = 10, with_hls: bool = True, reporter: Reporter | None = None) -> Verification:
-    """Run a design's RTL, and its HLS, on images, against PyTorch's integers.
+def _of_float(
+    target: Target,
+    shapes: Sequence[tuple[int, ...]],
+    hardware: HardwareLike | None,
+    data: str | Path | None,
+    images: int,
+    reporter: Reporter,
+) -> _Job:
+    """A module, quantised to the widths of the hardware on the data or on random inputs, and run on the first ones."""
+    if hardware is None:
+        raise SpecError(Fault("--hardware", "is missing", "the YAML of an accelerator template or of a design"))
+    accelerator = find_hardware(hardware, "--hardware")
+    template = accelerator.template
+    if template is None:
+        what = f"accelerator {accelerator.name} has no template, so nothing builds it"
+        raise SpecError(Fault("--hardware", what, "the YAML of a template (array, rows, cols, ...) or of a design"))
+    module = load_float(target)
+    if data is None:
+        samples = random_inputs(target, shapes, max(CALIBRATION_IMAGES, images))
+        reporter.say(
+            f"{target.name}: scales are chosen and {images} inputs are run from random ones of seed 0; "
+            "--data FILE.npz takes real ones"
+        )
+    else:
+        samples = read_samples(Path(data), [tuple(item.shape) for item in random_inputs(target, shapes, 1)])
+    with reporter.task(f"{target.name}: quantising", None):
+        network = quantize(
+            module,
+            [item[:MAX_CALIBRATION_IMAGES] for item in samples],
+            weight_bits=template.weight_bits,
+            act_bits=template.act_bits,
+            acc_bits=template.acc_bits,
+            name=target.value if target.kind is Kind.NETWORK else "",
+        )
+    design = program_design(network.workload, accelerator)
+    figures = design if isinstance(design, Infeasible) else design_cost(design)
+    if not isinstance(figures, CostReport):  # also the budget of the device that the hardware names
+        raise SpecError(Fault("--hardware", str(figures if isinstance(figures, Infeasible) else figures[0])))
+    assert isinstance(design, Design), "it was costed"
+    named = dict(zip((item.name for item in network.workload.inputs), (item[:images] for item in samples), strict=True))
+    integers = {name: value.numpy() for name, value in quantize_input(network, named).items()}
+    return _Job(network.workload.name, design, network, integers)
+
+
+def read_samples(path: Path, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
+    """Inputs of a module from an ``.npz`` file: one array ``[n, ...]`` for each input, in the order of the file.
 
     Args:
-        target: a design file.
-        images: how many.
-        with_hls: run the HLS C++ too.
+        path: of the file.
+        shapes: of one sample of each input, batch of one included.
+
+    Raises:
+        SpecError: unreadable, another number of arrays, other shapes, no numbers, or values that are not finite.
+    """
+    try:
+        if path.stat().st_size > MAX_DATA_BYTES:
+            raise SpecError(Fault(str(path), f"is larger than {MAX_DATA_BYTES:,} bytes"))
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > MAX_DATA_BYTES:
+            raise SpecError(Fault(str(path), f"unpacks to {unpacked:,} bytes", f"at most {MAX_DATA_BYTES:,}"))
+        with np.load(path, allow_pickle=False) as file:
+            arrays: dict[str, Any] = {name: file[name] for name in file.files}
+    except SpecError:
+        raise
+    except OSError as error:
+        raise SpecError(Fault(f"--data {path}", f"cannot be read: {error.strerror or error}")) from None
+    except Exception as error:  # what a damaged archive may raise has no end
+        raise SpecError(Fault(f"--data {path}", f"is not an npz archive of numbers: {error}")) from None
+    if len(arrays) != len(shapes):
+        what = f"holds {len(arrays)} arrays ({', '.join(list(arrays)[:10]) or 'none'})"
+        raise SpecError(Fault(f"--data {path}", what, f"{len(shapes)}: one [n, ...] for each input"))
+    faults = []
+    counts = {len(array) if array.ndim else 0 for array in arrays.values()}
+    for (name, array), shape in zip(arrays.items(), shapes, strict=True):
+        where = f"--data {path}: {name}"
+        if array.dtype.kind not in "fiu":
+            faults.append(Fault(where, f"is of {array.dtype}", "numbers"))
+        elif array.ndim == 0 or tuple(array.shape[1:]) != tuple(shape[1:]) or not len(array):
+            faults.append(Fault(where, f"has shape {list(array.shape)}", f"[n, {', '.join(map(str, shape[1:]))}]"))
+        elif not np.isfinite(array).all():
+            faults.append(Fault(where, "holds values that are not finite"))
+    if not faults and len(counts) > 1:
+        faults.append(
+            Fault(f"--data {path}", f"has {' and '.join(map(str, sorted(counts)))} samples", "as many of each")
+        )
+    if faults:
+        raise SpecError(faults)
+    return [torch.from_numpy(array.astype(np.float32)) for array in arrays.values()]
+
+
+def _job(
+    target: Target,
+    shapes: Sequence[tuple[int, ...]],
+    hardware: HardwareLike | None,
+    data: str | Path | None,
+    images: int,
+    reporter: Reporter,
+) -> _Job:
+    if target.kind is Kind.DESIGN:
+        return _of_design(target.value, images)
+    return _of_float(target, shapes, hardware, data, images, reporter)
+
+
+def simulate(
+    target: TargetLike,
+    *,
+    input: ShapesLike | None = None,  # noqa: A002 - the command line's word
+    hardware: HardwareLike | None = None,
+    data: str | Path | None = None,
+    images: int | None = None,
+    no_hls: bool | None = None,
+    reporter: Reporter | None = None,
+) -> Verification:
+    """Run a network's RTL, and its HLS, on images, against PyTorch's integers.
+
+    Args:
+        target: a design of a run; or a module (``my_module.py:MyNet``) or a network by name, which is quantised.
+        input: shapes of a module's inputs, a batch of one each.
+        hardware: what a module runs on: an accelerator with a template, its YAML, or that of a design or template.
+        data: ``.npz`` file with an array ``[n, ...]`` for each input of a module: scales are chosen on the samples, the
+            first run; None: random ones.
+        images: how many run (10).
+        no_hls: RTL alone.
         reporter: where progress goes.
 
     Raises:
-        SpecError: wrong input, or a missing tool.
+        SpecError: wrong input, an option that changes nothing, a network that the hardware does not run, or a missing
+            tool.
     """
-    if not 1 <= images <= MAX_IMAGES:
-        raise SpecError(Fault("--images", f"is {images}", f"1 to {MAX_IMAGES}"))
-    item = load_design(target)
-    network = _network(item)
-    integers, labels = _images(item, network, images)
+    given = {"input": input, "hardware": hardware, "data": data, "images": images, "no_hls": no_hls or None}
+    found = read_target(target)
+    check_applies("simulate", found.kind, given)
+    count = DEFAULT_IMAGES if images is None else images
+    if not 1 <= count <= MAX_IMAGES:
+        raise SpecError(Fault("--images", f"is {count}", f"1 to {MAX_IMAGES}"))
+    reporter = reporter or Silent()
+    job = _job(found, shapes_of(input), hardware, data, count, reporter)
     with tempfile.TemporaryDirectory() as scratch:
         return verify(
-            item.name, item.design, network, integers, labels, Path(scratch), with_hls=with_hls, reporter=reporter
-        )
+            job.name, job.design, job.network, job.images, job.labels, Path(scratch),
+            with_hls=not no_hls, reporter=reporter,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -73,34 +231,46 @@ class Emitted:
     hls: tuple[Path, ...]
 
 
-def emit(target: str, out: str, what: str = "both") -> Emitted:
-    """Write a design's SystemVerilog (with program and memory image) and HLS C++.
+def emit(
+    target: TargetLike,
+    *,
+    out: str | Path,
+    what: str | None = None,
+    input: ShapesLike | None = None,  # noqa: A002 - the command line's word
+    hardware: HardwareLike | None = None,
+    data: str | Path | None = None,
+    reporter: Reporter | None = None,
+) -> Emitted:
+    """Write a network's SystemVerilog (with program and memory image) and HLS C++.
 
     Args:
-        target: a design file.
+        target, input, hardware, data: as for :func:`simulate`.
         out: folder; made when needed.
-        what: "rtl", "hls" or "both".
+        what: "rtl", "hls" or "both" (None).
+        reporter: where progress goes.
 
     Raises:
-        SpecError: wrong input, or a folder that cannot be written.
+        SpecError: wrong input, an option that changes nothing, or a folder that cannot be written.
     """
-    if what not in ("rtl", "hls", "both"):
-        raise SpecError(Fault("--what", f"is {what!r}", "rtl, hls, both"))
-    item = load_design(target)
-    network = _network(item)
+    given = {"input": input, "hardware": hardware, "data": data, "out": out, "what": what}
+    what = what or "both"
+    if what not in WHATS:
+        raise SpecError(Fault("--what", f"is {what!r}", ", ".join(WHATS)))
+    found = read_target(target)
+    check_applies("emit", found.kind, given)
+    job = _job(found, shapes_of(input), hardware, data, 1, reporter or Silent())
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SpecError(Fault(out, f"cannot be written: {error.strerror}", "a folder of your own")) from None
-    integers, _ = _images(item, network, 1)
+        raise SpecError(Fault(str(out), f"cannot be written: {error.strerror}", "a folder of your own")) from None
     rtl: tuple[Path, ...] = ()
     sources: tuple[Path, ...] = ()
     if what in ("rtl", "both"):
-        rendered = render(item.design, network, folder / "rtl", integers)
+        rendered = render(job.design, job.network, folder / "rtl", job.images)
         if isinstance(rendered, Infeasible):
-            raise SpecError(Fault(target, str(rendered)))
+            raise SpecError(Fault(job.name, str(rendered)))
         rtl = rendered.files
     if what in ("hls", "both"):
-        sources = tuple(hls.emit(item.design, network, folder / "hls").sources)
+        sources = tuple(hls.emit(job.design, job.network, folder / "hls").sources)
     return Emitted(folder, rtl, sources)

@@ -2,104 +2,182 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from accel_models.hardware.accelerators import accelerator as find_accelerator
-from accel_models.mapper import ANY, best_mapping
-from accel_models.report import Infeasible, LayerCost
+from accel_models.cost import cost as design_cost
+from accel_models.cost import mapped_cost
+from accel_models.design import Design
+from accel_models.hardware.accelerator import Accelerator
+from accel_models.jit import is_compiled
+from accel_models.mapper import ANY, TILES, best_mapping
+from accel_models.report import CostReport, Infeasible, LayerCost
 from accel_models.reuse.nest import LOOP_OPS
-from codesign.commands.cost import OBJECTIVES
-from codesign.commands.targets import is_design, load_design, load_workload
+from accel_models.schedule import schedule_network
+from codesign.commands.applies import check_applies, refuse
+from codesign.commands.cost import OWN_PROGRAM, check_objective, default_objective, program_design
+from codesign.commands.kinds import Kind
+from codesign.commands.targets import (
+    HardwareLike,
+    ShapesLike,
+    TargetLike,
+    find_hardware,
+    load_workload,
+    read_target,
+    shapes_of,
+)
 from codesign.progress import Reporter, Silent
+from mappings.dataflow import Dataflow
 from mappings.dataflow import dataflow as find_dataflow
-from mappings.errors import Fault, SpecError
+from mappings.errors import Fault, SpecError, unknown_name
+from mappings.layer import Layer, Op
 from mappings.mapping import Mapping
+from mappings.workload import Workload
+
+#: One of each kind of loop that the mapper's machine code knows.
+_PROBE = Layer("probe", Op.CONV, K=4, C=4, P=4, Q=4, R=3, S=3)
+_PROGRAM = "tiles of the program"
 
 
 @dataclass(frozen=True)
 class MappedLayer:
-    """One layer.
+    """One layer, or one part of it that runs by itself (a phase of a transposed convolution, a copy).
 
     Attributes:
+        mapping: None: a part that has none (a copy).
         how: where the mapping comes from, and whether it is proved best.
     """
 
     layer: str
-    mapping: Mapping
+    mapping: Mapping | None
     cost: LayerCost
     how: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        mapping = None if self.mapping is None else self.mapping.to_dict()
+        return {"layer": self.layer, "how": self.how, "mapping": mapping, "cost": self.cost.to_dict()}
 
 
 @dataclass(frozen=True)
 class Mapped:
-    """A mapped network."""
+    """A mapped network.
+
+    Attributes:
+        objective: what mappings were chosen for; "" for a program's own.
+        report: figures of all layers and their totals.
+        design: what ``codesign cost`` takes.
+    """
 
     network: str
     accelerator: str
     objective: str
     layers: tuple[MappedLayer, ...]
+    report: CostReport
+    design: Design
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return {
-            "network": self.network,
-            "accelerator": self.accelerator,
-            "objective": self.objective,
-            "layers": [
-                {"layer": item.layer, "how": item.how, "mapping": item.mapping.to_dict(), "cost": item.cost.to_dict()}
-                for item in self.layers
-            ],
-        }
+        """Plain values of the design: what ``--format json`` and ``yaml`` print, and any command reads."""
+        return self.design.to_dict()
 
 
 def map_network(
-    target: str,
+    target: TargetLike,
     *,
-    inputs: Sequence[tuple[int, ...]] = (),
-    accelerator: str | None = None,
-    dataflow: str | None = None,
-    objective: str = "latency",
-    tiles: str = "divisors",
+    input: ShapesLike | None = None,  # noqa: A002 - the command line's word
+    accelerator: HardwareLike | None = None,
+    dataflow: str | Dataflow | None = None,
+    objective: str | None = None,
+    tiles: str | None = None,
     reporter: Reporter | None = None,
 ) -> Mapped | Infeasible:
     """The best mapping of each layer on an accelerator.
 
     Args:
-        target: a design file (its network and accelerator), ``my_module.py:MyNet`` or a network by name.
-        inputs: shapes of a module's inputs.
-        accelerator: name or YAML file; a design file has its own.
-        dataflow: keep to this dataflow; None: any.
-        objective: latency, energy or edp.
-        tiles: divisors, or any (slower: tiles that leave a smaller last one, too).
+        target: a design (its network and accelerator), a workload, a module (or ``my_module.py:MyNet``) or a network by
+            name.
+        input: shapes of a module's inputs; of a network by name, where another than its own is wanted.
+        accelerator: name, YAML file (of an accelerator, a design or a template) or the thing itself; a design has its
+            own. One with a template runs its own program: its tiles and exact cycles are the answer.
+        dataflow: keep to this one; None: any.
+        objective: edp, latency or energy; None: edp where energy is modelled, else latency.
+        tiles: divisors (None), or any (slower: tiles that leave a smaller last one, too).
+        reporter: where progress goes.
 
     Raises:
-        SpecError: wrong input.
+        SpecError: wrong input, or an option that changes nothing.
     """
-    if objective not in OBJECTIVES:
-        raise SpecError(Fault("--objective", f"is {objective!r}", ", ".join(OBJECTIVES)))
-    if is_design(target):
-        design = load_design(target).design
-        workload, hardware = design.workload, design.accelerator
+    options = {"dataflow": dataflow, "objective": objective, "tiles": tiles}
+    check_objective(objective)
+    if tiles is not None and tiles not in TILES:
+        raise unknown_name("--tiles", "kind of tiles", tiles, TILES)
+    found = read_target(target)
+    check_applies("map", found.kind, {**options, "input": input, "accelerator": accelerator})
+    flow = find_dataflow(dataflow, "--dataflow") if isinstance(dataflow, str) else dataflow
+    reporter = reporter or Silent()
+    if found.kind is Kind.DESIGN:
+        given: Design = found.value.design
+        if given.accelerator.template is not None:
+            refuse(options, OWN_PROGRAM, options)
+            return _program(given)
+        workload, hardware = given.workload, given.accelerator
     else:
         if accelerator is None:
             raise SpecError(Fault("--accelerator", "is missing", "a name (codesign list accelerators) or a YAML file"))
-        hardware = find_accelerator(accelerator, "--accelerator")
-        workload = load_workload(target, inputs)
-    flow = ANY if dataflow is None else find_dataflow(dataflow, "--dataflow")
+        hardware = find_hardware(accelerator, "--accelerator")
+        if hardware.template is not None:
+            refuse(options, OWN_PROGRAM, options)
+        with reporter.task("network", None):
+            workload = load_workload(found, shapes_of(input))
+        if hardware.template is not None:
+            program = program_design(workload, hardware)
+            return program if isinstance(program, Infeasible) else _program(program)
+    chosen = objective or default_objective(workload, hardware)
+    return _mapped(workload, hardware, ANY if flow is None else flow, chosen, tiles or "divisors", reporter)
+
+
+def _program(design: Design) -> Mapped | Infeasible:
+    """What a design's program does: the hardware runs no other mapping."""
+    report = design_cost(design)
+    if not isinstance(report, CostReport):
+        return report[0]
+    schedule = schedule_network(design)
+    assert not isinstance(schedule, Infeasible), "it was costed"
+    mappings = dict(design.mappings)
+    layers = tuple(
+        MappedLayer(item.name, mappings.get(plan.layer.name), item, _PROGRAM)
+        for item, plan in zip(report.layers, schedule.plans, strict=True)
+    )
+    return Mapped(design.workload.name, design.accelerator.name, "", layers, report, design)
+
+
+def _mapped(
+    workload: Workload, hardware: Accelerator, flow: str | Dataflow, objective: str, tiles: str, reporter: Reporter
+) -> Mapped | Infeasible:
+    """The mapper's answer for each layer."""
+    if not is_compiled("mapper"):
+        reporter.say("compiling the mapper for this processor: this once, a minute or more")
+        with reporter.task("compiling the mapper", None):
+            best_mapping(_PROBE, hardware, objective=objective, use_cache=False)
     layers = [layer for layer in workload.layers if layer.op in LOOP_OPS]
-    found: list[MappedLayer] = []
-    known: dict[str, MappedLayer] = {}
-    with (reporter or Silent()).task("mapping", len(layers)) as advance:
+    found: list[tuple[str, Mapping, str]] = []
+    known: dict[str, tuple[Mapping, str]] = {}
+    with reporter.task("mapping", len(layers)) as advance:
         for layer in layers:
             if layer.digest not in known:
                 best = best_mapping(layer, hardware, flow, objective, tiles=tiles)
                 if isinstance(best, Infeasible):
                     return best
-                how = f"{best.dataflow}, {'proved best' if best.optimal else 'best found'}"
-                known[layer.digest] = MappedLayer(layer.name, best.mapping, best.cost, how)
-            item = known[layer.digest]
-            found.append(MappedLayer(layer.name, item.mapping, item.cost.named(layer.name), item.how))
+                known[layer.digest] = (
+                    best.mapping,
+                    f"{best.dataflow}, {'proved best' if best.optimal else 'best found'}",
+                )
+            found.append((layer.name, *known[layer.digest]))
             advance()
-    return Mapped(workload.name, hardware.name, objective, tuple(found))
+    design = Design(workload, hardware, tuple((name, mapping) for name, mapping, _ in found))
+    report = mapped_cost(design)
+    if isinstance(report, Infeasible):
+        return report
+    rows = zip(found, report.layers, strict=True)
+    mapped = tuple(MappedLayer(name, mapping, cost, how) for (name, mapping, how), cost in rows)
+    return Mapped(workload.name, hardware.name, objective, mapped, report, design)

@@ -1,15 +1,92 @@
-"""What a command is pointed at: a design file, a module of the user's own, or a network by name."""
+"""What a command is pointed at: a design, a workload, a module of the user's own, or a network by name."""
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
+from accel_models.design import Design
+from accel_models.hardware.accelerator import Accelerator
+from accel_models.hardware.accelerators import accelerator as find_accelerator
+from accel_models.hardware.devices import device
+from accel_models.template.accelerator import template_accelerator
+from accel_models.template.spec import Template
+from codesign.commands.kinds import Kind
 from codesign.design_file import DesignFile
 from mappings.errors import Fault, SpecError, nearest
+from mappings.layer import MAC_OPS, Bits, Layer, Op
+from mappings.quantized import QuantizedNetwork
 from mappings.workload import Workload
+from mappings.yamlio import load_yaml
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 MAX_ELEMENTS = 2**28
+#: Endings of files; any other target is a module or a name.
+FILES = (".yaml", ".yml", ".json")
+_WORKLOAD = {"name", "inputs", "layers"}
+_HARDWARE = {"name", "template", "technology", "device"}
+
+#: What Python may point a command at; the command line has the strings alone.
+TargetLike: TypeAlias = Union[str, Path, Design, DesignFile, Workload, "nn.Module"]
+#: What Python may give as shapes of inputs: "1,3,32,32", one shape, or one for each input.
+ShapesLike: TypeAlias = str | Sequence[int] | Sequence[str] | Sequence[Sequence[int]]
+#: Hardware: a name, a YAML file (of an accelerator, a design or a template), or the thing itself.
+HardwareLike: TypeAlias = str | Path | Accelerator | Template
+
+
+@dataclass(frozen=True)
+class Target:
+    """A target that was read.
+
+    Attributes:
+        kind: of which kind it is.
+        name: for display and messages.
+        value: the design file, the workload, the name of the network, the reference of a module or the module itself.
+    """
+
+    kind: Kind
+    name: str
+    value: Any
+
+
+def read_target(target: TargetLike) -> Target:
+    """Find out what a target is; files are read, modules are not executed yet.
+
+    Raises:
+        SpecError: no such file or network, or a malformed file.
+    """
+    if isinstance(target, DesignFile):
+        return Target(Kind.DESIGN, target.name, target)
+    if isinstance(target, Design):
+        return Target(Kind.DESIGN, target.workload.name, DesignFile(target.workload.name, target))
+    if isinstance(target, Workload):
+        return Target(Kind.WORKLOAD, target.name, target)
+    torch = sys.modules.get("torch")  # who has a module has torch
+    if torch is not None and isinstance(target, torch.nn.Module):
+        return Target(Kind.MODULE, type(target).__name__, target)
+    text = str(target)
+    if text.endswith(FILES):
+        raw: Any = load_yaml(text)
+        if isinstance(raw, dict) and set(raw) == _WORKLOAD:
+            workload = Workload.from_dict(raw, text)
+            return Target(Kind.WORKLOAD, workload.name, workload)
+        design = DesignFile.from_document(raw, Path(text))
+        return Target(Kind.DESIGN, design.name, design)
+    if Path(text.rpartition(":")[0]).suffix == ".py" or text.endswith(".py"):
+        return Target(Kind.MODULE, text, text)
+    from codesign.zoo import NETWORKS
+
+    if text not in NETWORKS.names():
+        hint = nearest(text, NETWORKS.names())
+        allowed = "design.yaml, workload.yaml, my_module.py:MyNet, " + ", ".join(NETWORKS.names())
+        raise SpecError(Fault("target", f"{text[:80]!r} is no design, workload, module or network{hint}", allowed))
+    return Target(Kind.NETWORK, text, text)
 
 
 def parse_shape(text: str) -> tuple[int, ...]:
@@ -19,59 +96,198 @@ def parse_shape(text: str) -> tuple[int, ...]:
         SpecError: not such a list, or too large to try.
     """
     parts = text.split(",")
-    if not all(part.strip().isascii() and part.strip().isdigit() and 0 < int(part) < 2**31 for part in parts):
+    if not all(part.strip().isascii() and part.strip().isdigit() and len(part) < 20 for part in parts):
         raise SpecError(Fault("--input", f"is {text[:60]!r}", "positive integers: 1,3,32,32"))
-    shape = tuple(int(part) for part in parts)
-    count = 1
-    for extent in shape:
-        count *= extent
-    if count > MAX_ELEMENTS:
-        raise SpecError(Fault("--input", f"has {count:,} elements", f"at most {MAX_ELEMENTS:,}"))
+    return _checked(tuple(int(part) for part in parts))
+
+
+def _checked(shape: tuple[int, ...]) -> tuple[int, ...]:
+    if not shape or not all(0 < extent < 2**31 for extent in shape):
+        raise SpecError(Fault("--input", f"is {str(shape)[:60]}", "positive integers: 1,3,32,32"))
+    if math.prod(shape) > MAX_ELEMENTS:
+        raise SpecError(Fault("--input", f"has {math.prod(shape):,} elements", f"at most {MAX_ELEMENTS:,}"))
     return shape
 
 
-def is_design(target: str) -> bool:
-    """Whether a target names a design file."""
-    return target.endswith((".yaml", ".yml"))
+def shapes_of(given: ShapesLike | None) -> tuple[tuple[int, ...], ...]:
+    """Shapes of inputs however they are given; none for None.
+
+    Raises:
+        SpecError: not lists of positive integers.
+    """
+    if given is None:
+        return ()
+    items: list[Any] = [given] if isinstance(given, str) else list(given)
+    if items and all(isinstance(item, int) for item in items):
+        items = [items]
+    out = []
+    for item in items:
+        if isinstance(item, str):
+            out.append(parse_shape(item))
+        elif isinstance(item, Sequence) and all(type(extent) is int for extent in item):
+            out.append(_checked(tuple(item)))
+        else:
+            raise SpecError(Fault("--input", f"is {str(item)[:60]!r}", "positive integers: 1,3,32,32"))
+    return tuple(out)
 
 
-def load_design(target: str) -> DesignFile:
+def load_design(target: TargetLike) -> DesignFile:
     """A design file.
 
     Raises:
         SpecError: another kind of target, or a malformed file.
     """
-    if not is_design(target):
-        raise SpecError(Fault("target", f"is {target[:80]!r}", "a design file: runs/NAME/designs/point_00.yaml"))
-    return DesignFile.load(target)
+    found = read_target(target)
+    if found.kind is not Kind.DESIGN:
+        raise SpecError(Fault("target", f"is {found.kind}", "a design file: runs/NAME/designs/point_00.yaml"))
+    assert isinstance(found.value, DesignFile)
+    return found.value
 
 
-def load_workload(target: str, shapes: Sequence[tuple[int, ...]] = ()) -> Workload:
-    """A module of the user's own, traced, or a network by name.
+def load_workload(target: Target, shapes: Sequence[tuple[int, ...]] = ()) -> Workload:
+    """The layers of a workload, a module or a network by name.
 
     Args:
-        target: ``my_module.py:MyNet``, or a registered network.
-        shapes: of a module's inputs.
+        target: what was read.
+        shapes: of a module's inputs; of a network by name, where another than its own is wanted.
 
     Raises:
-        SpecError: no such file or network, or a module that can not be traced.
+        SpecError: a module that can not be loaded or traced, also with inputs of these shapes.
     """
-    from codesign.zoo import NETWORKS
+    if target.kind is Kind.WORKLOAD:
+        assert isinstance(target.value, Workload)
+        return target.value
+    if target.kind is Kind.NETWORK:
+        from codesign.zoo import NETWORKS
 
-    path, _, name = target.rpartition(":")
-    if path.endswith(".py") or (name and Path(path).suffix == ".py"):
-        if not shapes:
-            raise SpecError(Fault("--input", "is missing", "the shape of the module's input: --input 1,3,32,32"))
-        import torch
+        return NETWORKS.get(target.value).workload(target.value, shapes)
+    _needs_shapes(shapes)
+    import torch
 
-        from codesign.trace import load_module, trace
-
-        return trace(load_module(target), [torch.zeros(shape) for shape in shapes])
-    if target not in NETWORKS.names():
-        hint = nearest(target, NETWORKS.names())
-        allowed = "design.yaml, my_module.py:MyNet, " + ", ".join(NETWORKS.names())
-        raise SpecError(Fault("target", f"{target[:80]!r} is no design, module or network{hint}", allowed))
     from codesign.trace import trace
 
-    network = NETWORKS.get(target, "target")
-    return trace(network.build(), network.inputs(), target)
+    return trace(load_float(target), [torch.zeros(shape) for shape in shapes])
+
+
+def _needs_shapes(shapes: Sequence[tuple[int, ...]]) -> None:
+    if not shapes:
+        raise SpecError(Fault("--input", "is missing", "the shape of the module's input: --input 1,3,32,32"))
+
+
+def load_float(target: Target) -> nn.Module:
+    """The module with its weights: of a network by name, random ones.
+
+    Raises:
+        SpecError: a module that can not be loaded.
+    """
+    if target.kind is Kind.NETWORK:
+        from codesign.zoo import NETWORKS
+
+        return NETWORKS.get(target.value).build()
+    if not isinstance(target.value, str):
+        module: nn.Module = target.value
+        return module
+    from codesign.trace import load_module
+
+    return load_module(target.value)
+
+
+def random_inputs(target: Target, shapes: Sequence[tuple[int, ...]], count: int, seed: int = 0) -> list[Tensor]:
+    """Standard normal samples ``[count, ...]`` for each input.
+
+    Raises:
+        SpecError: a module without shapes, or a batch of more than one.
+    """
+    import torch
+
+    if target.kind is Kind.NETWORK and not shapes:
+        from codesign.zoo import NETWORKS
+
+        return [NETWORKS.get(target.value).inputs(count, seed)]
+    _needs_shapes(shapes)
+    faults = [
+        Fault("--input", f"is {','.join(map(str, shape))}: a batch of {shape[0]}", "1: hardware takes one at a time")
+        for shape in shapes
+        if shape[0] != 1
+    ]
+    if faults:
+        raise SpecError(faults)
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(count, *shape[1:], generator=generator) for shape in shapes]
+
+
+def find_hardware(hardware: HardwareLike, where: str) -> Accelerator:
+    """An accelerator: by name; from the YAML of an accelerator, of a design (whose it is) or of a template.
+
+    A template's file has the template's parameters (``array``, ``rows``, ...), or ``template`` with them beside
+    ``technology`` and ``device``, which price energy and bound resources.
+
+    Raises:
+        SpecError: no such name, or an unreadable or malformed file.
+    """
+    if isinstance(hardware, Accelerator):
+        return hardware
+    if isinstance(hardware, Template):
+        return template_accelerator(hardware)
+    text = str(hardware)
+    if not text.endswith(FILES):
+        return find_accelerator(text, where)
+    raw: Any = load_yaml(text)
+    if isinstance(raw, dict) and ("design" in raw or "workload" in raw):
+        return DesignFile.from_document(raw, Path(text)).design.accelerator
+    if isinstance(raw, dict) and "array" in raw:
+        return template_accelerator(Template.from_dict(raw, text), name=Path(text).stem)
+    if isinstance(raw, dict) and "template" in raw and "levels" not in raw:
+        return _of_template(raw, text)
+    return Accelerator.from_dict(raw, text)
+
+
+def _of_template(raw: dict[Any, Any], where: str) -> Accelerator:
+    faults = [
+        Fault(where, f'unknown key "{str(key)[:60]}"{nearest(str(key), _HARDWARE)}', ", ".join(sorted(_HARDWARE)))
+        for key in raw
+        if key not in _HARDWARE
+    ]
+    texts = {key: raw.get(key, "") for key in ("name", "technology", "device")}
+    faults += [
+        Fault(f"{where}: {key}", f"is {str(value)[:60]}", "a name")
+        for key, value in texts.items()
+        if not isinstance(value, str)
+    ]
+    if faults:
+        raise SpecError(faults)
+    if texts["device"] and not texts["technology"]:
+        texts["technology"] = device(texts["device"], f"{where}: device").technology
+    template = Template.from_dict(raw["template"], f"{where}: template")
+    return template_accelerator(template, texts["technology"], texts["device"], texts["name"] or Path(where).stem)
+
+
+def at_widths(workload: Workload, template: Template) -> Workload:
+    """A network as it runs on a template: quantised to the widths of its data."""
+
+    def bits(layer: Layer) -> Bits:
+        weight = template.weight_bits if layer.op in MAC_OPS and layer.op is not Op.MATMUL else template.act_bits
+        return Bits(template.act_bits, weight, template.act_bits, template.acc_bits)
+
+    return Workload(
+        workload.name,
+        tuple(replace(tensor, bits=template.act_bits) for tensor in workload.inputs),
+        tuple(replace(layer, bits=bits(layer)) for layer in workload.layers),
+    )
+
+
+def quantized_network(target: Target, shapes: Sequence[tuple[int, ...]] = (), samples: int = 4) -> QuantizedNetwork:
+    """The integers of a network as it is: 8 bits, scales from a few standard normal inputs.
+
+    Args:
+        target: a module, or a network by name.
+        shapes: of a module's inputs.
+        samples: on which scales are calibrated.
+
+    Raises:
+        SpecError: as :func:`load_workload`, or a network that cannot be quantised.
+    """
+    from codesign.quantize import quantize
+
+    name = target.value if target.kind is Kind.NETWORK else ""
+    return quantize(load_float(target), random_inputs(target, shapes, samples), name=name)

@@ -1,5 +1,6 @@
-"""Controllers: each is an Optuna sampler, found by name."""
+"""Controllers: who proposes what to look at next."""
 
-from codesign.controllers.base import CONTROLLERS, ControllerContext, ControllerFactory, Reward, make_sampler
+from codesign.controllers.controller import Controller, ControllerContext, Told
+from codesign.controllers.registry import CONTROLLERS, make_controller
 
-__all__ = ["CONTROLLERS", "ControllerContext", "ControllerFactory", "Reward", "make_sampler"]
+__all__ = ["CONTROLLERS", "Controller", "ControllerContext", "Told", "make_controller"]

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import csv
-import json
+import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from accel_models.design import Design
 from accel_models.report import CostReport
-from codesign.accuracy.pool import AccuracyPool
-from codesign.costs import CostProvider
+from accel_models.template.cost import template_cost
+from codesign.commands.targets import quantized_network, read_target
 from codesign.design_file import DesignFile
+from codesign.explorer.finished import read_record, write_record
 from codesign.explorer.folder import RunFolder
-from codesign.explorer.front import FloatArray, as_costs, nondominated, thinned
-from codesign.explorer.search import Candidate
+from codesign.explorer.search import Found, found_costs
+from codesign.objectives import Goal
+from codesign.objectives.front import knee, nondominated
 from codesign.progress import Reporter
 from codesign.recipe import Recipe
-from codesign.space import SearchSpace
+from codesign.spaces.network.fixed import FixedNetwork
+from codesign.spaces.search_space import SearchSpace
+from mappings.durable import write_durably
+from mappings.network_io import save_network
 from mappings.workload import Workload
 
 
@@ -28,53 +35,23 @@ class FrontPoint:
     """One design of the front, deployed.
 
     Attributes:
-        name: "point_00", ... by falling accuracy.
-        candidate: the trial.
+        name: "point_00", ... from the best of the first objective.
+        found: the trial.
         design: network, accelerator, mappings.
-        network: name of the files with the weights.
-        accuracy: of the integer network by part ("held_out", "test"), and "search" as the search saw it.
-        cost: predicted figures.
+        network: name of the files with the weights; "": there are none, so the design cannot be run.
+        accuracy: of the integer network by part ("held_out", "test"), and "search" as the search saw it; empty where
+            accuracy was not asked for.
+        metrics: every figure, with the deployed network's accuracy.
+        cost: predicted figures, layer by layer.
     """
 
     name: str
-    candidate: Candidate
+    found: Found
     design: Design
     network: str
     accuracy: dict[str, float]
+    metrics: dict[str, float]
     cost: CostReport
-
-
-def candidate_costs(found: list[Candidate]) -> FloatArray:
-    """Objectives [n, 3] to minimise."""
-    columns = [np.array([getattr(item, name) for item in found]) for name in ("accuracy", "latency_ms", "energy_uj")]
-    return as_costs(*columns)
-
-
-def search_front(found: list[Candidate], limit: int) -> list[Candidate]:
-    """The front as the search sees it, thinned to ``limit`` points."""
-    front = [found[row] for row in nondominated(candidate_costs(found))]
-    return [front[row] for row in thinned(candidate_costs(front), limit)]
-
-
-def _deploy(
-    folder: RunFolder, workloads: dict[str, Workload], pool: AccuracyPool, reporter: Reporter
-) -> dict[str, dict[str, float]]:
-    """Train every network for deployment; what an earlier process finished is read back."""
-    accuracies: dict[str, dict[str, float]] = {}
-    for digest in workloads:
-        record = _record(folder, digest)
-        if record.exists():
-            accuracies[digest] = json.loads(record.read_text(encoding="utf-8"))
-    missing = [workload for digest, workload in workloads.items() if digest not in accuracies]
-    with reporter.task("training for deployment", len(missing)) as advance:
-        for workload, measured in pool.run("finish", missing):
-            record = _record(folder, workload.digest)
-            partial = record.with_suffix(".partial")
-            partial.write_text(json.dumps(measured), encoding="utf-8")
-            partial.replace(record)  # after the weights: a record says that they are whole
-            accuracies[workload.digest] = measured
-            advance()
-    return accuracies
 
 
 def network_name(digest: str) -> str:
@@ -86,41 +63,94 @@ def _record(folder: RunFolder, digest: str) -> Path:
     return folder.networks / f"{network_name(digest)}.accuracy.json"
 
 
+def _network_files(folder: RunFolder, digest: str) -> list[Path]:
+    name = network_name(digest)
+    return [folder.networks / f"{name}.{kind}" for kind in ("npz", "yaml")]
+
+
+def _trained(
+    folder: RunFolder, workloads: Mapping[str, Workload], provider: Any, reporter: Reporter
+) -> dict[str, dict[str, float]]:
+    """Train every network for deployment; what an earlier process finished is read back."""
+    accuracies: dict[str, dict[str, float]] = {}
+    for digest in workloads:
+        found = read_record(_record(folder, digest))
+        if found is not None:
+            accuracies[digest] = found
+    missing = [workload for digest, workload in workloads.items() if digest not in accuracies]
+    with reporter.task("training for deployment", len(missing)) as advance:
+        for workload, measured in provider.deploy(missing):
+            record = _record(folder, workload.digest)
+            write_record(record, measured, _network_files(folder, workload.digest))
+            accuracies[workload.digest] = measured
+            advance()
+    return accuracies
+
+
+def _untrained(folder: RunFolder, space: SearchSpace, workloads: Mapping[str, Workload], reporter: Reporter) -> str:
+    """Weights of a network that is searched as it is, quantised after training; "" where it has none."""
+    network = space.network
+    if not workloads or not isinstance(network, FixedNetwork) or network.is_file:
+        return ""
+    (digest, workload), *others = workloads.items()
+    if others:
+        return ""
+    name = network_name(digest)
+    record = _record(folder, digest)
+    if read_record(record) is None:
+        with reporter.task("quantising the network", None):
+            shapes = [tuple(network.input)] if network.input else []
+            made = quantized_network(read_target(network.network), shapes)
+            save_network(made, folder.networks / name)
+        if made.workload != workload:
+            return ""
+        write_record(record, {}, _network_files(folder, digest))
+    return name
+
+
 def deploy_front(
-    chosen: list[Candidate],
-    recipe: Recipe,
-    space: SearchSpace,
-    cost: CostProvider,
-    folder: RunFolder,
-    pool: AccuracyPool,
-    reporter: Reporter,
+    chosen: list[Found], recipe: Recipe, goal: Goal, folder: RunFolder, provider: Any, reporter: Reporter
 ) -> list[FrontPoint]:
-    """Deploy the chosen candidates; those that are dominated by their deployed accuracy leave the front."""
-    workloads = {item.network: space.network.workload(item.point) for item in chosen}
-    accuracies = _deploy(folder, workloads, pool, reporter)
-    deployed = np.array([accuracies[item.network]["held_out"] for item in chosen])
-    latency = np.array([item.latency_ms for item in chosen])
-    energy = np.array([item.energy_uj for item in chosen])
-    rows = nondominated(as_costs(deployed, latency, energy))
-    rows.sort(key=lambda row: (-deployed[row], latency[row], energy[row]))
+    """Deploy the chosen designs; those that are dominated by their deployed accuracy leave the front.
+
+    Args:
+        provider: trains for deployment, or None: networks are taken as they are.
+    """
+    space = recipe.space
+    candidates = space.decode([item.point for item in chosen])
+    workloads = {item.network: item.workload for item in candidates if item.workload is not None}
+    accuracies: dict[str, dict[str, float]] = {}
+    name = ""
+    if provider is not None:
+        accuracies = _trained(folder, workloads, provider, reporter)
+    else:
+        name = _untrained(folder, space, workloads, reporter)
+    deployed = []
+    for item, candidate in zip(chosen, candidates, strict=True):
+        measured = accuracies.get(candidate.network, {})
+        metrics = {**item.metrics, "accuracy": measured["held_out"]} if measured else item.metrics
+        deployed.append(Found(item.number, item.point, metrics))
+    costs = found_costs(goal, deployed)
+    rows = sorted(nondominated(costs), key=lambda row: tuple(costs[row]))
     points = []
     for index, row in enumerate(rows):
-        item = chosen[row]
-        design = space.design(item.point, recipe.device)
-        assert isinstance(design, Design), "a told candidate fits its device"
-        figures = cost(design)
-        assert isinstance(figures, CostReport), "a told candidate fits its buffers"
-        points.append(
-            FrontPoint(
-                f"point_{index:02d}",
-                item,
-                design,
-                network_name(item.network),
-                {**accuracies[item.network], "search": item.accuracy},
-                figures,
-            )
-        )
+        item, candidate = chosen[row], candidates[row]
+        design = candidate.design
+        assert design is not None, "a design without a broken bound is one"
+        figures = template_cost(design)
+        assert isinstance(figures, CostReport), "a design without a broken bound fits"
+        accuracy = dict(accuracies.get(candidate.network, {}))
+        if accuracy:
+            accuracy["search"] = item.metrics["accuracy"]
+        weights = network_name(candidate.network) if accuracy else name
+        title = f"point_{index:02d}"
+        points.append(FrontPoint(title, item, design, weights, accuracy, deployed[row].metrics, figures))
     return points
+
+
+def knee_of(points: list[FrontPoint], goal: Goal) -> int:
+    """Index of the knee, by deployed accuracy."""
+    return knee(found_costs(goal, [Found(0, {}, point.metrics) for point in points]))
 
 
 def write_designs(points: list[FrontPoint], space: SearchSpace, folder: RunFolder) -> None:
@@ -129,26 +159,29 @@ def write_designs(points: list[FrontPoint], space: SearchSpace, folder: RunFolde
     for stale in folder.designs.glob("point_*.yaml"):
         stale.unlink()
     for point in points:
-        DesignFile(
-            point.name, point.design, point.network, space.network.dataset, point.candidate.point, point.accuracy
-        ).save(folder.designs / f"{point.name}.yaml")
+        dataset = space.network.dataset if point.accuracy else ""
+        DesignFile(point.name, point.design, point.network, dataset, point.found.point, point.accuracy).save(
+            folder.designs / f"{point.name}.yaml"
+        )
 
 
 def write_front_csv(points: list[FrontPoint], folder: RunFolder) -> None:
-    """The front as a table: measurements, resources, then every decision."""
-    header = ["name", "trial", "accuracy_held_out", "accuracy_test", "accuracy_search", "latency_ms", "latency_cycles"]
-    header += ["energy_uj", "layers", "macs"]
-    resources = [name for name, _ in points[0].cost.resources or ()] if points else []
-    decisions = list(points[0].candidate.point) if points else []
-    partial = folder.front_csv.with_suffix(".partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow([*header, *resources, *decisions])
-        for point in points:
-            item = point.candidate
-            row = [point.name, item.number, point.accuracy["held_out"], point.accuracy["test"], item.accuracy]
-            row += [item.latency_ms, point.cost.latency_cycles, item.energy_uj]
-            row += [len(point.design.workload.layers), point.design.workload.macs]
-            taken = dict(point.cost.resources or ())
-            writer.writerow([*row, *(taken[name] for name in resources), *(item.point[name] for name in decisions)])
-    partial.replace(folder.front_csv)
+    """The front as a table: measurements, every decision."""
+    parts = [part for part in ("held_out", "test", "search") if points and part in points[0].accuracy]
+    metrics = [name for name in (points[0].metrics if points else ()) if name != "accuracy"]
+    decisions = list(dict.fromkeys(name for point in points for name in point.found.point))
+    header = ["name", "trial", *(f"accuracy_{part}" for part in parts), *metrics, "layers", "network_macs", *decisions]
+    table = io.StringIO(newline="")
+    writer = csv.writer(table)
+    writer.writerow(header)
+    for point in points:
+        row: list[Any] = [point.name, point.found.number, *(point.accuracy[part] for part in parts)]
+        row += [_plain(point.metrics[name]) for name in metrics]
+        row += [len(point.design.workload.layers), point.design.workload.macs]
+        writer.writerow([*row, *(point.found.point.get(name, "") for name in decisions)])
+    write_durably(folder.front_csv, table.getvalue())
+
+
+def _plain(value: float) -> float | int:
+    """Counts as counts."""
+    return int(value) if float(value).is_integer() and np.abs(value) < 2**53 else value

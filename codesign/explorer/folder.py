@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,15 +12,39 @@ from pathlib import Path
 from typing import Any
 
 from codesign.recipe import Recipe, parse_recipe
+from mappings.durable import write_durably
 from mappings.errors import Fault, SpecError
 from mappings.yamlio import dump_yaml, load_yaml
 
-_FORMAT = 1
+_FORMAT = 3
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What ``run.yaml`` says.
+
+    Attributes:
+        recipe: with all overrides.
+        run: identity, drawn when the run was made; its study has the same.
+        storage: where the study is, for people and without passwords; None: in the folder.
+        begun: trials were told, so that a study without any is not the run's.
+    """
+
+    recipe: Recipe
+    run: str
+    storage: str | None = None
+    begun: bool = False
+
+    @property
+    def study_name(self) -> str:
+        """A storage that is shared holds many studies, told apart by the run's identity wherever its folder is."""
+        return "codesign" if self.storage is None else f"codesign:{self.run}"
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Paths of a run."""
+    """Paths of a run. None is stored: a folder is the run, wherever it is copied, moved or unpacked."""
 
     path: Path
 
@@ -29,9 +54,9 @@ class RunFolder:
         return self.path / "run.yaml"
 
     @property
-    def default_storage(self) -> str:
-        """URL of the SQLite file inside the folder."""
-        return f"sqlite:///{(self.path / 'study.db').resolve()}"
+    def database(self) -> Path:
+        """The study's SQLite file, where no other storage was named."""
+        return self.path / "study.db"
 
     @property
     def front_csv(self) -> Path:
@@ -49,6 +74,11 @@ class RunFolder:
         return self.path / "networks"
 
     @property
+    def measured(self) -> Path:
+        """What dear providers found, kept as soon as it is known."""
+        return self.path / "measured"
+
+    @property
     def hardware(self) -> Path:
         """Rendered and emitted files."""
         return self.path / "hardware"
@@ -63,44 +93,51 @@ class RunFolder:
         """The page."""
         return self.path / "report.html"
 
-    def write_run(self, recipe: Recipe, storage: str) -> None:
-        """Record what this run is."""
+    def write_run(self, record: RunRecord) -> None:
+        """Record what this run is; nobody else may read it."""
         document = {
             "format": _FORMAT,
-            "space": recipe.space.digest,
-            "storage": storage,
-            "recipe": recipe.to_dict(),
+            "run": record.run,
+            "digest": record.recipe.digest,
+            "storage": record.storage,
+            "begun": record.begun,
+            "recipe": record.recipe.to_dict(),
         }
-        partial = self.run_file.with_suffix(".partial")
-        partial.write_text(dump_yaml(document), encoding="utf-8")
-        if "@" in storage:
-            partial.chmod(0o600)  # the URL may hold a password
-        partial.replace(self.run_file)
+        write_durably(self.run_file, dump_yaml(document), private=True)
 
-    def read_run(self) -> tuple[Recipe, str]:
-        """The recipe and the storage URL that the run was made with.
+    def read_run(self) -> RunRecord:
+        """What the run was made as.
 
         Raises:
-            SpecError: no run here, a malformed file, or a run of a space that this version no longer has.
+            SpecError: no run here, a malformed file, links in place of the run's files, or a run of a recipe that this
+                version reads otherwise.
         """
         where = str(self.run_file)
         if not self.run_file.exists():
             raise SpecError(Fault(str(self.path), "holds no run", "a folder that codesign explore made"))
+        self._refuse_links()
         document: Any = load_yaml(self.run_file)
-        keys = {"format", "space", "storage", "recipe"}
+        keys = {"format", "run", "digest", "storage", "begun", "recipe"}
         if not isinstance(document, dict) or set(document) != keys or document["format"] != _FORMAT:
             raise SpecError(Fault(where, "is not a run", f"format {_FORMAT} with " + ", ".join(sorted(keys))))
-        recipe = parse_recipe(document["recipe"], f"{where}: recipe")
-        if recipe.space.digest != document["space"]:
+        run, storage, begun = str(document["run"]), document["storage"], document["begun"]
+        if not _RUN_ID.fullmatch(run) or not isinstance(storage, str | None) or not isinstance(begun, bool):
             raise SpecError(
-                Fault(
-                    str(self.path),
-                    f"was made with another search space ({str(document['space'])[:12]}; here it is "
-                    f"{recipe.space.digest[:12]}); nothing was changed",
-                    "a new run in another folder",
-                )
+                Fault(where, "is not a run", "run: 32 hex digits; storage: text or nothing; begun: yes or no")
             )
-        return recipe, str(document["storage"])
+        recipe = parse_recipe(document["recipe"], f"{where}: recipe")
+        if recipe.digest != document["digest"]:
+            what = f"was made with another recipe ({str(document['digest'])[:12]}; here it is {recipe.digest[:12]})"
+            raise SpecError(Fault(str(self.path), f"{what}; nothing was changed", "a new run in another folder"))
+        return RunRecord(recipe, run, storage, begun)
+
+    def _refuse_links(self) -> None:
+        """What a run writes stays in its folder: none of the places is a link to another."""
+        places = [self.run_file, self.database, self.designs, self.networks, self.measured, self.hardware]
+        places += [self.path / ".lock", *(self.path / f"study.db-{part}" for part in ("wal", "shm", "journal"))]
+        for place in places:
+            if place.is_symlink():
+                raise SpecError(Fault(str(place), "is a link", "a run's own files and folders"))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -110,8 +147,10 @@ class RunFolder:
             SpecError: another process holds it, or it cannot be written.
         """
         try:
+            made = not self.path.exists()
             self.path.mkdir(parents=True, exist_ok=True)
-            file = (self.path / ".lock").open("a")
+            flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+            file = os.fdopen(os.open(self.path / ".lock", flags, 0o600), "w")
         except OSError as error:
             raise SpecError(
                 Fault(str(self.path), f"cannot be written: {error.strerror}", "a folder of your own: --out runs/NAME")
@@ -123,20 +162,25 @@ class RunFolder:
                 raise SpecError(
                     Fault(str(self.path), "another codesign explore is at work here", "wait, or --out")
                 ) from None
-            yield
+            try:
+                yield
+            finally:
+                if made and {item.name for item in self.path.iterdir()} == {".lock"}:  # refused before it began
+                    (self.path / ".lock").unlink()
+                    self.path.rmdir()
 
 
 def new_folder(out: str | None, recipe: str) -> RunFolder:
     """A folder for a new run: the one asked for, or the next free ``runs/RECIPE``, ``runs/RECIPE-2``, ...
 
     Raises:
-        SpecError: the folder asked for holds a run already, or cannot be written.
+        SpecError: the folder asked for holds a run or anything else, or cannot be written.
     """
     if out is None:
         base = Path("runs") / Path(recipe).stem
         number = 1
         path = base
-        while (path / "run.yaml").exists():
+        while _is_taken(path):
             number += 1
             path = base.with_name(f"{base.name}-{number}")
     else:
@@ -145,9 +189,21 @@ def new_folder(out: str | None, recipe: str) -> RunFolder:
             raise SpecError(Fault(out, "holds a run already", f"--resume {out}, or another folder"))
     if path.exists() and not path.is_dir():
         raise SpecError(Fault(str(path), "is a file", "a folder: --out runs/NAME"))
+    if _is_taken(path):
+        raise SpecError(Fault(str(path), "holds files that are no run; nothing was changed", "a new or empty folder"))
     parent = path
     while not parent.exists():
         parent = parent.parent
     if not os.access(parent, os.W_OK | os.X_OK):
         raise SpecError(Fault(str(path), f"cannot be written: no permission in {parent}", "--out runs/NAME"))
     return RunFolder(path)
+
+
+def _is_taken(path: Path) -> bool:
+    """Whether anything is there that a new run would mix with."""
+    try:
+        return any(item.name != ".lock" for item in path.iterdir())
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True

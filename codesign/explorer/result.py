@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from accel_models.hardware.devices import device
+from codesign.drivers.base import Trial
 from codesign.explorer.finish import FrontPoint
 from codesign.explorer.folder import RunFolder
 from codesign.explorer.search import SearchTally
 from codesign.explorer.verify import Verification
+from codesign.objectives import METRICS
 from codesign.recipe import Recipe
+from mappings.durable import write_durably
 from mappings.errors import Fault, SpecError
+from mappings.files import read_json
+
+MAX_RESULT_BYTES = 2**28
+"""A million searched designs fit."""
 
 
 @dataclass(frozen=True)
@@ -24,60 +32,84 @@ class RunResult:
         folder: of the run.
         networks, accelerators: sizes of the spaces.
         tally: how the search went.
-        points: the front, by falling accuracy.
+        points: the front, from the best of the first objective.
         knee: name of the point nearest to the ideal.
-        cloud: (accuracy, latency_ms, energy_uj) of every design that the search measured.
+        cloud: of every trial: whether it is feasible, and its objectives (None: not known).
         verifications: points that ran as hardware.
-        seconds: wall time of this process.
+        seconds, cpu_seconds: wall and processor time of this process and its workers.
+        finished: False: the search as it stands, nothing deployed.
     """
 
     recipe: Recipe
     folder: str
-    networks: int
-    accelerators: int
+    networks: float
+    accelerators: float
     tally: SearchTally
     points: tuple[FrontPoint, ...]
     knee: str
-    cloud: tuple[tuple[float, float, float], ...]
+    cloud: tuple[tuple[bool, tuple[float | None, ...]], ...]
     verifications: tuple[Verification, ...]
     seconds: float
+    cpu_seconds: float = 0.0
+    finished: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
         part = device(self.recipe.device)
+        budget = {"DSP": part.dsp, "BRAM36": part.bram36, "LUT": part.lut, "FF": part.ff}
+        names = dict.fromkeys((*self.recipe.objectives, *(name for name, _ in self.recipe.limits)))
         return {
             "recipe": self.recipe.to_dict(),
             "device": {"name": part.name, "title": part.title},
-            "budget": {name: bound for name, bound in _budget(self.recipe.device) if bound is not None},
+            "budget": {name: bound for name, bound in budget.items() if bound is not None},
+            "metrics": {name: asdict(METRICS.get(name)) for name in names},
             "folder": self.folder,
-            "networks": self.networks,
-            "accelerators": self.accelerators,
+            "networks": _count(self.networks),
+            "accelerators": _count(self.accelerators),
             "tally": asdict(self.tally),
             "knee": self.knee,
             "points": [_point(point) for point in self.points],
-            "cloud": [list(item) for item in self.cloud],
+            "cloud": [[ok, list(values)] for ok, values in self.cloud],
             "verifications": [item.to_dict() for item in self.verifications],
             "seconds": self.seconds,
+            "cpu_seconds": self.cpu_seconds,
+            "finished": self.finished,
         }
 
 
-def _budget(name: str) -> list[tuple[str, int | None]]:
-    part = device(name)
-    return [("DSP", part.dsp), ("BRAM36", part.bram36), ("LUT", part.lut), ("FF", part.ff)]
+def cloud_of(recipe: Recipe, trials: Sequence[Trial]) -> tuple[tuple[bool, tuple[float | None, ...]], ...]:
+    """Every trial that is known in some objective."""
+    out = []
+    for trial in trials:
+        outcome = trial.told.outcome
+        values = tuple(outcome.metrics.get(name) for name in recipe.objectives)
+        if any(value is not None for value in values):
+            out.append((outcome.feasible, values))
+    return tuple(out)
+
+
+def _count(value: float) -> int | None:
+    """A number of points; None: infinitely many."""
+    return None if value == float("inf") else int(value)
 
 
 def _point(point: FrontPoint) -> dict[str, Any]:
     layers = {layer.name: layer for layer in point.design.workload.layers}
+    template = point.design.accelerator.template
     return {
         "name": point.name,
-        "trial": point.candidate.number,
-        "decisions": dict(point.candidate.point),
+        "trial": point.found.number,
+        "decisions": {
+            key: list(value) if isinstance(value, tuple) else value for key, value in point.found.point.items()
+        },
         "accuracy": dict(point.accuracy),
-        "latency_ms": point.candidate.latency_ms,
+        "metrics": dict(point.metrics),
+        "latency_ms": point.cost.latency_ms,
         "latency_cycles": point.cost.latency_cycles,
-        "energy_uj": point.candidate.energy_uj,
+        "energy_uj": None if point.cost.energy_pj is None else point.cost.energy_pj / 1e6,
         "macs": point.design.workload.macs,
         "resources": dict(point.cost.resources or ()),
+        "hardware": {} if template is None else template.to_dict(),
         "layers": [
             {
                 "name": item.name,
@@ -87,6 +119,9 @@ def _point(point: FrontPoint) -> dict[str, Any]:
                 "cycles": item.cycles,
                 "compute_cycles": item.compute_cycles,
                 "utilisation": item.utilisation,
+                "bound_by": item.bound_by,
+                # What the compute unit does or waits for from the layer before's last tile to this one's.
+                "account_cycles": {} if item.account is None else item.account.groups,
                 "energy_pj": dict(item.energy_pj or ()),
             }
             for item in point.cost.layers
@@ -96,9 +131,7 @@ def _point(point: FrontPoint) -> dict[str, Any]:
 
 def write_result(result: RunResult, folder: RunFolder) -> None:
     """Write ``result.json``."""
-    partial = folder.result_file.with_suffix(".partial")
-    partial.write_text(json.dumps(result.to_dict(), indent=1, allow_nan=False), encoding="utf-8")
-    partial.replace(folder.result_file)
+    write_durably(folder.result_file, json.dumps(result.to_dict(), indent=1, allow_nan=False))
 
 
 def read_result(folder: RunFolder) -> dict[str, Any]:
@@ -107,14 +140,11 @@ def read_result(folder: RunFolder) -> dict[str, Any]:
     Raises:
         SpecError: there is none, or it is malformed.
     """
-    try:
-        found = json.loads(folder.result_file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SpecError(
-            Fault(str(folder.path), "holds no finished run", f"codesign explore --resume {folder.path}")
-        ) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise SpecError(Fault(str(folder.result_file), f"cannot be read: {error}")) from None
+    if not folder.result_file.exists():
+        raise SpecError(Fault(str(folder.path), "holds no finished run", f"codesign explore --resume {folder.path}"))
+    found = read_json(folder.result_file, MAX_RESULT_BYTES)
     if not isinstance(found, dict) or not isinstance(found.get("points"), list):
         raise SpecError(Fault(str(folder.result_file), "is not the result of a run", "what codesign explore writes"))
+    if not found["points"]:
+        raise SpecError(Fault(f"{folder.result_file}: points", "is empty", "one design or more"))
     return found

@@ -5,111 +5,38 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
-from codesign.accuracy.base import AccuracyContext
-from codesign.accuracy.pool import AccuracyPool
-from codesign.controllers.base import make_sampler
-from codesign.costs import COSTS
-from codesign.explorer.finish import (
-    FrontPoint,
-    candidate_costs,
-    deploy_front,
+import optuna
+
+from codesign.drivers.base import Trial
+from codesign.drivers.registry import DRIVERS
+from codesign.explorer.finish import deploy_front, knee_of, write_designs, write_front_csv
+from codesign.explorer.folder import RunFolder, RunRecord
+from codesign.explorer.journal import StudyJournal
+from codesign.explorer.options import ExploreOptions, prepare
+from codesign.explorer.problem import SearchProblem
+from codesign.explorer.result import RunResult, cloud_of, write_result
+from codesign.explorer.search import (
+    deployer,
+    describe,
+    feasible,
+    nearest_miss,
+    opened_steps,
+    search,
     search_front,
-    write_designs,
-    write_front_csv,
+    tally,
 )
-from codesign.explorer.folder import RunFolder, new_folder
-from codesign.explorer.front import knee
-from codesign.explorer.result import RunResult, write_result
-from codesign.explorer.search import candidates, describe, known_accuracies, search, tally
-from codesign.explorer.study import open_storage, open_study
+from codesign.explorer.storage import storage_faults
+from codesign.explorer.study import open_study, planned_trials, run_storage
 from codesign.explorer.verify import Verification, check_wanted, choose_points, verify_point
+from codesign.explorer.watch import Watch
 from codesign.progress import Reporter, Silent
-from codesign.recipe import Recipe, load_recipe
+from codesign.recipe import Recipe
 from codesign.reports.page import write_page
+from mappings.durable import is_full
 from mappings.errors import Fault, SpecError
 from rtl_templates.verilator import compiler, toolchain
-
-
-@dataclass(frozen=True)
-class ExploreOptions:
-    """What the command line may say over the recipe; None: what the recipe (or the resumed run) says.
-
-    Attributes:
-        recipe: name or path.
-        device, controller, trials, seed: override the recipe.
-        out: folder of a new run; None: the next free ``runs/RECIPE``.
-        storage: Optuna storage URL; None: SQLite in the run's folder.
-        resume: folder of a run to go on with.
-        verify: points to run as hardware: names, "knee", "all"; empty: none.
-        jobs: worker processes for training; None: one a core.
-        images: test images that the hardware runs.
-    """
-
-    recipe: str | None = None
-    device: str | None = None
-    controller: str | None = None
-    trials: int | None = None
-    seed: int | None = None
-    out: str | None = None
-    storage: str | None = None
-    resume: str | None = None
-    verify: Sequence[str] = ("knee",)
-    jobs: int | None = None
-    images: int = 10
-
-
-def _prepare(options: ExploreOptions) -> tuple[RunFolder, Recipe, str]:
-    """Folder, recipe and storage of a new or resumed run.
-
-    Raises:
-        SpecError: wrong names or figures, or a resume that is another search.
-    """
-    overrides = {
-        "device": options.device,
-        "controller": options.controller,
-        "trials": options.trials,
-        "seed": options.seed,
-    }
-    if options.resume is None:
-        recipe = load_recipe(options.recipe or "default", overrides)
-        folder = new_folder(options.out, options.recipe or "default")
-        return folder, recipe, options.storage or folder.default_storage
-    if options.out is not None:
-        raise SpecError(Fault("--out", "goes with a new run, not with --resume"))
-    folder = RunFolder(Path(options.resume))
-    recipe, storage = folder.read_run()
-    if options.recipe is not None:
-        asked = load_recipe(options.recipe, overrides)
-        if asked.space.digest != recipe.space.digest:
-            raise SpecError(
-                Fault(
-                    options.resume,
-                    f'was made with another search space than recipe "{options.recipe}" has; nothing was changed',
-                    "--resume with the run's own recipe, or a new run",
-                )
-            )
-    for name in ("device", "controller", "seed"):
-        if overrides[name] not in (None, getattr(recipe, name)):
-            raise SpecError(
-                Fault(
-                    f"--{name}",
-                    f"is {overrides[name]}, but {options.resume} was begun with {getattr(recipe, name)}",
-                    "a new run, or --resume without it",
-                )
-            )
-    if options.storage not in (None, storage):
-        raise SpecError(Fault("--storage", f"the run's study is in {storage}", "--resume without it"))
-    if options.trials is not None:
-        recipe = replace(recipe, trials=options.trials).check("explore")
-    return folder, recipe, storage
-
-
-def _study_name(folder: RunFolder, *, default_storage: bool) -> str:
-    """One study a run; a storage that is shared holds many, told apart by the folder."""
-    return "codesign" if default_storage else f"codesign:{folder.path.resolve()}"
 
 
 class Interrupted(KeyboardInterrupt):
@@ -136,47 +63,75 @@ def explore(options: ExploreOptions | None = None, reporter: Reporter | None = N
     if options.verify:
         check_wanted(options.verify)  # wrong words and missing tools are told before the search, not after it
         toolchain(), compiler()
-    folder, recipe, storage_url = _prepare(options)
-    with folder.locked():
+    folder, record = prepare(options)
+    again = f"codesign explore --resume {folder.path}" + (" --storage URL" if record.storage else "")
+    with folder.locked(), storage_faults(options.storage or str(folder.database), "cannot be used", again):
+        if options.resume is None and folder.run_file.exists():
+            raise SpecError(Fault(str(folder.path), "holds a run already", "another folder"))
         try:
-            return _explore(options, folder, recipe, storage_url, reporter)
+            new_here = options.resume is None and record.storage is None
+            if new_here:
+                folder.write_run(record)  # before the study: whatever a kill leaves says what it is
+            with run_storage(folder, record, options.storage) as storage:
+                study = open_study(storage, folder, record)
+                if not new_here:
+                    folder.write_run(record)  # after the study: what is refused changes nothing
+                return _explore(options, folder, record, study, reporter)
         except KeyboardInterrupt:
             raise Interrupted(folder) from None
+        except OSError as error:
+            if not is_full(error):
+                raise
+            where = str(error.filename or folder.path)
+            raise SpecError(
+                Fault(where, f"cannot be written: {error.strerror}", f"{again}, once there is room")
+            ) from None
 
 
 def _explore(
-    options: ExploreOptions, folder: RunFolder, recipe: Recipe, storage_url: str, reporter: Reporter
+    options: ExploreOptions, folder: RunFolder, record: RunRecord, study: optuna.Study, reporter: Reporter
 ) -> RunResult:
     """The steps, inside a folder that is ours."""
-    started = time.monotonic()
-    space = recipe.space
-    sampler = make_sampler(recipe.controller, recipe.context)
+    started, started_cpu = time.monotonic(), _cpu_seconds()
+    recipe = record.recipe
+    space, goal = recipe.space, recipe.goal
     folder.networks.mkdir(exist_ok=True)
-    name = _study_name(folder, default_storage=storage_url == folder.default_storage)
-    study = open_study(open_storage(storage_url), name, sampler, space.digest)
-    folder.write_run(recipe, storage_url)
+    unit = DRIVERS.get(recipe.driver.name).unit
     reporter.say(
         f"{recipe.name}: {space.networks:,} networks x {space.accelerators:,} accelerators on {recipe.device}; "
-        f"{recipe.controller}, {recipe.trials:,} designs, seed {recipe.seed}; run in {folder.path}"
+        f"{recipe.controller.name}, {recipe.driver.name}, {recipe.trials:,} {unit}, seed {recipe.seed}; "
+        f"run in {folder.path}"
     )
-    cost = COSTS.get(recipe.cost, "cost").load()
-    context = AccuracyContext(recipe.seed, space.network.dataset, folder.networks, dict(recipe.accuracy_options))
     jobs = min(os.cpu_count() or 1, 8) if options.jobs is None else options.jobs
-    with AccuracyPool(recipe.accuracy, context, jobs) as pool:
-        with reporter.task("search", recipe.trials) as advance:
-            search(study, recipe, space, cost, pool, advance)
-        tallied = tally(study)
-        reporter.say(describe(tallied, known_accuracies(study)))
-        found = candidates(study)
+    journal = StudyJournal(study, space.decisions, goal)
+    with opened_steps(recipe, folder.networks, folder.measured, jobs) as steps:
+        watch = Watch(recipe, journal)
+        with reporter.search("search", recipe.trials, watch.glance) as shown:
+
+            def advance() -> None:
+                nonlocal record
+                if not record.begun and len(journal):
+                    record = replace(record, begun=True)
+                    folder.write_run(record)
+                watch.advance()
+                shown()
+
+            def measured() -> None:
+                watch.trained()
+                shown()
+
+            problem = SearchProblem(space, goal, steps, measured)
+            search(recipe, problem, journal, planned_trials(study), advance)
+        trials = list(journal)
+        tallied, found = tally(recipe, trials), feasible(trials)
+        reporter.say(describe(tallied, found))
         if not found:
-            worst = max(tallied.bounds, key=lambda name: tallied.bounds[name])
-            what = f"none of {tallied.told} designs fits; {worst} is broken most often"
-            raise SpecError(Fault(f"device {recipe.device}", what, "a larger device, or more --trials"))
-        chosen = search_front(found, recipe.front_points)
-        points = deploy_front(chosen, recipe, space, cost, folder, pool, reporter)
+            raise SpecError(_none_fits(recipe, trials))
+        chosen = search_front(goal, found, recipe.front_points)
+        points = deploy_front(chosen, recipe, goal, folder, deployer(steps), reporter)
     write_designs(points, space, folder)
     write_front_csv(points, folder)
-    best = points[knee_of(points)].name
+    best = points[knee_of(points, goal)].name
     result = RunResult(
         recipe=recipe,
         folder=str(folder.path),
@@ -185,18 +140,40 @@ def _explore(
         tally=tallied,
         points=tuple(points),
         knee=best,
-        cloud=tuple((item.accuracy, item.latency_ms, item.energy_uj) for item in found),
+        cloud=cloud_of(recipe, trials),
         verifications=(),
         seconds=time.monotonic() - started,
+        cpu_seconds=_cpu_seconds() - started_cpu,
     )
     _write(result, folder)  # what follows may lack a tool; the front does not
     verifications: list[Verification] = []
     for name in choose_points(options.verify, [point.name for point in points], best):
         point = next(item for item in points if item.name == name)
-        verifications.append(verify_point(point, space.network.dataset, folder, options.images, reporter))
-        result = replace(result, verifications=tuple(verifications), seconds=time.monotonic() - started)
+        if not point.network:
+            reporter.say(f"{point.name} is not run: its network has no weights")
+            continue
+        dataset = space.network.dataset if point.accuracy else ""
+        verifications.append(verify_point(point, dataset, folder, options.images, reporter))
+        seconds, cpu_seconds = time.monotonic() - started, _cpu_seconds() - started_cpu
+        result = replace(result, verifications=tuple(verifications), seconds=seconds, cpu_seconds=cpu_seconds)
         _write(result, folder)
     return result
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of its workers that have ended."""
+    return sum(os.times()[:4])
+
+
+def _none_fits(recipe: Recipe, trials: Sequence[Trial]) -> list[Fault]:
+    """Where nothing is feasible: which bounds bind, and the design that is nearest."""
+    number, trial = nearest_miss(trials)
+    bounds = tally(recipe, trials).bounds
+    worst = max(bounds, key=lambda name: bounds[name], default="the last rung, which no design came to")
+    what = f"none of {len(trials)} designs fits; {worst} is broken most often"
+    why = "; ".join(str(item) for item in trial.told.outcome.broken)
+    where = f"device {recipe.device}" + "".join(f", {name} of {bound:g}" for name, bound in recipe.limits)
+    return [Fault(where, f"{what}; the nearest is trial {number}: {why}", "other bounds, or more --trials")]
 
 
 def _write(result: RunResult, folder: RunFolder) -> None:
@@ -204,10 +181,4 @@ def _write(result: RunResult, folder: RunFolder) -> None:
     write_page(result.to_dict(), folder.report_html)
 
 
-def knee_of(points: Sequence[FrontPoint]) -> int:
-    """Index of the knee, by deployed accuracy."""
-    costs = candidate_costs([replace(point.candidate, accuracy=point.accuracy["held_out"]) for point in points])
-    return knee(costs)
-
-
-__all__ = ["ExploreOptions", "explore", "knee_of"]
+__all__ = ["ExploreOptions", "explore"]

@@ -1,48 +1,42 @@
-"""The joint search: batches of designs, the cost gate first, then accuracy for those that fit."""
+"""The search of a recipe: its problem, its controllers and its driver over the journal; and what the journal tells."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import optuna
-from optuna.trial import FrozenTrial, Trial
-
-from accel_models.design import Design
-from accel_models.report import CostReport, Infeasible
-from codesign.accuracy.pool import AccuracyPool
-from codesign.costs import CostProvider
-from codesign.decisions import Point
-from codesign.explorer.study import REPORT_KEY, ask, finished, is_feasible
-from codesign.progress import Advance
+from codesign.controllers.controller import Controller, ControllerContext
+from codesign.controllers.registry import make_controller
+from codesign.decisions import DecisionSpace, Point
+from codesign.drivers.base import DriverContext, Journal, Trial
+from codesign.drivers.registry import DRIVERS
+from codesign.explorer.problem import SearchProblem, Step
+from codesign.objectives import Goal, Outcome
+from codesign.objectives.front import FloatArray, nondominated, scaled_costs, thinned
+from codesign.providers.base import Provider, ProviderContext
+from codesign.providers.registry import PROVIDERS, make_provider
 from codesign.recipe import Recipe
-from codesign.space import SearchSpace
-from mappings.workload import Workload
-
-#: Values of a design that breaks a bound: the worst there are. Constrained domination never looks at them.
-WORST = (0.0, float("inf"), float("inf"))
+from codesign.seeds import derive_seed
+from codesign.spaces.search_space import NETWORK_GROUPS
+from mappings.yamlio import digest
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A told trial that breaks no bound.
+class Found:
+    """A fully measured trial that breaks no bound.
 
     Attributes:
         number: of the trial.
         point: its decisions.
-        network: digest of its workload.
-        accuracy: on held-out images after the search's training.
-        latency_ms, energy_uj: of one image.
+        metrics: every figure by name.
     """
 
     number: int
     point: Point
-    network: str
-    accuracy: float
-    latency_ms: float
-    energy_uj: float
+    metrics: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -51,118 +45,143 @@ class SearchTally:
 
     Attributes:
         told: finished trials.
-        infeasible: of those, refused by the cost gate.
-        trained: networks that were trained.
-        bounds: how often each bound was the broken one.
+        infeasible: of those, with a broken bound.
+        trained: networks that a dear provider measured.
+        spared: trials that dear providers never saw, since a bound was broken.
+        bounds: how often each bound was among the broken ones.
+        phases: trials by phase of the driver.
     """
 
     told: int
     infeasible: int
     trained: int
+    spared: int
     bounds: dict[str, int]
+    phases: dict[str, int]
 
 
-def _report(trial: FrozenTrial) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(trial.user_attrs[REPORT_KEY])
-    return found
+@contextmanager
+def opened_steps(recipe: Recipe, folder: Path, kept: Path | None, jobs: int) -> Iterator[list[Step]]:
+    """The providers of a recipe, prepared; their workers end with the context.
+
+    Args:
+        folder: where what they prepare and deploy is kept.
+        kept: folder in which results of dear providers are kept as soon as they are known; None: in memory alone.
+        jobs: worker processes; 0: this one.
+    """
+    steps: list[Step] = []
+    with ExitStack() as stack:
+        for part in recipe.providers:
+            entry = PROVIDERS.get(part.name)
+            context = ProviderContext(recipe.seed, recipe.device, recipe.space, folder, jobs, part.given)
+            provider = make_provider(part.name, context)
+            if hasattr(provider, "__exit__"):
+                stack.push(provider.__exit__)
+            provider.prepare()
+            file = None
+            if kept is not None and entry.dear:
+                kept.mkdir(parents=True, exist_ok=True)
+                options = entry.checked(part.given, part.name)
+                told = digest([part.name, str(options), recipe.seed, recipe.space.digest])
+                file = kept / f"{part.name}-{told[:16]}.jsonl"
+            step = Step(part.name, entry, provider, file=file)
+            step.load()
+            steps.append(step)
+        yield steps
 
 
-def known_accuracies(study: optuna.Study) -> dict[str, float]:
-    """Accuracy of every network that the search has measured, by digest."""
-    return {_report(trial)["network"]: trial.values[0] for trial in finished(study) if is_feasible(trial)}
-
-
-def candidates(study: optuna.Study) -> list[Candidate]:
-    """Every told design that breaks no bound, by trial number."""
-    return [
-        Candidate(trial.number, dict(trial.params), _report(trial)["network"], *trial.values)
-        for trial in finished(study)
-        if is_feasible(trial)
-    ]
-
-
-def tally(study: optuna.Study) -> SearchTally:
-    """Counts over the told trials."""
-    told = finished(study)
-    bounds: dict[str, int] = {}
-    for trial in told:
-        for resource in _report(trial).get("broken", ()):
-            bounds[resource] = bounds.get(resource, 0) + 1
-    infeasible = sum(not is_feasible(trial) for trial in told)
-    return SearchTally(len(told), infeasible, len(known_accuracies(study)), bounds)
-
-
-def _set_constraint(trial: Trial, excess: float) -> None:
-    """How far over budget; a trial that was cut off between this and its telling has it already."""
-    if not trial.constraints:
-        trial.set_constraint("budget", excess)
-
-
-def _tell_infeasible(study: optuna.Study, trial: Trial, network: str, broken: tuple[Infeasible, ...]) -> None:
-    # The constraint is how far over its bounds a design is, in bounds: a search can follow it downhill.
-    excess = sum(item.demand / item.bound - 1.0 for item in broken if item.bound > 0)
-    report = {"network": network, "broken": [item.resource for item in broken], "why": [str(item) for item in broken]}
-    trial.set_user_attr(REPORT_KEY, json.dumps(report))
-    _set_constraint(trial, max(excess, 1e-6))
-    study.tell(trial, WORST)
-
-
-def _tell(study: optuna.Study, trial: Trial, network: str, accuracy: float, cost: CostReport) -> None:
-    assert cost.energy_pj is not None, "the technology has no energy figures"
-    trial.set_user_attr(REPORT_KEY, json.dumps({"network": network, "cycles": cost.latency_cycles}))
-    _set_constraint(trial, 0.0)
-    study.tell(trial, (accuracy, cost.latency_ms, cost.energy_pj / 1e6))
+def deployer(steps: Sequence[Step]) -> Provider | None:
+    """The provider that trains networks for deployment, or None."""
+    return next((step.provider for step in steps if "weights" in step.entry.offers), None)
 
 
 def search(
-    study: optuna.Study,
     recipe: Recipe,
-    space: SearchSpace,
-    cost: CostProvider,
-    pool: AccuracyPool,
-    advance: Advance,
+    problem: SearchProblem,
+    journal: Journal,
+    planned: int,
+    advance: Callable[[], None] = lambda: None,
 ) -> None:
-    """Ask, gate, train and tell until the study has the recipe's number of trials.
+    """Run the recipe's driver until the journal holds its budget.
 
-    A trial is told as soon as it is known. All of a batch are asked for before its first is told, and proposals
-    depend on finished batches alone, so that neither order nor interruption changes what is proposed.
+    Args:
+        planned: the budget with which the run was begun.
     """
-    accuracies = known_accuracies(study)
-    for first in range(0, recipe.trials, recipe.batch):
-        asked = [
-            ask(study, space.decisions, number) for number in range(first, min(first + recipe.batch, recipe.trials))
-        ]
-        waiting: dict[str, list[tuple[Trial, CostReport]]] = {}
-        workloads: dict[str, Workload] = {}
-        for item in asked:
-            if item is None:
-                advance()
-                continue
-            trial, point = item
-            workload = space.network.workload(point)
-            digest = workload.digest
-            design = space.design(point, recipe.device)
-            result = cost(design) if isinstance(design, Design) else design
-            if not isinstance(result, CostReport):
-                _tell_infeasible(study, trial, digest, result)
-                advance()
-            elif digest in accuracies:
-                _tell(study, trial, digest, accuracies[digest], result)
-                advance()
-            else:
-                waiting.setdefault(digest, []).append((trial, result))
-                workloads[digest] = workload
-        for workload, accuracy in pool.run("measure", list(workloads.values())):
-            accuracies[workload.digest] = accuracy
-            for trial, result in waiting[workload.digest]:
-                _tell(study, trial, workload.digest, accuracy, result)
-                advance()
+    named = dict(recipe.controllers)
+
+    def controller(part: str, space: DecisionSpace, goal: Goal) -> Controller:
+        chosen = named.get(part, recipe.controller)
+        seed = derive_seed(recipe.seed, "controller", part)
+        hooks = recipe.space.hooks
+        context = ControllerContext(seed, space, goal, recipe.batch, planned, chosen.given, hooks)
+        return make_controller(chosen.name, context)
+
+    entry = DRIVERS.get(recipe.driver.name)
+    options = entry.checked(recipe.driver.given, "driver")
+    driver = entry.load()()
+    driver.run(
+        DriverContext(
+            problem, controller, journal, recipe.trials, recipe.batch, recipe.seed, advance=advance, options=options
+        )
+    )
 
 
-def describe(tallied: SearchTally, accuracies: Mapping[str, float]) -> str:
+def feasible(trials: Sequence[Trial]) -> list[Found]:
+    """Every fully measured trial that breaks no bound, by number."""
+    return [
+        Found(number, trial.told.point, dict(trial.told.outcome.metrics))
+        for number, trial in enumerate(trials)
+        if trial.told.outcome.feasible and trial.fidelity == 1.0
+    ]
+
+
+def found_costs(goal: Goal, found: Sequence[Found]) -> FloatArray:
+    """Objectives [n, objectives] to minimise, as distances count."""
+    return scaled_costs(goal, [Outcome(item.metrics) for item in found])
+
+
+def search_front(goal: Goal, found: Sequence[Found], limit: int = 0) -> list[Found]:
+    """The front as the search sees it, thinned to ``limit`` points (0: whole)."""
+    front = [found[row] for row in nondominated(found_costs(goal, found))]
+    return [front[row] for row in thinned(found_costs(goal, front), limit)] if limit else front
+
+
+def tally(recipe: Recipe, trials: Sequence[Trial]) -> SearchTally:
+    """Counts over the told trials."""
+    dear = {part.name for part in recipe.providers if PROVIDERS.get(part.name).dear}
+    names = [d.name for d in recipe.space.decisions.decisions if d.group in NETWORK_GROUPS]
+    bounds: dict[str, int] = {}
+    phases: dict[str, int] = {}
+    networks: set[tuple[Any, ...]] = set()
+    infeasible = spared = 0
+    for trial in trials:
+        outcome = trial.told.outcome
+        infeasible += not outcome.feasible
+        for resource in dict.fromkeys(item.resource for item in outcome.broken):
+            bounds[resource] = bounds.get(resource, 0) + 1
+        if dear & set(outcome.measured_by):
+            networks.add(tuple(trial.told.point.get(name) for name in names))
+        elif dear:
+            spared += 1
+        if trial.phase:
+            phase = trial.phase.split(":")[-1].strip()
+            phase = "network" if phase.startswith("network ") else phase
+            phases[phase] = phases.get(phase, 0) + 1
+    return SearchTally(len(trials), infeasible, len(networks), spared, bounds, phases)
+
+
+def describe(tallied: SearchTally, found: Sequence[Found]) -> str:
     """One line on how a search went."""
     share = tallied.infeasible / tallied.told if tallied.told else 0.0
     most = max(tallied.bounds, key=lambda name: tallied.bounds[name], default="")
-    budget = f"{tallied.infeasible:,} over budget ({share:.0%}, mostly {most}) and never trained" if most else "all fit"
-    best = f", the best names {max(accuracies.values()):.1%} of the held-out images" if accuracies else ""
-    return f"{tallied.told:,} designs: {budget}; {tallied.trained:,} networks trained{best}"
+    text = f"{tallied.infeasible:,} over a bound ({share:.0%}, mostly {most})" if most else "all fit"
+    if tallied.trained:
+        text += f", {tallied.spared:,} never trained; {tallied.trained:,} networks trained"
+    accuracies = [item.metrics["accuracy"] for item in found if "accuracy" in item.metrics]
+    best = f", the best names {max(accuracies):.1%} of the held-out images" if accuracies else ""
+    return f"{tallied.told:,} designs: {text}{best}"
+
+
+def nearest_miss(trials: Sequence[Trial]) -> tuple[int, Trial]:
+    """The trial that is nearest to feasible, with its number."""
+    return min(enumerate(trials), key=lambda item: (item[1].told.outcome.violation, item[0]))

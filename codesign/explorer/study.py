@@ -1,104 +1,88 @@
-"""The study of a run: an Optuna study in a storage that survives any end of the process."""
+"""The study of a run: found by the run's identity, made once, never begun anew."""
 
 from __future__ import annotations
 
-import re
 import warnings
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import optuna
-from optuna.samplers import BaseSampler
-from optuna.storages import BaseStorage, RDBStorage
-from optuna.trial import FrozenTrial, Trial, TrialState
-from sqlalchemy import event
-from sqlalchemy.exc import SQLAlchemyError
+from optuna.storages import BaseStorage
+from optuna.trial import TrialState
 
-from codesign.controllers.samplers import distributions
-from codesign.decisions import Decision, Point
-from codesign.recipe import OBJECTIVES
+from codesign.explorer.folder import RunFolder, RunRecord
+from codesign.explorer.storage import close_storage, open_sqlite, open_storage
 from mappings.errors import Fault, SpecError
 
-SPACE_KEY = "space"
-REPORT_KEY = "report"
+#: Attributes of a study.
+RUN_KEY, RECIPE_KEY, PLAN_KEY = "run", "recipe", "planned_trials"
 
 
-def open_storage(url: str) -> BaseStorage:
-    """The storage at a URL. SQLite writes ahead, so that a commit costs no wait for the disk and a kill loses none.
+@contextmanager
+def run_storage(folder: RunFolder, record: RunRecord, url: str | None) -> Iterator[BaseStorage]:
+    """The storage of a run while it is used: the folder's own file, or the one that the command line names.
+
+    What ``run.yaml`` says of a storage elsewhere is not followed: whoever wrote it would choose what is opened here.
 
     Raises:
-        SpecError: it cannot be opened.
+        SpecError: the run's study is elsewhere and no URL was given, or it is in the folder and one was.
     """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if record.storage is None:
+        if url is not None:
+            raise SpecError(Fault("--storage", "the run's study is in its folder", "--resume without it"))
+        if record.begun and not folder.database.exists():
+            raise SpecError(_lost(folder, record))
+        storage = open_sqlite(folder.database)
+    elif url is None:
+        what = f"the run's study is not in its folder but in {record.storage}"
+        raise SpecError(Fault(str(folder.path), what, "--storage URL, as when the run was begun"))
+    else:
+        storage = open_storage(url)
     try:
-        if not url.startswith("sqlite"):
-            return optuna.storages.get_storage(url)
-        storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
-    except (SQLAlchemyError, ValueError, ImportError, RuntimeError, OSError) as error:
-        reason = str(error).splitlines()[0][:200]
-        shown = re.sub(r"//([^:/@]*):[^@]*@", r"//\1:***@", url)
-        raise SpecError(Fault(f"--storage {shown}", f"cannot be opened: {reason}", "an Optuna storage URL")) from None
-
-    @event.listens_for(storage.engine, "connect")
-    def _write_ahead(connection: Any, _: Any) -> None:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-
-    storage.engine.dispose()  # the connection that made the tables was opened before the event
-    return storage
+        yield storage
+    finally:
+        close_storage(storage)
 
 
-def open_study(storage: BaseStorage, name: str, sampler: BaseSampler, space_digest: str) -> optuna.Study:
-    """The study of that name, made when it is not there.
+def _lost(folder: RunFolder, record: RunRecord) -> Fault:
+    where = folder.database if record.storage is None else record.storage
+    what = f"does not hold the trials of run {record.run[:12]}, which was begun; nothing was changed"
+    return Fault(str(where), what, "the storage or the whole folder of that run, or a new run")
+
+
+def open_study(storage: BaseStorage, folder: RunFolder, record: RunRecord) -> optuna.Study:
+    """The study of a run; made where the run has told no trial yet.
 
     Raises:
-        SpecError: it was made with another space or other objectives.
+        SpecError: the study is of another run or recipe, or it should have trials and has none.
     """
-    directions = [direction for direction, _ in OBJECTIVES.values()]
+    recipe, name = record.recipe, record.study_name
+    if record.begun and name not in optuna.get_all_study_names(storage):
+        raise SpecError(_lost(folder, record))
+    directions = [metric.direction for metric in recipe.goal.metrics]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study = optuna.create_study(
-            storage=storage, study_name=name, sampler=sampler, directions=directions, load_if_exists=True
-        )
-        found = study.user_attrs.get(SPACE_KEY)
-        if found is None and not study.get_trials(deepcopy=False):
-            study.set_metric_names(list(OBJECTIVES))
-            study.set_user_attr(SPACE_KEY, space_digest)
-            found = space_digest
-    if found != space_digest:
-        raise SpecError(
-            Fault(
-                f"study {name}",
-                f"was made with another search space ({str(found)[:12]}; here it is {space_digest[:12]}); "
-                "nothing was changed",
-                "a new run in another folder",
-            )
-        )
+        try:
+            study = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
+        except ValueError as error:
+            raise SpecError(Fault(f"study {name}", f"cannot be opened: {error}", "a new run")) from None
+        trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        attributes = study.user_attrs
+        if not record.begun and RECIPE_KEY not in attributes and not trials:
+            study.set_metric_names(list(recipe.objectives))
+            for key, value in ((PLAN_KEY, recipe.trials), (RUN_KEY, record.run), (RECIPE_KEY, recipe.digest)):
+                study.set_user_attr(key, value)
+            attributes = study.user_attrs
+    for key, mine, kind in ((RUN_KEY, record.run, "run"), (RECIPE_KEY, recipe.digest, "recipe")):
+        found = attributes.get(key)
+        if found != mine:
+            what = f"is of another {kind} ({str(found)[:12]}; here it is {mine[:12]}); nothing was changed"
+            raise SpecError(Fault(f"study {name}", what, "a new run in another folder"))
+    if record.begun and not trials:
+        raise SpecError(_lost(folder, record))
     return study
 
 
-def ask(study: optuna.Study, decisions: tuple[Decision, ...], number: int) -> tuple[Trial, Point] | None:
-    """Trial ``number``, new or cut off before it was told; None where it is finished.
-
-    A trial that a killed process left is taken up as it is: its decisions stand in the storage, and those that were
-    not written yet are drawn from the same seed.
-    """
-    known: list[FrozenTrial] = study.get_trials(deepcopy=False)
-    if number < len(known):
-        if known[number].state.is_finished():
-            return None
-        trial = Trial(study, known[number]._trial_id)
-        point: Point = {d.name: trial.suggest_categorical(d.name, d.choices) for d in decisions}
-        return trial, point
-    trial = study.ask(distributions(decisions))
-    assert trial.number == number, "another process adds trials to this study"
-    return trial, dict(trial.params)
-
-
-def finished(study: optuna.Study) -> list[FrozenTrial]:
-    """Told trials, by number."""
-    return list(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
-
-
-def is_feasible(trial: FrozenTrial) -> bool:
-    """Whether a told trial breaks no bound."""
-    return all(value <= 0 for value in trial.constraints.values())
+def planned_trials(study: optuna.Study) -> int:
+    """The budget with which the study was begun: controllers plan with it, also where more was asked for later."""
+    return int(study.user_attrs[PLAN_KEY])

@@ -17,7 +17,7 @@ from accel_models.design import Design
 from accel_models.report import Infeasible
 from codesign.explorer.finish import FrontPoint
 from codesign.explorer.folder import RunFolder
-from codesign.images import sample_images
+from codesign.images import random_images, sample_images
 from codesign.integer_reference import run_integer
 from codesign.progress import Reporter, Silent
 from codesign.quantize import quantize_input
@@ -229,8 +229,10 @@ def verify(
 
 
 def verify_point(point: FrontPoint, dataset: str, folder: RunFolder, images: int, reporter: Reporter) -> Verification:
-    """A point of a front on test images."""
+    """A point of a front on test images; on integers over the whole range where there is no data set."""
     network = load_network(folder.networks / point.network)
-    pixels, labels = sample_images(dataset, images)
-    integers = {key: value.numpy() for key, value in quantize_input(network, pixels).items()}
+    integers, labels = random_images(network, images), None
+    if dataset:
+        pixels, labels = sample_images(dataset, images)
+        integers = {key: value.numpy() for key, value in quantize_input(network, pixels).items()}
     return verify(point.name, point.design, network, integers, labels, folder.hardware, reporter=reporter)

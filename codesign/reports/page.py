@@ -9,56 +9,83 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from plotly.offline import get_plotlyjs
 
+from mappings.durable import write_durably
+
 #: One hue for what the front is about, one for what was measured, greys for the rest.
-ACCENT, MEASURED, GREY = "#2456a6", "#d9622b", "#b9c0ca"
+ACCENT, MEASURED, GREY, BROKEN = "#2456a6", "#d9622b", "#b9c0ca", "#e3b5ae"
 
 
-def _hover(point: dict[str, Any]) -> str:
+def _hover(point: dict[str, Any], metrics: dict[str, Any]) -> str:
     """The design in a few lines; plotly reads a few HTML tags in it, so text is escaped."""
-    chosen = {name: escape(str(value)) for name, value in point["decisions"].items()}
-    buffers = " / ".join(
-        chosen[f"{part}_buffer_kib"] for part in ("input", "weight", "acc", "output") if f"{part}_buffer_kib" in chosen
-    )
-    lines = [
-        f"<b>{escape(point['name'])}</b>",
-        f"accuracy {point['accuracy']['held_out']:.1%} held-out, {point['accuracy']['test']:.1%} test",
-        f"{point['latency_ms']:.4f} ms ({point['latency_cycles']:,} cycles), {point['energy_uj']:.2f} µJ",
-        "{array} {rows} x {cols}, {clock_mhz} MHz".format(**chosen),
-        "W{weight_bits} A{act_bits}; buffers ".format(**chosen) + f"{buffers} KiB",
-        f"{len(point['layers'])} layers, {point['macs'] / 1e3:,.0f} kMACs",
+    hardware = {name: escape(str(value)) for name, value in point["hardware"].items()}
+    lines = [f"<b>{escape(point['name'])}</b>"]
+    if point["accuracy"]:
+        lines.append(f"accuracy {point['accuracy']['held_out']:.1%} held-out, {point['accuracy']['test']:.1%} test")
+    lines += [
+        f"{escape(name)} {point['metrics'][name]:,.4g} {escape(metric['unit'])}"
+        for name, metric in metrics.items()
+        if name != "accuracy"
     ]
+    lines.append(f"{point['latency_ms']:.4f} ms ({point['latency_cycles']:,} cycles)")
+    if hardware:
+        buffers = " / ".join(
+            f"{point['hardware'][f'{part}_buffer_bytes'] / 1024:g}" for part in ("input", "weight", "acc", "output")
+        )
+        lines += [
+            "{array} {rows} x {cols}, ".format(**hardware) + f"{point['hardware']['clock_hz'] / 1e6:g} MHz",
+            "W{weight_bits} A{act_bits}; buffers ".format(**hardware) + f"{buffers} KiB",
+        ]
+    lines.append(f"{len(point['layers'])} layers, {point['macs'] / 1e3:,.0f} kMACs")
     return "<br>".join(lines)
 
 
-def _scatter(result: dict[str, Any], x: str, x_title: str, colour: str, colour_title: str) -> dict[str, Any]:
-    """Accuracy over one objective, coloured by the other; every measured design stands behind the front."""
-    points = result["points"]
-    column = {"latency_ms": 1, "energy_uj": 2}[x]
+def _axis(name: str, metric: dict[str, Any]) -> dict[str, Any]:
+    if name == "accuracy":
+        return {"title": {"text": "accuracy on held-out images, %"}}
+    unit = f", {metric['unit']}" if metric["unit"] else ""
+    return {
+        "title": {"text": f"{name.rsplit('_', 1)[0] if unit else name}{unit}"},
+        "type": "log" if metric["ratio"] else "linear",
+    }
+
+
+def _scatter(result: dict[str, Any], x: str, y: str, colour: str) -> dict[str, Any]:
+    """One objective over another, coloured by a third; every design that was measured stands behind the front."""
+    points, metrics = result["points"], result["metrics"]
+    objectives = result["recipe"]["objectives"]
+    column, row = objectives.index(x), objectives.index(y)
+    factor = {name: 100 if name == "accuracy" else 1 for name in objectives}
     knee = next(item for item in points if item["name"] == result["knee"])
-    data = [
-        {
+
+    def cloud(name: str, ok: bool, colour_of: str, symbol: str) -> dict[str, Any]:
+        known = [v for good, v in result["cloud"] if good is ok and v[column] is not None and v[row] is not None]
+        return {
             "type": "scattergl",
             "mode": "markers",
-            "name": "searched",
-            "x": [item[column] for item in result["cloud"]],
-            "y": [100 * item[0] for item in result["cloud"]],
-            "marker": {"color": GREY, "size": 5, "opacity": 0.55},
-            "hovertemplate": "searched: %{y:.1f} % at %{x:.4g}<extra></extra>",
-        },
+            "name": name,
+            "x": [factor[x] * item[column] for item in known],
+            "y": [factor[y] * item[row] for item in known],
+            "marker": {"color": colour_of, "size": 5, "opacity": 0.55, "symbol": symbol},
+            "hovertemplate": f"{name}: %{{y:.4g}} at %{{x:.4g}}<extra></extra>",
+        }
+
+    data = [
+        cloud("over a bound", False, BROKEN, "x-thin-open"),
+        cloud("searched", True, GREY, "circle"),
         {
             "type": "scatter",
             "mode": "markers",
             "name": "front, deployed",
-            "x": [item[x] for item in points],
-            "y": [100 * item["accuracy"]["held_out"] for item in points],
+            "x": [factor[x] * item["metrics"][x] for item in points],
+            "y": [factor[y] * item["metrics"][y] for item in points],
             "customdata": [item["name"] for item in points],
-            "text": [_hover(item) for item in points],
+            "text": [_hover(item, metrics) for item in points],
             "hovertemplate": "%{text}<extra></extra>",
             "marker": {
                 "size": 13,
-                "color": [item[colour] for item in points],
+                "color": [factor[colour] * item["metrics"][colour] for item in points],
                 "colorscale": [[0, "#cfe0f7"], [0.5, "#5b8fd6"], [1, "#12305f"]],
-                "colorbar": {"title": {"text": colour_title, "side": "right"}, "thickness": 10, "outlinewidth": 0},
+                "colorbar": {"title": {"text": colour, "side": "right"}, "thickness": 10, "outlinewidth": 0},
                 "line": {"color": "white", "width": 1},
             },
         },
@@ -66,8 +93,8 @@ def _scatter(result: dict[str, Any], x: str, x_title: str, colour: str, colour_t
             "type": "scatter",
             "mode": "markers+text",
             "name": "knee",
-            "x": [knee[x]],
-            "y": [100 * knee["accuracy"]["held_out"]],
+            "x": [factor[x] * knee["metrics"][x]],
+            "y": [factor[y] * knee["metrics"][y]],
             "text": ["knee"],
             "textposition": "bottom center",
             "textfont": {"color": MEASURED, "size": 13},
@@ -75,20 +102,31 @@ def _scatter(result: dict[str, Any], x: str, x_title: str, colour: str, colour_t
             "marker": {"size": 21, "color": "rgba(0,0,0,0)", "line": {"color": MEASURED, "width": 2.5}},
         },
     ]
-    lowest = 100 * min(item["accuracy"]["held_out"] for item in points)
-    layout = {
-        "xaxis": {"title": {"text": x_title}, "type": "log"},
-        "yaxis": {"title": {"text": "accuracy on held-out images, %"}, "range": [max(0.0, lowest - 12), 101]},
-    }
-    return {"data": data, "layout": layout}
+    yaxis = _axis(y, metrics[y])
+    if y == "accuracy":
+        lowest = 100 * min(item["metrics"][y] for item in points)
+        yaxis["range"] = [max(0.0, lowest - 12), 101]
+    return {"data": data, "layout": {"xaxis": _axis(x, metrics[x]), "yaxis": yaxis}}
+
+
+def _fronts(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """The first objective over each of the others, coloured by the one after it."""
+    first, *others = result["recipe"]["objectives"]
+    if not others:
+        return [_scatter(result, first, first, first)]
+    return [_scatter(result, x, first, others[(place + 1) % len(others)]) for place, x in enumerate(others)]
 
 
 def _bars(point: dict[str, Any], clock_hz: float) -> dict[str, Any]:
     """Columns of the two per-layer charts of one design."""
     components = list(dict.fromkeys(name for layer in point["layers"] for name in layer["energy_pj"]))
+    accounts = [layer.get("account_cycles") or {"cycles": layer["cycles"]} for layer in point["layers"]]
+    groups = list(dict.fromkeys(name for one in accounts for name in one))
+    spent = {name: [1e6 * one.get(name, 0.0) / clock_hz for one in accounts] for name in groups}
     return {
         "names": [layer["name"] for layer in point["layers"]],
-        "latency_us": [1e6 * layer["cycles"] / clock_hz for layer in point["layers"]],
+        "spent_us": {name: values for name, values in spent.items() if any(values)},
+        "bound_by": [layer.get("bound_by", "not told") for layer in point["layers"]],
         "busy": [layer["utilisation"] for layer in point["layers"]],
         "macs": [layer["macs"] for layer in point["layers"]],
         "energy_uj": {
@@ -124,20 +162,24 @@ def page(result: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     points = result["points"]
-    decisions = list(points[0]["decisions"]) if points else []
+    decisions = list(dict.fromkeys(name for item in points for name in item["decisions"]))
     # Decisions that are the same in the whole front are told once, not in a column.
-    varying = [name for name in decisions if len({str(item["decisions"][name]) for item in points}) > 1]
+    varying = [name for name in decisions if len({str(item["decisions"].get(name)) for item in points}) > 1]
     fixed = {name: points[0]["decisions"][name] for name in decisions if name not in varying}
     charts = {
-        "latency": _scatter(result, "latency_ms", "latency of one image, ms", "energy_uj", "energy, µJ"),
-        "energy": _scatter(result, "energy_uj", "energy of one image, µJ", "latency_ms", "latency, ms"),
-        "bars": {item["name"]: _bars(item, 1e6 * float(item["decisions"]["clock_mhz"])) for item in points},
+        "fronts": _fronts(result),
+        "bars": {item["name"]: _bars(item, item["hardware"]["clock_hz"]) for item in points},
         "checks": _checks(result),
         "knee": result["knee"],
         "colours": {"accent": ACCENT, "measured": MEASURED, "grey": GREY},
     }
     return environment.get_template("report.html.j2").render(
         result=result,
+        count=lambda value: "any number of" if value is None else f"{value:,}",
+        controller=_named(result["recipe"]["controller"]),
+        driver=_named(result["recipe"]["driver"]),
+        parts=[part for part in ("held_out", "test") if points and part in points[0]["accuracy"]],
+        resources=list(points[0]["resources"]) if points else [],
         knee=next(item for item in points if item["name"] == result["knee"]),
         varying=varying,
         fixed=fixed,
@@ -147,8 +189,11 @@ def page(result: dict[str, Any]) -> str:
     )
 
 
+def _named(part: Any) -> str:
+    """The name of a recipe's part, options or not."""
+    return str(part["name"] if isinstance(part, dict) else part)
+
+
 def write_page(result: dict[str, Any], path: Path) -> None:
     """Write the page; a reader never sees half of it."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(page(result), encoding="utf-8")
-    partial.replace(path)
+    write_durably(path, page(result))

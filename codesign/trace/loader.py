@@ -7,6 +7,7 @@ import inspect
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import nn
@@ -27,6 +28,20 @@ def load_module(reference: str, seed: int = 0) -> nn.Module:
         SpecError: no such file or name, the file fails, the constructor needs arguments or fails, or the result is
             no ``nn.Module``.
     """
+    value = load_object(reference, nn.Module)
+    torch.manual_seed(seed)
+    return _build(value, reference)
+
+
+def load_object(reference: str, kind: type = object) -> Any:
+    """Import ``path.py:Name``; the file is executed.
+
+    Args:
+        kind: classes of the file that derive from it are named where there is no such name.
+
+    Raises:
+        SpecError: no such file or name, or the file fails.
+    """
     path_text, colon, name = reference.rpartition(":")
     if not colon or not path_text or not name.isidentifier():
         raise SpecError(Fault(reference, "is not a reference to a module", "path/to/file.py:ClassName"))
@@ -39,22 +54,17 @@ def load_module(reference: str, seed: int = 0) -> nn.Module:
     folder = str(path.parent.resolve())
     sys.path.insert(0, folder)
     try:
-        return _load(path, path_text, name, seed)
+        namespace = vars(_execute(path))
     finally:
         sys.path.remove(folder)
-
-
-def _load(path: Path, path_text: str, name: str, seed: int) -> nn.Module:
-    namespace = vars(_execute(path))
     if name not in namespace:
         own = [
             key
             for key, value in namespace.items()
-            if inspect.isclass(value) and issubclass(value, nn.Module) and value.__module__ == namespace["__name__"]
+            if inspect.isclass(value) and issubclass(value, kind) and value.__module__ == namespace["__name__"]
         ]
         raise SpecError(Fault(path_text, f'has no "{name}"{nearest(name, own)}', ", ".join(own) or "a class in it"))
-    torch.manual_seed(seed)
-    return _build(namespace[name], f"{path_text}:{name}")
+    return namespace[name]
 
 
 def _execute(path: Path) -> ModuleType:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,14 +43,23 @@ class Network:
             initialise(module, self.inputs(1, seed))
         return module.eval()
 
-    def workload(self, name: str = "") -> Workload:
-        """The layers alone: traced without weights where shapes are enough, so quickly and in little memory."""
+    def workload(self, name: str = "", shapes: Sequence[tuple[int, ...]] = ()) -> Workload:
+        """The layers alone: traced without weights where shapes are enough, so quickly and in little memory.
+
+        Args:
+            name: of the workload.
+            shapes: of the inputs, where not ``input_shape``.
+
+        Raises:
+            SpecError: the network does not take inputs of these shapes.
+        """
         import torch
 
         trace = importlib.import_module("codesign.trace").trace
         with torch.device("cpu" if self.masked else "meta"):
             module = self._factory()().eval()
-            workload: Workload = trace(module, torch.empty(self.input_shape), name)
+            inputs = [torch.empty(shape) for shape in shapes or (self.input_shape,)]
+            workload: Workload = trace(module, inputs, name)
         return workload
 
     def _factory(self) -> Callable[[], Any]:

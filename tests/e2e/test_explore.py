@@ -9,18 +9,24 @@ import signal
 import subprocess
 import sys
 import time
+from io import StringIO
 from pathlib import Path
+from unittest.mock import patch
 
 import optuna
 import pytest
 from plotly.offline import get_plotlyjs
+from rich.console import Console
 
 from codesign.cli.main import main
+from codesign.commands.reporting import report
 from codesign.design_file import DesignFile
 from codesign.explorer.folder import RunFolder
 from codesign.explorer.run import ExploreOptions, explore
-from codesign.explorer.study import is_feasible
+from codesign.progress import Bars, Glance
+from codesign.recipe import Part
 from mappings.errors import SpecError
+from mappings.yamlio import dump_yaml
 from tests import toy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,6 +36,10 @@ TRIALS = 24
 def told(folder: Path) -> list[optuna.trial.FrozenTrial]:
     study = optuna.load_study(study_name="codesign", storage=f"sqlite:///{folder}/study.db")
     return [trial for trial in study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
+
+
+def is_feasible(trial: optuna.trial.FrozenTrial) -> bool:
+    return all(value <= 0 for value in trial.constraints.values())
 
 
 def history(folder: Path) -> list[tuple[dict[str, object], list[float]]]:
@@ -89,7 +99,10 @@ def test_the_front_holds_no_design_over_budget(run: Path) -> None:
     assert any(not is_feasible(trial) for trial in trials.values()), "the recipe is meant to break bounds now and then"
     for trial in trials.values():
         if not is_feasible(trial):
-            assert trial.values == [0.0, float("inf"), float("inf")]
+            assert trial.values == [-float("inf"), float("inf"), float("inf")]
+            report = json.loads(trial.user_attrs["report"])
+            assert report["broken"] and "train" not in report["measured_by"] and "toy" not in report["measured_by"]
+    assert any("latency_ms" in json.loads(trial.user_attrs["report"])["metrics"] for trial in trials.values())
     result = json.loads((run / "result.json").read_text(encoding="utf-8"))
     assert all(is_feasible(trials[point["trial"]]) for point in result["points"])
     assert result["tally"]["infeasible"] == sum(not is_feasible(trial) for trial in trials.values())
@@ -114,13 +127,37 @@ def explore_toy(folder: Path, trials: int = TRIALS, **options: object) -> None:
     explore(ExploreOptions(recipe=str(base), out=str(folder), verify=(), jobs=0, **options))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("controller", ["nsga2", "random", "tpe", "reinforce"])
-def test_a_seed_fixes_the_front(controller: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [{"controller": name} for name in ("nsga2", "random", "tpe", "reinforce")]
+    + [{"driver": name} for name in ("alternate", "staged", "halving")],
+)
+def test_a_seed_fixes_the_front(options: dict[str, str], tmp_path: Path) -> None:
     for name in "ab":
-        explore_toy(tmp_path / name, trials=16, controller=controller, seed=3)
+        explore_toy(tmp_path / name, trials=24, seed=3, **options)
     assert history(tmp_path / "a") == history(tmp_path / "b")
     first, second = ((tmp_path / name / "front.csv").read_text(encoding="utf-8") for name in "ab")
     assert first == second
+
+
+def measured(folder: Path) -> list[str]:
+    """Networks that were trained, as they were kept."""
+    lines = [line for path in sorted((folder / "measured").glob("*.jsonl")) for line in path.read_text().splitlines()]
+    return [json.loads(line)[0] for line in lines]
+
+
+def test_nested_trains_a_network_once_for_a_front_of_designs(tmp_path: Path) -> None:
+    options = (("accelerators", "search"), ("inner_trials", 12), ("designs_per_network", 4))
+    # Multipliers against latency: a device's static power makes the fastest design the thriftiest one, too.
+    goal = ("accuracy", "latency_ms", "dsp")
+    recipe = toy.write_recipe(tmp_path / "toy.yaml", 6, batch=3, driver=Part("nested", options), objectives=goal)
+    for name in "ab":
+        explore(ExploreOptions(recipe=str(recipe), out=str(tmp_path / name), verify=(), jobs=0))
+    assert history(tmp_path / "a") == history(tmp_path / "b")
+    result = json.loads((tmp_path / "a" / "result.json").read_text(encoding="utf-8"))
+    assert 1 <= len(measured(tmp_path / "a")) == result["tally"]["trained"] <= 6 < result["tally"]["told"]
+    explore(ExploreOptions(resume=str(tmp_path / "b"), trials=9, verify=(), jobs=0))
+    assert history(tmp_path / "b")[: len(told(tmp_path / "a"))] == history(tmp_path / "a")
 
 
 KILLED = """
@@ -156,17 +193,19 @@ def test_a_killed_run_goes_on_where_it_was(how: signal.Signals, tmp_path: Path) 
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         time.sleep(0.2)
-        if (folder / "study.db").exists() and (folder / "run.yaml").exists() and len(told(folder)) >= 10:
+        if len(measured(folder)) >= 10:
             break
     process.send_signal(how)
     _, said = process.communicate()
     if how is signal.SIGINT:
         assert process.returncode == 130 and b"--resume" in said
-    kept = history(folder)
-    assert 10 <= len(kept) < TRIALS
+    page = report(str(folder))  # how it stands, from the study alone
+    assert "The search is not finished" in page.read_text(encoding="utf-8")
+    kept, trained = history(folder), measured(folder)
+    assert 8 <= len(kept) < TRIALS and len(trained) == 10, "whole batches are told, each training is kept at once"
     explore(ExploreOptions(resume=str(folder), verify=(), jobs=0))
-    assert len(told(folder)) == TRIALS
-    assert history(folder)[: len(kept)] == kept or set(map(str, kept)) <= set(map(str, history(folder)))
+    assert len(told(folder)) == TRIALS and history(folder)[: len(kept)] == kept
+    assert measured(folder)[:10] == trained and len(set(measured(folder))) == len(measured(folder))
     # The same as a run that nobody touched.
     explore_toy(tmp_path / "whole")
     assert history(folder) == history(tmp_path / "whole")
@@ -182,15 +221,16 @@ def test_resume_is_refused_where_it_would_be_another_search(tmp_path: Path) -> N
         with pytest.raises(SpecError, match=match):
             explore(ExploreOptions(resume=str(tmp_path / "run"), verify=(), jobs=0, **options))  # type: ignore[arg-type]
 
-    refused("another search space", recipe="default")
-    refused("--seed: is 7", seed=7)
+    refused("--recipe default: choices: is {}, but .*default: providers: is .*nothing was changed", recipe="default")
+    refused("--seed: is 7, but .* was begun with 0", seed=7)
     refused("--device: is zcu102", device="zcu102")
-    refused("--controller: is tpe", controller="tpe")
+    refused("--controller: is random", controller="random")
+    refused("--limit: is {'dsp': 9.0}, but .* was begun with {}", limits=("dsp=9",))
     refused("--storage", storage="sqlite:///elsewhere.db")
     file = tmp_path / "run" / "run.yaml"
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace("axi_bits: [32, 64]", "axi_bits: [32]"), encoding="utf-8")
-    refused("made with another search space")
+    refused("made with another recipe")
     file.write_text(text, encoding="utf-8")
     assert history(tmp_path / "run") == before
     explore(ExploreOptions(resume=str(tmp_path / "run"), trials=12, verify=(), jobs=0))
@@ -211,11 +251,14 @@ def test_any_storage_url(tmp_path: Path) -> None:
     explore_toy(tmp_path / "b", trials=8, storage=url)
     studies = optuna.get_all_study_names(storage=url)
     assert len(studies) == 2 and not (tmp_path / "a" / "study.db").exists()
-    explore(ExploreOptions(resume=str(tmp_path / "a"), trials=10, verify=(), jobs=0))
-    study = optuna.load_study(study_name=f"codesign:{tmp_path}/a", storage=url)
-    assert len(study.trials) == 10
+    with pytest.raises(SpecError, match=r"not in its folder but in sqlite:.*shared.db.*--storage URL"):
+        explore(ExploreOptions(resume=str(tmp_path / "a"), trials=10, verify=(), jobs=0))
+    explore(ExploreOptions(resume=str(tmp_path / "a"), storage=url, trials=10, verify=(), jobs=0))
+    run = RunFolder(tmp_path / "a").read_run().run
+    assert len(optuna.load_study(study_name=f"codesign:{run}", storage=url).trials) == 10
     with pytest.raises(SpecError, match="cannot be opened"):
         explore_toy(tmp_path / "c", storage="nosuch://host/db")
+    assert not (tmp_path / "c").exists()
 
 
 def test_no_design_that_fits_is_told(tmp_path: Path) -> None:
@@ -225,7 +268,7 @@ def test_no_design_that_fits_is_told(tmp_path: Path) -> None:
         "figures:\n  dsp: [1, mine]\n  bram36: [1, mine]\n  lut: [10, mine]\n  ff: [10, mine]\n",
         encoding="utf-8",
     )
-    with pytest.raises(SpecError, match="none of 8 designs fits"):
+    with pytest.raises(SpecError, match=r"none of 8 designs fits; .* is broken most often; the nearest is trial"):
         explore_toy(tmp_path / "run", trials=8, device=str(device))
     assert len(told(tmp_path / "run")) == 8
 
@@ -234,3 +277,78 @@ def test_points_to_verify_are_checked(tmp_path: Path) -> None:
     explore_toy(tmp_path / "run", trials=8)
     with pytest.raises(SpecError, match="unknown point"):
         explore(ExploreOptions(resume=str(tmp_path / "run"), verify=("point_99",), jobs=0))
+
+
+@pytest.mark.rtl
+def test_the_hardware_of_one_network_is_searched_and_verified(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from torch import nn\n\n\nclass Net(nn.Sequential):\n    def __init__(self):\n"
+        "        super().__init__(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))\n",
+        encoding="utf-8",
+    )
+    command = [
+        "explore",
+        "--network",
+        f"{file}:Net",
+        "--input",
+        "1,1,8,8",
+        "--out",
+        str(tmp_path / "run"),
+        "--jobs",
+        "0",
+    ]
+    command += ["--trials", "48", "--images", "1", "--limit", "dsp=150", "--objectives", "latency_ms,energy_uj", "-q"]
+    assert main(command) == 0
+    result = json.loads((tmp_path / "run" / "result.json").read_text(encoding="utf-8"))
+    assert result["networks"] == 1 and result["tally"]["trained"] == 0 and result["points"]
+    assert all(point["metrics"]["dsp"] <= 150 for point in result["points"])
+    assert result["verifications"][0]["passed"]
+    design = str(tmp_path / "run" / "designs" / "point_00.yaml")
+    template = result["points"][0]["hardware"]
+    assert main(["report", str(tmp_path / "run")]) == 0
+    # Networks alone, for that hardware: widths are those of the hardware.
+    recipe = tmp_path / "networks.yaml"
+    base = toy.recipe(16).to_dict() | {"name": "networks", "compression": "none", "choices": {}, "hardware": design}
+    recipe.write_text(dump_yaml(base), encoding="utf-8")
+    assert (
+        main(["explore", "--recipe", str(recipe), "--out", str(tmp_path / "b"), "--verify", "none", "--jobs", "0"]) == 0
+    )
+    found = json.loads((tmp_path / "b" / "result.json").read_text(encoding="utf-8"))
+    assert found["accelerators"] == 5 * 4 and all(point["hardware"] == template for point in found["points"])
+
+
+SPACE = """
+from torch import nn
+from codesign.decisions import Decision
+
+class MySpace:
+    dataset = "mnist5k"
+    input_shape = (1, 1, 28, 28)
+    decisions = (Decision("width", "network", (4, 8)), Decision("kernel", "network", (3, 5)))
+
+    def build(self, point):
+        conv = nn.Conv2d(1, point["width"], point["kernel"], stride=2, padding=1)
+        side = (30 - point["kernel"]) // 2 + 1
+        return nn.Sequential(conv, nn.ReLU(), nn.AvgPool2d(side), nn.Flatten(), nn.Linear(point["width"], 10))
+"""
+
+
+def test_a_space_of_the_users_own(tmp_path: Path) -> None:
+    (tmp_path / "my_space.py").write_text(SPACE, encoding="utf-8")
+    explore_toy(tmp_path / "run", trials=16, network=f"{tmp_path}/my_space.py:MySpace")
+    result = json.loads((tmp_path / "run" / "result.json").read_text(encoding="utf-8"))
+    assert result["networks"] == 4 * 4 and {p["decisions"]["width"] for p in result["points"]} <= {4, 8}
+    assert 1 <= result["tally"]["trained"] <= 16
+    with pytest.raises(SpecError, match='has no "MySpac", did you mean "MySpace"'):
+        explore_toy(tmp_path / "c", network=f"{tmp_path}/my_space.py:MySpac")
+
+
+def test_a_log_tells_how_the_search_stands() -> None:
+    console = Console(file=StringIO(), width=200)
+    glance = Glance(3, "2 designs feasible, best latency_ms 0.1")
+    with Bars(console).search("search", 10, lambda: glance) as advance, patch("codesign.progress.LINE_SECONDS", 0.0):
+        advance()
+    assert "search: 3 of 10 in 0 s" in console.file.getvalue()  # type: ignore[attr-defined]

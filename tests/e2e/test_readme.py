@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from codesign.cli.parser import build_parser
+
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -25,12 +27,16 @@ def run(command: list[str], folder: Path) -> str:
 
 def test_blocks_run(tmp_path: Path) -> None:
     blocks = BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
-    assert {kind for kind, _ in blocks} == {"sh", "python", "yaml"}
+    assert {kind for kind, _ in blocks} == {"sh", "python", "text", "yaml"}
     commands = 0
     for kind, text in blocks:
         named = re.match(r"# (\w+\.(?:py|yaml))\n", text)
         if named:
             (tmp_path / named[1]).write_text(text, encoding="utf-8")
+        elif kind == "text":  # commands that take long: they are read, not run
+            for line in text.splitlines():
+                words = shlex.split(line, comments=True)
+                assert words[0] == "codesign" and build_parser().parse_args(words[1:])
         elif kind == "python":
             assert run([sys.executable, "-c", text], tmp_path).strip()
         else:

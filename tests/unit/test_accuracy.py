@@ -14,7 +14,7 @@ from codesign.accuracy.evaluator import TrainingEvaluator, integer_accuracy
 from codesign.accuracy.pool import AccuracyPool, make_evaluator
 from codesign.accuracy.training import shifted
 from codesign.images import random_images, sample_images
-from codesign.networks.elastic import ElasticSpace
+from codesign.spaces.network.elastic import ElasticSpace
 from mappings.errors import SpecError
 from mappings.network_io import load_network
 from mappings.workload import Workload
@@ -32,9 +32,7 @@ OPTIONS = {
 def small() -> Workload:
     space = ElasticSpace()
     point = {decision.name: decision.choices[0] for decision in space.decisions}
-    return space.workload(
-        point | {"weight_bits": 8, "act_bits": 8, "stem_width": 8, "s1_width": 8, "downsample": "s1+s2+s3"}
-    )
+    return space.workload(point | {"stem_width": 8, "s1_width": 8, "downsample": "s1+s2+s3"})
 
 
 def test_parts_are_disjoint_real_images_with_equal_shares() -> None:
@@ -72,7 +70,7 @@ def test_a_short_training_learns_and_deploys(tmp_path: Path) -> None:
     assert finished["held_out"] > accuracy - 0.05
     network = load_network(tmp_path / workload.digest[:16])
     assert network.workload == workload
-    assert integer_accuracy(network, "test") == finished["test"]
+    assert integer_accuracy(network, "test", mnist5k()) == finished["test"]
 
 
 def test_the_pool_gives_what_one_process_gives(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -76,7 +78,7 @@ def test_public_names_are_there() -> None:
     assert set(codesign.__all__) <= set(dir(codesign))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = codesign.nothing
-    commands = {"explore", "cost", "simulate", "emit", "report", "map_network", "list_names"}
+    commands = {"explore", "cost", "simulate", "emit", "synth", "report", "map", "list_names", "load_run"}
     assert commands <= set(codesign.__all__)
 
 
@@ -92,13 +94,20 @@ def test_cost_of_a_module_of_the_users_own(tmp_path: Path, capsys: pytest.Captur
     assert found["latency_cycles"] == sum(layer["cycles"] for layer in found["layers"]) > 0
     assert main([*arguments, "-v"]) == 0
     assert "eyeriss_like" in capsys.readouterr().out
-    assert main([*arguments, "--dataflow", "row_stationary", "--objective", "edp"]) == 0
+    assert main([*arguments, "--dataflow", "row_stationary"]) == 0
     assert "row_stationary" in capsys.readouterr().out
-    assert main(["map", *arguments[1:], "-q", "--format", "json"]) == 0
-    mapped = json.loads(capsys.readouterr().out)
-    assert all(layer["mapping"]["directives"] for layer in mapped["layers"])
+    assert "nothing to choose" in fails(capsys, *arguments, "--dataflow", "row_stationary", "--objective", "edp")
     assert main(["map", *arguments[1:], "-q", "-v"]) == 0
-    assert "Map(" in capsys.readouterr().out
+    table = capsys.readouterr().out
+    assert "Map(" in table
+    told = re.search(r"^total: .* MACs, ([\d,]+) cycles", table, re.MULTILINE)
+    assert told is not None
+    for form in ("json", "yaml"):  # what it prints is a design
+        assert main(["map", *arguments[1:], "-q", "--format", form]) == 0
+        design = tmp_path / f"mapped.{form}"
+        design.write_text(capsys.readouterr().out, encoding="utf-8")
+        assert main(["cost", str(design), "--format", "json"]) == 0
+        assert json.loads(capsys.readouterr().out)["latency_cycles"] == int(told[1].replace(",", ""))
 
 
 def test_modules_that_cannot_be_traced_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -115,7 +124,7 @@ def test_modules_that_cannot_be_traced_are_told(tmp_path: Path, capsys: pytest.C
 
 def test_wrong_names_get_the_nearest_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert 'did you mean "zynq7020"' in fails(capsys, "explore", "--device", "zyng7020")
-    assert 'did you mean "nsga2"' in fails(capsys, "explore", "--controller", "nsga")
+    assert 'did you mean "random"' in fails(capsys, "explore", "--controller", "randon")
     assert 'did you mean "default"' in fails(capsys, "explore", "--recipe", "defalt")
     assert 'did you mean "eyeriss_like"' in fails(capsys, "cost", "resnet18", "--accelerator", "eyeris_like")
     assert 'did you mean "resnet18"' in fails(capsys, "cost", "resnet81", "--accelerator", "eyeriss_like")
@@ -152,8 +161,10 @@ def test_unwritable_and_foreign_folders_are_told(tmp_path: Path, capsys: pytest.
     assert "is a file" in fails(capsys, "explore", "--out", str(tmp_path / "file"))
     assert "cannot be written" in fails(capsys, "explore", "--out", "/proc/none/run")
     assert "holds no run" in fails(capsys, "explore", "--resume", str(tmp_path))
-    assert "holds no finished run" in fails(capsys, "report", str(tmp_path))
-    assert "--resume" in fails(capsys, "explore", "--resume", str(tmp_path), "--out", "x")
+    assert "holds no run" in fails(capsys, "report", str(tmp_path))
+    assert "--out: changes nothing for a resumed run" in fails(
+        capsys, "explore", "--resume", str(tmp_path), "--out", "x"
+    )
 
 
 def test_a_missing_simulator_is_told_before_the_search(
@@ -189,7 +200,9 @@ def test_maestro_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert main([*arguments, "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["runtime_cycles"] > 0
     assert "--hw: is missing" in fails(capsys, "cost", "--maestro", str(mapping))
-    assert "takes no other target" in fails(capsys, "cost", "resnet18", "--maestro", str(mapping))
+    assert "--maestro: changes nothing for a network by name" in fails(
+        capsys, "cost", "resnet18", "--maestro", str(mapping)
+    )
     assert "none.m" in fails(capsys, "cost", "--maestro", str(tmp_path / "none.m"), "--hw", str(hardware))
 
 
@@ -225,3 +238,96 @@ def test_a_closed_pipe_is_no_error() -> None:
 def test_unknown_kind_by_function() -> None:
     with pytest.raises(SpecError, match='did you mean "devices"'):
         list_names("devicez")
+
+
+def test_figures_of_lists_are_figures(capsys: pytest.CaptureFixture[str]) -> None:
+    def listed(kind: str) -> dict[str, dict[str, object]]:
+        assert main(["list", kind, "--format", "json"]) == 0
+        return {item["name"]: item for item in json.loads(capsys.readouterr().out)}
+
+    assert listed("devices")["zynq7020"]["lut"] == 53_200
+    assert listed("devices")["eyeriss_65nm"]["area_mm2"] == 12.25
+    assert listed("devices")["eyeriss_65nm"]["dsp"] is None
+    assert listed("networks")["elastic_mnist"]["networks"] == 20_901_888
+    assert listed("accelerators")["eyeriss_like"]["clock_hz"] == 200_000_000
+    assert listed("recipes")["default"]["trials"] == 120
+    keys = [key for kind in KINDS for item in listed(kind).values() for key in item]
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]*", key) for key in keys), sorted(set(keys))
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"codesign {codesign.__version__}\n"
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert 'attr = "codesign.__version__"' in project
+
+
+def test_a_typo_is_told_before_torch_is_loaded() -> None:
+    code = (
+        "import sys\n"
+        "from codesign.cli.main import main\n"
+        "assert main(['explore', '--recipe', 'defalt']) == 2\n"
+        "assert main(['explore', '--verify', 'kne']) == 2\n"
+        "assert main(['explore', '--device', 'zyng7020']) == 2\n"
+        "assert main(['cost', 'resnet81', '--accelerator', 'eyeriss_like']) == 2\n"
+        "heavy = [name for name in ('torch', 'optuna', 'plotly') if name in sys.modules]\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("did you mean") == 4, done.stderr
+
+
+def test_a_template_runs_its_own_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One question has one answer, whichever command asks: the README's network on 8 x 8 PEs takes 29,849 cycles."""
+    module, hardware, design = tmp_path / "mine.py", tmp_path / "hardware.yaml", tmp_path / "design.yaml"
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    module.write_text(readme.partition("```python\n")[2].partition("```")[0], encoding="utf-8")
+    hardware.write_text(
+        "name: mine\ndevice: zynq7020\n"
+        "template: {array: output_stationary, rows: 8, cols: 8, axi_bits: 64, dram_bytes_per_cycle: 8}\n",
+        encoding="utf-8",
+    )
+    arguments = [f"{module}:MyNet", "--input", "1,3,32,32", "--accelerator", str(hardware)]
+    assert main(["cost", *arguments, "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["latency_cycles"] == 29_849
+    assert sum(sum(layer["account"].values()) for layer in found["layers"]) == pytest.approx(29_849)
+    assert main(["map", *arguments, "-q", "--format", "yaml"]) == 0
+    design.write_text(capsys.readouterr().out, encoding="utf-8")
+    for command in ("cost", "map"):
+        assert main([command, str(design)]) == 0
+        assert "29,849 cycles" in capsys.readouterr().out
+        for option, value in (("--dataflow", "row_stationary"), ("--objective", "energy")):
+            assert f"{option}: changes nothing: " in fails(capsys, command, *arguments, option, value)
+    assert main(["cost", *arguments]) == 0
+    assert "layer start" in capsys.readouterr().out  # of the account
+
+
+def test_named_networks_take_an_input(capsys: pytest.CaptureFixture[str]) -> None:
+    def macs(*shape: str) -> int:
+        assert main(["cost", "squeezenet", *shape, "--accelerator", "eyeriss_like", "--format", "json"]) == 0
+        return sum(layer["macs"] for layer in json.loads(capsys.readouterr().out)["layers"])
+
+    assert macs("--input", "1,3,64,64") == 21_584_576
+    assert macs("--input", "7,3,64,64") == 7 * 21_584_576
+    assert "1x5" in fails(capsys, "cost", "squeezenet", "--input", "1,5", "--accelerator", "eyeriss_like")
+
+
+def test_more_detail_where_everything_is_printed_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    rest = ("cost", "resnet20", "--accelerator", "eyeriss_like", "-v")
+    assert "--verbose: changes nothing" in fails(capsys, *rest, "--format", "json")
+    assert "--verbose: changes nothing" in fails(capsys, "cost", "--maestro", "a.m", "--hw", "a.hw", "-v")
+
+
+def test_being_stopped_is_an_interrupt(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    def stopped(*_: object) -> int:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise AssertionError("the signal was not heard")
+
+    monkeypatch.setattr("codesign.cli.handlers.run", stopped)
+    assert main(["list", "devices"]) == 143
+    assert capsys.readouterr().err == "stopped\n"
+    assert signal.getsignal(signal.SIGTERM) == before

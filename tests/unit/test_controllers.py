@@ -1,80 +1,133 @@
-"""Controllers: conformance, and that they learn."""
+"""Controllers: what all must do, and what each is for."""
 
 from __future__ import annotations
 
-import optuna
+import numpy as np
 import pytest
 
-from codesign.controllers import CONTROLLERS, ControllerContext, Reward, make_sampler
 from codesign.controllers.conformance import ControllerConformance
-from codesign.controllers.samplers import distributions
-from codesign.decisions import Decision
+from codesign.controllers.controller import Controller, ControllerContext, Told
+from codesign.controllers.evolution import RegularizedEvolution
+from codesign.controllers.registry import CONTROLLERS, make_controller
+from codesign.controllers.scalar import Archive, ranks
+from codesign.controllers.strategy import Encoding, nth_order
+from codesign.controllers.surrogate import SurrogateEvolution
+from codesign.decisions import Decision, DecisionSpace, Permutation, Point
+from codesign.objectives import Goal, Outcome
 from mappings.errors import SpecError
 
-optuna.logging.set_verbosity(optuna.logging.ERROR)
+#: A start short enough that the tests reach what each learns.
+SHORT = {
+    "tpe": {"startup_trials": 10},
+    "gp": {"startup_trials": 60},
+    "surrogate_evolution": {"startup_trials": 16, "trees": 10, "offspring": 60},
+    "progressive": {"startup_trials": 16, "trees": 10, "offspring": 60},
+    "graph_bayes": {"startup_trials": 16, "offspring": 40},
+    "encoder": {"startup_trials": 16, "steps": 20, "refit_every": 16},
+}
 
 
-class TestNsga2(ControllerConformance):
-    controller = "nsga2"
+@pytest.mark.parametrize("name", CONTROLLERS.names())
+class TestEvery(ControllerConformance):
+    @pytest.fixture(autouse=True)
+    def named(self, name: str) -> None:
+        self.controller = name
+        self.options = SHORT.get(name, {})
 
 
-class TestRandom(ControllerConformance):
-    controller = "random"
+#: Wide enough that drawing evenly finds little: two aims that agree in some decisions and not in others.
+WIDE = DecisionSpace(tuple(Decision(f"d{index:02d}", "hardware", (0, 1, 2, 3, 4)) for index in range(14)))
+_AIMS = np.array([[0, 4, 1, 3, 2, 0, 4, 1, 3, 2, 0, 4, 1, 3], [0, 4, 1, 3, 2, 0, 4, 3, 1, 4, 2, 1, 4, 0]])
+FRONT = Goal(("accuracy", "latency_ms"))
 
 
-class TestTpe(ControllerConformance):
-    controller = "tpe"
+def measured(point: Point) -> Outcome:
+    """Accuracy falls with the distance from one aim, latency grows with that from the other; both 1 at their aim."""
+    values = np.array([point[name] for name in WIDE.names])
+    far = np.abs(_AIMS - values).mean(axis=1) / 4.0
+    return Outcome({"accuracy": 1.0 - float(far[0]), "latency_ms": float(np.exp(far[1]))})
 
 
-class TestReinforce(ControllerConformance):
-    controller = "reinforce"
+def searched(name: str, seed: int, batches: int = 24) -> list[Told]:
+    """Everything told in a run."""
+    made = make_controller(name, ControllerContext(seed, WIDE, FRONT, 8, 8 * batches, SHORT.get(name, {})))
+    told: list[Told] = []
+    for _ in range(batches):
+        batch = [Told(point, measured(point)) for point in made.ask(8)]
+        made.tell(batch)
+        told += batch
+    return told
 
 
-def test_reward_is_mnasnets_by_hand() -> None:
-    reward = Reward(target_latency_ms=2.0, exponent=-0.07)
-    assert reward(0.9, 2.0) == pytest.approx(0.9)
-    assert reward(0.9, 4.0) == pytest.approx(0.9 * 2**-0.07)
+def covered(told: list[Told]) -> float:
+    """Area over the front of (1 - accuracy, log latency) inside the corner (1, 1)."""
+    rows = sorted((1 - t.outcome.metrics["accuracy"], np.log(t.outcome.metrics["latency_ms"])) for t in told)
+    best, area = 1.0, 0.0
+    for error, latency in rows:
+        if latency < best:
+            area += (1.0 - error) * (best - latency)
+            best = float(latency)
+    return area
 
 
-def test_reinforce_learns_what_is_rewarded() -> None:
-    decisions = tuple(Decision(f"d{index}", "network", (0, 1, 2, 3)) for index in range(6))
-    context = ControllerContext(0, decisions, 16, Reward(1.0, 0.0), {"learning_rate": 0.03})
-    study = optuna.create_study(
-        sampler=make_sampler("reinforce", context), directions=["maximize", "minimize", "minimize"]
+@pytest.mark.parametrize("name", [name for name in CONTROLLERS.names() if name not in ("random", "gp")])
+def test_each_is_better_than_random(name: str) -> None:
+    mine = np.median([covered(searched(name, seed)) for seed in range(3)])
+    others = np.median([covered(searched("random", seed)) for seed in range(3)])
+    assert mine > others
+
+
+def test_unknown_and_mistyped_options_are_told_at_once() -> None:
+    context = ControllerContext(0, WIDE, Goal(), 8, 0, {"populaton": 3, "crossover_probability": "high"})
+    with pytest.raises(SpecError) as error:
+        make_controller("nsga2", context)
+    assert 'did you mean "population"' in str(error.value)
+    assert "crossover_probability" in str(error.value)
+
+
+def _run(made: Controller, batches: int) -> None:
+    for _ in range(batches):
+        made.tell([Told(point, measured(point)) for point in made.ask(8)])
+
+
+def test_the_oldest_die() -> None:
+    context = ControllerContext(0, WIDE, Goal(), 8, 0, {"population": 20, "sample": 5})
+    made = make_controller("regularized_evolution", context)
+    assert isinstance(made, RegularizedEvolution)
+    _run(made, 5)
+    assert made.ages == tuple(range(20, 0, -1))
+
+
+def test_the_surrogate_ranks_what_it_has_not_seen() -> None:
+    context = ControllerContext(0, WIDE, Goal(), 8, 0, SHORT["surrogate_evolution"])
+    made = make_controller("surrogate_evolution", context)
+    assert isinstance(made, SurrogateEvolution)
+    _run(made, 12)
+    assert np.median(made.correlations) > 0.5
+
+
+def test_ranks_by_hand() -> None:
+    costs = np.array([[1.0, 4.0], [2.0, 2.0], [2.0, 5.0], [3.0, 3.0], [np.inf, np.inf], [np.inf, np.inf]])
+    over = np.array([0, 0, 0, 0, 2.0, 1.0])
+    assert ranks(costs, over).tolist() == [0, 0, 1, 1, 3, 2]
+
+
+def test_the_archive_scales_ratios_by_their_logarithm() -> None:
+    archive = Archive(Goal(("latency_ms", "accuracy")))
+    archive.extend(
+        [Told({}, Outcome({"latency_ms": ms, "accuracy": a})) for ms, a in ((1, 0.5), (10, 0.7), (100, 0.9))]
     )
-    means = []
-    for _ in range(25):
-        trials = [study.ask(distributions(decisions)) for _ in range(16)]
-        rewards = [sum(value == 2 for value in trial.params.values()) / 6 for trial in trials]
-        for trial, value in zip(trials, rewards, strict=True):
-            study.tell(trial, (value, 1.0, 1.0))
-        means.append(sum(rewards) / 16)
-    assert sum(means[:3]) / 3 < 0.45  # a quarter is chance
-    assert sum(means[-3:]) / 3 > 0.75
+    assert archive.scaled() == pytest.approx(np.array([[0, 1], [0.5, 0.5], [1, 0]]))
+    assert archive.front().tolist() == [0, 1, 2]
+    assert int(np.argmax(archive.scores(np.array([1.0, 0.0])))) == 0
 
 
-def test_infeasible_designs_earn_the_floor() -> None:
-    from codesign.controllers.reinforce import trial_reward
-
-    trial = optuna.trial.create_trial(values=[0.9, 1.0, 1.0])
-    assert trial_reward(trial, Reward()) == pytest.approx(0.9)
-    trial.set_constraint("budget", 0.5)
-    assert trial_reward(trial, Reward(infeasible=-1.0)) == -1.0
+def test_orders_by_index_are_all_of_them() -> None:
+    assert {nth_order(("K", "C", "P"), index) for index in range(6)} == {
+        ("K", "C", "P"), ("K", "P", "C"), ("C", "K", "P"), ("C", "P", "K"), ("P", "K", "C"), ("P", "C", "K"),
+    }  # fmt: skip
 
 
-def test_unknown_names_and_options_are_told() -> None:
-    context = ControllerContext(0, (Decision("a", "network", (1, 2)),), 4)
-    with pytest.raises(SpecError, match='did you mean "nsga2"'):
-        make_sampler("nsga", context)
-    wrong = ControllerContext(0, context.decisions, 4, options={"learning_rat": 1.0})
-    with pytest.raises(SpecError, match='did you mean "learning_rate"'):
-        make_sampler("reinforce", wrong)
-
-
-def test_a_plugin_registers_as_the_built_ins_do() -> None:
-    from mappings.registry import Registry
-
-    registry: Registry[object] = Registry("controller", lambda r: r.register("mine", object()))
-    assert registry.group == "codesign.controllers"
-    assert "mine" in registry.names()
-    assert "nsga2" in CONTROLLERS.names()
+def test_an_order_is_read_from_importances() -> None:
+    encoding = Encoding(DecisionSpace((Permutation("order", "mapping", ("K", "C", "P")),)), importance=True)
+    assert encoding.decode(np.array([0.2, 0.9, 0.5])) == {"order": ("C", "P", "K")}

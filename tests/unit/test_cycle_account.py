@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
-from accel_models.report import Infeasible
+from accel_models.cycles import GROUPS, CycleAccount
+from accel_models.design import Design
+from accel_models.report import CostReport, Infeasible, LayerCost
 from accel_models.schedule import schedule_network
+from accel_models.template.accelerator import template_accelerator
+from accel_models.template.cost import template_cost
 from accel_models.template.cycle_account import layer_accounts, total
 from accel_models.template.spec import ArrayKind, Template
 from accel_models.template.timing import predict
@@ -55,3 +59,27 @@ def test_a_slow_memory_is_named() -> None:
 def test_slow_post_processing_is_named() -> None:
     slow, fast = one_layer(ppu_lanes=1), one_layer(ppu_lanes=8)
     assert slow[1] > 0.3 > fast[1]
+
+
+def test_the_report_says_what_a_layer_waits_for() -> None:
+    """Depthwise convolution: one lane of post-processing is waited for, all lanes are not."""
+    layer = Layer("c", Op.CONV, groups=64, P=48, Q=48, inputs=("x",))
+    workload = Workload("w", (TensorShape("x", 1, 64, 48, 48, 8),), (layer,))
+    reports = []
+    for lanes in (1, 16):
+        report = template_cost(Design(workload, template_accelerator(Template(ppu_lanes=lanes)), ()))
+        assert isinstance(report, CostReport)
+        accounts = [item.account for item in report.layers if item.account is not None]
+        assert len(accounts) == len(report.layers)
+        assert sum(account.cycles for account in accounts) == pytest.approx(report.latency_cycles)
+        assert all(sum(account.groups.values()) == pytest.approx(account.cycles) for account in accounts)
+        assert LayerCost.from_dict(report.layers[0].to_dict()) == report.layers[0]
+        reports.append(report)
+    assert reports[0].layers[0].bound_by == "post-processing"
+    assert reports[1].layers[0].bound_by != "post-processing"
+    assert reports[1].latency_cycles < reports[0].latency_cycles
+
+
+def test_groups_name_every_part_once() -> None:
+    parts = [part for names in GROUPS.values() for part in names]
+    assert sorted(parts) == sorted(item.name for item in fields(CycleAccount))

@@ -71,7 +71,7 @@ def test_all_faults_of_a_device_are_told_at_once(tmp_path: Path) -> None:
 
 def test_unknown_device_names_the_nearest() -> None:
     with pytest.raises(SpecError, match='did you mean "zynq7020"'):
-        device("zynq7010")
+        device("zynq702")
 
 
 def test_devices_load_without_the_heavy_libraries() -> None:
@@ -86,3 +86,40 @@ def test_devices_load_without_the_heavy_libraries() -> None:
 
 def test_figures_have_units() -> None:
     assert all(FIGURES.values())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "zynq7010",
+        "zynq7020",
+        "zc706",
+        "zcu104",
+        "zcu102",
+        "kv260",
+        "vck190",
+        "artix7_35t",
+        "artix7_100t",
+        "ecp5_25k",
+        "ecp5_45k",
+        "ecp5_85k",
+        "ice40_up5k",
+        "gowin_gw2a18",
+    ],
+)
+def test_the_families_are_there_with_a_document_for_each_figure(name: str) -> None:
+    part = device(name)
+    for figure, item in part.figures:
+        documented = any(word in item.source for word in ("DS", "UG", "manual", "our choice", "FPGA-DS"))
+        assert documented, (name, figure, item.source)
+    assert part.lut_fill == 0.8
+
+
+def test_fill_family_and_memory_are_checked(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    figures = "{dsp: [1, x], bram36: [1, x], lut: [1, x], ff: [1, x], lut_fill: [1.2, x]}"
+    path.write_text(f"kind: fpga\nfamily: xc8\ndram: ddr9\nfigures: {figures}\n")
+    with pytest.raises(SpecError) as caught:
+        load_device(path)
+    for part in ("lut_fill: is 1.2", 'family: is "xc8"', 'dram: is "ddr9"'):
+        assert part in str(caught.value)

@@ -1,113 +1,85 @@
-"""The fitted formulas against what synthesis gave for the arrays alone (Yosys 0.70, xc7, flattened)."""
+"""The fitted formulas against what synthesis gave: ``benchmarks/data/resources_xc7.csv`` (Yosys, xc7, flattened)."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import csv
+from pathlib import Path
 
 import pytest
 
-from accel_models.template.fabric import FLATTENED_FF, FLATTENED_LUT, array_part, product_in_dsp, shell_parts
-from accel_models.template.resources import estimate
+from accel_models.template import fabric
+from accel_models.template.resources import estimate, part_lutram
 from accel_models.template.spec import ArrayKind, Template
 
-#: array, rows, columns, bits of (activation, weight, sum) -> DSP, LUT (distributed memory included), FF
-SYNTHESISED = [
-    ("weight_stationary", 8, 8, (8, 8, 32), 65, 694, 2852),
-    ("weight_stationary", 16, 8, (8, 8, 32), 129, 703, 5294),
-    ("weight_stationary", 8, 16, (8, 8, 32), 129, 753, 5069),
-    ("weight_stationary", 8, 8, (16, 16, 48), 65, 703, 4980),  # not in the fit
-    ("weight_stationary", 8, 8, (4, 4, 32), 1, 3289, 1792),
-    ("output_stationary", 8, 8, (8, 8, 32), 65, 3274, 3933),
-    ("output_stationary", 16, 8, (8, 8, 32), 129, 7054, 9074),
-    ("output_stationary", 8, 16, (8, 8, 32), 129, 5785, 7009),
-    ("row_stationary", 8, 8, (8, 8, 32), 67, 8068, 2443),
-    ("row_stationary", 8, 4, (8, 8, 32), 35, 4677, 2043),
-    ("channel_parallel", 8, 8, (8, 8, 32), 65, 2055, 2299),
-    ("channel_parallel", 16, 8, (8, 8, 32), 129, 2601, 3117),
-    ("channel_parallel", 8, 16, (8, 8, 32), 129, 3136, 3766),
-    ("loop_tile", 8, 8, (8, 8, 32), 65, 1450, 1741),
-    ("loop_tile", 16, 8, (8, 8, 32), 129, 2090, 2558),
-    ("loop_tile", 8, 16, (8, 8, 32), 129, 1938, 2696),
-]
+TABLE = Path(__file__).parents[2] / "benchmarks" / "data" / "resources_xc7.csv"
 
 
-@pytest.mark.parametrize(("array", "rows", "cols", "bits", "dsp", "lut", "ff"), SYNTHESISED)
-def test_arrays(array: str, rows: int, cols: int, bits: tuple[int, int, int], dsp: int, lut: int, ff: int) -> None:
-    act, weight, acc = bits
-    template = Template(array=ArrayKind(array), rows=rows, cols=cols, act_bits=act, weight_bits=weight, acc_bits=acc)
-    part = array_part(template)
-    assert part.dsp == dsp
-    assert part.lut == pytest.approx(lut, rel=0.04)
-    assert part.ff == pytest.approx(ff, rel=0.04 if product_in_dsp(template) else 0.1)
+def _template(text: str) -> Template:
+    plain = Template().to_dict()
+    given = dict(item.split("=") for item in text.split())
+    typed = {k: v if k == "array" else v == "True" if isinstance(plain[k], bool) else int(v) for k, v in given.items()}
+    return Template.from_dict({**plain, **typed})
 
 
-@pytest.mark.parametrize(("acc_bits", "dsp"), [(32, 7), (48, 9)])
-def test_multipliers_of_a_post_processing_lane(acc_bits: int, dsp: int) -> None:
-    few, many = (
-        next(p for p in shell_parts(Template(acc_bits=acc_bits, ppu_lanes=n)) if p.name == "post-processing").dsp
-        for n in (1, 4)
-    )
-    assert many - few == 3 * dsp
+def _rows(whole: bool) -> list[tuple[str, Template, dict[str, int]]]:
+    with TABLE.open(encoding="utf-8") as file:
+        rows = [r for r in csv.DictReader(file) if (r["part"] == "whole") == whole]
+    return [(r["part"], _template(r["template"]), {k: int(r[k]) for k in ("dsp", "bram18", "lut", "ff")}) for r in rows]
 
 
-@pytest.mark.parametrize(("lanes", "act", "lut", "ff"), [(1, 8, 159, 150), (4, 8, 568, 582), (4, 4, 294, 298)])
-def test_activation_tables(lanes: int, act: int, lut: int, ff: int) -> None:
-    """What `cd_drain` takes more with tables than without."""
-    plain = Template(rows=8, cols=8, act_bits=act, weight_bits=act, ppu_lanes=lanes)
-    memory, logic = (part for part in estimate(replace(plain, activation_tables=1)).parts if "tables" in part.name)
-    assert (memory.dsp, logic.dsp) == (0, 0)
-    assert memory.lut + logic.lut / FLATTENED_LUT == pytest.approx(lut, rel=0.15)
-    assert logic.ff / FLATTENED_FF == pytest.approx(ff, rel=0.05)
+def test_every_part_has_coefficients_and_none_is_negative() -> None:
+    for resource in ("lut", "ff"):
+        rows = fabric.coefficients()[resource]
+        for kind in ArrayKind:
+            template = Template(array=kind, nonlinear_lanes=2)
+            for part in ("PE array", *fabric.SHELL):
+                row = rows[fabric.key(template, part)]
+                assert len(row) == len(fabric.terms(template, part)) and min(row) >= 0 and max(row) > 0
 
 
-#: word, bus in bytes, any byte -> (LUT, FF) of cd_load, of cd_store
-MOVERS = [
-    (8, 8, False, (723, 939), (552, 533)),
-    (8, 8, True, (969, 1007), (783, 593)),
-    (8, 16, False, (867, 939), (652, 671)),
-    (8, 16, True, (1466, 1071), (1107, 730)),
-    (16, 8, False, (720, 934), (662, 534)),
-    (16, 8, True, (963, 1002), (893, 594)),
-    (16, 16, False, (856, 933), (625, 605)),
-    (16, 16, True, (1450, 1066), (1218, 730)),
-]
+def test_multipliers_are_counted_as_synthesis_does() -> None:
+    """Of every module, exactly; of whole accelerators never too few."""
+    for part, template, found in _rows(whole=False):
+        assert fabric.part_dsp(template, part) == found["dsp"], (part, template)
+    for _, template, found in _rows(whole=True):
+        guess = estimate(template)
+        assert found["dsp"] <= guess.dsp <= found["dsp"] + 1
+        assert -(-found["bram18"] // 2) <= guess.bram36 <= -(-found["bram18"] // 2) + 1
 
 
-@pytest.mark.parametrize(("word", "bus", "unaligned", "load", "store"), MOVERS)
-def test_movers(word: int, bus: int, unaligned: bool, load: tuple[int, int], store: tuple[int, int]) -> None:
-    template = Template(rows=word, cols=word, axi_bits=8 * bus, dram_bytes_per_cycle=bus, unaligned=unaligned)
-    parts = {part.name: part for part in shell_parts(template)}
-    for name, (lut, ff) in (("load", load), ("store", store)):
-        assert parts[name].lut == pytest.approx(FLATTENED_LUT * lut, rel=0.04)
-        assert parts[name].ff == pytest.approx(FLATTENED_FF * ff, rel=0.04)
+def test_modules_alone_are_near_their_formulas() -> None:
+    """In the mean 12 %: the terms are few on purpose, and these were fitted to; others are in docs/resources.md."""
+    rows = _rows(whole=False)
+    for resource in ("lut", "ff"):
+        off = []
+        for part, template, found in rows:
+            value = found[resource] - (part_lutram(template, part) if resource == "lut" else 0)
+            if value > 200:
+                off.append(abs(fabric.alone(template, part, resource) / value - 1))
+        assert len(off) > 50 and sum(off) / len(off) < 0.12
 
 
-@pytest.mark.parametrize(
-    ("lanes", "bits", "taps", "dsp", "lut", "ff"),
-    [
-        (8, (8, 8, 32), 1, 9, 755, 945),
-        (8, (8, 8, 32), 3, 25, 2064, 1721),
-        (8, (8, 8, 32), 5, 41, 3364, 2369),
-        (16, (8, 8, 32), 1, 17, 906, 1393),
-        (16, (8, 8, 32), 3, 49, 3486, 2937),
-        (16, (8, 8, 32), 5, 81, 6037, 4225),
-        (8, (16, 16, 48), 3, 25, 3350, 2809),
-    ],
-)
-def test_the_vector_unit(lanes: int, bits: tuple[int, int, int], taps: int, dsp: int, lut: int, ff: int) -> None:
-    act, weight, acc = bits
-    template = Template(rows=lanes, cols=lanes, act_bits=act, weight_bits=weight, acc_bits=acc, vector_taps=taps)
-    part = next(part for part in shell_parts(template) if part.name == "vector unit")
-    assert part.dsp == dsp
-    assert part.lut == pytest.approx(FLATTENED_LUT * lut, rel=0.05)
-    assert part.ff == pytest.approx(FLATTENED_FF * ff, rel=0.05)
+@pytest.mark.parametrize("array", list(ArrayKind))
+def test_more_of_anything_takes_more(array: ArrayKind) -> None:
+    small = Template(array=array, rows=8, cols=8)
+    for change in (
+        {"rows": 16},
+        {"cols": 16},
+        {"axi_bits": 256},
+        {"ppu_lanes": 8},
+        {"act_bits": 16, "weight_bits": 16},
+    ):
+        large = Template.from_dict({**small.to_dict(), **change})
+        assert estimate(large).lut >= estimate(small).lut and estimate(large).ff >= estimate(small).ff
 
 
-def test_the_non_linear_unit_is_counted() -> None:
-    """14 DSPs a lane; a transposer of columns x lanes activations in registers."""
-    without = {part.name: part for part in shell_parts(Template())}
-    small, large = ({p.name: p for p in shell_parts(Template(nonlinear_lanes=lanes))} for lanes in (2, 8))
-    assert set(small) - set(without) == {"non-linear unit", "transposer"}
-    assert large["non-linear unit"].dsp - small["non-linear unit"].dsp == 6 * 14
-    assert large["non-linear unit"].lut > small["non-linear unit"].lut > 1000
-    assert small["transposer"].ff > 16 * 16 * 8 * 0.8
+def test_a_four_bit_product_is_made_of_look_up_tables() -> None:
+    narrow = Template(act_bits=4, weight_bits=4)
+    assert fabric.part_dsp(narrow, "PE array") == 1 and fabric.part_dsp(narrow, "vector unit") == 1
+    assert not fabric.in_dsp(4, 4) and fabric.in_dsp(4, 8)
+    wide = Template(rows=8, cols=8)
+    assert fabric.part_dsp(wide, "PE array") == 65 and fabric.part_dsp(wide, "vector unit") == 9
+
+
+def test_stages_are_registers() -> None:
+    assert fabric.pipeline_ff(Template(rows=8, cols=8, acc_stages=2)) == 2 * 8 * 33

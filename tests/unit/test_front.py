@@ -6,7 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codesign.explorer.front import as_costs, crowding, knee, nondominated, thinned
+from accel_models.report import Infeasible
+from codesign.objectives import Goal, Outcome
+from codesign.objectives.front import crowding, knee, nondominated, ranked, scaled_costs, thinned
 
 
 def test_nondominated_by_hand() -> None:
@@ -41,5 +43,13 @@ def test_thinning_keeps_the_ends() -> None:
 
 
 def test_costs_compare_ratios() -> None:
-    costs = as_costs(np.array([0.9]), np.array([np.e]), np.array([1.0]))
-    assert np.allclose(costs, [[0.1, 1.0, 0.0]])
+    found = Outcome({"accuracy": 0.9, "latency_ms": np.e, "energy_uj": 1.0})
+    assert np.allclose(scaled_costs(Goal(), [found]), [[-0.9, 1.0, 0.0]])
+
+
+def test_ranks_put_fronts_first_and_the_nearest_of_the_infeasible_last() -> None:
+    goal = Goal(("accuracy", "latency_ms"))
+    far, near = (Outcome({}, (Infeasible("DSP", demand, 10, "blocks", ""),)) for demand in (40, 12))
+    good = [Outcome({"accuracy": a, "latency_ms": b}) for a, b in ((0.5, 2.0), (0.9, 2.0), (0.8, 1.0), (0.4, 3.0))]
+    assert ranked(goal, [far, near, *good])[-4:] == [2, 5, 1, 0]
+    assert set(ranked(goal, [far, near, *good])[:2]) == {3, 4}

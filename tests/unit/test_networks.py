@@ -8,22 +8,26 @@ import pytest
 import torch
 from torch import nn
 
+from codesign.decisions import Decision
 from codesign.integer_reference import run_integer_layer
 from codesign.networks.deploy import deploy
-from codesign.networks.elastic import ElasticSpace
 from codesign.networks.qat import QatNetwork, fake_quantize_weight
 from codesign.quantize import quantize_input
+from codesign.spaces.compression.bits import UniformBits
+from codesign.spaces.network.elastic import ElasticSpace
 from codesign.trace import trace
 from mappings.errors import SpecError
 from mappings.layer import Layer, Op
 from mappings.workload import TensorShape, Workload
 
-SPACE = ElasticSpace()
+SPACE, BITS = ElasticSpace(), UniformBits()
 
 
 def draw(seed: int, **fixed: int | str) -> Workload:
     rng = random.Random(seed)
-    return SPACE.workload({d.name: rng.choice(d.choices) for d in SPACE.decisions} | fixed)
+    decisions = (*SPACE.decisions, *BITS.decisions)
+    point = {d.name: rng.choice(d.choices) for d in decisions if isinstance(d, Decision)} | fixed
+    return BITS.compressed(SPACE.workload(point), point)
 
 
 class Float(nn.Module):

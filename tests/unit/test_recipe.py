@@ -1,27 +1,34 @@
-"""Recipes: what ships is sound, what is wrong is told."""
+"""Recipes: what ships is sound, what is wrong is told, all of it, before anything heavy is loaded."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from codesign.recipe import Recipe, load_recipe, parse_recipe, recipe_names
+from accel_models.template.spec import Template
+from codesign.recipe import Part, Recipe, load_recipe, parse_recipe, recipe_names, variant_names
 from mappings.errors import SpecError
-from mappings.yamlio import load_yaml_text
+from mappings.yamlio import dump_yaml, load_yaml_text
+
+NAMES = [*recipe_names(), *(f"{name}:{variant}" for name in recipe_names() for variant in variant_names(name))]
 
 
-@pytest.mark.parametrize("name", recipe_names())
+@pytest.mark.parametrize("name", NAMES)
 def test_shipped_recipes_survive_a_round_trip(name: str) -> None:
     recipe = load_recipe(name)
     assert recipe.name == name and recipe.summary
-    assert parse_recipe(load_yaml_text(recipe.dump(), "again"), "again") == recipe
-    assert recipe.space.designs > 10**9
+    again = parse_recipe(load_yaml_text(recipe.dump(), "again"), "again")
+    assert again.to_dict() == recipe.to_dict() and again.digest == recipe.digest
+    assert recipe.space.decisions.size > 10**9
 
 
 def test_the_default_is_the_default_recipe() -> None:
-    assert load_recipe().controller == "nsga2" and load_recipe().device == "zynq7020"
-    assert {"default", "random", "tpe", "reinforce"} <= set(recipe_names())
+    assert load_recipe().controller == Part("nsga2") and load_recipe().device == "zynq7020"
+    assert {"default", "random", "tpe", "reinforce", "systolic"} <= set(recipe_names())
 
 
 def test_overrides_replace_and_are_checked() -> None:
@@ -34,29 +41,108 @@ def test_overrides_replace_and_are_checked() -> None:
 
 
 def test_all_faults_at_once() -> None:
-    raw = {"contoller": "nsga2", "trials": True, "network": 7, "choices": [1], "accuracy_options": {"a": "b"}}
+    raw = {"contoller": "nsga2", "trials": True, "network": 7, "choices": [1], "providers": ["a", {"b": 1}]}
     with pytest.raises(SpecError) as caught:
         parse_recipe(raw, "mine.yaml")
     text = str(caught.value)
     assert 'unknown key "contoller", did you mean "controller"' in text
-    assert "mine.yaml.network" in text and "mine.yaml.choices" in text and "accuracy_options" in text
+    assert "mine.yaml.network" in text and "mine.yaml.choices" in text and "mine.yaml.providers[1]" in text
     with pytest.raises(SpecError) as names:
-        Recipe(controller="nsga", accuracy="trian", cost="shedule", batch=1).check("r")
-    assert all(word in str(names.value) for word in ('"nsga2"', '"train"', '"schedule"', "r.batch"))
+        Recipe(
+            controller=Part("nsga"),
+            providers=(Part("shedule"), Part("train", (("search_steps", 0), ("deploy_step", 3)))),
+            hardware=Part("template"),
+            objectives=("acuracy",),
+            batch=0,
+        ).check("r")
+    text = str(names.value)
+    for part in (
+        'unknown controller "nsga", did you mean',
+        '"schedule"',
+        '"templates"',
+        'mean "accuracy"',
+        "r.batch",
+        "providers[1].search_steps: is",
+    ):
+        assert part in text, part
+    assert 'unknown option "deploy_step", did you mean "deploy_steps"' in text
 
 
-def test_files_and_names(tmp_path: Path) -> None:
-    path = tmp_path / "mine.yaml"
-    path.write_text("name: mine\ntrials: 3\ntrials: 4\n", encoding="utf-8")
-    with pytest.raises(SpecError, match='duplicate key "trials"'):
-        load_recipe(str(path))
-    with pytest.raises(SpecError, match='unknown recipe "defualt", did you mean "default"'):
-        load_recipe("defualt")
-    with pytest.raises(SpecError, match="cannot be read"):
-        load_recipe(str(tmp_path / "none.yaml"))
-    with pytest.raises(SpecError, match="objectives"):
-        parse_recipe({"objectives": ["accuracy"]}, "r")
-    with pytest.raises(SpecError, match="unknown key"):
-        parse_recipe({"reward": {"target": 1.0}}, "r")
-    with pytest.raises(SpecError, match="is list"):
-        parse_recipe([], "r")
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"limits": (("uram", 3.0),)}, "limits: no provider of the recipe gives uram on zynq7020"),
+        ({"objectives": ("accuracy", "area_mm2")}, "gives area_mm2 on zynq7020"),
+        ({"providers": (Part("schedule"),)}, "objectives: no provider of the recipe gives accuracy"),
+        ({"network": Part("fixed", (("network", "resnet20"),))}, '"train" needs "trainable", which none of'),
+        ({"providers": (Part("schedule"), Part("size"), Part("size"))}, 'gives macs, which "size" gives already'),
+        ({"controllers": (("mapping", Part("random")),)}, 'asks no controller for "mapping"'),
+        ({"choices": (("rows", (5,)),)}, "choices.rows: is [5]"),
+        (
+            {"driver": Part("halving"), "providers": (Part("schedule"),), "objectives": ("latency_ms",)},
+            'driver: "halving" needs "fidelity", which none of',
+        ),
+        ({"reward": Part("soft_constraint", (("targt", 1.0),))}, 'unknown option "targt", did you mean "target"'),
+        ({"reward": Part("weighted_sum", (("weights", (("area_mm2", 1.0),)),))}, "reward: no provider"),
+    ],
+)
+def test_parts_that_do_not_go_together_are_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        Recipe(**changes).check("r")  # type: ignore[arg-type]
+    assert message in str(caught.value)
+
+
+def test_a_recipe_extends_another_and_has_variants(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "name: mine\nextends: default:alternate\nseed: 7\nvariants:\n  wide:\n    trials: 9\n    limits: {dsp: 50}\n",
+        encoding="utf-8",
+    )
+    recipe = load_recipe(str(file))
+    assert recipe.driver.name == "alternate" and recipe.seed == 7 and recipe.trials == 120
+    wide = load_recipe(f"{file}:wide")
+    assert wide.trials == 9 and wide.limits == (("dsp", 50.0),) and wide.name == "mine:wide"
+    with pytest.raises(SpecError, match='unknown variant "wid", did you mean "wide"'):
+        load_recipe(f"{file}:wid")
+    file.write_text(f"extends: {file}\n", encoding="utf-8")
+    with pytest.raises(SpecError, match="not in a circle"):
+        load_recipe(str(file))
+
+
+def test_the_digest_is_of_what_matters() -> None:
+    base = load_recipe()
+    assert load_recipe("default", {"trials": 7}).digest == base.digest
+    for changes in ({"seed": 1}, {"controller": "random"}, {"limits": {"dsp": 100}}, {"device": "zcu102"}):
+        assert load_recipe("default", changes).digest != base.digest
+
+
+def test_a_network_by_name_is_priced_as_it_is() -> None:
+    recipe = load_recipe("default", {"network": "mobilenet_v2"})
+    assert recipe.network == Part("fixed", (("network", "mobilenet_v2"),)) and recipe.hardware.name == "templates_full"
+    assert [part.name for part in recipe.providers] == ["schedule"] and "accuracy" not in recipe.objectives
+    assert recipe.space.networks == 1
+    with pytest.raises(SpecError, match='unknown network "mobilenetv2", did you mean "mobilenet_v2"'):
+        load_recipe("default", {"network": "mobilenetv2"})
+
+
+def test_one_accelerator_fixes_the_widths_of_data(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(dump_yaml(Template(rows=8, cols=8, act_bits=4, weight_bits=8).to_dict()), encoding="utf-8")
+    recipe = load_recipe("systolic", {"hardware": str(file)})
+    assert recipe.choices == () and recipe.space.accelerators == 5 * 4
+    (candidate,) = recipe.space.decode([recipe.space.decisions.draw(np.random.default_rng(0))])
+    assert candidate.hardware == Template(rows=8, cols=8, act_bits=4, weight_bits=8)
+    assert candidate.design is not None
+    file.write_text("array: weight_stationery\n", encoding="utf-8")
+    with pytest.raises(SpecError, match='did you mean "weight_stationary"'):
+        load_recipe("default", {"hardware": str(file)})
+
+
+def test_a_typo_is_told_without_loading_torch_or_optuna() -> None:
+    code = (
+        "import sys\nfrom codesign.recipe import load_recipe\ntry:\n    load_recipe('defualt')\n"
+        "except ValueError as error:\n    print(error)\nload_recipe()\n"
+        "print('torch' in sys.modules, 'optuna' in sys.modules)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert 'did you mean "default"' in said and said.splitlines()[-1] == "False False"

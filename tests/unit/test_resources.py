@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from accel_models.hardware.devices import device
+from accel_models.hardware.devices import Device, Figure, clocks, device
 from accel_models.hardware.technology import technology
 from accel_models.template.resources import Memory, area_um2, estimate, fits, memories
 from accel_models.template.spec import ArrayKind, Template
@@ -48,7 +48,7 @@ def test_memories_of_the_default_template() -> None:
 def test_one_dsp_a_pe_from_eight_bits() -> None:
     parts = {part.name: part for part in estimate(Template(rows=8, cols=16)).parts}
     assert parts["PE array"].dsp == 128 + 1
-    assert parts["post-processing"].dsp == 4 * 7
+    assert parts["drain"].dsp == 4 * 7
     narrow = {part.name: part for part in estimate(Template(rows=8, cols=16, act_bits=4, weight_bits=4)).parts}
     assert narrow["PE array"].dsp == 1 and narrow["PE array"].lut > 0
 
@@ -86,3 +86,26 @@ def test_silicon_area() -> None:
     assert fits(small, "edge_28nm") == ()
     huge = Template(rows=32, cols=32, input_buffer_bytes=1 << 24)
     assert "area" in [item.resource for item in fits(huge, "edge_28nm")]
+
+
+def test_the_fill_limit_binds_and_says_so() -> None:
+    part = device("zynq7020")
+    tight = replace(part, figures=(*((n, f) for n, f in part.figures if n != "lut"), ("lut", Figure(20000, "test"))))
+    assert estimate(Template(rows=8, cols=8)).lut < 20000  # it would fit a full part
+    (broken,) = fits(Template(rows=8, cols=8), replace(tight, figures=_with(tight, "lut_fill", 0.5)))
+    assert broken.resource == "LUT" and broken.bound == 10000 and "50% of 20,000, the fill limit" in broken.unit
+    assert fits(Template(rows=8, cols=8), replace(tight, figures=_with(tight, "lut_fill", 1.0))) == ()
+
+
+def test_the_routed_clock_of_the_family_binds() -> None:
+    clock = clocks()["ecp5"]
+    (broken,) = [
+        item for item in fits(Template(rows=4, cols=4, clock_hz=2 * clock.hz), "ecp5_85k") if item.resource == "clock"
+    ]
+    assert broken.bound == clock.hz and clock.how == "routed" and clock.source
+    assert all(item.error > 0 and item.source and item.how in ("routed", "scaled") for item in clocks().values())
+    assert not [i for i in fits(Template(rows=4, cols=4, clock_hz=clock.hz), "ecp5_85k") if i.resource == "clock"]
+
+
+def _with(part: Device, name: str, value: float) -> tuple[tuple[str, Figure], ...]:
+    return (*((n, f) for n, f in part.figures if n != name), (name, Figure(value, "test")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from accel_models.hardware import sram
 from accel_models.hardware.technology import COEFFICIENTS, TECHNOLOGIES, TechnologyKind, technology
 from mappings.errors import SpecError
 
@@ -64,14 +65,18 @@ def test_fpga_memories_are_blocks_and_have_no_area() -> None:
     assert tech.sram_read_pj_per_bit(8192) == tech.sram_read_pj_per_bit(1 << 20)
     assert tech.mac_um2(8, 8) is None and tech.sram_um2(1024) is None and tech.register_um2(8) is None
     assert tech.sram_leakage_mw(1024) is None and tech.logic_leakage_mw(1.0) is None
-    asic = technology("asic_28nm").mac_pj(8, 8)
-    assert asic is not None and tech.mac_pj(8, 8) == pytest.approx(7.1 * asic)
+    asic = technology("asic_28nm")
+    assert tech.mac_pj(8, 8) == asic.mac_pj(8, 8)  # a hard block is made of standard cells
+    for soft in ("ff_clock_pj", "ff_toggle_pj", "gate_toggle_pj", "register_pj_per_bit", "noc_hop_pj_per_bit"):
+        fabric, cells = tech.value(soft), asic.value(soft)
+        assert fabric is not None and cells is not None and fabric == pytest.approx(14 * cells)
 
 
 def test_leakage() -> None:
     assert technology("asic_65nm").sram_leakage_mw(1 << 17) == pytest.approx(2**20 * 12e-9)  # 12 pW a bit
     assert technology("asic_7nm").logic_leakage_mw(1e6) == pytest.approx(1.08)
-    assert technology("asic_28nm").logic_leakage_mw(1e6) is None
+    between = technology("asic_28nm").logic_leakage_mw(1e6)
+    assert between is not None and 0.0149 < between < 1.08
 
 
 @pytest.mark.parametrize("name", TECHNOLOGIES.names())
@@ -87,3 +92,22 @@ def test_every_coefficient_has_value_unit_node_and_source(name: str) -> None:
 def test_unknown_technology() -> None:
     with pytest.raises(SpecError, match="unknown technology"):
         technology("asic_3nm")
+
+
+def test_memories_have_the_shape_of_real_macros() -> None:
+    """SG13G2's 1,024 x 64 and 256 x 16 macros (liberty and LEF of IHP-Open-PDK), not all of which the fit has seen."""
+    assert sram.area_130nm_um2(1024, 64, 1) == pytest.approx(263946, rel=0.06)
+    assert sram.area_130nm_um2(256, 16, 1) == pytest.approx(28127, rel=0.08)
+    assert sram.area_130nm_um2(1024, 32, 2) == pytest.approx(264167, rel=0.06)
+    assert sram.access_130nm_pj(1024, 64, write=False) == pytest.approx(91.8, rel=0.1)
+    assert sram.access_130nm_pj(1024, 64, write=True) == pytest.approx(110.9, rel=0.1)
+    # Eight macros one above the other take eight times the area, and one of them is read.
+    assert sram.area_130nm_um2(65536, 64, 1) == pytest.approx(8 * sram.area_130nm_um2(8192, 64, 1))
+    assert sram.access_130nm_pj(65536, 64, False) == sram.access_130nm_pj(8192, 64, False)
+    assert sram.access_130nm_pj(64, 128, False) == pytest.approx(2 * sram.access_130nm_pj(64, 64, False))
+    assert all(
+        sram.area_130nm_um2(w, b, p) > 0 and sram.access_130nm_pj(w, b, True) > 0
+        for w in (1, 64, 9000)
+        for b in (1, 8, 300)
+        for p in (1, 2)
+    )

@@ -14,7 +14,7 @@ from accel_models.published.maestro.problem import Problem, is_batched, read_pro
 from accel_models.published.maestro.recursion import LayerRun, LevelCost
 from accel_models.published.maestro.text import INT32_MAX
 from accel_models.report import Infeasible
-from mappings.errors import Fault, SpecError
+from mappings.errors import Fault, SpecError, printable
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,12 @@ class MaestroReport:
     Attributes:
         network: its name.
         rows: one a layer, in the file's order.
+        input_warnings: what the files say that MAESTRO reads otherwise than a person would.
     """
 
     network: str
     rows: tuple[MaestroRow, ...]
+    input_warnings: tuple[str, ...] = ()
 
     @property
     def csv(self) -> str:
@@ -36,8 +38,11 @@ class MaestroReport:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is wrong with figures that MAESTRO prints nonetheless, each with its layer."""
-        return tuple(f"layer {row.layer}: {warning}" for row in self.rows for warning in row.warnings)
+        """What is odd in the files, and what is wrong with figures that MAESTRO prints nonetheless."""
+        return (
+            *self.input_warnings,
+            *(f"layer {printable(row.layer)}: {warning}" for row in self.rows for warning in row.warnings),
+        )
 
 
 def maestro_cost(
@@ -76,4 +81,4 @@ def maestro_cost(
         problem, cost = known[anonymous]
         rows.append(layer_row(network.name, layer, problem, values, simd_lanes, cost, previous_l1_accesses))
         previous_l1_accesses = l1_accesses(cost)
-    return MaestroReport(network.name, tuple(rows))
+    return MaestroReport(network.name, tuple(rows), (*network.warnings, *values.warnings))

@@ -42,4 +42,4 @@ def write_csv(rows: Iterable[MaestroRow], path: Path) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    path.write_text(csv_text(rows), encoding="utf-8", newline="\n")
+    path.write_text(csv_text(rows), encoding="utf-8", errors="surrogateescape", newline="\n")

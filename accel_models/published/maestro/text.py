@@ -1,7 +1,10 @@
 """The words of MAESTRO's mapping and hardware files, each with its place.
 
 MAESTRO separates words by white space and by any of ``, - > ( ) : ;``, so that ``K: 64,C 3`` and
-``TemporalMap(Sz(R),1) Y`` need no grammar of brackets; ``//`` starts a comment. Braces are words, and must stand alone.
+``TemporalMap(Sz(R),1) Y`` need no grammar of brackets, and ``Conv2d-1`` is two words. A word that starts with ``//``
+begins a comment; within a word the strokes are part of it. Braces are words, and must stand alone. A number is read up
+to its first character that is no digit. Beyond MAESTRO, lines may end in CR LF, a byte order mark may come first, and a
+comment may touch the brace before it.
 """
 
 from __future__ import annotations
@@ -11,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from mappings.errors import Fault, SpecError
+from mappings.errors import Fault, SpecError, cut, printable
+from mappings.files import read_bytes
 
 INT32_MAX = 2**31 - 1
 """MAESTRO keeps sizes in 32-bit integers."""
@@ -20,8 +24,10 @@ MAX_TEXT_BYTES = 8_000_000
 """Far above any real mapping file; keeps a wrong path (a data set, a weight file) from being read whole."""
 
 _WORD = re.compile(r"[^ \t\r\f\v,\->():;]+")
-_NEGATIVE = re.compile(r"-[0-9]")
-_DECIMAL = re.compile(r"[0-9]{1,19}")
+_SIGNED = re.compile(r"(?:^|[ \t,>():;])-[0-9]")
+_NUMBER = re.compile(r"\+?([0-9]+)(.*)", re.DOTALL)
+_ENCODING = {"encoding": "utf-8", "errors": "surrogateescape"}
+"""Bytes that are no UTF-8 come back as they were where a name is written out again."""
 
 
 class Word(NamedTuple):
@@ -30,11 +36,13 @@ class Word(NamedTuple):
     Attributes:
         text: the word.
         line, column: where it starts, from 1.
+        signed: whether it is a number with a minus sign before it, which MAESTRO takes for a separator.
     """
 
     text: str
     line: int
     column: int
+    signed: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,72 +74,56 @@ class Source:
 
 def shown(text: str) -> str:
     """A word as messages show it: quoted, shortened, unprintable characters escaped."""
-    short = text if len(text) <= 40 else text[:37] + "..."
-    return '"' + "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in short) + '"'
+    return f'"{printable(cut(text, 40))}"'
 
 
 def read_source(given: Path | str, default_name: str) -> Source:
     """Splits a file (a ``Path``) or a text (a ``str``) into words.
 
     Raises:
-        SpecError: an unreadable or far too large file, a brace glued to a word, a minus sign before a number.
+        SpecError: an unreadable or far too large file.
     """
-    name, text = default_name, given
+    name = default_name
     if isinstance(given, Path):
         name = given.name
-        try:
-            with given.open("rb") as file:
-                data = file.read(MAX_TEXT_BYTES + 1)
-        except OSError as error:
-            raise SpecError(Fault(str(given), f"cannot be read: {error.strerror}")) from error
-        except ValueError as error:  # a NUL in the name
-            raise SpecError(Fault(repr(str(given)), f"cannot be read: {error}")) from error
-        if len(data) > MAX_TEXT_BYTES:
-            raise SpecError(Fault(str(given), "is too large", f"at most {MAX_TEXT_BYTES} bytes"))
-        text = data.decode("utf-8", errors="replace")
-    assert isinstance(text, str)
+        text = read_bytes(given, MAX_TEXT_BYTES).decode(**_ENCODING)
+    else:
+        text = given
     words: list[Word] = []
-    lines = text.split("\n")
+    lines = text.removeprefix("\ufeff").split("\n")
     for number, line in enumerate(lines, start=1):
-        code = line.split("//", 1)[0]
-        negative = _NEGATIVE.search(code)
-        if negative:
-            raise SpecError(
-                Fault(
-                    f"{name}:{number}:{negative.start() + 1}",
-                    "a minus sign before a number",
-                    "plain integers, no arithmetic",
-                )
-            )
-        for match in _WORD.finditer(code):
-            word = Word(match.group(), number, match.start() + 1)
-            if len(word.text) > 1 and ("{" in word.text or "}" in word.text):
-                raise SpecError(
-                    Fault(
-                        f"{name}:{number}:{word.column}",
-                        f"a brace glued to a word: {shown(word.text)}",
-                        "white space around braces",
-                    )
-                )
-            words.append(word)
+        signed = {match.end() - 1 for match in _SIGNED.finditer(line)} if "-" in line else ()
+        for match in _WORD.finditer(line):
+            word, column = match.group(), match.start() + 1
+            if word.startswith(("{//", "}//")):
+                words.append(Word(word[0], number, column))
+                break
+            if word.startswith("//"):
+                break
+            words.append(Word(word, number, column, match.start() in signed))
     return Source(name, tuple(words), Word("", len(lines), len(lines[-1]) + 1))
 
 
-def integer(source: Source, word: Word, least: int, what: str) -> int:
-    """The value of a decimal word.
+class Number(NamedTuple):
+    """A number as MAESTRO reads it.
 
-    Args:
-        least: smallest legal value.
-        what: what the number is, for the message.
-
-    Raises:
-        SpecError: not a decimal number, below ``least``, or beyond 32 bits.
+    Attributes:
+        value: of its leading digits.
+        doubt: what a reader would take otherwise, or "".
     """
-    if not _DECIMAL.fullmatch(word.text):
-        source.fail(
-            word, f"{what} is {shown(word.text) if word.text else 'missing'}", f"an integer from {least} to {INT32_MAX}"
-        )
-    value = int(word.text)
-    if not least <= value <= INT32_MAX:
-        source.fail(word, f"{what} is {value}", f"an integer from {least} to {INT32_MAX}")
-    return value
+
+    value: int
+    doubt: str
+
+
+def read_number(word: Word) -> Number | None:
+    """The number that a word begins with; None where it begins with none."""
+    match = _NUMBER.fullmatch(word.text) if word.text.isascii() else _NUMBER.match(word.text)
+    if match is None:
+        return None
+    digits, rest = match.groups()
+    value = int(digits.lstrip("0")[:19] or "0")
+    if word.signed:
+        return Number(value, f"-{cut(digits, 20)} is read as {value}: a minus sign separates words")
+    exact = not rest or (rest[0] == "." and not rest[1:].strip("0"))
+    return Number(value, "" if exact else f"{shown(word.text)} is read as {value}, as MAESTRO does")

@@ -1,0 +1,202 @@
+"""What moving, computing, clocking and waiting cost: the one place that prices energy and power.
+
+The first part is plain functions of numbers, which the batch paths compile; the second finds the numbers for an
+accelerator. Energy has four kinds: of each access and operation (dynamic), of each clock cycle and flip-flop (the
+clock tree), of each bit that changes in a register, and of time (static power). So energy depends on the clock: what
+waits still leaks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accel_models.hardware.accelerator import Accelerator, MemoryKind
+from accel_models.hardware.technology import Technology, TechnologyKind
+from accel_models.report import Infeasible, LayerCost
+from mappings.layer import MAC_OPS, Bits, Layer
+
+#: Part of the bits of working registers that change in a cycle: every second one of random data.
+DATA_TOGGLE = 0.5
+#: Part of the control logic (counters, queues, addresses) that changes in a cycle (our assumption).
+CONTROL_TOGGLE = 0.1
+_MW_S_TO_PJ = 1e9
+
+
+def static_pj(static_mw: float, cycles: float, clock_hz: float) -> float:
+    """Energy of static power over a time."""
+    return static_mw * _MW_S_TO_PJ * cycles / clock_hz
+
+
+def power_mw(energy_pj: float, cycles: float, clock_hz: float) -> float:
+    """Mean power of an energy over a time; 0 cycles: 0."""
+    return 0.0 if cycles <= 0 else energy_pj / _MW_S_TO_PJ * clock_hz / cycles
+
+
+def clock_pj(flip_flops: float, cycles: float, ff_clock_pj: float) -> float:
+    """Energy of the clock: every flip-flop's clock pin and its share of the tree, in every cycle."""
+    return flip_flops * cycles * ff_clock_pj
+
+
+def register_pj(bits: float, busy_cycles: float, ff_toggle_pj: float) -> float:
+    """Energy of working registers, of which :data:`DATA_TOGGLE` change in each busy cycle."""
+    return bits * busy_cycles * DATA_TOGGLE * ff_toggle_pj
+
+
+def control_pj(gates: float, cycles: float, gate_toggle_pj: float) -> float:
+    """Energy of control logic, of which :data:`CONTROL_TOGGLE` changes in each cycle."""
+    return gates * cycles * CONTROL_TOGGLE * gate_toggle_pj
+
+
+def access_pj(reads: float, writes: float, read_pj: float, write_pj: float) -> float:
+    """Energy of the accesses to one memory."""
+    return reads * read_pj + writes * write_pj
+
+
+def operation_pj(layer: Layer, accelerator: Accelerator) -> float | None:
+    """Energy of one step of work of one unit.
+
+    A MAC; an operation that is none (a comparison, an addition) counts as a 32-bit addition of the technology, or,
+    where only the energy of a MAC is known, as that: an upper bound.
+    """
+    technology = accelerator.tech
+    if layer.op not in MAC_OPS and technology is not None and technology.value("add_32b_pj") is not None:
+        return technology.value("add_32b_pj")
+    if accelerator.mac_pj is not None or technology is None:
+        return accelerator.mac_pj
+    return technology.mac_pj(layer.bits.I, layer.bits.W, layer.bits.acc)
+
+
+def leakage_mw(accelerator: Accelerator, bits: Bits) -> float | None:
+    """Static power of all memories and MACs, None where a part of it is not modelled.
+
+    Args:
+        accelerator: a hierarchy.
+        bits: widths that its MACs are built for.
+    """
+    parts = [
+        None if (one := level.static_mw(accelerator.tech)) is None else one * accelerator.instances(index)
+        for index, level in enumerate(accelerator.levels)
+    ]
+    mac = accelerator.mac_leakage_mw
+    if mac is None and accelerator.tech is not None:
+        area = accelerator.tech.mac_um2(bits.I, bits.W, bits.acc)
+        mac = None if area is None else accelerator.tech.logic_leakage_mw(area)
+    parts.append(None if mac is None else mac * accelerator.pes)
+    known = [part for part in parts if part is not None]
+    return None if len(known) < len(parts) else sum(known)
+
+
+@dataclass(frozen=True)
+class TemplatePrices:
+    """Energies of one of our accelerators, in pJ; plain numbers.
+
+    Attributes:
+        memories: (name, pJ a word read, pJ a word written) of each on-chip memory.
+        dram_bit: of one bit to or from external memory.
+        mac: of one multiply-accumulate of the array.
+        post: of one element of post-processing.
+        cycle: of every cycle: the clock of all flip-flops, and control.
+        busy_cycle: of a cycle in which the array works: its registers.
+        static_mw: power that flows whatever happens; None: not modelled.
+    """
+
+    memories: tuple[tuple[str, float, float], ...]
+    dram_bit: float
+    mac: float
+    post: float
+    cycle: float
+    busy_cycle: float
+    static_mw: float | None
+
+    @property
+    def by_memory(self) -> dict[str, tuple[float, float]]:
+        """(pJ a word read, pJ a word written) by memory."""
+        return {name: (read, write) for name, read, write in self.memories}
+
+
+@dataclass(frozen=True)
+class TemplateShape:
+    """What of a template its prices depend on.
+
+    Attributes:
+        memories: (name, bits of a word, bytes of both halves).
+        act_bits, weight_bits, acc_bits: widths of the array's MACs.
+        flip_flops: of the whole accelerator, those inside hard blocks included.
+        array_bits: of them, the array's working registers.
+        gates: of control and data paths beside the MACs, in two-input gates.
+        logic_um2: area of everything but memories; None on an FPGA or where it is not modelled.
+        memory_bytes: of all memories.
+        hard_macs: the products are in hard blocks of an FPGA.
+        device_static_mw: static power of the FPGA part; None: not stated.
+    """
+
+    memories: tuple[tuple[str, int, int], ...]
+    act_bits: int
+    weight_bits: int
+    acc_bits: int
+    flip_flops: float
+    array_bits: float
+    gates: float
+    logic_um2: float | None
+    memory_bytes: int
+    hard_macs: bool = True
+    device_static_mw: float | None = None
+
+
+def template_prices(shape: TemplateShape, tech: Technology, dram: str = "ddr") -> TemplatePrices | None:
+    """Prices of a template in a technology, None where it lacks a coefficient of something that every design has."""
+    memories = []
+    for name, bits, size_bytes in shape.memories:
+        read, write = tech.sram_read_pj_per_bit(size_bytes, bits), tech.sram_write_pj_per_bit(size_bytes, bits)
+        if read is None or write is None:
+            return None
+        memories.append((name, read * bits, write * bits))
+    dram_bit = tech.dram_pj_per_bit(dram)
+    mac = tech.mac_pj(shape.act_bits, shape.weight_bits, shape.acc_bits)
+    post = tech.mac_pj(32, 32, 64)
+    each = [tech.value(name) for name in ("ff_clock_pj", "ff_toggle_pj", "gate_toggle_pj")]
+    if dram_bit is None or mac is None or post is None:
+        return None
+    ff_clock, ff_toggle, gate = (0.0 if value is None else value for value in each)
+    if not shape.hard_macs:
+        mac *= tech.value("soft_logic_gap") or 1.0
+    return TemplatePrices(
+        tuple(memories),
+        dram_bit,
+        mac,
+        post,
+        clock_pj(shape.flip_flops, 1, ff_clock) + control_pj(shape.gates, 1, gate),
+        register_pj(shape.array_bits, 1, ff_toggle),
+        _template_static_mw(shape, tech),
+    )
+
+
+def _template_static_mw(shape: TemplateShape, tech: Technology) -> float | None:
+    if tech.kind is TechnologyKind.FPGA:
+        return shape.device_static_mw
+    memory = tech.sram_leakage_mw(shape.memory_bytes)
+    logic = None if shape.logic_um2 is None else tech.logic_leakage_mw(shape.logic_um2)
+    return None if memory is None or logic is None else memory + logic
+
+
+def broken_power(
+    accelerator: Accelerator, layers: tuple[LayerCost, ...], cycles: int, bound_mw: float | None
+) -> Infeasible | None:
+    """Whether the mean power on the chip, external memory excluded, is over a bound.
+
+    Args:
+        accelerator: whose levels tell which components are external.
+        layers: with their energies; without them nothing can be said.
+        cycles: of the whole run.
+        bound_mw: None: unbounded.
+    """
+    energies = [layer.energy_pj for layer in layers]
+    if bound_mw is None or cycles <= 0 or any(parts is None for parts in energies):
+        return None
+    outside = {level.name for level in accelerator.levels if level.kind is MemoryKind.DRAM}
+    chip_pj = sum(value for parts in energies for name, value in parts or () if name not in outside)
+    mean_mw = power_mw(chip_pj, cycles, accelerator.clock_hz)
+    if mean_mw <= bound_mw:
+        return None
+    remedy = "a slower clock, a smaller array, or mappings that move less"
+    return Infeasible("power", mean_mw, bound_mw, "mW", remedy)

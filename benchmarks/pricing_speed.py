@@ -1,0 +1,134 @@
+"""Designs priced a second by the compiled path, its equality with the readable one, and a roof of the same run.
+
+    python -m benchmarks.pricing_speed [--cases 10000] [--seed 1] [--json]
+
+One core; CPU time of the process after compilation, from networks and templates to cycles, energy and resources. A case
+is a random network of `elastic_mnist` on a random accelerator of `templates`, no device's budget in the way. The roof
+is a compiled loop of as many multiply-adds as the networks have.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
+
+import numpy as np
+
+from accel_models.jit import uncounted_entry
+from accel_models.pricing.price import Priced, Pricer
+from accel_models.template.accelerator import template_accelerator
+from accel_models.template.cost import mapped_design, template_cost
+from accel_models.template.spec import Template
+from benchmarks.common import Figure, show
+from codesign.recipe import load_recipe
+from codesign.zoo import NETWORKS
+from mappings.workload import Workload
+
+DEVICE, TECHNOLOGY = "zynq7020", "fpga_28nm"
+TARGET_DEFAULT, TARGET_RESNET = 2_000, 100
+Case = tuple[Workload, Template, int, int]
+
+
+def cases(count: int, seed: int) -> list[Case]:
+    """Random points of the default space."""
+    rng, space = np.random.default_rng(seed), load_recipe("default").space
+    found = []
+    for _ in range(count):
+        point = space.decisions.draw(rng)
+        workload = space.network_at(point).workload
+        assert workload is not None
+        template = space.hardware.hardware_at(point, workload)
+        found.append((workload, template, int(point["tile_rows"]), int(point["tile_channels"])))
+    return found
+
+
+def price(drawn: list[Case]) -> Priced:
+    """All of them, nothing kept from before."""
+    workloads, templates, rows, channels = zip(*drawn, strict=True)
+    return Pricer(tech=TECHNOLOGY).price(workloads, templates, rows, channels)
+
+
+def differing(drawn: list[Case], priced: Priced) -> int:
+    """How many figures of designs differ from the readable path's."""
+    wrong = 0
+    for i, (workload, template, rows, channels) in enumerate(drawn):
+        design = mapped_design(workload, template, DEVICE, rows, channels)
+        if isinstance(design, tuple):
+            wrong += int(priced.code[i] == 0)
+            continue
+        cost = template_cost(replace(design, accelerator=template_accelerator(template, TECHNOLOGY)))
+        if isinstance(cost, tuple):
+            wrong += int(priced.code[i] == 0)
+            continue
+        same = (
+            priced.cycles[i] == cost.latency_cycles
+            and priced.energy_pj[i] == cost.energy_pj
+            and priced.latency_ms[i] == cost.latency_ms
+            and cost.resources is not None
+            and priced.resources[i].tolist() == [value for _, value in cost.resources]
+        )
+        wrong += int(not same)
+    return wrong
+
+
+@uncounted_entry
+def multiply_add(count: int, value: float) -> float:
+    """A plain loop of so many multiply-adds, each on the result of the one before."""
+    total = value
+    for _ in range(count):
+        total = total * value + 1.0
+    return total
+
+
+def rate(drawn: list[Case]) -> tuple[float, Priced]:
+    """Designs a second, and their figures."""
+    started = time.process_time()
+    priced = price(drawn)
+    return len(drawn) / (time.process_time() - started), priced
+
+
+def roof(drawn: list[Case]) -> float:
+    """Designs a second of the loop, each with its network's multiply-adds."""
+    macs = sum(workload.macs for workload, *_ in drawn)
+    multiply_add(1, 0.5)
+    started = time.process_time()
+    multiply_add(macs, 0.5)
+    return len(drawn) / (time.process_time() - started)
+
+
+def main() -> int:
+    """Runs the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--cases", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    drawn = cases(options.cases, options.seed)
+    price(drawn[:1])
+    default, priced = rate(drawn)
+    figures = [
+        Figure("default space, designs/s", default, f">= {TARGET_DEFAULT}", default >= TARGET_DEFAULT),
+        Figure("of these, that run", float(np.mean(priced.code == 0))),
+        Figure("as many multiply-adds, designs/s", roof(drawn)),
+    ]
+    wrong = differing(drawn, priced)
+    figures.append(Figure(f"differing from the readable path, of {len(drawn)}", wrong, "0", wrong == 0))
+
+    network = NETWORKS.get("resnet18").workload()
+    drawn = [case for case in cases(6_000, options.seed + 1) if case[1].rows == case[1].cols == 16]
+    large = [(network, *case[1:]) for case in drawn if case[1].act_bits == case[1].weight_bits == 8][:50]
+    resnet, priced = rate(large)
+    figures.append(Figure("ResNet-18 at 224, 16x16, designs/s", resnet, f">= {TARGET_RESNET}", resnet >= TARGET_RESNET))
+    figures.append(Figure("of these, that run", float(np.mean(priced.code == 0))))
+    wrong = differing(large[:10], Priced(*(getattr(priced, name)[:10] for name in Priced.__dataclass_fields__)))
+    figures.append(Figure("differing from the readable path, of 10", wrong, "0", wrong == 0))
+    return show("pricing of template designs, one core", figures, options.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

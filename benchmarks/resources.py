@@ -1,0 +1,171 @@
+"""FPGA resources: the estimate against synthesis of accelerators drawn at random, and the fit of its coefficients.
+
+    python -m benchmarks.resources --designs 60 --seed 1       # judge; synthesises what is not kept
+    python -m benchmarks.resources --designs 60 --kept         # judge on what is kept
+    python -m benchmarks.resources --designs 60 --fit [--kept] # fit anew; writes data file and table
+
+Every second design of the draw serves the fit of what flattening saves; the errors are of the others. The terms of the
+parts are fitted to modules synthesised alone. Needs ``pip install pyosys``; results are kept by digest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import yaml
+from scipy.optimize import nnls
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
+
+from accel_models.template import fabric
+from accel_models.template.resources import estimate, lut_memory, part_lutram
+from accel_models.template.spec import Template
+from benchmarks.common import Figure, show
+from benchmarks.resources_cases import draw, module_cases
+from mappings.yamlio import load_yaml
+from rtl_templates.synth.fpga import Taken
+from rtl_templates.synth.measure import WHOLE, measured
+from rtl_templates.synth.modules import parts
+from rtl_templates.synth.yosys import yosys_version
+
+TABLE = Path(__file__).parent / "data" / "resources_xc7.csv"
+#: Weight of "flattening saves nothing" in the fit, in designs.
+PULL = 0.5
+Rows: TypeAlias = dict[str, tuple[float, ...]]
+Case: TypeAlias = tuple[str, Template, Taken]
+
+
+def collect(cases: Sequence[tuple[str, Template]], run: bool) -> list[Case]:
+    """Synthesis of each case that is kept, or with ``run`` of every case."""
+    found = []
+    for part, template in cases:
+        taken = measured(template, part, run=run)
+        if taken is not None:
+            found.append((part, template, taken))
+    return found
+
+
+def fit_parts(cases: Sequence[Case], resource: str) -> Rows:
+    """Coefficients of every part's terms, none negative, by least squares of relative errors."""
+    groups: dict[str, list[tuple[tuple[float, ...], float]]] = {}
+    for part, template, taken in cases:
+        value = float(getattr(taken, resource)) - (part_lutram(template, part) if resource == "lut" else 0)
+        groups.setdefault(fabric.key(template, part), []).append((fabric.terms(template, part), max(value, 1.0)))
+    rows: Rows = {}
+    for name, samples in sorted(groups.items()):
+        terms, values = np.array([t for t, _ in samples]), np.array([v for _, v in samples])
+        found, _ = nnls(terms / values[:, None], np.ones(len(values)))
+        rows[name] = tuple(float(f"{value:.5g}") for value in found)
+    return rows
+
+
+def fit_whole(cases: Sequence[Case], rows: Rows, resource: str) -> tuple[float, float]:
+    """What is left of array and shell where the accelerator is flattened."""
+    sums, values = [], []
+    for _, template, taken in cases:
+        each = {p: float(np.dot(rows[fabric.key(template, p)], fabric.terms(template, p))) for p in parts(template)}
+        array = each.pop("PE array")
+        sums.append((array, sum(each.values())))
+        known = lut_memory(template) if resource == "lut" else fabric.pipeline_ff(template)
+        values.append(float(getattr(taken, resource)) - known)
+    # Few designs tell the two apart badly: each is drawn towards 1 (nothing saved) as by one design more.
+    a, v = np.array(sums), np.array(values)
+    left, right = np.vstack([a / v[:, None], PULL * np.eye(2)]), np.concatenate([np.ones(len(v)), [PULL, PULL]])
+    found, _ = nnls(left, right)
+    return float(f"{found[0]:.4g}"), float(f"{found[1]:.4g}")
+
+
+def write_fit(modules: Sequence[Case], designs: Sequence[Case], command: str, seed: int) -> None:
+    """Fits everything and writes the data file."""
+    data: dict[str, object] = {
+        "source": f"our synthesis with Yosys {yosys_version()}, synth_xilinx -family xc7 -flatten; "
+        f"{len(modules)} modules alone, {len(designs)} whole accelerators: {command}",
+        "seed": seed,
+    }
+    for resource in ("lut", "ff"):
+        rows = fit_parts(modules, resource)
+        rows["whole"] = fit_whole(designs, rows, resource)
+        data[resource] = {name: list(row) for name, row in rows.items()}
+    fabric.DATA.parent.mkdir(exist_ok=True)
+    head = "# Written by benchmarks/resources.py; see accel_models/template/fabric.py for the terms.\n"
+    fabric.DATA.write_text(head + yaml.safe_dump(data, sort_keys=False, width=118), encoding="utf-8")
+    fabric.coefficients.cache_clear()
+
+
+def write_table(cases: Sequence[Case]) -> None:
+    """The synthesis results as a table: part, the parameters that differ from the defaults, resources."""
+    plain = Template().to_dict()
+    TABLE.parent.mkdir(exist_ok=True)
+    with TABLE.open("w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(["part", "template", "dsp", "bram18", "lut", "ff"])
+        for part, template, taken in cases:
+            given = " ".join(f"{k}={v}" for k, v in template.to_dict().items() if v != plain[k])
+            out.writerow([part, given, taken.dsp, taken.bram18, taken.lut, taken.ff])
+
+
+def errors(cases: Sequence[Case]) -> dict[str, np.ndarray]:
+    """Relative errors (DSP, BRAM36: differences in blocks) of the estimate for whole accelerators."""
+    found: dict[str, list[float]] = {"DSP": [], "BRAM36": [], "LUT": [], "FF": []}
+    for _, template, taken in cases:
+        guess = estimate(template)
+        found["DSP"].append(guess.dsp - taken.dsp)
+        found["BRAM36"].append(guess.bram36 - -(-taken.bram18 // 2))
+        found["LUT"].append(guess.lut / taken.lut - 1)
+        found["FF"].append(guess.ff / taken.ff - 1)
+    return {name: np.array(values) for name, values in found.items()}
+
+
+def judge(cases: Sequence[Case]) -> list[Figure]:
+    """Figures of designs that the fit has not seen."""
+    found, figures = errors(cases), []
+    for name in ("DSP", "BRAM36"):
+        exact, under = float(np.mean(found[name] == 0)), int(np.sum(found[name] < 0))
+        figures.append(Figure(f"{name}: exact", exact, "at least 95 %", exact >= 0.95))
+        figures.append(Figure(f"{name}: designs below synthesis", under, "none", under == 0))
+    for name in ("LUT", "FF"):
+        off = found[name]
+        mean, worst, bias = float(np.abs(off).mean()), float(np.abs(off).max()), float(off.mean())
+        figures.append(Figure(f"{name}: mean error", mean, "at most 7 %", mean <= 0.07))
+        figures.append(Figure(f"{name}: worst error", worst, "at most 15 %", worst <= 0.15))
+        figures.append(Figure(f"{name}: bias", bias, "not below -2 %", bias >= -0.02))
+    return figures
+
+
+def main() -> int:
+    """Collect, fit where asked, judge."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--designs", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--fit", action="store_true", help="fit the coefficients anew and write them")
+    parser.add_argument("--kept", action="store_true", help="use kept results alone; synthesise nothing")
+    parser.add_argument("--each", action="store_true", help="print every design's errors to the error output")
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    run = not args.kept
+    whole = [(WHOLE, template) for template in draw(args.designs, args.seed)]
+    fitted, others = collect(whole[::2], run), collect(whole[1::2], run)
+    if args.fit:
+        modules = collect(module_cases(), run)
+        command = f"python -m benchmarks.resources --designs {args.designs} --seed {args.seed} --fit"
+        write_fit(modules, fitted, command, args.seed)
+        write_table([*modules, *fitted, *others])
+    held = others if load_yaml(fabric.DATA)["seed"] == args.seed else [*fitted, *others]
+    if args.each:
+        for case in held:
+            print(case[1].to_dict(), {k: v.round(3).tolist() for k, v in errors([case]).items()}, file=sys.stderr)
+    figures = [
+        Figure("designs judged", len(held), "", None, f"{len(fitted) + len(others)} of {args.designs} synthesised")
+    ]
+    figures += judge(held) if held else []
+    return show("FPGA resources, estimated and synthesised (Yosys, xc7)", figures, args.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

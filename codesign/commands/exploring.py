@@ -1,0 +1,134 @@
+"""``codesign explore`` as a function; names and figures are checked before anything heavy is loaded."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codesign.commands.applies import check_applies
+from codesign.commands.kinds import Kind
+from codesign.commands.targets import FILES
+from codesign.explorer.options import ExploreOptions, prepare
+from codesign.spaces.network import NETWORK_SPACES
+from mappings.errors import Fault, SpecError, nearest
+
+if TYPE_CHECKING:
+    from codesign.explorer.result import RunResult
+    from codesign.progress import Reporter
+
+DEFAULT_IMAGES, MAX_IMAGES, MAX_JOBS = 10, 500, 256
+_WORDS = ("knee", "all", "none")
+
+
+def explore(
+    recipe: str | Path | None = None,
+    *,
+    network: str | None = None,
+    input: str | Sequence[int] | None = None,  # noqa: A002 - the command line's word
+    hardware: str | None = None,
+    objectives: str | Sequence[str] | None = None,
+    limit: str | Sequence[str] | None = None,
+    data: str | None = None,
+    device: str | Path | None = None,
+    controller: str | None = None,
+    driver: str | None = None,
+    trials: int | None = None,
+    seed: int | None = None,
+    out: str | Path | None = None,
+    storage: str | None = None,
+    resume: str | Path | None = None,
+    verify: str | Sequence[str] | None = None,
+    images: int | None = None,
+    jobs: int | None = None,
+    reporter: Reporter | None = None,
+) -> RunResult:
+    """Search networks and hardware together; what is found is in the run's folder, too.
+
+    Args:
+        recipe: name, NAME:VARIANT or YAML file; None: default, or the resumed run's.
+        network: a space, ``my_space.py:MySpace``, or one network by name, module or YAML file.
+        input: shape of a module's input.
+        hardware: a space, or the YAML of one design or template.
+        objectives: metrics.
+        limit: "METRIC=BOUND", each; together they replace the recipe's.
+        data: data set: a name, or ``my_data.py:load``.
+        device, controller, driver, trials, seed: in place of the recipe's.
+        out: folder of a new run; None: the next free ``runs/RECIPE``.
+        storage: Optuna storage URL; None: SQLite in the run's folder.
+        resume: folder of a run to go on with; what else is given must be what it was begun with, but for trials.
+        verify: points to run as hardware: names, "knee" (None), "all"; or "none" alone.
+        images: test images that the hardware runs (10).
+        jobs: worker processes; 0: none; None: one a core.
+        reporter: where progress goes.
+
+    Raises:
+        SpecError: wrong input, an option that changes nothing or contradicts the resumed run; nothing was begun.
+    """
+    given: dict[str, Any] = {
+        "recipe": recipe, "network": network, "input": input, "hardware": hardware, "objectives": objectives,
+        "limit": limit, "data": data, "device": device, "controller": controller, "driver": driver, "trials": trials,
+        "seed": seed, "out": out, "storage": storage, "resume": resume, "verify": verify, "images": images,
+        "jobs": jobs,
+    }  # fmt: skip
+    check_applies("explore", Kind.NEW if resume is None else Kind.RESUMED, given)
+    wanted = _wanted(verify)
+    if input is not None and (network is None or network in NETWORK_SPACES.names() or network.endswith(FILES)):
+        allowed = "--network my_module.py:MyNet, or a network by name"
+        raise SpecError(Fault("--input", "changes nothing for a space or a file", allowed))
+    if images is not None:
+        if not wanted:
+            raise SpecError(Fault("--images", "changes nothing with --verify none"))
+        if not 1 <= images <= MAX_IMAGES:
+            raise SpecError(Fault("--images", f"is {images}", f"1 to {MAX_IMAGES}"))
+    if jobs is not None and not 0 <= jobs <= MAX_JOBS:
+        raise SpecError(Fault("--jobs", f"is {jobs}", f"0 (no workers) to {MAX_JOBS}"))
+    options = ExploreOptions(
+        recipe=_text(recipe),
+        network=network,
+        hardware=hardware,
+        input=_joined(input),
+        objectives=_joined(objectives),
+        limits=(limit,) if isinstance(limit, str) else tuple(limit or ()),
+        data=data,
+        device=_text(device),
+        controller=controller,
+        driver=driver,
+        trials=trials,
+        seed=seed,
+        out=_text(out),
+        storage=storage,
+        resume=_text(resume),
+        verify=wanted,
+        jobs=jobs,
+        images=images or DEFAULT_IMAGES,
+    )
+    prepare(options)  # what is wrong is told before torch and Optuna are loaded
+    result: RunResult = importlib.import_module("codesign.explorer.run").explore(options, reporter)
+    return result
+
+
+def _text(value: str | Path | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _joined(value: str | Sequence[Any] | None) -> str | None:
+    return value if value is None or isinstance(value, str) else ",".join(map(str, value))
+
+
+def _wanted(verify: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Points to run; none for "none".
+
+    Raises:
+        SpecError: what can be no point of any front, or "none" among others.
+    """
+    items = ("knee",) if verify is None else (verify,) if isinstance(verify, str) else tuple(verify)
+    for item in items:
+        if item not in _WORDS and not re.fullmatch(r"point_\d{2,4}", item):
+            what = f"is {item[:60]!r}{nearest(item, _WORDS)}"
+            raise SpecError(Fault("--verify", what, "knee, all, none, or a point: point_00"))
+    if "none" in items and len(items) > 1:
+        raise SpecError(Fault("--verify", "none goes with no other point"))
+    return () if items in ((), ("none",)) else items

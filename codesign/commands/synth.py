@@ -1,0 +1,58 @@
+"""Designs through synthesis: what was estimated beside what open tools find."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from accel_models.design import Design
+from accel_models.hardware.accelerator import Accelerator
+from codesign.commands.applies import refuse
+from codesign.commands.targets import HardwareLike, find_hardware
+from codesign.design_file import DesignFile
+from mappings.errors import Fault, SpecError, unknown_name
+from rtl_templates.synth.report import SynthReport, synthesize
+
+TARGETS = ("xc7", "xcup", "ecp5", "ice40", "gowin", "asic")
+
+
+def synth(
+    design: HardwareLike | Design | DesignFile,
+    target: str | None = None,
+    *,
+    liberty: str | Path | Sequence[str | Path] | None = None,
+    route: bool | None = None,
+    device: str | None = None,
+) -> SynthReport:
+    """Synthesise a design's accelerator; a result is kept, and found again at once.
+
+    Args:
+        design: a design, an accelerator with a template, a template, or the YAML of one of them.
+        target: "xc7" (None), "xcup", "ecp5", "ice40", "gowin" or "asic".
+        liberty: files of standard cells, for "asic".
+        route: place and route too ("ecp5", "ice40").
+        device: part to route for; None: the family's largest.
+
+    Raises:
+        SpecError: wrong input, an option that changes nothing, a missing tool, or a part without room.
+    """
+    target = target or "xc7"
+    if target not in TARGETS:
+        raise unknown_name("--target", "target", target, TARGETS)
+    if target != "asic":
+        refuse({"liberty": liberty or None}, "only target asic has cells of its own", ("liberty",))
+    if not route:
+        refuse({"device": device}, "only --route is for a part", ("device",))
+    accelerator = _accelerator(design)
+    if accelerator.template is None:
+        raise SpecError(Fault(accelerator.name, "has no template", "one that rtl_templates builds"))
+    tech = accelerator.technology if target == "asic" else ""
+    files = [liberty] if isinstance(liberty, str | Path) else liberty or ()
+    paths = [Path(name) for name in files]
+    return synthesize(accelerator.template, target, liberty=paths, route=bool(route), part=device or "", tech=tech)
+
+
+def _accelerator(design: HardwareLike | Design | DesignFile) -> Accelerator:
+    if isinstance(design, DesignFile):
+        return design.design.accelerator
+    return design.accelerator if isinstance(design, Design) else find_hardware(design, "design")

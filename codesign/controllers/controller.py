@@ -1,0 +1,69 @@
+"""What a controller is: it is asked for points and told what became of them. Loads neither torch nor optuna.
+
+A controller's state is a function of its context and of what it was asked and told, in order. So a run that was cut
+off is gone on with by asking and telling again what the journal holds; nothing of a controller is ever saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+
+from codesign.decisions import DecisionSpace, Point
+from codesign.objectives import Goal, Outcome
+from codesign.seeds import derive_seed
+
+
+@dataclass(frozen=True)
+class Told:
+    """A point and what became of it."""
+
+    point: Point
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class ControllerContext:
+    """What a controller is made from.
+
+    Attributes:
+        seed: equal contexts and equal histories make equal proposals.
+        space: the decisions.
+        goal: objectives, limits, reward.
+        batch: points that are asked for before any of them is told: a generation.
+        budget: points that will be asked for in all, where it is known; else 0.
+        options: all options of the controller, by name.
+        hooks: what a space offers beyond its decisions, by name, e.g. "graph" (point to networkx graph, for distances),
+            "morphisms" (point to larger points that keep the function).
+    """
+
+    seed: int
+    space: DecisionSpace
+    goal: Goal
+    batch: int
+    budget: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    hooks: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+
+    def rng(self, *parts: int | str) -> np.random.Generator:
+        """A generator for one purpose."""
+        return np.random.default_rng(derive_seed(self.seed, *parts))
+
+
+class Controller(Protocol):
+    """Proposes points."""
+
+    def ask(self, count: int) -> list[Point]:
+        """The next ``count`` points, complete and allowed (``context.space.check`` accepts each); never fewer."""
+        ...
+
+    def tell(self, told: Sequence[Told]) -> None:
+        """What became of points, in the order in which they were asked for; also points that others proposed."""
+        ...
+
+
+#: A context to a controller.
+ControllerFactory: TypeAlias = Callable[[ControllerContext], Controller]

@@ -1,0 +1,161 @@
+"""Random and local search, and coordinate descent: the baselines, which are hard to beat on small spaces."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from codesign.controllers.controller import ControllerContext, Told
+from codesign.controllers.proposals import Seen, neighbours, step
+from codesign.controllers.scalar import Archive
+from codesign.decisions import Point
+from codesign.objectives.front import FloatArray
+
+
+class RandomSearch:
+    """Every active decision drawn evenly; no point twice where ``distinct`` is set and the space has others."""
+
+    def __init__(self, context: ControllerContext) -> None:
+        self._context, self._rng, self._seen = context, context.rng("random"), Seen()
+
+    def ask(self, count: int) -> list[Point]:
+        """Even draws."""
+
+        def draw() -> Point:
+            return self._context.space.draw(self._rng)
+
+        if not self._context.options["distinct"]:
+            return [draw() for _ in range(count)]
+        return [self._seen.fresh(draw, draw) for _ in range(count)]
+
+    def tell(self, told: Sequence[Told]) -> None:
+        """Nothing is learned; points that others proposed are not proposed again."""
+        for item in told:
+            self._seen.add(item.point)
+
+
+class LocalSearch:
+    """Hill climbing over one-decision neighbours (White 2021), restarted at optima.
+
+    With several objectives and no reward it is Pareto local search (Paquete 2004): the neighbours of every point of the
+    front so far are looked at, the newest front point first; when all have been, it goes on from a random point.
+    """
+
+    def __init__(self, context: ControllerContext) -> None:
+        self._context, self._rng, self._seen = context, context.rng("local"), Seen()
+        self._archive = Archive(context.goal)
+        self._queue: deque[Point] = deque()
+        self._expanded: set[int] = set()
+        self._best: float = -np.inf
+
+    def _refill(self) -> None:
+        """Neighbours of the best trial not yet expanded, where one is on the front."""
+        archive = self._archive
+        if not len(archive):
+            return
+        if archive.goal.reward is not None or len(archive.goal.objectives) == 1:
+            scores = archive.scores(np.ones(len(archive.goal.objectives)))
+            order = [int(np.argmax(scores))]
+        else:
+            order = [int(row) for row in archive.front()[::-1]]
+        for row in order:
+            if row not in self._expanded:
+                self._expanded.add(row)
+                self._queue.extend(neighbours(self._context.space, archive.told[row].point, self._rng))
+                return
+
+    def _draw(self) -> Point:
+        return self._context.space.draw(self._rng)
+
+    def ask(self, count: int) -> list[Point]:
+        """Neighbours first; random points to begin with and where no neighbour is left."""
+        out: list[Point] = []
+        while len(out) < count:
+            if not self._queue and len(self._archive) >= int(self._context.options["start_points"]):
+                self._refill()
+            fresh = next((point for point in iter(self._next, None) if point not in self._seen), None)
+            if fresh is None:
+                out.append(self._seen.fresh(self._draw, self._draw))
+            else:
+                self._seen.add(fresh)
+                out.append(fresh)
+        return out
+
+    def _next(self) -> Point | None:
+        return self._queue.popleft() if self._queue else None
+
+    def tell(self, told: Sequence[Told]) -> None:
+        """Learn; a better point drops what is left of the old one's neighbours (first improvement)."""
+        first = len(self._archive)
+        self._archive.extend(told)
+        for item in told:
+            self._seen.add(item.point)
+        if self._improved(first):
+            self._queue.clear()
+
+    def _improved(self, first: int) -> bool:
+        archive = self._archive
+        if archive.goal.reward is None and len(archive.goal.objectives) > 1:
+            return bool((archive.front() >= first).any())
+        scores = archive.scores(np.ones(len(archive.goal.objectives)))
+        return bool(len(scores) > first and int(np.argmax(scores)) >= first)
+
+
+class CoordinateDescent:
+    """Stochastic coordinate descent (Hao 2019, FPGA/DNN): one decision a step, kept where it is no worse.
+
+    Several walks side by side, each with a preference of its own (or the goal's reward). A walk that no coordinate
+    improves for a round of all of them begins anew at a random point.
+    """
+
+    def __init__(self, context: ControllerContext) -> None:
+        self._context, self._rng, self._seen = context, context.rng("coordinate"), Seen()
+        self._archive = Archive(context.goal)
+        walks = int(context.options["walks"])
+        self._weights: list[FloatArray | None] = [self._archive.draw_weights(self._rng) for _ in range(walks)]
+        self._at: list[int | None] = [None] * walks
+        self._failures = [0] * walks
+        self._asked: deque[tuple[int, Any]] = deque()
+        self._turn = 0
+
+    def ask(self, count: int) -> list[Point]:
+        """The next step of each walk in turn."""
+        space, out = self._context.space, list[Point]()
+        for _ in range(count):
+            walk = self._turn % len(self._at)
+            self._turn += 1
+            at = self._at[walk]
+            if at is None:
+                point = self._seen.fresh(lambda: space.draw(self._rng), lambda: space.draw(self._rng))
+            else:
+                change = partial(step, space, self._archive.told[at].point, self._rng, 0.0)
+                point = self._seen.fresh(change, lambda: space.draw(self._rng))
+            self._asked.append((walk, point))
+            out.append(point)
+        return out
+
+    def tell(self, told: Sequence[Told]) -> None:
+        """A walk moves where its step is no worse by its own preference."""
+        first = len(self._archive)
+        self._archive.extend(told)
+        for row, item in enumerate(told, first):
+            self._seen.add(item.point)
+            if not self._asked or self._asked[0][1] != item.point:
+                continue  # proposed by another
+            walk, _ = self._asked.popleft()
+            at = self._at[walk]
+            if at is None:
+                self._at[walk] = row
+                continue
+            old, new = self._archive.scores(self._weights[walk], np.array([at, row]))
+            if new >= old:
+                self._at[walk], self._failures[walk] = row, 0
+            else:
+                self._failures[walk] += 1
+                if self._failures[walk] > 2 * len(self._context.space.decisions):
+                    self._at[walk], self._failures[walk] = None, 0
+                    self._weights[walk] = self._archive.draw_weights(self._rng)

@@ -1,0 +1,205 @@
+"""The controllers by name. Loads neither torch nor optuna, so that listing stays quick."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from codesign.controllers.controller import Controller, ControllerContext, ControllerFactory
+from codesign.decisions import Decision
+from codesign.options import name
+from codesign.plugin import Plugin
+from mappings.errors import Fault, SpecError
+from mappings.registry import Registry
+
+
+@dataclass(frozen=True)
+class ControllerEntry(Plugin[ControllerFactory]):
+    """One controller.
+
+    Attributes:
+        discrete: it takes spaces of choices only.
+    """
+
+    discrete: bool = False
+
+
+def _entry(
+    summary: str, target: str, source: str, options: Mapping[str, Any] | None = None, *, discrete: bool = False
+) -> ControllerEntry:
+    return ControllerEntry(summary, f"codesign.controllers.{target}", options or {}, source, discrete=discrete)
+
+
+_EVOLUTION = {"population": 0, "crossover_probability": 0.9, "mutation_probability": 0.0, "mutated_share": 0.9}
+_POLICY = {
+    "hidden": 48,
+    "learning_rate": 0.01,
+    "entropy_weight": 0.01,
+    "update_every": 16,
+    "window": 400,
+}
+_SURROGATE = {
+    "model": name("trees", ("trees", "linear")),
+    "trees": 60,
+    "startup_trials": 40,
+    "refit_every": 20,
+    "most_trials": 1500,
+    "offspring": 400,
+    "parents": 40,
+    "random_share": 0.2,
+    "optimism": 0.5,
+    "progressive": 0,
+}
+
+
+def _register_builtins(registry: Registry[ControllerEntry]) -> None:
+    entries = {
+        "random": _entry("every decision drawn evenly", "plain:RandomSearch", "Li 2019", {"distinct": True}),
+        "local_search": _entry(
+            "neighbours of the best; Pareto local search with several objectives",
+            "plain:LocalSearch",
+            "White 2021, Paquete 2004",
+            {"start_points": 10},
+        ),
+        "coordinate_descent": _entry(
+            "one decision a step, several walks, each with a preference of its own",
+            "plain:CoordinateDescent",
+            "Hao 2019",
+            {"walks": 12},
+        ),
+        "nsga2": _entry(
+            "non-dominated sorting genetic algorithm, constrained domination",
+            "evolution:Nsga2",
+            "Deb 2002",
+            _EVOLUTION,
+        ),
+        "nsga3": _entry(
+            "NSGA-II with reference directions",
+            "optuna_controller:nsga3",
+            "Deb 2014",
+            {"population": 0, "crossover_probability": 0.9},
+        ),
+        "regularized_evolution": _entry(
+            "the oldest dies, the best of a sample has a child",
+            "evolution:RegularizedEvolution",
+            "Real 2019",
+            {"population": 50, "sample": 10},
+        ),
+        "learned_mutation": _entry(
+            "NSGA-II whose mutations are learned by REINFORCE",
+            "hybrid:LearnedMutation",
+            "Chu 2019, Chen 2018",
+            {**_EVOLUTION, "learned_share": 0.5, "learning_rate": 0.2},
+        ),
+        "morphism": _entry(
+            "Lamarckian growth: children are larger (or smaller) networks that keep what was learned",
+            "hybrid:Morphism",
+            "Elsken 2019, Cai 2018",
+            {**_EVOLUTION, "growth_share": 0.7, "other_share": 0.4},
+        ),
+        "structured_genome": _entry(
+            "genomes by parts: groups are exchanged whole, an operator for each kind of decision",
+            "hybrid:StructuredGenome",
+            "Kao 2020, Kao 2022",
+            _EVOLUTION,
+        ),
+        "evolution_strategy": _entry(
+            "CMA-ES over importances and sizes in 0..1",
+            "strategy:EvolutionStrategy",
+            "Hansen 2003, Lin 2021",
+            {"encoding": name("importance", ("importance", "index")), "population": 8, "sigma": 0.2, "preferences": 3},
+        ),
+        "tpe": _entry(
+            "tree-structured Parzen estimator, multi-objective",
+            "optuna_controller:tpe",
+            "Bergstra 2011, Ozaki 2022",
+            {"startup_trials": 24, "candidates": 24},
+        ),
+        "gp": _entry(
+            "a Gaussian process an objective, log expected (hypervolume) improvement",
+            "optuna_controller:gp",
+            "Ament 2023",
+            {"startup_trials": 16},
+        ),
+        "reinforce": _entry(
+            "LSTM policy, REINFORCE, conditioned on the preference",
+            "policy:PolicySearch",
+            "Zoph 2017",
+            {**_POLICY, "learning_rate": 0.03, "epochs": 1, "clip": 0.0},
+            discrete=True,
+        ),
+        "ppo": _entry(
+            "LSTM policy, proximal policy optimisation",
+            "policy:PolicySearch",
+            "Schulman 2017, Tan 2019",
+            {**_POLICY, "epochs": 4, "clip": 0.2},
+            discrete=True,
+        ),
+        "q_learning": _entry(
+            "tables of Q with a falling epsilon and replay",
+            "value:QLearning",
+            "Zhong 2018",
+            {
+                "preferences": 6,
+                "learning_rate": 0.1,
+                "discount": 1.0,
+                "replay": 64,
+                "decay_trials": 250,
+                "least_epsilon": 0.1,
+            },
+            discrete=True,
+        ),
+        "tree_search": _entry(
+            "Monte Carlo tree search (UCT) over the decisions in order",
+            "value:TreeSearch",
+            "Wang 2019, Wistuba 2017",
+            {"exploration": 0.3, "guided": 0.8},
+            discrete=True,
+        ),
+        "surrogate_evolution": _entry(
+            "evolution whose offspring are screened by learned models of the objectives",
+            "surrogate:SurrogateEvolution",
+            "Lu 2020, Sun 2020",
+            _SURROGATE,
+        ),
+        "progressive": _entry(
+            "the space opens part by part, screened by learned models",
+            "surrogate:SurrogateEvolution",
+            "Liu 2018, Dong 2018",
+            {**_SURROGATE, "progressive": 4},
+        ),
+        "graph_bayes": _entry(
+            "a Gaussian process over a distance of networks, expected improvement",
+            "bayes:GraphBayes",
+            "Kandasamy 2018",
+            {"startup_trials": 20, "most_trials": 300, "offspring": 300},
+        ),
+        "encoder": _entry(
+            "an encoder, a predictor on its space, and steps along the predictor's gradient",
+            "bayes:EncoderSearch",
+            "Luo 2018",
+            {"startup_trials": 40, "refit_every": 40, "hidden": 64, "latent": 16, "steps": 150, "step_size": 0.5},
+            discrete=True,
+        ),
+    }
+    for key, entry in entries.items():
+        registry.register(key, entry)
+
+
+CONTROLLERS: Registry[ControllerEntry] = Registry("controller", _register_builtins)
+
+
+def make_controller(controller: str, context: ControllerContext, where: str = "controller") -> Controller:
+    """The controller of that name; options that the context leaves out take their defaults.
+
+    Raises:
+        SpecError: unknown name or option, or a space that it cannot search.
+    """
+    entry = CONTROLLERS.get(controller, where)
+    options = entry.checked(context.options, f"{where}.options")
+    if entry.discrete and not context.space.discrete:
+        other = next(d.name for d in context.space.decisions if not isinstance(d, Decision))
+        what = f"takes lists of choices; {other} is none"
+        raise SpecError(Fault(f"{where} {controller}", what, "evolution_strategy, nsga2"))
+    return entry.load()(replace(context, options=options))

@@ -1,0 +1,163 @@
+"""Each network is measured once and priced on every accelerator, so that one training yields a front of designs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import permutations
+
+import numpy as np
+
+from codesign.controllers.controller import Told
+from codesign.decisions import Decision, DecisionSpace, Permutation, Point, Variable
+from codesign.drivers.base import DriverContext
+from codesign.drivers.ledger import Ledger
+from codesign.drivers.parts import joined, part_of, part_space
+from codesign.objectives import Goal, Outcome
+from codesign.objectives.front import nondominated, scaled_costs, thinned
+from mappings.errors import Fault, SpecError
+
+_CHUNK = 8192
+
+
+class Nested:
+    """The outer controller proposes networks; the budget counts them.
+
+    Options: ``accelerators``: "all" prices the whole hardware space (at most ``most_accelerators``), "search" lets a
+    controller look through it with ``inner_trials`` designs; ``designs_per_network``: most designs of a network that
+    are kept, the least crowded of its front; 0: all.
+
+    What the outer controller is told of a network is the best of each objective over its front; of one that fits no
+    accelerator, what its nearest design breaks.
+    """
+
+    def run(self, context: DriverContext) -> None:
+        """Until the journal holds the budget's networks.
+
+        Raises:
+            SpecError: more accelerators than the options allow, or nothing to decide of the networks.
+        """
+        networks, hardware = part_space(context, "network"), part_space(context, "hardware")
+        rows = _all_points(context, hardware) if context.options["accelerators"] == "all" else None
+        goal, ledger = context.problem.goal, Ledger(context)
+        controller = context.make_controller("network", networks, goal)
+        fronts: dict[tuple[object, ...], list[Told]] = {}
+        done = 0
+        while done < context.budget:
+            asked = controller.ask(context.batch)[: context.budget - done]
+            told: list[list[Told]] = []
+            points, phases, places = list[Point](), list[str](), list[int]()
+            for place, network in enumerate(asked):
+                key = tuple(network.items())
+                held = fronts.get(key) or ledger.held(_phase(done + place))
+                told.append(held)
+                if not held and key not in [tuple(asked[other].items()) for other in places]:
+                    front = self._front(context, network, hardware, rows)
+                    points += front
+                    phases += [_phase(done + place)] * len(front)
+                    places.append(place)
+            measured = ledger.measure(points, phases, within_budget=False)
+            for item, phase in zip(measured, phases, strict=True):
+                told[int(phase.split()[1]) - done].append(item)
+            for network, items in zip(asked, told, strict=True):
+                if items:
+                    fronts[tuple(network.items())] = items
+            answers = []
+            for network in asked:
+                items = fronts[tuple(network.items())]
+                answers.append(Told(part_of(networks, network), best_of(goal, [item.outcome for item in items])))
+                context.advance()
+            controller.tell(answers)
+            done += len(asked)
+
+    def _front(
+        self, context: DriverContext, network: Point, hardware: DecisionSpace, rows: Sequence[Point] | None
+    ) -> list[Point]:
+        """Designs of one network that no other of it dominates at what is known before the dear providers."""
+        if rows is None:
+            found = self._searched(context, network, hardware)
+        else:
+            found = []
+            for start in range(0, len(rows), _CHUNK):
+                part = rows[start : start + _CHUNK]
+                found += zip(part, context.problem.price(network, part), strict=True)
+                found = _kept(context.problem.goal, found)
+        kept = _kept(context.problem.goal, found)
+        most = int(context.options["designs_per_network"])
+        if most and len(kept) > most:
+            outcomes = [outcome for _, outcome in kept]
+            kept = [kept[row] for row in thinned(_known_costs(context.problem.goal, outcomes), most)]
+        return [joined(context, network, point) for point, _ in kept]
+
+    def _searched(self, context: DriverContext, network: Point, hardware: DecisionSpace) -> list[tuple[Point, Outcome]]:
+        goal, found = context.problem.goal, list[tuple[Point, Outcome]]()
+        known = Goal(_cheap(context, network, hardware), goal.limits)
+        controller = context.make_controller("hardware", hardware, known)
+        while len(found) < int(context.options["inner_trials"]):
+            asked = controller.ask(min(context.batch, int(context.options["inner_trials"]) - len(found)))
+            outcomes = context.problem.price(network, asked)
+            controller.tell([Told(point, outcome) for point, outcome in zip(asked, outcomes, strict=True)])
+            found += zip(asked, outcomes, strict=True)
+        return found
+
+
+def _phase(number: int) -> str:
+    return f"network {number}"
+
+
+def _all_points(context: DriverContext, hardware: DecisionSpace) -> list[Point]:
+    most = int(context.options["most_accelerators"])
+    if not hardware.size <= most:
+        what = f"prices every accelerator, and the space has {hardware.size:,}"
+        allowed = f"at most {most:,}: fewer choices, a larger most_accelerators, or accelerators: search"
+        raise SpecError(Fault("driver nested", what, allowed))
+    out: list[Point] = [{}]
+    for decision in hardware.decisions:
+        grown = []
+        for point in out:
+            active = all(condition.holds(point) for condition in decision.when)
+            values = decision.choices if isinstance(decision, Decision) else _orders(decision)
+            grown += [{**point, decision.name: value} for value in values] if active else [point]
+        out = grown
+    return out
+
+
+def _orders(decision: Variable) -> list[tuple[str, ...]]:
+    assert isinstance(decision, Permutation), "a space of finite size has choices and orders"
+    return list(permutations(decision.items))
+
+
+def _cheap(context: DriverContext, network: Point, hardware: DecisionSpace) -> tuple[str, ...]:
+    """Objectives that are known before the dear providers, from one design of the network that is priced."""
+    rng = np.random.default_rng(0)
+    names = set[str]()
+    for outcome in context.problem.price(network, [hardware.draw(rng) for _ in range(16)]):
+        names |= set(outcome.metrics)
+    return tuple(name for name in context.problem.goal.objectives if name in names) or ("latency_ms",)
+
+
+def _known_costs(goal: Goal, outcomes: Sequence[Outcome]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    names = tuple(name for name in goal.objectives if all(name in outcome.metrics for outcome in outcomes))
+    if not names:
+        return np.zeros((len(outcomes), 1))
+    return scaled_costs(Goal(names), outcomes)
+
+
+def _kept(goal: Goal, found: Sequence[tuple[Point, Outcome]]) -> list[tuple[Point, Outcome]]:
+    """The front of what is feasible; else the design that is nearest to it."""
+    feasible = [item for item in found if item[1].feasible]
+    if not feasible:
+        return [min(found, key=lambda item: item[1].violation)]
+    costs = _known_costs(goal, [outcome for _, outcome in feasible])
+    return [feasible[row] for row in nondominated(costs)]
+
+
+def best_of(goal: Goal, outcomes: Sequence[Outcome]) -> Outcome:
+    """The best of each metric over the feasible ones; the nearest to feasible where none is."""
+    feasible = [outcome for outcome in outcomes if outcome.feasible]
+    if not feasible:
+        return min(outcomes, key=lambda outcome: outcome.violation)
+    best = dict(feasible[0].metrics)
+    for name, metric in zip(goal.objectives, goal.metrics, strict=True):
+        values = [outcome.metrics[name] for outcome in feasible]
+        best[name] = max(values) if metric.maximize else min(values)
+    return Outcome(best, (), feasible[0].measured_by)

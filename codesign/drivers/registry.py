@@ -1,0 +1,93 @@
+"""Drivers by name. Loads neither torch nor optuna."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from codesign import options
+from codesign.drivers.base import Driver
+from codesign.plugin import Plugin
+from mappings.registry import Registry
+
+DriverFactory: TypeAlias = Callable[[], Driver]
+
+
+@dataclass(frozen=True)
+class DriverEntry(Plugin[DriverFactory]):
+    """One driver.
+
+    Attributes:
+        parts: parts of the space for which it asks a controller of their own; a recipe names them in ``controllers``.
+        unit: what its budget counts.
+    """
+
+    parts: tuple[str, ...] = ()
+    unit: str = "designs"
+
+
+_PARTS = ("network", "hardware")
+
+
+def _register_builtins(registry: Registry[DriverEntry]) -> None:
+    here = "codesign.drivers"
+    registry.register(
+        "ask_tell", DriverEntry("one controller over all decisions, batch by batch", f"{here}.ask_tell:AskTell")
+    )
+    registry.register(
+        "nested",
+        DriverEntry(
+            "each network is measured once and priced on the whole hardware space: a front of designs a training",
+            f"{here}.nested:Nested",
+            {
+                "accelerators": options.name("all", ("all", "search")),
+                "most_accelerators": options.integer(20_000, 1),
+                "inner_trials": options.integer(64, 1),
+                "designs_per_network": options.integer(0, 0),
+            },
+            parts=_PARTS,
+            unit="networks",
+        ),
+    )
+    registry.register(
+        "alternate",
+        DriverEntry(
+            "two controllers in turn, the other part held at the best so far",
+            f"{here}.alternate:Alternate",
+            {
+                "phase_trials": options.integer(48, 1),
+                "first": options.name("network", _PARTS),
+            },
+            source="Abdelfattah 2020",
+            parts=_PARTS,
+        ),
+    )
+    registry.register(
+        "staged",
+        DriverEntry(
+            "networks first on one accelerator, then hardware for the best of them",
+            f"{here}.staged:Staged",
+            {
+                "first_share": options.number(0.5, 0.0, 1.0),
+                "first_objectives": options.list_of(options.text(), ("accuracy",), least=1),
+                "keep": options.integer(1, 1, 1000),
+                "hardware": options.choices_of(),
+            },
+            source="Abdelfattah 2020",
+            parts=_PARTS,
+        ),
+    )
+    registry.register(
+        "halving",
+        DriverEntry(
+            "successive halving: many points measured a little, the best of them more",
+            f"{here}.halving:Halving",
+            {"eta": options.integer(3, 2, 16), "rungs": options.integer(3, 2, 8)},
+            source="Jamieson 2016, Li 2018",
+            needs=("fidelity",),
+        ),
+    )
+
+
+DRIVERS: Registry[DriverEntry] = Registry("driver", _register_builtins)

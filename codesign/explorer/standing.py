@@ -1,0 +1,59 @@
+"""How a search stands, read from its study alone: also while another process is at work on it."""
+
+from __future__ import annotations
+
+from accel_models.report import CostReport
+from accel_models.template.cost import template_cost
+from codesign.explorer.finish import FrontPoint, knee_of
+from codesign.explorer.folder import RunFolder
+from codesign.explorer.journal import StudyJournal
+from codesign.explorer.result import RunResult, cloud_of
+from codesign.explorer.search import feasible, search_front, tally
+from codesign.explorer.storage import storage_faults
+from codesign.explorer.study import open_study, run_storage
+from mappings.errors import Fault, SpecError
+
+
+def standing(folder: RunFolder, storage: str | None = None) -> RunResult:
+    """The front of the search so far, thinned as the finished one will be; nothing in the folder is changed.
+
+    Args:
+        storage: URL, where the run's study is not in its folder.
+
+    Raises:
+        SpecError: no run there, or none of its designs is within its bounds yet.
+    """
+    record = folder.read_run()
+    recipe = record.recipe
+    with (
+        storage_faults(storage or str(folder.database), "cannot be used", "again later"),
+        run_storage(folder, record, storage) as opened,
+    ):
+        study = open_study(opened, folder, record)
+        trials = list(StudyJournal(study, recipe.space.decisions, recipe.goal))
+    found = feasible(trials)
+    if not found:
+        what = f"has {len(trials):,} designs so far, none within its bounds"
+        raise SpecError(Fault(str(folder.path), what, f"codesign explore --resume {folder.path}"))
+    chosen = search_front(recipe.goal, found, recipe.front_points)
+    points = []
+    for index, (item, candidate) in enumerate(
+        zip(chosen, recipe.space.decode([item.point for item in chosen]), strict=True)
+    ):
+        assert candidate.design is not None, "a design without a broken bound is one"
+        figures = template_cost(candidate.design)
+        assert isinstance(figures, CostReport), "a design without a broken bound fits"
+        points.append(FrontPoint(f"point_{index:02d}", item, candidate.design, "", {}, item.metrics, figures))
+    return RunResult(
+        recipe=recipe,
+        folder=str(folder.path),
+        networks=recipe.space.networks,
+        accelerators=recipe.space.accelerators,
+        tally=tally(recipe, trials),
+        points=tuple(points),
+        knee=points[knee_of(points, recipe.goal)].name,
+        cloud=cloud_of(recipe, trials),
+        verifications=(),
+        seconds=0.0,
+        finished=False,
+    )

@@ -1,0 +1,57 @@
+"""Every figure that a provider may give and a search may ask for, by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mappings.registry import Registry
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure of a design.
+
+    Attributes:
+        summary: what it is.
+        unit: "" for a share or a count.
+        maximize: more is better.
+        ratio: differences count as ratios (times, energies, sizes): plots and distances take the logarithm.
+    """
+
+    summary: str
+    unit: str = ""
+    maximize: bool = False
+    ratio: bool = True
+
+    @property
+    def direction(self) -> str:
+        """As Optuna calls it."""
+        return "maximize" if self.maximize else "minimize"
+
+
+def _register_builtins(registry: Registry[Metric]) -> None:
+    for name, metric in {
+        "accuracy": Metric("share of held-out samples named rightly", maximize=True, ratio=False),
+        "latency_ms": Metric("of one input", "ms"),
+        "latency_cycles": Metric("of one input", "cycles"),
+        "throughput_per_s": Metric("inputs a second", "1/s", maximize=True),
+        "energy_uj": Metric("of one input", "uJ"),
+        "edp_uj_ms": Metric("energy times delay", "uJ ms"),
+        "power_mw": Metric("mean while it runs", "mW"),
+        "area_mm2": Metric("of silicon", "mm2"),
+        "dsp": Metric("multiplier blocks of an FPGA"),
+        "bram36": Metric("36-kbit memory blocks of an FPGA"),
+        "uram": Metric("288-kbit memory blocks of an FPGA"),
+        "lut": Metric("look-up tables of an FPGA"),
+        "ff": Metric("flip-flops of an FPGA"),
+        "fill": Metric("largest share of a device's resource that is taken"),
+        "buffer_bytes": Metric("on-chip memory", "bytes"),
+        "dram_bytes": Metric("moved to and from DRAM for one input", "bytes"),
+        "weight_bytes": Metric("of all weights at their width", "bytes"),
+        "macs": Metric("multiply-accumulates of one input"),
+        "parameters": Metric("weights and biases"),
+    }.items():
+        registry.register(name, metric)
+
+
+METRICS: Registry[Metric] = Registry("metric", _register_builtins)

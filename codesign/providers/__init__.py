@@ -1,0 +1,1 @@
+"""Providers: whatever measures designs, cost and accuracy alike."""

@@ -1,0 +1,73 @@
+"""Accuracy by training each network from scratch, in worker processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+
+from codesign.accuracy.base import AccuracyContext
+from codesign.accuracy.pool import AccuracyPool
+from codesign.providers.base import Candidate, Measurement, ProviderContext
+from mappings.workload import Workload
+
+
+class TrainProvider(AbstractContextManager["TrainProvider"]):
+    """A pool of workers that is opened when the first network comes.
+
+    Args:
+        context: of the run; weights for deployment are kept in its folder's ``networks``.
+        evaluator: registered name of what the workers run.
+    """
+
+    metrics = ("accuracy",)
+    needs = ("workload",)
+    key = "network"
+
+    def __init__(self, context: ProviderContext, evaluator: str = "train") -> None:
+        self._context, self._evaluator = context, evaluator
+        self._pools: dict[int, AccuracyPool] = {}
+
+    def prepare(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, *exc: object) -> None:
+        for pool in self._pools.values():
+            pool.__exit__(*exc)
+        self._pools.clear()
+
+    def _pool(self, fidelity: float = 1.0) -> AccuracyPool:
+        options = dict(self._context.options)
+        if "search_steps" in options:
+            options["search_steps"] = max(1, round(options["search_steps"] * fidelity))
+        level = int(options.get("search_steps", 0))
+        if level not in self._pools:
+            folder, dataset = self._context.folder, self._context.space.network.dataset
+            told = AccuracyContext(self._context.seed, dataset, folder, options)
+            self._pools[level] = AccuracyPool(self._evaluator, told, self._context.jobs).__enter__()
+        return self._pools[level]
+
+    def measure(self, candidates: Sequence[Candidate]) -> list[Measurement]:
+        """Accuracy of each network on held-out images; equal networks are trained once."""
+        found = dict(self.stream(candidates))
+        return [found[candidate.network] for candidate in candidates]
+
+    def stream(self, candidates: Sequence[Candidate], fidelity: float = 1.0) -> Iterator[tuple[str, Measurement]]:
+        """Each network's key with its accuracy, as it is known: what is kept at once survives a kill.
+
+        Args:
+            fidelity: share of the search's steps that are trained.
+        """
+        keys: dict[str, str] = {}
+        workloads: dict[str, Workload] = {}
+        for candidate in candidates:
+            assert candidate.workload is not None, "a candidate without a workload is not trained"
+            workloads[candidate.network] = candidate.workload
+            keys[candidate.workload.digest] = candidate.network
+        if not workloads:
+            return
+        for workload, accuracy in self._pool(fidelity).run("measure", list(workloads.values())):
+            yield keys[workload.digest], Measurement({"accuracy": float(accuracy)})
+
+    def deploy(self, workloads: Sequence[Workload]) -> Iterator[tuple[Workload, dict[str, float]]]:
+        """Train each network for deployment and keep its weights; accuracies of the integer network by part."""
+        yield from self._pool().run("finish", workloads)

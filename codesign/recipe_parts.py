@@ -1,0 +1,283 @@
+"""What the keys of a recipe hold: names with typed options, and the space and the goal that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any
+
+from codesign.controllers.registry import CONTROLLERS
+from codesign.decisions import Choice
+from codesign.drivers.registry import DRIVERS
+from codesign.objectives import Goal, Limit
+from codesign.objectives.rewards import REWARDS, Reward
+from codesign.options import Option, check_options, list_of, number, pairs, text
+from codesign.providers.registry import PROVIDERS
+from codesign.spaces.compression import COMPRESSION_SPACES
+from codesign.spaces.hardware import HARDWARE_SPACES
+from codesign.spaces.hardware.fixed import FixedHardware
+from codesign.spaces.mapping import MAPPING_SPACES
+from codesign.spaces.network import NETWORK_SPACES
+from codesign.spaces.search_space import GROUPS, SearchSpace
+from codesign.zoo import NETWORKS
+from mappings.errors import Fault, SpecError, unknown_name
+from mappings.reader import unknown_keys
+
+#: By key of a recipe, the registry of what it may name.
+REGISTRIES: dict[str, Any] = {
+    "network": NETWORK_SPACES,
+    "compression": COMPRESSION_SPACES,
+    "hardware": HARDWARE_SPACES,
+    "mapping": MAPPING_SPACES,
+    "providers": PROVIDERS,
+    "controller": CONTROLLERS,
+    "driver": DRIVERS,
+}
+KEYS = (
+    "name",
+    "summary",
+    "source",
+    "extends",
+    "variants",
+    *GROUPS,
+    "choices",
+    "device",
+    "objectives",
+    "limits",
+    "reward",
+    "infeasible_reward",
+    "providers",
+    "controller",
+    "controllers",
+    "driver",
+    "trials",
+    "batch",
+    "seed",
+    "front_points",
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A name with options.
+
+    Attributes:
+        name: registered.
+        options: (name, value) pairs, as given.
+    """
+
+    name: str
+    options: tuple[tuple[str, Any], ...] = field(default=())
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The options by name."""
+        return dict(self.options)
+
+    def option(self, name: str) -> Any:
+        """A given option, or None."""
+        return dict(self.options).get(name)
+
+    def plain(self) -> Any:
+        """As a recipe holds it."""
+        plain = {key: _plain(value) for key, value in self.options}
+        return {"name": self.name, **plain} if plain else self.name
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(item) for item in value) if isinstance(value, (list, tuple)) else value
+
+
+def read_part(value: Any, where: str) -> Part:
+    """``NAME``, or ``{name: NAME, option: value, ...}``.
+
+    Raises:
+        SpecError: neither.
+    """
+    if isinstance(value, Part):
+        return value
+    if isinstance(value, str) and value:
+        return Part(value)
+    if isinstance(value, dict) and isinstance(value.get("name"), str) and all(isinstance(key, str) for key in value):
+        return Part(value["name"], tuple((key, _frozen(item)) for key, item in value.items() if key != "name"))
+    raise SpecError(Fault(where, f"is {str(value)[:60]}", "a name, or {name: ..., option: value}"))
+
+
+def resolve_network(part: Part, where: str) -> Part:
+    """A class of the user's own, a file, or a network by name, as the space that holds it.
+
+    Raises:
+        SpecError: none of these.
+    """
+    if part.name in NETWORK_SPACES.names():
+        return part
+    reference, colon, _ = part.name.rpartition(":")
+    if colon and reference.endswith(".py") and part.option("input") is None:
+        return Part("user", (("space", part.name), *part.options))
+    if part.name in NETWORKS.names() or part.name.endswith((".yaml", ".yml")) or (colon and reference.endswith(".py")):
+        return Part("fixed", (("network", part.name), *part.options))
+    raise unknown_name(where, "network", part.name, (*NETWORK_SPACES.names(), *NETWORKS.names()))
+
+
+def resolve_hardware(part: Part) -> Part:
+    """A file as the space that holds it."""
+    if part.name.endswith((".yaml", ".yml")):
+        return Part("fixed", (("hardware", part.name), *part.options))
+    return part
+
+
+def shorthand(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What else changes where another network or other hardware is asked for on the command line.
+
+    Restrictions of decisions go, since the decisions are others. A network that cannot be trained (by name, from a
+    file, a module of one's own) is priced as it is, with 8-bit data: nothing trains it, accuracy is no objective, and
+    the hardware may have every knob. One accelerator fixes the widths of data.
+
+    Raises:
+        SpecError: no such network, or hardware that cannot be read.
+    """
+    out: dict[str, Any] = {"choices": {}} if "network" in changes or "hardware" in changes else {}
+    hardware = resolve_hardware(read_part(changes.get("hardware", raw.get("hardware", "templates")), "--hardware"))
+    if hardware.name == "fixed" and "hardware" in changes:
+        template = FixedHardware(str(hardware.option("hardware"))).template
+        out["compression"] = {
+            "name": "uniform_bits",
+            "weight_bits": [template.weight_bits],
+            "act_bits": [template.act_bits],
+        }
+    if "network" not in changes:
+        return out
+    part = resolve_network(read_part(changes["network"], "--network"), "--network")
+    if "trainable" in NETWORK_SPACES.get(part.name).offers:
+        return out
+    given = [read_part(item, "providers") for item in raw.get("providers", ("schedule", "train"))]
+    kept = [p for p in given if p.name not in PROVIDERS.names() or "trainable" not in PROVIDERS.get(p.name).needs]
+    out |= {"compression": "none", "providers": [item.plain() for item in kept], "reward": None}
+    if hardware.name == "templates" and "hardware" not in changes:
+        out["hardware"] = "templates_full"
+    objectives = raw.get("objectives", ("latency_ms", "energy_uj"))
+    out["objectives"] = [name for name in objectives if name != "accuracy"]
+    return out
+
+
+def read_raw(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Fields of a recipe from plain values.
+
+    Raises:
+        SpecError: unknown keys, values of another kind; all at once.
+    """
+    faults: list[Fault] = unknown_keys(raw, KEYS, where)
+    out: dict[str, Any] = {}
+
+    def take(key: str, read: Callable[[Any], Any], allowed: str) -> None:
+        if key not in raw:
+            return
+        try:
+            out[key] = read(raw[key])
+        except SpecError as error:
+            faults.extend(error.faults)
+        except (ValueError, TypeError):
+            faults.append(Fault(f"{where}.{key}", f"is {str(raw[key])[:60]}", allowed))
+
+    def part(key: str) -> Callable[[Any], Part]:
+        return lambda value: read_part(value, f"{where}.{key}")
+
+    for key in ("name", "summary", "source", "device"):
+        take(key, lambda value: value if value == "" else text().read(value), "a text")
+    for key in ("compression", "mapping", "controller", "driver"):
+        take(key, part(key), "")
+    take("network", lambda value: resolve_network(part("network")(value), f"{where}.network"), "")
+    take("hardware", lambda value: resolve_hardware(part("hardware")(value)), "")
+    take("reward", lambda value: None if value is None else part("reward")(value), "")
+    take("choices", _choices, "a mapping of decisions to lists")
+    take("objectives", list_of(text(), least=1).read, "a list of metrics")
+    take("limits", lambda value: pairs().read(value or {}), "a mapping of metrics to numbers")
+    take("infeasible_reward", number(0.0).read, "a number")
+    take("providers", lambda value: _parts(value, f"{where}.providers"), "a list of names, cheap to dear")
+    take("controllers", lambda value: _named(value or {}, f"{where}.controllers"), "controllers by part of the space")
+    for key in ("trials", "batch", "seed", "front_points"):
+        if key in raw:
+            out[key] = raw[key]
+    if faults:
+        raise SpecError(faults)
+    return out
+
+
+def _choices(value: Any) -> tuple[tuple[str, tuple[Choice, ...]], ...]:
+    if not isinstance(value, dict) or any(not isinstance(item, list) for item in value.values()):
+        raise ValueError
+    return tuple((str(name), tuple(items)) for name, items in value.items())
+
+
+def _parts(value: Any, where: str) -> tuple[Part, ...]:
+    if not isinstance(value, (list, tuple)) or not value:
+        raise ValueError
+    return tuple(read_part(item, f"{where}[{place}]") for place, item in enumerate(value))
+
+
+def _named(value: Any, where: str) -> tuple[tuple[str, Part], ...]:
+    if not isinstance(value, dict):
+        raise ValueError
+    return tuple((str(name), read_part(item, f"{where}.{name}")) for name, item in value.items())
+
+
+def make_space(
+    parts: Mapping[str, Part], device: str, choices: Mapping[str, tuple[Choice, ...]], where: str
+) -> SearchSpace:
+    """The spaces of a recipe, joined.
+
+    Raises:
+        SpecError: unknown spaces or options, all at once; then unknown decisions or choices.
+    """
+    made: dict[str, Any] = {}
+    faults: list[Fault] = []
+    for key, part in parts.items():
+        try:
+            entry = REGISTRIES[key].get(part.name, f"{where}.{key}")
+            made[key] = entry.load()(**entry.checked(part.given, f"{where}.{key}"))
+        except SpecError as error:
+            faults.extend(error.faults)
+    if faults:
+        raise SpecError(faults)
+    names = {key: part.plain() for key, part in parts.items()}
+    return SearchSpace.join(**made, device=device, restrictions=choices, names=names, where=where)
+
+
+def reward_options(name: str, where: str) -> dict[str, Option | Any]:
+    """Options of a registered reward: the fields of its class, with their defaults.
+
+    Raises:
+        SpecError: no such reward.
+    """
+    factory: Any = REWARDS.get(name, where)
+    out: dict[str, Option | Any] = {}
+    for item in fields(factory):
+        default = item.default if item.default is not MISSING else ()
+        out[item.name] = pairs(default) if isinstance(default, tuple) else default
+    return out
+
+
+def make_goal(
+    objectives: tuple[str, ...],
+    limits: tuple[tuple[str, float], ...],
+    reward: Part | None,
+    infeasible_reward: float,
+    where: str,
+) -> Goal:
+    """The goal of a recipe.
+
+    Raises:
+        SpecError: unknown metric, reward or option.
+    """
+    made: Reward | None = None
+    if reward is not None:
+        given = check_options(reward_options(reward.name, f"{where}.reward"), reward.given, f"{where}.reward")
+        made = REWARDS.get(reward.name)(**given)
+    bounds = tuple(Limit(metric, bound) for metric, bound in limits)
+    return Goal(objectives, bounds, made, infeasible_reward)

@@ -1,0 +1,108 @@
+"""What the parts of a recipe need of each other, checked when it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from accel_models.hardware.devices import device
+from codesign.objectives import METRICS
+from codesign.recipe_parts import REGISTRIES, Part
+from codesign.spaces.search_space import GROUPS
+from mappings.errors import Fault, SpecError, nearest
+
+if TYPE_CHECKING:
+    from codesign.recipe import Recipe
+
+
+def check_rules(recipe: Recipe, where: str) -> list[Fault]:
+    """Every fault: names and options first; what does not go together where those are sound."""
+    faults: list[Fault] = []
+
+    def collect(action: Callable[[], object]) -> None:
+        try:
+            action()
+        except SpecError as error:
+            faults.extend(fault for fault in error.faults if fault not in faults)
+
+    parts = _named_parts(recipe)
+    for key, spot, part in parts:
+        collect(lambda key=key, spot=spot, part=part: _entry(key, part, f"{where}.{spot}"))  # type: ignore[misc]
+    collect(lambda: device(recipe.device, f"{where}.device"))
+    if not faults:
+        collect(lambda: recipe.space)
+    collect(lambda: recipe.goal)
+    if not faults:
+        faults += _needs(recipe, where) + _metrics(recipe, where) + _controllers(recipe, where)
+    return faults
+
+
+def _named_parts(recipe: Recipe) -> list[tuple[str, str, Part]]:
+    """(registry, place, part) of whatever a recipe names."""
+    out = [(key, key, getattr(recipe, key)) for key in (*GROUPS, "controller", "driver")]
+    out += [("providers", f"providers[{place}]", part) for place, part in enumerate(recipe.providers)]
+    out += [("controller", f"controllers.{name}", part) for name, part in recipe.controllers]
+    return out
+
+
+def _entry(key: str, part: Part, where: str) -> Any:
+    entry = REGISTRIES[key].get(part.name, where)
+    entry.checked(part.given, where)
+    return entry
+
+
+def _needs(recipe: Recipe, where: str) -> list[Fault]:
+    """Capabilities that nothing in the recipe offers."""
+    named = [(spot, part, _entry(key, part, where)) for key, spot, part in _named_parts(recipe)]
+    offered = {offer: f"{spot} {part.name}" for spot, part, entry in named for offer in getattr(entry, "offers", ())}
+    faults = []
+    for spot, part, entry in named:
+        for need in getattr(entry, "needs", ()):
+            if need not in offered:
+                others = ", ".join(f"{other} {item.name}" for other, item, _ in named if other != spot)
+                offers = sorted({p for key, registry in REGISTRIES.items() for p in _offering(key, registry, need)})
+                what = f'"{part.name}" needs "{need}", which none of {others} offers'
+                faults.append(Fault(f"{where}.{spot}", what, ", ".join(offers) or "another " + spot))
+    return faults
+
+
+def _offering(key: str, registry: Any, need: str) -> list[str]:
+    return [f"{key} {name}" for name in registry.names() if need in getattr(registry.get(name), "offers", ())]
+
+
+def _metrics(recipe: Recipe, where: str) -> list[Fault]:
+    """Metrics that are asked for and that no provider gives."""
+    given: dict[str, str] = {}
+    faults = []
+    for part in recipe.providers:
+        for metric in REGISTRIES["providers"].get(part.name).metrics_on(recipe.device):
+            if metric in given:
+                what = f'"{part.name}" gives {metric}, which "{given[metric]}" gives already'
+                faults.append(Fault(f"{where}.providers", what, "one provider for each metric"))
+            given[metric] = part.name
+    known = METRICS.names()
+    limits = [name for name, _ in recipe.limits]
+    for name in recipe.goal.needed:
+        if name not in given:
+            spot = "objectives" if name in recipe.objectives else "limits" if name in limits else "reward"
+            near = nearest(name, [other for other in known if other in given])
+            what = f"no provider of the recipe gives {name} on {recipe.device}{near}"
+            faults.append(Fault(f"{where}.{spot}", what, ", ".join(given)))
+    return faults
+
+
+def _controllers(recipe: Recipe, where: str) -> list[Fault]:
+    """Controllers that cannot search the space, and parts of the space that the driver does not have."""
+    faults = []
+    driver = REGISTRIES["driver"].get(recipe.driver.name)
+    for name, _ in recipe.controllers:
+        if name not in driver.parts:
+            what = f'the driver "{recipe.driver.name}" asks no controller for "{name}"'
+            faults.append(Fault(f"{where}.controllers.{name}", what, ", ".join(driver.parts)))
+    for spot, part in (("controller", recipe.controller), *((f"controllers.{n}", p) for n, p in recipe.controllers)):
+        entry = REGISTRIES["controller"].get(part.name)
+        if getattr(entry, "discrete", False) and not recipe.space.decisions.discrete:
+            what = f'"{part.name}" takes lists of choices; the space has other decisions'
+            others = [n for n in REGISTRIES["controller"].names() if not REGISTRIES["controller"].get(n).discrete]
+            faults.append(Fault(f"{where}.{spot}", what, ", ".join(others)))
+    return faults

@@ -1,0 +1,1 @@
+"""Search spaces: networks, their compression, hardware, mappings; and the four joined."""

@@ -1,0 +1,45 @@
+"""Compression spaces: decisions that make a network smaller without making it another one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeAlias
+
+from codesign import options
+from codesign.decisions import Variable
+from codesign.plugin import Plugin
+from mappings.registry import Registry
+from mappings.workload import Workload
+
+
+class CompressionSpace(Protocol):
+    """Ways to compress a network."""
+
+    @property
+    def decisions(self) -> tuple[Variable, ...]:
+        """Of the group "compression", in order."""
+        ...
+
+    def compressed(self, workload: Workload, point: Mapping[str, Any]) -> Workload:
+        """The network, compressed as a point says."""
+        ...
+
+
+CompressionFactory: TypeAlias = Callable[..., CompressionSpace]
+
+
+def _register_builtins(registry: Registry[Plugin[CompressionFactory]]) -> None:
+    here = "codesign.spaces.compression"
+    registry.register("none", Plugin("the network as it is", f"{here}.bits:AsItIs"))
+    widths = options.list_of(options.integer(8, 2, 16), (4, 8), least=1)
+    registry.register(
+        "uniform_bits",
+        Plugin(
+            "one width for all weights and one for all activations",
+            f"{here}.bits:UniformBits",
+            {"weight_bits": widths, "act_bits": widths},
+        ),
+    )
+
+
+COMPRESSION_SPACES: Registry[Plugin[CompressionFactory]] = Registry("compression space", _register_builtins)

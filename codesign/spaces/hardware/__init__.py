@@ -1,0 +1,61 @@
+"""Hardware spaces: decisions, and the accelerator that a point stands for. Loads no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeAlias
+
+from codesign import options
+from codesign.decisions import Variable
+from codesign.plugin import Plugin
+from mappings.registry import Registry
+from mappings.workload import Workload
+
+
+class HardwareSpace(Protocol):
+    """Accelerators by their decisions."""
+
+    @property
+    def decisions(self) -> tuple[Variable, ...]:
+        """Of the group "hardware", in order."""
+        ...
+
+    def hardware_at(self, point: Mapping[str, Any], workload: Workload | None) -> Any:
+        """The accelerator at a point, for a network's widths of data (decisions of other groups are ignored)."""
+        ...
+
+
+HardwareFactory: TypeAlias = Callable[..., HardwareSpace]
+
+
+def _register_builtins(registry: Registry[Plugin[HardwareFactory]]) -> None:
+    here = "codesign.spaces.hardware"
+    registry.register(
+        "templates",
+        Plugin(
+            "the five array templates, 4x4 to 32x32, four buffers, bus and clock",
+            f"{here}.templates:TemplateSpace",
+            offers=("template", "accelerator"),
+        ),
+    )
+    registry.register(
+        "templates_full",
+        Plugin(
+            "every knob of the templates: as above with buffers to 512 KiB, wider buses, post-processing lanes, vector "
+            "taps, non-linear lanes, activation tables, parameter buffer",
+            f"{here}.templates:FullTemplateSpace",
+            offers=("template", "accelerator"),
+        ),
+    )
+    registry.register(
+        "fixed",
+        Plugin(
+            "one accelerator of ours: the YAML of a design or of a template",
+            f"{here}.fixed:FixedHardware",
+            {"hardware": options.text(what="design.yaml or template.yaml", required=True)},
+            offers=("template", "accelerator"),
+        ),
+    )
+
+
+HARDWARE_SPACES: Registry[Plugin[HardwareFactory]] = Registry("hardware space", _register_builtins)

@@ -1,0 +1,65 @@
+"""One accelerator, nothing to decide: networks are searched for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from accel_models.template.spec import Template
+from codesign.decisions import Variable
+from codesign.design_file import DesignFile
+from codesign.spaces.hardware.templates import data_bits
+from mappings.errors import Fault, SpecError
+from mappings.workload import Workload
+from mappings.yamlio import load_yaml
+
+
+@dataclass(frozen=True)
+class FixedHardware:
+    """An accelerator of ours from a file.
+
+    Attributes:
+        hardware: the YAML of a design, whose accelerator is taken, or of a template.
+    """
+
+    hardware: str
+
+    @property
+    def decisions(self) -> tuple[Variable, ...]:
+        """None."""
+        return ()
+
+    @cached_property
+    def template(self) -> Template:
+        """Read once.
+
+        Raises:
+            SpecError: malformed, or a design on hardware that is not ours.
+        """
+        raw: Any = load_yaml(self.hardware)
+        if not isinstance(raw, dict):
+            raise SpecError(Fault(self.hardware, f"is {type(raw).__name__}", "a design or a template"))
+        if "array" in raw:
+            return Template.from_dict(raw, self.hardware)
+        found = DesignFile.load(self.hardware).design.accelerator.template
+        if found is None:
+            raise SpecError(Fault(self.hardware, "its accelerator has no template", "one that rtl_templates builds"))
+        return found
+
+    def hardware_at(self, point: Mapping[str, Any], workload: Workload | None) -> Template:
+        """The accelerator; its widths of data are its own, at least those of the network."""
+        if workload is None:
+            return self.template
+        act_bits, weight_bits = data_bits(workload)
+        if act_bits == self.template.act_bits and weight_bits == self.template.weight_bits:
+            return self.template
+        raise SpecError(
+            Fault(
+                self.hardware,
+                f"runs {self.template.act_bits}-bit activations and {self.template.weight_bits}-bit weights, "
+                f"the network has {act_bits} and {weight_bits}",
+                "compression none, or choices of weight_bits and act_bits as the hardware's",
+            )
+        )

@@ -1,0 +1,56 @@
+"""Mapping spaces: decisions, and the design that a network on an accelerator is at a point. Loads no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeAlias
+
+from accel_models.design import Design
+from accel_models.report import Infeasible
+from codesign.decisions import Variable
+from codesign.plugin import Plugin
+from mappings.registry import Registry
+from mappings.workload import Workload
+
+
+class MappingSpace(Protocol):
+    """Ways to run a network on an accelerator."""
+
+    @property
+    def decisions(self) -> tuple[Variable, ...]:
+        """Of the group "mapping", in order."""
+        ...
+
+    def design_at(
+        self, point: Mapping[str, Any], workload: Workload, hardware: Any, device: str
+    ) -> tuple[Design | None, tuple[Infeasible, ...]]:
+        """The design, where there is one, and every bound that is broken, the device's among them."""
+        ...
+
+
+MappingFactory: TypeAlias = Callable[..., MappingSpace]
+
+
+def _register_builtins(registry: Registry[Plugin[MappingFactory]]) -> None:
+    here = "codesign.spaces.mapping"
+    registry.register(
+        "tile_caps",
+        Plugin(
+            "the templates' default tiles, with caps on rows and channels",
+            f"{here}.caps:TileCaps",
+            needs=("template", "workload"),
+            offers=("design",),
+        ),
+    )
+    registry.register(
+        "default",
+        Plugin(
+            "the templates' default tiles: as large as the buffers allow",
+            f"{here}.caps:DefaultTiles",
+            needs=("template", "workload"),
+            offers=("design",),
+        ),
+    )
+
+
+MAPPING_SPACES: Registry[Plugin[MappingFactory]] = Registry("mapping space", _register_builtins)

@@ -1,0 +1,99 @@
+"""Archives of integer arrays (``.npz``), read by hand: sizes are checked before memory is taken, no pickle is met."""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+import warnings
+import zipfile
+import zlib
+from pathlib import Path
+from tokenize import TokenError
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from mappings.errors import Fault, SpecError
+from mappings.files import read_bytes
+
+MAX_BYTES = 2**29
+"""Of an archive, and of all its arrays together."""
+MAX_ARRAYS = 100_000
+_MAX_HEADER_BYTES = 10_000
+_ENCRYPTED = 1
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+
+def read_integer_arrays(path: Path) -> dict[str, NDArray[np.int64]]:
+    """Arrays of signed integers by name.
+
+    Raises:
+        SpecError: unreadable, damaged, encrypted, too large, or holds anything but signed integers.
+    """
+    data = read_bytes(path, MAX_BYTES)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # numpy's advice on how old a header looks
+            members = archive.infolist()
+            _check_members(members, path)
+            return {
+                member.filename.removesuffix(".npy"): _array(archive, member, f"{path}: {member.filename}")
+                for member in members
+            }
+    except SpecError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError) as error:
+        raise SpecError(Fault(str(path), f"is not an npz archive of integers: {error}")) from None
+    except (
+        NotImplementedError,
+        RuntimeError,
+        LookupError,
+        TypeError,
+        ArithmeticError,
+        SyntaxError,
+        TokenError,
+    ) as error:
+        raise SpecError(Fault(str(path), f"is a damaged npz archive: {error}")) from None
+
+
+def _check_members(members: list[zipfile.ZipInfo], path: Path) -> None:
+    faults = []
+    for member in members[:MAX_ARRAYS]:
+        where = f"{path}: {member.filename}"
+        if not member.filename.endswith(".npy"):
+            faults.append(Fault(where, "is not an array", "NAME.npy"))
+        elif member.flag_bits & _ENCRYPTED:
+            faults.append(Fault(where, "is encrypted"))
+        elif member.compress_type not in _COMPRESSIONS:
+            faults.append(Fault(where, "is compressed in an unknown way", "as numpy.savez_compressed does"))
+    if len(members) > MAX_ARRAYS:
+        faults.append(Fault(str(path), f"holds {len(members)} arrays", f"at most {MAX_ARRAYS:,}"))
+    if len({member.filename for member in members}) < len(members):
+        faults.append(Fault(str(path), "names an array twice"))
+    total = sum(member.file_size for member in members)
+    if total > MAX_BYTES:
+        faults.append(Fault(str(path), f"holds arrays of {total:,} bytes", f"at most {MAX_BYTES:,}"))
+    if faults:
+        raise SpecError(faults)
+
+
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> NDArray[np.int64]:
+    """One array; its data must be as long as its header says, which no more than the checked size can be."""
+    data = archive.read(member)
+    file = io.BytesIO(data)
+    version = npy.read_magic(file)
+    if version == (1, 0):
+        shape, fortran, kind = npy.read_array_header_1_0(file, max_header_size=_MAX_HEADER_BYTES)
+    elif version == (2, 0):
+        shape, fortran, kind = npy.read_array_header_2_0(file, max_header_size=_MAX_HEADER_BYTES)
+    else:
+        raise SpecError(Fault(where, f"is of npy version {version}", "1.0, 2.0"))
+    if kind.kind != "i":
+        raise SpecError(Fault(where, f"is of {kind}", "signed integers"))
+    wanted, found = math.prod(shape) * kind.itemsize, len(data) - file.tell()
+    if any(extent < 0 for extent in shape) or wanted != found:
+        raise SpecError(Fault(where, f"of shape {shape} needs {wanted:,} bytes and has {found:,}"))
+    flat = np.frombuffer(data, kind, offset=file.tell())
+    return flat.reshape(shape, order="F" if fortran else "C").astype(np.int64, order="C")

@@ -1,0 +1,138 @@
+"""Placement and routing by nextpnr, where an open router exists: Lattice ECP5 and iCE40 (``yowasp-nextpnr-*``)."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mappings.errors import Fault, SpecError, unknown_name
+from rtl_templates.synth.fpga import PASSES
+from rtl_templates.synth.yosys import cached, found_at, keep, read_command, run_passes, source_key, yosys_version
+
+TIMEOUT_S = 4 * 3600
+#: Target -> (router, part -> options).
+ROUTERS: dict[str, tuple[str, dict[str, str]]] = {
+    "ecp5": (
+        "nextpnr-ecp5",
+        {f"ecp5_{size}k": f"--{size}k --speed 6 --out-of-context --lpf-allow-unconstrained" for size in (25, 45, 85)},
+    ),
+    "ice40": ("nextpnr-ice40", {"ice40_up5k": "--up5k --package sg48"}),
+}
+_NO_ROOM = re.compile(r"ERROR: (.*)")
+
+
+@dataclass(frozen=True)
+class Routed:
+    """What routing gave.
+
+    Attributes:
+        part: device.
+        fmax_hz: highest clock.
+        path: nets of the critical path's ends.
+        used: (resource, used, available).
+    """
+
+    part: str
+    fmax_hz: float
+    path: str
+    used: tuple[tuple[str, int, int], ...]
+
+
+def router(target: str) -> str:
+    """The command of the router of a target.
+
+    Raises:
+        SpecError: no open router for the target, or it is not installed.
+    """
+    if target not in ROUTERS:
+        raise SpecError(Fault("--route", f"no open router for target {target}", ", ".join(ROUTERS)))
+    name = ROUTERS[target][0]
+    found = shutil.which(name) or shutil.which(f"yowasp-{name}")
+    if found is None:
+        how = f"pip install yowasp-{name}; without it synthesis alone, no clock"
+        raise SpecError(Fault("--route", f"{name} is missing", how))
+    return found
+
+
+def part_of(target: str, part: str = "") -> str:
+    """A part that the target's router knows; "": its largest.
+
+    Raises:
+        SpecError: another part.
+    """
+    parts = ROUTERS[target][1]
+    chosen = part or list(parts)[-1]
+    if chosen not in parts:
+        raise unknown_name("--device", "part of this router", chosen, parts)
+    return chosen
+
+
+def _version(command: str) -> str:
+    name = Path(command).name
+    try:
+        return f"{name} {importlib.metadata.version(name)}"
+    except importlib.metadata.PackageNotFoundError:
+        return name
+
+
+def route(top: str, parameters: Mapping[str, int], target: str, part: str = "", seed: int = 1) -> Routed:
+    """Synthesise, place and route a module, from the cache where it is known.
+
+    Raises:
+        SpecError: no router, an unknown part, or the part has no room (the message says for what).
+    """
+    command, chosen = router(target), part_of(target, part)
+    options = ROUTERS[target][1][chosen]
+    passes = PASSES[target]
+    key = ["route", yosys_version(), _version(command), *source_key(top, parameters), passes, options, str(seed)]
+    path = cached(key)
+    known: Any = found_at(path)
+    if known is None:
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch)
+            run_passes([read_command(top, parameters), passes.format(top=top), f"write_json {folder}/n.json"], folder)
+            # The WebAssembly build sees the current folder alone.
+            line = [command, *options.split(), "--json", "n.json", "--report", "r.json", "--seed", str(seed)]
+            try:
+                done = subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+            except subprocess.TimeoutExpired:
+                raise SpecError(Fault("routing", f"did not end in {TIMEOUT_S} s", "a smaller design")) from None
+            report = folder / "r.json"
+            if done.returncode != 0 or not report.exists():
+                raise SpecError(Fault(f"routing on {chosen}", _why(done.stdout + done.stderr), "a larger part"))
+            known = _summary(json.loads(report.read_text(encoding="utf-8")))
+        keep(path, known)
+    used = tuple((str(name), int(a), int(b)) for name, a, b in known["used"])
+    return Routed(chosen, float(known["fmax_hz"]), str(known["path"]), used)
+
+
+def _why(text: str) -> str:
+    """The router's reason: its last error, on one line."""
+    found = _NO_ROOM.findall(text)
+    return " ".join(found[-1].split())[:300] if found else " ".join(text.split())[-300:]
+
+
+def _summary(raw: dict[str, Any]) -> dict[str, Any]:
+    clocks = raw.get("fmax", {})
+    least = min((float(item["achieved"]) for item in clocks.values()), default=0.0)
+    path = ""
+    for item in raw.get("critical_paths", []):
+        steps = item.get("path", [])
+        if steps and item.get("from", "").startswith("posedge") and item.get("to", "").startswith("posedge"):
+            ends = steps[0]["from"]["cell"], steps[-1]["to"]["cell"]
+            path = " to ".join(str(end)[:80] for end in ends)
+            break
+    used = [
+        [name, int(item["used"]), int(item["available"])]
+        for name, item in raw.get("utilization", {}).items()
+        if int(item["used"])
+    ]
+    return {"fmax_hz": least * 1e6, "path": path, "used": used}

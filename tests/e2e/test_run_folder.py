@@ -1,0 +1,221 @@
+"""A folder is the run: killed behind every durable write, copied, moved, damaged, locked, or not ours."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from codesign.cli.main import main
+from codesign.explorer import storage
+from codesign.explorer.folder import RunFolder, RunRecord
+from codesign.explorer.run import ExploreOptions, explore
+from codesign.explorer.study import open_study, run_storage
+from mappings.errors import SpecError
+from tests import toy
+from tests.kills import durable_writes
+
+TRIALS, BATCH = 12, 4
+
+
+def begin(folder: Path, **options: object) -> None:
+    base = folder.parent / "toy.yaml"
+    if not base.exists():
+        toy.write_recipe(base, TRIALS, BATCH)
+    explore(ExploreOptions(recipe=str(base), out=str(folder), verify=(), jobs=0, **options))  # type: ignore[arg-type]
+
+
+def resume(folder: Path | str, **options: object) -> None:
+    explore(ExploreOptions(resume=str(folder), verify=(), jobs=0, **options))  # type: ignore[arg-type]
+
+
+def front(folder: Path) -> str:
+    return (folder / "front.csv").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nobody touched."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    begin(folder)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("controller", ["nsga2", "random"])
+def test_a_kill_behind_any_durable_write_changes_nothing(controller: str, tmp_path: Path) -> None:
+    toy.write_recipe(tmp_path / "toy.yaml", 8, BATCH)
+    begin(tmp_path / "warm", controller=controller)  # forks inherit what this one has worked out
+    reference = tmp_path / "whole"
+    writes, killed = durable_writes(lambda: begin(reference, controller=controller))
+    assert writes > 10 and not killed
+    expected = front(reference)
+    for first in range(1, writes + 1):
+        folder = tmp_path / f"run{first}"
+        made, killed = durable_writes(lambda folder=folder: begin(folder, controller=controller), first)
+        assert killed and made == first
+        if not (folder / "run.yaml").exists():  # nothing was begun
+            continue
+        # Killed again, at another distance each time, and then left alone.
+        durable_writes(lambda folder=folder: resume(folder), 1 + first % 5)
+        durable_writes(lambda folder=folder: resume(folder))
+        assert front(folder) == expected, f"killed behind write {first} of {writes}"
+        shutil.rmtree(folder)
+
+
+def test_a_folder_is_the_run(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert str(whole.parent) not in (whole / "run.yaml").read_text(encoding="utf-8")
+    before = (whole / "study.db").read_bytes()
+    shutil.copytree(whole, tmp_path / "copy")
+    (tmp_path / "copy").rename(tmp_path / "moved")
+    monkeypatch.chdir(tmp_path / "moved")
+    resume(".", trials=TRIALS + BATCH)
+    assert (whole / "study.db").read_bytes() == before
+    resume(tmp_path / "moved")
+    for file in (tmp_path / "moved").rglob("*"):
+        assert not file.name.endswith(".partial")
+
+
+@pytest.mark.parametrize("name", ["a?x", "a?y", "50%20", "{x}", "{{7}}", "ein großer Name"])
+def test_any_name_of_a_folder(name: str, tmp_path: Path) -> None:
+    begin(tmp_path / name, trials=BATCH)
+    assert {path.name for path in tmp_path.iterdir()} == {"toy.yaml", name}
+    resume(tmp_path / name)
+
+
+@pytest.mark.parametrize("loss", ["gone", "empty", "emptied"])
+def test_a_study_without_its_trials_is_refused(loss: str, whole: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    for part in run.glob("study.db*"):
+        part.unlink()
+    if loss == "empty":
+        (run / "study.db").touch()
+    elif loss == "emptied":
+        record = RunFolder(run).read_run()
+        unbegun = RunRecord(record.recipe, record.run)
+        with run_storage(RunFolder(run), unbegun, None) as made:
+            open_study(made, RunFolder(run), unbegun)
+    expected = front(run)
+    with pytest.raises(SpecError, match="does not hold the trials"):
+        resume(run)
+    assert front(run) == expected
+
+
+def test_the_study_of_another_run_is_refused(whole: Path, tmp_path: Path) -> None:
+    begin(tmp_path / "b", seed=7)
+    shutil.copytree(whole, tmp_path / "a")
+    for part in (tmp_path / "a").glob("study.db*"):
+        part.unlink()
+    shutil.copy(tmp_path / "b" / "study.db", tmp_path / "a" / "study.db")
+    with pytest.raises(SpecError, match="is of another run"):
+        resume(tmp_path / "a")
+
+
+def test_a_run_without_its_run_file_is_not_adopted(whole: Path, tmp_path: Path) -> None:
+    shutil.copytree(whole, tmp_path / "run")
+    (tmp_path / "run" / "run.yaml").unlink()
+    with pytest.raises(SpecError, match="holds files that are no run"):
+        begin(tmp_path / "run", seed=7)
+    with pytest.raises(SpecError, match="holds no run"):
+        resume(tmp_path / "run")
+
+
+def test_a_shared_storage_and_the_same_name_again(tmp_path: Path) -> None:
+    url = f"journal:///{tmp_path}/shared.log"
+    begin(tmp_path / "run", storage=url)
+    first = front(tmp_path / "run")
+    shutil.rmtree(tmp_path / "run")
+    begin(tmp_path / "run", storage=url, seed=7)
+    begin(tmp_path / "seven", seed=7)
+    assert front(tmp_path / "run") == front(tmp_path / "seven") != first
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_damaged_weights_are_trained_again(
+    damage: str, whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    weights = sorted((run / "networks").glob("*.npz"))
+    kept = [file.read_bytes() for file in weights]
+    if damage == "cut":
+        weights[0].write_bytes(kept[0][:100])
+    else:
+        weights[0].unlink()
+    capsys.readouterr()
+    resume(run)
+    assert capsys.readouterr().err.count(weights[0].name) == 1
+    assert len(weights[0].read_bytes()) == len(kept[0]) and front(run) == front(whole)
+
+
+def test_a_foreign_folder_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    theirs = tmp_path / "theirs"
+    (theirs / "designs").mkdir(parents=True)
+    files = [theirs / "front.csv", theirs / "designs" / "point_00.yaml"]
+    for file in files:
+        file.write_text("theirs")
+    recipe = str(toy.write_recipe(tmp_path / "toy.yaml", TRIALS, BATCH))
+    assert main(["explore", "--recipe", recipe, "--out", str(theirs), "--verify", "none", "-q"]) == 2
+    assert "nothing was changed" in capsys.readouterr().err
+    assert [file.read_text() for file in files] == ["theirs"] * 2
+
+
+@pytest.mark.parametrize("place", ["designs", "networks", "study.db", "report.html"])
+def test_nothing_is_written_through_a_link(place: str, whole: Path, tmp_path: Path) -> None:
+    run, outside = tmp_path / "run", tmp_path / "outside"
+    shutil.copytree(whole, run)
+    shutil.move(run / place, outside)
+    (run / place).symlink_to(outside)
+    before = outside.read_bytes() if outside.is_file() else sorted(outside.iterdir())
+    if place == "report.html":
+        resume(run)
+        assert not (run / place).is_symlink()
+    else:
+        with pytest.raises(SpecError, match="is a link"):
+            resume(run)
+    assert (outside.read_bytes() if outside.is_file() else sorted(outside.iterdir())) == before
+
+
+def test_files_are_private_and_hold_no_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin(tmp_path / "run")
+    assert {(tmp_path / "run" / name).stat().st_mode & 0o777 for name in ("run.yaml", "study.db")} == {0o600}
+    file = tmp_path / "kept.db"
+    monkeypatch.setattr("codesign.explorer.study.open_storage", lambda url: storage.open_sqlite(file))
+    url = "postgresql://me:p@ss@host/db?password=pw2"
+    begin(tmp_path / "far", storage=url)
+    text = (tmp_path / "far" / "run.yaml").read_text(encoding="utf-8")
+    assert "p@ss" not in text and "pw2" not in text and "postgresql://me:***@host/db?password=***" in text
+    with pytest.raises(SpecError) as caught:
+        resume(tmp_path / "far")
+    assert "--storage URL" in str(caught.value) and "p@ss" not in str(caught.value)
+
+
+def test_a_locked_study_is_one_line_and_loses_nothing(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    begin(run)
+    monkeypatch.setattr(storage, "WAIT_S", 0.05)
+    other: list[sqlite3.Connection] = []
+    measure = toy.ToyEvaluator.measure
+
+    def locks(self: toy.ToyEvaluator, workload: object) -> float:
+        if not other:
+            other.append(sqlite3.connect(run / "study.db", isolation_level=None))
+            other[0].execute("BEGIN EXCLUSIVE")
+        return measure(self, workload)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(toy.ToyEvaluator, "measure", locks)
+        with pytest.raises(SpecError, match=r"study\.db: cannot be used: database is locked.*--resume"):
+            resume(run, trials=10 * TRIALS)
+    assert other, "the run was meant to measure something"
+    other[0].rollback()
+    other[0].close()
+    kept = next((run / "measured").iterdir()).read_text().count("\n")
+    assert kept > 0
+    resume(run, trials=TRIALS)
+    assert front(run) == front(whole)

@@ -1,0 +1,160 @@
+"""Caches: damage is found and mended, strangers are refused, killed makers leave nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mappings.cache_folder import is_whole, keep, own_folder, work_folder
+from mappings.durable import write_durably
+from mappings.errors import SpecError
+from mappings.process import run_owned
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def made(cache: Path, content: bytes) -> Path:
+    with work_folder(cache, "x") as work:
+        (work / "out").write_bytes(content)
+        keep(work / "out", cache / "entry")
+    return cache / "entry"
+
+
+@pytest.mark.parametrize("damage", [b"", b"whol", b"whole plus", b"whale"])
+def test_a_damaged_entry_is_told_and_made_again(
+    damage: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = made(tmp_path, b"whole")
+    assert is_whole(entry) and capsys.readouterr().err == ""
+    entry.write_bytes(damage)
+    assert not is_whole(entry) and not entry.exists()
+    assert capsys.readouterr().err.count("\n") == 1
+    assert is_whole(made(tmp_path, b"whole"))
+
+
+def test_of_two_makers_the_first_stays(tmp_path: Path) -> None:
+    made(tmp_path, b"first")
+    assert made(tmp_path, b"second").read_bytes() == b"first"
+    assert is_whole(tmp_path / "entry")
+
+
+def test_folders_of_others_are_refused(tmp_path: Path) -> None:
+    for mode in (0o777, 0o775, 0o1777):
+        folder = tmp_path / f"{mode:o}"
+        folder.mkdir()
+        folder.chmod(mode)
+        with pytest.raises(SpecError, match="others can write"):
+            own_folder(folder)
+    (tmp_path / "777" / "inner").mkdir(mode=0o700)
+    with pytest.raises(SpecError, match="below a folder that everybody can write"):
+        own_folder(tmp_path / "777" / "inner")
+    assert own_folder(tmp_path / "mine" / "deep").stat().st_mode & 0o777 == 0o700
+
+
+def test_what_a_killed_maker_left_is_collected(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys; from pathlib import Path; from mappings.cache_folder import work_folder\n"
+        "with work_folder(Path(sys.argv[1]), 'x') as work:\n"
+        "    (work / 'half').write_text('half'); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=environment, check=False)
+    (left,) = tmp_path.glob(".*.work")
+    with work_folder(tmp_path, "y") as mine:
+        assert left.exists(), "one so young may be about to be locked"
+        os.utime(left, (1, 1))
+        os.utime(mine, (1, 1))
+        with work_folder(tmp_path, "z"):
+            assert not left.exists() and mine.exists()
+    assert not list(tmp_path.glob(".*.work"))
+
+
+def test_a_tool_and_its_children_end_with_a_killed_starter(tmp_path: Path) -> None:
+    file = tmp_path / "pids"
+    code = (
+        "import sys; from mappings.process import run_owned\n"
+        "run_owned(['sh', '-c', 'sleep 300 & echo $$ $! > ' + sys.argv[1] + '; wait'])\n"
+    )
+    starter = subprocess.Popen([sys.executable, "-c", code, str(file)], env={**os.environ, "PYTHONPATH": str(ROOT)})
+    while not (file.exists() and file.read_text().strip()):
+        time.sleep(0.02)
+    pids = [int(word) for word in file.read_text().split()]
+    assert len(pids) == 2 and all(alive(pid) for pid in pids)
+    starter.send_signal(signal.SIGKILL)
+    starter.wait()
+    for _ in range(500):
+        if not any(alive(pid) for pid in pids):
+            return
+        time.sleep(0.02)
+    raise AssertionError("the tool outlived whoever started it")
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_tools_words_and_status_come_back() -> None:
+    done = run_owned(["sh", "-c", "echo out; echo err >&2; exit 7"], {"X": "1"})
+    assert (done.returncode, done.stdout, done.stderr) == (7, "out\n", "err\n")
+    assert run_owned(["sh", "-c", "echo $X"], {"X": "1"}).stdout == "1\n"
+    with pytest.raises(subprocess.TimeoutExpired):
+        run_owned(["sleep", "300"], timeout_s=0.1)
+
+
+def test_a_link_at_the_place_of_a_file_is_replaced(tmp_path: Path) -> None:
+    victim, place = tmp_path / "victim", tmp_path / "place"
+    victim.write_text("theirs")
+    place.symlink_to(victim)
+    write_durably(place, "ours", private=True)
+    assert victim.read_text() == "theirs" and not place.is_symlink()
+    assert place.read_text() == "ours" and place.stat().st_mode & 0o777 == 0o600
+    assert {path.name for path in tmp_path.iterdir()} == {"victim", "place"}
+
+
+def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
+    code = (
+        "import resource, signal, sys; from pathlib import Path; from mappings.durable import write_durably\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "write_durably(Path(sys.argv[1]), 'x' * 5000)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "front.csv")]
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    assert "front.csv: cannot be written" in done.stderr and "what is finished is kept" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+COMPILE = "import numpy as np, k; print(k.f(np.arange(4)))"
+
+
+def test_damaged_machine_code_is_compiled_again(tmp_path: Path) -> None:
+    (tmp_path / "k.py").write_text(
+        "from accel_models.jit import entry\n\n\n@entry\ndef f(x):\n    return x.sum() + 1\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}", "CODESIGN_CACHE_DIR": str(tmp_path / "cache")}
+
+    def run() -> tuple[str, str]:
+        done = subprocess.run(
+            [sys.executable, "-c", COMPILE], env=environment, capture_output=True, text=True, check=False
+        )
+        return done.stdout, done.stderr
+
+    assert run() == ("7\n", "")
+    for kind in ("nbi", "nbc"):
+        for cut in (0, -1):
+            (path,) = (tmp_path / "cache").rglob(f"*.{kind}")
+            whole = path.read_bytes()
+            path.write_bytes(whole[:cut])
+            said, told = run()
+            assert said == "7\n" and told.count("\n") == 1 and path.name in told
+    assert run() == ("7\n", "")

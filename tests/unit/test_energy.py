@@ -1,0 +1,145 @@
+"""Energy and power against sums by hand and against what others published or measured; limits bind."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from accel_models.cost import cost
+from accel_models.design import Design
+from accel_models.hardware.accelerators import accelerator
+from accel_models.hardware.devices import DEVICES
+from accel_models.hardware.energy import (
+    clock_pj,
+    control_pj,
+    leakage_mw,
+    power_mw,
+    register_pj,
+    static_pj,
+    template_prices,
+)
+from accel_models.hardware.technology import Coefficient, Technology, TechnologyKind, technology
+from accel_models.report import CostReport
+from accel_models.schedule import schedule_network
+from accel_models.template.cost import template_cost, template_design
+from accel_models.template.energy import template_shape
+from accel_models.template.spec import ArrayKind, Template
+from accel_models.template.timing import predict
+from mappings.layer import Bits, Layer, Op
+from mappings.workload import TensorShape, Workload
+
+LAYER = Layer("c", Op.CONV, K=16, C=16, P=8, Q=8, R=3, S=3, padding=(1, 1, 1, 1), inputs=("x",))
+NETWORK = Workload("one", (TensorShape("x", C=16, H=8, W=8),), (LAYER,))
+SMALL = Template(rows=8, cols=8)
+
+
+def design(template: Template = SMALL, device: str = "edge_28nm") -> Design:
+    found = template_design(NETWORK, template, device, 8, 128)
+    assert isinstance(found, Design)
+    return found
+
+
+def report(template: Template = SMALL, device: str = "edge_28nm") -> CostReport:
+    found = template_cost(design(template, device))
+    assert isinstance(found, CostReport)
+    return found
+
+
+def test_the_plain_formulas_by_hand() -> None:
+    assert static_pj(2.0, 100, 200_000_000) == pytest.approx(1000.0)  # 2 mW for 0.5 us
+    assert power_mw(1000.0, 100, 200_000_000) == pytest.approx(2.0)
+    assert power_mw(1.0, 0, 1) == 0.0
+    assert clock_pj(1000, 10, 0.01) == pytest.approx(100.0)
+    assert register_pj(64, 10, 0.02) == pytest.approx(64 * 10 * 0.5 * 0.02)
+    assert control_pj(1000, 10, 0.001) == pytest.approx(1000 * 10 * 0.1 * 0.001)
+
+
+def test_every_component_of_a_layer_by_hand() -> None:
+    """One tile of 16 x 16 x 3 x 3 on 8 x 8: every price times its count."""
+    plan = design()
+    schedule = schedule_network(plan)
+    timing = predict(schedule)  # type: ignore[arg-type]
+    tech = technology("asic_28nm")
+    shape = template_shape(SMALL, tech)
+    prices = template_prices(shape, tech)
+    assert prices is not None and prices.static_mw is not None
+    parts = dict(report().layers[0].energy_pj or ())
+    assert parts["MAC"] == pytest.approx(LAYER.macs * (tech.mac_pj(8, 8) or 0))
+    assert parts["post-processing"] == pytest.approx(16 * 64 * (tech.mac_pj(32, 32, 64) or 0))
+    cycles, busy = timing.layers[0].cycles, timing.layers[0].compute_cycles
+    assert parts["leakage"] == pytest.approx(prices.static_mw * 1e9 * cycles / 1e8)
+    ff, toggle = tech.value("ff_clock_pj"), tech.value("ff_toggle_pj")
+    gate = tech.value("gate_toggle_pj")
+    assert ff and toggle and gate
+    assert parts["clock and control"] == pytest.approx(cycles * (shape.flip_flops * ff + 0.1 * shape.gates * gate))
+    assert parts["array registers"] == pytest.approx(busy * shape.array_bits * 0.5 * toggle)
+    assert report().energy_pj == pytest.approx(sum(parts.values()))
+    # Two halves of the rows (five of eight each) for each of two blocks of channels: weights twice, inputs 2 x 10 / 8
+    # times, outputs once, parameters of 16 bytes, three chunks of 16 descriptors of 64 bytes.
+    moved_bytes = 2 * 2304 + 2 * (16 * 10 * 8) + 16 * 64 + 16 * 16 + 3 * 16 * 64
+    assert parts["DRAM"] == pytest.approx(8 * moved_bytes * (tech.dram_pj_per_bit() or 0))
+
+
+def test_a_slow_clock_does_not_win_by_construction() -> None:
+    """Dynamic energy is that of the work; what leaks does so for longer."""
+    fast, slow = (report(replace(SMALL, clock_hz=hz)) for hz in (200_000_000, 1_000_000))
+    assert fast.latency_cycles == slow.latency_cycles and fast.energy_pj and slow.energy_pj
+    assert slow.energy_pj > fast.energy_pj
+    a, b = (dict(item.layers[0].energy_pj or ()) for item in (fast, slow))
+    assert b["leakage"] == pytest.approx(200 * a["leakage"])
+    assert {k: v for k, v in a.items() if k != "leakage"} == pytest.approx(
+        {k: v for k, v in b.items() if k != "leakage"}
+    )
+
+
+def test_arrays_differ_in_what_they_clock_and_move() -> None:
+    found = {kind: report(replace(SMALL, array=kind)).energy_pj for kind in ArrayKind}
+    assert len({round(value or 0) for value in found.values()}) == len(ArrayKind)
+
+
+def test_leakage_depends_on_bits_node_and_area() -> None:
+    on = replace(accelerator("eyeriss_like"), mac_leakage_mw=None)
+    narrow, wide = leakage_mw(on, Bits(4, 4, 4, 16)), leakage_mw(on, Bits(16, 16, 16, 32))
+    assert narrow is not None and wide is not None and wide > narrow
+    tech = technology(on.technology)
+    area = [tech.mac_um2(b.I, b.W, b.acc) for b in (Bits(4, 4, 4, 16), Bits(16, 16, 16, 32))]
+    assert area[0] is not None and area[1] is not None
+    difference = tech.logic_leakage_mw(on.pes * (area[1] - area[0]))
+    assert wide - narrow == pytest.approx(difference)
+
+
+@pytest.mark.parametrize("name", ["edge_28nm", "nvdla_256_16nm"])
+def test_the_power_limit_of_a_device_binds_templates(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "tight.yaml"
+    figures = "{area_mm2: [100, test], power_mw: [0.000001, test]}"
+    path.write_text(f"kind: asic\ntechnology: {DEVICES.get(name, 'device').technology}\nfigures: {figures}\n")
+    plan = design(device=name)
+    broken = cost(replace(plan, accelerator=replace(plan.accelerator, device=str(path))))
+    assert isinstance(broken, tuple) and [item.resource for item in broken] == ["power"]
+    found = report(device=name)
+    chip = sum(value for key, value in found.layers[0].energy_pj or () if key != "DRAM")
+    assert broken[0].demand == pytest.approx(chip * 1e-9 / (found.latency_ms * 1e-3), rel=1e-3)
+    assert broken[0].bound == 1e-6
+
+
+def test_a_technology_without_energy_gives_no_total_and_no_failure() -> None:
+    bare = Technology("bare", 28, TechnologyKind.ASIC, (("sram_cell_um2", Coefficient(1.0, "um2/bit", 28, "test")),))
+    assert template_prices(template_shape(SMALL, bare), bare) is None
+
+
+def test_mac_energy_against_published_figures() -> None:
+    """Horowitz 2014 at 45 nm: 0.2 + 0.1 pJ; 65 nm above that at 16 bits, below a PE with its registers."""
+    assert technology("asic_45nm").mac_pj(8, 8) == pytest.approx(0.3)
+    sixteen = technology("asic_65nm").mac_pj(16, 16)
+    assert sixteen is not None and 1.0 < sixteen < 3.5
+
+
+def test_a_flip_flop_in_an_array_costs_what_the_liberty_says() -> None:
+    """SG13G2 (130 nm) and ASAP7 (7 nm) end the range; nodes between lie between, in order."""
+    values = [technology(f"asic_{n}nm").value("ff_clock_pj") for n in (65, 45, 28, 16, 7)]
+    assert all(value is not None for value in values)
+    known = [value for value in values if value is not None]
+    assert known == sorted(known, reverse=True) and math.isclose(known[-1], 0.00107) and known[0] < 0.0455

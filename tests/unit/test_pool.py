@@ -1,0 +1,73 @@
+"""Worker processes that end before their work does."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from codesign.accuracy import pool as pools
+from codesign.accuracy.base import AccuracyContext
+from codesign.accuracy.pool import AccuracyPool
+from mappings.errors import SpecError
+from mappings.workload import Workload
+
+
+def start(folder: Path, parent: int) -> None:
+    os.environ["POOL_TEST"] = str(folder)
+    del parent
+
+
+def work(purpose: str, number: int) -> int:
+    """Number 3 is too much for the first worker that takes it; with "never", for every one."""
+    mark = Path(os.environ["POOL_TEST"]) / "killed"
+    if number == 3 and (purpose == "never" or not mark.exists()):
+        mark.write_text("")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number * number
+
+
+class Pool(AccuracyPool):
+    """The pool over plain numbers."""
+
+    def _start(self, jobs: int) -> pools.ProcessPoolExecutor:
+        context = pools.multiprocessing.get_context("spawn")
+        folder = self._context.folder
+        return pools.ProcessPoolExecutor(jobs, mp_context=context, initializer=start, initargs=(folder, 0))
+
+
+def opened(folder: Path, monkeypatch: pytest.MonkeyPatch, jobs: int) -> Pool:
+    monkeypatch.setattr(pools, "_work", work)
+    return Pool("toy", AccuracyContext(0, "", folder, {}), jobs)
+
+
+NUMBERS: list[Workload] = [1, 2, 3, 4, 5]  # type: ignore[list-item]
+
+
+def test_the_rest_goes_on_with_one_worker_fewer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with opened(tmp_path, monkeypatch, 2) as pool:
+        assert sorted(pool.run("once", NUMBERS)) == [(n, n * n) for n in range(1, 6)]
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "--jobs 1" in said
+
+
+def test_the_last_worker_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(tmp_path, monkeypatch, 1) as pool, pytest.raises(SpecError, match=r"ended by the system.*the last"):
+        list(pool.run("never", NUMBERS))
+
+
+def test_an_error_ends_only_the_pools_own_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    child = pools.multiprocessing.get_context("spawn").Process(target=signal.pause)
+    child.start()
+    try:
+        with pytest.raises(RuntimeError), opened(tmp_path, monkeypatch, 1) as pool:
+            next(pool.run("once", NUMBERS))
+            raise RuntimeError("stop")
+        assert child.is_alive()
+    finally:
+        child.kill()
+        child.join()

