@@ -58,6 +58,7 @@ def parameters(template: Template) -> dict[str, int]:
         "AccStages": template.acc_stages,
         "PpuStages": template.ppu_stages,
         "AxiW": template.axi_bits,
+        "MaxBurst": template.axi_burst_beats,
         "Unaligned": template.unaligned,
     }
 

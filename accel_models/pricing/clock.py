@@ -24,7 +24,6 @@ from accel_models.template.timing_core import (
     DISPATCH_CYCLES,
     DRAIN_LATENCY_CYCLES,
     LOOKUP_CYCLES,
-    MAX_BURST_BEATS,
     OUTSTANDING_BURSTS,
     QUEUE_DEPTH,
     SIGNAL,
@@ -38,8 +37,6 @@ from accel_models.template.timing_core import (
     credit_at,
     payable_at,
 )
-
-_PAGE = 4096  #: bytes; no burst crosses a multiple
 
 
 class Room(NamedTuple):
@@ -155,7 +152,7 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
             rest[2] = free[2]
             done = free[2] + 1
         elif unit == 0:
-            issue = start
+            issue = start + 1
             piece = min(word, beat_bytes)
             whole = max(beat_bytes // piece, 1)  # pieces of a full beat
             for j in range(count2):
@@ -166,9 +163,8 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
                     while left > 0:
                         offset = addr % beat_bytes
                         beats = min(
-                            MAX_BURST_BEATS,
                             (left + offset + beat_bytes - 1) // beat_bytes,
-                            (_PAGE - addr % _PAGE + beat_bytes - 1) // beat_bytes,
+                            m.burst_beats - addr // beat_bytes % m.burst_beats,
                         )
                         size = min(left, beats * beat_bytes - offset)
                         issue += 1
@@ -235,7 +231,7 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
                     ready0 = done + 2
             done += 2
         else:
-            issue, read = start, last_read
+            issue, read = start + 1, last_read
             piece = min(word, beat_bytes)
             period = max(word // beat_bytes, 1)  # beats of a word
             first_word = True
@@ -247,9 +243,8 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
                     while left > 0:
                         offset = addr % beat_bytes
                         beats = min(
-                            MAX_BURST_BEATS,
                             (left + offset + beat_bytes - 1) // beat_bytes,
-                            (_PAGE - addr % _PAGE + beat_bytes - 1) // beat_bytes,
+                            m.burst_beats - addr // beat_bytes % m.burst_beats,
                         )
                         size = min(left, beats * beat_bytes - offset)
                         issue += 1

@@ -16,15 +16,14 @@ from numpy.typing import NDArray
 from accel_models.jit import compiled, entry
 from accel_models.schedule.builder import CHUNK
 
-MAX_BURST_BEATS = 32
 OUTSTANDING_BURSTS = 16
 QUEUE_DEPTH = 8
 WORDS_AHEAD = 4  #: of the store unit
 BEATS_AHEAD = 2  #: of the load unit, between the bus and the cutting into words
 TOKENS = 16
-DISPATCH_CYCLES = 4  #: fetch, decode, multiply, push
+DISPATCH_CYCLES = 6  #: fetch, decode, multiply, scale, check, push
 COMPUTE_SETTLE_CYCLES = 6  #: from the last accumulator write until the unit is free and signals
-DRAIN_LATENCY_CYCLES = 11  #: from the last group issued until the unit is free and signals
+DRAIN_LATENCY_CYCLES = 17  #: from the last group issued until the unit is free and signals
 LOOKUP_CYCLES = 2  #: more, where post-processing ends in a table
 #: Columns of the command table.
 UNIT, WAIT, SIGNAL, CYCLES, ADDR, COUNT0, COUNT1, COUNT2, STRIDE1, STRIDE2, WORD_BYTES, FETCH, TURN, COLUMNS = range(14)
@@ -55,6 +54,7 @@ def simulate_commands(
     table: Table,
     program: int,
     beat_bytes: int,
+    burst_beats: int,
     latency: int,
     rate: int,
     turn_rows: int,
@@ -64,7 +64,7 @@ def simulate_commands(
 ) -> int:
     """Fill ``out`` (see the column names) and return the cycles of the run.
 
-    The program begins at byte ``program``. ``turn_rows`` words make a block of the transposer, which then takes
+    The program begins at byte ``program``; a burst has ``burst_beats`` beats at most. ``turn_rows`` words make a block of the transposer, which then takes
     ``turn_cols`` cycles to write it. A drain takes ``drain`` cycles beyond its last group.
     """
     cap = beat_bytes + rate
@@ -143,7 +143,7 @@ def simulate_commands(
             else:
                 addr0, count0, count1, count2 = table[n, ADDR], table[n, COUNT0], table[n, COUNT1], table[n, COUNT2]
                 stride1, stride2, word = table[n, STRIDE1], table[n, STRIDE2], table[n, WORD_BYTES]
-            issue = start  # cycle of the latest address handshake
+            issue = start + 1  # cycle of the latest address handshake: runs, then bursts, a register each
             read = last_read
             piece = min(word, beat_bytes)
             first_word = True
@@ -157,9 +157,8 @@ def simulate_commands(
                     while left > 0:
                         offset = addr % beat_bytes
                         beats = min(
-                            MAX_BURST_BEATS,
                             (left + offset + beat_bytes - 1) // beat_bytes,
-                            (4096 - addr % 4096 + beat_bytes - 1) // beat_bytes,
+                            burst_beats - addr // beat_bytes % burst_beats,
                         )
                         size = min(left, beats * beat_bytes - offset)
                         issue += 1

@@ -20,7 +20,7 @@ CONTROL, STATUS, ERROR_AT, PROGRAM_LO, PROGRAM_HI, CYCLES, ERROR_ADDR = 0x00, 0x
 START, CLEAR, ENABLE = 1, 2, 4
 BUSY, DONE, ERROR = 1, 2, 4
 LIMIT = 2_000_000  # steps
-LONGEST_BURST = 32 * SETUP["beat_bytes"]
+LONGEST_BURST = SETUP["burst_beats"] * SETUP["beat_bytes"]
 
 
 def pauses(seed: int, share: float) -> Iterator[bool]:
@@ -125,7 +125,7 @@ def write_order(system: System, kind: str, seed: int) -> None:
     ``address_first`` data only behind its address; ``late_replies`` holds responses back for long.
     """
     dut, write = system.dut, system.memory.write_if
-    write.w_channel.queue_occupancy_limit = 64  # data that may wait for its address
+    write.w_channel.queue_occupancy_limit = 2 * SETUP["burst_beats"]  # data that may wait for its address
     generator = random.Random(seed)
 
     async def follow() -> None:

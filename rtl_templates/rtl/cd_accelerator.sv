@@ -21,7 +21,7 @@ module cd_accelerator
   parameter int unsigned PpuStages   = 0,     // and behind post-processing
   parameter int unsigned AxiW        = 128,
   parameter bit          Unaligned   = 1'b1,  // transfers may begin at any byte; 0: between words or beats
-  parameter int unsigned MaxBurst    = 32,    // beats
+  parameter int unsigned MaxBurst    = 16,    // beats; 16 suits AXI3 too
   parameter int unsigned Outstanding = 16,    // bursts in flight in each direction
   parameter int unsigned Chunk       = 16,    // descriptors fetched at a time
   parameter int unsigned QueueDepth  = 8
@@ -114,8 +114,8 @@ module cd_accelerator
   if (ActTables > 1 || (ActTables == 1 && ActW > 8)) begin : gen_check_tables
     $error("cd_accelerator: ActTables must be 0 or 1, and 1 needs ActW of 8 or less");
   end
-  if (AxiW < 32 || AxiW > 512 || 2 ** $clog2(AxiW) != AxiW || MaxBurst > 256) begin : gen_check_bus
-    $error("cd_accelerator: AxiW must be 32, 64, ..., 512, MaxBurst at most 256");
+  if (AxiW < 32 || AxiW > 512 || 2 ** $clog2(AxiW) != AxiW || MaxBurst * AxiW / 8 > 4096) begin : gen_check_bus
+    $error("cd_accelerator: AxiW must be 32, 64, ..., 512, a burst at most 4 KiB");
   end
   if (IbWords > 2 ** 20 || WbWords > 2 ** 20 || AbWords > 2 ** 19 || ObWords > 2 ** 20 || AbWords < 2)
   begin : gen_check_depth
@@ -129,7 +129,7 @@ module cd_accelerator
   dma_t             load_cmd, store_cmd;
   compute_t         compute_cmd;
   drain_t           drain_cmd;
-  logic [47:0]      store_words;
+  logic [20:0]      store_words;
   logic             chunk_ready, load_bus_error, store_bus_error;
   logic [31:0]      load_index, store_index, load_error_index, store_error_index;
   logic [39:0]      load_error_addr, store_error_addr;

@@ -60,7 +60,7 @@ module cd_control
   output compute_t          compute_o,
   output drain_t            drain_o,
   output dma_t              store_o,
-  output logic [47:0]       store_words_o,
+  output logic [20:0]       store_words_o,
   output logic [31:0]       load_index_o,      // places in the program
   output logic [31:0]       store_index_o,
   input  logic [3:0]        start_i,           // takes the command and its tokens
@@ -115,7 +115,7 @@ module cd_control
   dma_t        load, store;
   compute_t    compute;
   drain_t      drain;
-  logic [47:0] store_words;
+  logic [20:0] store_words;
   logic [3:0]  push, full, empty;
 
   cd_sequencer #(
@@ -216,7 +216,7 @@ module cd_control
     .empty_o(empty[UnitDrain])
   );
   cd_fifo #(
-    .Width($bits(token_t) + $bits(dma_t) + 80),
+    .Width($bits(token_t) + $bits(dma_t) + 53),
     .Depth(QueueDepth)
   ) u_store_queue (
     .clk_i,

@@ -86,7 +86,7 @@ module cd_load
   } burst_t;
 
   // ---- Address side ----
-  logic          gen_active, gen_accept, gen_run_first, gen_first, gen_last;
+  logic          gen_busy, gen_active, gen_accept, gen_run_first, gen_first, gen_last;
   logic [Lg-1:0] gen_first_byte, gen_last_byte;
   buffer_e       target_q;
   logic [19:0]   base_q;
@@ -95,7 +95,7 @@ module cd_load
   logic          info_full, info_empty, info_pop;
   burst_t        info;
 
-  assign start_o    = cmd_valid_i && tokens_ok_i && !gen_active;
+  assign start_o    = cmd_valid_i && tokens_ok_i && !gen_busy;
   assign arvalid_o  = gen_active && !info_full;
   assign gen_accept = arvalid_o && arready_i;
   assign aruser_o   = tag_q;
@@ -113,6 +113,7 @@ module cd_load
     .count2_i    (cmd_i.count2),
     .stride1_i   (cmd_i.stride1),
     .stride2_i   (cmd_i.stride2),
+    .busy_o      (gen_busy),
     .active_o    (gen_active),
     .accept_i    (gen_accept),
     .addr_o      (araddr_o),
@@ -234,7 +235,7 @@ module cd_load
   assign beat_pop  = step && beat_done;
   assign info_pop  = beat_pop && beat_last;
   assign failed    = failed_q || beat_bad;
-  assign busy_o    = gen_active || !info_empty || wr_valid_o || turning;
+  assign busy_o    = gen_busy || !info_empty || wr_valid_o || turning;
 
   // ---- Transposer: collects Cols words of N lanes, then writes N words of Cols lanes while the bus waits ----
   logic        turned, turn_last_q, turn_end;

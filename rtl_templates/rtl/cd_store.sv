@@ -16,7 +16,7 @@ module cd_store
 
   input  logic                  cmd_valid_i,
   input  dma_t                  cmd_i,
-  input  logic [47:0]           words_i,      // words of the whole command
+  input  logic [20:0]           words_i,      // words of the whole command
   input  logic [15:0]           signal_i,
   input  logic [15:0]           tag_i,
   input  logic                  mark_i,
@@ -71,7 +71,7 @@ module cd_store
     logic [39:0] addr;
   } reply_t;
 
-  logic          gen_active, gen_accept, gen_run_first, gen_last, unused_gen_first;
+  logic          gen_busy, gen_active, gen_accept, gen_run_first, gen_last, unused_gen_first;
   logic [Lg-1:0] gen_first_byte, gen_last_byte;
   logic [15:0]   signal_q, tag_q;
   logic          mark_q;
@@ -84,7 +84,7 @@ module cd_store
   reply_t        reply;
   logic          reader_busy;
 
-  assign start_o    = cmd_valid_i && tokens_ok_i && !gen_active && !reader_busy;
+  assign start_o    = cmd_valid_i && tokens_ok_i && !gen_busy && !reader_busy;
   assign gen_accept = gen_active && !info_full && !reply_full && aw_room;
 
   // An address waits in a register while its data may go: a slave may want to see both before it takes either.
@@ -114,6 +114,7 @@ module cd_store
     .count2_i    (cmd_i.count2),
     .stride1_i   (cmd_i.stride1),
     .stride2_i   (cmd_i.stride2),
+    .busy_o      (gen_busy),
     .active_o    (gen_active),
     .accept_i    (gen_accept),
     .addr_o      (gen_addr),
@@ -173,7 +174,7 @@ module cd_store
   assign unused_target = ^cmd_i.target;
 
   // ---- Words: read ahead of the bus into a short queue ----
-  logic [47:0]           left_q;
+  logic [20:0]           left_q;
   logic [19:0]           raddr_q;
   logic [2:0]            held_q;      // words in the queue or on their way to it
   logic                  arriving_q;
@@ -197,7 +198,7 @@ module cd_store
         left_q  <= words_i;
         raddr_q <= cmd_i.base;
       end else if (ob_re_o) begin
-        left_q  <= left_q - 48'd1;
+        left_q  <= left_q - 21'd1;
         raddr_q <= raddr_q + 20'd1;
       end
     end
@@ -288,7 +289,7 @@ module cd_store
   logic failed_q, failed;
   assign failed   = failed_q || bresp_i != 2'b00;
   assign bready_o = 1'b1;
-  assign busy_o   = gen_active || reader_busy || !reply_empty;
+  assign busy_o   = gen_busy || reader_busy || !reply_empty;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin

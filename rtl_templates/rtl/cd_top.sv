@@ -74,6 +74,7 @@ module cd_top (
     .AccStages (AccStages),
     .PpuStages (PpuStages),
     .AxiW      (AxiW),
+    .MaxBurst  (MaxBurst),
     .Unaligned (Unaligned)
   ) u_accelerator (.*);
 

@@ -149,6 +149,11 @@ def illegal_cases(schedule: Schedule) -> list[dict[str, Any]]:
     return cases
 
 
+def fetch_bursts(addr: int, burst_bytes: int) -> int:
+    """Bursts of a chunk's fetch; each ends at a multiple of the longest."""
+    return (addr + CHUNK * DESCRIPTOR_BYTES - 1) // burst_bytes - addr // burst_bytes + 1
+
+
 def touched(body: Dma, word_bytes: int) -> set[int]:
     """The bytes of memory that a transfer names."""
     return {
@@ -212,9 +217,10 @@ def prepare(folder: Path, scatter: int | None, template: Template = TEMPLATE) ->
         "outputs": outputs,
         "reset_after": [3, 40, 200, predicted // 2, predicted * 3 // 4],
         "illegal": illegal_cases(schedule),
-        "fetch_bursts": -(-CHUNK * DESCRIPTOR_BYTES // (32 * beat)),  # from an aligned scratch address
+        "fetch_bursts": fetch_bursts(schedule.memory_bytes, TEMPLATE.axi_burst_beats * beat),
         "bus_code": ERR_BUS,
         "beat_bytes": beat,
+        "burst_beats": TEMPLATE.axi_burst_beats,
         # First byte, the byte behind the last, the descriptor that is to blame.
         "bad_places": [
             (schedule.program_addr, schedule.program_addr + 1, 2**32 - 1),
