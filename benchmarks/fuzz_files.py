@@ -23,6 +23,7 @@ from codesign.explorer.finished import read_record, write_record
 from codesign.explorer.folder import RunFolder, RunRecord
 from codesign.objectives import METRICS
 from codesign.recipe import load_recipe, parse_recipe
+from mappings.errors import Fault, SpecError
 from mappings.integer_run import run_network
 from mappings.layer import Bits, Layer, Op
 from mappings.network_io import load_network, save_network
@@ -93,7 +94,9 @@ def _use_network(graph: bytes, weights: bytes) -> str:
 
 def _use_record(data: bytes) -> str:
     found = read_record(_file("net.accuracy.json", data))
-    return "" if found in (None, _ACCURACIES) else f"a damaged record is believed: {found}"
+    if found is None:  # one line told that it is made again: the run's way to refuse it
+        raise SpecError(Fault("net.accuracy.json", "is not whole", "the record as it was written"))
+    return "" if found == _ACCURACIES else f"a damaged record is believed: {found}"
 
 
 _ACCURACIES = {"held_out": 0.91, "test": 0.9}
@@ -198,7 +201,7 @@ FILES = (
     InputKind("array in an archive", (_array(),), _use_array),
     InputKind("weights of a network", (_WEIGHTS,), lambda data: _use_network(_GRAPH, data)),
     InputKind("graph of a network", (_GRAPH,), lambda data: _use_network(data, _WEIGHTS)),
-    InputKind("record of accuracies", (_record_seed(),), _use_record),
+    InputKind("record of accuracies", (_record_seed(),), _use_record, sealed=True),
     InputKind("run.yaml", (_run_seed(),), _use_run),
     InputKind("recipe", (dump_yaml(load_recipe("default").to_dict()).encode(),), _use_recipe),
     InputKind("result.json", (json.dumps(_result(), indent=1).encode(),), _use_result),

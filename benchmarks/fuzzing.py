@@ -45,11 +45,13 @@ class InputKind:
         seeds: valid inputs, small enough to be read some thousand times a second.
         consume: reads one input and uses it; "" where the result is sound, else what is wrong with it.
             Refuses by ``SpecError``.
+        sealed: it holds a digest of itself, so that hardly a corruption leaves it valid.
     """
 
     name: str
     seeds: tuple[bytes, ...]
     consume: Callable[[bytes], str]
+    sealed: bool = False
 
 
 @dataclass

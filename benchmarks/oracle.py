@@ -20,11 +20,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs 
 from accel_models.report import Infeasible
 from accel_models.reuse.counts import count
 from accel_models.reuse.lower import lower
+from accel_models.reuse.nest import Nest
 from accel_models.reuse.oracle import Oracle
+from accel_models.reuse.parts import nests_of
 from benchmarks.common import Figure, show
 from benchmarks.oracle_cases import Case, random_case
 from mappings.dataflow import DATAFLOWS
-from mappings.loops import LOOP_OPS, bounds_of
+from mappings.loops import LOOP_OPS
 
 #: Cases from which on every operator and dataflow must have come up.
 ENOUGH = 300
@@ -47,14 +49,20 @@ class Tally:
 
 def check(case: Case, name: str, tally: Tally) -> None:
     """Walk one case and compare."""
-    nest = lower(case.layer, case.mapping, case.accelerator)
     tally.cases += 1
     tally.operators[str(case.layer.op)] += 1
     tally.dataflows[case.dataflow] += 1
+    nest = lower(case.layer, case.mapping, case.accelerator)
     if isinstance(nest, Infeasible):
         tally.wrong["fan-out"] += 1
         tally.examples.append(f"{name}: {nest}")
         return
+    for one in nests_of(nest):
+        _check_nest(one, case, name, tally)
+
+
+def _check_nest(nest: Nest, case: Case, name: str, tally: Tally) -> None:
+    """Walk one nest and compare."""
     walked = Oracle(nest).run()
     counted = count(nest)
     tally.ragged += any(
@@ -63,7 +71,7 @@ def check(case: Case, name: str, tally: Tally) -> None:
         for size, cut in _steps(extent, chain)
     )
     reduction = 1
-    for dim, extent in zip("GNKCPQRS", bounds_of(case.layer), strict=True):
+    for dim, extent in zip("GNKCPQRS", nest.bounds, strict=True):
         reduction *= extent if dim in ("RS" if case.layer.op in ("softmax", "layernorm") else "CRS") else 1
     pairs = {
         "reads": ([list(row) for row in counted.reads], walked.reads),

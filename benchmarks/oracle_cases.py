@@ -59,6 +59,8 @@ def _extents(rng: random.Random, op: Op) -> dict[str, object]:
         }
     if op is Op.LINEAR:
         return {"N": one_to(3), "K": one_to(13), "C": one_to(13), "P": one_to(8)}
+    if op is Op.EMBEDDING:
+        return {"N": one_to(2), "K": one_to(9), "C": one_to(30), "P": one_to(9)}
     if op is Op.MATMUL:
         return {"N": one_to(2), "groups": one_to(3), "K": one_to(9), "C": one_to(9), "P": one_to(9)}
     if op in (Op.MAXPOOL, Op.AVGPOOL):

@@ -53,8 +53,11 @@ def quantize_layer(item: TracedLayer, context: Context) -> QuantizedLayer:
     """The integers of one layer.
 
     Raises:
-        SpecError: an accumulator that could overflow, a scale that no multiplier can stand for.
+        SpecError: an operator without integers, an accumulator that could overflow, a scale that no multiplier can
+            stand for.
     """
+    if item.layer.op not in _BY_OP:
+        raise _fault(item, f"is a layer of kind {item.layer.op}, which has a cost but no integers", ", ".join(_BY_OP))
     return _BY_OP[item.layer.op](item, context)
 
 

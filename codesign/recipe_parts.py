@@ -117,10 +117,10 @@ def resolve_network(part: Part, where: str) -> Part:
     """
     if part.name in NETWORK_SPACES.names():
         return part
-    reference, colon, _ = part.name.rpartition(":")
-    if colon and reference.endswith(".py") and part.option("input") is None:
+    colon = ":" in part.name  # a file or a module, and a name in it
+    if colon and part.option("input") is None:
         return Part("user", (("space", part.name), *part.options))
-    if part.name in NETWORKS.names() or part.name.endswith((".yaml", ".yml")) or (colon and reference.endswith(".py")):
+    if part.name in NETWORKS.names() or part.name.endswith((".yaml", ".yml")) or (colon):
         return Part("fixed", (("network", part.name), *part.options))
     raise unknown_name(where, "network", part.name, (*NETWORK_SPACES.names(), *NETWORKS.names()))
 

@@ -347,8 +347,7 @@ class _Build:
                 total *= tile[dim]
         if tensor == "I":
             for (p, r), window in zip((("P", "R"), ("Q", "S")), windows_of(self.layer), strict=True):
-                rows = touched(tile[p], tile[r], *coprime_steps(window[0], window[1]))
-                total *= min(rows, window[4]) if window[5] else rows
+                total *= touched(tile[p], tile[r], *coprime_steps(window[0], window[1]))
         return total
 
 

@@ -41,6 +41,7 @@ class Op(StrEnum):
     SOFTMAX = "softmax"  # over the K = C channels of each of G groups, at each of N x P x Q places
     LAYERNORM = "layernorm"  # over the K = C channels, G = 1, at each of N x P x Q places
     CONSTANT = "constant"  # a stored tensor (position embedding, class token): no input; G = channels
+    EMBEDDING = "embedding"  # row of a table by number: N x P numbers, K features a row, C rows in the table
     RESHAPE = "reshape"  # layout only (transpose, slice, repeat); G = output channels; no arithmetic
 
 
@@ -161,15 +162,20 @@ class Layer:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates, padding taps included (0 for operators without any)."""
+        """Multiply-accumulates, padding taps included (0 for operators without any).
+
+        Of a transposed convolution each input meets each tap, those included whose output is cut off.
+        """
         if self.op not in MAC_OPS:
             return 0
+        if self.op is Op.TRCONV:
+            return self.groups * self.N * self.K * self.C * self.H * self.W_in * self.R * self.S
         return self.groups * self.N * self.K * self.C * self.P * self.Q * self.R * self.S
 
     @property
     def channels_in(self) -> int:
         """Input channels of all groups."""
-        return self.groups * self.C
+        return 1 if self.op is Op.EMBEDDING else self.groups * self.C
 
     @property
     def channels_out(self) -> int:
@@ -182,6 +188,8 @@ class Layer:
         weights = self.groups * self.K * self.C * self.R * self.S if self.op in MAC_OPS else 0
         if self.op is Op.MATMUL:
             weights = self.N * self.groups * self.K * self.C
+        if self.op is Op.EMBEDDING:
+            return {"I": self.N * self.P * self.Q, "W": self.K * self.C, "O": self.N * self.K * self.P * self.Q}
         return {
             "I": self.N * self.channels_in * self.H * self.W_in,
             "W": weights,

@@ -248,7 +248,7 @@ def _layers(schedule: Schedule, predicted: Timing, facts: Facts) -> tuple[tuple[
         spent = [now - then for now, then in zip(event, before, strict=True)]
         before = event
         pes = template.rows * template.cols
-        macs = plan.layer.macs
+        macs, utilised = plan.useful_macs, plan.utilised_macs
         runs.append(
             LayerRun(
                 name=plan.name,
@@ -262,7 +262,7 @@ def _layers(schedule: Schedule, predicted: Timing, facts: Facts) -> tuple[tuple[
                 predicted_read_bytes=model.read_bytes,
                 predicted_write_bytes=model.write_bytes,
                 macs=macs,
-                utilization=macs / (spent[0] * pes) if macs and spent[0] > 0 else None,
+                utilization=utilised / (spent[0] * pes) if utilised and spent[0] > 0 else None,
                 account=accounts[plan.index],
             )
         )

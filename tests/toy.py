@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -83,10 +84,9 @@ def recipe(trials: int = 24, batch: int = 8) -> Recipe:
     )
 
 
-def write_recipe(path: Path, trials: int = 24, batch: int = 8, driver: Part | None = None) -> Path:
-    """The recipe as a file."""
-    made = recipe(trials, batch)
-    path.write_text((made if driver is None else replace(made, driver=driver)).dump(), encoding="utf-8")
+def write_recipe(path: Path, trials: int = 24, batch: int = 8, **changes: Any) -> Path:
+    """The recipe as a file, with some of its fields changed."""
+    path.write_text(replace(recipe(trials, batch), **changes).dump(), encoding="utf-8")
     return path
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -22,11 +22,14 @@ from accel_models.columns.tables import layer_table, machine_table
 from accel_models.hardware.accelerator import Accelerator
 from accel_models.report import Infeasible
 from accel_models.reuse.evaluate import evaluate_nest
+from accel_models.reuse.parts import bias_bits, bias_cost
 from accel_models.reuse.translate import column_to_nest, mappings_to_columns
 from mappings.errors import Fault, SpecError
-from mappings.layer import Layer
+from mappings.layer import Layer, Op
+from mappings.loops import bounds_of
 from mappings.mapping import Mapping
 from mappings.mapspace import MappingColumns
+from mappings.phases import phases
 
 
 class _Scratch(threading.local):
@@ -191,22 +194,57 @@ def _evaluate_columns(
             order = np.argsort(key, kind="stable")
             columns = columns.rows(order)
     cost = BatchCost(np.empty(count), np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count, np.uint8))
-    results = (cost.energy_pj, cost.cycles, cost.compute_cycles, cost.code)
-    work = _SCRATCH.of(columns.levels)
     arrays = Columns(columns.chains, columns.orders, columns.keeps)
     for lo, hi in [(0, count)] if alike else _runs(columns):
         layer, machine = layers[columns.layer[lo]], accelerators[columns.accelerator[lo]]
-        table, hardware = layer_table(layer), machine_table(layer, machine)
-        run(lo, hi, arrays, table, hardware, work, results)
-        if table.overflows:
-            for row in range(lo, hi):
-                code = structure(columns.chains[:, :, row], table.bounds, hardware.fanout)
-                cost.code[row] = _evaluate_scalar(columns, row, layer, machine, cost) if code == OK else code
+        if layer.op is Op.TRCONV:
+            _run_phases(lo, hi, columns, layer, machine, cost)
+        else:
+            _run(lo, hi, arrays, columns, layer, machine, cost)
     if order is None:
         return cost
     back = np.empty_like(order)
     back[order] = np.arange(count)
     return BatchCost(cost.energy_pj[back], cost.cycles[back], cost.compute_cycles[back], cost.code[back])
+
+
+def _run(
+    lo: int, hi: int, arrays: Columns, columns: MappingColumns, layer: Layer, machine: Accelerator, cost: BatchCost
+) -> None:
+    """Rows ``lo`` to ``hi``, all of one layer that runs as one nest."""
+    table, hardware = layer_table(layer), machine_table(layer, machine)
+    results = (cost.energy_pj, cost.cycles, cost.compute_cycles, cost.code)
+    run(lo, hi, arrays, table, hardware, _SCRATCH.of(columns.levels), results)
+    if table.overflows:
+        for row in range(lo, hi):
+            code = structure(columns.chains[:, :, row], table.bounds, hardware.fanout)
+            cost.code[row] = _evaluate_scalar(columns, row, layer, machine, cost) if code == OK else code
+
+
+def _run_phases(lo: int, hi: int, columns: MappingColumns, layer: Layer, machine: Accelerator, cost: BatchCost) -> None:
+    """Rows ``lo`` to ``hi`` of a transposed convolution: the sum over its phases (:mod:`accel_models.reuse.parts`)."""
+    table, hardware = layer_table(layer), machine_table(layer, machine)
+    total = _empty(hi - lo)
+    total.energy_pj[:] = 0.0
+    if bias_bits(layer):
+        extra = bias_cost(layer, machine)
+        total.cycles[:] = extra.cycles
+        total.energy_pj[:] = np.nan if extra.total_energy_pj is None else extra.total_energy_pj
+    total.code[:] = [structure(columns.chains[:, :, row], table.bounds, hardware.fanout) for row in range(lo, hi)]
+    kept = columns.rows(slice(lo, hi))
+    for phase in phases(layer):
+        if phase.empty:
+            continue
+        chains = np.minimum(kept.chains, np.array(bounds_of(phase.layer), np.int32)[:, None, None])
+        part, cut = _empty(hi - lo), replace(kept, chains=np.ascontiguousarray(chains))
+        _run(0, hi - lo, Columns(cut.chains, cut.orders, cut.keeps), cut, phase.layer, machine, part)
+        total.code[:] = np.where(total.code == OK, part.code, total.code)
+        for name in ("energy_pj", "cycles", "compute_cycles"):
+            getattr(total, name)[:] += getattr(part, name)
+    for row in np.flatnonzero(total.code != OK):
+        _refuse(total, int(row), int(total.code[row]))
+    for name in ("energy_pj", "cycles", "compute_cycles", "code"):
+        getattr(cost, name)[lo:hi] = getattr(total, name)
 
 
 def _evaluate_scalar(

@@ -1,7 +1,7 @@
 """Any column at all, one at a time: the formulas themselves, compiled, with nothing assumed of the sizes.
 
 The closed forms of :mod:`accel_models.columns.counts` need every cut to divide and windows with a table. What they do
-not cover (ragged tiles, transposed windows with shares apart, shares that lie unevenly apart, layers too large for
+not cover (ragged tiles, shares that lie unevenly apart, layers too large for
 tables) comes here: ``formulas.count``, ``charges.bits`` and ``charges.latency`` as the scalar path runs them, on arrays
 of 64-bit integers.
 """

@@ -41,9 +41,9 @@ class LayerTable(NamedTuple):
     Attributes:
         bounds: (8,).
         relevant: (3, 8): 1 where tensor depends on dim.
-        exists: (3,).
+        exists: (3,): 1 where the operator has the tensor and touches an element of it.
         width: (4,) bits of I, W, O, partial sum.
-        windows: (2, 6), see ``formulas.STRIDE``.
+        windows: (2, 5), see ``formulas.STRIDE``.
         row_total, col_total: input rows, columns of all tiles together by (output tile, tap tile); see ``row_table``.
         row_peak, col_peak: of the largest tile.
         row_tiles, col_tiles: total and peak as float64, by output tile x (R + 1) + tap tile: ((P + 1) (R + 1), 2).
@@ -189,10 +189,16 @@ def layer_table(layer: Layer) -> LayerTable:
             cols = row_table(windows[1], bounds[formulas.Q], bounds[formulas.S])
         except OverflowError:  # padding that the formulas do not walk
             closed = False
+    exists = np.array(tensors_of(layer.op), np.int64)
+    if closed and 0 in (
+        rows[0][bounds[formulas.P], bounds[formulas.R]],
+        cols[0][bounds[formulas.Q], bounds[formulas.S]],
+    ):
+        exists[formulas.I] = 0  # every window lies in the padding
     return LayerTable(
         bounds=np.array(bounds, np.int64),
         relevant=np.array(relevant, np.int64),
-        exists=np.array(tensors_of(layer.op), np.int64),
+        exists=exists,
         width=np.array((layer.bits.I, layer.bits.W, layer.bits.O, layer.bits.acc), np.int64),
         windows=np.array(windows, np.int64),
         row_total=rows[0],

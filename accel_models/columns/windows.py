@@ -17,7 +17,6 @@ from accel_models.reuse.formulas import (
     PAD_AFTER,
     PAD_BEFORE,
     STRIDE,
-    TRANSPOSED,
     I,
     P,
     Q,
@@ -134,8 +133,8 @@ def row_of_macs(
     """Multiply ``out`` by the rows that the MACs below level ``q`` take in all steps.
 
     MACs spread over outputs or over taps alone never share a row. Spread over both, they take a tile where both lie
-    side by side, else evenly spaced positions (``formulas.span``; with padding :func:`spaced_rows`). Transposed windows
-    have no closed form then, nor have places that are not evenly spaced: ``lost``.
+    side by side, else evenly spaced positions (``formulas.span``; with padding :func:`spaced_rows`). Places that
+    are not evenly spaced have no closed form: ``lost``.
     """
     levels = fans.size - 1
     outer_row, inner_row, several = DIMS * q + outer, DIMS * q + inner, fans[levels] - fans[q] > 1
@@ -153,8 +152,6 @@ def row_of_macs(
                 lost[j] = 1.0
             elif p_low == 1 and r_low == 1:
                 factor[j] = float(table[inside(wide, extents[0]), inside(high, extents[1])])
-            elif window[TRANSPOSED] == 1:
-                lost[j] = 1.0
             elif padded:
                 factor[j] = float(spaced_rows(window, extents[0], extents[1], wide, high, p_low, r_low))
             else:

@@ -29,9 +29,11 @@ from accel_models.reuse.evaluate import evaluate
 from accel_models.reuse.translate import column_to_mapping
 from mappings.dataflow import DATAFLOWS, Dataflow
 from mappings.errors import Fault, SpecError, unknown_name
-from mappings.layer import Layer
+from mappings.layer import Layer, Op
+from mappings.loops import bounds_of
 from mappings.mapping import Mapping
 from mappings.mapspace import MappingColumns
+from mappings.phases import phases
 from mappings.yamlio import digest
 
 ANY = "any"
@@ -139,7 +141,7 @@ def _search(
             Fault(where, f'has no energies, which objective "{objective}" needs', "latency, or a technology")
         )
     search: Evolution | Branch
-    optimal = False
+    optimal, alike = False, _alike(layer)
     if not exact_applies(space):
         search = evolution = Evolution(generator, np.array([*power, 1]))
         evolution.run()
@@ -167,13 +169,20 @@ def _search(
         objective=objective,
         dataflow=dataflow,
         value=_value(cost, objective),
-        optimal=optimal,
+        optimal=optimal and alike,
         generated=int(tally[[exact.OUTER, exact.SPREADS, exact.INNER]].sum()) or int(tally[exact.EVALUATED]),
         evaluated=int(tally[exact.EVALUATED]),
         feasible=int(tally[exact.FEASIBLE]),
         pruned=int(tally[exact.CUT] + tally[exact.PAIRS]),
         cpu_seconds=time.process_time() - started,
     )
+
+
+def _alike(layer: Layer) -> bool:
+    """Whether what is searched is what runs: the phases of a transposed convolution may differ from their largest."""
+    if layer.op is not Op.TRCONV:
+        return True
+    return all(not phase.empty and bounds_of(phase.layer) == bounds_of(layer) for phase in phases(layer))
 
 
 def _fastest(branch: Branch, generator: Generator, modelled: bool) -> bool:

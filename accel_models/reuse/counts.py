@@ -50,10 +50,10 @@ def profiles_of(nest: Nest) -> list[tuple[int, ...]]:
 
 
 def count(nest: Nest) -> Counts:
-    """Evaluate the formulas on one nest.
+    """Evaluate the formulas on one nest (of a transposed convolution: on each of ``parts.nests_of``).
 
     Raises:
-        SpecError: transposed or very ragged windows beyond ``formulas.MAX_WALK`` iterations.
+        SpecError: very ragged windows beyond ``formulas.MAX_WALK`` iterations.
     """
     levels = nest.levels
     profiles = profiles_of(nest)

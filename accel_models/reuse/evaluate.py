@@ -16,8 +16,9 @@ from accel_models.reuse.counts import Counts, Table, count, profiles_of, table
 from accel_models.reuse.formulas import C, I, scanned
 from accel_models.reuse.lower import lower
 from accel_models.reuse.nest import Nest, relevance, tensors_of
+from accel_models.reuse.parts import bias_bits, bias_cost, joined, nests_of
 from mappings.errors import Fault, SpecError
-from mappings.layer import TENSORS, Layer
+from mappings.layer import TENSORS, Layer, Op
 from mappings.loops import scans_of
 from mappings.mapping import Mapping
 
@@ -108,6 +109,21 @@ def evaluate_nest(nest: Nest, accelerator: Accelerator) -> LayerCost | Infeasibl
     Raises:
         SpecError: counts overflow 64 bits.
     """
+    if nest.layer.op is not Op.TRCONV:
+        return _evaluate_one(nest, accelerator)
+    parts: list[LayerCost] = []
+    for one in nests_of(nest):
+        part = _evaluate_one(one, accelerator)
+        if isinstance(part, Infeasible):
+            return part
+        parts.append(part)
+    executed = sum(part.macs for part in parts)
+    if bias_bits(nest.layer):
+        parts.append(bias_cost(nest.layer, accelerator))
+    return joined(nest.layer, parts, executed, accelerator.pes)
+
+
+def _evaluate_one(nest: Nest, accelerator: Accelerator) -> LayerCost | Infeasible:
     counts = count(nest)
     charged = charge(nest, counts)
     widest = max(max(row) for rows in (charged.read_bits, charged.write_bits) for row in rows)

@@ -21,16 +21,10 @@ Element = tuple[int, ...]
 
 
 def input_element(layer: Layer, at: Index) -> Element | None:
-    """The input element that one iteration reads; None in the padding (or between spread inputs)."""
+    """The input element that one iteration reads; None in the padding."""
     g, n, _, c, p, q, r, s = at
-    if layer.op is Op.TRCONV:
-        h, h_rest = divmod(p + layer.padding[0] - r * layer.dilation[0], layer.stride[0])
-        w, w_rest = divmod(q + layer.padding[1] - s * layer.dilation[1], layer.stride[1])
-        if h_rest or w_rest:
-            return None
-    else:
-        h = p * layer.stride[0] + r * layer.dilation[0] - layer.padding[0]
-        w = q * layer.stride[1] + s * layer.dilation[1] - layer.padding[1]
+    h = p * layer.stride[0] + r * layer.dilation[0] - layer.padding[0]
+    w = q * layer.stride[1] + s * layer.dilation[1] - layer.padding[1]
     return (n, g, c, h, w) if 0 <= h < layer.H and 0 <= w < layer.W_in else None
 
 
@@ -41,6 +35,8 @@ def weight_element(layer: Layer, at: Index) -> Element | None:
         return (n, g, c, p, q)
     if layer.op is Op.MATMUL:
         return (n, g, k, c)
+    if layer.op is Op.EMBEDDING:
+        return (n, g, k, p, q)
     return (g, k, c, r, s) if layer.op in MAC_OPS else None
 
 
@@ -215,7 +211,7 @@ class Oracle:
     def _slides(self, time: tuple[tuple[int, ...], ...], m: int, x: int) -> dict[Any, dict[Element, int]]:
         """What the units may keep: all they hold, where one index of a window went up by one and no other changed."""
         before, after = self.tags[m][x], self._tag(time, m, x)
-        if self.nest.keeps[m][x] != 2 or before is None or self.layer.op is Op.TRCONV:
+        if self.nest.keeps[m][x] != 2 or before is None:
             return {}
         changed = [(d, new - old) for d in range(8) for old, new in zip(before[d], after[d], strict=True) if new != old]
         if len(changed) != 1 or changed[0][1] != 1 or changed[0][0] < 4:

@@ -6,8 +6,8 @@ from typing import Any
 
 from accel_models.reuse.cuts import MAX_WALK, fold, group, piece, single, spread, stays, union_cuts
 
-#: A window: (stride, dilation, padding before, padding after, input extent, 1 if transposed).
-STRIDE, DILATION, PAD_BEFORE, PAD_AFTER, EXTENT, TRANSPOSED = range(6)
+#: A window: (stride, dilation, padding before, padding after, input extent).
+STRIDE, DILATION, PAD_BEFORE, PAD_AFTER, EXTENT = range(5)
 
 
 def gcd(a: Any, b: Any) -> Any:
@@ -84,7 +84,7 @@ def walk_rows(
 ) -> tuple[Any, Any]:
     """What :func:`rows` says, by visiting each (output, tap): the sum over the tiles, and the most of one tile.
 
-    For what has no closed form: transposed windows, units whose shares do not lie side by side, several ragged tiles.
+    For what has no closed form: units whose shares do not lie side by side, several ragged tiles.
     """
     if full_p > MAX_WALK or full_r > MAX_WALK or full_p * full_r > MAX_WALK:
         raise OverflowError("window beyond what the model walks")
@@ -95,11 +95,7 @@ def walk_rows(
             continue
         p_group = group(full_p, p_chain, u, m, p)
         for r in range(full_r):
-            if window[TRANSPOSED] == 1:
-                numerator = p + window[PAD_BEFORE] - r * dilation
-                row = numerator // stride if numerator % stride == 0 else -1
-            else:
-                row = p * stride + r * dilation - window[PAD_BEFORE]
+            row = p * stride + r * dilation - window[PAD_BEFORE]
             if 0 <= row < extent and stays(full_r, r_chain, r_from, m, r):
                 keys.append((p_group * full_r + group(full_r, r_chain, u, m, r)) * extent + row)
     keys.sort()
@@ -142,7 +138,7 @@ def rows(
         return full_p - full_p
     p_cuts = union_cuts(full_p, p_chain, u, m)
     r_cuts = union_cuts(full_r, r_chain, u, m)
-    if window[TRANSPOSED] == 1 or p_cuts < 0 or r_cuts < 0 or pn < 0 or rn < 0:
+    if p_cuts < 0 or r_cuts < 0 or pn < 0 or rn < 0:
         return walk_rows(window, full_p, p_chain, p_from, full_r, r_chain, r_from, u, m)[0]
     stride, dilation = window[STRIDE], window[DILATION]
     common = gcd(stride, dilation)
@@ -186,8 +182,6 @@ def overlap(
     size = a_chain[3 * level]
     if size >= above or a_chain[3 * m - 1] < size or spread(a_chain, m) or spread(b_chain, m):
         return total
-    if window[TRANSPOSED] == 1:
-        return total
     b = full_b - full_b
     while b < full_b:
         _, bn = piece(full_b, b_chain, 3 * m, b)
@@ -209,8 +203,6 @@ def overlap(
 
 def peak_rows(window: Any, pn: Any, p_chain: Any, rn: Any, r_chain: Any, m: int) -> Any:
     """Input rows of the largest tile that a memory of level ``m`` receives."""
-    if window[TRANSPOSED] == 1:
-        return walk_rows(window, pn, p_chain, m, rn, r_chain, m, m, m)[1]
     return peak_rows_of(window, pn, p_chain, rn, r_chain, 3 * m)
 
 

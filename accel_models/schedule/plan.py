@@ -56,6 +56,7 @@ class LayerPlan:
         origin: input row and column of the first tap at the first output; negative in the padding.
         taps: filter rows and columns of the network's layer that the plan's filter is made of; None: all, as they are.
         label: of a plan that makes a part of its layer's output.
+        macs: multiply-accumulates of the network's layer that the plan does; None: all of its own.
     """
 
     layer: Layer
@@ -73,11 +74,22 @@ class LayerPlan:
     origin: tuple[int, int] = (0, 0)
     taps: tuple[tuple[int, ...], tuple[int, ...]] | None = None
     label: str = ""
+    macs: int | None = None
 
     @property
     def name(self) -> str:
         """The layer whose output its commands leave in memory, and which part of it."""
         return self.chain[-1].name + self.label
+
+    @property
+    def useful_macs(self) -> int:
+        """Multiply-accumulates that the network counts: of a phase, those of its taps with real inputs."""
+        return self.layer.macs if self.macs is None else self.macs
+
+    @property
+    def utilised_macs(self) -> int:
+        """Those of them that the array is busy with: what cut outputs would take is never done."""
+        return min(self.useful_macs, self.layer.macs)
 
     @property
     def filter_cuts(self) -> list[Span]:

@@ -10,7 +10,6 @@ from accel_models.design import Design
 from accel_models.report import Infeasible
 from accel_models.schedule.fusing import absorbed, chains
 from accel_models.schedule.memory import Memory
-from accel_models.schedule.phases import Phase, phases
 from accel_models.schedule.placing import Copy, Placement, place_tensors
 from accel_models.schedule.plan import LayerPlan, second_operand, weight_tiles
 from accel_models.schedule.tensors import TensorLayout
@@ -19,6 +18,7 @@ from accel_models.template.spec import Template
 from mappings.directives import TemporalMap
 from mappings.layer import Layer, Op
 from mappings.mapping import Mapping
+from mappings.phases import Phase, phases
 from mappings.workload import Workload
 
 UNTILED = Tiling(0, 0, 0, 0, "")
@@ -132,15 +132,19 @@ def _placed(plan: LayerPlan, template: Template, memory: Memory) -> LayerPlan:
 
 def _phase_plan(whole: LayerPlan, phase: Phase, template: Template) -> LayerPlan:
     """The convolution that makes one phase of a transposed one's outputs."""
-    rows, cols, stride = phase.rows, phase.cols, whole.layer.stride
+    rows, cols = phase.rows, phase.cols
 
     def part(tensor: TensorLayout) -> TensorLayout:
-        return tensor.part((rows.first, rows.outputs), (cols.first, cols.outputs), *stride)
+        return tensor.part((rows.first, rows.outputs), (cols.first, cols.outputs), rows.step, cols.step)
 
-    second = whole.second
+    second, source = whole.second, whole.inputs[0]
+    if phase.layer.C < whole.layer.C:  # without taps: any channel serves
+        source = replace(source, places=source.places[:1], blocks=int(source.places[0]) // source.lanes + 1)
     return replace(
         whole,
         layer=phase.layer,
+        inputs=(source,),
+        macs=phase.macs,
         shape=shape_of(phase.layer, template),
         output=part(whole.output),
         second=None if second is None else second if whole.broadcast else part(second),

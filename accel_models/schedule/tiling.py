@@ -8,7 +8,6 @@ from typing import NamedTuple
 from accel_models.report import Infeasible
 from accel_models.schedule.commands import ComputeOp
 from accel_models.schedule.fusing import TWO_OPERANDS, is_table
-from accel_models.schedule.phases import phases
 from accel_models.template.array_timing import array_accesses, ceil_div
 from accel_models.template.spec import ArrayKind, Template
 from accel_models.template.tile import Tile
@@ -16,6 +15,7 @@ from accel_models.template.unit_timing import compute_cycles
 from mappings.directives import Cluster, Directive, SpatialMap, TemporalMap
 from mappings.layer import Layer, Op
 from mappings.mapping import Mapping
+from mappings.phases import phases
 
 COMMAND_CYCLES = 60  #: rough price of one tile's commands, for choosing tiles only
 PARTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 512)  #: into which an extent is cut evenly

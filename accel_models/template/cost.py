@@ -152,10 +152,10 @@ def template_cost(design: Design, *, bounded: bool = True) -> CostReport | tuple
     layers = tuple(
         LayerCost(
             name=item.name,
-            macs=plan.layer.macs,
+            macs=plan.useful_macs,
             cycles=item.cycles,
             compute_cycles=item.compute_cycles,
-            utilisation=plan.layer.macs / (max(item.cycles, 1) * pes),
+            utilisation=plan.utilised_macs / (max(item.cycles, 1) * pes),
             energy_pj=energy,
             traffic_bytes=_traffic(row, template),
             port_cycles=(

@@ -67,7 +67,7 @@ def load_dataset(name: str, where: str = "dataset") -> Dataset:
     Raises:
         SpecError: no such data set, or one that is malformed.
     """
-    if ".py:" not in name:
+    if ":" not in name:
         return DATASETS.get(name, where)()
     found = load_object(name)
     data = found() if callable(found) else found

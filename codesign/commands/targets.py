@@ -78,7 +78,7 @@ def read_target(target: TargetLike) -> Target:
             return Target(Kind.WORKLOAD, workload.name, workload)
         design = DesignFile.from_document(raw, Path(text))
         return Target(Kind.DESIGN, design.name, design)
-    if Path(text.rpartition(":")[0]).suffix == ".py" or text.endswith(".py"):
+    if text.endswith(".py") or ":" in text:  # of a file, or of a module by name
         return Target(Kind.MODULE, text, text)
     from codesign.zoo import NETWORKS
 

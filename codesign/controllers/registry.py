@@ -66,7 +66,7 @@ def _register_builtins(registry: Registry[ControllerEntry]) -> None:
             "one decision a step, several walks, each with a preference of its own",
             "plain:CoordinateDescent",
             "Hao 2019",
-            {"walks": 12},
+            {"walks": 5},
         ),
         "nsga2": _entry(
             "non-dominated sorting genetic algorithm, constrained domination",

@@ -36,6 +36,7 @@ class Builder:
         layers: layers so far, in topological order.
         node: the graph node being lowered.
         masks: places to keep, for nodes whose value waits for a softmax.
+        numbers: inputs of whole numbers, which only look up rows of tables.
         exclusive: whether a node's value is all that is left of the layer behind it, so that it may be fused.
     """
 
@@ -47,6 +48,7 @@ class Builder:
         self.values: dict[fx.Node, Value] = {}
         self.exclusive: dict[fx.Node, bool] = {}
         self.masks: dict[fx.Node, Tensor] = {}
+        self.numbers: set[str] = set()
         self._moved: dict[tuple[str, Shape, bytes], str] = {}
         self.node: fx.Node
 
@@ -179,9 +181,22 @@ class Builder:
         """The view as all places of a range of channels, in whatever order its torch dims have."""
         if not any(view.pad) and view.channels(self.shapes[view.tensor]) is not None:
             return view
-        if len(view.sizes) not in RANK_AXES:
-            raise self.fail(f"on a value of {len(view.sizes)} dims", "values of 1 to 4 dims")
-        return self.gathered(view, self.indices(view), RANK_AXES[len(view.sizes)])
+        return self.stored(self.indices(view), view)
+
+    def stored(self, index: np.ndarray[Any, np.dtype[np.int64]], source: View) -> View:
+        """A reshape layer for positions of any rank: of more than 4 dims, those between the first and last are rows."""
+        sizes = index.shape
+        if len(sizes) in RANK_AXES:
+            return self.gathered(source, index, RANK_AXES[len(sizes)])
+        if not sizes:
+            return self.reshaped(self.gathered(source, index.reshape(1), "C"), ())
+        return self.reshaped(self.gathered(source, index.reshape(sizes[0], -1, sizes[-1]), "NHC"), sizes)
+
+    def reshaped(self, view: View, sizes: Sequence[int]) -> View:
+        """A view that takes any shape of its elements."""
+        found = view.reshaped(sizes)
+        assert found is not None
+        return found
 
     def unscaled(self, view: View) -> View:
         """The view with factor 1, by an activation that does nothing but rescale."""
@@ -282,6 +297,7 @@ class Builder:
             Q=w,
             weight=scale.double().reshape(c, 1, 1, 1),
             bias=shift.double(),
+            scaling=True,
         )
 
     def _fusible(self, view: View, source: fx.Node) -> bool:

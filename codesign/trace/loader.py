@@ -1,10 +1,9 @@
-"""A module of the user's own from ``my_module.py:MyNet``."""
+"""A module of the user's own from ``my_module.py:MyNet`` or ``pkg.net:MyNet``."""
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
-import sys
+import pkgutil
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,21 +11,27 @@ from typing import Any
 import torch
 from torch import nn
 
+from codesign.trace.imports import import_file, import_name
 from mappings.errors import Fault, SpecError, nearest
 
 
+def _is_dotted(text: str) -> bool:
+    return all(part.isidentifier() for part in text.split("."))
+
+
 def load_module(reference: str, seed: int = 0) -> nn.Module:
-    """Import ``path.py:Name`` and build the module: a class without required arguments, a function, or an instance.
+    """Import ``path.py:Name`` or ``pkg.net:Name`` and build the module: of a class without required arguments, a
+    function, or an instance.
 
     The file is executed, as any import is: load only what you trust.
 
     Args:
-        reference: path of a Python file, a colon, and a name in it.
+        reference: path of a Python file or name of a module of the working folder, a colon, and a name in it.
         seed: of torch's generator while the module is built.
 
     Raises:
-        SpecError: no such file or name, the file fails, the constructor needs arguments or fails, or the result is
-            no ``nn.Module``.
+        SpecError: no such file, module or name, the file fails, the constructor needs arguments or fails, or the result
+            is no ``nn.Module``.
     """
     value = load_object(reference, nn.Module)
     torch.manual_seed(seed)
@@ -34,53 +39,61 @@ def load_module(reference: str, seed: int = 0) -> nn.Module:
 
 
 def load_object(reference: str, kind: type = object) -> Any:
-    """Import ``path.py:Name``; the file is executed.
+    """Import ``path.py:Name`` or ``pkg.net:Name``; the file is executed.
 
     Args:
         kind: classes of the file that derive from it are named where there is no such name.
 
     Raises:
-        SpecError: no such file or name, or the file fails.
+        SpecError: no such file, module or name, or the file fails.
     """
-    path_text, colon, name = reference.rpartition(":")
-    if not colon or not path_text or not name.isidentifier():
-        raise SpecError(Fault(reference, "is not a reference to a module", "path/to/file.py:ClassName"))
-    path = Path(path_text)
-    if not path.is_file():
-        known = [p.name for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
-        raise SpecError(Fault(path_text, f"no such file{nearest(path.name, known)}", "a Python file"))
-    if path.suffix != ".py":
-        raise SpecError(Fault(path_text, "is not a Python file", "a file that ends in .py"))
-    folder = str(path.parent.resolve())
-    sys.path.insert(0, folder)
-    try:
-        namespace = vars(_execute(path))
-    finally:
-        sys.path.remove(folder)
+    place, colon, name = reference.rpartition(":")
+    if not colon or not place or not name.isidentifier():
+        raise SpecError(
+            Fault(reference, "is not a reference to a module", "path/to/file.py:ClassName, package.module:ClassName")
+        )
+    path = Path(place)
+    if path.suffix != ".py" and _is_dotted(place) and not path.is_file():
+        module = _execute(place, None)
+    else:
+        if not path.is_file():
+            known = [p.name for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
+            raise SpecError(Fault(place, f"no such file{nearest(path.name, known)}", "a Python file"))
+        if path.suffix != ".py":
+            raise SpecError(Fault(place, "is not a Python file", "a file that ends in .py"))
+        module = _execute(place, path)
+    namespace = vars(module)
     if name not in namespace:
         own = [
             key
             for key, value in namespace.items()
             if inspect.isclass(value) and issubclass(value, kind) and value.__module__ == namespace["__name__"]
         ]
-        raise SpecError(Fault(path_text, f'has no "{name}"{nearest(name, own)}', ", ".join(own) or "a class in it"))
+        raise SpecError(Fault(place, f'has no "{name}"{nearest(name, own)}', ", ".join(own) or "a class in it"))
     return namespace[name]
 
 
-def _execute(path: Path) -> ModuleType:
-    module_name = f"_codesign_user_{path.stem}"
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module
+def _execute(place: str, path: Path | None) -> ModuleType:
+    """Import a file, or a module by name.
+
+    Raises:
+        SpecError: there is none, or it fails; where in the file, if its text is at fault.
+    """
     try:
-        spec.loader.exec_module(module)
+        return import_name(place) if path is None else import_file(path)
     except (Exception, SystemExit) as error:
+        if path is None and isinstance(error, ModuleNotFoundError) and _is_part_of(error.name, place):
+            known = [found.name for found in pkgutil.iter_modules([str(Path.cwd())])]
+            what = f'no module "{error.name}"{nearest(str(error.name), known)}'
+            raise SpecError(Fault(place, what, "a module of the working folder, or path/to/file.py")) from error
         line = ""
         if isinstance(error, SyntaxError) and error.lineno:
             line = f":{error.lineno}"
-        raise SpecError(Fault(f"{path}{line}", f"fails when imported: {type(error).__name__}: {error}")) from error
-    return module
+        raise SpecError(Fault(f"{place}{line}", f"fails when imported: {type(error).__name__}: {error}")) from error
+
+
+def _is_part_of(missing: str | None, place: str) -> bool:
+    return missing is not None and (place == missing or place.startswith(f"{missing}."))
 
 
 def _build(value: object, where: str) -> nn.Module:

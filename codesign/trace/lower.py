@@ -12,25 +12,25 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
-from codesign.trace import ops_elementwise, ops_mac, ops_move, ops_norm, ops_window
+from codesign.trace import ops_elementwise, ops_mac, ops_move, ops_norm, ops_reduce, ops_select, ops_window
 from codesign.trace.builder import RANK_AXES, Builder, Value, place
 from codesign.trace.capture import Captured, capture
 from codesign.trace.network import Operand, TracedLayer, TracedNetwork
 from codesign.trace.table import TABLE, aten_name
-from codesign.trace.views import View
+from codesign.trace.views import Shape, View
 from mappings.errors import Fault, SpecError, nearest
 from mappings.layer import Layer, Op
 from mappings.moves import moves_of
 from mappings.workload import TensorShape, Workload
 
-_TABLE_PARTS = (ops_mac, ops_window, ops_elementwise, ops_norm, ops_move)
+_TABLE_PARTS = (ops_mac, ops_window, ops_elementwise, ops_norm, ops_move, ops_reduce, ops_select)
 _TAKES_PADDING = frozenset({"conv2d", "max_pool2d", "max_pool2d_with_indices", "avg_pool2d", "pad", "constant_pad_nd"})
+#: What may be done with inputs of whole numbers.
+_ON_NUMBERS = frozenset(
+    {"embedding", "to", "_to_copy", "clone", "view", "reshape", "unsqueeze", "squeeze", "slice"}
+) | {*ops_select.SHAPE_ONLY}
 _ADVICE = {
-    "embedding": "embed outside, and trace the rest on embedded inputs",
     "log_softmax": "return the logits",
-    "conv3d": "2-d convolutions",
-    "lstm": "networks without recurrence",
-    "gru": "networks without recurrence",
 }
 
 
@@ -105,7 +105,7 @@ def _reached(node: fx.Node, captured: Captured) -> bool:
         item = stack.pop()
         if item.name in captured.inputs:
             return True
-        if item not in seen:
+        if item not in seen and (item is node or aten_name(item) not in ops_select.SHAPE_ONLY):
             seen.add(item)
             stack.extend(item.all_input_nodes)
     return False
@@ -118,16 +118,25 @@ def _placeholder(builder: Builder, captured: Captured, node: fx.Node, examples: 
     where = f"{builder.name}.forward: input {node.name}"
     if not isinstance(example, Tensor):
         return example
-    if not example.dtype.is_floating_point:
-        raise SpecError(Fault(where, f"is of {example.dtype}", "floating point; embed outside the network"))
+    if example.dim() == 5:  # depth goes with the channels
+        shape = (example.shape[0], example.shape[1] * example.shape[2], example.shape[3], example.shape[4])
+        return builder.reshaped(_stored_input(builder, node, shape, "NCHW"), tuple(example.shape))
     if example.dim() not in RANK_AXES:
-        raise SpecError(Fault(where, f"has {example.dim()} dims", "1 to 4 dims"))
+        raise SpecError(Fault(where, f"has {example.dim()} dims", "1 to 5 dims"))
+    if not example.dtype.is_floating_point:  # one number a token
+        rows = int(np.prod(example.shape[1:])) if example.dim() > 1 else example.shape[0]
+        first = example.shape[0] if example.dim() > 1 else 1
+        builder.numbers.add(node.name)
+        return builder.reshaped(_stored_input(builder, node, (first, 1, rows, 1), "NH"), tuple(example.shape))
     axes = RANK_AXES[example.dim()]
     if example.dim() == 3 and any(aten_name(user) == "conv1d" for user in node.users):
         axes = "NCW"
     extent = {"N": 1, "C": 1, "H": 1, "W": 1} | dict(zip(axes, example.shape, strict=True))
-    builder.inputs.append(TensorShape(node.name, extent["N"], extent["C"], extent["H"], extent["W"]))
-    shape = (extent["N"], extent["C"], extent["H"], extent["W"])
+    return _stored_input(builder, node, (extent["N"], extent["C"], extent["H"], extent["W"]), axes)
+
+
+def _stored_input(builder: Builder, node: fx.Node, shape: Shape, axes: str) -> View:
+    builder.inputs.append(TensorShape(node.name, *shape))
     builder.shapes[node.name] = shape
     builder.exclusive[node] = False
     return View.whole(node.name, shape, axes)
@@ -155,6 +164,8 @@ def _lower(builder: Builder, node: fx.Node) -> Value:
         name = aten_name(node)
         if name != "softmax" and any(source in builder.masks for source in node.all_input_nodes):
             raise builder.fail("on values masked with -inf", "softmax alone")
+        if name not in _ON_NUMBERS and any(view.tensor in builder.numbers for view in _views((arguments, options))):
+            raise builder.fail("on whole numbers", "embedding; floating-point inputs for the rest")
         if name not in _TAKES_PADDING:
             arguments = _flushed(builder, arguments)
         value = TABLE[name](builder, *arguments, **options)

@@ -12,7 +12,7 @@ from torch import Tensor, fx
 
 from codesign.trace.capture import Captured
 from codesign.trace.views import Shape, View
-from mappings.layer import Layer
+from mappings.layer import Layer, Op
 from mappings.workload import Workload
 
 
@@ -43,6 +43,7 @@ class TracedLayer:
         value: of a constant, float64 ``[N, channels, rows, columns]``.
         index: of a reshape that moves data: flat source position of each output element, -1 for 0.
         mask: of a softmax, 0 and 1 ``[P, C]``; 0 is masked out.
+        scaling: a depthwise 1 x 1 convolution that stands for a scale and a shift by channel.
         part: ``(first, count)`` of the channels of ``view`` that are its own, where a layer was split.
     """
 
@@ -59,6 +60,7 @@ class TracedLayer:
     index: np.ndarray[Any, np.dtype[np.int64]] | None = None
     mask: np.ndarray[Any, np.dtype[np.int64]] | None = None
     part: tuple[int, int] | None = None
+    scaling: bool = False
 
     @property
     def name(self) -> str:
@@ -85,6 +87,11 @@ class TracedNetwork:
     input_views: dict[str, View]
     stored_shapes: dict[str, Shape]
     captured: Captured = field(repr=False)
+
+    @property
+    def scale_macs(self) -> int:
+        """Multiply-accumulates of scales by channel that nothing takes in, which torch does not count."""
+        return sum(item.layer.macs for item in self.layers.values() if item.scaling)
 
     def run_float(self, *inputs: Tensor) -> dict[str, Tensor]:
         """Float value of every workload input and layer, stored as ``[N, channels, rows, columns]``, float32.
@@ -118,9 +125,16 @@ class TracedNetwork:
         """Value of a layer that no node of the graph stands for."""
         operand = item.operands[0]
         source = stored[operand.tensor]
+        parts = [stored[o.tensor][:, o.first : o.first + o.count] * o.factor for o in item.operands]
         if item.function is not None:
-            part = source[:, operand.first : operand.first + operand.count]
-            return item.function(part * operand.factor)
+            return item.function(parts[0])
+        if item.layer.op is Op.ADD:
+            return parts[0] + parts[1]
+        if item.layer.op is Op.MUL:
+            return parts[0] * parts[1]
+        if item.weight is not None:  # a scale and a shift by channel
+            bias = torch.zeros(()) if item.bias is None else item.bias.reshape(1, -1, 1, 1)
+            return (parts[0] * item.weight.reshape(1, -1, 1, 1) + bias).float()
         shape = self.workload.shapes[item.name]
         if item.index is None:
             return source.reshape(shape)

@@ -183,7 +183,7 @@ def _constant_sum(builder: Builder, x: View, value: Tensor) -> View:
     if shift is not None:
         return builder.affine(x, source_of(builder, _position(builder)), torch.ones_like(shift), shift)
     if tuple(sizes) != x.sizes:
-        raise builder.fail(f"of {list(x.sizes)} and {list(value.shape)}", "a constant that broadcasts to the value")
+        x = builder.stored(np.ascontiguousarray(np.broadcast_to(builder.indices(x), sizes)), x)
     return _sum(builder, x, builder.like(value, x))
 
 
@@ -218,7 +218,8 @@ def _model(builder: Builder, a: View, b: View) -> tuple[View, View]:
     if b.sizes == sizes:
         b = builder.placed(b)
         return builder.like(a, b), b
-    raise builder.fail(f"of {list(a.sizes)} and {list(b.sizes)}", "one operand of the result's shape")
+    a = builder.stored(np.ascontiguousarray(np.broadcast_to(builder.indices(a), sizes)), a)
+    return a, builder.like(b, a)
 
 
 def _masks_out(value: Value) -> bool:
@@ -272,9 +273,10 @@ def mul(builder: Builder, a: Value, b: Value) -> Value:
     scale = _along_channels(builder, x, b)
     if scale is not None:
         return builder.affine(x, source_of(builder, _position(builder)), scale, torch.zeros_like(scale))
-    if tuple(np.broadcast_shapes(x.sizes, b.shape)) != x.sizes:
-        raise builder.fail(f"of {list(x.sizes)} and {list(b.shape)}", "a constant that broadcasts to the value")
+    sizes = tuple(np.broadcast_shapes(x.sizes, b.shape))
     x = builder.unscaled(x)
+    if sizes != x.sizes:
+        x = builder.stored(np.ascontiguousarray(np.broadcast_to(builder.indices(x), sizes)), x)
     return _emit_product(builder, x, builder.like(b, x))
 
 
@@ -306,9 +308,13 @@ def _emit_product(builder: Builder, a: View, b: View) -> View:
 
 @lowers("div")
 def div(builder: Builder, a: Value, b: Value, rounding_mode: str | None = None) -> Value:
-    """Division by a constant."""
-    if not isinstance(a, View) or isinstance(b, View) or rounding_mode:
-        raise builder.fail("by a computed value", "division by a constant")
+    """Division by a constant; by a value, the product with its reciprocal, which is a table."""
+    if rounding_mode:
+        raise builder.fail(f"with rounding_mode {rounding_mode}", "rounding_mode=None")
+    if isinstance(b, View):
+        below = builder.placed(builder.unscaled(builder.flushed(b)))
+        inverse = builder.inserted(builder.unary(below, "reciprocal", torch.reciprocal))
+        return mul(builder, inverse, a)
     number = _number(b)
     return _scaled(builder, a, 1.0 / number) if number else mul(builder, a, torch.as_tensor(b).reciprocal())
 

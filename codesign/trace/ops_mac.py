@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from codesign.trace.builder import Builder, Value
@@ -164,11 +167,8 @@ def conv_transpose2d(
     k = groups * per_group
     p, q = result_sizes(builder)[-2:]
     (top, left), (more_rows, more_columns) = pair(padding), pair(output_padding)
-    if top < more_rows or left < more_columns:
-        raise builder.fail(
-            f"with output_padding {(more_rows, more_columns)} over padding {(top, left)}",
-            "output_padding of at most padding",
-        )
+    if more_rows - top >= pair(stride)[0] or more_columns - left >= pair(stride)[1]:
+        raise builder.fail(f"with output_padding {(more_rows, more_columns)}", "output_padding below stride + padding")
     return builder.emit(
         Op.TRCONV,
         lambda name: View.whole(name, (n, k, p, q), AXES),
@@ -183,7 +183,7 @@ def conv_transpose2d(
         groups=groups,
         stride=pair(stride),
         dilation=pair(dilation),
-        padding=(top, left, top - more_rows, left - more_columns),
+        padding=(top, left, max(0, top - more_rows), max(0, left - more_columns)),
         weight=grouped.reshape(k, c // groups, r, s),
         bias=None if bias is None else bias.double(),
     )
@@ -287,11 +287,18 @@ def matmul(builder: Builder, a: Value, b: Value) -> Value:
     """Matrix product: of a value and a constant it is a linear layer, of two values a batched ``matmul``."""
     if isinstance(b, Tensor) and b.dim() == 2:
         return linear(builder, a, b.t())
-    if not isinstance(a, View) or not isinstance(b, View):
-        raise builder.fail("with a constant operand of this shape", "value @ value, value @ constant matrix")
+    if isinstance(a, Tensor) and a.dim() == 2 and isinstance(b, View) and len(b.sizes) >= 2:
+        swap = [*range(len(b.sizes) - 2), len(b.sizes) - 1, len(b.sizes) - 2]
+        view = linear(builder, b.permuted(swap), a).permuted(swap)
+        builder.layers[view.tensor].view = view
+        return view
+    if isinstance(a, Tensor) or isinstance(b, Tensor):
+        a, b = (_constant_matrices(builder, v) if isinstance(v, Tensor) else v for v in (a, b))
     a, b = builder.flushed(a), builder.flushed(b)
-    if len(a.sizes) < 2 or len(a.sizes) != len(b.sizes) or a.sizes[:-2] != b.sizes[:-2]:
-        raise builder.fail(f"of {list(a.sizes)} and {list(b.sizes)}", "operands with the same leading dims")
+    if len(a.sizes) < 2 or len(b.sizes) < 2:
+        raise builder.fail(f"of {list(a.sizes)} and {list(b.sizes)}", "operands of 2 dims or more")
+    leading = np.broadcast_shapes(a.sizes[:-2], b.sizes[:-2])
+    a, b = (_broadcast(builder, v, (*leading, *v.sizes[-2:])) for v in (a, b))
     lead = _matrix_lead(builder, a, False)
     if lead is None or lead not in (_matrix_lead(builder, b, True), _matrix_lead(builder, b, False)):
         a, b = _as_matrices(builder, a), _second_as_matrices(builder, b)
@@ -318,6 +325,31 @@ def matmul(builder: Builder, a: Value, b: Value) -> Value:
         groups=groups,
         transpose_b=transpose_b,
     )
+
+
+def _by_rows(index: NDArray[np.int64]) -> NDArray[np.int64]:
+    """``[N, heads, rows, columns]`` as rows of all heads' columns."""
+    n, heads, rows, columns = index.shape
+    return np.ascontiguousarray(index.transpose(0, 2, 1, 3).reshape(n, rows, heads * columns))
+
+
+def _broadcast(builder: Builder, x: View, sizes: tuple[int, ...]) -> View:
+    if x.sizes == sizes:
+        return x
+    full = builder.reshaped(x, (1,) * (len(sizes) - len(x.sizes)) + x.sizes)
+    if full.sizes == sizes:
+        return full
+    return builder.stored(np.ascontiguousarray(np.broadcast_to(builder.indices(full), sizes)), full)
+
+
+def _constant_matrices(builder: Builder, value: Tensor) -> View:
+    """Constant matrices as a stored tensor: rows, and the heads' columns as channels."""
+    heads = value.reshape(1, -1, *value.shape[-2:]) if value.dim() != 4 else value
+    n, h, rows, columns = heads.shape
+    stored = heads.permute(0, 1, 3, 2).reshape(n, h * columns, rows, 1)
+    view = builder.reshaped(replace(builder.constant(stored), tensor="x"), (n, h, columns, rows))
+    name = list(builder.layers)[-1]
+    return builder.reshaped(replace(view.permuted((0, 1, 3, 2)), tensor=name), tuple(value.shape))
 
 
 def _matrix_lead(builder: Builder, x: View, transposed: bool) -> tuple[tuple[str, int, int], ...] | None:
@@ -348,8 +380,12 @@ def _second_as_matrices(builder: Builder, x: View) -> View:
 def _as_matrices(builder: Builder, x: View) -> View:
     """Moved so that rows are stored rows, columns channels, and the leading dims samples (then heads)."""
     sizes = x.sizes
-    if len(sizes) > 4:
-        raise builder.fail(f"of values of {len(sizes)} dims", "at most 4 dims")
+    if len(sizes) > 4:  # all leading dims but the first together
+        folded = (sizes[0], math.prod(sizes[1:-2]), *sizes[-2:])
+        flat = builder.gathered(x, _by_rows(builder.indices(x).reshape(folded)), "NHC")
+        split = builder.reshaped(flat, (folded[0], folded[2], *sizes[1:-2], folded[3]))
+        last = len(sizes) - 1
+        return split.permuted((0, *range(2, last), 1, last))
     index = torch.from_numpy(builder.indices(x))
     if len(sizes) == 4:
         index = index.transpose(1, 2).reshape(sizes[0], sizes[2], sizes[1] * sizes[3])
@@ -357,9 +393,7 @@ def _as_matrices(builder: Builder, x: View) -> View:
         index = index.unsqueeze(0)
     moved = builder.gathered(x, index.contiguous().numpy(), "NHC")
     if len(sizes) == 4:
-        split = moved.reshaped((sizes[0], sizes[2], sizes[1], sizes[3]))
-        assert split is not None
-        return split.permuted((0, 2, 1, 3))
+        return builder.reshaped(moved, (sizes[0], sizes[2], sizes[1], sizes[3])).permuted((0, 2, 1, 3))
     if len(sizes) == 2:
         return replace(moved, dims=moved.dims[1:], sizes=moved.sizes[1:])
     return moved

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from codesign.trace.builder import RANK_AXES, Builder, Value
-from codesign.trace.table import TABLE, lowers, result_sizes
+from codesign.trace.heads import entries_of, repeated, taken
+from codesign.trace.table import TABLE, aten_name, lowers, result_sizes
 from codesign.trace.views import AXES, View
 from mappings.layer import Op
 
@@ -20,7 +21,6 @@ MOVES = (
     "repeat",
     "repeat_interleave",
     "tile",
-    "expand",
     "roll",
     "flip",
     "pixel_shuffle",
@@ -29,6 +29,10 @@ MOVES = (
     "upsample_nearest2d",
     "upsample_nearest1d",
     "index_select",
+    "index",
+    "_unsafe_index",
+    "im2col",
+    "gather",
     "rot90",
     "unfold",
     "reflection_pad2d",
@@ -36,7 +40,9 @@ MOVES = (
     "tril",
     "triu",
 )
-_LOSES_ELEMENTS = {"tril", "triu"}
+_LOSES_ELEMENTS = {"tril", "triu", "im2col"}
+#: Operators that broadcast their operands themselves.
+_BROADCASTS = frozenset({"add", "sub", "rsub", "mul", "div"})
 
 
 @lowers("dropout", "clone", "contiguous", "detach", "alias", "to", "_to_copy", "lift_fresh_copy", "feature_dropout")
@@ -75,15 +81,7 @@ def _tokens(builder: Builder, view: View) -> View:
 
 def _moved(builder: Builder, x: View, index: np.ndarray[Any, np.dtype[np.int64]]) -> View:
     """A reshape layer for a torch-shaped array of positions; more than 4 dims are stored as 4 or fewer."""
-    sizes = index.shape
-    if len(sizes) in RANK_AXES:
-        return builder.gathered(x, index, RANK_AXES[len(sizes)])
-    if not sizes:
-        raise builder.fail("to a single element", "1 to 6 dims")
-    moved = builder.gathered(x, index.reshape(sizes[0], -1, sizes[-1]), "NHC")
-    view = moved.reshaped(sizes)
-    assert view is not None
-    return view
+    return builder.stored(index, x)
 
 
 @lowers("permute", "transpose", "t", "movedim", "swapaxes", "numpy_T")
@@ -169,23 +167,42 @@ def pad(builder: Builder, x: View, widths: Sequence[int], mode: str = "constant"
 
 def move(builder: Builder, x: View, *arguments: Any, **options: Any) -> View:
     """Any operator of :data:`MOVES`, run on positions in place of values."""
-    if not isinstance(x, View):
-        raise builder.fail("of several values", "one value")
+    places = [item for value in arguments for item in (value if isinstance(value, list) else [value])]
+    if not isinstance(x, View) or any(isinstance(item, View) for item in places):
+        raise builder.fail("of several values, or at computed places", "one value, constant places")
     x = builder.flushed(x)
     target: Any = builder.node.target
     index = torch.from_numpy(np.ascontiguousarray(builder.indices(x)))
     name = str(target).split(".")[1]
     if name in _LOSES_ELEMENTS:
-        index = target(index + 1, *arguments, **options) - 1
+        index = target((index + 1).double(), *arguments, **options).round().long() - 1
     else:
         index = target(index.double(), *arguments, **options).round().long()
     if tuple(index.shape) == x.sizes and torch.equal(index, torch.from_numpy(builder.indices(x))):
         return x
-    return _moved(builder, x, index.contiguous().numpy())
+    found = index.contiguous().numpy()
+    chosen = entries_of(builder.indices(x), found)
+    heads = None if chosen is None else taken(builder, x, *chosen)
+    return _moved(builder, x, found) if heads is None else heads
 
 
 for _name in MOVES:
     TABLE[_name] = move
+
+
+@lowers("expand", "expand_as", "broadcast_to")
+def expand(builder: Builder, x: View, *_: Any, **__: Any) -> View:
+    """Repeated along dims of one element; free where only operators that broadcast by themselves follow."""
+    sizes = result_sizes(builder)
+    x = builder.flushed(x)
+    full = builder.reshaped(x, (1,) * (len(sizes) - len(x.sizes)) + x.sizes)
+    if sizes == full.sizes or all(aten_name(user) in _BROADCASTS for user in builder.node.users):
+        return full
+    grown = [i for i, size in enumerate(sizes) if size != full.sizes[i]]
+    heads = repeated(builder, full, grown[0], sizes[grown[0]]) if len(grown) == 1 else None
+    if heads is not None:
+        return heads
+    return _moved(builder, full, np.ascontiguousarray(np.broadcast_to(builder.indices(full), sizes)))
 
 
 @lowers("cat", "concat")
@@ -196,10 +213,10 @@ def cat(builder: Builder, values: Sequence[Value], dim: int = 0) -> View:
         return views[0]
     rank = len(views[0].sizes if isinstance(views[0], View) else views[0].shape)
     dim %= rank
-    axes = _common_axes(builder, [v for v in views if isinstance(v, View)], rank)
-    axis = axes[dim]
+    axes = _common_axes(builder, [v for v in views if isinstance(v, View)], rank) if rank in RANK_AXES else ""
+    axis = axes[dim] if axes else "N"
     if axis == "N":
-        raise builder.fail("along the batch", "dims of channels, rows or columns")
+        return _cat_rows(builder, views, dim)
     placed = []
     for value in views:
         if isinstance(value, Tensor):
@@ -226,14 +243,37 @@ def cat(builder: Builder, values: Sequence[Value], dim: int = 0) -> View:
     )
 
 
+def _cat_rows(builder: Builder, values: Sequence[Value], dim: int) -> View:
+    """Concatenation along any dim of any rank: that dim is stored as rows, all others are channels."""
+    placed = []
+    for value in values:
+        if isinstance(value, Tensor):
+            moved = value.double().movedim(dim, 0)
+            rows = moved.reshape(moved.shape[0], -1).t()
+            placed.append(builder.constant(rows.reshape(1, *rows.shape, 1)))
+            continue
+        source = builder.unscaled(value)
+        index = np.moveaxis(builder.indices(source), dim, 0)
+        placed.append(builder.gathered(source, np.ascontiguousarray(index.reshape(len(index), -1)), "HC"))
+    channels = builder.extents(placed[0])[1]
+    total = sum(builder.extents(v)[2] for v in placed)
+    sizes = result_sizes(builder)
+    order = [sizes[dim], *(size for i, size in enumerate(sizes) if i != dim)]
+    back = [i + 1 if i < dim else 0 if i == dim else i for i in range(len(sizes))]
+
+    def view_of(name: str) -> View:
+        return builder.reshaped(View.whole(name, (1, channels, total, 1), "HC"), order).permuted(back)
+
+    operands = [builder.operand(v) for v in placed]
+    return builder.emit(Op.CONCAT, view_of, operands, "cat", groups=channels, P=total, axis="P")
+
+
 def _empty(value: Value) -> bool:
     return isinstance(value, Tensor) and value.numel() == 0
 
 
 def _common_axes(builder: Builder, views: Sequence[View], rank: int) -> str:
     """Stored axes of the torch dims that most operands have already."""
-    if rank not in RANK_AXES:
-        raise builder.fail(f"of values of {rank} dims", "1 to 4 dims")
     candidates = {1: ["C"], 2: ["NC", "HC"], 3: ["NHC", "NCH", "NCW", "CHW"], 4: ["NCHW", "NHWC"]}[rank]
     shapes = builder.shapes
     return max(candidates, key=lambda axes: sum(v.is_axes(axes, shapes[v.tensor]) for v in views))

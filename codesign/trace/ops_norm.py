@@ -24,6 +24,8 @@ def _last_is_channels(builder: Builder, x: View, whole: bool) -> View:
     ready = span is not None and (size == 1 or x.dims[-1] == (Atom("C", size, 1),))
     if ready and (not whole or (span is not None and span[1] == size)):
         return x
+    if len(x.sizes) > 4:
+        return builder.stored(builder.indices(x), x)
     axes = RANK_AXES[len(x.sizes)] if len(x.sizes) < 4 else "NHWC"
     return builder.gathered(x, builder.indices(x), axes)
 

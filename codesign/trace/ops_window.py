@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-
-from torch import Tensor
 
 from codesign.trace.builder import Builder, Value
 from codesign.trace.ops_mac import image, pair, tight
 from codesign.trace.table import lowers, result_sizes
-from codesign.trace.views import AXES, Atom, View
+from codesign.trace.views import AXES, View
 from mappings.layer import Op
 
 
@@ -166,39 +163,3 @@ def pool1d(builder: Builder, x: View, size: Value, stride: Value = (), padding: 
         divisor=width if op is Op.AVGPOOL else 0,
     )
     return (view, None) if isinstance(builder.node.meta["val"], (tuple, list)) else view
-
-
-@lowers("mean", "amax")
-def mean(builder: Builder, x: Value, dim: Sequence[int] | int | None = None, keepdim: bool = False, **_: Value) -> View:
-    """Mean or maximum over all places: a pool as large as the image."""
-    if isinstance(x, Tensor) or dim is None:
-        raise builder.fail("over all elements", "a mean over the places of an image or over tokens")
-    x = builder.flushed(builder.unscaled(x))
-    gone = {d % len(x.sizes) for d in ([dim] if isinstance(dim, int) else dim)}
-    n, c, h, w = builder.shapes[x.tensor]
-    reduced = sorted((a for i in gone for a in x.dims[i]), key=lambda a: a.axis)
-    wanted = [Atom(a, size) for a, size in (("H", h), ("W", w)) if size > 1]
-    if reduced != wanted or x.channels((n, c, h, w)) is None:
-        if len(x.sizes) == 4 and gone == {2, 3}:
-            x = builder.arranged(x, "NCHW")
-        elif len(x.sizes) == 3 and gone == {1}:
-            x = builder.arranged(x, "NHC")
-        else:
-            raise builder.fail(f"over dims {sorted(gone)} of {list(x.sizes)}", "dims that are places, all of them")
-        n, c, h, w = builder.shapes[x.tensor]
-    keep = [i for i in range(len(x.sizes)) if i not in gone or keepdim]
-    dims = tuple(() if i in gone else x.dims[i] for i in keep)
-    sizes = tuple(1 if i in gone else x.sizes[i] for i in keep)
-    average = "mean" in str(builder.node.target)
-    operand = builder.operand(x)
-    return builder.emit(
-        Op.AVGPOOL if average else Op.MAXPOOL,
-        lambda name: replace(builder.renamed(x, name), dims=dims, sizes=sizes),
-        [operand],
-        "mean" if average else "amax",
-        N=n,
-        groups=operand.count,
-        R=h,
-        S=w,
-        divisor=h * w if average else 0,
-    )

@@ -66,6 +66,29 @@ class Biased(nn.Module):
         return y
 
 
+class Grouped(nn.Module):
+    """Attention of 4 heads of 6 channels over 11 tokens, whose keys and values are shared between some of them.
+
+    They are repeated by torch's own option, or written out as transformers have it.
+    """
+
+    def __init__(self, shared: int, own: bool) -> None:
+        super().__init__()
+        self.shared, self.own = shared, own
+        self.query, self.out = nn.Linear(24, 24), nn.Linear(24, 24)
+        self.key, self.value = nn.Linear(24, 6 * shared), nn.Linear(24, 6 * shared)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        q = self.query(x).reshape(-1, 11, 4, 6).transpose(1, 2)
+        k, v = (part(x).reshape(-1, 11, self.shared, 6).transpose(1, 2) for part in (self.key, self.value))
+        if self.own:
+            times = 4 // self.shared
+            k, v = (t[:, :, None].expand(-1, -1, times, -1, -1).reshape(-1, 4, 11, 6) for t in (k, v))
+        mixed = nn.functional.scaled_dot_product_attention(q, k, v, enable_gqa=not self.own)
+        y: torch.Tensor = self.out(mixed.transpose(1, 2).flatten(2))
+        return y
+
+
 def gated() -> nn.Module:
     stage = Stage(24, 16, 3, 1, 8, nn.Hardswish)
     return nn.Sequential(nn.Conv2d(3, 16, 3, 2, 1), nn.SiLU(), GatedResidual(16, stage, nn.Hardsigmoid, nn.ReLU))
@@ -76,6 +99,9 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "class_token": (lambda: ViT(24, 2, 1, image=16, patch=4), (3, 16, 16)),
     "causal": (lambda: Decoder(20, 2, 1, 30), (11, 20)),
     "biased": (Biased, (11, 24)),
+    "grouped queries": (lambda: Grouped(2, own=False), (11, 24)),
+    "grouped queries, repeated by hand": (lambda: Grouped(2, own=True), (11, 24)),
+    "one key for all": (lambda: Grouped(1, own=True), (11, 24)),
     "segmentation": (lambda: UNet((8, 12)), (3, 12, 12)),
     "generator": (Generator, (20, 1, 1)),
 }
@@ -132,3 +158,24 @@ def test_filters_and_windows_larger_than_the_buffers() -> None:
     for name, value in expected.items():
         np.testing.assert_array_equal(report.outputs[name], value.numpy(), err_msg=name)
     assert report.exact
+
+
+def test_filters_smaller_than_their_stride_and_a_single_input() -> None:
+    """Phases without taps put out the bias alone; along an axis of one input each output is its own phase."""
+    x = TensorShape("x", 1, 40, 1, 3)
+    layers = (
+        Layer("up", Op.TRCONV, K=20, C=40, P=3, Q=8, R=3, S=2, stride=(1, 3), activation="relu", inputs=("x",)),
+        Layer("grouped", Op.TRCONV, groups=5, K=2, C=4, P=5, Q=15, stride=(2, 2), inputs=("up",)),
+    )
+    workload = Workload("sparse", (x,), layers)
+    schedule = schedule_network(design(workload, TEMPLATE))
+    assert not isinstance(schedule, Infeasible)
+    empty = [plan for plan in schedule.plans if plan.taps is not None and not all(plan.taps)]
+    assert {plan.layer.C for plan in empty if plan.layer.groups == 1} == {1}
+    network, given = quantized(workload, 3), random_inputs(workload, 4)
+    (report,) = simulate_jobs([Job(schedule, network, given)])
+    expected = run_integer(network, {name: torch.from_numpy(value) for name, value in given.items()})
+    for name, value in expected.items():
+        np.testing.assert_array_equal(report.outputs[name], value.numpy(), err_msg=name)
+    assert report.exact
+    assert sum(layer.macs for layer in report.layers) == workload.macs == 40 * 20 * 3 * 6 + 5 * 4 * 2 * 3 * 8

@@ -203,7 +203,7 @@ def test_any_legal_mapping_equals_the_scalar_path() -> None:
 
 def test_what_cannot_be_counted_is_a_code() -> None:
     huge = Layer("huge", Op.LINEAR, N=2**20, P=2**10, K=2**15, C=2**16, bits=Bits(8, 8, 8, 32))  # 2^61 MACs
-    wide = Layer("wide", Op.TRCONV, P=2**21, R=3, stride=(2, 1))
+    wide = Layer("wide", Op.CONV, P=2**23, R=3, padding=(2**22 + 1, 0, 0, 0))
     layers = [huge, LAYERS[0], wide, huge]
     columns = MappingColumns.empty(3, 4)
     columns.layer[:] = range(4)

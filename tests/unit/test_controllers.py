@@ -91,7 +91,7 @@ def _run(made: Controller, batches: int) -> None:
 
 
 def test_the_oldest_die() -> None:
-    context = ControllerContext(0, WIDE, Goal(), 8, 0, {"population": 20, "sample": 5})
+    context = ControllerContext(0, WIDE, FRONT, 8, 0, {"population": 20, "sample": 5})
     made = make_controller("regularized_evolution", context)
     assert isinstance(made, RegularizedEvolution)
     _run(made, 5)
@@ -99,7 +99,7 @@ def test_the_oldest_die() -> None:
 
 
 def test_the_surrogate_ranks_what_it_has_not_seen() -> None:
-    context = ControllerContext(0, WIDE, Goal(), 8, 0, SHORT["surrogate_evolution"])
+    context = ControllerContext(0, WIDE, FRONT, 8, 0, SHORT["surrogate_evolution"])
     made = make_controller("surrogate_evolution", context)
     assert isinstance(made, SurrogateEvolution)
     _run(made, 12)

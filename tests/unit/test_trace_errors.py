@@ -13,12 +13,19 @@ from codesign.trace import load_module, supported_operators, trace
 from mappings.errors import SpecError
 
 
+class Sorted(nn.Module):
+    """An order of values, which no layer of ours makes."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sort(x, 1).values
+
+
 class Unsupported(nn.Module):
     """Two operators without a lowering, in two places."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.inner = nn.Sequential(nn.Conv2d(3, 4, 3), nn.LocalResponseNorm(2))
+        self.inner = nn.Sequential(nn.Conv2d(3, 4, 3), Sorted())
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cumsum(self.inner(x), 1)
@@ -38,30 +45,11 @@ class Broken(nn.Module):
         return x @ torch.ones(3, 3)
 
 
-class Ragged(nn.Module):
-    """An adaptive pool whose windows differ."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.adaptive_avg_pool2d(x, 3)
-
-
 class Trace(nn.Module):
     """An einsum that is no matrix product."""
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.einsum("bii->b", x)
-
-
-class Recurrent(nn.Module):
-    """An LSTM."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.cell = nn.LSTM(8, 8)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.cell(x)[0]
-        return out
 
 
 def message(module: nn.Module, *shape: int) -> str:
@@ -90,23 +78,9 @@ def test_forward_that_fails() -> None:
     assert "Broken.forward: fails on an input of 1x4: RuntimeError" in message(Broken(), 1, 4)
 
 
-def test_unequal_windows_and_recurrence() -> None:
-    assert "from 8 x 8 to 3 x 3 has windows of different sizes" in message(Ragged(), 1, 4, 8, 8)
-    assert "einsum bii->b: can not be lowered (allowed: two operands" in message(Trace(), 1, 3, 3)
-    assert "can not lower aten.lstm.input" in message(Recurrent(), 2, 1, 8)
-
-
 def test_options_that_can_not_be_lowered() -> None:
-    assert "count_include_pad" in message(nn.AvgPool2d(3, 2, 1, count_include_pad=False), 1, 4, 8, 8)
-    assert "aten.embedding" in str_of_embedding()
-    assert "over 2 dims" in message(nn.LayerNorm((4, 4)), 1, 2, 4, 4)
-    assert "has 5 dims" in message(nn.Identity(), 1, 2, 3, 4, 5)
-
-
-def str_of_embedding() -> str:
-    with pytest.raises(SpecError) as caught:
-        trace(nn.Sequential(nn.Embedding(8, 4)), torch.zeros(1, 3, dtype=torch.int64))
-    return str(caught.value)
+    assert "einsum bii->b: can not be lowered (allowed: one or two operands" in message(Trace(), 1, 3, 3)
+    assert "has no operator that a layer could be made of" in message(nn.Identity(), 1, 2, 3, 4, 5)
 
 
 def test_supported_operators_are_listed() -> None:
@@ -192,3 +166,90 @@ def test_load_errors(tmp_path: Path, reference: str, expected: str) -> None:
     with pytest.raises(SpecError) as caught:
         load_module(str(tmp_path / reference))
     assert expected in str(caught.value)
+
+
+NET = """
+import torch
+from torch import nn
+{imports}
+
+class MyNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = block({width})
+    def forward(self, x):
+        {late}
+        return activate(self.body(x))
+"""
+LAYERS = """
+from torch import nn
+
+def block(width):
+    return nn.Conv2d(3, width, 3)
+"""
+
+
+@pytest.mark.parametrize("package", [True, False], ids=["package", "plain folders"])
+@pytest.mark.parametrize("reference", ["pkg/net.py:MyNet", "./pkg/net.py:MyNet", "pkg.net:MyNet", "ABSOLUTE"])
+@pytest.mark.parametrize(
+    "imports",
+    ["from .layers import block", "from pkg.layers import block", "from pkg import layers; block = layers.block"],
+)
+@pytest.mark.parametrize(
+    "late", ["from .more import activate", "from pkg.more import activate", "from top_level_more import activate"]
+)
+def test_modules_inside_a_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: bool, reference: str, imports: str, late: str
+) -> None:
+    """What ``python -c "import pkg.net"`` finds loads, and what ``forward`` imports is found when it runs."""
+    root, width = tmp_path / "project", len(imports)
+    (root / "pkg").mkdir(parents=True)
+    if package:
+        (root / "pkg" / "__init__.py").write_text("")
+    (root / "pkg" / "layers.py").write_text(LAYERS)
+    (root / "pkg" / "more.py").write_text("from torch import relu as activate\n")
+    (root / "top_level_more.py").write_text("from torch import relu as activate\n")
+    (root / "pkg" / "net.py").write_text(NET.format(imports=imports, width=width, late=late))
+    monkeypatch.chdir(root)
+    before = list(sys.path)
+    module = load_module(reference.replace("ABSOLUTE", f"{root}/pkg/net.py:MyNet"))
+    assert module(torch.randn(1, 3, 8, 8)).shape[1] == width
+    assert sys.path == before
+
+
+def test_a_package_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From another folder; and two projects with packages of one name do not mix."""
+    monkeypatch.chdir(tmp_path)
+    for width in (3, 5):
+        folder = tmp_path / f"project{width}" / "pkg"
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").write_text("")
+        (folder / "layers.py").write_text(LAYERS.replace("nn.Conv2d(3, width, 3)", f"nn.Conv2d(3, {width}, 3)"))
+        source = NET.format(imports="from pkg.layers import block", width=9, late="from .more import activate")
+        (folder / "net.py").write_text(source)
+        (folder / "more.py").write_text("from torch import relu as activate\n")
+        module = load_module(f"project{width}/pkg/net.py:MyNet")
+        assert width == trace(module, torch.randn(1, 3, 8, 8)).layers[0].K
+
+
+def test_files_named_as_other_modules(tmp_path: Path) -> None:
+    """A file may be called as an installed module, or as nothing that Python could import."""
+    for name in ("queue.py", "my-net 2.py", "class.py"):
+        (tmp_path / name).write_text("from torch import nn\nnet = nn.Conv2d(3, 4, 1)\n")
+        assert load_module(f"{tmp_path}/{name}:net")(torch.randn(1, 3, 8, 8)).shape[1] == 4
+    assert sys.modules["queue"].__file__ != str(tmp_path / "queue.py")
+
+
+def test_modules_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_package").mkdir()
+    (tmp_path / "my_package" / "__init__.py").write_text("")
+    (tmp_path / "my_package" / "net.py").write_text("import no_such_package_here\n")
+    for reference, expected in {
+        "my_packag.net:MyNet": 'my_packag.net: no module "my_packag", did you mean "my_package"',
+        "my_package.nett:MyNet": 'no module "my_package.nett"',
+        "my_package.net:MyNet": "fails when imported: ModuleNotFoundError: No module named 'no_such_package_here'",
+    }.items():
+        with pytest.raises(SpecError) as caught:
+            load_module(reference)
+        assert expected in str(caught.value)

@@ -11,10 +11,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from accel_models.hardware.accelerators import accelerator
+from accel_models.report import LayerCost
+from accel_models.reuse.evaluate import evaluate
+from accel_models.reuse.nest import LOOP_OPS
+from benchmarks.trace_models import torch_macs
 from codesign.calibrate import collect_ranges
 from codesign.integer_reference import run_integer
 from codesign.quantize import QuantizeOptions, quantize_input, quantize_traced, signal_to_noise_db
 from codesign.trace import trace_network
+from mappings.dataflow import DATAFLOWS
 from mappings.integer_run import run_network
 
 IMAGE, TOKENS, LINE = (1, 8, 9, 11), (1, 6, 8), (1, 8, 12)
@@ -211,3 +217,22 @@ def test_operator(name: str) -> None:
             assert np.array_equal(value.numpy(), twin[key]), f"{key}: numpy and PyTorch differ"
         result = torch.cat([run[output.tensor] for run in runs])
         assert signal_to_noise_db(result, outputs[output.tensor], network.layers[output.tensor].scale) > floor
+
+
+#: A batch norm that nothing takes in is a depthwise 1 x 1 convolution, of an element's one multiply-accumulate each.
+MORE_MACS = {"norm alone": 8 * 9 * 11}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_multiply_accumulates_are_those_of_torch(name: str) -> None:
+    """Of the trace, and of the cost model on its layers."""
+    make, shape, _ = CASES[name]
+    module, x = make().eval(), torch.randn(shape)
+    workload = trace_network(module, x).workload
+    assert workload.macs == torch_macs(module, x) + MORE_MACS.get(name, 0)
+    machine, flow = accelerator("ca1"), DATAFLOWS.get("output_stationary")
+    for layer in workload.layers:
+        if layer.op in LOOP_OPS:
+            cost = evaluate(layer, flow.instantiate(layer, machine), machine)
+            assert isinstance(cost, LayerCost)
+            assert cost.macs == layer.macs

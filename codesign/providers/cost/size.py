@@ -39,6 +39,8 @@ class SizeProvider:
                     count = layer.channels_out * layer.C * layer.R * layer.S
                     weights, bits = weights + count, bits + count * layer.bits.W
                     biases += layer.channels_out
+                elif layer.op is Op.EMBEDDING:
+                    weights, bits = weights + layer.elements["W"], bits + layer.elements["W"] * layer.bits.W
             figures = {"macs": float(candidate.workload.macs), "parameters": float(weights + biases)}
             out.append(Measurement({**figures, "weight_bytes": bits / 8}))
         return out

@@ -84,14 +84,19 @@ def test_hostile_names_stay_comments(name: str, tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"out"}
 
 
+def builds(folder: Path) -> list[Path]:
+    """Programs that were built; each has its digest beside it."""
+    return [path for path in folder.glob("csim-*") if path.suffix != ".sha256"]
+
+
 def test_a_build_is_used_again_and_made_anew_for_another_design(tmp_path: Path) -> None:
     net, network = small_network()
     emitted = hls.emit(SMALL, network, tmp_path)
     hls.csim(emitted, net.images(1))
     again = hls.csim(emitted, net.images(2))
-    assert again.outputs["c"].shape == (2, 4, 3, 3) and len(list(tmp_path.glob("csim-*"))) == 1
+    assert again.outputs["c"].shape == (2, 4, 3, 3) and len(builds(tmp_path)) == 1
     hls.csim(hls.emit(replace(SMALL, rows=4), network, tmp_path), net.images(1))
-    assert len(list(tmp_path.glob("csim-*"))) == 2
+    assert len(builds(tmp_path)) == 2
 
 
 def test_a_missing_compiler_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
