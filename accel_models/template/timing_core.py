@@ -64,7 +64,8 @@ def simulate_commands(
 ) -> int:
     """Fill ``out`` (see the column names) and return the cycles of the run.
 
-    The program begins at byte ``program``; a burst has ``burst_beats`` beats at most. ``turn_rows`` words make a block of the transposer, which then takes
+    The program begins at byte ``program``; a burst has ``burst_beats`` beats at most. ``turn_rows`` words make a block
+    of the transposer, which then takes
     ``turn_cols`` cycles to write it. A drain takes ``drain`` cycles beyond its last group.
     """
     cap = beat_bytes + rate
