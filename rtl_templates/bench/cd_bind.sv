@@ -4,7 +4,7 @@ bind cd_accelerator cd_axi_checker #(
   .MaxBurst(MaxBurst)
 ) u_axi_checker (
   .clk_i,
-  .rst_ni,
+  .rst_ni   (core_rst_n),
   .awvalid_i(m_axi_awvalid_o),
   .awready_i(m_axi_awready_i),
   .awaddr_i (m_axi_awaddr_o),

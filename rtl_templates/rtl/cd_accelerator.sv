@@ -24,7 +24,8 @@ module cd_accelerator
   parameter int unsigned MaxBurst    = 16,    // beats; 16 suits AXI3 too
   parameter int unsigned Outstanding = 16,    // bursts in flight in each direction
   parameter int unsigned Chunk       = 16,    // descriptors fetched at a time
-  parameter int unsigned QueueDepth  = 8
+  parameter int unsigned QueueDepth  = 8,
+  parameter int unsigned DesignHash  = 0      // a number of all these, which programs name
 ) (
   input  logic              clk_i,
   input  logic              rst_ni,
@@ -123,6 +124,7 @@ module cd_accelerator
   end
 
   // ---- Control ----
+  logic             core_rst_n;
   logic [3:0]       cmd_valid, cmd_ok, cmd_start, busy;    // by unit
   token_t [3:0]     token;
   logic [3:0][15:0] signal;
@@ -141,6 +143,9 @@ module cd_accelerator
 
   cd_control #(
     .ArrayKind (ArrayKind),
+    .DesignHash(DesignHash),
+    .Geometry  (WgtW << 24 | ActW << 16 | Cols << 8 | Rows),
+    .Port      (MaxBurst << 16 | AxiW),
     .QueueDepth(QueueDepth),
     .Chunk     (Chunk),
     .AxiBytes  (AxiBytes),
@@ -158,6 +163,7 @@ module cd_accelerator
     .TableWords(ActTables > 0 ? 2 ** ActW / 8 : 0),
     .Unaligned (Unaligned)
   ) u_control (
+    .core_rst_no  (core_rst_n),
     .pm_we_i      (wr_valid && wr_target == BufProgram),
     .pm_addr_i    (wr_addr),
     .pm_data_i    (wr_data[511:0]),
@@ -196,7 +202,7 @@ module cd_accelerator
     .Unaligned  (Unaligned)
   ) u_load (
     .clk_i,
-    .rst_ni,
+    .rst_ni     (core_rst_n),
     .cmd_valid_i(cmd_valid[UnitLoad]),
     .cmd_i      (load_cmd),
     .signal_i   (token[UnitLoad].signal),
@@ -290,7 +296,7 @@ module cd_accelerator
     .AccStages(AccStages)
   ) u_compute (
     .clk_i,
-    .rst_ni,
+    .rst_ni     (core_rst_n),
     .cmd_valid_i(cmd_valid[UnitCompute]),
     .cmd_i      (compute_cmd),
     .signal_i   (token[UnitCompute].signal),
@@ -320,7 +326,7 @@ module cd_accelerator
     .Depth(AbWords)
   ) u_accumulators (
     .clk_i,
-    .rst_ni,
+    .rst_ni     (core_rst_n),
     .valid_i(acc_valid),
     .first_i(acc_first),
     .max_i  (acc_max),
@@ -344,7 +350,7 @@ module cd_accelerator
     .Stages  (PpuStages)
   ) u_drain (
     .clk_i,
-    .rst_ni,
+    .rst_ni     (core_rst_n),
     .cmd_valid_i(cmd_valid[UnitDrain]),
     .cmd_i      (drain_cmd),
     .signal_i   (token[UnitDrain].signal),
@@ -376,7 +382,7 @@ module cd_accelerator
     .Unaligned  (Unaligned)
   ) u_store (
     .clk_i,
-    .rst_ni,
+    .rst_ni     (core_rst_n),
     .cmd_valid_i(cmd_valid[UnitStore]),
     .cmd_i      (store_cmd),
     .words_i    (store_words),

@@ -3,6 +3,9 @@ module cd_control
   import cd_types_pkg::*;
 #(
   parameter int unsigned ArrayKind  = 0,
+  parameter int unsigned DesignHash = 0,
+  parameter int unsigned Geometry   = 0,    // registers of these names
+  parameter int unsigned Port       = 0,
   parameter int unsigned QueueDepth = 8,
   parameter int unsigned Chunk      = 16,   // descriptors of a chunk, a power of two
   parameter int unsigned AxiBytes   = 16,
@@ -22,6 +25,7 @@ module cd_control
 ) (
   input  logic              clk_i,
   input  logic              rst_ni,
+  output logic              core_rst_no,       // for everything but the registers
   output logic              irq_o,
   input  logic              s_axil_awvalid_i,
   output logic              s_axil_awready_o,
@@ -70,14 +74,22 @@ module cd_control
 
   // ---- Registers and sequencer ----
   logic        start, running, clear, flush, done, idle;
-  logic [39:0] program_addr;
-  error_e      error;
+  error_e      error, abort_code;
+  logic        abort, soft_reset;
+  bases_t      bases;
+  logic [31:0] image;
+  localparam int unsigned CountW = 40;
+  logic [7:0][CountW-1:0] account;
   logic [31:0] error_index, index;
   logic [39:0] error_addr;
   logic [4:0]  count;
 
   cd_csr #(
-    .ArrayKind(8'(ArrayKind))
+    .ArrayKind (8'(ArrayKind)),
+    .DesignHash(32'(DesignHash)),
+    .Geometry  (32'(Geometry)),
+    .Port      (32'(Port)),
+    .CountW    (CountW)
   ) u_csr (
     .clk_i,
     .rst_ni,
@@ -99,17 +111,27 @@ module cd_control
     .s_rdata_o     (s_axil_rdata_o),
     .s_rresp_o     (s_axil_rresp_o),
     .start_o       (start),
-    .program_addr_o(program_addr),
+    .bases_o       (bases),
+    .image_o       (image),
+    .abort_o       (abort),
+    .abort_code_o  (abort_code),
+    .reset_o       (soft_reset),
     .running_i     (running),
     .done_i        (done),
     .error_i       (error),
     .error_index_i (error_index),
     .error_addr_i  (error_addr),
     .count_i       (count),
+    .account_i     (account),
     .cycles_o      (event_cycles_o),
     .counters_o    (event_counters_o),
     .irq_o
   );
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) core_rst_no <= 1'b0;
+    else core_rst_no <= !soft_reset;
+  end
 
   token_t      token;
   dma_t        load, store;
@@ -134,12 +156,16 @@ module cd_control
     .Cols      (Cols),
     .Nonlinear (Nonlinear),
     .TableWords(TableWords),
-    .Unaligned (Unaligned)
+    .Unaligned (Unaligned),
+    .DesignHash(DesignHash)
   ) u_sequencer (
     .clk_i,
-    .rst_ni,
+    .rst_ni        (core_rst_no),
     .start_i       (start),
-    .program_addr_i(program_addr),
+    .bases_i       (bases),
+    .image_i       (image),
+    .abort_i       (abort),
+    .abort_code_i  (abort_code),
     .running_o     (running),
     .clear_o       (clear),
     .flush_o       (flush),
@@ -178,7 +204,7 @@ module cd_control
     .Depth(QueueDepth)
   ) u_load_queue (
     .clk_i,
-    .rst_ni,
+    .rst_ni (core_rst_no),
     .flush_i(flush),
     .push_i (push[UnitLoad]),
     .data_i ({token, load, index}),
@@ -192,7 +218,7 @@ module cd_control
     .Depth(QueueDepth)
   ) u_compute_queue (
     .clk_i,
-    .rst_ni,
+    .rst_ni (core_rst_no),
     .flush_i(flush),
     .push_i (push[UnitCompute]),
     .data_i ({token, compute}),
@@ -206,7 +232,7 @@ module cd_control
     .Depth(QueueDepth)
   ) u_drain_queue (
     .clk_i,
-    .rst_ni,
+    .rst_ni (core_rst_no),
     .flush_i(flush),
     .push_i (push[UnitDrain]),
     .data_i ({token, drain}),
@@ -220,7 +246,7 @@ module cd_control
     .Depth(QueueDepth)
   ) u_store_queue (
     .clk_i,
-    .rst_ni,
+    .rst_ni (core_rst_no),
     .flush_i(flush),
     .push_i (push[UnitStore]),
     .data_i ({token, store, store_words, index}),
@@ -236,7 +262,7 @@ module cd_control
 
   cd_tokens u_tokens (
     .clk_i,
-    .rst_ni,
+    .rst_ni (core_rst_no),
     .clear_i (clear),
     .signal_i,
     .take_i  (take),
@@ -253,5 +279,26 @@ module cd_control
   assign idle    = empty == '1 && busy_i == '0;
   assign count   = {~empty[UnitStore] & ~ok_o[UnitStore], ~empty[UnitDrain] & ~ok_o[UnitDrain],
                     ~empty[UnitCompute] & ~ok_o[UnitCompute], ~empty[UnitLoad] & ~ok_o[UnitLoad], busy_i[UnitCompute]};
+
+
+  cd_account #(
+    .Width(CountW)
+  ) u_account (
+    .clk_i,
+    .rst_ni         (core_rst_no),
+    .clear_i        (clear),
+    .running_i      (running),
+    .busy_i         (busy_i[UnitCompute]),
+    .compute_start_i(start_i[UnitCompute]),
+    .compute_op_i   (compute_o.op),
+    .compute_token_i(token_o[UnitCompute]),
+    .compute_valid_i(valid_o[UnitCompute]),
+    .drain_start_i  (start_i[UnitDrain]),
+    .drain_token_i  (token_o[UnitDrain]),
+    .drain_valid_i  (valid_o[UnitDrain]),
+    .drain_busy_i   (busy_i[UnitDrain]),
+    .ready_i        (ready),
+    .counters_o     (account)
+  );
 
 endmodule

@@ -20,13 +20,17 @@ module cd_sequencer
   parameter int unsigned Cols       = 16,
   parameter bit          Nonlinear  = 1'b0,
   parameter int unsigned TableWords = 0,    // of both halves; 0: no tables
-  parameter bit          Unaligned  = 1'b1
+  parameter bit          Unaligned  = 1'b1,
+  parameter int unsigned DesignHash = 0     // what a program must name
 ) (
   input  logic           clk_i,
   input  logic           rst_ni,
 
   input  logic           start_i,
-  input  logic [39:0]    program_addr_i,
+  input  bases_t         bases_i,
+  input  logic [31:0]    image_i,       // the program's number; 0: any
+  input  logic           abort_i,       // pulse: stop as after an error
+  input  error_e         abort_code_i,
   output logic           running_o,
   output logic           clear_o,       // pulse: a run begins
   output logic           flush_o,       // an error: forget what waits in the queues
@@ -116,7 +120,20 @@ module cd_sequencer
   assign is_array = comp.op == CompArray;
   assign nonlinear = comp.op >= CompSoftmax;
   logic unused_data;
-  assign unused_data = ^{pm_data[511:64+$bits(drain_t)], header.reserved, pm_addr_i, tile};
+  assign unused_data = ^{pm_data[447:64+$bits(compute_t)], header.reserved, pm_addr_i, tile};
+
+  // Where a transfer's buffer lies.
+  logic [39:0] base_q, addr_q;
+  always_ff @(posedge clk_i) begin
+    base_q <= header.region <= RegOutput ? bases_i[header.region] : '0;
+    addr_q <= dma.addr + base_q;
+  end
+
+  // Whom the descriptor is for.
+  logic stranger_q;
+  always_ff @(posedge clk_i) begin
+    stranger_q <= pm_data[511:480] != 32'(DesignHash) || (image_i != '0 && pm_data[479:448] != image_i);
+  end
 
   // Footprints, each a product of three; a product of two that no memory holds is marked, so that the third
   // multiplication stays narrow.
@@ -175,7 +192,7 @@ module cd_sequencer
       default:     {capacity, align_mask} = '0;
     endcase
   end
-  assign misaligned = !Unaligned && |((7'(dma.addr) | 7'(dma.stride1) | 7'(dma.stride2)) & align_mask);
+  assign misaligned = !Unaligned && |((7'(addr_q) | 7'(dma.stride1) | 7'(dma.stride2)) & align_mask);
 
   // A transposed transfer goes by whole blocks.
   logic        turned, ragged;
@@ -199,7 +216,7 @@ module cd_sequencer
     fault = ErrNone;
     unique case (header.opcode)
       OpLoad, OpStore: begin
-        if (capacity == '0 || (dma.target == BufOutput) != (header.opcode == OpStore)) fault = ErrOpcode;
+        if (capacity == '0 || header.region > RegOutput || (dma.target == BufOutput) != (header.opcode == OpStore)) fault = ErrOpcode;
         else if (total0_q == '0 || over0_q || 38'(dma.base) + written > capacity || ragged) fault = ErrRange;
         else if (misaligned) fault = ErrAlign;
       end
@@ -220,7 +237,7 @@ module cd_sequencer
     endcase
   end
 
-  always_ff @(posedge clk_i) fault_q <= fault;
+  always_ff @(posedge clk_i) fault_q <= fault != ErrOpcode && stranger_q ? ErrImage : fault;
 
   // ---- Push ----
   logic push, room;
@@ -240,7 +257,10 @@ module cd_sequencer
   assign store_push_o   = push && header.opcode == OpStore;
   assign compute_o      = comp;
   assign drain_o        = drain;
-  assign store_o        = dma;
+  always_comb begin
+    store_o      = dma;
+    store_o.addr = addr_q;
+  end
   assign store_words_o  = total0_q[20:0];
   logic unused_total;
   assign unused_total = is_dma;
@@ -248,9 +268,10 @@ module cd_sequencer
   always_comb begin
     token_o = '{tag: header.tag, signal: header.signal, wait_for: header.wait_for, mark: header.mark};
     load_o  = dma;
+    load_o.addr = addr_q;
     if (state_q == First) begin
       token_o = '0;
-      load_o  = '{addr: program_addr_i, stride1: '0, stride2: '0, count0: 20'(Chunk), count1: 16'd1, count2: 16'd1,
+      load_o  = '{addr: bases_i[RegProgram], stride1: '0, stride2: '0, count0: 20'(Chunk), count1: 16'd1, count2: 16'd1,
                   base: '0, target: BufProgram};
     end
   end
@@ -311,6 +332,10 @@ module cd_sequencer
         error_q <= ErrBus;
         error_index_q <= bus_index_i;
         error_addr_q  <= bus_addr_i;
+        state_q <= Abort;
+      end else if (abort_i && state_q != Idle && state_q != Abort && !done_o) begin
+        error_q <= abort_code_i;
+        error_index_q <= pc_q;
         state_q <= Abort;
       end
     end

@@ -75,7 +75,8 @@ module cd_top (
     .PpuStages (PpuStages),
     .AxiW      (AxiW),
     .MaxBurst  (MaxBurst),
-    .Unaligned (Unaligned)
+    .Unaligned (Unaligned),
+    .DesignHash(DesignHash)
   ) u_accelerator (.*);
 
 endmodule
