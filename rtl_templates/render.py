@@ -73,8 +73,8 @@ def render(
         design: with an accelerator that has a template.
         network: the integers of the design's workload.
         folder: made where it is missing; ``rtl/``, ``files.f``, ``memory.bin``, ``memory.hex``, ``map.json`` and
-            ``README.md`` are written into it. ``files.f`` is a command file of Verilator and of Yosys' ``read_slang -f``;
-            `cd_top` is the top.
+            ``README.md`` are written into it. ``files.f`` is a command file of Verilator and of Yosys'
+            ``read_slang -f``; `cd_top` is the top.
         inputs: by name, for the memory image; None: zeros.
 
     Raises:
@@ -166,8 +166,8 @@ def driver_notes(schedule: Schedule) -> str:
         "5. Write a limit of cycles to 0x4C, or 0; write 7 to 0x00; wait for the interrupt or for bit 1 of 0x04.",
         "6. Bit 2 of 0x04 says that the run failed; bits 11:8 why (`cd_types_pkg.sv`), 0x08 at which descriptor.",
         "",
-        "A tensor lies `region_offset` bytes behind the address in its region's register. Inputs may change between runs",
-        "without anything else being written again. Registers: `rtl/cd_csr.sv`.",
+        "A tensor lies `region_offset` bytes behind the address in its region's register. Inputs may change between",
+        "runs without anything else being written again. Registers: `rtl/cd_csr.sv`.",
         "",
         "| region | register | bytes |",
         "| --- | --- | --- |",

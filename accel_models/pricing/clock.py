@@ -1,8 +1,9 @@
 """A program's cycles burst by burst: `accel_models.template.timing_core`, whose beats of a burst have a closed form.
 
 Where memory gives a beat each cycle (``rate`` is a beat's bytes), its credit never runs out. The beats of a read then
-follow each other, one for each piece that ends in them: only its first can wait for memory. A write's registers are a max-plus linear system: once a full
-beat moves all of them by the same number of cycles, every further one does. Slower memories are walked beat by beat.
+follow each other, one for each piece that ends in them: only its first can wait for memory. A write's registers are a
+max-plus linear system: once a full beat moves all of them by the same number of cycles, every further one does. Slower
+memories are walked beat by beat.
 """
 
 from __future__ import annotations

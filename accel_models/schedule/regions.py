@@ -83,8 +83,7 @@ class Regions:
     def bases(self) -> tuple[int, ...]:
         """What the base registers hold where the image lies in memory as it is, in the order of the kinds."""
         return tuple(
-            region.first if kind is RegionKind.PROGRAM else region.base
-            for kind, region in sorted(self.by_kind.items())
+            region.first if kind is RegionKind.PROGRAM else region.base for kind, region in sorted(self.by_kind.items())
         )
 
 

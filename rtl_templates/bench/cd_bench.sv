@@ -26,6 +26,9 @@ module cd_bench (
   logic [39:0]       awaddr, araddr;
   logic [7:0]        awlen, arlen;
   logic [2:0]        awsize, arsize;
+  logic [0:0]        awid, arid;
+  logic [3:0]        awcache, arcache;
+  logic [2:0]        awprot, arprot;
   logic [1:0]        awburst, arburst, bresp, rresp;
   logic [15:0]       awuser, aruser;
   logic [AxiW-1:0]   wdata, rdata;
@@ -148,6 +151,9 @@ module cd_bench (
     .s_axil_rresp_o  (s_rresp),
     .m_axi_awvalid_o (awvalid),
     .m_axi_awready_i (awready),
+    .m_axi_awid_o    (awid),
+    .m_axi_awcache_o (awcache),
+    .m_axi_awprot_o  (awprot),
     .m_axi_awaddr_o  (awaddr),
     .m_axi_awlen_o   (awlen),
     .m_axi_awsize_o  (awsize),
@@ -160,9 +166,13 @@ module cd_bench (
     .m_axi_wlast_o   (wlast),
     .m_axi_bvalid_i  (bvalid),
     .m_axi_bready_o  (bready),
+    .m_axi_bid_i     (1'b0),
     .m_axi_bresp_i   (bresp),
     .m_axi_arvalid_o (arvalid),
     .m_axi_arready_i (arready),
+    .m_axi_arid_o    (arid),
+    .m_axi_arcache_o (arcache),
+    .m_axi_arprot_o  (arprot),
     .m_axi_araddr_o  (araddr),
     .m_axi_arlen_o   (arlen),
     .m_axi_arsize_o  (arsize),
@@ -172,6 +182,7 @@ module cd_bench (
     .m_axi_rready_o  (rready),
     .m_axi_rdata_i   (rdata),
     .m_axi_rresp_i   (rresp),
+    .m_axi_rid_i     (1'b0),
     .m_axi_rlast_i   (rlast),
     .event_valid_o   (event_valid),
     .event_tag_o     (event_tag),
@@ -214,6 +225,6 @@ module cd_bench (
   );
 
   logic unused_bench;
-  assign unused_bench = ^{awsize, awburst, arsize, arburst, s_wready, s_bresp, s_rresp};
+  assign unused_bench = ^{awid, arid, awcache, arcache, awprot, arprot, awsize, awburst, arsize, arburst, s_wready, s_bresp, s_rresp};
 
 endmodule

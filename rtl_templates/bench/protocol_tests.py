@@ -16,7 +16,16 @@ from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam, AxiSlave, M
 
 FOLDER = Path(os.environ["CODESIGN_JOB_DIR"])
 SETUP = json.loads((FOLDER / "setup.json").read_text(encoding="utf-8"))
-CONTROL, STATUS, ERROR_AT, DESIGN, PROGRAM_LO, PROGRAM_HI, CYCLES, ERROR_ADDR = 0x00, 0x04, 0x08, 0x0C, 0x10, 0x14, 0x18, 0x40
+CONTROL, STATUS, ERROR_AT, DESIGN, PROGRAM_LO, PROGRAM_HI, CYCLES, ERROR_ADDR = (
+    0x00,
+    0x04,
+    0x08,
+    0x0C,
+    0x10,
+    0x14,
+    0x18,
+    0x40,
+)
 GEOMETRY, PORT, IMAGE, WATCHDOG, COUNTERS = 0x34, 0x38, 0x48, 0x4C, 0x80
 BASES = (PROGRAM_LO, 0x50, 0x58, 0x60, 0x68)  # program, weights, activations, inputs, outputs
 START, CLEAR, ENABLE, ABORT, RESET = 1, 2, 4, 8, 16

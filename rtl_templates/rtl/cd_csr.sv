@@ -156,7 +156,7 @@ module cd_csr
       read_q  <= s_arvalid_i && !s_rvalid_o && !read_q;
       if (s_bready_i) s_bvalid_o <= 1'b0;
 
-      if (running_i) begin
+      if (running_i && !reset_o) begin
         cycles_q <= cycles_q + 1'b1;
         for (int unsigned i = 0; i < 5; i++) counters_q[i] <= counters_q[i] + CountW'(count_i[i]);
         // The interrupt comes now: where the bus never answers, the run does not end by itself.
@@ -168,7 +168,7 @@ module cd_csr
           irq_q        <= 1'b1;
         end
       end
-      if (done_i) begin
+      if (done_i && !reset_o) begin
         done_q        <= 1'b1;
         irq_q         <= 1'b1;
         error_q       <= error_i;
@@ -195,6 +195,7 @@ module cd_csr
               done_q  <= 1'b0;
               irq_q   <= 1'b0;
               error_q <= ErrNone;
+              late_q  <= 1'b0;
             end else if (s_wdata_i[0] && !running_i && !start_o && !reset_o) begin
               start_o    <= 1'b1;
               done_q     <= 1'b0;
