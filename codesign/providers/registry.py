@@ -9,6 +9,7 @@ from typing import TypeAlias
 from accel_models.hardware.devices import DeviceKind, device
 from codesign.accuracy.base import TRAIN_OPTIONS
 from codesign.plugin import Plugin
+from codesign.providers.accuracy.table import TABLE_OPTIONS
 from codesign.providers.base import Provider, ProviderContext
 from mappings.errors import Fault, SpecError
 from mappings.registry import Registry
@@ -79,6 +80,19 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             offers=("weights", "fidelity"),
             metrics=("accuracy",),
             dear=True,
+            key="network",
+        ),
+    )
+    registry.register(
+        "table",
+        ProviderEntry(
+            "accuracies that others measured of every network of a benchmark, from a file",
+            f"{here}.accuracy.table:TableProvider",
+            TABLE_OPTIONS,
+            source="Dong 2020, Su 2021",
+            needs=("table",),
+            offers=("reported",),
+            metrics=("accuracy",),
             key="network",
         ),
     )
