@@ -73,6 +73,10 @@ class Nested:
         self, context: DriverContext, network: Point, hardware: DecisionSpace, rows: Sequence[Point] | None
     ) -> list[Point]:
         """Designs of one network that no other of it dominates at what is known before the dear providers."""
+        whole = getattr(context.problem, "hardware_front", None)
+        if rows is not None and whole is not None:
+            points: list[Point] = whole(network)
+            return [joined(context, network, point) for point in points]
         if rows is None:
             found = self._searched(context, network, hardware)
         else:

@@ -61,6 +61,16 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
         ),
     )
     registry.register(
+        "layer_sum",
+        ProviderEntry(
+            "each distinct layer's own program, timed alone; a network's figures are the sums",
+            f"{here}.cost.layers:LayerSumProvider",
+            source="Cai 2019",
+            needs=("template", "design"),
+            metrics=_FIGURES,
+        ),
+    )
+    registry.register(
         "size",
         ProviderEntry(
             "multiply-accumulates, parameters and bytes of the network alone, whatever it runs on",
