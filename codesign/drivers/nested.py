@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +41,10 @@ class Nested:
         rows = _all_points(context, hardware) if context.options["accelerators"] == "all" else None
         goal, ledger = context.problem.goal, Ledger(context)
         controller = context.make_controller("network", networks, goal)
+        tell_known = getattr(controller, "use_known", None)
+        if rows is not None and tell_known is not None:
+            names = _cheap(context, networks.draw(np.random.default_rng(0)), hardware)
+            tell_known(lambda points: (names, self._known(context, names, points, hardware, rows)))
         fronts: dict[tuple[object, ...], list[Told]] = {}
         done = 0
         while done < context.budget:
@@ -91,6 +96,23 @@ class Nested:
             outcomes = [outcome for _, outcome in kept]
             kept = [kept[row] for row in thinned(_known_costs(context.problem.goal, outcomes), most)]
         return [joined(context, network, point) for point, _ in kept]
+
+    def _known(
+        self,
+        context: DriverContext,
+        names: tuple[str, ...],
+        networks: Sequence[Point],
+        hardware: DecisionSpace,
+        rows: Sequence[Point],
+    ) -> list[Any]:
+        """Of networks, what their fronts cost before anything dear is measured; empty where nothing fits."""
+        goal, out = Goal(names), []
+        for network in networks:
+            points = self._front(context, network, hardware, rows)
+            outcomes = context.problem.price(network, [part_of(hardware, point) for point in points])
+            fitting = [outcome for outcome in outcomes if outcome.feasible]
+            out.append(scaled_costs(goal, fitting) if fitting else np.zeros((0, len(names))))
+        return out
 
     def _searched(self, context: DriverContext, network: Point, hardware: DecisionSpace) -> list[tuple[Point, Outcome]]:
         goal, found = context.problem.goal, list[tuple[Point, Outcome]]()

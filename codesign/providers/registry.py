@@ -103,6 +103,7 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             needs=("table",),
             offers=("reported",),
             metrics=("accuracy",),
+            dear=True,  # it stands for trainings: a search must not see accuracies that it did not ask for
             key="network",
         ),
     )
