@@ -1,7 +1,7 @@
 """All networks of NAS-Bench-201 on all accelerators of a space, priced: the true front, and a problem to search it.
 
 Cost is the provider `layer_sum`: a network's cycles and energy are those of its layers, each timed alone on the
-accelerator by its own exact program. So the 15,625 networks have few distinct layers, fewer distinct lists of layers, and
+accelerator by its own exact program. The 15,625 networks have few distinct layers, hence few lists of layers, and
 every pair is a dot product. Networks of one list of layers have equal costs on every accelerator; of them only the most
 accurate can be on the front.
 """
@@ -41,7 +41,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "output_buffer_kib": (1, 4),
 }
 SPLIT = "test_200"
-#: Accuracies are told in points of a thousandth of the true front's span, so that hypervolumes of runs compare.
+#: The bound of hypervolumes lies so much of the true front's span beyond its worst.
 MARGIN = 0.1
 
 
@@ -96,7 +96,7 @@ class Oracle:
     Attributes:
         space: networks x accelerators.
         accuracy: [15,625], by `nasbench201.row_of`.
-        kind: [15,625], which list of layers a network has.
+        kind: [15,625], which list of layers a network has; same: which computation it is.
         latency_ms, energy_uj, chip_mw: [kinds, accelerators]; not a number where a buffer cannot hold a layer.
         hardware: the accelerators' points, in the order of columns; broken: what of the device each breaks.
         power_mw: the device's bound, or None.
@@ -105,6 +105,7 @@ class Oracle:
     space: SearchSpace
     accuracy: Floats
     kind: NDArray[np.int64]
+    same: NDArray[np.int64]
     latency_ms: Floats
     energy_uj: Floats
     chip_mw: Floats
@@ -144,8 +145,8 @@ def _counted(cells: Sequence[tuple[str, ...]], dataset: str) -> tuple[LayerTable
     return table, [table.counts(space.workload(cell)) for cell in cells]
 
 
-def layer_lists(dataset: str, jobs: int) -> tuple[list[Any], NDArray[np.int64], NDArray[np.int64]]:
-    """Distinct layers; how often each distinct list has each, [kinds, layers]; which list each network has."""
+def layer_lists(dataset: str, jobs: int) -> tuple[list[Any], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Distinct layers; how often each distinct list has each, [kinds, layers]; which list, and computation, each is."""
     cells = list(product(OPERATIONS, repeat=len(EDGES)))
     same: dict[tuple[Any, ...], int] = {}
     live = np.array([same.setdefault(tuple(live_edges(cell).items()), len(same)) for cell in cells])
@@ -164,7 +165,7 @@ def layer_lists(dataset: str, jobs: int) -> tuple[list[Any], NDArray[np.int64], 
                 layer = layers.setdefault(table.layers[number], len(layers))
                 counts[part + 2 * jobs * place, layer] = count
     kinds, kind_of = np.unique(counts[:, : len(layers)], axis=0, return_inverse=True)
-    return list(layers), kinds, kind_of.reshape(-1)[live]
+    return list(layers), kinds, kind_of.reshape(-1)[live], live
 
 
 def hardware_points(space: SearchSpace) -> list[Point]:
@@ -195,7 +196,7 @@ def make_oracle(
     space = make_space(parts, device_name, dict(choices), "oracle")
     shares = told.accuracy[dataset, SPLIT]
     accuracy = np.array([shares[architecture(cell)] for cell in product(OPERATIONS, repeat=len(EDGES))])
-    layers, kinds, kind_of = layer_lists(dataset, jobs)
+    layers, kinds, kind_of, same = layer_lists(dataset, jobs)
     part, points = device(device_name), hardware_points(space)
     templates = [space.hardware.hardware_at(point, layers[0]) for point in points]
     costs = layer_costs(Pricer(part, bounded=False), layers, templates)
@@ -209,7 +210,7 @@ def make_oracle(
         chip_mw = chip / 1e9 / (latency / 1e3)
     broken = [fits(template, part) for template in templates]
     energy_uj = np.where(runs, energy / 1e6, np.nan)
-    return Oracle(space, accuracy, kind_of, latency, energy_uj, chip_mw, points, broken, part.power_mw)
+    return Oracle(space, accuracy, kind_of, same, latency, energy_uj, chip_mw, points, broken, part.power_mw)
 
 
 class Truth:
@@ -234,6 +235,21 @@ class Truth:
         low, high = self.front.min(axis=0), self.front.max(axis=0)
         self.bound = high + MARGIN * (high - low)
         self.volume = hypervolume(self.front, self.bound)
+
+    def without_luck(self, oracle: Oracle, fronts: Sequence[NDArray[np.int64]]) -> float:
+        """Share of the true hypervolume where each network has the mean accuracy of its equals.
+
+        Cells that compute the same were trained apart; which of them came out best is chance, and no search can foresee
+        it. What a search has above this share it found by measuring equals.
+        """
+        mean = (np.bincount(oracle.same, oracle.accuracy) / np.bincount(oracle.same))[oracle.same]
+        best = np.zeros(len(oracle.latency_ms))
+        np.maximum.at(best, oracle.kind, mean)
+        rows = [
+            self.costs(np.full(len(front), share), oracle.latency_ms[kind, front], oracle.energy_uj[kind, front])
+            for kind, (share, front) in enumerate(zip(best, fronts, strict=True))
+        ]
+        return hypervolume(np.concatenate(rows), self.bound) / self.volume
 
     @staticmethod
     def costs(accuracy: Floats, latency_ms: Floats, energy_uj: Floats) -> Floats:

@@ -175,13 +175,6 @@ def _register_builtins(registry: Registry[ControllerEntry]) -> None:
             "Kandasamy 2018",
             {"startup_trials": 20, "most_trials": 300, "offspring": 300},
         ),
-        "improvement": _entry(
-            "Gaussian processes of what is dear, costs as they are; expected hypervolume improvement of whole fronts",
-            "improvement:ExpectedImprovement",
-            "Emmerich 2006, Daulton 2020",
-            {"startup_trials": 20, "pool": 2000, "most_trials": 600},
-            discrete=True,
-        ),
         "encoder": _entry(
             "an encoder, a predictor on its space, and steps along the predictor's gradient",
             "bayes:EncoderSearch",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import permutations
-from typing import Any
 
 import numpy as np
 
@@ -27,6 +26,9 @@ class Nested:
     controller look through it with ``inner_trials`` designs; ``designs_per_network``: most designs of a network that
     are kept, the least crowded of its front; 0: all.
 
+    A problem that knows a network's front over all accelerators itself has a method ``hardware_front(network)``, which
+    is asked in place of pricing them.
+
     What the outer controller is told of a network is the best of each objective over its front; of one that fits no
     accelerator, what its nearest design breaks.
     """
@@ -41,10 +43,6 @@ class Nested:
         rows = _all_points(context, hardware) if context.options["accelerators"] == "all" else None
         goal, ledger = context.problem.goal, Ledger(context)
         controller = context.make_controller("network", networks, goal)
-        tell_known = getattr(controller, "use_known", None)
-        if rows is not None and tell_known is not None:
-            names = _cheap(context, networks.draw(np.random.default_rng(0)), hardware)
-            tell_known(lambda points: (names, self._known(context, names, points, hardware, rows)))
         fronts: dict[tuple[object, ...], list[Told]] = {}
         done = 0
         while done < context.budget:
@@ -96,23 +94,6 @@ class Nested:
             outcomes = [outcome for _, outcome in kept]
             kept = [kept[row] for row in thinned(_known_costs(context.problem.goal, outcomes), most)]
         return [joined(context, network, point) for point, _ in kept]
-
-    def _known(
-        self,
-        context: DriverContext,
-        names: tuple[str, ...],
-        networks: Sequence[Point],
-        hardware: DecisionSpace,
-        rows: Sequence[Point],
-    ) -> list[Any]:
-        """Of networks, what their fronts cost before anything dear is measured; empty where nothing fits."""
-        goal, out = Goal(names), []
-        for network in networks:
-            points = self._front(context, network, hardware, rows)
-            outcomes = context.problem.price(network, [part_of(hardware, point) for point in points])
-            fitting = [outcome for outcome in outcomes if outcome.feasible]
-            out.append(scaled_costs(goal, fitting) if fitting else np.zeros((0, len(names))))
-        return out
 
     def _searched(self, context: DriverContext, network: Point, hardware: DecisionSpace) -> list[tuple[Point, Outcome]]:
         goal, found = context.problem.goal, list[tuple[Point, Outcome]]()
