@@ -7,7 +7,8 @@ FILE is a table of NAS-Bench-201 (`codesign.providers.accuracy.table` says which
 whole programs (`schedule`) is printed, and that the oracle equals the provider is checked on random pairs.
 
 Hypervolume is over error, log latency and log energy, below the true front's worst of each and a tenth of its span
-more. `nested` is told each network's exact front over all accelerators; its budget counts networks. The others' counts pairs.
+more. `nested` is told each network's exact front over all accelerators; its budget counts networks, the
+others' pairs.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Costs by layer: each distinct layer of some networks timed alone on each accelerator, so that a network's are sums.
 
-A layer alone is a program of its own: it is fetched, its first tile is loaded with the array at rest, and its last result
-is stored before the next layer begins. A whole network's program overlaps layers, keeps results on the chip where two
-are fused, and is never slower for it by more than where its tensors lie in memory; so sums are a model of their own,
-additive, and what they differ by from the whole program is to be measured (`benchmarks.oracle_race` does).
+A layer alone is a program of its own: it is fetched, its first tile is loaded with the array at rest, and its last
+result is stored before the next layer begins. A whole network's program overlaps layers and keeps results on the chip
+where two are fused, so sums are a model of their own, additive; `benchmarks.oracle_race` measures how far they are from
+whole programs.
 """
 
 from __future__ import annotations
