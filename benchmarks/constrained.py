@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs 
 import numpy as np
 
 from benchmarks.common import Figure, show
-from benchmarks.oracle_space import Oracle, OracleProblem, make_oracle
+from benchmarks.oracle_space import Memory, Oracle, OracleProblem, make_oracle
 from codesign.controllers.controller import Controller, ControllerContext
 from codesign.controllers.registry import CONTROLLERS, make_controller
 from codesign.decisions import DecisionSpace
@@ -35,11 +35,7 @@ BUDGET = 300
 
 def searched(oracle: Oracle, fronts: list[np.ndarray], goal: Goal, name: str, budget: int, seed: int) -> list[Trial]:
     """One search's trials."""
-    journal: list[Trial] = []
-
-    class _Memory(list[Trial]):
-        def append(self, trials: list[Trial]) -> None:  # type: ignore[override]
-            journal.extend(trials)
+    journal = Memory()
 
     def maker(part: str, space: DecisionSpace, part_goal: Goal) -> Controller:
         return make_controller(name, ControllerContext(derive_seed(seed, part), space, part_goal, 20, budget))
@@ -47,7 +43,7 @@ def searched(oracle: Oracle, fronts: list[np.ndarray], goal: Goal, name: str, bu
     entry = DRIVERS.get("nested")
     problem = OracleProblem(oracle, goal, fronts)
     options = entry.checked({}, "driver")
-    entry.load()().run(DriverContext(problem, maker, _Memory(), budget, 20, seed, options=options))
+    entry.load()().run(DriverContext(problem, maker, journal, budget, 20, seed, options=options))
     return journal
 
 

@@ -25,11 +25,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs 
 import numpy as np
 
 from benchmarks.common import Figure, show
-from benchmarks.oracle_space import OBJECTIVES, Oracle, OracleProblem, Truth, make_oracle
+from benchmarks.oracle_space import OBJECTIVES, Memory, Oracle, OracleProblem, Truth, make_oracle
 from codesign.controllers.controller import Controller, ControllerContext
 from codesign.controllers.registry import CONTROLLERS, make_controller
 from codesign.decisions import DecisionSpace, Point
-from codesign.drivers.base import DriverContext, Trial
+from codesign.drivers.base import DriverContext
 from codesign.drivers.registry import DRIVERS
 from codesign.objectives import Goal, Outcome
 from codesign.providers.base import Candidate, ProviderContext
@@ -48,14 +48,6 @@ LEARNERS = (
     "nsga2", "nsga3", "regularized_evolution", "learned_mutation", "structured_genome", "evolution_strategy", "tpe",
     "reinforce", "ppo",
 )  # fmt: skip
-
-
-class Memory(list[Trial]):
-    """A journal in memory."""
-
-    def append(self, trials: Sequence[Trial]) -> None:  # type: ignore[override]
-        """A batch."""
-        self.extend(trials)
 
 
 @dataclass(frozen=True)
@@ -239,10 +231,10 @@ def bars(middle: dict[tuple[str, str, int], float], names: Sequence[str]) -> lis
     for title in ("networks, nested", "pairs, joint"):
         for name in LEARNERS:
             for stop in BUDGETS[1:]:
-                value, drawn = middle.get((title, name, stop)), middle.get((title, "random", stop))
-                if value is not None and drawn is not None:
+                mine, drawn = middle.get((title, name, stop)), middle.get((title, "random", stop))
+                if mine is not None and drawn is not None:
                     what = f"{title}, {name} over random after {stop:,}"
-                    figures.append(Figure(what, value - drawn, "> 0", value > drawn))
+                    figures.append(Figure(what, mine - drawn, "> 0", mine > drawn))
     for other in ("two-stage", "fixed accelerator", "separate"):
         for stop in BUDGETS[1:]:
             joint, theirs = middle.get(("pairs, joint", "nsga2", stop)), middle.get((f"pairs, {other}", "nsga2", stop))

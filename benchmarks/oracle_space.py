@@ -24,6 +24,7 @@ from accel_models.pricing.price import Pricer
 from accel_models.report import Infeasible
 from accel_models.template.resources import fits
 from codesign.decisions import Decision, DecisionSpace, Point
+from codesign.drivers.base import Trial
 from codesign.objectives import Goal, Outcome
 from codesign.providers.accuracy.table import read_table
 from codesign.recipe_parts import Part, make_space
@@ -121,7 +122,7 @@ class Oracle:
     def feasible(self) -> NDArray[np.bool_]:
         """[kinds, accelerators]: the device has room, and every buffer holds every layer."""
         room = np.array([not broken for broken in self.broken])
-        good = np.isfinite(self.latency_ms) & room
+        good: NDArray[np.bool_] = np.isfinite(self.latency_ms) & room
         if self.power_mw is not None:
             good &= ~(self.chip_mw > self.power_mw)
         return good
@@ -263,6 +264,14 @@ class Truth:
             return 0.0
         accuracy, latency, energy = np.array(rows).T
         return hypervolume(self.costs(accuracy, latency, energy), self.bound) / self.volume
+
+
+class Memory(list[Trial]):
+    """A journal in memory."""
+
+    def append(self, trials: Sequence[Trial]) -> None:  # type: ignore[override]
+        """A batch."""
+        self.extend(trials)
 
 
 class OracleProblem:

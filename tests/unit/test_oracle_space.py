@@ -10,11 +10,11 @@ import pytest
 from accel_models.pricing.layers import LayerTable, alone
 from accel_models.pricing.price import Pricer
 from accel_models.report import Infeasible
-from benchmarks.oracle_space import Oracle, OracleProblem, Truth, front_of, hypervolume
+from benchmarks.oracle_space import Memory, Oracle, OracleProblem, Truth, front_of, hypervolume
 from codesign.controllers.controller import Controller, ControllerContext
 from codesign.controllers.registry import make_controller
 from codesign.decisions import DecisionSpace
-from codesign.drivers.base import DriverContext, Trial
+from codesign.drivers.base import DriverContext
 from codesign.drivers.registry import DRIVERS
 from codesign.objectives import Goal
 from codesign.objectives.front import nondominated
@@ -90,11 +90,6 @@ def test_front_and_volume_equal_plain_ones() -> None:
     assert hypervolume(bound[None] + 1, bound) == 0.0
 
 
-class _Memory(list[Trial]):
-    def append(self, trials: list[Trial]) -> None:  # type: ignore[override]
-        self.extend(trials)
-
-
 def _small_oracle() -> Oracle:
     """Made-up figures: 7 kinds of networks on 6 accelerators, of which the device has no room for one."""
     rng = np.random.default_rng(5)
@@ -114,7 +109,7 @@ def _small_oracle() -> Oracle:
         "test",
     )  # fmt: skip
     hardware = [
-        {**{d.name: d.choices[0] for d in space.decisions.decisions[6:]}, "axi_bits": bits, "clock_mhz": clock}
+        {**{d.name: d.choices[0] for d in space.decisions.choices[6:]}, "axi_bits": bits, "clock_mhz": clock}
         for bits in (32, 64)
         for clock in (25, 50, 100)
     ]
@@ -144,7 +139,7 @@ def test_the_true_front_is_that_of_all_pairs_and_nested_comes_to_it() -> None:
     def maker(part: str, space: DecisionSpace, goal: Goal) -> Controller:
         return make_controller("random", ControllerContext(1, space, goal, 50))
 
-    journal, entry = _Memory(), DRIVERS.get("nested")
+    journal, entry = Memory(), DRIVERS.get("nested")
     options = entry.checked({}, "driver")
     entry.load()().run(DriverContext(problem, maker, journal, 400, 50, 0, options=options))
     outcomes = [trial.told.outcome for trial in journal]
