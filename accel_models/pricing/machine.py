@@ -25,6 +25,8 @@ _PPU, _NONLINEAR, _TABLES = _AT["ppu_lanes"], _AT["nonlinear_lanes"], _AT["activ
 _TAPS, _ACC_STAGES, _PPU_STAGES = _AT["vector_taps"], _AT["acc_stages"], _AT["ppu_stages"]
 _AXI, _BURST = _AT["axi_bits"], _AT["axi_burst_beats"]
 _LATENCY, _RATE = _AT["dram_latency_cycles"], _AT["dram_bytes_per_cycle"]
+#: Column of the clock.
+CLOCK = _AT["clock_hz"]
 
 
 class Machine(NamedTuple):

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from accel_models.hardware.devices import DeviceKind, device
 from codesign.accuracy.base import TRAIN_OPTIONS
 from codesign.plugin import Plugin
+from codesign.providers.accuracy.table import TABLE_OPTIONS
 from codesign.providers.base import Provider, ProviderContext
 from mappings.errors import Fault, SpecError
 from mappings.registry import Registry
@@ -60,6 +61,16 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
         ),
     )
     registry.register(
+        "layer_sum",
+        ProviderEntry(
+            "each distinct layer's own program, timed alone; a network's figures are the sums",
+            f"{here}.cost.layers:LayerSumProvider",
+            source="Cai 2019",
+            needs=("template", "design"),
+            metrics=_FIGURES,
+        ),
+    )
+    registry.register(
         "size",
         ProviderEntry(
             "multiply-accumulates, parameters and bytes of the network alone, whatever it runs on",
@@ -79,6 +90,20 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             offers=("weights", "fidelity"),
             metrics=("accuracy",),
             dear=True,
+            key="network",
+        ),
+    )
+    registry.register(
+        "table",
+        ProviderEntry(
+            "accuracies that others measured of every network of a benchmark, from a file",
+            f"{here}.accuracy.table:TableProvider",
+            TABLE_OPTIONS,
+            source="Dong 2020, Su 2021",
+            needs=("table",),
+            offers=("reported",),
+            metrics=("accuracy",),
+            dear=True,  # it stands for trainings: a search must not see accuracies that it did not ask for
             key="network",
         ),
     )
