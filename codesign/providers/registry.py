@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from accel_models.hardware.devices import DeviceKind, device
+from codesign import options
 from codesign.accuracy.base import TRAIN_OPTIONS
 from codesign.plugin import Plugin
 from codesign.providers.base import Provider, ProviderContext
@@ -77,6 +78,23 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             TRAIN_OPTIONS,
             needs=("workload", "trainable"),
             offers=("weights", "fidelity"),
+            metrics=("accuracy",),
+            dear=True,
+            key="network",
+        ),
+    )
+    registry.register(
+        "probe",
+        ProviderEntry(
+            "a linear classifier on the features of the untrained network: a quick stand-in for training",
+            f"{here}.accuracy.probe:ProbeProvider",
+            {
+                "draws": options.integer(1, 1, 1000),
+                "ridge": options.number(3.0, 1e-9, 1e9),
+                "images": options.integer(0, 0),
+            },
+            source="Saxe 2011",
+            needs=("workload", "trainable"),
             metrics=("accuracy",),
             dear=True,
             key="network",

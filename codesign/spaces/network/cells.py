@@ -1,0 +1,141 @@
+"""Cells of a few blocks, stacked: one cell is searched, the network repeats it (Zoph 2018, NASNet; Zhong 2018).
+
+A block takes two of the tensors before it in its cell (the inputs are those of the two cells before), applies an
+operator to each, and adds the results; the cell's output is the sum of the blocks that no other reads. Between the
+stages the image is halved and the channels doubled. Cells add where NASNet concatenates, so that every tensor of a
+stage has one shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from codesign.decisions import Decision
+from codesign.spaces.network import IMAGES, Network
+from codesign.spaces.network.builder import Builder
+from mappings.layer import Bits
+from mappings.workload import Workload
+
+#: Operators of a block's operand.
+OPERATORS = ("identity", "conv1", "conv3", "conv5", "separable3", "separable5")
+
+
+@dataclass(frozen=True)
+class CellSpace:
+    """The space for one image size.
+
+    Attributes:
+        blocks: of a cell.
+        operators: choices of every operand.
+        cells: in each stage.
+        stages: between two, the image is halved.
+        width: channels of the first stage.
+        extent, classes, dataset: as in the elastic space.
+    """
+
+    blocks: int = 4
+    operators: tuple[str, ...] = OPERATORS
+    cells: int = 1
+    stages: int = 2
+    width: int = 8
+    extent: int = 28
+    classes: int = 10
+    dataset: str = IMAGES
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """Block by block, so that a prefix of the decisions is a smaller cell."""
+        out = []
+        for block in range(1, self.blocks + 1):
+            sources = ("in", "before", *(f"b{other}" for other in range(1, block)))
+            for side in ("left", "right"):
+                out.append(Decision(f"b{block}.{side}", "network", sources, ordered=False))
+                out.append(Decision(f"b{block}.{side}_op", "network", self.operators, ordered=False))
+        return tuple(out)
+
+    @cached_property
+    def hooks(self) -> Mapping[str, Any]:
+        """A distance of cells, for kernels over them."""
+        return {"distance": self.distance}
+
+    def distance(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
+        """How much has to be moved to make one cell of the other (OTMANN: Kandasamy 2018), from 0.
+
+        Each operand is a mass at its operator and its depth from the cell's input; the distance is what the optimal
+        transport between the two cells costs, where another operator costs 1 and another depth 1 a level.
+        """
+        return _transport(self._masses(one), self._masses(other))
+
+    def _masses(self, point: Mapping[str, Any]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+        depth = {"in": 0, "before": 0}
+        rows = []
+        for block in range(1, self.blocks + 1):
+            sources = [str(point[f"b{block}.{side}"]) for side in ("left", "right")]
+            kinds = [self.operators.index(str(point[f"b{block}.{side}_op"])) for side in ("left", "right")]
+            rows += [(float(kind), float(depth[source])) for kind, source in zip(kinds, sources, strict=True)]
+            depth[f"b{block}"] = 1 + max(depth[source] for source in sources)
+        return np.array(rows)
+
+    def network_at(self, point: Mapping[str, Any]) -> Network:
+        """The network at a point, with 8-bit data."""
+        return Network(workload=self.workload(point))
+
+    def workload(self, point: Mapping[str, Any]) -> Workload:
+        """Its layers; the name is "cells"."""
+        build = Builder(Bits(), self.extent)
+        build.conv("stem", self.width, 3, 1, relu=True)
+        for stage in range(1, self.stages + 1):
+            if stage > 1:
+                build.conv(f"reduce{stage}", 2 * build.channels, 3, 2, relu=True)
+            before = here = build.tensor
+            for cell in range(1, self.cells + 1):
+                self._cell(build, f"s{stage}c{cell}", point, here, before)
+                before, here = here, build.tensor
+        build.classifier(self.classes)
+        return build.workload("cells")
+
+    def _cell(self, build: Builder, name: str, point: Mapping[str, Any], here: str, before: str) -> None:
+        channels, extent = build.channels, build.extent
+        tensors = {"in": here, "before": before}
+        read = set()
+        for block in range(1, self.blocks + 1):
+            ends = []
+            for side in ("left", "right"):
+                source = str(point[f"b{block}.{side}"])
+                read.add(source)
+                build.at(tensors[source], channels, extent)
+                _operator(build, f"{name}b{block}{side}", str(point[f"b{block}.{side}_op"]))
+                ends.append(build.tensor)
+            build.at(ends[1], channels, extent)
+            build.add(f"{name}b{block}", ends[0])
+            tensors[f"b{block}"] = build.tensor
+        loose = [f"b{block}" for block in range(1, self.blocks + 1) if f"b{block}" not in read]
+        build.at(tensors[loose[0]], channels, extent)
+        for place, end in enumerate(loose[1:], 1):
+            build.add(f"{name}out{place}", tensors[end])
+
+
+def _operator(build: Builder, name: str, kind: str) -> None:
+    """One operator, on and to the tensor that flows."""
+    if kind == "identity":
+        return
+    if kind.startswith("conv"):
+        build.conv(name, build.channels, int(kind[4:]), relu=True)
+        return
+    build.conv(f"{name}_depthwise", build.channels, int(kind[9:]), depthwise=True, relu=True)
+    build.conv(f"{name}_point", build.channels, 1, relu=True)
+
+
+def _transport(
+    one: np.ndarray[tuple[int, int], np.dtype[np.float64]], other: np.ndarray[tuple[int, int], np.dtype[np.float64]]
+) -> float:
+    """Least mean cost of moving the rows of one [n, (kind, depth)] onto those of the other, as many."""
+    cost = (one[:, None, 0] != other[None, :, 0]) + np.abs(one[:, None, 1] - other[None, :, 1])
+    left, right = linear_sum_assignment(cost)
+    return float(cost[left, right].mean())
