@@ -18,6 +18,7 @@ from codesign.explorer.options import ExploreOptions, prepare
 from codesign.explorer.problem import SearchProblem
 from codesign.explorer.result import RunResult, cloud_of, write_result
 from codesign.explorer.search import (
+    controller_maker,
     deployer,
     describe,
     feasible,
@@ -121,7 +122,7 @@ def _explore(
                 shown()
 
             problem = SearchProblem(space, goal, steps, measured)
-            search(recipe, problem, journal, planned_trials(study), advance)
+            search(recipe, problem, journal, controller_maker(recipe, planned_trials(study)), advance)
         trials = list(journal)
         tallied, found = tally(recipe, trials), feasible(trials)
         reporter.say(describe(tallied, found))

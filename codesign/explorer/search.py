@@ -11,7 +11,7 @@ from typing import Any
 from codesign.controllers.controller import Controller, ControllerContext
 from codesign.controllers.registry import make_controller
 from codesign.decisions import DecisionSpace, Point
-from codesign.drivers.base import DriverContext, Journal, Trial
+from codesign.drivers.base import ControllerMaker, DriverContext, Journal, Trial
 from codesign.drivers.registry import DRIVERS
 from codesign.explorer.problem import SearchProblem, Step
 from codesign.objectives import Goal, Outcome
@@ -95,14 +95,8 @@ def deployer(steps: Sequence[Step]) -> Provider | None:
     return next((step.provider for step in steps if "weights" in step.entry.offers), None)
 
 
-def search(
-    recipe: Recipe,
-    problem: SearchProblem,
-    journal: Journal,
-    planned: int,
-    advance: Callable[[], None] = lambda: None,
-) -> None:
-    """Run the recipe's driver until the journal holds its budget.
+def controller_maker(recipe: Recipe, planned: int) -> ControllerMaker:
+    """The controllers of a recipe, by part of its space.
 
     Args:
         planned: the budget with which the run was begun.
@@ -116,12 +110,27 @@ def search(
         context = ControllerContext(seed, space, goal, recipe.batch, planned, chosen.given, hooks)
         return make_controller(chosen.name, context)
 
+    return controller
+
+
+def search(
+    recipe: Recipe,
+    problem: SearchProblem,
+    journal: Journal,
+    make: ControllerMaker,
+    advance: Callable[[], None] = lambda: None,
+) -> None:
+    """Run the recipe's driver until the journal holds its budget.
+
+    Args:
+        make: its controllers, as :func:`controller_maker` gives them.
+    """
     entry = DRIVERS.get(recipe.driver.name)
     options = entry.checked(recipe.driver.given, "driver")
     driver = entry.load()()
     driver.run(
         DriverContext(
-            problem, controller, journal, recipe.trials, recipe.batch, recipe.seed, advance=advance, options=options
+            problem, make, journal, recipe.trials, recipe.batch, recipe.seed, advance=advance, options=options
         )
     )
 

@@ -95,6 +95,7 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             },
             source="Saxe 2011",
             needs=("workload", "trainable"),
+            offers=("fidelity",),
             metrics=("accuracy",),
             dear=True,
             key="network",

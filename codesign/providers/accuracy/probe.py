@@ -6,7 +6,7 @@ pass over the data: milliseconds for small networks. It is a stand-in for traini
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from torch.nn import functional
 from codesign.accuracy.data import Dataset, load_dataset
 from codesign.accuracy.training import tensors
 from codesign.controllers.threads import one_thread
+from codesign.networks.qat import fake_quantize_weight
 from codesign.providers.base import Candidate, Measurement, ProviderContext
 from codesign.seeds import derive_seed
 from mappings.errors import Fault, SpecError
@@ -48,19 +49,26 @@ class ProbeProvider:
 
     def measure(self, candidates: Sequence[Candidate]) -> list[Measurement]:
         """Share of held-out images that the classifier names rightly."""
-        out = []
+        found = dict(self.stream(candidates))
+        return [found[candidate.network] for candidate in candidates]
+
+    def stream(self, candidates: Sequence[Candidate], fidelity: float = 1.0) -> Iterator[tuple[str, Measurement]]:
+        """Each network's key with its accuracy, as it is known.
+
+        Args:
+            fidelity: share of the training images that the classifier sees.
+        """
         for candidate in candidates:
             assert candidate.workload is not None, "a candidate without a workload is not measured"
-            out.append(Measurement({"accuracy": self._accuracy(candidate.workload)}))
-        return out
+            yield candidate.network, Measurement({"accuracy": self._accuracy(candidate.workload, fidelity)})
 
     @one_thread
-    def _accuracy(self, workload: Workload) -> float:
+    def _accuracy(self, workload: Workload, fidelity: float = 1.0) -> float:
         assert self._data is not None, "prepare it first"
         options = self._context.options
         images, labels = tensors(self._data, "train")
         held_images, held_labels = tensors(self._data, "held_out")
-        count = int(options["images"]) or len(labels)
+        count = max(1, round((int(options["images"]) or len(labels)) * fidelity))
         images, labels = images[:count], labels[:count]
         shares = []
         for draw in range(int(options["draws"])):
@@ -73,6 +81,8 @@ class ProbeProvider:
 
 def features(workload: Workload, images: Tensor, seed: int) -> NDArray[np.float64]:
     """What the last layer of a network with random weights reads [n, features], each convolution normalised.
+
+    Weights and tensors are rounded to their widths.
 
     Raises:
         SpecError: an operator that it does not run.
@@ -100,12 +110,22 @@ def _run(layer: Layer, inputs: list[Tensor], generator: torch.Generator) -> Tens
         weight = torch.randn(shape, generator=generator) * (2.0 / (layer.C * layer.R * layer.S)) ** 0.5
         top, left, bottom, right = layer.padding
         padded = functional.pad(value, (left, right, top, bottom))
+        weight = fake_quantize_weight(weight, layer.bits.W)
         value = functional.conv2d(padded, weight, None, layer.stride, 0, layer.dilation, layer.groups)
         mean, spread = value.mean(dim=(0, 2, 3), keepdim=True), value.var(dim=(0, 2, 3), keepdim=True)
         value = (value - mean) / (spread + _EPSILON).sqrt()
     else:
         raise SpecError(Fault(f"layer {layer.name}", f"the probe has no operator {layer.op}", "conv, add, pools"))
-    return functional.relu(value) if layer.activation == "relu" else value
+    value = functional.relu(value) if layer.activation == "relu" else value
+    return _rounded(value, layer.bits.O)
+
+
+def _rounded(value: Tensor, bits: int) -> Tensor:
+    """To the integers of that width, with one scale for the tensor: its 99.9th percentile is the largest of them."""
+    most = 2 ** (bits - 1) - 1
+    sample = value.abs().flatten()[:: max(1, value.numel() // 20_000)]
+    scale = float(torch.quantile(sample, 0.999)) / most
+    return value if scale <= 0 else (value / scale).round_().clamp_(-most - 1, most).mul_(scale)
 
 
 def ridge_classes(
