@@ -61,6 +61,38 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
         ),
     )
     registry.register(
+        "predicted",
+        ProviderEntry(
+            "latency and energy by a regression on the decisions, fitted to designs that the exact program priced",
+            f"{here}.cost.predicted:PredictedProvider",
+            {
+                "model": options.name("trees", ("trees", "mlp", "gp")),
+                "samples": options.integer(400, 20, 100_000),
+                "held_out": options.number(0.2, 0.01, 0.9),
+            },
+            source="Chen 2020, Dudziak 2020",
+            needs=("template", "design"),
+            metrics=("latency_ms", "throughput_per_s", "energy_uj", "edp_uj_ms", "power_mw"),
+        ),
+    )
+    registry.register(
+        "targets",
+        ProviderEntry(
+            "a network on several accelerators at once, exactly: the worst of each figure",
+            f"{here}.cost.targets:TargetsProvider",
+            {
+                "hardware": options.list_of(
+                    options.text(what="an accelerator that ships, or design.yaml or template.yaml"),
+                    ("weight_stationary", "row_stationary", "channel_parallel"),
+                    least=1,
+                )
+            },
+            needs=("workload",),
+            metrics=("latency_ms", "throughput_per_s", "energy_uj", "edp_uj_ms"),
+            key="network",
+        ),
+    )
+    registry.register(
         "size",
         ProviderEntry(
             "multiply-accumulates, parameters and bytes of the network alone, whatever it runs on",
