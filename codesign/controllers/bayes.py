@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from scipy.linalg import cho_factor, cho_solve
-from scipy.stats import norm
+from scipy.stats import norm, spearmanr
 from torch import nn
 
 from codesign.controllers.controller import ControllerContext, Told
@@ -44,6 +44,24 @@ class GraphBayes:
         space = self._context.space
         one, two = space.features(left), space.features(right)
         return np.asarray(np.abs(one[:, None, :] - two[None, :, :]).mean(axis=2))
+
+    def left_out(self) -> float:
+        """Rank correlation of each known score with what the process says of it from all the others; nan: too few.
+
+        The scores are the reward, or those under even weights of the objectives.
+        """
+        fine = np.flatnonzero(self._archive.violations <= 0)[-int(self._context.options["most_trials"]) :]
+        if len(fine) < 5:
+            return float("nan")
+        known = [self._archive.told[row].point for row in fine]
+        base = self._distances(known, known)
+        scale = float(np.median(base[base > 0])) if (base > 0).any() else 1.0
+        even = np.full(len(self._context.goal.objectives), 1.0 / len(self._context.goal.objectives))
+        values = self._archive.scores(None if self._context.goal.reward is not None else even, fine)
+        inverse = np.linalg.inv(np.exp(-base / scale) + 1e-4 * np.eye(len(fine)))
+        standard = (values - values.mean()) / (values.std() + 1e-9)
+        guess = standard - (inverse @ standard) / np.diag(inverse)  # leave-one-out (Rasmussen 2006, eq. 5.12)
+        return float(spearmanr(guess, standard).statistic)
 
     def ask(self, count: int) -> list[Point]:
         """Random points to begin with, then the largest expected improvements, each under a preference of its own."""
@@ -201,6 +219,18 @@ class EncoderSearch:
             if point != parent and point not in self._seen:
                 return point
         return step(space, point, self._rng, 1.0 / max(len(point), 1))
+
+    @one_thread
+    def reconstructed(self, points: Sequence[Point]) -> float:
+        """Share of the decisions of some points that come back from the encoder's space as they went in; nan: no model."""
+        if self._model is None:
+            return float("nan")
+        rows = torch.tensor(self._context.space.matrix(points))
+        with torch.no_grad():
+            parts = self._model.decoder(self._model.encoder(self._one_hot(rows))).split(self._sizes, dim=1)
+        back = torch.stack([part.argmax(dim=1) for part in parts], dim=1)
+        active = rows >= 0
+        return float((back == rows)[active].float().mean())
 
     @one_thread
     def tell(self, told: Sequence[Told]) -> None:

@@ -32,6 +32,8 @@ class LearnedMutation(Nsga2):
         self._made: dict[int, tuple[int, int]] = {}
         self._pending: list[tuple[Point, int, int]] = []
         self._baseline = 0.5
+        #: Children that became parents, and children made, by who mutated them.
+        self.rates = {"learned": [0, 0], "drawn": [0, 0]}
 
     def _child(self, front: NDArray[np.int64], crowd: NDArray[np.float64]) -> Point:
         if self._rng.random() >= self._context.options["learned_share"]:
@@ -74,6 +76,10 @@ class LearnedMutation(Nsga2):
         rate = float(self._context.options["learning_rate"])
         for row, item in enumerate(told, first):
             place, choice = next(((p, c) for point, p, c in self._pending if point == item.point), (-1, -1))
+            if first >= self.population:
+                rate_of = self.rates["drawn" if place < 0 else "learned"]
+                rate_of[0] += row in kept
+                rate_of[1] += 1
             if place < 0:
                 continue
             gain = float(row in kept) - self._baseline
