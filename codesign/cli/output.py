@@ -301,7 +301,8 @@ def run(value: RunResult, options: Namespace) -> None:
         row += [f"{point.design.workload.macs / 1e3:,.0f}", *(f"{n:,}" for _, n in point.cost.resources or ())]
         rows.append(row)
     columns = ["design", "accelerator", "bits"]
-    columns += ["held-out", "test"] if value.points and value.points[0].accuracy else []
+    told = value.points[0].accuracy if value.points else {}
+    columns += [part.replace("_", "-") for part in ("held_out", "test") if part in told]
     columns += [*names, "kMACs", *(name for name, _ in (value.points[0].cost.resources or ()))]
     _table(f"front of {value.tally.told:,} designs", columns, rows, left=3)
     for item in value.verifications:

@@ -39,8 +39,8 @@ class FrontPoint:
         found: the trial.
         design: network, accelerator, mappings.
         network: name of the files with the weights; "": there are none, so the design cannot be run.
-        accuracy: of the integer network by part ("held_out", "test"), and "search" as the search saw it; empty where
-            accuracy was not asked for.
+        accuracy: of the integer network by part ("held_out", "test"), or "test" as a table tells it, and "search" as
+            the search saw it; empty where accuracy was not asked for.
         metrics: every figure, with the deployed network's accuracy.
         cost: predicted figures, layer by layer.
     """
@@ -114,21 +114,24 @@ def deploy_front(
     """Deploy the chosen designs; those that are dominated by their deployed accuracy leave the front.
 
     Args:
-        provider: trains for deployment, or None: networks are taken as they are.
+        provider: trains for deployment, or tells what a table reports; None: networks are taken as they are.
     """
     space = recipe.space
     candidates = space.decode([item.point for item in chosen])
     workloads = {item.network: item.workload for item in candidates if item.workload is not None}
     accuracies: dict[str, dict[str, float]] = {}
-    name = ""
-    if provider is not None:
+    name, deployed_weights = "", provider is not None and hasattr(provider, "deploy")
+    if provider is not None and not deployed_weights:
+        accuracies = {network: provider.reported(network) for network in workloads}
+    elif provider is not None:
         accuracies = _trained(folder, workloads, provider, reporter)
     else:
         name = _untrained(folder, space, workloads, reporter)
     deployed = []
     for item, candidate in zip(chosen, candidates, strict=True):
         measured = accuracies.get(candidate.network, {})
-        metrics = {**item.metrics, "accuracy": measured["held_out"]} if measured else item.metrics
+        told = measured.get("held_out", measured.get("test"))
+        metrics = item.metrics if told is None else {**item.metrics, "accuracy": told}
         deployed.append(Found(item.number, item.point, metrics))
     costs = found_costs(goal, deployed)
     rows = sorted(nondominated(costs), key=lambda row: tuple(costs[row]))
@@ -142,7 +145,7 @@ def deploy_front(
         accuracy = dict(accuracies.get(candidate.network, {}))
         if accuracy:
             accuracy["search"] = item.metrics["accuracy"]
-        weights = network_name(candidate.network) if accuracy else name
+        weights = network_name(candidate.network) if accuracy and deployed_weights else name
         title = f"point_{index:02d}"
         points.append(FrontPoint(title, item, design, weights, accuracy, deployed[row].metrics, figures))
     return points

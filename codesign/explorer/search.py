@@ -91,8 +91,9 @@ def opened_steps(recipe: Recipe, folder: Path, kept: Path | None, jobs: int) -> 
 
 
 def deployer(steps: Sequence[Step]) -> Provider | None:
-    """The provider that trains networks for deployment, or None."""
-    return next((step.provider for step in steps if "weights" in step.entry.offers), None)
+    """The provider that trains networks for deployment, or else the one whose table reports on them, or None."""
+    offering = (step.provider for offer in ("weights", "reported") for step in steps if offer in step.entry.offers)
+    return next(offering, None)
 
 
 def controller_maker(recipe: Recipe, planned: int) -> ControllerMaker:

@@ -10,6 +10,7 @@ from accel_models.hardware.devices import DeviceKind, device
 from codesign import options
 from codesign.accuracy.base import TRAIN_OPTIONS
 from codesign.plugin import Plugin
+from codesign.providers.accuracy.table import TABLE_OPTIONS
 from codesign.providers.base import Provider, ProviderContext
 from mappings.errors import Fault, SpecError
 from mappings.registry import Registry
@@ -130,6 +131,19 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             offers=("fidelity",),
             metrics=("accuracy",),
             dear=True,
+            key="network",
+        ),
+    )
+    registry.register(
+        "table",
+        ProviderEntry(
+            "accuracies that others measured of every network of a benchmark, from a file",
+            f"{here}.accuracy.table:TableProvider",
+            TABLE_OPTIONS,
+            source="Dong 2020, Su 2021",
+            needs=("table",),
+            offers=("reported",),
+            metrics=("accuracy",),
             key="network",
         ),
     )

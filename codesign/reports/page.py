@@ -15,12 +15,17 @@ from mappings.durable import write_durably
 ACCENT, MEASURED, GREY, BROKEN = "#2456a6", "#d9622b", "#b9c0ca", "#e3b5ae"
 
 
+#: Accuracies of a deployed network, as the report calls them.
+_PARTS = (("held_out", "held-out"), ("test", "test"))
+
+
 def _hover(point: dict[str, Any], metrics: dict[str, Any]) -> str:
     """The design in a few lines; plotly reads a few HTML tags in it, so text is escaped."""
     hardware = {name: escape(str(value)) for name, value in point["hardware"].items()}
     lines = [f"<b>{escape(point['name'])}</b>"]
     if point["accuracy"]:
-        lines.append(f"accuracy {point['accuracy']['held_out']:.1%} held-out, {point['accuracy']['test']:.1%} test")
+        told = [f"{point['accuracy'][part]:.1%} {name}" for part, name in _PARTS if part in point["accuracy"]]
+        lines.append(f"accuracy {', '.join(told)}")
     lines += [
         f"{escape(name)} {point['metrics'][name]:,.4g} {escape(metric['unit'])}"
         for name, metric in metrics.items()

@@ -121,6 +121,29 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
         ),
     )
     registry.register(
+        "nasbench201",
+        Plugin(
+            "15,625 cells of NAS-Bench-201 in its skeleton: 3 stages, 32 x 32 or 16 x 16 colour images",
+            f"{here}.nasbench201:NasBench201",
+            {
+                "dataset": options.name("cifar10", ("cifar10", "cifar100", "imagenet16")),
+                "channels": options.integer(16, 1, 1024),
+                "cells": options.integer(5, 1, 64),
+            },
+            source="Dong 2020",
+            offers=("workload", "table"),
+        ),
+    )
+    registry.register(
+        "nasbench_macro",
+        Plugin(
+            "6,561 chains of eight identities or inverted bottlenecks of NAS-Bench-Macro, 32 x 32 colour images",
+            f"{here}.nasbench_macro:NasBenchMacro",
+            source="Su 2021",
+            offers=("workload", "table"),
+        ),
+    )
+    registry.register(
         "user",
         Plugin(
             "a class of the user's own with decisions, build(point), input_shape, dataset",

@@ -18,8 +18,7 @@ from scipy.optimize import linear_sum_assignment
 
 from codesign.decisions import Decision
 from codesign.spaces.network import IMAGES, Network
-from codesign.spaces.network.builder import Builder
-from mappings.layer import Bits
+from codesign.spaces.network.layers import LayerList
 from mappings.workload import Workload
 
 #: Operators of a block's operand.
@@ -88,48 +87,45 @@ class CellSpace:
 
     def workload(self, point: Mapping[str, Any]) -> Workload:
         """Its layers; the name is "cells"."""
-        build = Builder(Bits(), self.extent)
-        build.conv("stem", self.width, 3, 1, relu=True)
+        net = LayerList(1, self.extent)
+        value = net.conv("stem", net.image, self.width, 3, relu=True)
         for stage in range(1, self.stages + 1):
             if stage > 1:
-                build.conv(f"reduce{stage}", 2 * build.channels, 3, 2, relu=True)
-            before = here = build.tensor
+                value = net.conv(f"reduce{stage}", value, 2 * net.channels(value), 3, stride=2, relu=True)
+            before = here = value
             for cell in range(1, self.cells + 1):
-                self._cell(build, f"s{stage}c{cell}", point, here, before)
-                before, here = here, build.tensor
-        build.classifier(self.classes)
-        return build.workload("cells")
+                before, here = here, self._cell(net, f"s{stage}c{cell}", point, here, before)
+            value = here
+        net.linear("fc", net.pool("pool", value), self.classes)
+        return net.workload("cells")
 
-    def _cell(self, build: Builder, name: str, point: Mapping[str, Any], here: str, before: str) -> None:
-        channels, extent = build.channels, build.extent
-        tensors = {"in": here, "before": before}
-        read = set()
+    def _cell(self, net: LayerList, name: str, point: Mapping[str, Any], here: str, before: str) -> str:
+        """One cell; the name of its result."""
+        tensors, read = {"in": here, "before": before}, set[str]()
         for block in range(1, self.blocks + 1):
             ends = []
             for side in ("left", "right"):
                 source = str(point[f"b{block}.{side}"])
                 read.add(source)
-                build.at(tensors[source], channels, extent)
-                _operator(build, f"{name}b{block}{side}", str(point[f"b{block}.{side}_op"]))
-                ends.append(build.tensor)
-            build.at(ends[1], channels, extent)
-            build.add(f"{name}b{block}", ends[0])
-            tensors[f"b{block}"] = build.tensor
+                kind = str(point[f"b{block}.{side}_op"])
+                ends.append(_operator(net, f"{name}b{block}{side}", tensors[source], kind))
+            tensors[f"b{block}"] = net.add(f"{name}b{block}", *ends)
         loose = [f"b{block}" for block in range(1, self.blocks + 1) if f"b{block}" not in read]
-        build.at(tensors[loose[0]], channels, extent)
+        value = tensors[loose[0]]
         for place, end in enumerate(loose[1:], 1):
-            build.add(f"{name}out{place}", tensors[end])
+            value = net.add(f"{name}out{place}", value, tensors[end])
+        return value
 
 
-def _operator(build: Builder, name: str, kind: str) -> None:
-    """One operator, on and to the tensor that flows."""
+def _operator(net: LayerList, name: str, source: str, kind: str) -> str:
+    """One operator on a tensor, and to one of its shape."""
+    channels = net.channels(source)
     if kind == "identity":
-        return
+        return source
     if kind.startswith("conv"):
-        build.conv(name, build.channels, int(kind[4:]), relu=True)
-        return
-    build.conv(f"{name}_depthwise", build.channels, int(kind[9:]), depthwise=True, relu=True)
-    build.conv(f"{name}_point", build.channels, 1, relu=True)
+        return net.conv(name, source, channels, int(kind[4:]), relu=True)
+    value = net.conv(f"{name}_depthwise", source, channels, int(kind[9:]), groups=channels, relu=True)
+    return net.conv(f"{name}_point", value, channels, 1, relu=True)
 
 
 def _transport(

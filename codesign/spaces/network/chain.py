@@ -12,8 +12,7 @@ from typing import Any
 
 from codesign.decisions import Decision
 from codesign.spaces.network import IMAGES, Network
-from codesign.spaces.network.builder import Builder
-from mappings.layer import Bits
+from codesign.spaces.network.layers import LayerList
 from mappings.workload import Workload
 
 #: A layer that adds no earlier one.
@@ -59,24 +58,20 @@ class ChainSpace:
 
     def workload(self, point: Mapping[str, Any]) -> Workload:
         """Its layers; the name is "chain"."""
-        build = Builder(Bits(), self.extent)
-        ends: dict[str, tuple[str, int, int]] = {}
+        net = LayerList(1, self.extent)
+        value, ends = net.image, dict[str, str]()
         for place in range(1, self.layers + 1):
             name = f"l{place}"
-            stride = 2 if place in self.halved else 1
-            build.conv(name, int(point[f"{name}.filters"]), int(point[f"{name}.kernel"]), stride, relu=True)
+            out, kernel = int(point[f"{name}.filters"]), int(point[f"{name}.kernel"])
+            value = net.conv(name, value, out, kernel, stride=2 if place in self.halved else 1, relu=True)
             skip = str(point.get(f"{name}.skip", NO_SKIP))
             if skip != NO_SKIP:
-                self._skip(build, name, ends[skip])
-            ends[name] = (build.tensor, build.channels, build.extent)
-        build.classifier(self.classes)
-        return build.workload("chain")
-
-    @staticmethod
-    def _skip(build: Builder, name: str, source: tuple[str, int, int]) -> None:
-        here = (build.tensor, build.channels, build.extent)
-        build.at(*source)
-        while build.extent > here[2]:
-            build.average(f"{name}_skip_half{build.extent}", 2)
-        build.conv(f"{name}_skip", here[1], 1, relu=False)
-        build.add(f"{name}_add", here[0])
+                source = ends[skip]
+                stride = 1
+                while -(-net.extent(source) // stride) > net.extent(value):
+                    stride *= 2
+                short = net.conv(f"{name}_skip", source, out, 1, stride=stride)
+                value = net.add(f"{name}_add", short, value)
+            ends[name] = value
+        net.linear("fc", net.pool("pool", value), self.classes)
+        return net.workload("chain")
