@@ -15,12 +15,23 @@ from scipy.stats import norm, spearmanr
 from torch import nn
 
 from codesign.controllers.controller import ControllerContext, Told
-from codesign.controllers.proposals import Seen, step
+from codesign.controllers.proposals import Key, Seen, key_of, step
 from codesign.controllers.scalar import Archive
 from codesign.controllers.surrogate import survivors_of
 from codesign.controllers.threads import one_thread
 from codesign.decisions import Point
 from codesign.objectives.front import FloatArray
+
+
+#: Variance of a measurement beside that of the process.
+_NOISE = 0.05
+
+
+def _kernel(distances: FloatArray, scale: float) -> FloatArray:
+    """``exp(-distance / scale)`` and noise; what of it no kernel could be (negative eigenvalues) is left out."""
+    values, vectors = np.linalg.eigh(np.exp(-distances / scale))
+    kernel: FloatArray = (vectors * np.maximum(values, 0.0)) @ vectors.T
+    return kernel + _NOISE * np.eye(len(kernel))
 
 
 class GraphBayes:
@@ -33,6 +44,7 @@ class GraphBayes:
     def __init__(self, context: ControllerContext) -> None:
         self._context, self._rng, self._seen = context, context.rng("bayes"), Seen()
         self._archive = Archive(context.goal)
+        self._hooked: dict[tuple[Key, Key], float] = {}
 
     def _draw(self) -> Point:
         return self._context.space.draw(self._rng)
@@ -40,7 +52,14 @@ class GraphBayes:
     def _distances(self, left: Sequence[Point], right: Sequence[Point]) -> FloatArray:
         hook = self._context.hooks.get("distance")
         if hook is not None:
-            return np.array([[float(hook(a, b)) for b in right] for a in left])
+            keys = [key_of(point) for point in left], [key_of(point) for point in right]
+            rows = np.zeros((len(left), len(right)))
+            for i, (a, one) in enumerate(zip(left, keys[0], strict=True)):
+                for j, (b, other) in enumerate(zip(right, keys[1], strict=True)):
+                    if (one, other) not in self._hooked:
+                        self._hooked[one, other] = self._hooked[other, one] = float(hook(a, b))
+                    rows[i, j] = self._hooked[one, other]
+            return rows
         space = self._context.space
         one, two = space.features(left), space.features(right)
         return np.asarray(np.abs(one[:, None, :] - two[None, :, :]).mean(axis=2))
@@ -58,7 +77,7 @@ class GraphBayes:
         scale = float(np.median(base[base > 0])) if (base > 0).any() else 1.0
         even = np.full(len(self._context.goal.objectives), 1.0 / len(self._context.goal.objectives))
         values = self._archive.scores(None if self._context.goal.reward is not None else even, fine)
-        inverse = np.linalg.inv(np.exp(-base / scale) + 1e-4 * np.eye(len(fine)))
+        inverse = np.linalg.inv(_kernel(base, scale))
         standard = (values - values.mean()) / (values.std() + 1e-9)
         guess = standard - (inverse @ standard) / np.diag(inverse)  # leave-one-out (Rasmussen 2006, eq. 5.12)
         return float(spearmanr(guess, standard).statistic)
@@ -75,7 +94,7 @@ class GraphBayes:
         known = [self._archive.told[row].point for row in rows]
         base = self._distances(known, known)
         scale = float(np.median(base[base > 0])) if (base > 0).any() else 1.0
-        factor = cho_factor(np.exp(-base / scale) + 1e-4 * np.eye(len(rows)))
+        factor = cho_factor(_kernel(base, scale))
         pool = self._pool(int(options["offspring"]))
         if not pool:
             return [self._seen.fresh(self._draw, self._draw) for _ in range(count)]

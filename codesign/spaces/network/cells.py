@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-from scipy.optimize import linear_sum_assignment
-
 from codesign.decisions import Decision
 from codesign.spaces.network import IMAGES, Network
+from codesign.spaces.network.distance import Mass, transport
 from codesign.spaces.network.layers import LayerList
 from mappings.workload import Workload
 
@@ -64,22 +62,18 @@ class CellSpace:
         return {"distance": self.distance}
 
     def distance(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
-        """How much has to be moved to make one cell of the other (OTMANN: Kandasamy 2018), from 0.
+        """By optimal transport of the operators of the two cells."""
+        return transport(self._masses(one), self._masses(other))
 
-        Each operand is a mass at its operator and its depth from the cell's input; the distance is what the optimal
-        transport between the two cells costs, where another operator costs 1 and another depth 1 a level.
-        """
-        return _transport(self._masses(one), self._masses(other))
-
-    def _masses(self, point: Mapping[str, Any]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    def _masses(self, point: Mapping[str, Any]) -> list[Mass]:
         depth = {"in": 0, "before": 0}
-        rows = []
+        out = []
         for block in range(1, self.blocks + 1):
             sources = [str(point[f"b{block}.{side}"]) for side in ("left", "right")]
-            kinds = [self.operators.index(str(point[f"b{block}.{side}_op"])) for side in ("left", "right")]
-            rows += [(float(kind), float(depth[source])) for kind, source in zip(kinds, sources, strict=True)]
+            kinds = [str(point[f"b{block}.{side}_op"]) for side in ("left", "right")]
+            out += [(kind, depth[source]) for kind, source in zip(kinds, sources, strict=True)]
             depth[f"b{block}"] = 1 + max(depth[source] for source in sources)
-        return np.array(rows)
+        return out
 
     def network_at(self, point: Mapping[str, Any]) -> Network:
         """The network at a point, with 8-bit data."""
@@ -126,12 +120,3 @@ def _operator(net: LayerList, name: str, source: str, kind: str) -> str:
         return net.conv(name, source, channels, int(kind[4:]), relu=True)
     value = net.conv(f"{name}_depthwise", source, channels, int(kind[9:]), groups=channels, relu=True)
     return net.conv(f"{name}_point", value, channels, 1, relu=True)
-
-
-def _transport(
-    one: np.ndarray[tuple[int, int], np.dtype[np.float64]], other: np.ndarray[tuple[int, int], np.dtype[np.float64]]
-) -> float:
-    """Least mean cost of moving the rows of one [n, (kind, depth)] onto those of the other, as many."""
-    cost = (one[:, None, 0] != other[None, :, 0]) + np.abs(one[:, None, 1] - other[None, :, 1])
-    left, right = linear_sum_assignment(cost)
-    return float(cost[left, right].mean())

@@ -1,0 +1,266 @@
+"""Mechanisms of searches that know the hardware; each says what its figure is and when it counts as working."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+import numpy as np
+from scipy.stats import mannwhitneyu, spearmanr
+
+from benchmarks.recipes_lines import Bench, Line, quarters, refused
+from benchmarks.recipes_runs import Run, standing
+from codesign.controllers.plain import CoordinateDescent
+from codesign.controllers.policy import PolicySearch
+from codesign.drivers.base import DriverContext
+from codesign.drivers.pooled import Pooled
+from codesign.explorer.search import controller_maker
+from codesign.objectives import Goal, Outcome
+from codesign.providers.cost.predicted import PredictedProvider
+from codesign.providers.cost.targets import TargetsProvider
+from codesign.recipe import Part
+
+
+def fnas(bench: Bench) -> Line:
+    """Refused networks are never trained, and the policy learns to propose fewer of them."""
+    mine, even, free = bench.run(), bench.random(), bench.run(bench.recipe("ungated"))
+    over = quarters(refused(mine))
+    trained, bound = mine.measured("probe"), dict(mine.recipe.limits)["latency_ms"]
+    best = max(free.outcomes, key=lambda outcome: outcome.metrics["accuracy"])
+    misses, speedup = best.metrics["latency_ms"] / bound, len(mine.trials) / trained
+    text = (
+        f"{len(mine.trials)} networks, {trained} trained ({speedup:.2f}x fewer); over the limit {over[0]:.0%} of the first "
+        f"quarter, {over[-1]:.0%} of the last (random {refused(even).mean():.0%}); ungated best misses it {misses:.2f}x"
+    )
+    worked = over[-1] < 0.5 * over[0] and speedup > 1 and misses > 1
+    return bench.line(text, worked, mine, even, {"speedup": speedup, "ungated_misses": misses, "last_refused": over[-1]})
+
+
+def fnass(bench: Bench) -> Line:
+    """Networks meet the limit by their best schedule that would be refused by the default one."""
+    mine, even = bench.run(), bench.random()
+    space, bound = mine.recipe.space.decisions, dict(mine.recipe.limits)["latency_ms"]
+    mapping = [decision for decision in space.choices if decision.group == "mapping"]
+    default = {decision.name: decision.choices[-1] for decision in mapping}
+    rescued, gains, refused_ones = 0, list[float](), 0
+    networks = {tuple(v for k, v in t.told.point.items() if k.startswith("l")): t.told.point for t in mine.trials}
+    # One schedule by default, all of them by search, priced again here for every network of the run.
+    for point in networks.values():
+        network = {name: value for name, value in point.items() if name not in default}
+        (plain,) = mine.problem.price(network, [default])
+        found = mine.problem.price(network, _product(mapping))
+        best = min(outcome.metrics["latency_ms"] for outcome in found)
+        gains.append(plain.metrics["latency_ms"] / best)
+        rescued += plain.metrics["latency_ms"] > bound >= best
+        refused_ones += best > bound
+    text = (
+        f"{len(networks)} networks: {rescued} meet the limit by their best schedule alone, {refused_ones} by none; the best "
+        f"schedule is {float(np.mean(gains)):.3f}x the default's speed"
+    )
+    return bench.line(text, rescued > 0, mine, even, {"rescued": rescued, "refused": refused_ones, "gain": float(np.mean(gains))})
+
+
+def _product(decisions: list) -> list[dict[str, object]]:  # type: ignore[type-arg]
+    out: list[dict[str, object]] = [{}]
+    for decision in decisions:
+        out = [{**point, decision.name: choice} for point in out for choice in decision.choices]
+    return out
+
+
+def co_exploration(bench: Bench) -> Line:
+    """The fast level prices many designs for each training of the slow one, and its front is ahead of one level's."""
+    mine, even = bench.run(), bench.random()
+    trained = mine.measured("probe")
+    priced = len(mine.steps[0].kept)
+    joint = bench.run(
+        bench.recipe(driver=Part("ask_tell"), controller=Part("reinforce"), controllers=(), trials=trained, batch=8)
+    )
+    ahead = _front_ahead(mine, joint)
+    text = (
+        f"{priced} designs priced for {trained} trainings; its designs are ahead of those of one level "
+        f"with as many trainings with chance {ahead:.2f}"
+    )
+    return bench.line(text, priced > 10 * trained and ahead > 0.6, mine, even, {"priced": priced, "trained": trained, "ahead": ahead})
+
+
+def _front_ahead(one: Run, other: Run) -> float:
+    rated = standing(one.recipe.goal, [*one.outcomes, *other.outcomes])
+    first, second = rated[: len(one.outcomes)], rated[len(one.outcomes) :]
+    return float(mannwhitneyu(first, second).statistic) / (len(first) * len(second))
+
+
+def software_defined_dse(bench: Bench) -> Line:
+    """Widths of data found with the network meet both limits; widening the network first, and quantising never, does not."""
+    mine, even, after = bench.run(), bench.random(), bench.run(bench.recipe("afterwards"))
+    over = quarters(refused(mine))
+    separate = after.best()
+    gain = mine.best() - (0.0 if np.isnan(separate) else separate)
+    said = "nothing" if np.isnan(separate) else f"{separate:.3f}"
+    widths = [trial.told.point["weight_bits"] for trial in mine.trials[-80:] if trial.told.outcome.feasible]
+    text = (
+        f"over a limit {over[0]:.0%} of the first quarter, {over[-1]:.0%} of the last; accuracy {mine.best():.3f}, network "
+        f"first at 16 bits: {said}; late weights have {float(np.mean(widths)):.1f} bits"
+    )
+    return bench.line(text, over[-1] < 0.5 * over[0] and gain > 0, mine, even, {"gain": gain, "last_refused": over[-1]})
+
+
+def mnasnet(bench: Bench) -> Line:
+    """A soft target bends the search, a hard one bends it more."""
+    mine, even, hard = bench.run(), bench.random(), bench.run(bench.recipe("hard"))
+    assert mine.recipe.reward is not None
+    target = float(mine.recipe.reward.option("target"))
+
+    def over(item: Run) -> float:
+        values = item.values("latency_ms")
+        return float((values[len(values) // 2 :] > target).mean())
+
+    soft, strict, drawn = over(mine), over(hard), over(even)
+    reward = mine.recipe.goal.reward
+    assert reward is not None
+    by_quarter = quarters([reward(outcome.metrics) for outcome in mine.outcomes])
+    text = (
+        f"reward by quarter {', '.join(f'{value:.2f}' for value in by_quarter)}; over the target {soft:.0%} of late "
+        f"designs, with the hard form {strict:.0%}, at random {drawn:.0%}"
+    )
+    worked = by_quarter[-1] > by_quarter[0] and strict < soft and strict < drawn
+    return bench.line(text, worked, mine, even, {"over_soft": soft, "over_hard": strict, "over_random": drawn})
+
+
+def monas(bench: Bench) -> Line:
+    """The weight moves the search along the trade-off; the constrained mode learns its bound."""
+    mine, even = bench.run(), bench.random()
+    frugal, bound = bench.run(bench.recipe("frugal")), bench.run(bench.recipe("constrained"))
+
+    def late(item: Run, metric: str) -> float:
+        values = item.values(metric)
+        return float(np.median(values[-len(values) // 3 :]))
+
+    over = quarters(refused(bound))
+    energies = late(mine, "energy_uj"), late(frugal, "energy_uj")
+    text = (
+        f"late energy {energies[0]:.1f} uJ at accuracy {late(mine, 'accuracy'):.2f}, with more weight on energy "
+        f"{energies[1]:.1f} uJ at {late(frugal, 'accuracy'):.2f}; constrained: over the bound {over[0]:.0%}, then {over[-1]:.0%}"
+    )
+    worked = energies[1] < 0.9 * energies[0] and over[-1] < over[0]
+    return bench.line(text, worked, mine, even, {"energy_uj": energies[0], "frugal_energy_uj": energies[1], "last_refused": over[-1]})
+
+
+def fpnet(bench: Bench) -> Line:
+    """The macro-architecture stays, the policy learns, and the hardware runs in the cycles that the search was told."""
+    mine, even = bench.run(), bench.random()
+    certain = cast(PolicySearch, mine.controller()).certainty()
+    reward = mine.recipe.goal.reward
+    assert reward is not None
+    best = max(mine.trials, key=lambda trial: reward(trial.told.outcome.metrics))
+    told = best.told.outcome.metrics["latency_cycles"]
+    ran = _simulated_cycles(mine, best.told.point, bench.seed)
+    depths = {len(candidate.workload.layers) for candidate in mine.recipe.space.decode([t.told.point for t in mine.trials[:20]]) if candidate.workload}
+    text = f"one depth ({depths}); certainty {certain:.2f}; the best takes {told:.0f} cycles as told, {ran} in simulated RTL"
+    return bench.line(text, len(depths) == 1 and ran == told and certain > 0.2, mine, even, {"told_cycles": told, "rtl_cycles": ran})
+
+
+def _simulated_cycles(item: Run, point: dict[str, object], seed: int) -> int:
+    """Cycles of a design with random weights on one random image, under Verilator."""
+    raise NotImplementedError
+
+
+def fpga_dnn(bench: Bench) -> Line:
+    """Coordinate steps that were kept are no worse; they are few, and the walks rise."""
+    mine, even = bench.run(), bench.random()
+    controller = cast(CoordinateDescent, mine.controller())
+    tried, kept = sum(controller.tried.values()), sum(controller.kept.values())
+    groups = {d.name: d.group for d in mine.recipe.space.decisions.decisions}
+    both = {groups[name] for name in controller.kept if name}
+    text = f"{tried} single-coordinate steps, {kept} kept ({kept / tried:.0%}), in {', '.join(sorted(both))}"
+    worked = 0 < kept < tried and {"network", "hardware"} <= both
+    return bench.line(text, worked, mine, even, {"tried": tried, "kept": kept})
+
+
+def yoso(bench: Bench) -> Line:
+    """The predictor is right enough on networks that it never saw, and one stage is ahead of two by exact figures."""
+    mine, even, two = bench.run(), bench.random(), bench.run(bench.recipe("two_stage"))
+    predictor = next(step.provider for step in mine.steps if step.name == "predicted")
+    error = {item.metric: item for item in cast(PredictedProvider, predictor).calibration}
+    reward, judge = mine.recipe.goal.reward, two.problem
+    assert reward is not None
+    best = sorted((t for t in mine.trials if t.told.outcome.feasible), key=lambda t: -reward(t.told.outcome.metrics))[:10]
+    exact = [judge.measure([trial.told.point])[0] for trial in best]
+    one = max(reward(outcome.metrics) for outcome in exact if outcome.feasible)
+    gain = one / two.best()
+    text = (
+        f"held-out networks: latency off by {error['latency_ms'].mape:.1%} (rank {error['latency_ms'].spearman:.2f}), energy "
+        f"by {error['energy_uj'].mape:.1%}; its best, priced exactly, scores {gain:.2f}x that of two stages"
+    )
+    worked = error["latency_ms"].spearman > 0.7 and error["energy_uj"].spearman > 0.7 and gain > 1
+    figures = {"mape_latency": error["latency_ms"].mape, "spearman_latency": error["latency_ms"].spearman, "gain": gain}
+    return bench.line(text, worked, mine, even, figures)
+
+
+def htas(bench: Bench) -> Line:
+    """At equal accuracy, the worst device is faster than for networks that were found for one device alone."""
+    mine, even, single = bench.run(), bench.random(), bench.run(bench.recipe("single"))
+    provider = cast(TargetsProvider, next(step.provider for step in mine.steps if step.name == "targets"))
+    worst = []
+    for outcome, trial in zip(single.outcomes, single.trials, strict=True):
+        workload = single.recipe.space.network_at(trial.told.point).workload
+        assert workload is not None
+        slowest = max(item.metrics["latency_ms"] for item in provider.each(workload).values())
+        worst.append(Outcome({**outcome.metrics, "latency_ms": slowest}))
+    ratios = []
+    goal: Goal = single.recipe.goal
+    rated = standing(goal, single.outcomes)
+    for place in np.flatnonzero(rated == rated.max()):
+        accuracy = worst[place].metrics["accuracy"]
+        as_good = [o.metrics["latency_ms"] for o in mine.outcomes if o.metrics["accuracy"] >= accuracy - 0.01]
+        if as_good:
+            ratios.append(worst[place].metrics["latency_ms"] / min(as_good))
+    gain = float(np.exp(np.mean(np.log(ratios))))
+    targets = len(provider.each(workload))
+    text = f"{targets} devices at once: the slowest takes 1/{gain:.2f} of what the front found for one device alone takes there"
+    return bench.line(text, gain > 1, mine, even, {"gain": gain, "compared": len(ratios)})
+
+
+def hurricane(bench: Bench) -> Line:
+    """Devices have pools of their own, and two stages in them are ahead of random search in the whole space."""
+    mine, even = bench.run(), bench.run(bench.recipe(driver=Part("ask_tell"), controller=Part("random")))
+    pools = {}
+    for hardware in ("weight_stationary", "row_stationary", "channel_parallel", "output_stationary", "loop_tile"):
+        recipe = bench.recipe(hardware=Part("fixed", (("hardware", hardware),)))
+        worth = _worth(bench, replace(recipe, trials=recipe.batch))
+        pools[hardware] = max(worth, key=lambda choice: worth[choice])
+    phases = {phase: sum(trial.phase == phase for trial in mine.trials) for phase in ("late", "early")}
+    shown = ", ".join(f"{name}: {choice}" for name, choice in pools.items())
+    text = f"pools of {len(set(pools.values()))} kinds ({shown}); {phases['late']} late, then {phases['early']} early trials"
+    return bench.line(text, len(set(pools.values())) > 1, mine, even, {"kinds": len(set(pools.values()))})
+
+
+def _worth(bench: Bench, recipe) -> dict[object, float]:  # type: ignore[no-untyped-def]
+    """What each block is worth on a device, over all stages."""
+    raise NotImplementedError
+
+
+def codesign_nas(bench: Bench) -> Line:
+    """Phases in turn, each of which raises the reward; phases are ahead of the separate strategy."""
+    mine, even = bench.run(), bench.random()
+    combined, separate = bench.run(bench.recipe("combined")), bench.run(bench.recipe("separate"))
+    reward = mine.recipe.goal.reward
+    assert reward is not None
+    best, gains = -np.inf, dict[str, float]()
+    for trial in mine.trials:
+        if not trial.told.outcome.feasible:
+            continue
+        found = reward(trial.told.outcome.metrics)
+        gains.setdefault(trial.phase, 0.0)
+        if found > best:
+            gains[trial.phase] += found - best if np.isfinite(best) else 0.0
+            best = found
+    parts = {part: sum(gain for phase, gain in gains.items() if phase.endswith(part)) for part in ("network", "hardware")}
+    text = (
+        f"{len(gains)} phases; those of networks add {parts['network']:.3f} to the best reward, those of hardware "
+        f"{parts['hardware']:.3f}; best {best:.3f}, combined {combined.best():.3f}, separate {separate.best():.3f}"
+    )
+    worked = min(parts.values()) > 0 and best > separate.best()
+    return bench.line(text, worked, mine, even, {**parts, "combined": combined.best(), "separate": separate.best()})
+
+
+__all__ = ["DriverContext", "Pooled", "controller_maker", "spearmanr"]
