@@ -23,6 +23,8 @@ _INPUT_BYTES, _WEIGHT_BYTES, _ACC_BYTES = (_AT[f"{name}_buffer_bytes"] for name 
 _OUTPUT_BYTES, _PARAM_BYTES = _AT["output_buffer_bytes"], _AT["param_buffer_bytes"]
 _PPU, _NONLINEAR, _TABLES = _AT["ppu_lanes"], _AT["nonlinear_lanes"], _AT["activation_tables"]
 _TAPS, _ACC_STAGES, _PPU_STAGES = _AT["vector_taps"], _AT["acc_stages"], _AT["ppu_stages"]
+#: Column of the clock.
+CLOCK = _AT["clock_hz"]
 _AXI, _LATENCY, _RATE = _AT["axi_bits"], _AT["dram_latency_cycles"], _AT["dram_bytes_per_cycle"]
 
 

@@ -14,7 +14,11 @@ from mappings.workload import Workload
 
 
 class MappingSpace(Protocol):
-    """Ways to run a network on an accelerator."""
+    """Ways to run a network on an accelerator.
+
+    One whose mappings are a template's own under two caps says so with ``caps(point)``, most output rows and channels
+    of a tile: designs are then priced many at a time.
+    """
 
     @property
     def decisions(self) -> tuple[Variable, ...]:
