@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import cast
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
-from scipy.stats import mannwhitneyu, spearmanr
+import torch
+from scipy.stats import mannwhitneyu
 
 from benchmarks.recipes_lines import Bench, Line, quarters, refused
-from benchmarks.recipes_runs import Run, standing
+from benchmarks.recipes_runs import Run, standing, worth
 from codesign.controllers.plain import CoordinateDescent
 from codesign.controllers.policy import PolicySearch
-from codesign.drivers.base import DriverContext
-from codesign.drivers.pooled import Pooled
-from codesign.explorer.search import controller_maker
+from codesign.decisions import Decision, Point
+from codesign.networks.deploy import deploy
+from codesign.networks.qat import QatNetwork
 from codesign.objectives import Goal, Outcome
 from codesign.providers.cost.predicted import PredictedProvider
 from codesign.providers.cost.targets import TargetsProvider
 from codesign.recipe import Part
+from mappings.workload import Workload
+from rtl_templates.simulate import SimReport, simulate
 
 
 def fnas(bench: Bench) -> Line:
@@ -60,8 +63,8 @@ def fnass(bench: Bench) -> Line:
     return bench.line(text, rescued > 0, mine, even, {"rescued": rescued, "refused": refused_ones, "gain": float(np.mean(gains))})
 
 
-def _product(decisions: list) -> list[dict[str, object]]:  # type: ignore[type-arg]
-    out: list[dict[str, object]] = [{}]
+def _product(decisions: Sequence[Decision]) -> list[Point]:
+    out: list[Point] = [{}]
     for decision in decisions:
         out = [{**point, decision.name: choice} for point in out for choice in decision.choices]
     return out
@@ -71,7 +74,7 @@ def co_exploration(bench: Bench) -> Line:
     """The fast level prices many designs for each training of the slow one, and its front is ahead of one level's."""
     mine, even = bench.run(), bench.random()
     trained = mine.measured("probe")
-    priced = len(mine.steps[0].kept)
+    priced = mine.recipe.trials * int(mine.recipe.driver.option("inner_trials"))
     joint = bench.run(
         bench.recipe(driver=Part("ask_tell"), controller=Part("reinforce"), controllers=(), trials=trained, batch=8)
     )
@@ -159,9 +162,21 @@ def fpnet(bench: Bench) -> Line:
     return bench.line(text, len(depths) == 1 and ran == told and certain > 0.2, mine, even, {"told_cycles": told, "rtl_cycles": ran})
 
 
-def _simulated_cycles(item: Run, point: dict[str, object], seed: int) -> int:
+def _simulated_cycles(item: Run, point: Mapping[str, Any], seed: int) -> int:
     """Cycles of a design with random weights on one random image, under Verilator."""
-    raise NotImplementedError
+    (candidate,) = item.recipe.space.decode([dict(point)])
+    assert candidate.design is not None and candidate.workload is not None
+    torch.manual_seed(seed)
+    network = deploy(QatNetwork(candidate.workload).eval())
+    image = np.random.default_rng(seed).integers(0, 127, (1, *_shape(candidate.workload)))
+    report = simulate(candidate.design, network, {candidate.workload.inputs[0].name: image.astype(np.int64)})
+    assert isinstance(report, SimReport)
+    return report.cycles
+
+
+def _shape(workload: Workload) -> tuple[int, int, int]:
+    image = workload.inputs[0]
+    return image.C, image.H, image.W
 
 
 def fpga_dnn(bench: Bench) -> Line:
@@ -225,18 +240,14 @@ def hurricane(bench: Bench) -> Line:
     mine, even = bench.run(), bench.run(bench.recipe(driver=Part("ask_tell"), controller=Part("random")))
     pools = {}
     for hardware in ("weight_stationary", "row_stationary", "channel_parallel", "output_stationary", "loop_tile"):
-        recipe = bench.recipe(hardware=Part("fixed", (("hardware", hardware),)))
-        worth = _worth(bench, replace(recipe, trials=recipe.batch))
-        pools[hardware] = max(worth, key=lambda choice: worth[choice])
+        found = worth(bench.recipe(hardware=Part("fixed", (("hardware", hardware),))))
+        choices = next(iter(found.values()))
+        mean = {choice: float(np.mean([each[choice] for each in found.values()])) for choice in choices}
+        pools[hardware] = str(max(mean, key=lambda choice: mean[choice]))
     phases = {phase: sum(trial.phase == phase for trial in mine.trials) for phase in ("late", "early")}
     shown = ", ".join(f"{name}: {choice}" for name, choice in pools.items())
     text = f"pools of {len(set(pools.values()))} kinds ({shown}); {phases['late']} late, then {phases['early']} early trials"
     return bench.line(text, len(set(pools.values())) > 1, mine, even, {"kinds": len(set(pools.values()))})
-
-
-def _worth(bench: Bench, recipe) -> dict[object, float]:  # type: ignore[no-untyped-def]
-    """What each block is worth on a device, over all stages."""
-    raise NotImplementedError
 
 
 def codesign_nas(bench: Bench) -> Line:
@@ -261,6 +272,3 @@ def codesign_nas(bench: Bench) -> Line:
     )
     worked = min(parts.values()) > 0 and best > separate.best()
     return bench.line(text, worked, mine, even, {**parts, "combined": combined.best(), "separate": separate.best()})
-
-
-__all__ = ["DriverContext", "Pooled", "controller_maker", "spearmanr"]

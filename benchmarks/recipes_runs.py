@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
 from codesign.controllers.controller import Controller
-from codesign.decisions import DecisionSpace
-from codesign.drivers.base import Trial
+from codesign.decisions import Choice, DecisionSpace
+from codesign.drivers.base import DriverContext, Trial
+from codesign.drivers.pooled import Pooled
+from codesign.drivers.registry import DRIVERS
 from codesign.explorer.problem import SearchProblem, Step
 from codesign.explorer.search import controller_maker, opened_steps, search
 from codesign.objectives import Goal, Outcome
@@ -103,6 +105,17 @@ def run(recipe: Recipe, kept: Path | None = None) -> Run:
         problem = SearchProblem(recipe.space, recipe.goal, steps)
         search(recipe, problem, journal, make)
     return Run(recipe, journal.trials, made, steps, problem)
+
+
+def worth(recipe: Recipe) -> dict[str, dict[Choice, float]]:
+    """What the driver "pooled" finds each choice of each operator to be worth on the recipe's hardware."""
+    with tempfile.TemporaryDirectory() as folder, opened_steps(recipe, Path(folder), None, 0) as steps:
+        problem = SearchProblem(recipe.space, recipe.goal, steps)
+        maker = controller_maker(recipe, recipe.trials)
+        options = DRIVERS.get("pooled").checked(recipe.driver.given, "driver")
+        driver = Pooled()
+        driver.pool(DriverContext(problem, maker, Memory(), recipe.trials, recipe.batch, recipe.seed, options=options))
+        return driver.worth
 
 
 def at_random(recipe: Recipe) -> Recipe:

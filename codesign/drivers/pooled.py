@@ -37,7 +37,7 @@ class Pooled:
         Raises:
             SpecError: no such decisions, or a metric that is not known before the dear providers.
         """
-        space, goal = self._pool(context), context.problem.goal
+        space, goal = self.pool(context), context.problem.goal
         ledger, seen = Ledger(context), list[Told]()
         rng = np.random.default_rng(derive_seed(context.seed, "pooled"))
         seen += ledger.measure([space.draw(rng) for _ in range(context.batch)], "start")
@@ -58,7 +58,7 @@ class Pooled:
                 controller.tell(answers)
                 seen += told
 
-    def _pool(self, context: DriverContext) -> DecisionSpace:
+    def pool(self, context: DriverContext) -> DecisionSpace:
         """The space with the worthiest choices of each operator decision."""
         whole = context.problem.space
         ends = tuple(context.options["operators"])

@@ -60,7 +60,7 @@ class PredictedProvider:
     """
 
     metrics = ("latency_ms", "throughput_per_s", "energy_uj", "edp_uj_ms", "power_mw")
-    needs = ("design",)
+    needs = ("mapped",)
     key = "design"
 
     def __init__(self, context: ProviderContext) -> None:
@@ -121,7 +121,8 @@ class PredictedProvider:
         rows = []
         for _ in range(_TRIES):
             drawn = [space.decisions.draw(rng) for _ in range(wanted - len(rows))]
-            candidates = [item for item in space.decode(drawn) if item.design is not None]
+            decoded = space.decode(drawn, designs=False)
+            candidates = [item for item in decoded if item.mapped is not None]
             for item, found in zip(candidates, exact.measure(candidates), strict=True):
                 if all(name in found.metrics for name in _LEARNED):
                     rows.append([item.point, item.network, [found.metrics[name] for name in _LEARNED]])
