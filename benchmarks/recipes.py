@@ -1,6 +1,6 @@
 """Each recipe of a published method in its reduced form: the figure that shows that its own mechanism worked.
 
-    python -m benchmarks.recipes [--only NAME ...] [--seed 0] [--table nb201.csv.gz] [--keep FOLDER] [--json]
+    python -m benchmarks.recipes [--only NAME ...] [--seed 0] [--table nb201.csv.gz] [--keep FOLDER] [--record] [--json]
 
 One line a recipe, beside random search at the same budget. "ahead" is the chance that a proposal of the second half is
 better than one of random search by the recipe's own goal; below 0.6, or where that could be luck (p >= 0.01), or where
@@ -24,6 +24,7 @@ from rich.table import Table
 from benchmarks.common import reference_dir, table_console
 from benchmarks.recipes_lines import Bench, Line
 from benchmarks.recipes_mechanisms import MECHANISMS
+from codesign.reports.recipes_page import FIGURES, read_figures
 from mappings.errors import SpecError
 
 
@@ -49,6 +50,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--table", help="accuracies of NAS-Bench-201 (CODESIGN_REFERENCE_DIR/nas/...)")
     parser.add_argument("--keep", help="folder that keeps measured accuracies from run to run")
+    parser.add_argument("--record", action="store_true", help="write the lines for docs/recipes.md")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     table = options.table or str(reference_dir() / "nas" / "nb201_accuracy_hw.csv.gz")
@@ -64,7 +66,17 @@ def main() -> int:
         lines.append(Line(**{**asdict(line), "seconds": time.monotonic() - started}))
         if not options.json:
             print(f"{name}: {line.mechanism}", file=sys.stderr)
+        if options.record:
+            record(lines[-1])
     return shown(lines, options.json)
+
+
+def record(line: Line) -> None:
+    """Puts a line among those that docs/recipes.md shows."""
+    known = read_figures(FIGURES)
+    plain = {key: value for key, value in asdict(line).items() if key != "seconds"}
+    known[line.recipe] = plain
+    FIGURES.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
