@@ -12,6 +12,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "alphax": networks.alphax,
     "amoebanet": networks.amoebanet,
     "blockqnn": networks.blockqnn,
+    "chamnet": codesign.chamnet,
     "co_exploration": codesign.co_exploration,
     "codesign_nas": codesign.codesign_nas,
     "dpp_net": networks.dpp_net,

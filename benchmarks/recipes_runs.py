@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
 from codesign.controllers.controller import Controller
-from codesign.decisions import Choice, DecisionSpace
+from codesign.decisions import Choice, DecisionSpace, Point
 from codesign.drivers.base import DriverContext, Trial
 from codesign.drivers.pooled import Pooled
 from codesign.drivers.registry import DRIVERS
@@ -21,6 +21,8 @@ from codesign.explorer.problem import SearchProblem, Step
 from codesign.explorer.search import controller_maker, opened_steps, search
 from codesign.objectives import Goal, Outcome
 from codesign.objectives.front import nondominated, scaled_costs
+from codesign.providers.base import ProviderContext
+from codesign.providers.registry import make_provider
 from codesign.recipe import Part, Recipe
 
 
@@ -116,6 +118,14 @@ def worth(recipe: Recipe) -> dict[str, dict[Choice, float]]:
         driver = Pooled()
         driver.pool(DriverContext(problem, maker, Memory(), recipe.trials, recipe.batch, recipe.seed, options=options))
         return driver.worth
+
+
+def exactly(recipe: Recipe, points: Sequence[Point]) -> list[float]:
+    """Latencies of designs by the exact program, ms."""
+    with tempfile.TemporaryDirectory() as folder:
+        context = ProviderContext(recipe.seed, recipe.device, recipe.space, Path(folder), 0, {})
+        found = make_provider("schedule", context).measure(recipe.space.decode(points, designs=False))
+    return [item.metrics["latency_ms"] for item in found]
 
 
 def at_random(recipe: Recipe) -> Recipe:

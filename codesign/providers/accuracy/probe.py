@@ -136,5 +136,8 @@ def ridge_classes(
     left = np.column_stack([(known - mean) / spread, np.ones(len(known))])
     right = np.column_stack([(asked - mean) / spread, np.ones(len(asked))])
     target = np.eye(int(labels.max()) + 1)[labels]
-    weights = np.linalg.solve(left.T @ left + strength * np.eye(left.shape[1]), left.T @ target)
-    return np.asarray((right @ weights).argmax(axis=1), np.int64)
+    # In torch, whose threads are held to one here; those of numpy wait for one another on a busy machine.
+    data = torch.from_numpy(left)
+    square = data.T @ data + strength * torch.eye(left.shape[1], dtype=torch.float64)
+    weights = torch.linalg.solve(square, data.T @ torch.from_numpy(target))
+    return np.asarray((torch.from_numpy(right) @ weights).argmax(dim=1).numpy(), np.int64)

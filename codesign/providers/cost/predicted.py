@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
-from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from sklearn.neural_network import MLPRegressor
@@ -100,12 +100,12 @@ class PredictedProvider:
         kind, seed = str(self._context.options["model"]), derive_seed(self._context.seed, "predictor") % 2**31
         model: Any
         if kind == "trees":
-            model = HistGradientBoostingRegressor(max_iter=300, learning_rate=0.08, min_samples_leaf=5, random_state=seed)
+            model = GradientBoostingRegressor(n_estimators=300, max_depth=4, subsample=0.8, random_state=seed)
         elif kind == "mlp":
-            model = MLPRegressor((64, 64), max_iter=800, learning_rate_init=3e-3, alpha=1e-3, random_state=seed)
+            model = MLPRegressor(hidden_layer_sizes=(64, 64), max_iter=800, learning_rate_init=3e-3, alpha=1e-3, random_state=seed)
         else:
-            kernel = ConstantKernel(1.0) * RBF(2.0) + WhiteKernel(1e-3)
-            model = GaussianProcessRegressor(kernel, normalize_y=True, random_state=seed)
+            kernel = ConstantKernel(1.0) * RBF(2.0, (0.3, 100.0)) + WhiteKernel(1e-3)
+            model = GaussianProcessRegressor(kernel, normalize_y=True, n_restarts_optimizer=2, random_state=seed)
         return model.fit(features, target)
 
     def _known(self) -> tuple[list[Point], list[str], NDArray[np.float64]]:
