@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from scipy.stats import mannwhitneyu
 
 from benchmarks.recipes_lines import Bench, Line, quarters, refused
-from benchmarks.recipes_runs import Run, exactly, standing, worth
+from benchmarks.recipes_runs import Run, exactly, standing, versus, worth
 from codesign.controllers.plain import CoordinateDescent
 from codesign.controllers.policy import PolicySearch
 from codesign.controllers.surrogate import SurrogateEvolution
@@ -29,7 +30,7 @@ def fnas(bench: Bench) -> Line:
     """Refused networks are never trained, and the policy learns to propose fewer of them."""
     mine, even, free = bench.run(), bench.random(), bench.run(bench.recipe("ungated"))
     over = quarters(refused(mine))
-    trained, bound = mine.measured("probe"), dict(mine.recipe.limits)["latency_ms"]
+    trained, bound = mine.trained, dict(mine.recipe.limits)["latency_ms"]
     best = max(free.outcomes, key=lambda outcome: outcome.metrics["accuracy"])
     misses, speedup = best.metrics["latency_ms"] / bound, len(mine.trials) / trained
     text = (
@@ -37,7 +38,9 @@ def fnas(bench: Bench) -> Line:
         f"quarter, {over[-1]:.0%} of the last (random {refused(even).mean():.0%}); ungated best misses it {misses:.2f}x"
     )
     worked = over[-1] < 0.5 * over[0] and speedup > 1 and misses > 1
-    return bench.line(text, worked, mine, even, {"speedup": speedup, "ungated_misses": misses, "last_refused": over[-1]})
+    return bench.line(
+        text, worked, mine, even, {"speedup": speedup, "ungated_misses": misses, "last_refused": over[-1]}
+    )
 
 
 def fnass(bench: Bench) -> Line:
@@ -74,7 +77,7 @@ def _product(decisions: Sequence[Decision]) -> list[Point]:
 def co_exploration(bench: Bench) -> Line:
     """The fast level prices many designs for each training of the slow one, and its front is ahead of one level's."""
     mine, even = bench.run(), bench.random()
-    trained = mine.measured("probe")
+    trained = mine.trained
     priced = mine.recipe.trials * int(mine.recipe.driver.option("inner_trials"))
     joint = bench.run(
         bench.recipe(driver=Part("ask_tell"), controller=Part("reinforce"), controllers=(), trials=trained, batch=8)
@@ -84,7 +87,9 @@ def co_exploration(bench: Bench) -> Line:
         f"{priced} designs priced for {trained} trainings; its designs are ahead of those of one level "
         f"with as many trainings with chance {ahead:.2f}"
     )
-    return bench.line(text, priced > 10 * trained and ahead > 0.6, mine, even, {"priced": priced, "trained": trained, "ahead": ahead})
+    return bench.line(
+        text, priced > 10 * trained and ahead > 0.6, mine, even, {"priced": priced, "trained": trained, "ahead": ahead}
+    )
 
 
 def _front_ahead(one: Run, other: Run) -> float:
@@ -146,7 +151,9 @@ def monas(bench: Bench) -> Line:
         f"{energies[1]:.1f} uJ at {late(frugal, 'accuracy'):.2f}; constrained: over the bound {over[0]:.0%}, then {over[-1]:.0%}"
     )
     worked = energies[1] < 0.9 * energies[0] and over[-1] < over[0]
-    return bench.line(text, worked, mine, even, {"energy_uj": energies[0], "frugal_energy_uj": energies[1], "last_refused": over[-1]})
+    return bench.line(
+        text, worked, mine, even, {"energy_uj": energies[0], "frugal_energy_uj": energies[1], "last_refused": over[-1]}
+    )
 
 
 def fpnet(bench: Bench) -> Line:
@@ -158,9 +165,15 @@ def fpnet(bench: Bench) -> Line:
     best = max(mine.trials, key=lambda trial: reward(trial.told.outcome.metrics))
     told = best.told.outcome.metrics["latency_cycles"]
     ran = _simulated_cycles(mine, best.told.point, bench.seed)
-    depths = {len(candidate.workload.layers) for candidate in mine.recipe.space.decode([t.told.point for t in mine.trials[:20]]) if candidate.workload}
+    depths = {
+        len(candidate.workload.layers)
+        for candidate in mine.recipe.space.decode([t.told.point for t in mine.trials[:20]])
+        if candidate.workload
+    }
     text = f"one depth ({depths}); certainty {certain:.2f}; the best takes {told:.0f} cycles as told, {ran} in simulated RTL"
-    return bench.line(text, len(depths) == 1 and ran == told and certain > 0.2, mine, even, {"told_cycles": told, "rtl_cycles": ran})
+    return bench.line(
+        text, len(depths) == 1 and ran == told and certain > 0.2, mine, even, {"told_cycles": told, "rtl_cycles": ran}
+    )
 
 
 def _simulated_cycles(item: Run, point: Mapping[str, Any], seed: int) -> int:
@@ -199,7 +212,9 @@ def yoso(bench: Bench) -> Line:
     error = {item.metric: item for item in cast(PredictedProvider, predictor).calibration}
     reward, judge = mine.recipe.goal.reward, two.problem
     assert reward is not None
-    best = sorted((t for t in mine.trials if t.told.outcome.feasible), key=lambda t: -reward(t.told.outcome.metrics))[:10]
+    best = sorted((t for t in mine.trials if t.told.outcome.feasible), key=lambda t: -reward(t.told.outcome.metrics))[
+        :10
+    ]
     exact = [judge.measure([trial.told.point])[0] for trial in best]
     one = max(reward(outcome.metrics) for outcome in exact if outcome.feasible)
     gain = one / two.best()
@@ -255,18 +270,29 @@ def htas(bench: Bench) -> Line:
 
 
 def hurricane(bench: Bench) -> Line:
-    """Devices have pools of their own, and two stages in them are ahead of random search in the whole space."""
+    """The same evolution in the device's own pool, late layers first, is ahead of it in the whole space at once."""
     mine, even = bench.run(), bench.run(bench.recipe(driver=Part("ask_tell"), controller=Part("random")))
-    pools = {}
-    for hardware in ("weight_stationary", "row_stationary", "channel_parallel", "output_stationary", "loop_tile"):
-        found = worth(bench.recipe(hardware=Part("fixed", (("hardware", hardware),))))
-        choices = next(iter(found.values()))
-        mean = {choice: float(np.mean([each[choice] for each in found.values()])) for choice in choices}
-        pools[hardware] = str(max(mean, key=lambda choice: mean[choice]))
+    whole = bench.run(bench.recipe(driver=Part("ask_tell")))
+    found = worth(bench.recipe())
+    kept = {
+        choice for point in (trial.told.point for trial in mine.trials) for choice in (point[name] for name in found)
+    }
+    choices = next(iter(found.values()))
+    mean = {choice: float(np.mean([each[choice] for each in found.values()])) for choice in choices}
+    spread = max(mean.values()) / min(mean.values())
+    half = versus(mine.recipe.goal, [mine], [_half(whole)])
     phases = {phase: sum(trial.phase == phase for trial in mine.trials) for phase in ("late", "early")}
-    shown = ", ".join(f"{name}: {choice}" for name, choice in pools.items())
-    text = f"pools of {len(set(pools.values()))} kinds ({shown}); {phases['late']} late, then {phases['early']} early trials"
-    return bench.line(text, len(set(pools.values())) > 1, mine, even, {"kinds": len(set(pools.values()))})
+    text = (
+        f"pool: {', '.join(map(str, sorted(kept)))} of {', '.join(map(str, choices))} (worth {spread:.2f}x the least); "
+        f"{phases['late']} late, {phases['early']} early trials, ahead of the whole space's with chance {half.chance:.2f}"
+    )
+    worked = spread > 1.05 and half.chance > 0.55
+    return bench.line(text, worked, mine, even, {"worth_spread": spread, "ahead_of_whole_space": half.chance})
+
+
+def _half(item: Run) -> Run:
+    """The later half of a run."""
+    return replace(item, trials=item.trials[len(item.trials) // 2 :])
 
 
 def codesign_nas(bench: Bench) -> Line:
@@ -284,7 +310,9 @@ def codesign_nas(bench: Bench) -> Line:
         if found > best:
             gains[trial.phase] += found - best if np.isfinite(best) else 0.0
             best = found
-    parts = {part: sum(gain for phase, gain in gains.items() if phase.endswith(part)) for part in ("network", "hardware")}
+    parts = {
+        part: sum(gain for phase, gain in gains.items() if phase.endswith(part)) for part in ("network", "hardware")
+    }
     text = (
         f"{len(gains)} phases; those of networks add {parts['network']:.3f} to the best reward, those of hardware "
         f"{parts['hardware']:.3f}; best {best:.3f}, combined {combined.best():.3f}, separate {separate.best():.3f}"

@@ -74,7 +74,13 @@ class Bench:
         return run(at_random(recipe or self.recipe()), self.kept)
 
     def line(
-        self, mechanism: str, worked: bool, mine: Run, even: Run, figures: dict[str, float], against: Versus | None = None
+        self,
+        mechanism: str,
+        worked: bool,
+        mine: Run,
+        even: Run,
+        figures: dict[str, float],
+        against: Versus | None = None,
     ) -> Line:
         """The answer: met where the mechanism worked and the method is told apart from random search."""
         found = against or versus(mine.recipe.goal, [mine], [even])

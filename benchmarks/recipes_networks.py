@@ -127,7 +127,11 @@ def lemonade(bench: Bench) -> Line:
             assert before is not None and after is not None
             weights = random_weights(before, 0)
             try:
-                gap = float((logits(after, inherited(before, weights, after), images) - logits(before, weights, images)).abs().max())
+                gap = float(
+                    (logits(after, inherited(before, weights, after), images) - logits(before, weights, images))
+                    .abs()
+                    .max()
+                )
             except SpecError:
                 continue  # no larger network
             grown, exact, worst = grown + 1, exact + (gap < 1e-9), max(worst, gap)
@@ -144,8 +148,12 @@ def blockqnn(bench: Bench) -> Line:
     unseen = even.trials
     values = [controller.value_of(trial.told.point) for trial in unseen]
     rank = float(spearmanr(values, [trial.told.outcome.metrics["accuracy"] for trial in unseen]).statistic)
-    text = f"epsilon from 1 to {controller.epsilon:.2f}; Q ranks {len(unseen)} random blocks with correlation {rank:.2f}"
-    return bench.line(text, controller.epsilon < 0.2 and rank > 0.2, mine, even, {"epsilon": controller.epsilon, "spearman": rank})
+    text = (
+        f"epsilon from 1 to {controller.epsilon:.2f}; Q ranks {len(unseen)} random blocks with correlation {rank:.2f}"
+    )
+    return bench.line(
+        text, controller.epsilon < 0.2 and rank > 0.2, mine, even, {"epsilon": controller.epsilon, "spearman": rank}
+    )
 
 
 def alphax(bench: Bench) -> Line:
@@ -174,7 +182,9 @@ def nasbot(bench: Bench) -> Line:
     for judge in (plain, seen):
         judge.tell([trial.told for trial in even.trials])
     with_graphs, without = seen.left_out(), plain.left_out()
-    text = f"left-one-out rank correlation on random networks {with_graphs:.2f} by transport, {without:.2f} by decisions"
+    text = (
+        f"left-one-out rank correlation on random networks {with_graphs:.2f} by transport, {without:.2f} by decisions"
+    )
     figures = {"transport": with_graphs, "decisions": without}
     return bench.line(text, with_graphs > 0.3 and with_graphs > without, mine, even, figures)
 
@@ -212,7 +222,13 @@ def local_search(bench: Bench) -> Line:
     seen = sum(other in controller._seen for other in rivals)
     rises = int((np.diff(np.maximum.accumulate(values[10:])) > 0).sum())
     text = f"{rises} better neighbours in a row; {seen} of {len(rivals)} neighbours of the best were measured, none is better"
-    return bench.line(text, rises >= 2 and seen == len(rivals), mine, even, {"rises": rises, "measured": seen, "neighbours": len(rivals)})
+    return bench.line(
+        text,
+        rises >= 2 and seen == len(rivals),
+        mine,
+        even,
+        {"rises": rises, "measured": seen, "neighbours": len(rivals)},
+    )
 
 
 def _list(values: list[float], digits: int = 2) -> str:

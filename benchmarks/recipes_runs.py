@@ -18,7 +18,7 @@ from codesign.drivers.base import DriverContext, Trial
 from codesign.drivers.pooled import Pooled
 from codesign.drivers.registry import DRIVERS
 from codesign.explorer.problem import SearchProblem, Step
-from codesign.explorer.search import controller_maker, opened_steps, search
+from codesign.explorer.search import controller_maker, opened_steps, search, tally
 from codesign.objectives import Goal, Outcome
 from codesign.objectives.front import nondominated, scaled_costs
 from codesign.providers.base import ProviderContext
@@ -70,9 +70,10 @@ class Run:
         """The last one made for a part."""
         return [made for name, made in self.controllers if name == part][-1]
 
-    def measured(self, provider: str) -> int:
-        """How often a provider had to work."""
-        return next(len(step.kept) for step in self.steps if step.name == provider)
+    @property
+    def trained(self) -> int:
+        """Networks that a dear provider measured."""
+        return tally(self.recipe, self.trials).trained
 
     def values(self, metric: str) -> NDArray[np.float64]:
         """A metric of the feasible full measurements, in order."""

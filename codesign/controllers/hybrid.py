@@ -141,8 +141,9 @@ class HistoryEvolution(Nsga2):
 
     def _best(self, count: int) -> NDArray[np.int64]:
         if self._ranked_at != len(self._archive):
-            self._ranked_at, self._ranked = len(self._archive), survivors(
-                self._archive.costs, self._archive.violations, count
+            self._ranked_at, self._ranked = (
+                len(self._archive),
+                survivors(self._archive.costs, self._archive.violations, count),
             )
         return self._ranked
 

@@ -83,6 +83,8 @@ def inherited(parent: Workload, weights: Mapping[str, Tensor], child: Workload) 
     out: Weights = {}
     for layer in child.layers:
         known = before.get(layer.name)
+        if known is not None and tuple(_as_before(name, child, before) for name in layer.inputs) != known.inputs:
+            raise SpecError(Fault(f"layer {layer.name}", "reads another tensor than its parent's", "a morphism of it"))
         if known is None and layer.op in _WEIGHTED:
             out[layer.name] = _newborn(layer, child, source, old_width)
         elif layer.op in _WEIGHTED and known is not None:
@@ -93,6 +95,14 @@ def inherited(parent: Workload, weights: Mapping[str, Tensor], child: Workload) 
             width = layer.channels_out  # a branch of zeros: any width will do
         old_width[layer.name] = width
     return out
+
+
+def _as_before(name: str, child: Workload, before: Mapping[str, Layer]) -> str:
+    """The tensor of the parent that a tensor of the child equals: what is new adds nothing to it."""
+    layers = {layer.name: layer for layer in child.layers}
+    while name in layers and name not in before:
+        name = layers[name].inputs[-1]
+    return name
 
 
 def _is_chained(layer: Layer, child: Workload) -> bool:

@@ -139,7 +139,9 @@ def test_several_targets_at_once(tmp_path: Path) -> None:
     exact = _provider(recipe, "schedule", tmp_path).measure([candidate])[0].metrics["latency_ms"]
     (found,) = made.measure([candidate])
     assert exact in each and len(set(each)) == 2
-    assert found.metrics["latency_ms"] == max(each) and found.metrics["throughput_per_s"] == pytest.approx(1e3 / max(each))
+    assert found.metrics["latency_ms"] == max(each) and found.metrics["throughput_per_s"] == pytest.approx(
+        1e3 / max(each)
+    )
     with pytest.raises(SpecError, match='did you mean "row_stationary"'):
         _provider(recipe, "targets", tmp_path, hardware=("row_stationery",))
 

@@ -45,8 +45,16 @@ def test_a_new_child_is_not_its_parent_by_chance() -> None:
     )
 
 
-@pytest.mark.parametrize("change", [{"l2.filters": 4}, {"l2.kernel": 1}])
-def test_a_smaller_child_is_refused(change: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"l2.filters": 4}, "no larger version"),
+        ({"l2.kernel": 1}, "no larger version"),
+        ({"l4.skip": "l2"}, "reads another tensor"),
+        ({"l4.skip": "none"}, "reads another tensor"),
+    ],
+)
+def test_what_is_no_morphism_is_refused(change: dict[str, object], message: str) -> None:
     parent, child = SPACE.workload(PARENT), SPACE.workload({**PARENT, **change})
-    with pytest.raises(SpecError, match="no larger version"):
+    with pytest.raises(SpecError, match=message):
         inherited(parent, random_weights(parent, 1), child)

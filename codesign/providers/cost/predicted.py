@@ -102,7 +102,9 @@ class PredictedProvider:
         if kind == "trees":
             model = GradientBoostingRegressor(n_estimators=300, max_depth=4, subsample=0.8, random_state=seed)
         elif kind == "mlp":
-            model = MLPRegressor(hidden_layer_sizes=(64, 64), max_iter=800, learning_rate_init=3e-3, alpha=1e-3, random_state=seed)
+            model = MLPRegressor(
+                hidden_layer_sizes=(64, 64), max_iter=800, learning_rate_init=3e-3, alpha=1e-3, random_state=seed
+            )
         else:
             kernel = ConstantKernel(1.0) * RBF(2.0, (0.3, 100.0)) + WhiteKernel(1e-3)
             model = GaussianProcessRegressor(kernel, normalize_y=True, n_restarts_optimizer=2, random_state=seed)
