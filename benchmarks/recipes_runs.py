@@ -106,7 +106,7 @@ def run(recipe: Recipe, kept: Path | None = None) -> Run:
         opened_steps(recipe, Path(folder), kept, 0) as steps,
     ):
         problem = SearchProblem(recipe.space, recipe.goal, steps)
-        search(recipe, problem, journal, make)
+        search(recipe, problem, journal, recipe.trials, make=make)
     return Run(recipe, journal.trials, made, steps, problem)
 
 

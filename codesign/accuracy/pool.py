@@ -7,17 +7,22 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
+from itertools import islice
 from typing import Any
 
 from codesign.accuracy.base import ACCURACY, AccuracyContext, AccuracyEvaluator
+from codesign.accuracy.cluster import Cluster
 from mappings.cache_folder import tell
 from mappings.errors import Fault, SpecError
 from mappings.workload import Workload
 
 _evaluator: AccuracyEvaluator | None = None
+#: What a worker of a cluster has made: one evaluator a process.
+_made: tuple[str, AccuracyContext, AccuracyEvaluator] | None = None
 
 
 def make_evaluator(name: str, context: AccuracyContext) -> AccuracyEvaluator:
@@ -50,6 +55,14 @@ def _work(purpose: str, workload: Workload) -> Any:
     return getattr(_evaluator, purpose)(workload)
 
 
+def _work_there(name: str, context: AccuracyContext, purpose: str, workload: Workload) -> Any:
+    """In a worker of a cluster, which knows nothing but what comes with the call."""
+    global _made  # noqa: PLW0603 - data are read once a worker process
+    if _made is None or _made[:2] != (name, context):
+        _made = (name, context, make_evaluator(name, context))
+    return getattr(_made[2], purpose)(workload)
+
+
 class AccuracyPool:
     """Measures many networks.
 
@@ -57,15 +70,19 @@ class AccuracyPool:
         name: registered evaluator.
         context: what it is told.
         jobs: worker processes; 0 works in this one.
+        cluster: in place of them, where one is given.
     """
 
-    def __init__(self, name: str, context: AccuracyContext, jobs: int) -> None:
+    def __init__(self, name: str, context: AccuracyContext, jobs: int, cluster: Cluster | None = None) -> None:
         self._name, self._context, self._jobs = name, context, jobs
         self._pool: ProcessPoolExecutor | None = None
         self._local: AccuracyEvaluator | None = None
+        self._cluster = cluster
 
     def __enter__(self) -> AccuracyPool:
-        if self._jobs == 0:
+        if self._cluster is not None:
+            self._jobs = self._cluster.workers
+        elif self._jobs == 0:
             self._local = make_evaluator(self._name, self._context)
         else:
             self._pool = self._start(self._jobs)
@@ -86,7 +103,7 @@ class AccuracyPool:
                     worker.terminate()
             self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def run(self, purpose: str, workloads: Sequence[Workload]) -> Iterator[tuple[Workload, Any]]:
+    def run(self, purpose: str, workloads: Iterable[Workload]) -> Iterator[tuple[Workload, Any]]:
         """Each workload with its result, in the order in which they finish.
 
         Where the system ends a worker (as it does when memory runs out), what is finished stays, and the rest goes on
@@ -94,6 +111,7 @@ class AccuracyPool:
 
         Args:
             purpose: "measure" or "finish".
+            workloads: the next one is asked for when a worker is free.
 
         Raises:
             SpecError: the last worker was ended too.
@@ -102,24 +120,37 @@ class AccuracyPool:
             for workload in workloads:
                 yield workload, getattr(self._local, purpose)(workload)
             return
-        left = list(workloads)
-        while left:
-            assert self._pool is not None, "use it as a context manager"
+        coming, begun = iter(workloads), list[Workload]()
+        while True:
             futures: dict[Future[Any], Workload] = {}
             try:
-                for workload in left:
-                    futures[self._pool.submit(_work, purpose, workload)] = workload
-                for future in as_completed(futures):
-                    result = future.result()
-                    left.remove(futures[future])
-                    yield futures[future], result
+                for workload in begun:
+                    futures[self._submit(purpose, workload)] = workload
+                while True:
+                    for workload in islice(coming, max(self._jobs - len(futures), 0)):
+                        begun.append(workload)
+                        futures[self._submit(purpose, workload)] = workload
+                    if not futures:
+                        return
+                    for future in wait(futures, return_when=FIRST_COMPLETED).done:
+                        with self._cluster.faults() if self._cluster is not None else nullcontext():
+                            result, workload = future.result(), futures[future]
+                        del futures[future]
+                        begun.remove(workload)
+                        yield workload, result
             except BrokenProcessPool:
                 # Results that came before the pool broke, and were not yielded yet, are not worked out again.
                 for future, workload in futures.items():
-                    if workload in left and future.done() and future.exception() is None:
-                        left.remove(workload)
+                    if future.done() and future.exception() is None:
+                        begun.remove(workload)
                         yield workload, future.result()
                 self._go_on_with_fewer()
+
+    def _submit(self, purpose: str, workload: Workload) -> Future[Any]:
+        if self._cluster is not None:
+            return self._cluster.submit(_work_there, self._name, self._context, purpose, workload)
+        assert self._pool is not None, "use it as a context manager"
+        return self._pool.submit(_work, purpose, workload)
 
     def _go_on_with_fewer(self) -> None:
         assert self._pool is not None

@@ -15,7 +15,7 @@ _RUN = ("images", "no_hls")
 _SYNTH = ("target", "liberty", "route", "device")
 _SEARCH = (
     "recipe", "network", "input", "hardware", "objectives", "limit", "data", "device", "controller", "driver", "trials",
-    "seed", "storage", "verify", "images", "jobs",
+    "seed", "storage", "verify", "images", "jobs", "executor",
 )  # fmt: skip
 _FROM_FLOAT = ("input", "hardware", "data")
 
@@ -45,7 +45,11 @@ APPLIES: Mapping[str, Mapping[Kind, tuple[str, ...]]] = {
         Kind.DESIGN: ("out", "what"),
     },
     "synth": {Kind.DESIGN: _SYNTH, Kind.HARDWARE: _SYNTH},
-    "explore": {Kind.NEW: (*_SEARCH, "out"), Kind.RESUMED: (*_SEARCH, "resume")},
+    "explore": {
+        Kind.NEW: (*_SEARCH, "out"),
+        Kind.RESUMED: (*_SEARCH, "resume"),
+        Kind.JOINED: ("join", "storage", "jobs", "executor"),
+    },
     "report": {Kind.FINISHED: ("storage",)},
     "list": {Kind.NAMES: ()},
 }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
 from codesign.accuracy.base import AccuracyContext
 from codesign.accuracy.pool import AccuracyPool
 from codesign.providers.base import Candidate, Measurement, ProviderContext
+from mappings.errors import Fault, SpecError
 from mappings.workload import Workload
 
 
@@ -43,7 +44,9 @@ class TrainProvider(AbstractContextManager["TrainProvider"]):
         if level not in self._pools:
             folder, dataset = self._context.folder, self._context.space.network.dataset
             told = AccuracyContext(self._context.seed, dataset, folder, options)
-            self._pools[level] = AccuracyPool(self._evaluator, told, self._context.jobs).__enter__()
+            self._pools[level] = AccuracyPool(
+                self._evaluator, told, self._context.jobs, self._context.cluster
+            ).__enter__()
         return self._pools[level]
 
     def measure(self, candidates: Sequence[Candidate]) -> list[Measurement]:
@@ -51,23 +54,36 @@ class TrainProvider(AbstractContextManager["TrainProvider"]):
         found = dict(self.stream(candidates))
         return [found[candidate.network] for candidate in candidates]
 
-    def stream(self, candidates: Sequence[Candidate], fidelity: float = 1.0) -> Iterator[tuple[str, Measurement]]:
+    def stream(self, candidates: Iterable[Candidate], fidelity: float = 1.0) -> Iterator[tuple[str, Measurement]]:
         """Each network's key with its accuracy, as it is known: what is kept at once survives a kill.
 
         Args:
+            candidates: each is asked for when a worker is free to train it.
             fidelity: share of the search's steps that are trained.
         """
         keys: dict[str, str] = {}
-        workloads: dict[str, Workload] = {}
-        for candidate in candidates:
-            assert candidate.workload is not None, "a candidate without a workload is not trained"
-            workloads[candidate.network] = candidate.workload
-            keys[candidate.workload.digest] = candidate.network
-        if not workloads:
-            return
-        for workload, accuracy in self._pool(fidelity).run("measure", list(workloads.values())):
+
+        def workloads() -> Iterator[Workload]:
+            for candidate in candidates:
+                assert candidate.workload is not None, "a candidate without a workload is not trained"
+                if candidate.workload.digest not in keys:
+                    keys[candidate.workload.digest] = candidate.network
+                    yield candidate.workload
+
+        for workload, accuracy in self._pool(fidelity).run("measure", workloads()):
             yield keys[workload.digest], Measurement({"accuracy": float(accuracy)})
 
     def deploy(self, workloads: Sequence[Workload]) -> Iterator[tuple[Workload, dict[str, float]]]:
-        """Train each network for deployment and keep its weights; accuracies of the integer network by part."""
-        yield from self._pool().run("finish", workloads)
+        """Train each network for deployment and keep its weights; accuracies of the integer network by part.
+
+        Raises:
+            SpecError: a cluster's worker kept them elsewhere.
+        """
+        for workload, found in self._pool().run("finish", workloads):
+            weights = (self._context.folder / workload.digest[:16]).with_suffix(".npz")
+            if self._context.cluster is not None and not weights.exists():
+                what = "is not there: the cluster's workers have another folder of that name"
+                raise SpecError(
+                    Fault(str(weights), what, "a run's folder that the workers share (--out), then --resume")
+                )
+            yield workload, found
