@@ -1,6 +1,6 @@
 """Each recipe of a published method in its reduced form: the figure that shows that its own mechanism worked.
 
-    python -m benchmarks.recipes [--only NAME ...] [--seed 0] [--table nb201.csv.gz] [--keep FOLDER] [--record] [--json]
+    python -m benchmarks.recipes [--only NAME ...] [--seed 0] [--table nb201.csv.gz] [--record] [--json]
 
 One line a recipe, beside random search at the same budget. "ahead" is the chance that a proposal of the second half is
 better than one of random search by the recipe's own goal; below 0.6, or where that could be luck (p >= 0.01), or where
@@ -18,10 +18,9 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")  # small matrices: threads would wait for one another
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
+# Small matrices: threads would wait for one another.
+os.environ |= {name: os.environ.get(name, "1") for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")}
 
 from rich.table import Table
 
@@ -53,7 +52,6 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=sorted(MECHANISMS), help="recipes (all)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--table", help="accuracies of NAS-Bench-201 (CODESIGN_REFERENCE_DIR/nas/...)")
-    parser.add_argument("--keep", help="folder that keeps measured accuracies from run to run")
     parser.add_argument("--record", action="store_true", help="write the lines for docs/recipes.md")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -61,7 +59,7 @@ def main() -> int:
     lines = []
     for name in options.only or sorted(MECHANISMS):
         started = time.monotonic()
-        bench = Bench(name, options.seed, table, None if options.keep is None else Path(options.keep))
+        bench = Bench(name, options.seed, table)
         try:
             line = MECHANISMS[name](bench)
         except SpecError as error:

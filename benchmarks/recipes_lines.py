@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,13 +45,11 @@ class Bench:
         name: of the recipe.
         seed: of every run.
         table: path of NAS-Bench-201's accuracies.
-        kept: folder of measured accuracies, or None.
     """
 
     name: str
     seed: int
     table: str
-    kept: Path | None
 
     def recipe(self, variant: str = "reduced", **changes: Any) -> Recipe:
         """A variant with this seed and table."""
@@ -67,11 +64,11 @@ class Bench:
 
     def run(self, recipe: Recipe | None = None) -> Run:
         """The reduced form, or another recipe."""
-        return run(recipe or self.recipe(), self.kept)
+        return run(recipe or self.recipe())
 
     def random(self, recipe: Recipe | None = None) -> Run:
         """Random search at the same budget."""
-        return run(at_random(recipe or self.recipe()), self.kept)
+        return run(at_random(recipe or self.recipe()))
 
     def line(
         self,

@@ -108,7 +108,10 @@ def moremnas(bench: Bench) -> Line:
     kept = {who: good / max(made, 1) for who, (good, made) in controller.rates.items()}
     odds = controller.learned
     uneven = float(odds.max() * len(odds))
-    text = f"{kept['learned']:.0%} of learned mutations survive, {kept['drawn']:.0%} of drawn ones; most likely place {uneven:.1f}x"
+    text = (
+        f"{kept['learned']:.0%} of learned mutations survive, {kept['drawn']:.0%} of drawn ones; "
+        f"most likely place {uneven:.1f}x"
+    )
     worked = kept["learned"] > kept["drawn"] and uneven > 1.2
     return bench.line(text, worked, mine, even, {**kept, "most_likely": uneven})
 
@@ -136,7 +139,7 @@ def lemonade(bench: Bench) -> Line:
                 continue  # no larger network
             grown, exact, worst = grown + 1, exact + (gap < 1e-9), max(worst, gap)
     sizes = quarters(mine.values("parameters"))
-    text = f"{exact} of {grown} morphisms keep the function (largest gap {worst:.0e}); parameters by quarter {_list(sizes, 0)}"
+    text = f"{exact} of {grown} morphisms keep the function (largest gap {worst:.0e}); parameters {_list(sizes, 0)}"
     worked = exact == grown > 0 and sizes[0] < float(np.mean(even.values("parameters")))
     return bench.line(text, worked, mine, even, {"morphisms": grown, "exact": exact, "largest_gap": worst})
 
@@ -169,7 +172,7 @@ def alphax(bench: Bench) -> Line:
             worth.append(float(values[np.array(chosen)].mean()))
     rank = float(spearmanr(visits, worth).statistic)
     root = controller.visits(0)
-    text = f"visits of the root's children {root.min()} to {root.max()}; of all choices they go with their worth at random: {rank:.2f}"
+    text = f"visits of the root's children {root.min()} to {root.max()}; visits rank with worth at random: {rank:.2f}"
     return bench.line(text, rank > 0.3 and root.max() > 2 * max(root.min(), 1), mine, even, {"spearman": rank})
 
 
@@ -195,7 +198,7 @@ def nao(bench: Bench) -> Line:
     controller = cast(EncoderSearch, mine.controller())
     known = controller.reconstructed([trial.told.point for trial in mine.trials])
     unseen = controller.reconstructed([trial.told.point for trial in even.trials])
-    text = f"{known:.0%} of the decisions of known networks come back from the encoder's space, {unseen:.0%} of random ones"
+    text = f"{known:.0%} of decisions of known networks come back from the encoder's space, {unseen:.0%} of random ones"
     chance = 1.0 / float(np.mean(mine.recipe.space.decisions.cardinalities))
     return bench.line(text, known > 0.9 and unseen > 2 * chance, mine, even, {"known": known, "unseen": unseen})
 
@@ -207,7 +210,7 @@ def random_search(bench: Bench) -> Line:
     full = sum(trial.fidelity == 1.0 for trial in mine.trials)
     plain = bench.run(bench.recipe(driver=Part("ask_tell"), trials=round(images), batch=16))
     found = versus(mine.recipe.goal, [mine], [plain], share=1.0)
-    text = f"{full} of {len(mine.trials)} measurements are full; they are ahead of {len(plain.trials)} plain draws of equal cost"
+    text = f"{full} of {len(mine.trials)} measurements are full, beside {len(plain.trials)} plain draws of equal cost"
     return bench.line(text, full < len(mine.trials) / 4, mine, plain, {"full": full, "plain": len(plain.trials)}, found)
 
 
@@ -221,7 +224,7 @@ def local_search(bench: Bench) -> Line:
     rivals = neighbours(space, point, np.random.default_rng(0))
     seen = sum(other in controller._seen for other in rivals)
     rises = int((np.diff(np.maximum.accumulate(values[10:])) > 0).sum())
-    text = f"{rises} better neighbours in a row; {seen} of {len(rivals)} neighbours of the best were measured, none is better"
+    text = f"{rises} rises; {seen} of {len(rivals)} neighbours of the best were measured, none is better"
     return bench.line(
         text,
         rises >= 2 and seen == len(rivals),

@@ -4,43 +4,50 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
+from benchmarks.oracle_space import Memory
 from codesign.controllers.controller import Controller
 from codesign.decisions import Choice, DecisionSpace, Point
 from codesign.drivers.base import DriverContext, Trial
 from codesign.drivers.pooled import Pooled
 from codesign.drivers.registry import DRIVERS
 from codesign.explorer.problem import SearchProblem, Step
-from codesign.explorer.search import controller_maker, opened_steps, search, tally
+from codesign.explorer.search import controller_maker, search, tally
 from codesign.objectives import Goal, Outcome
 from codesign.objectives.front import nondominated, scaled_costs
 from codesign.providers.base import ProviderContext
-from codesign.providers.registry import make_provider
+from codesign.providers.registry import PROVIDERS, make_provider
 from codesign.recipe import Part, Recipe
+from mappings.yamlio import digest
+
+#: What dear providers measured, by space and seed: runs of one process share it.
+_MEASURED: dict[str, dict[Any, Any]] = {}
 
 
-class Memory:
-    """A journal in memory."""
-
-    def __init__(self) -> None:
-        self.trials: list[Trial] = []
-
-    def __len__(self) -> int:
-        return len(self.trials)
-
-    def __iter__(self) -> Iterator[Trial]:
-        return iter(self.trials)
-
-    def append(self, trials: Sequence[Trial]) -> None:
-        """Kept as long as the process lives."""
-        self.trials += trials
+@contextmanager
+def opened(recipe: Recipe) -> Iterator[list[Step]]:
+    """The providers of a recipe, prepared, in this process."""
+    steps = []
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        for part in recipe.providers:
+            entry = PROVIDERS.get(part.name)
+            context = ProviderContext(recipe.seed, recipe.device, recipe.space, Path(folder), 0, part.given)
+            provider = make_provider(part.name, context)
+            if hasattr(provider, "__exit__"):
+                stack.push(provider.__exit__)
+            provider.prepare()
+            told = digest([part.name, str(entry.checked(part.given, part.name)), recipe.seed, recipe.space.digest])
+            steps.append(Step(part.name, entry, provider, _MEASURED.setdefault(told, {}) if entry.dear else {}))
+        yield steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +98,8 @@ class Run:
         return max(values) if goal.metrics[0].maximize else min(values)
 
 
-def run(recipe: Recipe, kept: Path | None = None) -> Run:
-    """Run a recipe; what dear providers find is kept in a folder, if any, for other runs of the same space and seed."""
+def run(recipe: Recipe) -> Run:
+    """Run a recipe."""
     journal, made = Memory(), list[tuple[str, Controller]]()
     maker = controller_maker(recipe, recipe.trials)
 
@@ -101,18 +108,15 @@ def run(recipe: Recipe, kept: Path | None = None) -> Run:
         made.append((part, controller))
         return controller
 
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        opened_steps(recipe, Path(folder), kept, 0) as steps,
-    ):
+    with opened(recipe) as steps:
         problem = SearchProblem(recipe.space, recipe.goal, steps)
         search(recipe, problem, journal, recipe.trials, make=make)
-    return Run(recipe, journal.trials, made, steps, problem)
+    return Run(recipe, list(journal), made, steps, problem)
 
 
 def worth(recipe: Recipe) -> dict[str, dict[Choice, float]]:
     """What the driver "pooled" finds each choice of each operator to be worth on the recipe's hardware."""
-    with tempfile.TemporaryDirectory() as folder, opened_steps(recipe, Path(folder), None, 0) as steps:
+    with opened(recipe) as steps:
         problem = SearchProblem(recipe.space, recipe.goal, steps)
         maker = controller_maker(recipe, recipe.trials)
         options = DRIVERS.get("pooled").checked(recipe.driver.given, "driver")

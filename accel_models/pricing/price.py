@@ -90,6 +90,7 @@ class Pricer:
         self._by_id: dict[tuple[int, tuple[int, ...]], tuple[Workload, Plans | None]] = {}
         self._plain: dict[int, tuple[Workload, tuple[Ints, Ints] | None]] = {}
         self._scratch = new_scratch()
+        self._known: dict[Template, tuple[Prices | None, tuple[int, int, int, int]]] = {}
 
     def plans(self, workload: Workload, template: Template) -> Plans | None:
         """A network's plans; None where the hardware does not run it."""
@@ -175,6 +176,17 @@ class Pricer:
             plans = max(len(room.ends), int(networks.plans[which[at]]))
             self._scratch = new_scratch(4 * len(room.table), 4 * len(room.weights), plans)
 
+    def _priced(self, template: Template) -> tuple[Prices | None, tuple[int, int, int, int]]:
+        """What a template's work costs, and what it takes of a device."""
+        found = self._known.get(template)
+        if found is None:
+            price = None if self._tech is None else Prices.of(template, self._tech, self._device)
+            found = price, demand(template)
+            if len(self._known) > 200_000:
+                self._known.clear()
+            self._known[template] = found
+        return found
+
     def _figures(self, machines: Sequence[Template], code: Ints, live: Ints, out: Results) -> Priced:
         count = len(machines)
         code[live] = out.code
@@ -186,10 +198,8 @@ class Pricer:
         work[:, live] = out.macs, out.busy, out.ended
         clocks = np.array([template.clock_hz for template in machines], dtype=np.int64)
         energy, chip_mw = np.full(count, np.nan), np.full(count, np.nan)
-        prices = [
-            None if self._tech is None or code[i] else Prices.of(template, self._tech, self._device)
-            for i, template in enumerate(machines)
-        ]
+        told = [self._priced(template) for template in machines]
+        prices = [None if code[i] else price for i, (price, _) in enumerate(told)]
         known = np.array([i for i, price in enumerate(prices) if price is not None], dtype=np.int64)
         if len(known):
             figures = np.array([price.figures for price in prices if price is not None])
@@ -202,7 +212,7 @@ class Pricer:
                 hot = known[chip_mw[known] > self._device.power_mw]
                 code[hot], cycles[hot], energy[hot] = POWER, 0, np.nan
         latency = np.where(code == 0, cycles / clocks * 1e3, np.nan)
-        resources = np.array([demand(template) for template in machines], dtype=np.int64)
+        resources = np.array([needed for _, needed in told], dtype=np.int64)
         return Priced(code, cycles, latency, energy, resources.reshape(-1, 4), counts, chip_mw)
 
 

@@ -22,7 +22,6 @@ from codesign.controllers.threads import one_thread
 from codesign.decisions import Point
 from codesign.objectives.front import FloatArray
 
-
 #: Variance of a measurement beside that of the process.
 _NOISE = 0.05
 
@@ -241,7 +240,7 @@ class EncoderSearch:
 
     @one_thread
     def reconstructed(self, points: Sequence[Point]) -> float:
-        """Share of the decisions of some points that come back from the encoder's space as they went in; nan: no model."""
+        """Share of the decisions of some points that come back from the latent space as they went in; nan: no model."""
         if self._model is None:
             return float("nan")
         rows = torch.tensor(self._context.space.matrix(points))

@@ -41,7 +41,10 @@ class QLearning:
 
     @property
     def epsilon(self) -> float:
-        """How often a choice is drawn evenly. Falls evenly from 1 to its least over ``decay_trials`` (Zhong 2018, table 1, in steps)."""
+        """How often a choice is drawn evenly.
+
+        It falls evenly from 1 to its least over ``decay_trials`` (Zhong 2018, table 1, in steps).
+        """
         done = len(self._archive) / float(self._context.options["decay_trials"])
         return float(max(1.0 - done, self._context.options["least_epsilon"]))
 

@@ -1,8 +1,8 @@
 """Network morphisms: a larger network that computes what the smaller one did (Chen 2016, Net2Net; Elsken 2019).
 
-Layers are matched by name. A wider layer repeats its channels, and what reads them divides by how often each is there; a
-larger filter is a smaller one with a rim of zeros; a branch that is new begins with weights of zero, so that it adds
-nothing; a layer that is new in a chain begins as the identity, which ReLU leaves as it is.
+Layers are matched by name. A wider layer repeats its channels, and what reads them divides by how often each is
+there; a larger filter is a smaller one with a rim of zeros; a new branch begins with weights of zero, so that it adds nothing;
+a layer that is new in a chain begins as the identity, which ReLU leaves as it is.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def _newborn(layer: Layer, child: Workload, source: Mapping[str, int], old_width
 def _grown(layer: Layer, known: Layer, weight: Tensor, reads: int) -> Tensor:
     """The parent's weights for more channels on both sides and a larger filter."""
     faults = layer.op is not known.op or layer.stride != known.stride or layer.channels_out < known.channels_out
-    if faults or layer.groups != 1 or known.groups != 1 or layer.C < reads or layer.R < known.R:
+    if faults or layer.groups != 1 or known.groups != 1 or reads > layer.C or layer.R < known.R:
         raise SpecError(Fault(f"layer {layer.name}", "is no larger version of its parent", "a morphism of it"))
     rows = torch.arange(layer.channels_out) % known.channels_out
     columns = torch.arange(layer.C) % reads

@@ -94,6 +94,16 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
         ),
     )
     registry.register(
+        "layer_sum",
+        ProviderEntry(
+            "each distinct layer's own program, timed alone; a network's figures are the sums",
+            f"{here}.cost.layers:LayerSumProvider",
+            source="Cai 2019",
+            needs=("template", "design"),
+            metrics=_FIGURES,
+        ),
+    )
+    registry.register(
         "size",
         ProviderEntry(
             "multiply-accumulates, parameters and bytes of the network alone, whatever it runs on",
@@ -144,6 +154,7 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             needs=("table",),
             offers=("reported",),
             metrics=("accuracy",),
+            dear=True,  # it stands for trainings: a search must not see accuracies that it did not ask for
             key="network",
         ),
     )

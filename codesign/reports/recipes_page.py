@@ -77,7 +77,7 @@ def _entry(name: str, source: str, recipe: Recipe, figures: Mapping[str, Any]) -
     if line is not None:
         outcome = "" if line["met"] else " (missed)"
         lines.append(
-            f"* measured, reduced: {line['mechanism']}; best {line['best']:.4g}, random search {line['random_best']:.4g}; "
+            f"* measured, reduced: {line['mechanism']}; best {line['best']:.4g}, random {line['random_best']:.4g}; "
             f"late proposals ahead of random with chance {line['ahead']:.2f}{outcome}"
         )
     return lines[0] + "\n\n" + "\n".join(lines[1:]) + "\n"

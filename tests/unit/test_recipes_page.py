@@ -1,4 +1,4 @@
-"""docs/recipes.md is what the recipe files say; every system has a place, and what a recipe says of itself is its own."""
+"""docs/recipes.md is what the recipe files say; every system has a place."""
 
 from __future__ import annotations
 

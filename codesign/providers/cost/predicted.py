@@ -1,7 +1,7 @@
 """Cost by a learned predictor: fitted once to designs that the exact program priced, with its error on others.
 
-The designs are drawn from the search space itself and kept by digest, so that a resumed run fits the same predictor. The
-error is measured on designs whose networks the predictor has not seen.
+The designs are drawn from the search space itself and kept by digest, so that a resumed run fits the same predictor.
+The error is measured on designs whose networks the predictor has not seen.
 """
 
 from __future__ import annotations

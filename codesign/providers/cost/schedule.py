@@ -22,7 +22,6 @@ from codesign.providers.registry import PROVIDERS
 from codesign.spaces.mapping.caps import missing_operators
 from mappings.errors import Fault, SpecError
 
-
 #: Where machine code is not kept on disk yet, compiling it pays after so many designs or so much of the readable path.
 _DESIGNS_WORTH, _SECONDS_WORTH = 400, 15.0
 
