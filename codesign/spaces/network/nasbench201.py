@@ -19,6 +19,7 @@ from typing import Any
 
 from codesign.decisions import Decision
 from codesign.spaces.network import Network
+from codesign.spaces.network.distance import Mass, transport
 from codesign.spaces.network.layers import LayerList
 from mappings.errors import Fault, SpecError
 from mappings.workload import Workload
@@ -77,6 +78,16 @@ def live_edges(operations: Sequence[str]) -> Cell:
     return {(a, b): operation for (a, b), operation in cell.items() if a in reached and b in reaching}
 
 
+def _masses(operations: Sequence[str]) -> list[Mass]:
+    """The live operations of a cell, each with the depth of the node that it reads."""
+    cell, depth = live_edges(operations), {0: 0}
+    for node in (1, 2, 3):
+        into = [depth[a] for a, b in cell if b == node and a in depth]
+        if into:
+            depth[node] = 1 + max(into)
+    return [(operation, depth[a]) for (a, _), operation in cell.items()]
+
+
 @dataclass(frozen=True)
 class NasBench201:
     """The space for one data set.
@@ -101,6 +112,15 @@ class NasBench201:
     def decisions(self) -> tuple[Decision, ...]:
         """One an edge."""
         return tuple(Decision(edge_name(edge), "network", OPERATIONS, ordered=False) for edge in EDGES)
+
+    @cached_property
+    def hooks(self) -> Mapping[str, Any]:
+        """A distance of cells, for kernels over them."""
+        return {"distance": self.distance}
+
+    def distance(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
+        """By optimal transport of what computes something in the two cells."""
+        return transport(_masses(self.operations(one)), _masses(self.operations(other)))
 
     @staticmethod
     def operations(point: Mapping[str, Any]) -> tuple[str, ...]:
