@@ -137,7 +137,7 @@ def _searched(
     reporter: Reporter,
 ) -> list[Trial]:
     """The search alone."""
-    with _opened(record.recipe, folder, study, jobs, executor) as (steps, journal):
+    with _opened(record.recipe, folder, study, jobs, executor, reporter) as (steps, journal):
         _search(record, folder, study, steps, journal, reporter)
         return list(journal)
 
@@ -149,7 +149,7 @@ def _explore(
     started, started_cpu = time.monotonic(), _cpu_seconds()
     recipe = record.recipe
     space, goal = recipe.space, recipe.goal
-    with _opened(recipe, folder, study, options.jobs, options.executor) as (steps, journal):
+    with _opened(recipe, folder, study, options.jobs, options.executor, reporter) as (steps, journal):
         _search(record, folder, study, steps, journal, reporter)
         trials = list(journal)
         tallied, found = tally(recipe, trials), feasible(trials)
@@ -191,14 +191,19 @@ def _explore(
 
 @contextmanager
 def _opened(
-    recipe: Recipe, folder: RunFolder, study: optuna.Study, jobs: int | None, executor: str | None
+    recipe: Recipe,
+    folder: RunFolder,
+    study: optuna.Study,
+    jobs: int | None,
+    executor: str | None,
+    reporter: Reporter,
 ) -> Iterator[tuple[list[Step], StudyJournal]]:
     """Providers and journal of a run, which other workers may have open as well."""
     folder.networks.mkdir(exist_ok=True)
     processes = min(os.cpu_count() or 1, 8) if jobs is None else jobs
     claims = Claims(folder.claims)
     try:
-        with opened_steps(recipe, folder, claims, processes, executor) as steps:
+        with opened_steps(recipe, folder, claims, processes, executor, reporter) as steps:
             yield steps, StudyJournal(study, recipe.space.decisions, recipe.goal, claims)
     finally:
         claims.close()

@@ -19,6 +19,7 @@ from codesign.explorer.measured import MeasuredFile
 from codesign.explorer.problem import SearchProblem, Step
 from codesign.objectives import Goal, Outcome
 from codesign.objectives.front import FloatArray, nondominated, scaled_costs, thinned
+from codesign.progress import Reporter, Silent
 from codesign.providers.base import Provider, ProviderContext
 from codesign.providers.registry import PROVIDERS, make_provider
 from codesign.recipe import Recipe
@@ -65,7 +66,12 @@ class SearchTally:
 
 @contextmanager
 def opened_steps(
-    recipe: Recipe, folder: RunFolder, claims: Claims, jobs: int, executor: str | None
+    recipe: Recipe,
+    folder: RunFolder,
+    claims: Claims,
+    jobs: int,
+    executor: str | None = None,
+    reporter: Reporter | None = None,
 ) -> Iterator[list[Step]]:
     """The providers of a recipe, prepared; their workers end with the context.
 
@@ -74,6 +80,7 @@ def opened_steps(
         claims: of the run's workers.
         jobs: worker processes; 0: this one.
         executor: URL of a cluster whose workers train in place of them, or None.
+        reporter: where long preparations are told.
 
     Raises:
         SpecError: the cluster cannot be used.
@@ -84,7 +91,14 @@ def opened_steps(
         for part in recipe.providers:
             entry = PROVIDERS.get(part.name)
             context = ProviderContext(
-                recipe.seed, recipe.device, recipe.space, folder.networks.resolve(), jobs, part.given, cluster
+                recipe.seed,
+                recipe.device,
+                recipe.space,
+                folder.networks.resolve(),
+                jobs,
+                part.given,
+                cluster,
+                reporter or Silent(),
             )
             provider = make_provider(part.name, context)
             if hasattr(provider, "__exit__"):
@@ -146,7 +160,15 @@ def search(
     maker = make or controller_maker(recipe, planned)
     driver.run(
         DriverContext(
-            problem, maker, journal, recipe.trials, recipe.batch, recipe.seed, advance=advance, options=options
+            problem,
+            maker,
+            journal,
+            recipe.trials,
+            recipe.batch,
+            recipe.seed,
+            advance=advance,
+            options=options,
+            search_space=recipe.space,
         )
     )
 

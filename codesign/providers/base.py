@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from accel_models.design import Design
 from accel_models.report import Infeasible
 from codesign.decisions import Point
+from codesign.progress import Reporter, Silent
 from mappings.workload import Workload
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class ProviderContext:
         jobs: worker processes.
         options: all options of the provider, by name.
         cluster: whose workers do dear work in place of processes of this machine, where one is given.
+        reporter: where long preparations are told.
     """
 
     seed: int
@@ -86,6 +88,7 @@ class ProviderContext:
     jobs: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
     cluster: Cluster | None = None
+    reporter: Reporter = field(default_factory=Silent)
 
 
 class Provider(Protocol):

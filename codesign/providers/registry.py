@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from accel_models.hardware.devices import DeviceKind, device
 from codesign import options
-from codesign.accuracy.base import TRAIN_OPTIONS
+from codesign.accuracy.base import SUPERNET_OPTIONS, TRAIN_OPTIONS
 from codesign.plugin import Plugin
 from codesign.providers.accuracy.table import TABLE_OPTIONS
 from codesign.providers.base import Provider, ProviderContext
@@ -139,6 +139,37 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             source="Saxe 2011",
             needs=("workload", "trainable"),
             offers=("fidelity",),
+            metrics=("accuracy",),
+            dear=True,
+            key="network",
+        ),
+    )
+    registry.register(
+        "proxies",
+        ProviderEntry(
+            "scores of the untrained network, and a gate that keeps poor ones from training",
+            f"{here}.accuracy.proxies:ProxyProvider",
+            {
+                "gate": options.number(1.0, 0.01, 1.0),
+                "by": options.name("naswot", ("synflow", "naswot", "snip")),
+                "drawn": options.integer(32, 2, 100_000),
+                "images": options.integer(32, 4, 1024),
+            },
+            source="Tanaka 2020, Mellor 2021, Lee 2019",
+            needs=("workload", "trainable"),
+            metrics=("synflow", "naswot", "snip"),
+            key="network",
+        ),
+    )
+    registry.register(
+        "supernet",
+        ProviderEntry(
+            "one set of weights trained for all networks of the space; each is scored with its part of them",
+            f"{here}.accuracy.supernet:SupernetProvider",
+            SUPERNET_OPTIONS,
+            source="Guo 2020, Chu 2021, Yu 2020, Cai 2020",
+            needs=("workload", "trainable"),
+            offers=("weights",),
             metrics=("accuracy",),
             dear=True,
             key="network",
