@@ -90,6 +90,16 @@ def opened_steps(recipe: Recipe, folder: Path, kept: Path | None, jobs: int) -> 
         yield steps
 
 
+def reporting_providers(recipe: Recipe, folder: Path) -> list[Provider]:
+    """Those that tell a design's figures layer by layer, made but not prepared."""
+    out = []
+    for part in recipe.providers:
+        if "report" in PROVIDERS.get(part.name).offers:
+            context = ProviderContext(recipe.seed, recipe.device, recipe.space, folder, 0, part.given)
+            out.append(make_provider(part.name, context))
+    return out
+
+
 def deployer(steps: Sequence[Step]) -> Provider | None:
     """The provider that trains networks for deployment, or None."""
     return next((step.provider for step in steps if "weights" in step.entry.offers), None)

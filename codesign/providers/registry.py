@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from accel_models.hardware.devices import DeviceKind, device
+from codesign import options
 from codesign.accuracy.base import TRAIN_OPTIONS
 from codesign.plugin import Plugin
 from codesign.providers.base import Provider, ProviderContext
@@ -57,6 +58,19 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             metrics=(*_FIGURES, "buffer_bytes", "dram_bytes"),
             fpga_metrics=("dsp", "bram36", "lut", "ff", "fill"),
             asic_metrics=("area_mm2",),
+        ),
+    )
+    registry.register(
+        "loop_tile",
+        ProviderEntry(
+            "the published formulas of a loop-tile accelerator, with every limit of the board enforced",
+            f"{here}.cost.loop_tile:LoopTileProvider",
+            {"port_bits": options.integer(512, 3, 2**20)},
+            source="Jiang 2020",
+            needs=("loop_tile", "workload"),
+            offers=("report",),
+            metrics=("latency_ms", "latency_cycles", "throughput_per_s"),
+            fpga_metrics=("dsp", "bram36", "lut", "fill"),
         ),
     )
     registry.register(

@@ -56,6 +56,20 @@ def _register_builtins(registry: Registry[Plugin[HardwareFactory]]) -> None:
             offers=("template", "accelerator"),
         ),
     )
+    registry.register(
+        "loop_tile",
+        Plugin(
+            "FPGA loop tiles Tm, Tn, Tr, Tc with a port each for weights, inputs and outputs; a depthwise engine",
+            f"{here}.loop_tile:LoopTileSpace",
+            {
+                "bits": options.integer(16, 8, 32),
+                "clock_mhz": options.integer(100, 1, 2000),
+                "extent": options.name("input", ("input", "output")),
+            },
+            source="Jiang 2020",
+            offers=("loop_tile", "self_mapped"),
+        ),
+    )
 
 
 HARDWARE_SPACES: Registry[Plugin[HardwareFactory]] = Registry("hardware space", _register_builtins)

@@ -24,7 +24,7 @@ class MappingSpace(Protocol):
     def design_at(
         self, point: Mapping[str, Any], workload: Workload, hardware: Any, device: str
     ) -> tuple[Design | None, tuple[Infeasible, ...]]:
-        """The design, where there is one, and every bound that is broken, the device's among them."""
+        """The design, where there is one (hardware that maps by itself has none), and every bound that is broken, the device's among them."""
         ...
 
 
@@ -49,6 +49,14 @@ def _register_builtins(registry: Registry[Plugin[MappingFactory]]) -> None:
             f"{here}.caps:DefaultTiles",
             needs=("template", "workload"),
             offers=("design",),
+        ),
+    )
+    registry.register(
+        "own",
+        Plugin(
+            "hardware that is not ours: its model says how a network runs on it",
+            f"{here}.own:OwnMapping",
+            needs=("self_mapped", "workload"),
         ),
     )
 
