@@ -2,9 +2,9 @@
 
 The cycles, multipliers and memory blocks are the published formulas (:mod:`loop_tile_formulas`). The released code of
 HotNAS leaves its check of memory blocks commented out, and its logged optima exceed the board; here a design that
-exceeds anything is ``Infeasible``. Look-up tables are not in the publications: the adders alone are counted, one table a
-bit (AMD UG574), a lower bound of what the logic takes. Energy is not modelled by any of them, nor are pooling, addition
-and activations, which ride along.
+exceeds anything is ``Infeasible``. Look-up tables are not in the publications: the adders alone are counted, one table
+a bit (AMD UG574), a lower bound of what the logic takes. Energy is not modelled by any of them, nor are pooling,
+addition and activations, which ride along.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Cycles and memory blocks of a loop-tile accelerator on an FPGA, on plain integers, so that numba compiles them as is.
+"""Cycles and memory blocks of a loop-tile accelerator on an FPGA, on plain integers: numba compiles the file as it is.
 
-After Zhang 2015, with a port each for weights, inputs and outputs as in the released code of HotNAS (Jiang 2020). ``Tm``
-output channels by ``Tn`` input channels are multiplied side by side, a tile of ``Tr x Tc`` pixels at a time. Filling the
-buffers, computing and emptying them overlap, so that the slowest of them sets the pace::
+After Zhang 2015, with a port each for weights, inputs and outputs as in the released code of HotNAS (Jiang 2020).
+``Tm`` output channels by ``Tn`` input channels are multiplied side by side, a tile of ``Tr x Tc`` pixels at a time.
+Filling the buffers, computing and emptying them overlap, so that the slowest of them sets the pace::
 
     weights = Tm Tn R S / ports            inputs = min(Tn, C) rows cols / ports
     compute = R S ceil(rows / stride) ceil(cols / stride)

@@ -1,9 +1,9 @@
 """The fastest loop-tile accelerator for a network on a board, proved: every integer size is considered.
 
 What is left out cannot be better. All of cycles' factors but the numbers of tiles grow with each size, so of the sizes
-that give every layer the same numbers of tiles the least is the best and the smallest; those are the ``ceil(n / j)`` of
-the layers' extents. More words a port are never slower, so all bits of the interface are dealt out. A pair of ``Tm, Tn``,
-and a tile, is passed over where its multipliers alone take longer than the best design found.
+that give every layer the same numbers of tiles the least is the best and the smallest; those are the ``ceil(n / j)``
+of the layers' extents. More words a port are never slower, so all bits of the interface are dealt out. A pair of ``Tm,
+Tn``, and a tile, is passed over where its multipliers alone take longer than the best design found.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ def fastest(
     pairs, tiles = _pairs(shapes, macs, blocks, taps, bits), _tiles(shapes)
     best, tally = np.full(8, _NONE, np.int64), np.zeros(2, np.int64)
     _search(shapes, pairs, tiles, np.array([words, blocks, taps, bits], np.int64), best, tally)
-    machine = LoopTile(*(int(value) for value in best[1:]), bits=bits, extent=extent)
+    tm, tn, tr, tc, weights, inputs, outputs = (int(value) for value in best[1:])
+    machine = LoopTile(tm, tn, tr, tc, weights, inputs, outputs, bits=bits, extent=extent)
     return Fastest(machine, int(best[0]), int(tally[0]), int(tally[1]))
 
 

@@ -59,7 +59,7 @@ class FrontPoint:
 
 
 def report_of(candidate: Candidate, providers: Iterable[Provider]) -> CostReport:
-    """Predicted figures of a design that breaks no bound, layer by layer; of hardware that is not ours, by its provider.
+    """Predicted figures of a design that fits, layer by layer; its provider's where the hardware is not ours.
 
     Raises:
         SpecError: no provider tells them.

@@ -41,9 +41,7 @@ def standing(folder: RunFolder, storage: str | None = None) -> RunResult:
         assert candidate.workload is not None, "what is explored has layers"
         figures = report_of(candidate, measuring)
         title = f"point_{index:02d}"
-        points.append(
-            FrontPoint(title, item, candidate.workload, candidate.design, "", {}, item.metrics, figures)
-        )
+        points.append(FrontPoint(title, item, candidate.workload, candidate.design, "", {}, item.metrics, figures))
     return RunResult(
         recipe=recipe,
         folder=str(folder.path),

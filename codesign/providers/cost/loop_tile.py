@@ -72,4 +72,3 @@ def _parts(candidate: Candidate) -> tuple[LoopTile, Sequence[Layer]]:
     machine, workload = candidate.hardware, candidate.workload
     assert isinstance(machine, LoopTile) and workload is not None, "the recipe's needs are checked when it is read"
     return machine, workload.layers
-

@@ -24,7 +24,10 @@ class MappingSpace(Protocol):
     def design_at(
         self, point: Mapping[str, Any], workload: Workload, hardware: Any, device: str
     ) -> tuple[Design | None, tuple[Infeasible, ...]]:
-        """The design, where there is one (hardware that maps by itself has none), and every bound that is broken, the device's among them."""
+        """The design, where there is one, and every bound that is broken, the device's among them.
+
+        Hardware that maps by itself has no design.
+        """
         ...
 
 
