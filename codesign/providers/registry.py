@@ -74,6 +74,17 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
         ),
     )
     registry.register(
+        "directive",
+        ProviderEntry(
+            "the directive model of what multiplies, on accelerators of free connectivity within an envelope",
+            f"{here}.cost.directive:DirectiveProvider",
+            needs=("connectivity", "layer_cost"),
+            offers=("report",),
+            metrics=(*_FIGURES, "onchip_energy_uj", "onchip_edp_uj_ms", "buffer_bytes", "dram_bytes"),
+            asic_metrics=("area_mm2",),
+        ),
+    )
+    registry.register(
         "size",
         ProviderEntry(
             "multiply-accumulates, parameters and bytes of the network alone, whatever it runs on",

@@ -70,6 +70,32 @@ def _register_builtins(registry: Registry[Plugin[HardwareFactory]]) -> None:
             offers=("loop_tile", "self_mapped"),
         ),
     )
+    envelope = options.text("edgetpu", what="edgetpu, nvdla_1024, nvdla_256, eyeriss, shidiannao")
+    for name, summary, target, more, source in (
+        ("free", "axes, the loop of each, memories", "FreeSpace", {"most_axes": options.integer(2, 1, 3)}, "Lin 2021"),
+        ("sizing", "sizes of an envelope's own axes and memories", "SizingSpace", {}, "Lin 2021"),
+        (
+            "layer_sizing",
+            "PEs and memory of each layer",
+            "LayerSizingSpace",
+            {
+                "layers": options.integer(8, 1, 512),
+                "parallel": options.name("K", ("K", "C", "P", "Q", "R", "S")),
+            },
+            "Kao 2020",
+        ),
+        ("envelope", "the envelope's own accelerator", "EnvelopeHardware", {}, "Kao 2020"),
+    ):
+        registry.register(
+            name,
+            Plugin(
+                f"within a published accelerator's envelope: {summary}",
+                f"{here}.free:{target}",
+                {"envelope": envelope, **more},
+                source=source,
+                offers=("connectivity", "self_mapped"),
+            ),
+        )
 
 
 HARDWARE_SPACES: Registry[Plugin[HardwareFactory]] = Registry("hardware space", _register_builtins)
