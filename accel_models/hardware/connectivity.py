@@ -1,4 +1,4 @@
-"""Accelerators whose connectivity is free (NAAS, Lin 2021): axes of the array, the loop each runs side by side, buffers.
+"""Accelerators of free connectivity (NAAS, Lin 2021): axes of the array, the loop each runs side by side, buffers.
 
 DRAM, one buffer (L2), an array of up to three axes, one memory in each PE (L1); a third axis is MACs beside each other
 in a PE. Each axis runs the iterations of one loop of ``K C P Q R S`` side by side. An :class:`Envelope` is what a
@@ -213,19 +213,22 @@ def limits_of(machine: Connected, layer: Layer) -> Limits:
 
 def _register_builtins(registry: Registry[Envelope]) -> None:
     kib = 1024
-    for item in (
-        Envelope("edgetpu", "edgetpu_28nm", 4096, 8192 * kib, 32.0, 256.0, (64, 64), ("C", "K"), 64, 7936 * kib,
-                 "weight_stationary", "Coral: 4 TOPS int8 and 8 MB of SRAM; 4,096 PEs at 500 MHz follow; rates are ours"),
-        Envelope("nvdla_1024", "nvdla_1024_16nm", 1024, 320 * kib, 15.0, 128.0, (16, 64), ("K", "C"), 64, 256 * kib,
-                 "channel_parallel", "NVDLA primer: 1,024 int8 MACs, 256 KB, 15 GB/s at 1 GHz; registers are ours"),
-        Envelope("nvdla_256", "nvdla_256_16nm", 256, 272 * kib, 5.0, 64.0, (8, 32), ("K", "C"), 64, 256 * kib,
-                 "channel_parallel", "NVDLA primer: 256 int8 MACs, 256 KB, 5 GB/s at 1 GHz; registers are ours"),
-        Envelope("eyeriss", "eyeriss_65nm", 168, 195 * kib, 2.4, 8.0, (12, 14), ("R", "P"), 520, 108 * kib,
-                 "row_stationary", "Chen 2017: 12 x 14 PEs, 108 KB, 520 bytes a PE, 64-bit ports, 60 MHz link"),
-        Envelope("shidiannao", "shidiannao_65nm", 64, 288 * kib, 12.8, 64.0, (8, 8), ("P", "Q"), 64, 256 * kib,
-                 "output_stationary", "Du 2015: 8 x 8 PEs, 288 KB; registers and DRAM's rate are ours"),
+    for name, part, pes, onchip_kib, rates, axes, parallel, l1_bytes, l2_kib, flow, source in (
+        ("edgetpu", "edgetpu_28nm", 4096, 8192, (32.0, 256.0), (64, 64), "CK", 64, 7936, "weight_stationary",
+         "Coral: 4 TOPS int8, 8 MB of SRAM; 4,096 PEs at 500 MHz follow; rates are ours"),
+        ("nvdla_1024", "nvdla_1024_16nm", 1024, 320, (15.0, 128.0), (16, 64), "KC", 64, 256, "channel_parallel",
+         "NVDLA primer: 1,024 int8 MACs, 256 KB, 15 GB/s at 1 GHz; registers are ours"),
+        ("nvdla_256", "nvdla_256_16nm", 256, 272, (5.0, 64.0), (8, 32), "KC", 64, 256, "channel_parallel",
+         "NVDLA primer: 256 int8 MACs, 256 KB, 5 GB/s at 1 GHz; registers are ours"),
+        ("eyeriss", "eyeriss_65nm", 168, 195, (2.4, 8.0), (12, 14), "RP", 520, 108, "row_stationary",
+         "Chen 2017: 12 x 14 PEs, 108 KB, 520 bytes a PE, 64-bit ports, 60 MHz link"),
+        ("shidiannao", "shidiannao_65nm", 64, 288, (12.8, 64.0), (8, 8), "PQ", 64, 256, "output_stationary",
+         "Du 2015: 8 x 8 PEs, 288 KB; registers and DRAM's rate are ours"),
     ):  # fmt: skip
-        registry.register(item.name, item)
+        sizes = l1_bytes, l2_kib * kib
+        registry.register(
+            name, Envelope(name, part, pes, onchip_kib * kib, *rates, axes, tuple(parallel), *sizes, flow, source)
+        )
 
 
 ENVELOPES: Registry[Envelope] = Registry("envelope", _register_builtins)

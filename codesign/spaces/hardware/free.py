@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -44,8 +45,16 @@ class _Within:
         buffers = tuple(size for size in _L2_KIB if size * _KIB <= given.onchip_bytes)
         return axis, (_choice("l1_bytes", _L1_BYTES), _choice("l2_kib", buffers))
 
-    def _made(self, axes: tuple[int, ...], parallel: tuple[str, ...], point: Mapping[str, Any]) -> Connected:
-        return Connected(self.envelope, axes, parallel, int(point["l1_bytes"]), int(point["l2_kib"]) * _KIB)
+    def _made(self, wanted: tuple[int, ...], parallel: tuple[str, ...], point: Mapping[str, Any]) -> Connected:
+        """Axes take what those before them left of the PEs, the buffer what the PEs' memories left (a repair)."""
+        given = ENVELOPES.get(self.envelope)
+        axes: list[int] = []
+        for size in wanted:
+            axes.append(max(1, min(size, given.pes // math.prod(axes))))
+        l1_bytes = int(point["l1_bytes"])
+        left = given.onchip_bytes - l1_bytes * math.prod(axes[:2])
+        l2_bytes = int(point["l2_kib"]) * _KIB
+        return Connected(self.envelope, tuple(axes), parallel, l1_bytes, min(l2_bytes, left) if left > 0 else l2_bytes)
 
 
 @dataclass(frozen=True)
