@@ -77,6 +77,7 @@ class Connected:
         axes: sizes of one to three axes.
         parallel: the loop of each axis, none twice.
         l1_bytes, l2_bytes: of one PE's memory, of the buffer.
+        bandwidth: share of the envelope's bandwidths.
 
     Raises:
         SpecError: axes and loops that do not go together.
@@ -87,6 +88,7 @@ class Connected:
     parallel: tuple[str, ...]
     l1_bytes: int
     l2_bytes: int
+    bandwidth: float = 1.0
 
     def __post_init__(self) -> None:
         faults = []
@@ -114,7 +116,8 @@ class Connected:
     def accelerator(self) -> Accelerator:
         """As the cost model sees it."""
         given = ENVELOPES.get(self.envelope)
-        part, rate, noc = given.part, given.dram_bytes_per_cycle, given.noc_bytes_per_cycle
+        part, share = given.part, self.bandwidth
+        rate, noc = share * given.dram_bytes_per_cycle, share * given.noc_bytes_per_cycle
         clock = part.figure("clock_hz")
         assert clock is not None, "every envelope's device states a clock"
         kind = MemoryKind.REGISTER if self.l1_bytes <= _REGISTER_BYTES else MemoryKind.SRAM
@@ -148,38 +151,55 @@ class Connected:
 
 
 @dataclass(frozen=True)
-class LayerMachines:
-    """A machine for each layer (ConfuciuX, Kao 2020), all on one chip.
+class Together:
+    """Several machines on one chip.
 
     Attributes:
-        machines: one a multiplying layer, in order; the last one runs those that are left.
+        machines: one or more, of one envelope.
     """
 
     machines: tuple[Connected, ...]
 
-    def machine(self, place: int) -> Connected:
-        """What runs the layer at a place among those that multiply."""
-        return self.machines[min(place, len(self.machines) - 1)]
-
     @property
     def pes(self) -> int:
-        """Of all together."""
+        """Of all."""
         return sum(item.pes for item in self.machines)
 
     @property
     def onchip_bytes(self) -> int:
-        """Of all together."""
+        """Of all."""
         return sum(item.onchip_bytes for item in self.machines)
 
     @cached_property
     def area_mm2(self) -> float | None:
-        """Of all together, None where not modelled."""
+        """Of all, None where not modelled."""
         parts = [item.area_mm2 for item in self.machines]
         return None if None in parts else sum(part for part in parts if part is not None)
 
     def broken(self) -> tuple[Infeasible, ...]:
         """Every bound of the envelope that all together exceed."""
         return over(ENVELOPES.get(self.machines[0].envelope), self.pes, self.onchip_bytes, self.area_mm2)
+
+
+@dataclass(frozen=True)
+class LayerMachines(Together):
+    """A machine for each multiplying layer, in order (ConfuciuX, Kao 2020); the last one runs those that are left."""
+
+    def machine(self, place: int) -> Connected:
+        """What runs the layer at a place among those that multiply."""
+        return self.machines[min(place, len(self.machines) - 1)]
+
+
+@dataclass(frozen=True)
+class SubAccelerators(Together):
+    """Machines that share PEs, memory and bandwidth; any layer may run on any (NASAIC, Yang 2020; MAGMA, Kao 2022)."""
+
+    def broken(self) -> tuple[Infeasible, ...]:
+        """Every bound of the envelope that all together exceed, its bandwidth among them."""
+        out, share = super().broken(), sum(item.bandwidth for item in self.machines)
+        if share > 1 + 1e-9:
+            out = (*out, Infeasible("bandwidth", share, 1, "of the envelope's", "smaller shares"))
+        return out
 
 
 def over(envelope: Envelope, pes: int, onchip_bytes: int, area_mm2: float | None) -> tuple[Infeasible, ...]:

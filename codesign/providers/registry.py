@@ -85,6 +85,19 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
         ),
     )
     registry.register(
+        "shared",
+        ProviderEntry(
+            "several networks at once on sub-accelerators: the directive model, and the best schedule",
+            f"{here}.cost.shared:SharedProvider",
+            {"most_labels": options.integer(3000, 4, 10**7)},
+            source="Yang 2020",
+            needs=("sub_accelerators", "layer_cost"),
+            offers=("report",),
+            metrics=(*_FIGURES, "buffer_bytes", "dram_bytes"),
+            asic_metrics=("area_mm2",),
+        ),
+    )
+    registry.register(
         "size",
         ProviderEntry(
             "multiply-accumulates, parameters and bytes of the network alone, whatever it runs on",

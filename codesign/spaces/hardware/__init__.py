@@ -96,6 +96,16 @@ def _register_builtins(registry: Registry[Plugin[HardwareFactory]]) -> None:
                 offers=("connectivity", "self_mapped"),
             ),
         )
+    registry.register(
+        "sub_accelerators",
+        Plugin(
+            "sub-accelerators that share an envelope's PEs, memory and bandwidth",
+            f"{here}.sub_accelerators:SubAcceleratorSpace",
+            {"envelope": envelope, "count": options.integer(2, 1, 4), "homogeneous": options.flag(False)},
+            source="Yang 2020",
+            offers=("sub_accelerators", "connectivity", "self_mapped"),
+        ),
+    )
 
 
 HARDWARE_SPACES: Registry[Plugin[HardwareFactory]] = Registry("hardware space", _register_builtins)
