@@ -77,10 +77,37 @@ class SharedProvider:
 
     def run(self, candidate: Candidate) -> SharedRun | Infeasible:
         """The layers that multiply, scheduled, or a layer that runs nowhere."""
+        names, costs = self._costs(candidate)
+        chains = [[[None if isinstance(c, Infeasible) else c.cycles for c in row] for row in part] for part in costs]
+        schedule = schedule_shared(chains, self._most)
+        if schedule is None:
+            return next(row[0] for part in costs for row in part if all(isinstance(c, Infeasible) for c in row))
+        layers = []
+        for item in schedule.placed:
+            cost = costs[item.network][item.layer][item.engine]
+            assert isinstance(cost, LayerCost), "a layer runs where it can"
+            layers.append(cost.named(names[item.network][item.layer]))
+        return SharedRun(tuple(layers), schedule)
+
+    def columns(self, candidate: Candidate) -> list[list[list[tuple[int, float]]]]:
+        """(cycles, pJ) of each network, layer and engine.
+
+        Raises:
+            SpecError: a layer has no mapping on some engine.
+        """
+        _, costs = self._costs(candidate)
+        lost = [c for part in costs for row in part for c in row if isinstance(c, Infeasible)]
+        if lost:
+            raise SpecError(Fault("columns", str(lost[0]), "engines that run every layer"))
+        return [[[(c.cycles, _energy_pj([c])) for c in row if isinstance(c, LayerCost)] for row in p] for p in costs]
+
+    def _costs(self, candidate: Candidate) -> tuple[list[list[str]], list[list[list[LayerCost | Infeasible]]]]:
+        """Names of the layers that multiply by network, and the figures of each on each engine."""
         workload = candidate.workload
         assert workload is not None, "a candidate without a workload is not measured"
         names = [[name for name in part if workload.by_name[name].op in MAC_OPS] for part in parts_of(workload)]
-        if not any(names):
+        names = [part for part in names if part]
+        if not names:
             raise SpecError(Fault(f"network {workload.name}", "multiplies nothing", "one with convolutions"))
         machines: Sequence[Connected] = candidate.hardware.machines
         known: dict[tuple[Layer, Connected], LayerCost | Infeasible] = {}
@@ -93,17 +120,7 @@ class SharedProvider:
                     if (layer, machine) not in known:
                         known[layer, machine] = self._mapping.layer_cost(candidate.point, layer, machine)
                 costs[-1].append([known[layer, machine] for machine in machines])
-        chains = [[[None if isinstance(c, Infeasible) else c.cycles for c in row] for row in part] for part in costs]
-        schedule = schedule_shared([chain for chain in chains if chain], self._most)
-        if schedule is None:
-            return next(row[0] for part in costs for row in part if all(isinstance(c, Infeasible) for c in row))
-        kept, filled = [part for part in names if part], [part for part in costs if part]
-        layers = []
-        for item in schedule.placed:
-            cost = filled[item.network][item.layer][item.engine]
-            assert isinstance(cost, LayerCost), "a layer runs where it can"
-            layers.append(cost.named(kept[item.network][item.layer]))
-        return SharedRun(tuple(layers), schedule)
+        return names, costs
 
     def report(self, candidate: Candidate) -> CostReport:
         """Layer by layer; the latency is the schedule's, less than the sum where engines work side by side.
