@@ -172,6 +172,7 @@ def _result(name: str = "point_00") -> dict[str, Any]:
 def _use_result(data: bytes) -> str:
     folder = RunFolder(_FOLDER / "done")
     folder.path.mkdir(exist_ok=True)
+    folder.run_file.touch()  # read where a search is not finished alone
     folder.result_file.write_bytes(data)
     return "" if report(str(folder.path)).read_text(encoding="utf-8").rstrip().endswith("</html>") else "half a page"
 

@@ -23,12 +23,15 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.common import Figure, show
 from codesign.trace import trace_network
+from codesign.trace.capture import Captured
+from codesign.trace.ops_select import SHAPE_ONLY
+from codesign.trace.table import aten_name
 from mappings.errors import SpecError
 
 TORCHVISION = (
@@ -57,6 +60,29 @@ def torch_macs(module: nn.Module, *inputs: Tensor) -> int:
             module(*inputs)
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
+    return counter.get_total_flops() // 2
+
+
+def constant_macs(captured: Captured) -> int:
+    """Multiply-accumulates of what does not depend on the input, which a trace has computed beforehand."""
+    depends: set[fx.Node] = set()
+    for node in captured.graph.nodes:
+        made = node.op == "call_function" and aten_name(node) not in SHAPE_ONLY
+        if node.name in captured.inputs or (made and any(source in depends for source in node.all_input_nodes)):
+            depends.add(node)
+
+    class Constants(fx.Interpreter):
+        def run_node(self, n: fx.Node) -> Any:
+            if n in depends or n.op == "output":
+                return None
+            if aten_name(n) in SHAPE_ONLY:
+                return torch.zeros(n.meta["val"].shape, dtype=n.meta["val"].dtype)
+            return super().run_node(n)
+
+    given = [captured.tensors.get(node.name) for node in captured.graph.nodes if node.op == "placeholder"]
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        Constants(captured.graph_module).run(*given)
     return counter.get_total_flops() // 2
 
 
@@ -110,7 +136,8 @@ class Outcome:
 
     Attributes:
         error: why it does not trace; "" where it does.
-        macs, counted: of the trace (scales by channel left out, as torch does), and as torch counts them.
+        macs: of the trace, scales by channel left out.
+        counted: as torch counts them, less what does not depend on the input.
         difference: largest difference of values, over the largest value.
     """
 
@@ -144,7 +171,7 @@ def try_model(build: Callable[[], nn.Module], side: int) -> Outcome:
     index = torch.from_numpy(output.index(traced.stored_shapes[output.tensor]))
     found = values[output.tensor].reshape(-1)[index]
     difference = float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-9))
-    counted = torch_macs(module, x)
+    counted = torch_macs(module, x) - constant_macs(traced.captured)
     return Outcome("", traced.workload.macs - traced.scale_macs, counted, difference, len(traced.layers), seconds)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from accel_models.design import Design
     from codesign.commands.cost import cost
-    from codesign.commands.exploring import explore
+    from codesign.commands.exploring import explore, join_run
     from codesign.commands.hardware import emit, simulate
     from codesign.commands.listing import list_names
     from codesign.commands.mapping import map_network as map  # noqa: A004 - the command's word
@@ -40,6 +40,7 @@ _PUBLIC = {
     "cost": "codesign.commands.cost",
     "emit": "codesign.commands.hardware",
     "explore": "codesign.commands.exploring",
+    "join_run": "codesign.commands.exploring",
     "list_names": "codesign.commands.listing",
     "load_recipe": "codesign.recipe",
     "load_run": "codesign.explorer.loaded",
@@ -62,6 +63,7 @@ __all__ = [
     "cost",
     "emit",
     "explore",
+    "join_run",
     "list_names",
     "load_recipe",
     "load_run",

@@ -30,15 +30,20 @@ class ToyEvaluator:
 
     def measure(self, workload: Workload) -> float:
         """A figure between 0 and 1 that depends on the network alone."""
-        return 1.0 - 1.0 / (1.0 + workload.macs / 2e5)
+        return grown(workload)
 
     def finish(self, workload: Workload) -> dict[str, float]:
         """Save random weights."""
         torch.manual_seed(0)
         network = QatNetwork(workload).eval()
         save_network(deploy(network), self.context.folder / workload.digest[:16])
-        value = self.measure(workload)
+        value = grown(workload)
         return {"held_out": value, "test": value}
+
+
+def grown(workload: Workload) -> float:
+    """An accuracy that grows with the network."""
+    return 1.0 - 1.0 / (1.0 + workload.macs / 2e5)
 
 
 def register() -> None:

@@ -7,9 +7,10 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 from typing import Any
 
 from codesign.accuracy.base import ACCURACY, AccuracyContext, AccuracyEvaluator
@@ -86,7 +87,7 @@ class AccuracyPool:
                     worker.terminate()
             self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def run(self, purpose: str, workloads: Sequence[Workload]) -> Iterator[tuple[Workload, Any]]:
+    def run(self, purpose: str, workloads: Iterable[Workload]) -> Iterator[tuple[Workload, Any]]:
         """Each workload with its result, in the order in which they finish.
 
         Where the system ends a worker (as it does when memory runs out), what is finished stays, and the rest goes on
@@ -94,6 +95,7 @@ class AccuracyPool:
 
         Args:
             purpose: "measure" or "finish".
+            workloads: the next one is asked for when a worker is free.
 
         Raises:
             SpecError: the last worker was ended too.
@@ -102,22 +104,29 @@ class AccuracyPool:
             for workload in workloads:
                 yield workload, getattr(self._local, purpose)(workload)
             return
-        left = list(workloads)
-        while left:
+        coming, begun = iter(workloads), list[Workload]()
+        while True:
             assert self._pool is not None, "use it as a context manager"
             futures: dict[Future[Any], Workload] = {}
             try:
-                for workload in left:
+                for workload in begun:
                     futures[self._pool.submit(_work, purpose, workload)] = workload
-                for future in as_completed(futures):
-                    result = future.result()
-                    left.remove(futures[future])
-                    yield futures[future], result
+                while True:
+                    for workload in islice(coming, max(self._jobs - len(futures), 0)):
+                        begun.append(workload)
+                        futures[self._pool.submit(_work, purpose, workload)] = workload
+                    if not futures:
+                        return
+                    for future in wait(futures, return_when=FIRST_COMPLETED).done:
+                        result, workload = future.result(), futures[future]
+                        del futures[future]
+                        begun.remove(workload)
+                        yield workload, result
             except BrokenProcessPool:
                 # Results that came before the pool broke, and were not yielded yet, are not worked out again.
                 for future, workload in futures.items():
-                    if workload in left and future.done() and future.exception() is None:
-                        left.remove(workload)
+                    if future.done() and future.exception() is None:
+                        begun.remove(workload)
                         yield workload, future.result()
                 self._go_on_with_fewer()
 

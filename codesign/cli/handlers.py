@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from codesign.cli import output
+from codesign.commands.applies import check_applies
+from codesign.commands.kinds import Kind
 
 KINDS = (
     "networks",
@@ -46,9 +48,17 @@ def _reporter(options: argparse.Namespace) -> Any:
 
 
 def _explore(options: argparse.Namespace) -> int:
-    from codesign.commands.exploring import explore
+    from codesign.commands.exploring import explore, join_run
 
-    result = explore(**_keywords(options), reporter=_reporter(options))
+    given = _keywords(options)
+    if options.join is not None:
+        check_applies("explore", Kind.JOINED, given)
+        run = options.join
+        tally = join_run(run, storage=options.storage, jobs=options.jobs, reporter=_reporter(options))
+        output.joined(run, tally, options)
+        return 0
+    del given["join"]
+    result = explore(**given, reporter=_reporter(options))
     output.run(result, options)
     return 0 if all(item.passed for item in result.verifications) else 1
 

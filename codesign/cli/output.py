@@ -6,6 +6,7 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from codesign.commands.listing import Listed
     from codesign.commands.mapping import Mapped
     from codesign.explorer.result import RunResult
+    from codesign.explorer.search import SearchTally
     from codesign.explorer.verify import Verification
     from rtl_templates.synth.report import SynthReport
 
@@ -277,6 +279,14 @@ def _checks(value: Verification, options: Namespace) -> None:
     if value.hls_exact_images is not None:
         _line(f"HLS C++: {value.hls_exact_images}/{value.images} images bit-exact ({value.hls_s:.1f} s with g++)")
     _line(f"RTL: compiled in {value.compile_s:.1f} s, ran in {value.run_s:.1f} s")
+
+
+def joined(run: str, value: SearchTally, options: Namespace) -> None:
+    """How a search stands at whose end this process was one of the workers."""
+    if options.format == "json":
+        _json({"run": run, **asdict(value)})
+        return
+    _line(f"{value.told:,} designs told; the process that began {run} writes its front, or codesign explore --resume")
 
 
 def run(value: RunResult, options: Namespace) -> None:

@@ -56,6 +56,7 @@ def _explore(parser: argparse.ArgumentParser) -> None:
     text = "sqlite:///FILE, journal:///FILE, redis://, postgresql:// (SQLite in the run's folder)"
     add("--storage", metavar="URL", help=text)
     add("--resume", metavar="runs/NAME", help="go on with a run; other options must be what it was begun with")
+    add("--join", metavar="runs/NAME", help="search along with a run that is at work, as one more worker")
     text = 'points to run as hardware: a name, "knee", "all", "none" (knee)'
     add("--verify", action="append", metavar="POINT", help=text)
     add("--images", type=int, metavar="N", help="test images that the hardware runs (10)")

@@ -45,7 +45,11 @@ APPLIES: Mapping[str, Mapping[Kind, tuple[str, ...]]] = {
         Kind.DESIGN: ("out", "what"),
     },
     "synth": {Kind.DESIGN: _SYNTH, Kind.HARDWARE: _SYNTH},
-    "explore": {Kind.NEW: (*_SEARCH, "out"), Kind.RESUMED: (*_SEARCH, "resume")},
+    "explore": {
+        Kind.NEW: (*_SEARCH, "out"),
+        Kind.RESUMED: (*_SEARCH, "resume"),
+        Kind.JOINED: ("join", "storage", "jobs"),
+    },
     "report": {Kind.FINISHED: ("storage",)},
     "list": {Kind.NAMES: ()},
 }

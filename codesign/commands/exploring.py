@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from codesign.commands.applies import check_applies
 from codesign.commands.kinds import Kind
 from codesign.commands.targets import FILES
+from codesign.explorer.folder import RunFolder
 from codesign.explorer.options import ExploreOptions, prepare
 from codesign.spaces.network import NETWORK_SPACES
 from mappings.errors import Fault, SpecError, nearest
 
 if TYPE_CHECKING:
     from codesign.explorer.result import RunResult
+    from codesign.explorer.search import SearchTally
     from codesign.progress import Reporter
 
 DEFAULT_IMAGES, MAX_IMAGES, MAX_JOBS = 10, 500, 256
@@ -83,8 +85,7 @@ def explore(
             raise SpecError(Fault("--images", "changes nothing with --verify none"))
         if not 1 <= images <= MAX_IMAGES:
             raise SpecError(Fault("--images", f"is {images}", f"1 to {MAX_IMAGES}"))
-    if jobs is not None and not 0 <= jobs <= MAX_JOBS:
-        raise SpecError(Fault("--jobs", f"is {jobs}", f"0 (no workers) to {MAX_JOBS}"))
+    _check_jobs(jobs)
     options = ExploreOptions(
         recipe=_text(recipe),
         network=network,
@@ -108,6 +109,31 @@ def explore(
     prepare(options)  # what is wrong is told before torch and Optuna are loaded
     result: RunResult = importlib.import_module("codesign.explorer.run").explore(options, reporter)
     return result
+
+
+def join_run(
+    run: str | Path, *, storage: str | None = None, jobs: int | None = None, reporter: Reporter | None = None
+) -> SearchTally:
+    """Search along with whoever is at a run already, as a further worker; how the search stands at its end.
+
+    Args:
+        run: its folder.
+        storage: Optuna storage URL, where the study is not in the folder.
+        jobs: worker processes; 0: none; None: one a core.
+        reporter: where progress goes.
+
+    Raises:
+        SpecError: no run there, or one that cannot be used.
+    """
+    _check_jobs(jobs)
+    RunFolder(Path(run)).read_run()
+    tally: SearchTally = importlib.import_module("codesign.explorer.run").join(str(run), storage, jobs, reporter)
+    return tally
+
+
+def _check_jobs(jobs: int | None) -> None:
+    if jobs is not None and not 0 <= jobs <= MAX_JOBS:
+        raise SpecError(Fault("--jobs", f"is {jobs}", f"0 (no workers) to {MAX_JOBS}"))
 
 
 def _text(value: str | Path | None) -> str | None:

@@ -15,6 +15,7 @@ class Kind(StrEnum):
     MAESTRO = "MAESTRO files"
     NEW = "a new run"
     RESUMED = "a resumed run"
+    JOINED = "a joined run"
     FINISHED = "a run"
     HARDWARE = "an accelerator with a template"
     NAMES = "names"

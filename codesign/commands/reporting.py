@@ -40,6 +40,8 @@ def report(run: str | Path, storage: str | None = None) -> Path:
     folder = RunFolder(Path(run))
     if storage is not None and folder.result_file.exists():
         raise SpecError(Fault("--storage", f"changes nothing: {run} is finished, its result is in the folder"))
+    if not folder.run_file.exists():
+        raise SpecError(Fault(str(folder.path), "holds no run", "a folder that codesign explore made"))
     result = read_result(folder) if folder.result_file.exists() else standing(folder, storage).to_dict()
     try:
         write_page(result, folder.report_html)

@@ -41,8 +41,16 @@ class Journal(Protocol):
         """Every trial, in order."""
         ...
 
-    def append(self, trials: Sequence[Trial]) -> None:
-        """A batch of trials, durable when it returns; all or none of it."""
+    def since(self, start: int) -> Sequence[Trial]:
+        """Trials from a number on; what other workers of the run have told by now is among them."""
+        ...
+
+    def append(self, trials: Sequence[Trial], start: int) -> None:
+        """A batch of trials, durable when it returns; all or none of it.
+
+        Args:
+            start: number of the first; what another worker has told under a number is not told again.
+        """
         ...
 
 

@@ -1,7 +1,8 @@
 """How drivers measure: what the journal holds already is taken from it, in order; the rest is measured and recorded.
 
 So a driver is a plain program from its first line to its last, and going on after a kill is running it again: it asks
-and tells its controllers as it did before, and comes to where it was without measuring anything twice.
+and tells its controllers as it did before, and comes to where it was without measuring anything twice. Several workers
+of one run are the same program several times over: each finds in the journal what another has told before it.
 """
 
 from __future__ import annotations
@@ -64,22 +65,29 @@ class Ledger:
         if within_budget:
             points = points[: max(self.left, 0)]
         phases = [phase] * len(points) if isinstance(phase, str) else list(phase)
+        known = self._known(points, phases)
+        missing = points[len(known) :]
+        if missing:
+            outcomes = self._context.problem.measure(missing, fidelity=fidelity, gated=gated)
+            names = phases[len(known) :]
+            trials = [
+                Trial(Told(point, outcome), name, fidelity)
+                for point, outcome, name in zip(missing, outcomes, names, strict=True)
+            ]
+            self._context.journal.append(trials, self._done + len(known))
+            known = self._known(points, phases)
+        self._done += len(known)
+        if within_budget:
+            for _ in known:
+                self._context.advance()
+        return known
+
+    def _known(self, points: Sequence[Point], phases: Sequence[str]) -> list[Told]:
+        """What the journal holds of the points that come next."""
+        self._held += self._context.journal.since(len(self._held))
         known = self._held[self._done : self._done + len(points)]
         for number, (trial, point, name) in enumerate(zip(known, points, phases, strict=False), self._done):
             if trial.told.point != point or trial.phase != name:
                 what = "is another point than this version proposes there; nothing was changed"
                 raise SpecError(Fault(f"trial {number} of the study", what, "a new run in another folder"))
-        told = [trial.told for trial in known]
-        missing = points[len(known) :]
-        if missing:
-            outcomes = self._context.problem.measure(missing, fidelity=fidelity, gated=gated)
-            fresh = [Told(point, outcome) for point, outcome in zip(missing, outcomes, strict=True)]
-            names = phases[len(known) :]
-            trials = [Trial(item, name, fidelity) for item, name in zip(fresh, names, strict=True)]
-            self._context.journal.append(trials)
-            told += fresh
-        self._done += len(told)
-        if within_budget:
-            for _ in told:
-                self._context.advance()
-        return told
+        return [trial.told for trial in known]

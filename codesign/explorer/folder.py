@@ -79,6 +79,11 @@ class RunFolder:
         return self.path / "measured"
 
     @property
+    def claims(self) -> Path:
+        """Locks of the run's workers; stays empty."""
+        return self.path / ".claims"
+
+    @property
     def hardware(self) -> Path:
         """Rendered and emitted files."""
         return self.path / "hardware"
@@ -134,7 +139,11 @@ class RunFolder:
     def _refuse_links(self) -> None:
         """What a run writes stays in its folder: none of the places is a link to another."""
         places = [self.run_file, self.database, self.designs, self.networks, self.measured, self.hardware]
-        places += [self.path / ".lock", *(self.path / f"study.db-{part}" for part in ("wal", "shm", "journal"))]
+        places += [
+            self.path / ".lock",
+            self.claims,
+            *(self.path / f"study.db-{part}" for part in ("wal", "shm", "journal")),
+        ]
         for place in places:
             if place.is_symlink():
                 raise SpecError(Fault(str(place), "is a link", "a run's own files and folders"))
@@ -160,7 +169,11 @@ class RunFolder:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise SpecError(
-                    Fault(str(self.path), "another codesign explore is at work here", "wait, or --out")
+                    Fault(
+                        str(self.path),
+                        "another codesign explore is at work here",
+                        f"--join {self.path} to work along with it, or --out",
+                    )
                 ) from None
             try:
                 yield

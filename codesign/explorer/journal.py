@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -36,6 +37,7 @@ from accel_models.report import Infeasible
 from codesign.controllers.controller import Told
 from codesign.decisions import Decision, DecisionSpace, Permutation, Point, Real, Variable
 from codesign.drivers.base import Trial
+from codesign.explorer.claims import Claims
 from codesign.objectives import Goal, Outcome
 
 REPORT_KEY = "report"
@@ -118,12 +120,14 @@ class StudyJournal:
     Args:
         study: of the run.
         space, goal: of its recipe.
+        claims: of the run's workers, where there may be others: they tell one after another.
     """
 
-    def __init__(self, study: optuna.Study, space: DecisionSpace, goal: Goal) -> None:
+    def __init__(self, study: optuna.Study, space: DecisionSpace, goal: Goal, claims: Claims | None = None) -> None:
         self.study = study
-        self._space, self._goal = space, goal
-        self._trials = [read_trial(space, text) for text in read_reports(study)]
+        self._space, self._goal, self._claims = space, goal, claims
+        self._trials: list[Trial] = []
+        self.since(0)
 
     def __len__(self) -> int:
         return len(self._trials)
@@ -131,39 +135,60 @@ class StudyJournal:
     def __iter__(self) -> Iterator[Trial]:
         return iter(self._trials)
 
-    def append(self, trials: Sequence[Trial]) -> None:
-        """A batch, whole or not at all."""
-        frozen = [frozen_trial(self._space, self._goal, trial) for trial in trials]
-        add_trials(self.study, frozen)
-        self._trials += trials
+    def since(self, start: int) -> list[Trial]:
+        """Trials from a number on, as the study has them now."""
+        self._trials += [read_trial(self._space, text) for text in read_reports(self.study, len(self._trials))]
+        return self._trials[start:]
+
+    def append(self, trials: Sequence[Trial], start: int) -> None:
+        """A batch, whole or not at all, but for what another worker has told before."""
+        with self._claims.alone("journal") if self._claims is not None else nullcontext():
+            written = False
+            while not written:
+                fresh = trials[len(self.since(start)) :]
+                frozen = [frozen_trial(self._space, self._goal, trial) for trial in fresh]
+                written = add_trials(self.study, frozen, len(self._trials))
+            self._trials += fresh
 
 
-def read_reports(study: optuna.Study) -> list[str]:
-    """The report of every finished trial, by number; of a database without the rest of each trial."""
+def read_reports(study: optuna.Study, start: int = 0) -> list[str]:
+    """The report of every finished trial from a number on; of a database without the rest of each trial."""
     storage = _bare(study._storage)
     if not isinstance(storage, RDBStorage):
         trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        return [trial.user_attrs[REPORT_KEY] for trial in trials]
+        return [trial.user_attrs[REPORT_KEY] for trial in trials[start:]]
     trial, attribute = models.TrialModel, models.TrialUserAttributeModel
     wanted = (
         select(attribute.value_json)
         .join(trial, trial.trial_id == attribute.trial_id)
         .where(trial.study_id == study._study_id, trial.state == TrialState.COMPLETE, attribute.key == REPORT_KEY)
+        .where(trial.number >= start)
         .order_by(trial.number)
     )
     with _create_scoped_session(storage.scoped_session) as session:
         return [json.loads(text) for text in session.execute(wanted).scalars()]
 
 
-def add_trials(study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
-    """What ``study.add_trials`` does, a batch at a time where the storage allows it."""
+def add_trials(study: optuna.Study, trials: Sequence[FrozenTrial], start: int) -> bool:
+    """What ``study.add_trials`` does, a batch at a time where the storage allows it.
+
+    Args:
+        start: number of the first.
+
+    Returns:
+        False, and nothing was written: a database has other trials from that number on, told by a worker in another
+        copy of the folder.
+    """
+    if not trials:
+        return True
     storage = _bare(study._storage)
     if isinstance(storage, RDBStorage):
-        _insert(storage, study._study_id, trials)
-    elif isinstance(storage, JournalStorage):
+        return _insert(storage, study._study_id, trials, start)
+    if isinstance(storage, JournalStorage):
         _append(storage, study._study_id, trials)
     else:
         study.add_trials(trials)
+    return True
 
 
 def _bare(storage: BaseStorage) -> BaseStorage:
@@ -172,16 +197,17 @@ def _bare(storage: BaseStorage) -> BaseStorage:
     return found
 
 
-def _insert(storage: RDBStorage, study_id: int, trials: Sequence[FrozenTrial]) -> None:
+def _insert(storage: RDBStorage, study_id: int, trials: Sequence[FrozenTrial], start: int) -> bool:
     now = datetime.now()
     with _create_scoped_session(storage.scoped_session) as session:
         # Whoever else adds trials to this study waits here: numbers have no gaps.
         models.StudyModel.find_or_raise_by_id(study_id, session, for_update=True)
         counted = select(func.count()).select_from(models.TrialModel).where(models.TrialModel.study_id == study_id)
-        first = int(session.execute(counted).scalar_one())
+        if int(session.execute(counted).scalar_one()) != start:
+            return False
         rows = [
             {
-                "number": first + place,
+                "number": start + place,
                 "study_id": study_id,
                 "state": trial.state,
                 "datetime_start": trial.datetime_start or now,
@@ -223,6 +249,7 @@ def _insert(storage: RDBStorage, study_id: int, trials: Sequence[FrozenTrial]) -
         ):
             if items:
                 session.execute(insert(model.__table__), items)
+    return True
 
 
 class _Collector:

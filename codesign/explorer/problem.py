@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from accel_models.report import Infeasible
 from codesign.decisions import DecisionSpace, Point
+from codesign.explorer.measured import MeasuredFile
 from codesign.objectives import Goal, Outcome
 from codesign.providers.base import Candidate, Measurement, Provider
 from codesign.providers.registry import ProviderEntry
@@ -18,6 +18,8 @@ from mappings.errors import Fault, SpecError
 
 #: Results in memory; beyond it they are forgotten and measured again.
 _MOST_KEPT = 500_000
+#: How often a worker looks for what others were measuring.
+_POLL_S = 0.1
 
 
 @dataclass
@@ -27,36 +29,35 @@ class Step:
     Attributes:
         name, entry, provider: as registered and made.
         kept: results by key and fidelity.
-        file: where the results of a dear provider are kept as soon as they are known, or None.
+        file: where the results of a dear provider are kept and shared as soon as they are known, or None.
     """
 
     name: str
     entry: ProviderEntry
     provider: Provider
     kept: dict[tuple[Any, float], Measurement] = field(default_factory=dict)
-    file: Path | None = None
+    file: MeasuredFile | None = None
 
-    def load(self) -> None:
-        """Read back what an earlier process kept; a line that a kill cut off is passed over."""
-        if self.file is None or not self.file.exists():
-            return
-        for line in self.file.read_text(encoding="utf-8").splitlines():
-            try:
-                key, fidelity, metrics, broken = json.loads(line)
-            except ValueError:
-                continue
-            bounds = tuple(Infeasible.from_dict(item) for item in broken)
-            self.kept[key, fidelity] = Measurement(metrics, bounds)
+    def refresh(self) -> None:
+        """Know what other workers, and earlier ones, have measured."""
+        if self.file is not None:
+            for key, fidelity, found in self.file.fresh():
+                self.kept[key, fidelity] = found
 
     def keep(self, key: Any, fidelity: float, found: Measurement) -> None:
-        """Remember one result."""
-        if len(self.kept) > _MOST_KEPT:
+        """Remember one result.
+
+        Raises:
+            SpecError: a metric that the provider declares is not in it.
+        """
+        absent = [name for name in self.provider.metrics if name not in found.metrics]
+        if absent and not found.broken:
+            raise SpecError(Fault(f"provider {self.name}", f"did not give {', '.join(absent)}, which it declares"))
+        if self.file is not None:
+            self.file.add(key, fidelity, found)
+        elif len(self.kept) > _MOST_KEPT:
             self.kept.clear()
         self.kept[key, fidelity] = found
-        if self.file is not None:
-            line = json.dumps([key, fidelity, dict(found.metrics), [item.to_dict() for item in found.broken]])
-            with self.file.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
 
     def key(self, candidate: Candidate) -> Any:
         """By what results are shared."""
@@ -123,12 +124,8 @@ class SearchProblem:
                 results[key] = step.kept[key, level]
             else:
                 missing.setdefault(key, state.candidate)
-        for key, found in self._measurements(step, missing, level):
-            absent = [name for name in step.provider.metrics if name not in found.metrics]
-            if absent and not found.broken:
-                raise SpecError(Fault(f"provider {step.name}", f"did not give {', '.join(absent)}, which it declares"))
-            step.keep(key, level, found)
-            results[key] = found
+        measured = self._measured_here if step.file is None else self._measured_by_all
+        results.update(measured(step, missing, level))
         for state in shown:
             found = results[step.key(state.candidate)]
             state.metrics.update(found.metrics)
@@ -141,17 +138,63 @@ class SearchProblem:
             return False
         return not (step.entry.dear and gated and state.broken)
 
-    def _measurements(
-        self, step: Step, missing: dict[Any, Candidate], fidelity: float
-    ) -> Iterable[tuple[Any, Measurement]]:
+    def _measured_here(
+        self, step: Step, missing: Mapping[Any, Candidate], fidelity: float
+    ) -> Iterator[tuple[Any, Measurement]]:
         """Each key with its result; one by one as they come from a provider that can do so."""
         if not missing:
             return
         stream = getattr(step.provider, "stream", None)
         if stream is None:
-            found = step.provider.measure(list(missing.values()))
-            yield from zip(missing, found, strict=True)
-            return
-        for key, measurement in stream(list(missing.values()), fidelity):
+            found = zip(missing, step.provider.measure(list(missing.values())), strict=True)
+        else:
+            found = stream(missing.values(), fidelity)
+        for key, measurement in found:
+            step.keep(key, fidelity, measurement)
             yield key, measurement
-            self._measured()
+            if stream is not None:
+                self._measured()
+
+    def _measured_by_all(
+        self, step: Step, missing: Mapping[Any, Candidate], fidelity: float
+    ) -> Iterator[tuple[Any, Measurement]]:
+        """The same shared with the run's other workers: each key is measured by the one that claimed it."""
+        file, left = step.file, dict(missing)
+        assert file is not None, "only results that are kept in a file are shared"
+        mine = dict[Any, Candidate]()
+
+        def claimed() -> Iterator[Candidate]:
+            """What nobody else is at, one by one as the provider asks for more."""
+            for key, candidate in left.items():
+                if (key, fidelity) in step.kept or not file.claim(key, fidelity):
+                    continue
+                mine[key] = candidate
+                step.refresh()  # it may have been measured just before it was claimed
+                if (key, fidelity) not in step.kept:
+                    yield candidate
+
+        stream = getattr(step.provider, "stream", None)
+        while left:
+            step.refresh()
+            try:
+                if stream is None:
+                    list(claimed())
+                    asked = {key: one for key, one in mine.items() if (key, fidelity) not in step.kept}
+                    for key, _ in self._measured_here(step, asked, fidelity):
+                        file.release(key, fidelity)
+                        del mine[key]
+                else:
+                    for key, found in stream(claimed(), fidelity):
+                        step.keep(key, fidelity, found)
+                        file.release(key, fidelity)
+                        del mine[key]
+                        self._measured()
+            finally:
+                for key in mine:
+                    file.release(key, fidelity)
+                mine.clear()
+            done = [key for key in left if (key, fidelity) in step.kept]
+            yield from ((key, step.kept[key, fidelity]) for key in done)
+            left = {key: one for key, one in left.items() if (key, fidelity) not in step.kept}
+            if left and not done:
+                time.sleep(_POLL_S)

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import optuna
 
 from codesign.drivers.base import Trial
 from codesign.drivers.registry import DRIVERS
+from codesign.explorer.claims import Claims
 from codesign.explorer.finish import deploy_front, knee_of, write_designs, write_front_csv
 from codesign.explorer.folder import RunFolder, RunRecord
 from codesign.explorer.journal import StudyJournal
 from codesign.explorer.options import ExploreOptions, prepare
-from codesign.explorer.problem import SearchProblem
+from codesign.explorer.problem import SearchProblem, Step
 from codesign.explorer.result import RunResult, cloud_of, write_result
 from codesign.explorer.search import (
+    SearchTally,
     deployer,
     describe,
     feasible,
@@ -88,6 +92,44 @@ def explore(options: ExploreOptions | None = None, reporter: Reporter | None = N
             ) from None
 
 
+def join(run: str, storage_url: str | None, jobs: int | None, reporter: Reporter | None = None) -> SearchTally:
+    """Search along with whoever is at a run already; the one that began it (or resumes it) writes the front.
+
+    Every worker is the same program with the same seeds. Each network is measured by the first that claims it, each
+    batch is told by the first that has it whole, so that nothing is done twice and the front is that of one worker.
+
+    Args:
+        run: the folder, the same one for all workers.
+        storage_url: of a study that is not in the folder.
+        jobs: worker processes; 0: none; None: one a core.
+        reporter: where progress goes.
+
+    Returns:
+        What the study holds when its budget is told.
+
+    Raises:
+        SpecError: no run there, another version's, or one that cannot be used.
+    """
+    reporter, folder = reporter or Silent(), RunFolder(Path(run))
+    record = folder.read_run()
+    with storage_faults(storage_url or str(folder.database), "cannot be used", f"codesign explore --join {run}"):
+        try:
+            with run_storage(folder, record, storage_url) as storage:
+                trials = _searched(record, folder, open_study(storage, folder, record), jobs, reporter)
+        except KeyboardInterrupt:
+            raise Interrupted(folder) from None
+    return tally(record.recipe, trials)
+
+
+def _searched(
+    record: RunRecord, folder: RunFolder, study: optuna.Study, jobs: int | None, reporter: Reporter
+) -> list[Trial]:
+    """The search alone."""
+    with _opened(record.recipe, folder, study, jobs) as (steps, journal):
+        _search(record, folder, study, steps, journal, reporter)
+        return list(journal)
+
+
 def _explore(
     options: ExploreOptions, folder: RunFolder, record: RunRecord, study: optuna.Study, reporter: Reporter
 ) -> RunResult:
@@ -95,33 +137,8 @@ def _explore(
     started, started_cpu = time.monotonic(), _cpu_seconds()
     recipe = record.recipe
     space, goal = recipe.space, recipe.goal
-    folder.networks.mkdir(exist_ok=True)
-    unit = DRIVERS.get(recipe.driver.name).unit
-    reporter.say(
-        f"{recipe.name}: {space.networks:,} networks x {space.accelerators:,} accelerators on {recipe.device}; "
-        f"{recipe.controller.name}, {recipe.driver.name}, {recipe.trials:,} {unit}, seed {recipe.seed}; "
-        f"run in {folder.path}"
-    )
-    jobs = min(os.cpu_count() or 1, 8) if options.jobs is None else options.jobs
-    journal = StudyJournal(study, space.decisions, goal)
-    with opened_steps(recipe, folder.networks, folder.measured, jobs) as steps:
-        watch = Watch(recipe, journal)
-        with reporter.search("search", recipe.trials, watch.glance) as shown:
-
-            def advance() -> None:
-                nonlocal record
-                if not record.begun and len(journal):
-                    record = replace(record, begun=True)
-                    folder.write_run(record)
-                watch.advance()
-                shown()
-
-            def measured() -> None:
-                watch.trained()
-                shown()
-
-            problem = SearchProblem(space, goal, steps, measured)
-            search(recipe, problem, journal, planned_trials(study), advance)
+    with _opened(recipe, folder, study, options.jobs) as (steps, journal):
+        _search(record, folder, study, steps, journal, reporter)
         trials = list(journal)
         tallied, found = tally(recipe, trials), feasible(trials)
         reporter.say(describe(tallied, found))
@@ -163,6 +180,56 @@ def _explore(
     return result
 
 
+@contextmanager
+def _opened(
+    recipe: Recipe, folder: RunFolder, study: optuna.Study, jobs: int | None
+) -> Iterator[tuple[list[Step], StudyJournal]]:
+    """Providers and journal of a run, which other workers may have open as well."""
+    folder.networks.mkdir(exist_ok=True)
+    processes = min(os.cpu_count() or 1, 8) if jobs is None else jobs
+    claims = Claims(folder.claims)
+    try:
+        with opened_steps(recipe, folder, claims, processes) as steps:
+            yield steps, StudyJournal(study, recipe.space.decisions, recipe.goal, claims)
+    finally:
+        claims.close()
+
+
+def _search(
+    record: RunRecord,
+    folder: RunFolder,
+    study: optuna.Study,
+    steps: list[Step],
+    journal: StudyJournal,
+    reporter: Reporter,
+) -> None:
+    """Until the journal holds the budget, with progress."""
+    recipe, space = record.recipe, record.recipe.space
+    unit = DRIVERS.get(recipe.driver.name).unit
+    reporter.say(
+        f"{recipe.name}: {space.networks:,} networks x {space.accelerators:,} accelerators on {recipe.device}; "
+        f"{recipe.controller.name}, {recipe.driver.name}, {recipe.trials:,} {unit}, seed {recipe.seed}; "
+        f"run in {folder.path}"
+    )
+    watch, begun = Watch(recipe, journal), record.begun
+    with reporter.search("search", recipe.trials, watch.glance) as shown:
+
+        def advance() -> None:
+            nonlocal begun
+            if not begun and len(journal):
+                begun = True
+                folder.write_run(replace(record, begun=True))
+            watch.advance()
+            shown()
+
+        def measured() -> None:
+            watch.trained()
+            shown()
+
+        problem = SearchProblem(space, recipe.goal, steps, measured)
+        search(recipe, problem, journal, planned_trials(study), advance)
+
+
 def _cpu_seconds() -> float:
     """Of this process and of its workers that have ended."""
     return sum(os.times()[:4])
@@ -184,4 +251,4 @@ def _write(result: RunResult, folder: RunFolder) -> None:
     write_page(result.to_dict(), folder.report_html)
 
 
-__all__ = ["ExploreOptions", "explore"]
+__all__ = ["ExploreOptions", "explore", "join"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from codesign.controllers.controller import Controller, ControllerContext
@@ -13,6 +12,9 @@ from codesign.controllers.registry import make_controller
 from codesign.decisions import DecisionSpace, Point
 from codesign.drivers.base import DriverContext, Journal, Trial
 from codesign.drivers.registry import DRIVERS
+from codesign.explorer.claims import Claims
+from codesign.explorer.folder import RunFolder
+from codesign.explorer.measured import MeasuredFile
 from codesign.explorer.problem import SearchProblem, Step
 from codesign.objectives import Goal, Outcome
 from codesign.objectives.front import FloatArray, nondominated, scaled_costs, thinned
@@ -61,31 +63,31 @@ class SearchTally:
 
 
 @contextmanager
-def opened_steps(recipe: Recipe, folder: Path, kept: Path | None, jobs: int) -> Iterator[list[Step]]:
+def opened_steps(recipe: Recipe, folder: RunFolder, claims: Claims, jobs: int) -> Iterator[list[Step]]:
     """The providers of a recipe, prepared; their workers end with the context.
 
     Args:
-        folder: where what they prepare and deploy is kept.
-        kept: folder in which results of dear providers are kept as soon as they are known; None: in memory alone.
+        folder: of the run: what they prepare and deploy is kept in it, and what dear ones find as soon as it is known.
+        claims: of the run's workers.
         jobs: worker processes; 0: this one.
     """
     steps: list[Step] = []
     with ExitStack() as stack:
         for part in recipe.providers:
             entry = PROVIDERS.get(part.name)
-            context = ProviderContext(recipe.seed, recipe.device, recipe.space, folder, jobs, part.given)
+            context = ProviderContext(recipe.seed, recipe.device, recipe.space, folder.networks, jobs, part.given)
             provider = make_provider(part.name, context)
             if hasattr(provider, "__exit__"):
                 stack.push(provider.__exit__)
             provider.prepare()
             file = None
-            if kept is not None and entry.dear:
-                kept.mkdir(parents=True, exist_ok=True)
+            if entry.dear:
+                folder.measured.mkdir(parents=True, exist_ok=True)
                 options = entry.checked(part.given, part.name)
                 told = digest([part.name, str(options), recipe.seed, recipe.space.digest])
-                file = kept / f"{part.name}-{told[:16]}.jsonl"
+                file = MeasuredFile(folder.measured / f"{part.name}-{told[:16]}.jsonl", claims)
             step = Step(part.name, entry, provider, file=file)
-            step.load()
+            step.refresh()
             steps.append(step)
         yield steps
 

@@ -126,6 +126,14 @@ def _amin(x: Tensor, dim: Sequence[int] = (), keepdim: bool = False) -> Tensor:
     return -torch.amax(-x, list(dim), keepdim)
 
 
+def _pad(x: Tensor, widths: Sequence[int], mode: str = "constant", value: float | None = None) -> Any:
+    """Zeros at the edges, and a constant that is the value there."""
+    if mode != "constant" or not value or not math.isfinite(value):
+        return NotImplemented
+    inside = torch.nn.functional.pad(torch.ones(x.shape, device=x.device), list(widths))
+    return torch.nn.functional.pad(x, list(widths)) + (1 - inside) * value
+
+
 def _nan_to_num(x: Tensor, *_: Any, **__: Any) -> Tensor:
     """Values are finite: what is not can not be in integers."""
     return x.clone()
@@ -145,6 +153,8 @@ _OWN: dict[Any, Callable[..., Any]] = {
     aten.minimum.default: _minimum,
     aten.min.other: _minimum,
     aten.amin.default: _amin,
+    aten.pad.default: _pad,
+    aten.constant_pad_nd.default: lambda x, widths, value=0: _pad(x, widths, value=value),
     aten.nan_to_num.default: _nan_to_num,
 }
 #: Those that torch itself has as gathers at constant places, products and sums.

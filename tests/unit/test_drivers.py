@@ -87,8 +87,13 @@ class Memory:
     def __iter__(self) -> Iterator[Trial]:
         return iter(self.trials)
 
-    def append(self, trials: Sequence[Trial]) -> None:
+    def since(self, start: int) -> list[Trial]:
+        """Trials from a number on."""
+        return self.trials[start:]
+
+    def append(self, trials: Sequence[Trial], start: int) -> None:
         """A batch."""
+        assert start == len(self.trials)
         self.trials += trials
 
 

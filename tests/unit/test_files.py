@@ -194,6 +194,10 @@ def test_a_result_without_points_is_told(tmp_path: Path) -> None:
         ('{"points": [', "is not whole"),
     ):
         (tmp_path / "result.json").write_text(text)
+        (tmp_path / "run.yaml").unlink(missing_ok=True)
+        with pytest.raises(SpecError, match="holds no run"):
+            report(str(tmp_path))
+        (tmp_path / "run.yaml").touch()
         with pytest.raises(SpecError, match=what):
             report(str(tmp_path))
 

@@ -140,7 +140,8 @@ def called(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     monkeypatch.setattr("codesign.commands.hardware.verify", verify)
     monkeypatch.setattr("codesign.commands.synth.synthesize", synthesize)
     monkeypatch.setattr("codesign.explorer.run.explore", explore)
-    for name in ("verification", "synthesised", "run"):
+    monkeypatch.setattr("codesign.explorer.run.join", lambda *given: asked.append(given[:-1]))
+    for name in ("verification", "synthesised", "run", "joined"):
         monkeypatch.setattr(f"codesign.cli.output.{name}", lambda *_: None)
     yield asked
 
@@ -172,6 +173,7 @@ BASES: dict[tuple[str, Kind], tuple[list[str], dict[str, Any]]] = {
     ("synth", Kind.HARDWARE): (["template.yaml"], {}),
     ("explore", Kind.NEW): ([], {}),
     ("explore", Kind.RESUMED): ([], {"resume": "runs/begun"}),
+    ("explore", Kind.JOINED): ([], {"join": "runs/begun"}),
     ("report", Kind.FINISHED): (["runs/begun"], {}),
     ("list", Kind.NAMES): (["devices"], {}),
 }
@@ -206,6 +208,7 @@ VALUES: dict[str, Any] = {
     "seed": "3",
     "storage": "sqlite:///other.db",
     "resume": "runs/begun",
+    "join": "runs/begun",
     "verify": "all",
     "jobs": "0",
 }
@@ -272,8 +275,8 @@ def test_each_option_changes_something_or_is_refused(
     value = VALUES[option]
     if (command, option) == ("explore", "data"):
         value = "digits"
-    if (command, option) == ("explore", "resume"):
-        return  # it makes the difference between the two kinds
+    if (command, option) in (("explore", "resume"), ("explore", "join")):
+        return  # it makes the difference between the kinds
     words = arguments(command, kind, {**more, option: value})
     code, error, changed = effect(words, files, called, capsys)
     if option not in APPLIES[command][kind] or code == 2:

@@ -129,6 +129,7 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "maximum of volumes": (lambda: nn.MaxPool3d(3, 2, 1), VOLUME),
     "product with constants": (lambda: Function(lambda x, w: w @ x, (5, 6)), TOKENS),
     "broadcast product": (lambda: Apply(lambda x: x.unsqueeze(1) @ x.reshape(1, 1, 8, 6).expand(1, 2, 8, 6)), TOKENS),
+    "padding with a value": (lambda: Apply(lambda x: functional.pad(x, (0, 1), value=1.0)), TOKENS),
     "unfold": (lambda: nn.Unfold(3, padding=1), (1, 2, 5, 6)),
 }
 #: Those whose values hold for a table of few entries only roughly, with what is left of the signal (dB, at 8 bits).

@@ -17,6 +17,7 @@ from codesign.cli.parser import COMMANDS
 from codesign.commands.applies import APPLIES
 from codesign.commands.cost import Costed
 from codesign.commands.hardware import read_samples
+from codesign.commands.kinds import Kind
 from codesign.commands.mapping import Mapped
 from codesign.explorer.run import ExploreOptions
 from codesign.explorer.run import explore as run_explore
@@ -37,8 +38,11 @@ def costed(*target: object, **options: object) -> Costed:
 def test_keywords_are_those_of_the_command_line(command: str) -> None:
     function = getattr(codesign, {"list": "list_names"}.get(command, command))
     keywords = set(inspect.signature(function).parameters)
-    for options in APPLIES[command].values():
-        assert set(options) <= keywords, command
+    for kind, options in APPLIES[command].items():
+        if kind is Kind.JOINED:
+            assert {"run", *options} - {"join"} <= set(inspect.signature(codesign.join_run).parameters)
+        else:
+            assert set(options) <= keywords, command
 
 
 def test_whatever_is_costed_is_the_same(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
 from codesign.accuracy.base import AccuracyContext
@@ -51,21 +51,23 @@ class TrainProvider(AbstractContextManager["TrainProvider"]):
         found = dict(self.stream(candidates))
         return [found[candidate.network] for candidate in candidates]
 
-    def stream(self, candidates: Sequence[Candidate], fidelity: float = 1.0) -> Iterator[tuple[str, Measurement]]:
+    def stream(self, candidates: Iterable[Candidate], fidelity: float = 1.0) -> Iterator[tuple[str, Measurement]]:
         """Each network's key with its accuracy, as it is known: what is kept at once survives a kill.
 
         Args:
+            candidates: each is asked for when a worker is free to train it.
             fidelity: share of the search's steps that are trained.
         """
         keys: dict[str, str] = {}
-        workloads: dict[str, Workload] = {}
-        for candidate in candidates:
-            assert candidate.workload is not None, "a candidate without a workload is not trained"
-            workloads[candidate.network] = candidate.workload
-            keys[candidate.workload.digest] = candidate.network
-        if not workloads:
-            return
-        for workload, accuracy in self._pool(fidelity).run("measure", list(workloads.values())):
+
+        def workloads() -> Iterator[Workload]:
+            for candidate in candidates:
+                assert candidate.workload is not None, "a candidate without a workload is not trained"
+                if candidate.workload.digest not in keys:
+                    keys[candidate.workload.digest] = candidate.network
+                    yield candidate.workload
+
+        for workload, accuracy in self._pool(fidelity).run("measure", workloads()):
             yield keys[workload.digest], Measurement({"accuracy": float(accuracy)})
 
     def deploy(self, workloads: Sequence[Workload]) -> Iterator[tuple[Workload, dict[str, float]]]:
