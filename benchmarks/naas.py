@@ -1,6 +1,6 @@
 """Free connectivity against sizing alone, and importance against index encoding, within published envelopes.
 
-    python -m benchmarks.naas [--networks vgg16,mobilenet_v2] [--envelopes edgetpu] [--trials 64] [--codes 192]
+    python -m benchmarks.naas [--networks vgg16,mobilenet_v2] [--envelopes edgetpu] [--trials 64] [--free-trials 192] [--codes 192]
                               [--seeds 2] [--seed 0] [--json]
 
 Lin 2021 reports 3.52 times (VGG-16) and 1.42 times (MobileNetV2) less EDP than sizing alone in the Edge TPU's
@@ -8,7 +8,7 @@ envelope, 2.61 and 1.62 times in NVDLA-1024's; speeds of 2.6, 2.2, 4.4, 1.7 and 
 (VGG-16, ResNet-50, UNet), Eyeriss, NVDLA-256 and ShiDianNao (MobileNetV2, SqueezeNet, MNasNet); and 1.4 to 7.4 times
 more EDP with index encoding. Here, by our directive model, of the operators that multiply, one input: *published* is
 the envelope's own accelerator by its own dataflow, *mapped* the same by our mapper, *sized* the best of ``--trials``
-sizes by that dataflow (*sized, mapped*: by the mapper), *free* the best of as many connectivities, each mapped. The
+sizes by that dataflow (*sized, mapped*: by the mapper), *free* the best of ``--free-trials`` connectivities, each mapped. The
 encodings search connectivity and one mapping genome together, ``--codes`` trials each.
 """
 
@@ -129,7 +129,7 @@ def pair_figures(network: str, envelope: str, options: argparse.Namespace) -> tu
     own, own_mapped = published(network, envelope, mapped=False), published(network, envelope, mapped=True)
     sized = best(network, {"name": "sizing", **where}, "dataflow", trials, seed, "importance")
     sized_mapped = best(network, {"name": "sizing", **where}, "searched", trials, seed, "importance")
-    free = best(network, {"name": "free", **where}, "searched", trials, seed, "importance")
+    free = best(network, {"name": "free", **where}, "searched", options.free_trials, seed, "importance")
     title = f"{network} in {envelope}"
 
     def gain(of: Found, metric: str = "edp_uj_ms") -> float:
@@ -195,6 +195,7 @@ def main() -> int:
     parser.add_argument("--networks", default="vgg16,mobilenet_v2")
     parser.add_argument("--envelopes", default="edgetpu")
     parser.add_argument("--trials", type=int, default=64)
+    parser.add_argument("--free-trials", type=int, default=192, help="of connectivities, the larger space")
     parser.add_argument("--codes", type=int, default=192, help="trials of each encoding")
     parser.add_argument("--seeds", type=int, default=2, help="of the encodings; 0: not compared")
     parser.add_argument("--seed", type=int, default=0)

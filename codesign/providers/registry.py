@@ -74,6 +74,19 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
         ),
     )
     registry.register(
+        "loop_pipeline",
+        ProviderEntry(
+            "loop-tile accelerators on several boards of the device in a pipeline, by the published formulas",
+            f"{here}.cost.loop_pipeline:LoopPipelineProvider",
+            {"port_bits": options.integer(512, 3, 2**20)},
+            source="Jiang 2020",
+            needs=("loop_pipeline", "workload"),
+            offers=("report",),
+            metrics=("latency_ms", "latency_cycles", "throughput_per_s"),
+            fpga_metrics=("dsp", "bram36", "lut", "fill"),
+        ),
+    )
+    registry.register(
         "directive",
         ProviderEntry(
             "the directive model of what multiplies, on accelerators of free connectivity within an envelope",

@@ -106,6 +106,21 @@ def _register_builtins(registry: Registry[Plugin[HardwareFactory]]) -> None:
             offers=("sub_accelerators", "connectivity", "self_mapped"),
         ),
     )
+    registry.register(
+        "multi_fpga",
+        Plugin(
+            "FPGAs in a pipeline, each with a loop-tile accelerator of its own",
+            f"{here}.multi_fpga:MultiFpgaSpace",
+            {
+                "boards": options.integer(2, 1, 8),
+                "bits": options.integer(16, 8, 32),
+                "clock_mhz": options.integer(100, 1, 2000),
+                "link_bits": options.integer(64, 1, 4096),
+            },
+            source="Jiang 2020",
+            offers=("loop_pipeline", "self_mapped"),
+        ),
+    )
 
 
 HARDWARE_SPACES: Registry[Plugin[HardwareFactory]] = Registry("hardware space", _register_builtins)
