@@ -1,4 +1,4 @@
-"""Several FPGAs in a pipeline (Jiang 2020, Hardware/Software Co-Exploration): each runs a run of layers, one input each.
+"""Several FPGAs in a pipeline (Jiang 2020, hardware/software co-exploration): each runs some layers, one input each.
 
 Every board has a loop-tile accelerator of its own and holds one input at a time; maps cross the link between boards. A
 new input enters each time the slowest board (its layers, then the map it hands on) is through. Where the layers are cut
