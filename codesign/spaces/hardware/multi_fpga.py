@@ -47,8 +47,8 @@ class MultiFpgaSpace:
         """The boards at a point."""
         names = ("tm", "tn", "tr", "tc", "weight_ports", "input_ports", "output_ports")
         clock_hz = self.clock_mhz * 1_000_000
-        machines = tuple(
-            LoopTile(**{name: int(point[f"{name}_{k}"]) for name in names}, bits=self.bits, clock_hz=clock_hz)
-            for k in range(self.boards)
-        )
-        return LoopPipeline(machines, self.link_bits)
+        machines = []
+        for board in range(self.boards):
+            tile: dict[str, Any] = {name: int(point[f"{name}_{board}"]) for name in names}
+            machines.append(LoopTile(**tile, bits=self.bits, clock_hz=clock_hz))
+        return LoopPipeline(tuple(machines), self.link_bits)
