@@ -81,7 +81,8 @@ class SharedProvider:
         chains = [[[None if isinstance(c, Infeasible) else c.cycles for c in row] for row in part] for part in costs]
         schedule = schedule_shared(chains, self._most)
         if schedule is None:
-            return next(row[0] for part in costs for row in part if all(isinstance(c, Infeasible) for c in row))
+            nowhere = (row for part in costs for row in part if all(isinstance(c, Infeasible) for c in row))
+            return next(c for c in next(nowhere) if isinstance(c, Infeasible))
         layers = []
         for item in schedule.placed:
             cost = costs[item.network][item.layer][item.engine]
