@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from codesign.accuracy.cluster import Cluster
@@ -114,6 +115,16 @@ def opened_steps(
             step.refresh()
             steps.append(step)
         yield steps
+
+
+def reporting_providers(recipe: Recipe, folder: Path) -> list[Provider]:
+    """Those that tell a design's figures layer by layer, made but not prepared."""
+    out = []
+    for part in recipe.providers:
+        if "report" in PROVIDERS.get(part.name).offers:
+            context = ProviderContext(recipe.seed, recipe.device, recipe.space, folder, 0, part.given)
+            out.append(make_provider(part.name, context))
+    return out
 
 
 def deployer(steps: Sequence[Step]) -> Provider | None:

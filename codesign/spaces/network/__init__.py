@@ -178,6 +178,15 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
             offers=("workload", "trainable"),
         ),
     )
+    registry.register(
+        "several",
+        Plugin(
+            "several networks that run at once",
+            f"{here}.several:SeveralNetworks",
+            {"networks": options.list_of(options.text(what="a name, my_module.py:MyNet, workload.yaml"), least=1)},
+            offers=("workload",),
+        ),
+    )
 
 
 NETWORK_SPACES: Registry[Plugin[NetworkFactory]] = Registry("network space", _register_builtins)
