@@ -10,15 +10,19 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
 from itertools import islice
 from typing import Any
 
 from codesign.accuracy.base import ACCURACY, AccuracyContext, AccuracyEvaluator
+from codesign.accuracy.cluster import Cluster
 from mappings.cache_folder import tell
 from mappings.errors import Fault, SpecError
 from mappings.workload import Workload
 
 _evaluator: AccuracyEvaluator | None = None
+#: What a worker of a cluster has made: one evaluator a process.
+_made: tuple[str, AccuracyContext, AccuracyEvaluator] | None = None
 
 
 def make_evaluator(name: str, context: AccuracyContext) -> AccuracyEvaluator:
@@ -51,6 +55,14 @@ def _work(purpose: str, workload: Workload) -> Any:
     return getattr(_evaluator, purpose)(workload)
 
 
+def _work_there(name: str, context: AccuracyContext, purpose: str, workload: Workload) -> Any:
+    """In a worker of a cluster, which knows nothing but what comes with the call."""
+    global _made  # noqa: PLW0603 - data are read once a worker process
+    if _made is None or _made[:2] != (name, context):
+        _made = (name, context, make_evaluator(name, context))
+    return getattr(_made[2], purpose)(workload)
+
+
 class AccuracyPool:
     """Measures many networks.
 
@@ -58,15 +70,19 @@ class AccuracyPool:
         name: registered evaluator.
         context: what it is told.
         jobs: worker processes; 0 works in this one.
+        cluster: in place of them, where one is given.
     """
 
-    def __init__(self, name: str, context: AccuracyContext, jobs: int) -> None:
+    def __init__(self, name: str, context: AccuracyContext, jobs: int, cluster: Cluster | None = None) -> None:
         self._name, self._context, self._jobs = name, context, jobs
         self._pool: ProcessPoolExecutor | None = None
         self._local: AccuracyEvaluator | None = None
+        self._cluster = cluster
 
     def __enter__(self) -> AccuracyPool:
-        if self._jobs == 0:
+        if self._cluster is not None:
+            self._jobs = self._cluster.workers
+        elif self._jobs == 0:
             self._local = make_evaluator(self._name, self._context)
         else:
             self._pool = self._start(self._jobs)
@@ -106,19 +122,19 @@ class AccuracyPool:
             return
         coming, begun = iter(workloads), list[Workload]()
         while True:
-            assert self._pool is not None, "use it as a context manager"
             futures: dict[Future[Any], Workload] = {}
             try:
                 for workload in begun:
-                    futures[self._pool.submit(_work, purpose, workload)] = workload
+                    futures[self._submit(purpose, workload)] = workload
                 while True:
                     for workload in islice(coming, max(self._jobs - len(futures), 0)):
                         begun.append(workload)
-                        futures[self._pool.submit(_work, purpose, workload)] = workload
+                        futures[self._submit(purpose, workload)] = workload
                     if not futures:
                         return
                     for future in wait(futures, return_when=FIRST_COMPLETED).done:
-                        result, workload = future.result(), futures[future]
+                        with self._cluster.faults() if self._cluster is not None else nullcontext():
+                            result, workload = future.result(), futures[future]
                         del futures[future]
                         begun.remove(workload)
                         yield workload, result
@@ -129,6 +145,12 @@ class AccuracyPool:
                         begun.remove(workload)
                         yield workload, future.result()
                 self._go_on_with_fewer()
+
+    def _submit(self, purpose: str, workload: Workload) -> Future[Any]:
+        if self._cluster is not None:
+            return self._cluster.submit(_work_there, self._name, self._context, purpose, workload)
+        assert self._pool is not None, "use it as a context manager"
+        return self._pool.submit(_work, purpose, workload)
 
     def _go_on_with_fewer(self) -> None:
         assert self._pool is not None

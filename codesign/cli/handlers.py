@@ -54,7 +54,9 @@ def _explore(options: argparse.Namespace) -> int:
     if options.join is not None:
         check_applies("explore", Kind.JOINED, given)
         run = options.join
-        tally = join_run(run, storage=options.storage, jobs=options.jobs, reporter=_reporter(options))
+        tally = join_run(
+            run, storage=options.storage, jobs=options.jobs, executor=options.executor, reporter=_reporter(options)
+        )
         output.joined(run, tally, options)
         return 0
     del given["join"]

@@ -61,6 +61,9 @@ def _explore(parser: argparse.ArgumentParser) -> None:
     add("--verify", action="append", metavar="POINT", help=text)
     add("--images", type=int, metavar="N", help="test images that the hardware runs (10)")
     add("--jobs", type=int, metavar="N", help="worker processes; 0: none (one a core)")
+    add(
+        "--executor", metavar="URL", help="dask://HOST:PORT of a cluster whose workers train in place of processes here"
+    )
 
 
 def _mapped(parser: argparse.ArgumentParser, optional: bool) -> None:

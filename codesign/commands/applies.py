@@ -15,7 +15,7 @@ _RUN = ("images", "no_hls")
 _SYNTH = ("target", "liberty", "route", "device")
 _SEARCH = (
     "recipe", "network", "input", "hardware", "objectives", "limit", "data", "device", "controller", "driver", "trials",
-    "seed", "storage", "verify", "images", "jobs",
+    "seed", "storage", "verify", "images", "jobs", "executor",
 )  # fmt: skip
 _FROM_FLOAT = ("input", "hardware", "data")
 
@@ -48,7 +48,7 @@ APPLIES: Mapping[str, Mapping[Kind, tuple[str, ...]]] = {
     "explore": {
         Kind.NEW: (*_SEARCH, "out"),
         Kind.RESUMED: (*_SEARCH, "resume"),
-        Kind.JOINED: ("join", "storage", "jobs"),
+        Kind.JOINED: ("join", "storage", "jobs", "executor"),
     },
     "report": {Kind.FINISHED: ("storage",)},
     "list": {Kind.NAMES: ()},

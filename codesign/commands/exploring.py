@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from codesign.accuracy.cluster import check_executor
 from codesign.commands.applies import check_applies
 from codesign.commands.kinds import Kind
 from codesign.commands.targets import FILES
@@ -45,6 +46,7 @@ def explore(
     verify: str | Sequence[str] | None = None,
     images: int | None = None,
     jobs: int | None = None,
+    executor: str | None = None,
     reporter: Reporter | None = None,
 ) -> RunResult:
     """Search networks and hardware together; what is found is in the run's folder, too.
@@ -64,6 +66,7 @@ def explore(
         verify: points to run as hardware: names, "knee" (None), "all"; or "none" alone.
         images: test images that the hardware runs (10).
         jobs: worker processes; 0: none; None: one a core.
+        executor: ``dask://HOST:PORT`` of a cluster whose workers train in place of them.
         reporter: where progress goes.
 
     Raises:
@@ -73,7 +76,7 @@ def explore(
         "recipe": recipe, "network": network, "input": input, "hardware": hardware, "objectives": objectives,
         "limit": limit, "data": data, "device": device, "controller": controller, "driver": driver, "trials": trials,
         "seed": seed, "out": out, "storage": storage, "resume": resume, "verify": verify, "images": images,
-        "jobs": jobs,
+        "jobs": jobs, "executor": executor,
     }  # fmt: skip
     check_applies("explore", Kind.NEW if resume is None else Kind.RESUMED, given)
     wanted = _wanted(verify)
@@ -85,7 +88,7 @@ def explore(
             raise SpecError(Fault("--images", "changes nothing with --verify none"))
         if not 1 <= images <= MAX_IMAGES:
             raise SpecError(Fault("--images", f"is {images}", f"1 to {MAX_IMAGES}"))
-    _check_jobs(jobs)
+    _check_jobs(jobs, executor)
     options = ExploreOptions(
         recipe=_text(recipe),
         network=network,
@@ -104,6 +107,7 @@ def explore(
         resume=_text(resume),
         verify=wanted,
         jobs=jobs,
+        executor=executor,
         images=images or DEFAULT_IMAGES,
     )
     prepare(options)  # what is wrong is told before torch and Optuna are loaded
@@ -112,7 +116,12 @@ def explore(
 
 
 def join_run(
-    run: str | Path, *, storage: str | None = None, jobs: int | None = None, reporter: Reporter | None = None
+    run: str | Path,
+    *,
+    storage: str | None = None,
+    jobs: int | None = None,
+    executor: str | None = None,
+    reporter: Reporter | None = None,
 ) -> SearchTally:
     """Search along with whoever is at a run already, as a further worker; how the search stands at its end.
 
@@ -120,18 +129,25 @@ def join_run(
         run: its folder.
         storage: Optuna storage URL, where the study is not in the folder.
         jobs: worker processes; 0: none; None: one a core.
+        executor: ``dask://HOST:PORT`` of a cluster whose workers train in place of them.
         reporter: where progress goes.
 
     Raises:
         SpecError: no run there, or one that cannot be used.
     """
-    _check_jobs(jobs)
+    _check_jobs(jobs, executor)
     RunFolder(Path(run)).read_run()
-    tally: SearchTally = importlib.import_module("codesign.explorer.run").join(str(run), storage, jobs, reporter)
+    tally: SearchTally = importlib.import_module("codesign.explorer.run").join(
+        str(run), storage, jobs, executor, reporter
+    )
     return tally
 
 
-def _check_jobs(jobs: int | None) -> None:
+def _check_jobs(jobs: int | None, executor: str | None) -> None:
+    if executor is not None:
+        check_executor(executor)
+        if jobs is not None:
+            raise SpecError(Fault("--jobs", "changes nothing with --executor", "one of the two"))
     if jobs is not None and not 0 <= jobs <= MAX_JOBS:
         raise SpecError(Fault("--jobs", f"is {jobs}", f"0 (no workers) to {MAX_JOBS}"))
 

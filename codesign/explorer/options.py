@@ -32,6 +32,7 @@ class ExploreOptions:
         resume: folder of a run to go on with.
         verify: points to run as hardware: names, "knee", "all"; empty: none.
         jobs: worker processes for training; None: one a core.
+        executor: URL of a cluster that trains in place of worker processes.
         images: test images that the hardware runs.
     """
 
@@ -52,6 +53,7 @@ class ExploreOptions:
     resume: str | None = None
     verify: Sequence[str] = ("knee",)
     jobs: int | None = None
+    executor: str | None = None
     images: int = 10
 
 

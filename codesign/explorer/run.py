@@ -92,7 +92,13 @@ def explore(options: ExploreOptions | None = None, reporter: Reporter | None = N
             ) from None
 
 
-def join(run: str, storage_url: str | None, jobs: int | None, reporter: Reporter | None = None) -> SearchTally:
+def join(
+    run: str,
+    storage_url: str | None,
+    jobs: int | None,
+    executor: str | None = None,
+    reporter: Reporter | None = None,
+) -> SearchTally:
     """Search along with whoever is at a run already; the one that began it (or resumes it) writes the front.
 
     Every worker is the same program with the same seeds. Each network is measured by the first that claims it, each
@@ -102,6 +108,7 @@ def join(run: str, storage_url: str | None, jobs: int | None, reporter: Reporter
         run: the folder, the same one for all workers.
         storage_url: of a study that is not in the folder.
         jobs: worker processes; 0: none; None: one a core.
+        executor: URL of a cluster that trains in place of them.
         reporter: where progress goes.
 
     Returns:
@@ -115,17 +122,22 @@ def join(run: str, storage_url: str | None, jobs: int | None, reporter: Reporter
     with storage_faults(storage_url or str(folder.database), "cannot be used", f"codesign explore --join {run}"):
         try:
             with run_storage(folder, record, storage_url) as storage:
-                trials = _searched(record, folder, open_study(storage, folder, record), jobs, reporter)
+                trials = _searched(record, folder, open_study(storage, folder, record), jobs, executor, reporter)
         except KeyboardInterrupt:
             raise Interrupted(folder) from None
     return tally(record.recipe, trials)
 
 
 def _searched(
-    record: RunRecord, folder: RunFolder, study: optuna.Study, jobs: int | None, reporter: Reporter
+    record: RunRecord,
+    folder: RunFolder,
+    study: optuna.Study,
+    jobs: int | None,
+    executor: str | None,
+    reporter: Reporter,
 ) -> list[Trial]:
     """The search alone."""
-    with _opened(record.recipe, folder, study, jobs) as (steps, journal):
+    with _opened(record.recipe, folder, study, jobs, executor) as (steps, journal):
         _search(record, folder, study, steps, journal, reporter)
         return list(journal)
 
@@ -137,7 +149,7 @@ def _explore(
     started, started_cpu = time.monotonic(), _cpu_seconds()
     recipe = record.recipe
     space, goal = recipe.space, recipe.goal
-    with _opened(recipe, folder, study, options.jobs) as (steps, journal):
+    with _opened(recipe, folder, study, options.jobs, options.executor) as (steps, journal):
         _search(record, folder, study, steps, journal, reporter)
         trials = list(journal)
         tallied, found = tally(recipe, trials), feasible(trials)
@@ -179,14 +191,14 @@ def _explore(
 
 @contextmanager
 def _opened(
-    recipe: Recipe, folder: RunFolder, study: optuna.Study, jobs: int | None
+    recipe: Recipe, folder: RunFolder, study: optuna.Study, jobs: int | None, executor: str | None
 ) -> Iterator[tuple[list[Step], StudyJournal]]:
     """Providers and journal of a run, which other workers may have open as well."""
     folder.networks.mkdir(exist_ok=True)
     processes = min(os.cpu_count() or 1, 8) if jobs is None else jobs
     claims = Claims(folder.claims)
     try:
-        with opened_steps(recipe, folder, claims, processes) as steps:
+        with opened_steps(recipe, folder, claims, processes, executor) as steps:
             yield steps, StudyJournal(study, recipe.space.decisions, recipe.goal, claims)
     finally:
         claims.close()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from codesign.accuracy.cluster import Cluster
 from codesign.controllers.controller import Controller, ControllerContext
 from codesign.controllers.registry import make_controller
 from codesign.decisions import DecisionSpace, Point
@@ -63,19 +64,28 @@ class SearchTally:
 
 
 @contextmanager
-def opened_steps(recipe: Recipe, folder: RunFolder, claims: Claims, jobs: int) -> Iterator[list[Step]]:
+def opened_steps(
+    recipe: Recipe, folder: RunFolder, claims: Claims, jobs: int, executor: str | None
+) -> Iterator[list[Step]]:
     """The providers of a recipe, prepared; their workers end with the context.
 
     Args:
         folder: of the run: what they prepare and deploy is kept in it, and what dear ones find as soon as it is known.
         claims: of the run's workers.
         jobs: worker processes; 0: this one.
+        executor: URL of a cluster whose workers train in place of them, or None.
+
+    Raises:
+        SpecError: the cluster cannot be used.
     """
     steps: list[Step] = []
     with ExitStack() as stack:
+        cluster = None if executor is None else stack.enter_context(closing(Cluster(executor)))
         for part in recipe.providers:
             entry = PROVIDERS.get(part.name)
-            context = ProviderContext(recipe.seed, recipe.device, recipe.space, folder.networks, jobs, part.given)
+            context = ProviderContext(
+                recipe.seed, recipe.device, recipe.space, folder.networks.resolve(), jobs, part.given, cluster
+            )
             provider = make_provider(part.name, context)
             if hasattr(provider, "__exit__"):
                 stack.push(provider.__exit__)

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from accel_models.design import Design
 from accel_models.report import Infeasible
 from codesign.decisions import Point
 from mappings.workload import Workload
+
+if TYPE_CHECKING:
+    from codesign.accuracy.cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class ProviderContext:
         folder: where what is prepared is kept, by digest.
         jobs: worker processes.
         options: all options of the provider, by name.
+        cluster: whose workers do dear work in place of processes of this machine, where one is given.
     """
 
     seed: int
@@ -74,6 +78,7 @@ class ProviderContext:
     folder: Path
     jobs: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
+    cluster: Cluster | None = None
 
 
 class Provider(Protocol):

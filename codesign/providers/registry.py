@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from accel_models.hardware.devices import DeviceKind, device
@@ -95,9 +95,7 @@ def make_provider(name: str, context: ProviderContext, where: str = "providers")
     """
     entry = PROVIDERS.get(name, where)
     given = entry.checked(context.options, f"{where}.{name}")
-    made = entry.load()(
-        ProviderContext(context.seed, context.device, context.space, context.folder, context.jobs, given)
-    )
+    made = entry.load()(replace(context, options=given))
     missing = set(entry.metrics_on(context.device)) - set(made.metrics)
     if missing:
         raise SpecError(Fault(f"provider {name}", f"does not give {', '.join(sorted(missing))}, as it is registered"))

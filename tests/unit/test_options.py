@@ -211,6 +211,7 @@ VALUES: dict[str, Any] = {
     "join": "runs/begun",
     "verify": "all",
     "jobs": "0",
+    "executor": "dask://localhost:8786",
 }
 #: Options that need another one: with it on both sides.
 WITH: dict[tuple[str, str], dict[str, Any]] = {

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from codesign.accuracy.base import AccuracyContext
 from codesign.accuracy.pool import AccuracyPool
 from codesign.providers.base import Candidate, Measurement, ProviderContext
+from mappings.errors import Fault, SpecError
 from mappings.workload import Workload
 
 
@@ -43,7 +44,9 @@ class TrainProvider(AbstractContextManager["TrainProvider"]):
         if level not in self._pools:
             folder, dataset = self._context.folder, self._context.space.network.dataset
             told = AccuracyContext(self._context.seed, dataset, folder, options)
-            self._pools[level] = AccuracyPool(self._evaluator, told, self._context.jobs).__enter__()
+            self._pools[level] = AccuracyPool(
+                self._evaluator, told, self._context.jobs, self._context.cluster
+            ).__enter__()
         return self._pools[level]
 
     def measure(self, candidates: Sequence[Candidate]) -> list[Measurement]:
@@ -71,5 +74,16 @@ class TrainProvider(AbstractContextManager["TrainProvider"]):
             yield keys[workload.digest], Measurement({"accuracy": float(accuracy)})
 
     def deploy(self, workloads: Sequence[Workload]) -> Iterator[tuple[Workload, dict[str, float]]]:
-        """Train each network for deployment and keep its weights; accuracies of the integer network by part."""
-        yield from self._pool().run("finish", workloads)
+        """Train each network for deployment and keep its weights; accuracies of the integer network by part.
+
+        Raises:
+            SpecError: a cluster's worker kept them elsewhere.
+        """
+        for workload, found in self._pool().run("finish", workloads):
+            weights = (self._context.folder / workload.digest[:16]).with_suffix(".npz")
+            if self._context.cluster is not None and not weights.exists():
+                what = "is not there: the cluster's workers have another folder of that name"
+                raise SpecError(
+                    Fault(str(weights), what, "a run's folder that the workers share (--out), then --resume")
+                )
+            yield workload, found
