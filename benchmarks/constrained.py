@@ -44,7 +44,7 @@ def searched(oracle: Oracle, fronts: list[np.ndarray], goal: Goal, name: str, bu
     problem = OracleProblem(oracle, goal, fronts)
     options = entry.checked({}, "driver")
     entry.load()().run(DriverContext(problem, maker, journal, budget, 20, seed, options=options))
-    return journal
+    return list(journal)
 
 
 def best_under(oracle: Oracle, limit_ms: float) -> float:

@@ -9,7 +9,7 @@ accurate can be on the front.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import product
@@ -266,12 +266,32 @@ class Truth:
         return hypervolume(self.costs(accuracy, latency, energy), self.bound) / self.volume
 
 
-class Memory(list[Trial]):
+class Memory:
     """A journal in memory."""
 
-    def append(self, trials: Sequence[Trial]) -> None:  # type: ignore[override]
+    def __init__(self) -> None:
+        self._trials: list[Trial] = []
+
+    def __len__(self) -> int:
+        """Trials so far."""
+        return len(self._trials)
+
+    def __iter__(self) -> Iterator[Trial]:
+        """Every trial, in order."""
+        return iter(self._trials)
+
+    def __getitem__(self, place: int) -> Trial:
+        """One trial."""
+        return self._trials[place]
+
+    def since(self, start: int) -> list[Trial]:
+        """Trials from a number on."""
+        return self._trials[start:]
+
+    def append(self, trials: Sequence[Trial], start: int) -> None:
         """A batch."""
-        self.extend(trials)
+        assert start == len(self._trials), "one worker tells in order"
+        self._trials += trials
 
 
 class OracleProblem:

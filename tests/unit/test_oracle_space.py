@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +13,16 @@ from accel_models.pricing.layers import LayerTable, alone
 from accel_models.pricing.price import Pricer
 from accel_models.report import Infeasible
 from benchmarks.oracle_space import Memory, Oracle, OracleProblem, Truth, front_of, hypervolume
-from codesign.controllers.controller import Controller, ControllerContext
+from codesign.controllers.controller import Controller, ControllerContext, Told
 from codesign.controllers.registry import make_controller
-from codesign.decisions import DecisionSpace
+from codesign.decisions import DecisionSpace, Point
 from codesign.drivers.base import DriverContext
 from codesign.drivers.registry import DRIVERS
+from codesign.explorer.problem import SearchProblem, Step
 from codesign.objectives import Goal
 from codesign.objectives.front import nondominated
 from codesign.providers.base import ProviderContext
-from codesign.providers.registry import make_provider
+from codesign.providers.registry import PROVIDERS, make_provider
 from codesign.recipe import load_recipe
 from codesign.recipe_parts import Part, make_space
 from codesign.spaces.network.nasbench201 import NasBench201
@@ -161,3 +164,44 @@ def test_equal_layers_are_counted_once() -> None:
     counts = table.counts(space.workload(["avg_pool_3x3"] * 6))
     assert sum(counts.values()) == sum(layer.op != "constant" for layer in space.workload(["avg_pool_3x3"] * 6).layers)
     assert len(counts) == len(table.layers) < 30
+
+
+def test_nested_keeps_the_front_of_plain_enumeration() -> None:
+    choices = {
+        "array": ["weight_stationary", "loop_tile"],
+        "rows": [8, 16],
+        "cols": [8],
+        "input_buffer_kib": [2, 8],
+        "weight_buffer_kib": [4],
+        "acc_buffer_kib": [4],
+        "output_buffer_kib": [1],
+        "axi_bits": [32, 64],
+        "clock_mhz": [50, 100],
+        "tile_rows": [2, 14],
+        "tile_channels": [16],
+    }
+    changes = {"choices": choices, "providers": ["schedule"], "objectives": ["latency_ms", "energy_uj"]}
+    recipe = load_recipe("default", changes)
+    provider = make_provider("schedule", ProviderContext(0, recipe.device, recipe.space, Path()))
+    problem = SearchProblem(recipe.space, recipe.goal, [Step("schedule", PROVIDERS.get("schedule"), provider)])
+    network = recipe.space.decisions.of_groups("network", "compression").draw(np.random.default_rng(2))
+
+    class _One:
+        def ask(self, count: int) -> list[Point]:
+            return [network] * count
+
+        def tell(self, told: Sequence[Told]) -> None:
+            """Nothing to learn."""
+
+    journal, entry = Memory(), DRIVERS.get("nested")
+    options = entry.checked({}, "driver")
+    entry.load()().run(DriverContext(problem, lambda *_: _One(), journal, 1, 1, 0, options=options))
+    names = [d.name for d in recipe.space.decisions.choices if d.group in ("hardware", "mapping")]
+    values = [d.choices for d in recipe.space.decisions.choices if d.name in names]
+    points = [{**network, **dict(zip(names, row, strict=True))} for row in product(*values)]
+    assert len(points) == 64
+    outcomes = problem.measure(points)
+    good = [place for place, outcome in enumerate(outcomes) if outcome.feasible]
+    front = [good[row] for row in nondominated(recipe.goal.costs([outcomes[place] for place in good]))]
+    assert [trial.told.point for trial in journal] == [points[place] for place in front]
+    assert [trial.told.outcome for trial in journal] == [outcomes[place] for place in front]
