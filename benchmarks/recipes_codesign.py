@@ -18,7 +18,6 @@ from codesign.controllers.surrogate import SurrogateEvolution
 from codesign.decisions import Decision, Point
 from codesign.networks.deploy import deploy
 from codesign.networks.qat import QatNetwork
-from codesign.objectives import Goal, Outcome
 from codesign.providers.cost.predicted import PredictedProvider
 from codesign.providers.cost.targets import TargetsProvider
 from codesign.recipe import Part
@@ -35,7 +34,8 @@ def fnas(bench: Bench) -> Line:
     misses, speedup = best.metrics["latency_ms"] / bound, len(mine.trials) / trained
     text = (
         f"{len(mine.trials)} networks, {trained} trained ({speedup:.2f}x fewer); over the limit {over[0]:.0%} of the "
-        f"first quarter, {over[-1]:.0%} of the last (random {refused(even).mean():.0%}); ungated best misses it {misses:.2f}x"
+        f"first quarter, {over[-1]:.0%} of the last (random "
+        f"{refused(even).mean():.0%}); ungated best misses it {misses:.2f}x"
     )
     worked = over[-1] < 0.5 * over[0] and speedup > 1 and misses > 1
     return bench.line(
@@ -252,18 +252,17 @@ def htas(bench: Bench) -> Line:
     mine, even, single = bench.run(), bench.random(), bench.run(bench.recipe("single"))
     provider = cast(TargetsProvider, next(step.provider for step in mine.steps if step.name == "targets"))
     bound = dict(mine.recipe.limits)["latency_ms"]
-    missed, kept = list[bool](), list[float]()
+    missed = list[bool]()
     late = [trial for trial in single.trials[len(single.trials) // 2 :] if trial.told.outcome.feasible]
     for trial in late:
         workload = single.recipe.space.network_at(trial.told.point).workload
         assert workload is not None
         missed.append(max(item.metrics["latency_ms"] for item in provider.each(workload).values()) > bound)
-        if not missed[-1]:
-            kept.append(trial.told.outcome.metrics["accuracy"])
     over, share = quarters(refused(mine)), float(np.mean(missed))
     text = (
-        f"{share:.0%} of {len(late)} late networks that meet the limit on one device miss it on another; the search for all "
-        f"of them proposes {over[0]:.0%} such in its first quarter, {over[-1]:.0%} in its last; accuracy {mine.best():.3f}"
+        f"{share:.0%} of {len(late)} late networks that meet the limit on one device miss it on another; the search "
+        f"for all of them proposes {over[0]:.0%} such in its first quarter, {over[-1]:.0%} in its last; "
+        f"accuracy {mine.best():.3f}"
     )
     return bench.line(
         text, share > 0.1 and over[-1] < over[0], mine, even, {"missed_elsewhere": share, "last_refused": over[-1]}

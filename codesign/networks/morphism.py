@@ -1,8 +1,8 @@
 """Network morphisms: a larger network that computes what the smaller one did (Chen 2016, Net2Net; Elsken 2019).
 
 Layers are matched by name. A wider layer repeats its channels, and what reads them divides by how often each is
-there; a larger filter is a smaller one with a rim of zeros; a new branch begins with weights of zero, so that it adds nothing;
-a layer that is new in a chain begins as the identity, which ReLU leaves as it is.
+there; a larger filter is a smaller one with a rim of zeros; a new branch begins with weights of zero, so that it adds
+nothing; a layer that is new in a chain begins as the identity, which ReLU leaves as it is.
 """
 
 from __future__ import annotations
