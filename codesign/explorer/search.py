@@ -98,8 +98,8 @@ def opened_steps(
                 folder.networks.resolve(),
                 jobs,
                 part.given,
-                cluster,
                 reporter or Silent(),
+                cluster,
             )
             provider = make_provider(part.name, context)
             if hasattr(provider, "__exit__"):

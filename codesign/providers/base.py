@@ -77,8 +77,8 @@ class ProviderContext:
         folder: where what is prepared is kept, by digest.
         jobs: worker processes.
         options: all options of the provider, by name.
-        cluster: whose workers do dear work in place of processes of this machine, where one is given.
         reporter: where long preparations are told.
+        cluster: whose workers do dear work in place of processes of this machine, where one is given.
     """
 
     seed: int
@@ -87,8 +87,8 @@ class ProviderContext:
     folder: Path
     jobs: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
-    cluster: Cluster | None = None
     reporter: Reporter = field(default_factory=Silent)
+    cluster: Cluster | None = None
 
 
 class Provider(Protocol):
