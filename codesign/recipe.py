@@ -1,7 +1,8 @@
 """Recipes: spaces x goal x providers x controllers x driver, as YAML of a screenful. Loads neither torch nor optuna.
 
 A recipe may extend another (``extends:``), name where its method is from (``source:``) and have ``variants:``, which
-are asked for as ``NAME:VARIANT``.
+are asked for as ``NAME:VARIANT``. What it says of its publication (``source``, ``headline``, ``systems``, ``same``,
+``differs``) is its own: nothing of it comes from the recipe that it extends.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ RECIPE_DIR = Path(__file__).parent / "recipes"
 DEFAULT_RECIPE = "default"
 MAX_TRIALS = 100_000_000
 #: Keys that change nothing of what is proposed or measured.
-_OUTSIDE_DIGEST = ("name", "summary", "source", "trials", "front_points")
+_ABOUT = ("summary", "source", "headline", "systems", "same", "differs")
+_OUTSIDE_DIGEST = ("name", *_ABOUT, "trials", "front_points")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,9 @@ class Recipe:
 
     Attributes:
         name, summary, source: display; ``source`` is the publication.
+        headline: what the publication reports.
+        systems: names of the published systems that this runs.
+        same, differs: in what this is as published, and in what not.
         network, compression, hardware, mapping: the spaces.
         choices: restrictions of decisions, as (name, choices) pairs.
         device: budget, by name or the path of a YAML file.
@@ -53,6 +58,10 @@ class Recipe:
     name: str = DEFAULT_RECIPE
     summary: str = ""
     source: str = ""
+    headline: str = ""
+    systems: tuple[str, ...] = ()
+    same: str = ""
+    differs: str = ""
     network: Part = field(default_factory=lambda: Part("elastic_mnist"))
     compression: Part = field(default_factory=lambda: Part("uniform_bits"))
     hardware: Part = field(default_factory=lambda: Part("templates"))
@@ -97,6 +106,10 @@ class Recipe:
             "name": self.name,
             "summary": self.summary,
             "source": self.source,
+            "headline": self.headline,
+            "systems": list(self.systems),
+            "same": self.same,
+            "differs": self.differs,
             **{name: getattr(self, name).plain() for name in ("network", "compression", "hardware", "mapping")},
             "choices": {name: list(values) for name, values in self.choices},
             "device": self.device,
@@ -169,13 +182,15 @@ def _extended(raw: Any, where: str, variant: str, seen: tuple[str, ...]) -> dict
     if variant:
         if variant not in variants:
             raise unknown_name(where, "variant", variant, map(str, variants))
-        own = {**own, **variants[variant], "name": f"{own.get('name', where)}:{variant}"}
+        kept = {key: value for key, value in own.items() if key not in ("systems", "same", "differs")}
+        own = {**kept, **variants[variant], "name": f"{own.get('name', where)}:{variant}"}
     if base is None:
         return own
     if not isinstance(base, str) or base in seen:
         raise SpecError(Fault(f"{where}.extends", f"is {str(base)[:60]!r}", "another recipe, not in a circle"))
     path, base_variant = _file_of(base, where)
-    return {**_extended(load_yaml(path), base, base_variant, (*seen, base)), **own}
+    below = _extended(load_yaml(path), base, base_variant, (*seen, base))
+    return {**{key: value for key, value in below.items() if key not in _ABOUT}, **own}
 
 
 def _file_of(reference: str, where: str) -> tuple[Path, str]:

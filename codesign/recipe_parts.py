@@ -38,6 +38,10 @@ KEYS = (
     "name",
     "summary",
     "source",
+    "headline",
+    "systems",
+    "same",
+    "differs",
     "extends",
     "variants",
     *GROUPS,
@@ -206,7 +210,7 @@ def read_raw(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
     def part(key: str) -> Callable[[Any], Part]:
         return lambda value: read_part(value, f"{where}.{key}")
 
-    for key in ("name", "summary", "source", "device"):
+    for key in ("name", "summary", "source", "headline", "same", "differs", "device"):
         take(key, lambda value: value if value == "" else text().read(value), "a text")
     for key in ("compression", "mapping", "controller", "driver"):
         take(key, part(key), "")
@@ -214,6 +218,7 @@ def read_raw(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
     take("hardware", lambda value: resolve_hardware(part("hardware")(value)), "")
     take("reward", lambda value: None if value is None else part("reward")(value), "")
     take("choices", _choices, "a mapping of decisions to lists")
+    take("systems", list_of(text()).read, "a list of names")
     take("objectives", list_of(text(), least=1).read, "a list of metrics")
     take("limits", lambda value: pairs().read(value or {}), "a mapping of metrics to numbers")
     take("infeasible_reward", number(0.0).read, "a number")

@@ -196,6 +196,11 @@ def broken_power(
     outside = {level.name for level in accelerator.levels if level.kind is MemoryKind.DRAM}
     chip_pj = sum(value for parts in energies for name, value in parts or () if name not in outside)
     mean_mw = power_mw(chip_pj, cycles, accelerator.clock_hz)
+    return over_power(mean_mw, bound_mw)
+
+
+def over_power(mean_mw: float, bound_mw: float) -> Infeasible | None:
+    """Whether a mean power is over a bound."""
     if mean_mw <= bound_mw:
         return None
     remedy = "a slower clock, a smaller array, or mappings that move less"

@@ -20,7 +20,7 @@ from accel_models.hardware.energy import power_mw
 from accel_models.hardware.technology import Technology, technology
 from accel_models.pricing.dense import dense_plans, plain_layers
 from accel_models.pricing.kernel import Networks, Results, new_results, new_scratch, price_rows
-from accel_models.pricing.machine import Ints, template_rows
+from accel_models.pricing.machine import CLOCK, Ints, template_rows
 from accel_models.pricing.plans import Plans, plan_rows, plans_key
 from accel_models.pricing.tiles import NO_CAP
 from accel_models.template.energy import COMPONENTS, Prices, energies, total_pj
@@ -56,6 +56,7 @@ class Priced:
         latency_ms, energy_pj: the latter not a number, too, where the technology does not say.
         resources: ``[n, 4]``: DSP, BRAM36, LUT, FF; what it needs, whether it fits or not.
         counts: ``[n, COUNTS]``: what its program moves (`accel_models.template.energy`).
+        chip_mw: mean power on the chip, external memory excluded; not a number where energy is none.
     """
 
     code: Ints
@@ -64,6 +65,7 @@ class Priced:
     energy_pj: Floats
     resources: Ints
     counts: Ints
+    chip_mw: Floats
 
 
 class Pricer:
@@ -72,12 +74,14 @@ class Pricer:
     Args:
         where: a device (or its name) whose budget binds and whose technology gives the energies; "" or None: no budget.
         tech: technology without a device.
+        bounded: the device's room and power bind; False: what a design would cost all the same.
 
     Raises:
         SpecError: no such device or technology.
     """
 
-    def __init__(self, where: Device | str | None = None, tech: str = "") -> None:
+    def __init__(self, where: Device | str | None = None, tech: str = "", *, bounded: bool = True) -> None:
+        self._bounded = bounded
         self._device: Device | None = device(where) if isinstance(where, str) and where else None
         if isinstance(where, Device):
             self._device = where
@@ -86,6 +90,7 @@ class Pricer:
         self._by_id: dict[tuple[int, tuple[int, ...]], tuple[Workload, Plans | None]] = {}
         self._plain: dict[int, tuple[Workload, tuple[Ints, Ints] | None]] = {}
         self._scratch = new_scratch()
+        self._known: dict[Template, tuple[Prices | None, tuple[int, int, int, int]]] = {}
 
     def plans(self, workload: Workload, template: Template) -> Plans | None:
         """A network's plans; None where the hardware does not run it."""
@@ -138,7 +143,7 @@ class Pricer:
         places: dict[int, int] = {}
         which = np.zeros(count, dtype=np.int64)
         for i, (workload, template) in enumerate(zip(nets, machines, strict=True)):
-            if self._device is not None and fits(template, self._device):
+            if self._bounded and self._device is not None and fits(template, self._device):
                 code[i] = DEVICE
                 continue
             plans = self.plans(workload, template)
@@ -153,7 +158,12 @@ class Pricer:
         rows = template_rows(machines)
         results = new_results(len(live))
         if len(live):
-            self._run(which[live], networks_of(parts), rows[live], caps[live], results)
+            # Cycles and what is moved do not depend on the clock: designs that differ in it alone are run once.
+            told = np.column_stack([which[live], caps[live], np.delete(rows[live], CLOCK, axis=1)])
+            _, first, same = np.unique(told, axis=0, return_index=True, return_inverse=True)
+            runs = new_results(len(first))
+            self._run(which[live][first], networks_of(parts), rows[live][first], caps[live][first], runs)
+            results = Results(*(column[same.reshape(-1)] for column in runs))
         return self._figures(machines, code, live, results)
 
     def _run(self, which: Ints, networks: Networks, rows: Ints, caps: Ints, out: Results) -> None:
@@ -166,6 +176,17 @@ class Pricer:
             plans = max(len(room.ends), int(networks.plans[which[at]]))
             self._scratch = new_scratch(4 * len(room.table), 4 * len(room.weights), plans)
 
+    def _priced(self, template: Template) -> tuple[Prices | None, tuple[int, int, int, int]]:
+        """What a template's work costs, and what it takes of a device."""
+        found = self._known.get(template)
+        if found is None:
+            price = None if self._tech is None else Prices.of(template, self._tech, self._device)
+            found = price, demand(template)
+            if len(self._known) > 200_000:
+                self._known.clear()
+            self._known[template] = found
+        return found
+
     def _figures(self, machines: Sequence[Template], code: Ints, live: Ints, out: Results) -> Priced:
         count = len(machines)
         code[live] = out.code
@@ -176,25 +197,23 @@ class Pricer:
         work = np.zeros((3, count), dtype=np.int64)
         work[:, live] = out.macs, out.busy, out.ended
         clocks = np.array([template.clock_hz for template in machines], dtype=np.int64)
-        energy = np.full(count, np.nan)
-        prices = [
-            None if self._tech is None or code[i] else Prices.of(template, self._tech, self._device)
-            for i, template in enumerate(machines)
-        ]
+        energy, chip_mw = np.full(count, np.nan), np.full(count, np.nan)
+        told = [self._priced(template) for template in machines]
+        prices = [None if code[i] else price for i, (price, _) in enumerate(told)]
         known = np.array([i for i, price in enumerate(prices) if price is not None], dtype=np.int64)
         if len(known):
             figures = np.array([price.figures for price in prices if price is not None])
             shapes = np.array([price.shape for price in prices if price is not None])
             parts = energies(figures, shapes, counts[known], *work[:, known])
             energy[known] = total_pj(parts)
-            if self._device is not None and self._device.power_mw is not None:
-                chip_pj = total_pj(np.delete(parts, COMPONENTS.index("DRAM"), axis=1))
-                figures_mw = map(power_mw, chip_pj, cycles[known], clocks[known])
-                hot = known[np.array(list(figures_mw)) > self._device.power_mw]
+            chip_pj = total_pj(np.delete(parts, COMPONENTS.index("DRAM"), axis=1))
+            chip_mw[known] = list(map(power_mw, chip_pj, cycles[known], clocks[known]))
+            if self._bounded and self._device is not None and self._device.power_mw is not None:
+                hot = known[chip_mw[known] > self._device.power_mw]
                 code[hot], cycles[hot], energy[hot] = POWER, 0, np.nan
         latency = np.where(code == 0, cycles / clocks * 1e3, np.nan)
-        resources = np.array([demand(template) for template in machines], dtype=np.int64)
-        return Priced(code, cycles, latency, energy, resources.reshape(-1, 4), counts)
+        resources = np.array([needed for _, needed in told], dtype=np.int64)
+        return Priced(code, cycles, latency, energy, resources.reshape(-1, 4), counts, chip_mw)
 
 
 def networks_of(parts: Sequence[Plans]) -> Networks:

@@ -201,6 +201,7 @@ def _recipes() -> list[Listed]:
             Fact("variants", variant_names(name)),
             Fact("trials", item.trials, "budget"),
             Fact("summary", item.summary, "what"),
+            Fact("headline", item.headline, "published"),
         )
         found.append(Listed(name, facts))
     return found

@@ -11,16 +11,26 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from scipy.linalg import cho_factor, cho_solve
-from scipy.stats import norm
+from scipy.stats import norm, spearmanr
 from torch import nn
 
 from codesign.controllers.controller import ControllerContext, Told
-from codesign.controllers.proposals import Seen, step
+from codesign.controllers.proposals import Key, Seen, key_of, step
 from codesign.controllers.scalar import Archive
 from codesign.controllers.surrogate import survivors_of
 from codesign.controllers.threads import one_thread
 from codesign.decisions import Point
 from codesign.objectives.front import FloatArray
+
+#: Variance of a measurement beside that of the process.
+_NOISE = 0.05
+
+
+def _kernel(distances: FloatArray, scale: float) -> FloatArray:
+    """``exp(-distance / scale)`` and noise; what of it no kernel could be (negative eigenvalues) is left out."""
+    values, vectors = np.linalg.eigh(np.exp(-distances / scale))
+    kernel: FloatArray = (vectors * np.maximum(values, 0.0)) @ vectors.T
+    return kernel + _NOISE * np.eye(len(kernel))
 
 
 class GraphBayes:
@@ -33,6 +43,7 @@ class GraphBayes:
     def __init__(self, context: ControllerContext) -> None:
         self._context, self._rng, self._seen = context, context.rng("bayes"), Seen()
         self._archive = Archive(context.goal)
+        self._hooked: dict[tuple[Key, Key], float] = {}
 
     def _draw(self) -> Point:
         return self._context.space.draw(self._rng)
@@ -40,10 +51,35 @@ class GraphBayes:
     def _distances(self, left: Sequence[Point], right: Sequence[Point]) -> FloatArray:
         hook = self._context.hooks.get("distance")
         if hook is not None:
-            return np.array([[float(hook(a, b)) for b in right] for a in left])
+            keys = [key_of(point) for point in left], [key_of(point) for point in right]
+            rows = np.zeros((len(left), len(right)))
+            for i, (a, one) in enumerate(zip(left, keys[0], strict=True)):
+                for j, (b, other) in enumerate(zip(right, keys[1], strict=True)):
+                    if (one, other) not in self._hooked:
+                        self._hooked[one, other] = self._hooked[other, one] = float(hook(a, b))
+                    rows[i, j] = self._hooked[one, other]
+            return rows
         space = self._context.space
-        one, two = space.features(left), space.features(right)
-        return np.asarray(np.abs(one[:, None, :] - two[None, :, :]).mean(axis=2))
+        first, second = space.features(left), space.features(right)
+        return np.asarray(np.abs(first[:, None, :] - second[None, :, :]).mean(axis=2))
+
+    def left_out(self) -> float:
+        """Rank correlation of each known score with what the process says of it from all the others; nan: too few.
+
+        The scores are the reward, or those under even weights of the objectives.
+        """
+        fine = np.flatnonzero(self._archive.violations <= 0)[-int(self._context.options["most_trials"]) :]
+        if len(fine) < 5:
+            return float("nan")
+        known = [self._archive.told[row].point for row in fine]
+        base = self._distances(known, known)
+        scale = float(np.median(base[base > 0])) if (base > 0).any() else 1.0
+        even = np.full(len(self._context.goal.objectives), 1.0 / len(self._context.goal.objectives))
+        values = self._archive.scores(None if self._context.goal.reward is not None else even, fine)
+        inverse = np.linalg.inv(_kernel(base, scale))
+        standard = (values - values.mean()) / (values.std() + 1e-9)
+        guess = standard - (inverse @ standard) / np.diag(inverse)  # leave-one-out (Rasmussen 2006, eq. 5.12)
+        return float(spearmanr(guess, standard).statistic)
 
     def ask(self, count: int) -> list[Point]:
         """Random points to begin with, then the largest expected improvements, each under a preference of its own."""
@@ -57,7 +93,7 @@ class GraphBayes:
         known = [self._archive.told[row].point for row in rows]
         base = self._distances(known, known)
         scale = float(np.median(base[base > 0])) if (base > 0).any() else 1.0
-        factor = cho_factor(np.exp(-base / scale) + 1e-4 * np.eye(len(rows)))
+        factor = cho_factor(_kernel(base, scale))
         pool = self._pool(int(options["offspring"]))
         if not pool:
             return [self._seen.fresh(self._draw, self._draw) for _ in range(count)]
@@ -201,6 +237,18 @@ class EncoderSearch:
             if point != parent and point not in self._seen:
                 return point
         return step(space, point, self._rng, 1.0 / max(len(point), 1))
+
+    @one_thread
+    def reconstructed(self, points: Sequence[Point]) -> float:
+        """Share of the decisions of some points that come back from the latent space as they went in; nan: no model."""
+        if self._model is None:
+            return float("nan")
+        rows = torch.tensor(self._context.space.matrix(points))
+        with torch.no_grad():
+            parts = self._model.decoder(self._model.encoder(self._one_hot(rows))).split(self._sizes, dim=1)
+        back = torch.stack([part.argmax(dim=1) for part in parts], dim=1)
+        active = rows >= 0
+        return float((back == rows)[active].float().mean())
 
     @one_thread
     def tell(self, told: Sequence[Told]) -> None:

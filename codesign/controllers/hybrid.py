@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from codesign.controllers.controller import ControllerContext, Told
 from codesign.controllers.evolution import Nsga2
 from codesign.controllers.proposals import moved
+from codesign.controllers.scalar import survivors
 from codesign.decisions import Decision, Point
 
 
@@ -31,6 +32,8 @@ class LearnedMutation(Nsga2):
         self._made: dict[int, tuple[int, int]] = {}
         self._pending: list[tuple[Point, int, int]] = []
         self._baseline = 0.5
+        #: Children that became parents, and children made, by who mutated them.
+        self.rates = {"learned": [0, 0], "drawn": [0, 0]}
 
     def _child(self, front: NDArray[np.int64], crowd: NDArray[np.float64]) -> Point:
         if self._rng.random() >= self._context.options["learned_share"]:
@@ -73,6 +76,10 @@ class LearnedMutation(Nsga2):
         rate = float(self._context.options["learning_rate"])
         for row, item in enumerate(told, first):
             place, choice = next(((p, c) for point, p, c in self._pending if point == item.point), (-1, -1))
+            if first >= self.population:
+                rate_of = self.rates["drawn" if place < 0 else "learned"]
+                rate_of[0] += row in kept
+                rate_of[1] += 1
             if place < 0:
                 continue
             gain = float(row in kept) - self._baseline
@@ -83,6 +90,62 @@ class LearnedMutation(Nsga2):
             chances /= chances.sum()
             self._what[place] += rate * gain * ((np.arange(len(chances)) == choice) - chances)
         self._pending = []
+
+
+class HistoryEvolution(Nsga2):
+    """NSGA-II, then samples of a Bayesian network over what it found (NSGA-Net: Lu 2019).
+
+    The network is a chain: each decision depends on the one before, with counts over the ``history`` best of everything
+    told. Children come from it in the last ``exploit_share`` of the budget; before that, from crossover and mutation.
+    """
+
+    #: What an unseen pair of choices counts.
+    _PRIOR = 0.1
+
+    def __init__(self, context: ControllerContext) -> None:
+        super().__init__(context)
+        self._ranked_at = -1
+        self._ranked: NDArray[np.int64] = np.zeros(0, np.int64)
+
+    @property
+    def exploits(self) -> bool:
+        """Whether the last part of the budget has come."""
+        budget, share = self._context.budget, float(self._context.options["exploit_share"])
+        return bool(budget) and len(self._archive) >= budget * (1 - share)
+
+    def _child(self, front: NDArray[np.int64], crowd: NDArray[np.float64]) -> Point:
+        return self.sample() if self.exploits else super()._child(front, crowd)
+
+    def sample(self) -> Point:
+        """One draw of the Bayesian network; a decision without a list of choices is taken from one of the best."""
+        space = self._context.space
+        history = int(self._context.options["history"])
+        best = [self._archive.told[int(row)].point for row in self._best(history)]
+        model = best[int(self._rng.integers(len(best)))]
+        values: Point = {}
+        before = ""
+        for decision in space.decisions:
+            if not all(condition.holds(values) for condition in decision.when):
+                continue
+            if not isinstance(decision, Decision):
+                values[decision.name] = model.get(decision.name) or decision.draw(self._rng)
+                continue
+            counts = np.full(len(decision.choices), self._PRIOR)
+            for point in best:
+                alike = not before or point.get(before) == values[before]
+                if alike and decision.name in point:
+                    counts[decision.choices.index(point[decision.name])] += 1.0
+            values[decision.name] = decision.choices[int(self._rng.choice(len(counts), p=counts / counts.sum()))]
+            before = decision.name
+        return values
+
+    def _best(self, count: int) -> NDArray[np.int64]:
+        if self._ranked_at != len(self._archive):
+            self._ranked_at, self._ranked = (
+                len(self._archive),
+                survivors(self._archive.costs, self._archive.violations, count),
+            )
+        return self._ranked
 
 
 class Morphism(Nsga2):

@@ -121,6 +121,9 @@ class CoordinateDescent:
         self._failures = [0] * walks
         self._asked: deque[tuple[int, Any]] = deque()
         self._turn = 0
+        #: Steps that were tried and those that were kept, by decision.
+        self.tried: dict[str, int] = {}
+        self.kept: dict[str, int] = {}
 
     def ask(self, count: int) -> list[Point]:
         """The next step of each walk in turn."""
@@ -152,10 +155,19 @@ class CoordinateDescent:
                 self._at[walk] = row
                 continue
             old, new = self._archive.scores(self._weights[walk], np.array([at, row]))
+            changed = _changed(self._archive.told[at].point, item.point)
+            self.tried[changed] = self.tried.get(changed, 0) + 1
             if new >= old:
+                self.kept[changed] = self.kept.get(changed, 0) + 1
                 self._at[walk], self._failures[walk] = row, 0
             else:
                 self._failures[walk] += 1
                 if self._failures[walk] > 2 * len(self._context.space.decisions):
                     self._at[walk], self._failures[walk] = None, 0
                     self._weights[walk] = self._archive.draw_weights(self._rng)
+
+
+def _changed(old: Point, new: Point) -> str:
+    """The decision in which two points differ; "" where that is more than one (a walk was put back into the space)."""
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    return names[0] if len(names) == 1 else ""

@@ -112,6 +112,17 @@ class PolicySearch:
         self._seen: set[Key] = set()
         self._batch: list[tuple[int, NDArray[np.float64]]] = []
 
+    @one_thread
+    def certainty(self) -> float:
+        """How far the policy is from even draws: 0 at the start, 1 where one choice is certain everywhere."""
+        space = self._context.space
+        with torch.no_grad():
+            preferences = torch.full((64, max(self._wide, 1)), 1.0 / max(self._wide, 1))
+            generator = torch.Generator().manual_seed(0)
+            _, _, entropy = self._policy(preferences, None, generator)
+        even = float(np.mean([np.log(size) for size in space.cardinalities]))
+        return 1.0 - float(entropy.mean()) / even if even else 1.0
+
     def _preferences(self, count: int) -> NDArray[np.float64]:
         return self._rng.dirichlet(np.ones(self._wide), count) if self._wide else np.ones((count, 1))
 

@@ -92,6 +92,12 @@ def _register_builtins(registry: Registry[ControllerEntry]) -> None:
             "Chu 2019, Chen 2018",
             {**_EVOLUTION, "learned_share": 0.5, "learning_rate": 0.2},
         ),
+        "history_evolution": _entry(
+            "NSGA-II, then samples of a Bayesian network over its history",
+            "hybrid:HistoryEvolution",
+            "Lu 2019",
+            {**_EVOLUTION, "exploit_share": 0.33, "history": 40},
+        ),
         "morphism": _entry(
             "Lamarckian growth: children are larger (or smaller) networks that keep what was learned",
             "hybrid:Morphism",

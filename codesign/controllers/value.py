@@ -39,10 +39,25 @@ class QLearning:
         self._weights = [self._archive.draw_weights(self._rng) for _ in range(tables)]
         self._turn = 0
 
-    def _epsilon(self) -> float:
-        """Falls evenly from 1 to its least over ``decay_trials`` (Zhong 2018, table 1, in steps)."""
+    @property
+    def epsilon(self) -> float:
+        """How often a choice is drawn evenly.
+
+        It falls evenly from 1 to its least over ``decay_trials`` (Zhong 2018, table 1, in steps).
+        """
         done = len(self._archive) / float(self._context.options["decay_trials"])
         return float(max(1.0 - done, self._context.options["least_epsilon"]))
+
+    def value_of(self, point: Point, table: int = 0) -> float:
+        """Mean Q of a point's choices."""
+        (row,) = self._context.space.matrix([point])
+        places = np.flatnonzero(row != INACTIVE)
+        values = []
+        for index, place in enumerate(places):
+            adjacent = index > 0 and places[index - 1] == place - 1
+            before = int(row[place - 1]) + 1 if adjacent else 0
+            values.append(self._q[table, place, before, row[place]])
+        return float(np.mean(values))
 
     def _walk(self, table: int, epsilon: float) -> Point:
         space, point, before = self._context.space, Point(), 0
@@ -65,7 +80,7 @@ class QLearning:
         for _ in range(count):
             table = self._turn % len(self._q)
             self._turn += 1
-            epsilon = self._epsilon()
+            epsilon = self.epsilon
 
             def walk(table: int = table, epsilon: float = epsilon) -> Point:
                 return self._walk(table, epsilon)
@@ -117,6 +132,11 @@ class TreeSearch:
         self._archive = Archive(context.goal)
         self._sizes = context.space.cardinalities
         self._rows: NDArray[np.int64] = np.zeros((0, len(self._sizes)), np.int64)
+
+    def visits(self, place: int = 0) -> NDArray[np.int64]:
+        """How many trials took each choice of a decision."""
+        column = self._rows[:, place]
+        return np.bincount(column[column >= 0], minlength=self._sizes[place])
 
     def _descend(self, worth: NDArray[np.float64]) -> Point:
         """One walk from the root; ``worth`` [n] of every trial, 0 to 1."""

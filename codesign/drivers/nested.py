@@ -26,6 +26,9 @@ class Nested:
     controller look through it with ``inner_trials`` designs; ``designs_per_network``: most designs of a network that
     are kept, the least crowded of its front; 0: all.
 
+    A problem that knows a network's front over all accelerators itself has a method ``hardware_front(network)``, which
+    is asked in place of pricing them.
+
     What the outer controller is told of a network is the best of each objective over its front; of one that fits no
     accelerator, what its nearest design breaks.
     """
@@ -73,6 +76,10 @@ class Nested:
         self, context: DriverContext, network: Point, hardware: DecisionSpace, rows: Sequence[Point] | None
     ) -> list[Point]:
         """Designs of one network that no other of it dominates at what is known before the dear providers."""
+        whole = getattr(context.problem, "hardware_front", None)
+        if rows is not None and whole is not None:
+            points: list[Point] = whole(network)
+            return [joined(context, network, point) for point in points]
         if rows is None:
             found = self._searched(context, network, hardware)
         else:

@@ -79,6 +79,24 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
         ),
     )
     registry.register(
+        "pooled",
+        DriverEntry(
+            "operators that are worth their time on the device, then late layers, then early ones",
+            f"{here}.pooled:Pooled",
+            {
+                "operators": options.list_of(options.text(), ("_block", "_kernel"), least=1),
+                "capacity": options.text("macs"),
+                "cost": options.text("latency_ms"),
+                "samples": options.integer(8, 1, 10_000),
+                "keep": options.integer(2, 1, 1000),
+                "late_share": options.number(0.5, 0.0, 1.0),
+                "first_share": options.number(0.5, 0.0, 1.0),
+            },
+            source="Zhang 2020",
+            parts=("late", "early"),
+        ),
+    )
+    registry.register(
         "halving",
         DriverEntry(
             "successive halving: many points measured a little, the best of them more",

@@ -102,15 +102,34 @@ class SearchProblem:
         return [state.outcome() for state in states]
 
     def price(self, network: Point, rows: Sequence[Point]) -> list[Outcome]:
-        """What is known of a network on each accelerator before the dear providers are asked."""
+        """What is known of a network on each accelerator before the dear providers are asked.
+
+        Nothing of it is kept: a space of accelerators is seen once a network. A provider's own ``price`` may leave out
+        by how much a bound is broken.
+        """
         states = self._decoded([self.space.canonical({**network, **row}) for row in rows])
         for step in self._steps:
-            if not step.entry.dear:
-                self._run(step, states, 1.0, gated=True)
+            if step.entry.dear:
+                continue
+            shown = [state for state in states if self._sees(step, state, gated=True)]
+            if not shown:
+                continue
+            candidates = [state.candidate for state in shown]
+            if step.entry.key == "network":
+                found = step.provider.measure(candidates[:1]) * len(shown)
+            else:
+                found = getattr(step.provider, "price", step.provider.measure)(candidates)
+            for state, item in zip(shown, found, strict=True):
+                self._add(step, state, item)
         return [state.outcome() for state in states]
 
+    def _add(self, step: Step, state: _State, found: Measurement) -> None:
+        state.metrics.update(found.metrics)
+        state.broken += [*found.broken, *self.goal.broken(found.metrics)]
+        state.by.append(step.name)
+
     def _decoded(self, points: Sequence[Point]) -> list[_State]:
-        return [_State(item, {}, list(item.broken), []) for item in self.search_space.decode(points)]
+        return [_State(item, {}, list(item.broken), []) for item in self.search_space.decode(points, designs=False)]
 
     def _run(self, step: Step, states: Iterable[_State], fidelity: float, gated: bool) -> None:
         """One provider over what it may see: each key once, kept ones not again."""
@@ -127,10 +146,7 @@ class SearchProblem:
         measured = self._measured_here if step.file is None else self._measured_by_all
         results.update(measured(step, missing, level))
         for state in shown:
-            found = results[step.key(state.candidate)]
-            state.metrics.update(found.metrics)
-            state.broken += [*found.broken, *self.goal.broken(found.metrics)]
-            state.by.append(step.name)
+            self._add(step, state, results[step.key(state.candidate)])
 
     @staticmethod
     def _sees(step: Step, state: _State, gated: bool) -> bool:

@@ -157,7 +157,9 @@ def _explore(
         if not found:
             raise SpecError(_none_fits(recipe, trials))
         chosen = search_front(goal, found, recipe.front_points)
-        points = deploy_front(chosen, recipe, goal, folder, deployer(steps), reporter)
+        points = deploy_front(
+            chosen, recipe, goal, folder, deployer(steps), [step.provider for step in steps], reporter
+        )
     write_designs(points, space, folder)
     write_front_csv(points, folder)
     best = points[knee_of(points, goal)].name
@@ -179,7 +181,8 @@ def _explore(
     for name in choose_points(options.verify, [point.name for point in points], best):
         point = next(item for item in points if item.name == name)
         if not point.network:
-            reporter.say(f"{point.name} is not run: its network has no weights")
+            why = "its hardware is not built here" if point.design is None else "its network has no weights"
+            reporter.say(f"{point.name} is not run: {why}")
             continue
         dataset = space.network.dataset if point.accuracy else ""
         verifications.append(verify_point(point, dataset, folder, options.images, reporter))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from codesign.accuracy.cluster import Cluster
 from codesign.controllers.controller import Controller, ControllerContext
 from codesign.controllers.registry import make_controller
 from codesign.decisions import DecisionSpace, Point
-from codesign.drivers.base import DriverContext, Journal, Trial
+from codesign.drivers.base import ControllerMaker, DriverContext, Journal, Trial
 from codesign.drivers.registry import DRIVERS
 from codesign.explorer.claims import Claims
 from codesign.explorer.folder import RunFolder
@@ -70,7 +71,7 @@ def opened_steps(
     folder: RunFolder,
     claims: Claims,
     jobs: int,
-    executor: str | None,
+    executor: str | None = None,
     reporter: Reporter | None = None,
 ) -> Iterator[list[Step]]:
     """The providers of a recipe, prepared; their workers end with the context.
@@ -116,19 +117,24 @@ def opened_steps(
         yield steps
 
 
+def reporting_providers(recipe: Recipe, folder: Path) -> list[Provider]:
+    """Those that tell a design's figures layer by layer, made but not prepared."""
+    out = []
+    for part in recipe.providers:
+        if "report" in PROVIDERS.get(part.name).offers:
+            context = ProviderContext(recipe.seed, recipe.device, recipe.space, folder, 0, part.given)
+            out.append(make_provider(part.name, context))
+    return out
+
+
 def deployer(steps: Sequence[Step]) -> Provider | None:
-    """The provider that trains networks for deployment, or None."""
-    return next((step.provider for step in steps if "weights" in step.entry.offers), None)
+    """The provider that trains networks for deployment, or else the one whose table reports on them, or None."""
+    offering = (step.provider for offer in ("weights", "reported") for step in steps if offer in step.entry.offers)
+    return next(offering, None)
 
 
-def search(
-    recipe: Recipe,
-    problem: SearchProblem,
-    journal: Journal,
-    planned: int,
-    advance: Callable[[], None] = lambda: None,
-) -> None:
-    """Run the recipe's driver until the journal holds its budget.
+def controller_maker(recipe: Recipe, planned: int) -> ControllerMaker:
+    """The controllers of a recipe, by part of its space.
 
     Args:
         planned: the budget with which the run was begun.
@@ -142,13 +148,31 @@ def search(
         context = ControllerContext(seed, space, goal, recipe.batch, planned, chosen.given, hooks)
         return make_controller(chosen.name, context)
 
+    return controller
+
+
+def search(
+    recipe: Recipe,
+    problem: SearchProblem,
+    journal: Journal,
+    planned: int,
+    advance: Callable[[], None] = lambda: None,
+    make: ControllerMaker | None = None,
+) -> None:
+    """Run the recipe's driver until the journal holds its budget.
+
+    Args:
+        planned: the budget with which the run was begun.
+        make: controllers in place of the recipe's (:func:`controller_maker`).
+    """
     entry = DRIVERS.get(recipe.driver.name)
     options = entry.checked(recipe.driver.given, "driver")
     driver = entry.load()()
+    maker = make or controller_maker(recipe, planned)
     driver.run(
         DriverContext(
             problem,
-            controller,
+            maker,
             journal,
             recipe.trials,
             recipe.batch,

@@ -235,4 +235,5 @@ def verify_point(point: FrontPoint, dataset: str, folder: RunFolder, images: int
     if dataset:
         pixels, labels = sample_images(dataset, images, network.workload)
         integers = {key: value.numpy() for key, value in quantize_input(network, pixels).items()}
+    assert point.design is not None, "hardware that is not ours is not built"
     return verify(point.name, point.design, network, integers, labels, folder.hardware, reporter=reporter)

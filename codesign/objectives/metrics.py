@@ -37,6 +37,8 @@ def _register_builtins(registry: Registry[Metric]) -> None:
         "throughput_per_s": Metric("inputs a second", "1/s", maximize=True),
         "energy_uj": Metric("of one input", "uJ"),
         "edp_uj_ms": Metric("energy times delay", "uJ ms"),
+        "onchip_energy_uj": Metric("of one input, DRAM's left out", "uJ"),
+        "onchip_edp_uj_ms": Metric("energy without DRAM's times delay", "uJ ms"),
         "power_mw": Metric("mean while it runs", "mW"),
         "area_mm2": Metric("of silicon", "mm2"),
         "dsp": Metric("multiplier blocks of an FPGA"),

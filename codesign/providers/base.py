@@ -31,7 +31,8 @@ class Candidate:
         workload: the network, where the space has workloads.
         table_row: row of the network in the space's table, where it has one.
         hardware: the accelerator as its space makes it (a Template, an Accelerator, a published machine, ...).
-        design: workload, accelerator and mappings, where they make one.
+        design: workload, accelerator and mappings, where they make one and it was asked for.
+        caps: most output rows and channels of a tile, where the mapping is the template's own under such caps.
         broken: bounds that the space itself found broken (then there may be no design).
     """
 
@@ -42,6 +43,12 @@ class Candidate:
     hardware: Any = None
     design: Design | None = None
     broken: tuple[Infeasible, ...] = ()
+    caps: tuple[int, int] | None = None
+
+    @property
+    def mapped(self) -> Design | tuple[int, int] | None:
+        """How the network runs on the accelerator: what a cost provider needs to know."""
+        return self.caps if self.design is None else self.design
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from accel_models.hardware.devices import DeviceKind, device
 from codesign import options
 from codesign.accuracy.base import SUPERNET_OPTIONS, TRAIN_OPTIONS
 from codesign.plugin import Plugin
+from codesign.providers.accuracy.table import TABLE_OPTIONS
 from codesign.providers.base import Provider, ProviderContext
 from mappings.errors import Fault, SpecError
 from mappings.registry import Registry
@@ -61,6 +62,98 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
         ),
     )
     registry.register(
+        "predicted",
+        ProviderEntry(
+            "latency and energy by a regression on the decisions, fitted to designs that the exact program priced",
+            f"{here}.cost.predicted:PredictedProvider",
+            {
+                "model": options.name("trees", ("trees", "mlp", "gp")),
+                "samples": options.integer(400, 20, 100_000),
+                "held_out": options.number(0.2, 0.01, 0.9),
+            },
+            source="Chen 2020, Dudziak 2020",
+            needs=("template", "design"),
+            metrics=("latency_ms", "throughput_per_s", "energy_uj", "edp_uj_ms", "power_mw"),
+        ),
+    )
+    registry.register(
+        "targets",
+        ProviderEntry(
+            "a network on several accelerators at once, exactly: the worst of each figure",
+            f"{here}.cost.targets:TargetsProvider",
+            {
+                "hardware": options.list_of(
+                    options.text(what="an accelerator that ships, or design.yaml or template.yaml"),
+                    ("weight_stationary", "row_stationary", "channel_parallel"),
+                    least=1,
+                )
+            },
+            needs=("workload",),
+            metrics=("latency_ms", "throughput_per_s", "energy_uj", "edp_uj_ms"),
+            key="network",
+        ),
+    )
+    registry.register(
+        "layer_sum",
+        ProviderEntry(
+            "each distinct layer's own program, timed alone; a network's figures are the sums",
+            f"{here}.cost.layers:LayerSumProvider",
+            source="Cai 2019",
+            needs=("template", "design"),
+            metrics=_FIGURES,
+        ),
+    )
+    registry.register(
+        "loop_tile",
+        ProviderEntry(
+            "the published formulas of a loop-tile accelerator, with every limit of the board enforced",
+            f"{here}.cost.loop_tile:LoopTileProvider",
+            {"port_bits": options.integer(512, 3, 2**20)},
+            source="Jiang 2020",
+            needs=("loop_tile", "workload"),
+            offers=("report",),
+            metrics=("latency_ms", "latency_cycles", "throughput_per_s"),
+            fpga_metrics=("dsp", "bram36", "lut", "fill"),
+        ),
+    )
+    registry.register(
+        "loop_pipeline",
+        ProviderEntry(
+            "loop-tile accelerators on several boards of the device in a pipeline, by the published formulas",
+            f"{here}.cost.loop_pipeline:LoopPipelineProvider",
+            {"port_bits": options.integer(512, 3, 2**20)},
+            source="Jiang 2020",
+            needs=("loop_pipeline", "workload"),
+            offers=("report",),
+            metrics=("latency_ms", "latency_cycles", "throughput_per_s"),
+            fpga_metrics=("dsp", "bram36", "lut", "fill"),
+        ),
+    )
+    registry.register(
+        "directive",
+        ProviderEntry(
+            "the directive model of what multiplies, on accelerators of free connectivity within an envelope",
+            f"{here}.cost.directive:DirectiveProvider",
+            needs=("connectivity", "layer_cost"),
+            offers=("report",),
+            metrics=(*_FIGURES, "onchip_energy_uj", "onchip_edp_uj_ms", "buffer_bytes", "dram_bytes"),
+            asic_metrics=("area_mm2",),
+        ),
+    )
+    registry.register(
+        "shared",
+        ProviderEntry(
+            "several networks at once on sub-accelerators: the directive model, and the best schedule",
+            f"{here}.cost.shared:SharedProvider",
+            {"most_labels": options.integer(3000, 4, 10**7)},
+            source="Yang 2020",
+            needs=("sub_accelerators", "layer_cost"),
+            offers=("report",),
+            metrics=(*_FIGURES, "buffer_bytes", "dram_bytes"),
+            asic_metrics=("area_mm2",),
+        ),
+    )
+    registry.register(
         "size",
         ProviderEntry(
             "multiply-accumulates, parameters and bytes of the network alone, whatever it runs on",
@@ -78,6 +171,24 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             TRAIN_OPTIONS,
             needs=("workload", "trainable"),
             offers=("weights", "fidelity"),
+            metrics=("accuracy",),
+            dear=True,
+            key="network",
+        ),
+    )
+    registry.register(
+        "probe",
+        ProviderEntry(
+            "a linear classifier on the features of the untrained network: a quick stand-in for training",
+            f"{here}.accuracy.probe:ProbeProvider",
+            {
+                "draws": options.integer(1, 1, 1000),
+                "ridge": options.number(3.0, 1e-9, 1e9),
+                "images": options.integer(0, 0),
+            },
+            source="Saxe 2011",
+            needs=("workload", "trainable"),
+            offers=("fidelity",),
             metrics=("accuracy",),
             dear=True,
             key="network",
@@ -111,6 +222,20 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             offers=("weights",),
             metrics=("accuracy",),
             dear=True,
+            key="network",
+        ),
+    )
+    registry.register(
+        "table",
+        ProviderEntry(
+            "accuracies that others measured of every network of a benchmark, from a file",
+            f"{here}.accuracy.table:TableProvider",
+            TABLE_OPTIONS,
+            source="Dong 2020, Su 2021",
+            needs=("table",),
+            offers=("reported",),
+            metrics=("accuracy",),
+            dear=True,  # it stands for trainings: a search must not see accuracies that it did not ask for
             key="network",
         ),
     )

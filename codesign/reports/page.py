@@ -15,12 +15,17 @@ from mappings.durable import write_durably
 ACCENT, MEASURED, GREY, BROKEN = "#2456a6", "#d9622b", "#b9c0ca", "#e3b5ae"
 
 
+#: Accuracies of a deployed network, as the report calls them.
+_PARTS = (("held_out", "held-out"), ("test", "test"))
+
+
 def _hover(point: dict[str, Any], metrics: dict[str, Any]) -> str:
     """The design in a few lines; plotly reads a few HTML tags in it, so text is escaped."""
     hardware = {name: escape(str(value)) for name, value in point["hardware"].items()}
     lines = [f"<b>{escape(point['name'])}</b>"]
     if point["accuracy"]:
-        lines.append(f"accuracy {point['accuracy']['held_out']:.1%} held-out, {point['accuracy']['test']:.1%} test")
+        told = [f"{point['accuracy'][part]:.1%} {name}" for part, name in _PARTS if part in point["accuracy"]]
+        lines.append(f"accuracy {', '.join(told)}")
     lines += [
         f"{escape(name)} {point['metrics'][name]:,.4g} {escape(metric['unit'])}"
         for name, metric in metrics.items()
@@ -117,6 +122,11 @@ def _fronts(result: dict[str, Any]) -> list[dict[str, Any]]:
     return [_scatter(result, x, first, others[(place + 1) % len(others)]) for place, x in enumerate(others)]
 
 
+def _clock_hz(point: dict[str, Any]) -> float:
+    """Cycles a second, from the latency in both."""
+    return float(point["latency_cycles"]) / float(point["latency_ms"]) * 1e3
+
+
 def _bars(point: dict[str, Any], clock_hz: float) -> dict[str, Any]:
     """Columns of the two per-layer charts of one design."""
     components = list(dict.fromkeys(name for layer in point["layers"] for name in layer["energy_pj"]))
@@ -168,7 +178,7 @@ def page(result: dict[str, Any]) -> str:
     fixed = {name: points[0]["decisions"][name] for name in decisions if name not in varying}
     charts = {
         "fronts": _fronts(result),
-        "bars": {item["name"]: _bars(item, item["hardware"]["clock_hz"]) for item in points},
+        "bars": {item["name"]: _bars(item, _clock_hz(item)) for item in points},
         "checks": _checks(result),
         "knee": result["knee"],
         "colours": {"accent": ACCENT, "measured": MEASURED, "grey": GREY},

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from accel_models.hardware.devices import Device
 from accel_models.hardware.devices import device as budget
 from accel_models.report import Infeasible
+from accel_models.template.resources import fits
+from accel_models.template.spec import Template
 from codesign.decisions import Choice, Decision, DecisionSpace, Point, Variable, When
 from codesign.providers.base import Candidate
 from codesign.spaces.compression import CompressionSpace
@@ -141,21 +144,34 @@ class SearchSpace:
         return found
 
     @cached_property
+    def _part(self) -> Device:
+        return budget(self.device)
+
+    @cached_property
     def _network_decisions(self) -> tuple[Variable, ...]:
         return tuple(decision for decision in self.decisions.decisions if decision.group in NETWORK_GROUPS)
 
-    def decode(self, points: Sequence[Point], where: str = "point") -> list[Candidate]:
+    def decode(self, points: Sequence[Point], where: str = "point", *, designs: bool = True) -> list[Candidate]:
         """What the points stand for, in order.
+
+        Args:
+            designs: make the designs; False: where caps tell them, they are left to whoever prices them.
 
         Raises:
             SpecError: a decision missing, unknown, inactive, or with a value that is not allowed.
         """
         out = []
+        caps_of = getattr(self.mapping, "caps", None)
         for point in points:
             self.decisions.check(point, where)
             network = self.network_at(point)
             hardware = self.hardware.hardware_at(point, network.workload)
             design, broken = None, tuple[Infeasible, ...]()
+            if network.workload is not None and not designs and caps_of is not None and isinstance(hardware, Template):
+                broken, caps = fits(hardware, self._part), caps_of(point)
+                row = network.table_row
+                out.append(Candidate(point, network.key, network.workload, row, hardware, None, broken, caps))
+                continue
             if network.workload is not None:
                 design, broken = self.mapping.design_at(point, network.workload, hardware, self.device)
             out.append(Candidate(point, network.key, network.workload, network.table_row, hardware, design, broken))

@@ -2,83 +2,175 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from accel_models.design import Design
 from accel_models.hardware.devices import DeviceKind, device
-from accel_models.hardware.energy import broken_power
-from accel_models.report import CostReport
-from accel_models.template.cost import template_cost
-from accel_models.template.resources import memories
+from accel_models.hardware.energy import broken_power, over_power
+from accel_models.hardware.technology import technology
+from accel_models.jit import is_compiled
+from accel_models.pricing.price import BROKEN, Pricer
+from accel_models.report import CostReport, Infeasible
+from accel_models.template.cost import mapped_design, template_cost
+from accel_models.template.energy import TENSOR_OF, word_bits
+from accel_models.template.resources import area_um2, demand, memories
+from accel_models.template.spec import Template
 from codesign.providers.base import Candidate, Measurement, ProviderContext
 from codesign.providers.registry import PROVIDERS
 from codesign.spaces.mapping.caps import missing_operators
 from mappings.errors import Fault, SpecError
 
+#: Where machine code is not kept on disk yet, compiling it pays after so many designs or so much of the readable path.
+_DESIGNS_WORTH, _SECONDS_WORTH = 400, 15.0
+
+
+#: By code of the compiled path: a bound that is broken, nobody has asked by how much.
+UNEXPLAINED = tuple(
+    Measurement(broken=(Infeasible(name, 1.0, 0.0, "not worked out", "larger buffers, or operators that it has"),))
+    for name in BROKEN
+)
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """What either path finds of a design."""
+
+    cycles: int
+    latency_ms: float
+    energy_pj: float | None
+    dram_bytes: int
+
 
 class ScheduleProvider:
     """Exact cycles; energy from every word that the program moves; resources from the structure.
+
+    Designs under caps are priced many at a time by the compiled path; a design with mappings of its own, and one that
+    a buffer cannot hold, by the readable one, which tells what is broken. Both give the same figures.
 
     Args:
         context: of the run.
     """
 
-    needs = ("design",)
+    needs = ("mapped",)
     key = "design"
 
     def __init__(self, context: ProviderContext) -> None:
         self._device = device(context.device)
         self.metrics = PROVIDERS.get("schedule").metrics_on(context.device)
+        self._pricer = Pricer(self._device, bounded=False)
+        self._compiled, self._read_s = is_compiled("pricing"), 0.0
 
     def prepare(self) -> None:
         """Nothing to prepare."""
 
     def measure(self, candidates: Sequence[Candidate]) -> list[Measurement]:
         """Figures of each design, whether or not the device has room for it."""
-        return [self._measured(candidate) for candidate in candidates]
+        found: dict[int, Measurement] = {}
+        capped = [place for place, candidate in enumerate(candidates) if candidate.design is None]
+        if len(capped) >= _DESIGNS_WORTH or self._read_s > _SECONDS_WORTH:
+            self._compiled = True
+        if not self._compiled:
+            started = time.process_time()
+            found = {place: self._by_reading(candidates[place]) for place in capped}
+            self._read_s += time.process_time() - started
+        elif capped:
+            found = dict(zip(capped, self._priced([candidates[place] for place in capped]), strict=True))
+        for place, candidate in enumerate(candidates):
+            if candidate.design is not None:
+                found[place] = self._read(candidate.design)
+        return [found[place] for place in range(len(candidates))]
 
-    def _measured(self, candidate: Candidate) -> Measurement:
-        assert candidate.design is not None, "a candidate without a design is not measured"
+    def price(self, candidates: Sequence[Candidate]) -> list[Measurement]:
+        """As :meth:`measure`; of a design that a buffer cannot hold, which buffer, and not by how much."""
+        if any(candidate.caps is None for candidate in candidates):
+            return self.measure(candidates)
+        self._compiled = self._compiled or len(candidates) >= _DESIGNS_WORTH
+        return self._priced(candidates, explained=False) if self._compiled else self.measure(candidates)
+
+    def _priced(self, candidates: Sequence[Candidate], *, explained: bool = True) -> list[Measurement]:
+        workloads, templates, caps = [], list[Template](), []
+        for candidate in candidates:
+            assert candidate.workload is not None and candidate.caps is not None, "shown to the provider, so mapped"
+            workloads.append(candidate.workload)
+            templates.append(candidate.hardware)
+            caps.append(candidate.caps)
+        rows, channels = zip(*caps, strict=True)
+        priced, out = self._pricer.price(workloads, templates, rows, channels), []
+        widths = {template: self._widths(template) for template in set(templates)}
+        for place, template in enumerate(templates):
+            if priced.code[place]:
+                unknown = UNEXPLAINED[int(priced.code[place])]
+                out.append(self._by_reading(candidates[place]) if explained else unknown)
+                continue
+            moved = sum(int(priced.counts[place, column]) * size for column, size in widths[template])
+            cycles = int(priced.cycles[place])
+            cost = _Cost(cycles, float(priced.latency_ms[place]), float(priced.energy_pj[place]), moved)
+            hot = None
+            if self._device.power_mw is not None:
+                hot = over_power(float(priced.chip_mw[place]), self._device.power_mw)
+            broken = () if hot is None else (hot,)
+            out.append(Measurement(self._figures(template, cost), broken, {"cycles": cycles}))
+        return out
+
+    @staticmethod
+    def _widths(template: Template) -> list[tuple[int, int]]:
+        """Bytes of a word of each kind of transfer, by its column."""
+        return [(int(buffer), word_bits(buffer, template) // 8) for buffer in TENSOR_OF]
+
+    def _by_reading(self, candidate: Candidate) -> Measurement:
+        """By the readable path: also what a design breaks that has no figures."""
+        assert candidate.workload is not None and candidate.caps is not None, "shown to the provider, so mapped"
+        try:
+            made = mapped_design(candidate.workload, candidate.hardware, self._device.name, *candidate.caps)
+        except SpecError as error:
+            return Measurement(broken=(missing_operators(error),))
+        return self._read(made) if isinstance(made, Design) else Measurement(broken=made)
+
+    def _read(self, design: Design) -> Measurement:
         try:  # also where it has no room: the space has told that already, and what it would cost is worth knowing
-            found = template_cost(candidate.design, bounded=False)
+            found = template_cost(design, bounded=False)
         except SpecError as error:
             return Measurement(broken=(missing_operators(error),))
         if not isinstance(found, CostReport):
             return Measurement(broken=found)
-        accelerator = candidate.design.accelerator
-        hot = broken_power(accelerator, found.layers, found.latency_cycles, self._device.power_mw)
+        hot = broken_power(design.accelerator, found.layers, found.latency_cycles, self._device.power_mw)
         broken = () if hot is None else (hot,)
-        return Measurement(self.figures(candidate.design, found), broken, {"cycles": found.latency_cycles})
+        traffic = sum(count for layer in found.layers for level, _, _, count in layer.traffic_bytes if level == "DRAM")
+        template = design.accelerator.template
+        assert template is not None, "template_cost refuses others"
+        cost = _Cost(found.latency_cycles, found.latency_ms, found.energy_pj, traffic)
+        return Measurement(self._figures(template, cost), broken, {"cycles": found.latency_cycles})
 
-    def figures(self, design: Design, report: CostReport) -> dict[str, float]:
+    def _figures(self, template: Template, cost: _Cost) -> dict[str, float]:
         """Every metric.
 
         Raises:
             SpecError: the device's technology has no energy figures.
         """
-        template = design.accelerator.template
-        assert template is not None, "template_cost refuses others"
-        if report.energy_pj is None:
+        if cost.energy_pj is None or cost.energy_pj != cost.energy_pj:
             what = "its technology has no energy figures"
             raise SpecError(Fault(f"device {self._device.name}", what, "a device whose technology has them"))
-        energy_uj, seconds = report.energy_pj / 1e6, report.latency_ms / 1e3
-        traffic = sum(count for layer in report.layers for level, _, _, count in layer.traffic_bytes if level == "DRAM")
+        energy_uj, seconds = cost.energy_pj / 1e6, cost.latency_ms / 1e3
         out = {
-            "latency_ms": report.latency_ms,
-            "latency_cycles": float(report.latency_cycles),
+            "latency_ms": cost.latency_ms,
+            "latency_cycles": float(cost.cycles),
             "throughput_per_s": 1.0 / seconds,
             "energy_uj": energy_uj,
-            "edp_uj_ms": energy_uj * report.latency_ms,
+            "edp_uj_ms": energy_uj * cost.latency_ms,
             "power_mw": energy_uj / 1e3 / seconds,
             "buffer_bytes": float(sum(memory.size_bytes for memory in memories(template))),
-            "dram_bytes": float(traffic),
+            "dram_bytes": float(cost.dram_bytes),
         }
-        taken, part = dict(report.resources or ()), self._device
+        part = self._device
         if part.kind is DeviceKind.FPGA:
-            shares = [(taken["DSP"], part.dsp), (taken["BRAM36"], part.bram36), (taken["LUT"], part.lut)]
-            shares.append((taken["FF"], part.ff))
-            out |= {name.lower(): float(taken[name]) for name in ("DSP", "BRAM36", "LUT", "FF")}
-            out["fill"] = max(count / bound for count, bound in shares if bound)
-        elif report.area_um2 is not None:
-            out["area_mm2"] = report.area_um2 / 1e6
+            taken = demand(template)
+            out |= dict(zip(("dsp", "bram36", "lut", "ff"), map(float, taken), strict=True))
+            bounds = (part.dsp, part.bram36, part.lut, part.ff)
+            out["fill"] = max(count / bound for count, bound in zip(taken, bounds, strict=True) if bound)
+        else:
+            area = area_um2(template, technology(part.technology))
+            if area is not None:
+                out["area_mm2"] = area / 1e6
         return out

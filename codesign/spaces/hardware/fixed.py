@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from accel_models.template.spec import Template
 from codesign.decisions import Variable
 from codesign.design_file import DesignFile
 from codesign.spaces.hardware.templates import data_bits
-from mappings.errors import Fault, SpecError
+from mappings.errors import Fault, SpecError, unknown_name
 from mappings.workload import Workload
 from mappings.yamlio import load_yaml
+
+#: Small accelerators that ship, one an array.
+LIBRARY = Path(__file__).parent / "library"
+
+
+def library_names() -> tuple[str, ...]:
+    """Accelerators that ship."""
+    return tuple(sorted(path.stem for path in LIBRARY.glob("*.yaml")))
 
 
 @dataclass(frozen=True)
@@ -21,7 +30,7 @@ class FixedHardware:
     """An accelerator of ours from a file.
 
     Attributes:
-        hardware: the YAML of a design, whose accelerator is taken, or of a template.
+        hardware: the YAML of a design, whose accelerator is taken, or of a template; or the name of one that ships.
     """
 
     hardware: str
@@ -38,7 +47,10 @@ class FixedHardware:
         Raises:
             SpecError: malformed, or a design on hardware that is not ours.
         """
-        raw: Any = load_yaml(self.hardware)
+        path = LIBRARY / f"{self.hardware}.yaml" if self.hardware in library_names() else Path(self.hardware)
+        if path.suffix not in (".yaml", ".yml"):
+            raise unknown_name("hardware", "accelerator", self.hardware, library_names())
+        raw: Any = load_yaml(path)
         if not isinstance(raw, dict):
             raise SpecError(Fault(self.hardware, f"is {type(raw).__name__}", "a design or a template"))
         if "array" in raw:

@@ -33,7 +33,7 @@ class DefaultTiles:
         """None."""
         return ()
 
-    def _caps(self, point: Mapping[str, Any]) -> tuple[int, int]:
+    def caps(self, point: Mapping[str, Any]) -> tuple[int, int]:
         """Most rows and channels of a tile."""
         return _UNCAPPED, _UNCAPPED
 
@@ -42,7 +42,7 @@ class DefaultTiles:
     ) -> tuple[Design | None, tuple[Infeasible, ...]]:
         """The design; its bounds are those of the device, the buffers, and the operators that the hardware has."""
         broken = fits(hardware, device)
-        rows, channels = self._caps(point)
+        rows, channels = self.caps(point)
         try:
             made = mapped_design(workload, hardware, device, rows, channels)
         except SpecError as error:
@@ -62,5 +62,6 @@ class TileCaps(DefaultTiles):
             Decision("tile_channels", "mapping", (8, 16, 32, 128)),
         )
 
-    def _caps(self, point: Mapping[str, Any]) -> tuple[int, int]:
+    def caps(self, point: Mapping[str, Any]) -> tuple[int, int]:
+        """Most rows and channels of a tile."""
         return int(point["tile_rows"]), int(point["tile_channels"])

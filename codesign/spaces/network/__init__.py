@@ -67,6 +67,7 @@ NetworkFactory: TypeAlias = Callable[..., NetworkSpace]
 
 def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
     here = "codesign.spaces.network"
+    sizes = options.integer(1, 1, 4096)
     registry.register(
         "elastic_mnist",
         Plugin(
@@ -96,6 +97,41 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
         ),
     )
     registry.register(
+        "chain",
+        Plugin(
+            "a chain of convolutions, each with a kernel, a number of filters and perhaps a skip connection",
+            f"{here}.chain:ChainSpace",
+            {
+                "layers": options.integer(4, 1, 64),
+                "kernels": options.list_of(options.integer(3, 1, 31), (3, 5, 7), least=1),
+                "filters": options.list_of(sizes, (9, 18, 36), least=1),
+                "skips": options.flag(False),
+                "halved": options.list_of(options.integer(1, 1, 64), (1, 3)),
+                **_OF_IMAGES,
+            },
+            source="Zoph 2017, Jiang 2019",
+            offers=("workload", "trainable"),
+        ),
+    )
+    operators = ("identity", "conv1", "conv3", "conv5", "separable3", "separable5")
+    registry.register(
+        "cells",
+        Plugin(
+            "one cell of a few blocks, stacked in stages; each block adds two operators on tensors before it",
+            f"{here}.cells:CellSpace",
+            {
+                "blocks": options.integer(4, 1, 16),
+                "operators": options.list_of(options.name("conv3", operators), operators, least=1),
+                "cells": options.integer(1, 1, 64),
+                "stages": options.integer(2, 1, 5),
+                "width": options.integer(8, 1, 4096),
+                **_OF_IMAGES,
+            },
+            source="Zoph 2018, Zhong 2018",
+            offers=("workload", "trainable"),
+        ),
+    )
+    registry.register(
         "fixed",
         Plugin(
             "one network: by name, my_module.py:MyNet, or the YAML of a workload or a design",
@@ -108,6 +144,29 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
         ),
     )
     registry.register(
+        "nasbench201",
+        Plugin(
+            "15,625 cells of NAS-Bench-201 in its skeleton: 3 stages, 32 x 32 or 16 x 16 colour images",
+            f"{here}.nasbench201:NasBench201",
+            {
+                "dataset": options.name("cifar10", ("cifar10", "cifar100", "imagenet16")),
+                "channels": options.integer(16, 1, 1024),
+                "cells": options.integer(5, 1, 64),
+            },
+            source="Dong 2020",
+            offers=("workload", "table"),
+        ),
+    )
+    registry.register(
+        "nasbench_macro",
+        Plugin(
+            "6,561 chains of eight identities or inverted bottlenecks of NAS-Bench-Macro, 32 x 32 colour images",
+            f"{here}.nasbench_macro:NasBenchMacro",
+            source="Su 2021",
+            offers=("workload", "table"),
+        ),
+    )
+    registry.register(
         "user",
         Plugin(
             "a class of the user's own with decisions, build(point), input_shape, dataset",
@@ -117,6 +176,15 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
                 "dataset": options.text(what="the name of a data set, or my_data.py:load"),
             },
             offers=("workload", "trainable"),
+        ),
+    )
+    registry.register(
+        "several",
+        Plugin(
+            "several networks that run at once",
+            f"{here}.several:SeveralNetworks",
+            {"networks": options.list_of(options.text(what="a name, my_module.py:MyNet, workload.yaml"), least=1)},
+            offers=("workload",),
         ),
     )
 

@@ -1,0 +1,39 @@
+"""The mechanism of each recipe, by name; see `recipes.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from benchmarks import recipes_codesign as codesign
+from benchmarks import recipes_networks as networks
+from benchmarks.recipes_lines import Bench, Line
+
+MECHANISMS: dict[str, Callable[[Bench], Line]] = {
+    "alphax": networks.alphax,
+    "amoebanet": networks.amoebanet,
+    "blockqnn": networks.blockqnn,
+    "chamnet": codesign.chamnet,
+    "co_exploration": codesign.co_exploration,
+    "codesign_nas": codesign.codesign_nas,
+    "dpp_net": networks.dpp_net,
+    "fnas": codesign.fnas,
+    "fnass": codesign.fnass,
+    "fpga_dnn": codesign.fpga_dnn,
+    "fpnet": codesign.fpnet,
+    "htas": codesign.htas,
+    "hurricane": codesign.hurricane,
+    "lemonade": networks.lemonade,
+    "local_search": networks.local_search,
+    "mnasnet": codesign.mnasnet,
+    "monas": codesign.monas,
+    "moremnas": networks.moremnas,
+    "nao": networks.nao,
+    "nas_rl": networks.nas_rl,
+    "nasbot": networks.nasbot,
+    "nasnet": networks.nasnet,
+    "nsganet": networks.nsganet,
+    "pnas": networks.pnas,
+    "random_search": networks.random_search,
+    "software_defined_dse": codesign.software_defined_dse,
+    "yoso": codesign.yoso,
+}

@@ -1,0 +1,238 @@
+"""Mechanisms of searches for networks; each says what its figure is and when it counts as working."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+
+from benchmarks.recipes_lines import Bench, Line, quarters, scores
+from benchmarks.recipes_runs import Run, versus
+from codesign.controllers.bayes import EncoderSearch, GraphBayes
+from codesign.controllers.evolution import RegularizedEvolution
+from codesign.controllers.hybrid import HistoryEvolution, LearnedMutation
+from codesign.controllers.plain import LocalSearch
+from codesign.controllers.policy import PolicySearch
+from codesign.controllers.proposals import neighbours
+from codesign.controllers.surrogate import SurrogateEvolution
+from codesign.controllers.value import QLearning, TreeSearch
+from codesign.networks.morphism import inherited, logits, random_weights
+from codesign.providers.accuracy.table import read_table
+from codesign.recipe import Part
+from mappings.errors import SpecError
+
+
+def nas_rl(bench: Bench) -> Line:
+    """The policy grows certain of choices that are more accurate."""
+    mine, even = bench.run(), bench.random()
+    certain = cast(PolicySearch, mine.controller()).certainty()
+    by_quarter = quarters(mine.values("accuracy"))
+    text = f"policy from 0 to {certain:.2f} of certainty, accuracy by quarter {_list(by_quarter)}"
+    return bench.line(text, certain > 0.2 and by_quarter[-1] > by_quarter[0] + 0.02, mine, even, {"certainty": certain})
+
+
+def nasnet(bench: Bench) -> Line:
+    """Cells that were found on one data set are good on a larger one."""
+    mine, even = bench.run(), bench.random()
+    table = read_table(bench.table).accuracy
+    late = [trial.told.point for trial in mine.trials[len(mine.trials) // 2 :]]
+    names = [mine.recipe.space.network_at(point).key for point in late]
+    other = table["imagenet16", "test_200"]
+    everywhere = np.array(sorted(other.values()))
+    places = [float(np.searchsorted(everywhere, other[name]) / len(everywhere)) for name in names]
+    searched = [trial.told.outcome.metrics["accuracy"] for trial in mine.trials[len(mine.trials) // 2 :]]
+    rank = float(spearmanr(searched, [other[name] for name in names]).statistic)
+    share = float(np.mean(places))
+    text = f"late cells of CIFAR-10 are better on ImageNet16 than {share:.0%} of all; rank correlation {rank:.2f}"
+    return bench.line(text, share > 0.65 and rank > 0.5, mine, even, {"better_than": share, "spearman": rank})
+
+
+def amoebanet(bench: Bench) -> Line:
+    """Death is by age, whatever a member is worth."""
+    mine, even = bench.run(), bench.random()
+    controller = cast(RegularizedEvolution, mine.controller())
+    population = int(mine.recipe.controller.option("population"))
+    ages = controller.ages
+    best = int(np.argmax(mine.values("accuracy")[: len(mine.trials) // 2]))
+    gone = len(mine.trials) - best > max(ages)
+    text = f"{len(ages)} alive, aged {min(ages)} to {max(ages)}; the best of the first half (trial {best}) has died"
+    right = len(ages) == population and max(ages) == population and gone
+    return bench.line(text, right, mine, even, {"alive": len(ages), "oldest": max(ages)})
+
+
+def pnas(bench: Bench) -> Line:
+    """The predictor ranks networks that it has not seen, as the space opens."""
+    mine, even = bench.run(), bench.random()
+    return bench.line(*_surrogate(mine), mine, even, _correlations(mine))
+
+
+def dpp_net(bench: Bench) -> Line:
+    """As PNAS, for a front of objectives of the device."""
+    mine, even = bench.run(), bench.random()
+    return bench.line(*_surrogate(mine), mine, even, _correlations(mine))
+
+
+def _correlations(mine: Run) -> dict[str, float]:
+    found = cast(SurrogateEvolution, mine.controller()).correlations
+    return {"spearman": float(np.mean(found)), "generations": len(found)}
+
+
+def _surrogate(mine: Run) -> tuple[str, bool]:
+    found = cast(SurrogateEvolution, mine.controller()).correlations
+    stages = int(mine.recipe.controller.option("progressive"))
+    mean = float(np.mean(found))
+    goal = ", ".join(mine.recipe.objectives)
+    text = f"rank correlation of predicted and measured {goal} on {len(found)} unseen generations {mean:.2f}"
+    return f"{text}, {stages} stages", mean > 0.2
+
+
+def nsganet(bench: Bench) -> Line:
+    """What the Bayesian network proposes is ahead of what crossover and mutation do."""
+    mine, even = bench.run(), bench.random()
+    share = float(cast(HistoryEvolution, mine.controller())._context.options["exploit_share"])
+    found, count = scores(mine), len(mine.trials)
+    start = round(count * (1 - share))
+    bred, drawn = found[start - round(count * share) : start], found[start:]
+    gain = float((drawn[:, None] > bred[None, :]).mean() + 0.5 * (drawn[:, None] == bred[None, :]).mean())
+    text = f"{len(drawn)} samples of its history's network are ahead of as many bred before with chance {gain:.2f}"
+    return bench.line(text, gain > 0.5, mine, even, {"exploitation_ahead": gain})
+
+
+def moremnas(bench: Bench) -> Line:
+    """Learned mutations make parents at least as often as drawn ones, and are no longer even."""
+    mine, even = bench.run(), bench.random()
+    controller = cast(LearnedMutation, mine.controller())
+    kept = {who: good / max(made, 1) for who, (good, made) in controller.rates.items()}
+    odds = controller.learned
+    uneven = float(odds.max() * len(odds))
+    text = (
+        f"{kept['learned']:.0%} of learned mutations survive, {kept['drawn']:.0%} of drawn ones; "
+        f"most likely place {uneven:.1f}x"
+    )
+    worked = kept["learned"] > kept["drawn"] and uneven > 1.2
+    return bench.line(text, worked, mine, even, {**kept, "most_likely": uneven})
+
+
+def lemonade(bench: Bench) -> Line:
+    """Children that grew compute, with inherited weights, what their parents did."""
+    mine, even = bench.run(), bench.random()
+    space = mine.recipe.space
+    images = torch.rand(8, 1, 8, 8, generator=torch.Generator().manual_seed(bench.seed))
+    exact = grown = 0
+    worst = 0.0
+    rng = np.random.default_rng(bench.seed)
+    for trial in mine.trials[-60:]:
+        for child in neighbours(space.decisions, trial.told.point, rng)[:6]:
+            before, after = space.network_at(trial.told.point).workload, space.network_at(child).workload
+            assert before is not None and after is not None
+            weights = random_weights(before, 0)
+            try:
+                gap = float(
+                    (logits(after, inherited(before, weights, after), images) - logits(before, weights, images))
+                    .abs()
+                    .max()
+                )
+            except SpecError:
+                continue  # no larger network
+            grown, exact, worst = grown + 1, exact + (gap < 1e-9), max(worst, gap)
+    sizes = quarters(mine.values("parameters"))
+    text = f"{exact} of {grown} morphisms keep the function (largest gap {worst:.0e}); parameters {_list(sizes, 0)}"
+    worked = exact == grown > 0 and sizes[0] < float(np.mean(even.values("parameters")))
+    return bench.line(text, worked, mine, even, {"morphisms": grown, "exact": exact, "largest_gap": worst})
+
+
+def blockqnn(bench: Bench) -> Line:
+    """Epsilon falls, and Q ranks blocks as their accuracy does."""
+    mine, even = bench.run(), bench.random()
+    controller = cast(QLearning, mine.controller())
+    unseen = even.trials
+    values = [controller.value_of(trial.told.point) for trial in unseen]
+    rank = float(spearmanr(values, [trial.told.outcome.metrics["accuracy"] for trial in unseen]).statistic)
+    text = (
+        f"epsilon from 1 to {controller.epsilon:.2f}; Q ranks {len(unseen)} random blocks with correlation {rank:.2f}"
+    )
+    return bench.line(
+        text, controller.epsilon < 0.2 and rank > 0.2, mine, even, {"epsilon": controller.epsilon, "spearman": rank}
+    )
+
+
+def alphax(bench: Bench) -> Line:
+    """Visits go where subtrees are worth more."""
+    mine, even = bench.run(), bench.random()
+    controller = cast(TreeSearch, mine.controller())
+    visits, worth = list[float](), list[float]()
+    for place, decision in enumerate(mine.recipe.space.decisions.choices):
+        values = even.values("accuracy")
+        for choice, count in zip(decision.choices, controller.visits(place), strict=True):
+            chosen = [trial.told.point.get(decision.name) == choice for trial in even.trials]
+            visits.append(float(count))
+            worth.append(float(values[np.array(chosen)].mean()))
+    rank = float(spearmanr(visits, worth).statistic)
+    root = controller.visits(0)
+    text = f"visits of the root's children {root.min()} to {root.max()}; visits rank with worth at random: {rank:.2f}"
+    return bench.line(text, rank > 0.3 and root.max() > 2 * max(root.min(), 1), mine, even, {"spearman": rank})
+
+
+def nasbot(bench: Bench) -> Line:
+    """The process over the distance of graphs predicts networks that are left out, better than over plain decisions."""
+    mine, even = bench.run(), bench.random()
+    graphs = cast(GraphBayes, mine.controller())
+    plain = GraphBayes(replace(graphs._context, hooks={}))
+    seen = GraphBayes(graphs._context)
+    for judge in (plain, seen):
+        judge.tell([trial.told for trial in even.trials])
+    with_graphs, without = seen.left_out(), plain.left_out()
+    text = (
+        f"left-one-out rank correlation on random networks {with_graphs:.2f} by transport, {without:.2f} by decisions"
+    )
+    figures = {"transport": with_graphs, "decisions": without}
+    return bench.line(text, with_graphs > 0.3 and with_graphs > without, mine, even, figures)
+
+
+def nao(bench: Bench) -> Line:
+    """The decoder gives back what was encoded, also networks that were never encoded before."""
+    mine, even = bench.run(), bench.random()
+    controller = cast(EncoderSearch, mine.controller())
+    known = controller.reconstructed([trial.told.point for trial in mine.trials])
+    unseen = controller.reconstructed([trial.told.point for trial in even.trials])
+    text = f"{known:.0%} of decisions of known networks come back from the encoder's space, {unseen:.0%} of random ones"
+    chance = 1.0 / float(np.mean(mine.recipe.space.decisions.cardinalities))
+    return bench.line(text, known > 0.9 and unseen > 2 * chance, mine, even, {"known": known, "unseen": unseen})
+
+
+def random_search(bench: Bench) -> Line:
+    """Early stopping: what is measured in full is ahead of plain draws, for as many training images in all."""
+    mine = bench.run()
+    images = sum(trial.fidelity for trial in mine.trials)
+    full = sum(trial.fidelity == 1.0 for trial in mine.trials)
+    plain = bench.run(bench.recipe(driver=Part("ask_tell"), trials=round(images), batch=16))
+    found = versus(mine.recipe.goal, [mine], [plain], share=1.0)
+    text = f"{full} of {len(mine.trials)} measurements are full, beside {len(plain.trials)} plain draws of equal cost"
+    return bench.line(text, full < len(mine.trials) / 4, mine, plain, {"full": full, "plain": len(plain.trials)}, found)
+
+
+def local_search(bench: Bench) -> Line:
+    """Steps to better neighbours, and an optimum among all of its neighbours at the end."""
+    mine, even = bench.run(), bench.random()
+    controller, space = cast(LocalSearch, mine.controller()), mine.recipe.space.decisions
+    values = mine.values("accuracy")
+    best = int(np.argmax(values))
+    point = mine.trials[best].told.point
+    rivals = neighbours(space, point, np.random.default_rng(0))
+    seen = sum(other in controller._seen for other in rivals)
+    rises = int((np.diff(np.maximum.accumulate(values[10:])) > 0).sum())
+    text = f"{rises} rises; {seen} of {len(rivals)} neighbours of the best were measured, none is better"
+    return bench.line(
+        text,
+        rises >= 2 and seen == len(rivals),
+        mine,
+        even,
+        {"rises": rises, "measured": seen, "neighbours": len(rivals)},
+    )
+
+
+def _list(values: list[float], digits: int = 2) -> str:
+    return ", ".join(f"{value:,.{digits}f}" for value in values)

@@ -1,0 +1,162 @@
+"""Cost by a learned predictor: fitted once to designs that the exact program priced, with its error on others.
+
+The designs are drawn from the search space itself and kept by digest, so that a resumed run fits the same predictor.
+The error is measured on designs whose networks the predictor has not seen.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+from sklearn.neural_network import MLPRegressor
+
+from codesign.controllers.threads import one_thread
+from codesign.decisions import Point
+from codesign.providers.base import Candidate, Measurement, ProviderContext
+from codesign.providers.cost.schedule import ScheduleProvider
+from codesign.seeds import derive_seed
+from mappings.errors import Fault, SpecError
+from mappings.yamlio import digest
+
+#: What is predicted; the other metrics follow from these two.
+_LEARNED = ("latency_ms", "energy_uj")
+#: Designs that are drawn for each that is wanted, before a space is given up in which nothing can be priced.
+_TRIES = 20
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Error of one metric on networks that were held out.
+
+    Attributes:
+        metric: its name.
+        designs: held out.
+        mape: mean of |predicted / exact - 1|.
+        spearman: rank correlation of predicted with exact.
+    """
+
+    metric: str
+    designs: int
+    mape: float
+    spearman: float
+
+
+class PredictedProvider:
+    """A regression of the logarithm of latency and of energy on the decisions.
+
+    Args:
+        context: options ``model`` ("trees": boosted trees, "mlp", "gp": a Gaussian process), ``samples`` (designs that
+            are priced exactly), ``held_out`` (share of their networks that is kept apart).
+    """
+
+    metrics = ("latency_ms", "throughput_per_s", "energy_uj", "edp_uj_ms", "power_mw")
+    needs = ("mapped",)
+    key = "design"
+
+    def __init__(self, context: ProviderContext) -> None:
+        self._context = context
+        self._models: list[Any] = []
+        #: Of each learned metric; filled when prepared.
+        self.calibration: tuple[Calibration, ...] = ()
+
+    @one_thread
+    def prepare(self) -> None:
+        """Price designs exactly (or read those that were), fit, and measure the error on networks held out.
+
+        Raises:
+            SpecError: hardly any design of the space can be priced.
+        """
+        points, networks, exact = self._known()
+        features = self._context.space.decisions.features(points)
+        names = sorted(set(networks))
+        rng = np.random.default_rng(derive_seed(self._context.seed, "predictor", "split"))
+        apart = max(1, round(float(self._context.options["held_out"]) * len(names)))
+        away = set(np.asarray(names)[rng.permutation(len(names))[:apart]])
+        held = np.array([name in away for name in networks])
+        if held.all() or not held.any():
+            what = "has one network alone, so that none can be held out"
+            raise SpecError(Fault("provider predicted", what, "a space with networks, or schedule"))
+        told = []
+        for column, metric in enumerate(_LEARNED):
+            target = np.log(exact[:, column])
+            trial = self._fitted(features[~held], target[~held])
+            guess, found = np.exp(trial.predict(features[held])), exact[held, column]
+            rank = float(spearmanr(guess, found).statistic) if len(found) > 2 else float("nan")
+            told.append(Calibration(metric, int(held.sum()), float(np.mean(np.abs(guess / found - 1))), rank))
+            self._models.append(self._fitted(features, target))
+        self.calibration = tuple(told)
+
+    def _fitted(self, features: NDArray[np.float64], target: NDArray[np.float64]) -> Any:
+        kind, seed = str(self._context.options["model"]), derive_seed(self._context.seed, "predictor") % 2**31
+        model: Any
+        if kind == "trees":
+            model = GradientBoostingRegressor(n_estimators=300, max_depth=4, subsample=0.8, random_state=seed)
+        elif kind == "mlp":
+            model = MLPRegressor(
+                hidden_layer_sizes=(64, 64), max_iter=800, learning_rate_init=3e-3, alpha=1e-3, random_state=seed
+            )
+        else:
+            kernel = ConstantKernel(1.0) * RBF(2.0, (0.3, 100.0)) + WhiteKernel(1e-3)
+            model = GaussianProcessRegressor(kernel, normalize_y=True, n_restarts_optimizer=2, random_state=seed)
+        return model.fit(features, target)
+
+    def _known(self) -> tuple[list[Point], list[str], NDArray[np.float64]]:
+        """Points, their networks, and exact figures [n, learned]; from the folder where they are kept."""
+        space, wanted = self._context.space, int(self._context.options["samples"])
+        told = digest([space.digest, self._context.device, self._context.seed, wanted])
+        file = Path(self._context.folder) / f"predicted-{told[:16]}.json"
+        if file.exists():
+            rows = json.loads(file.read_text(encoding="utf-8"))
+            return [_point(row[0]) for row in rows], [row[1] for row in rows], np.array([row[2] for row in rows])
+        rng = np.random.default_rng(derive_seed(self._context.seed, "predictor", "draws"))
+        exact = ScheduleProvider(self._context)
+        rows = []
+        for _ in range(_TRIES):
+            drawn = [space.decisions.draw(rng) for _ in range(wanted - len(rows))]
+            decoded = space.decode(drawn, designs=False)
+            candidates = [item for item in decoded if item.mapped is not None]
+            for item, found in zip(candidates, exact.measure(candidates), strict=True):
+                if all(name in found.metrics for name in _LEARNED):
+                    rows.append([item.point, item.network, [found.metrics[name] for name in _LEARNED]])
+            if len(rows) >= wanted:
+                break
+        if len(rows) < 10:
+            what = f"could price {len(rows)} of {_TRIES * wanted} designs of the space"
+            raise SpecError(Fault("provider predicted", what, "a space with designs that run"))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(rows), encoding="utf-8")
+        return [row[0] for row in rows], [row[1] for row in rows], np.array([row[2] for row in rows])
+
+    @one_thread
+    def measure(self, candidates: Sequence[Candidate]) -> list[Measurement]:
+        """Predicted figures of each design."""
+        if not candidates:
+            return []
+        features = self._context.space.decisions.features([candidate.point for candidate in candidates])
+        latency, energy = (np.exp(model.predict(features)) for model in self._models)
+        return [Measurement(_figures(float(ms), float(uj))) for ms, uj in zip(latency, energy, strict=True)]
+
+
+def _point(row: Mapping[str, Any]) -> Point:
+    """A point as JSON holds it: orders are tuples again."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+
+
+def _figures(latency_ms: float, energy_uj: float) -> dict[str, float]:
+    return {
+        "latency_ms": latency_ms,
+        "throughput_per_s": 1e3 / latency_ms,
+        "energy_uj": energy_uj,
+        "edp_uj_ms": energy_uj * latency_ms,
+        "power_mw": energy_uj / latency_ms,
+    }

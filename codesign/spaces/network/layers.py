@@ -1,0 +1,137 @@
+"""Layers one after another, each told where it reads: a workload as tracing the same module would give it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from mappings.layer import Layer, Op
+from mappings.workload import TensorShape, Workload
+
+
+class LayerList:
+    """Appends layers over an image with 8-bit data.
+
+    Args:
+        channels, extent: of the image.
+    """
+
+    image = "image"
+
+    def __init__(self, channels: int, extent: int) -> None:
+        self._layers: list[Layer] = []
+        self._scales: set[str] = set()
+        self._shape = {self.image: (channels, extent)}
+        self._image = TensorShape(self.image, C=channels, H=extent, W=extent)
+
+    def channels(self, name: str) -> int:
+        """Of a tensor."""
+        return self._shape[name][0]
+
+    def extent(self, name: str) -> int:
+        """Rows and columns of a tensor."""
+        return self._shape[name][1]
+
+    def _append(self, layer: Layer) -> str:
+        self._layers.append(layer)
+        self._shape[layer.name] = layer.channels_out, layer.P
+        return layer.name
+
+    def conv(
+        self, name: str, source: str, out: int, kernel: int, *, stride: int = 1, groups: int = 1, relu: bool = False
+    ) -> str:
+        """A convolution that keeps rows and columns but for its stride."""
+        channels, extent = self._shape[source]
+        after, before = -(-extent // stride), kernel // 2
+        behind = max((after - 1) * stride + kernel - extent - before, 0)  # what the last window needs, no more
+        return self._append(
+            Layer(
+                name,
+                Op.CONV,
+                K=out // groups,
+                C=channels // groups,
+                P=after,
+                Q=after,
+                R=kernel,
+                S=kernel,
+                groups=groups,
+                stride=(stride, stride),
+                padding=(before, before, behind, behind),
+                activation="relu" if relu else "",
+                inputs=(source,),
+            )
+        )
+
+    def scale(self, name: str, source: str, *, relu: bool = False) -> str:
+        """Each channel by a number of its own; see :meth:`workload`."""
+        channels = self.channels(source)
+        self._scales.add(name)
+        return self.conv(name, source, channels, 1, groups=channels, relu=relu)
+
+    def relu(self, name: str, source: str) -> str:
+        """A ReLU; see :meth:`workload`."""
+        channels, extent = self._shape[source]
+        layer = Layer(name, Op.ACT, groups=channels, P=extent, Q=extent, activation="relu", inputs=(source,))
+        return self._append(layer)
+
+    def pool(self, name: str, source: str, size: int = 0) -> str:
+        """Mean over windows that do not overlap; of the whole tensor where no size is given."""
+        channels, extent = self._shape[source]
+        window = size or extent
+        step = window if size else 1
+        out = extent // window
+        return self._append(
+            Layer(
+                name,
+                Op.AVGPOOL,
+                groups=channels,
+                P=out,
+                Q=out,
+                R=window,
+                S=window,
+                stride=(step, step),
+                inputs=(source,),
+            )
+        )
+
+    def pool_same(self, name: str, source: str) -> str:
+        """Mean over 3x3 windows, the border's over fewer: a mean over all nine, made up for by a constant factor."""
+        channels, extent = self._shape[source]
+        shape: dict[str, Any] = {"groups": channels, "P": extent, "Q": extent}
+        self._append(Layer(name, Op.AVGPOOL, **shape, R=3, S=3, padding=(1, 1, 1, 1), inputs=(source,)))
+        self._append(Layer(f"{name}_factor", Op.CONSTANT, **shape))
+        return self._append(Layer(f"{name}_mul", Op.MUL, **shape, inputs=(name, f"{name}_factor")))
+
+    def add(self, name: str, one: str, other: str) -> str:
+        """A sum."""
+        channels, extent = self._shape[one]
+        return self._append(Layer(name, Op.ADD, groups=channels, P=extent, Q=extent, inputs=(one, other)))
+
+    def linear(self, name: str, source: str, out: int) -> str:
+        """Over channels."""
+        return self._append(Layer(name, Op.LINEAR, K=out, C=self.channels(source), inputs=(source,)))
+
+    def workload(self, name: str) -> Workload:
+        """The layers. What a layer's only reader does to each element or channel of it, that layer does itself: a ReLU,
+        or, where it is a convolution, a scale.
+        """
+        readers: dict[str, int] = {}
+        for layer in self._layers:
+            for source in layer.inputs:
+                readers[source] = readers.get(source, 0) + 1
+        kept, renamed, places = list[Layer](), dict[str, str](), dict[str, int]()
+        for layer in self._layers:
+            read = replace(layer, inputs=tuple(renamed.get(source, source) for source in layer.inputs))
+            place = places.get(read.inputs[0]) if read.inputs and readers[layer.inputs[0]] == 1 else None
+            if place is not None and self._joins(layer, kept[place]):
+                kept[place] = replace(kept[place], activation=layer.activation)
+                renamed[layer.name] = kept[place].name
+                continue
+            places[layer.name] = len(kept)
+            kept.append(read)
+        return Workload(name, (self._image,), tuple(kept))
+
+    def _joins(self, layer: Layer, before: Layer) -> bool:
+        if before.activation:
+            return False
+        return layer.op is Op.ACT or (layer.name in self._scales and before.op is Op.CONV)

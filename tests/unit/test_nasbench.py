@@ -1,0 +1,200 @@
+"""NAS-Bench-201 and -Macro: the layers are those of the modules, and tables are whole or refused in one line."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from itertools import product
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from codesign.explorer.options import ExploreOptions
+from codesign.explorer.run import explore
+from codesign.providers.accuracy.table import read_table
+from codesign.providers.base import Candidate, ProviderContext
+from codesign.providers.registry import make_provider
+from codesign.spaces.conformance import NetworkSpaceConformance
+from codesign.spaces.network.nasbench201 import (
+    EDGES,
+    OPERATIONS,
+    NasBench201,
+    architecture,
+    edge_name,
+    live_edges,
+    operations_of,
+    row_of,
+)
+from codesign.spaces.network.nasbench_macro import NasBenchMacro
+from codesign.trace import trace
+from mappings.errors import SpecError
+from mappings.workload import Workload
+from mappings.yamlio import dump_yaml
+
+CELLS = list(product(OPERATIONS, repeat=len(EDGES)))
+
+
+class TestNasBench201(NetworkSpaceConformance):
+    name, options = "nasbench201", {"channels": 4, "cells": 1}
+
+
+class TestNasBenchMacro(NetworkSpaceConformance):
+    name, options = "nasbench_macro", {}
+    points = 4
+
+
+def _layers(workload: Workload) -> list[tuple[Any, ...]]:
+    """Everything but names."""
+    number = {workload.inputs[0].name: 0} | {layer.name: place for place, layer in enumerate(workload.layers, 1)}
+    return [
+        (layer.op, layer.bounds, layer.stride, layer.padding, layer.activation, [number[name] for name in layer.inputs])
+        for layer in workload.layers
+    ]
+
+
+@pytest.mark.parametrize("number", [0, 1462, 3133, 7777, 15_600])
+def test_the_layers_are_those_that_tracing_the_module_gives(number: int) -> None:
+    space, cell = NasBench201("cifar10", 4, 1), CELLS[number]
+    module = space.module(dict(zip(map(edge_name, EDGES), cell, strict=True))).eval()
+    assert _layers(trace(module, [torch.zeros(1, 3, 32, 32)], "module")) == _layers(space.workload(cell))
+
+
+def _published(cell: str) -> Workload:
+    return NasBench201().workload([cell] * 6)
+
+
+def test_counts_are_the_published_ones() -> None:
+    def weights(workload: Workload) -> int:
+        return sum(layer.elements["W"] for layer in workload.layers if layer.op in ("conv", "linear"))
+
+    # Published for six 3x3 convolutions: 1,531,546 parameters and 220.12 million operations. Theirs count what ours
+    # fold away: two numbers a channel of each normalisation, and the classifier's bias; the last scale is a layer.
+    dense = _published("nor_conv_3x3")
+    norms = 2 * (16 + 5 * 6 * (16 + 32 + 64) + 2 * (32 + 64) + 64)
+    assert weights(dense) - 64 + norms + 10 == 1_531_546
+    assert abs(dense.macs / 1e6 - 220.12) < 1.2
+    macro = NasBenchMacro().network_at({f"block{place}": "identity" for place in range(8)})
+    assert macro.key == "00000000" and macro.workload is not None
+    assert macro.workload.macs == pytest.approx(7_713_280, rel=0.02)
+    assert weights(macro.workload) == 387_882 - 2 * (32 + 64 + 128 + 256 + 1280) - 10
+
+
+def test_what_computes_nothing_is_left_out() -> None:
+    # Node 1 is reached and reaches nothing; node 2 is reached by a dead node alone.
+    cell = ("nor_conv_3x3", "none", "none", "skip_connect", "none", "nor_conv_1x1")
+    assert live_edges(cell) == {(0, 3): "skip_connect"}
+    assert live_edges(("nor_conv_3x3",) * 3 + ("none",) * 3) == {}
+    assert operations_of(architecture(cell)) == cell
+    assert [row_of(cell) for cell in CELLS] == list(range(15_625))
+
+
+def _table(path: Path, **changes: Any) -> Path:
+    """A whole table: the accuracy of a network is its share of convolutions, a little less in validation."""
+    names = changes.get("names", [architecture(cell) for cell in CELLS])
+    header = ["arch_str", *changes.get("columns", ("c10_test_200ep", "m12_cifar10_val"))]
+    with gzip.open(path, "wt", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        for place, name in enumerate(names):
+            share = 100 * name.count("nor_conv") / 6
+            row = [f"{share:.4f}", f"{share * 0.9:.4f}"]
+            if place == changes.get("damaged"):
+                row[0] = "nan"
+            writer.writerow([name, *row[: len(header) - 1]])
+    return path
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _table(tmp_path_factory.mktemp("table") / "table.csv.gz")
+
+
+def _context(space: Any, file: Path, **options: Any) -> ProviderContext:
+    searched = SimpleNamespace(network=space)
+    return ProviderContext(0, "zynq7020", searched, Path(), options={"file": str(file), **options})
+
+
+def test_a_table_tells_the_search_one_split_and_the_front_another(table: Path) -> None:
+    provider = make_provider("table", _context(NasBench201(), table))
+    provider.prepare()
+    network = architecture(["nor_conv_1x1"] * 3 + ["none"] * 3)
+    (found,) = provider.measure([Candidate({}, network, None, 5)])
+    assert found.metrics["accuracy"] == pytest.approx(0.45)
+    assert provider.reported(network) == {"test": pytest.approx(0.5)}  # type: ignore[attr-defined]
+    provider = make_provider("table", _context(NasBench201(), table, search="test_200"))
+    provider.prepare()
+    assert provider.measure([Candidate({}, network, None, 5)])[0].metrics["accuracy"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("space", "options", "message"),
+    [
+        (NasBench201("cifar100"), {}, "knows nothing of cifar100 (allowed: cifar10)"),
+        (NasBench201(), {"dataset": "cifar100"}, 'is "cifar100", and the networks searched are for cifar10'),
+        (NasBench201(), {"search": "val_200"}, '"val_200" of cifar10 is not in the table (allowed: test_200, val_12)'),
+        (NasBench201(cells=1), {}, "another space, or a reduced skeleton"),
+        (NasBenchMacro(), {}, "is a table of nasbench201, and the networks searched are those of nasbench_macro"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused(table: Path, space: Any, options: dict[str, str], message: str) -> None:
+    provider = make_provider("table", _context(space, table, **options))
+    with pytest.raises(SpecError) as caught:
+        provider.prepare()
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_damaged_tables_are_refused_in_one_line(tmp_path: Path) -> None:
+    names = [architecture(cell) for cell in CELLS]
+    whole = _table(tmp_path / "a.csv.gz").read_bytes()
+    (tmp_path / "cut.csv.gz").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "t.pickle.pbz2").write_bytes(b"BZh")
+    (tmp_path / "macro.json").write_text(json.dumps({"00000000": {"mean_acc": 45.0}}))
+    (tmp_path / "other.json").write_text(json.dumps({"layers": {}}))
+    (tmp_path / "other.csv").write_text("arch,latency\n1-2,3\n")
+    for path, message in {
+        tmp_path / "none.csv": "is no file",
+        tmp_path / "cut.csv.gz": "cannot be read",
+        tmp_path / "t.pickle.pbz2": "reading a pickle runs the code in it",
+        tmp_path / "macro.json": "is damaged: 1 rows of 1 networks",
+        tmp_path / "other.json": '"layers" has no "mean_acc"',
+        tmp_path / "other.csv": "is no table of a known benchmark: its columns are arch, latency",
+        _table(tmp_path / "b.csv.gz", damaged=7): "is damaged: c10_test_200ep of |none~0|",
+        _table(tmp_path / "c.csv.gz", names=names[1:]): "is damaged: 15,624 rows of 15,624 networks",
+        _table(tmp_path / "d.csv.gz", names=[*names[1:], "|conv~0|"]): 'names "|conv~0|", which NAS-Bench-201 does not',
+        _table(tmp_path / "e.csv.gz", columns=("accuracy",)): "has no column of accuracies",
+    }.items():
+        with pytest.raises(SpecError) as caught:
+            read_table(str(path))
+        assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_search_over_a_table(table: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        dump_yaml(
+            {
+                "extends": "default",
+                "network": "nasbench201",
+                "compression": "none",
+                "providers": ["schedule", {"name": "table", "file": str(table)}],
+                "objectives": ["accuracy", "latency_ms"],
+                "controller": "random",
+                "device": "zcu102",
+                "choices": {"rows": [16], "cols": [16]},
+                "trials": 6,
+                "batch": 6,
+            }
+        )
+    )
+    result = explore(ExploreOptions(recipe=str(recipe), out=str(tmp_path / "run"), verify=(), jobs=0))
+    assert result.points
+    for point in result.points:
+        cell = NasBench201.operations(point.found.point)
+        share = sum("conv" in operation for operation in cell) / 6
+        assert point.accuracy["test"] == pytest.approx(share, abs=1e-4) and point.network == ""
+        assert point.accuracy["search"] == pytest.approx(0.9 * share, abs=1e-4)
+        assert point.metrics["accuracy"] == point.accuracy["test"]

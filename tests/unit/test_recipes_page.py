@@ -1,0 +1,53 @@
+"""docs/recipes.md is what the recipe files say; every system has a place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from codesign.recipe import load_recipe, parse_recipe, recipe_names, variant_names
+from codesign.reports.recipes_page import FIGURES, page, read_figures, runners, systems
+
+DOC = Path(__file__).parents[2] / "docs" / "recipes.md"
+BASES = {"default", "networks", "random", "reinforce", "systolic", "tpe"}
+METHODS = [name for name in recipe_names() if name not in BASES]
+
+
+def test_the_page_is_current() -> None:
+    assert DOC.read_text(encoding="utf-8") == page(read_figures(FIGURES))
+
+
+def test_every_system_that_a_recipe_names_is_known_and_named_once() -> None:
+    known = [name for names in systems().values() for name in names]
+    assert len(known) == len(set(known))
+    named = [
+        system
+        for name in recipe_names()
+        for reference in (name, *(f"{name}:{variant}" for variant in variant_names(name)))
+        for system in load_recipe(reference).systems
+    ]
+    assert set(named) <= set(known) and len(named) == len(set(named)) and set(runners()) == set(named)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_says_what_it_is(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.source and recipe.headline and recipe.systems and recipe.same and recipe.differs
+
+
+def test_no_two_methods_are_composed_alike() -> None:
+    composed: dict[str, str] = {}
+    for name in METHODS:
+        plain = load_recipe(name).to_dict()
+        about = {"name", "summary", "source", "headline", "systems", "same", "differs", "trials", "batch"}
+        what = str({key: value for key, value in plain.items() if key not in about})
+        assert what not in composed, f"{name} is {composed.get(what)}"
+        composed[what] = name
+
+
+def test_nothing_of_a_publication_comes_from_the_recipe_that_is_extended(tmp_path: Path) -> None:
+    mine = parse_recipe({"name": "mine", "extends": "fnas"}, "mine.yaml")
+    assert mine.limits == load_recipe("fnas").limits
+    assert (mine.source, mine.headline, mine.systems, mine.same, mine.differs) == ("", "", (), "", "")
+    assert load_recipe("fnas:reduced").systems == () and load_recipe("fnas:reduced").headline
