@@ -32,6 +32,11 @@ RELAXATIONS = ("softmax", "gumbel_soft", *ONE_PATH)
 GRADIENT_RECIPES = ("darts", "pc_darts", "snas", "gdas", "fbnet", "proxylessnas", "single_path")
 
 
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
+
+
 def times(factor: float) -> Callable[[Tensor], Tensor]:
     return lambda x: factor * x
 

@@ -34,6 +34,11 @@ SPACE, BITS = LayerwiseSpace(), UniformBits()
 DECISIONS = DecisionSpace((*SPACE.decisions, *BITS.decisions))
 
 
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
+
+
 def at(point: dict[str, object]) -> Workload:
     return BITS.compressed(SPACE.workload(point), point)
 

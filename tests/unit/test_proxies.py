@@ -19,6 +19,11 @@ from mappings.workload import TensorShape, Workload
 from tests import toy
 
 
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
+
+
 def linear(width: int) -> Workload:
     """image [1, 2, 2] -> conv of 2 x 2 to ``width`` with ReLU -> 3 logits."""
     image = TensorShape("image", C=1, H=2, W=2)

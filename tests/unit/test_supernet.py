@@ -39,6 +39,11 @@ SMALL = (
 )
 
 
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
+
+
 def recipe(**changes: Any) -> Recipe:
     return replace(Recipe(name="shared", choices=SMALL, trials=8, batch=8, front_points=1), **changes)
 
