@@ -1,19 +1,21 @@
 """FPGA resources: the estimate against synthesis of accelerators drawn at random, and the fit of its coefficients.
 
-    python -m benchmarks.resources --designs 60 --seed 1       # judge; synthesises what is not kept
-    python -m benchmarks.resources --designs 60 --kept         # judge on what is kept
+    python -m benchmarks.resources --designs 60 --seed 1       # judge; synthesises what is not kept, adds it to the table
+    python -m benchmarks.resources --designs 60 --kept         # judge on what is kept, and on the table
     python -m benchmarks.resources --designs 60 --fit [--kept] # fit anew; writes data file and table
 
 Every second design of the draw serves the fit of what flattening saves; the errors are of the others. The terms of the
-parts are fitted to modules synthesised alone. Needs ``pip install pyosys``; results are kept by digest.
+parts are fitted to modules synthesised alone. Needs ``pip install pyosys``; results are kept by digest, and in a table with the
+digest of the sources that they were made from: a row of older sources stands until its design is synthesised again.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -30,10 +32,11 @@ from benchmarks.common import Figure, show
 from benchmarks.resources_cases import draw, module_cases
 from mappings.yamlio import load_yaml
 from rtl_templates.synth.fpga import Taken
-from rtl_templates.synth.measure import WHOLE, measured
+from rtl_templates.synth.measure import WHOLE, measured, module_of
 from rtl_templates.synth.modules import parts
-from rtl_templates.synth.yosys import yosys_version
+from rtl_templates.synth.yosys import source_key, yosys_version
 
+RESOURCES = ("dsp", "bram18", "lut", "ff")
 TABLE = Path(__file__).parent / "data" / "resources_xc7.csv"
 #: Weight of "flattening saves nothing" in the fit, in designs.
 PULL = 0.5
@@ -41,11 +44,50 @@ Rows: TypeAlias = dict[str, tuple[float, ...]]
 Case: TypeAlias = tuple[str, Template, Taken]
 
 
+def sources(part: str, template: Template) -> str:
+    """Digest of the SystemVerilog that a part of a template reaches."""
+    top, _ = module_of(template, part)
+    return hashlib.sha256("".join(source_key(top, {})).encode()).hexdigest()[:12]
+
+
+def spelled(template: Template) -> str:
+    """The parameters that differ from the defaults, as the table has them."""
+    plain = Template().to_dict()
+    return " ".join(f"{k}={v}" for k, v in template.to_dict().items() if v != plain[k])
+
+
+def read_table() -> dict[tuple[str, str], tuple[str, Taken]]:
+    """{(part, parameters): (digest of the sources, resources)}."""
+    with TABLE.open(encoding="utf-8", newline="") as file:
+        return {
+            (row["part"], row["template"]): (row["sources"], Taken(*(int(row[name]) for name in RESOURCES)))
+            for row in csv.DictReader(file)
+        }
+
+
+def write_table(table: Mapping[tuple[str, str], tuple[str, Taken]]) -> None:
+    """Writes every row, whole or not at all."""
+    fresh = TABLE.with_suffix(".part")
+    with fresh.open("w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(["part", "template", "sources", *RESOURCES])
+        for (part, given), (digest, taken) in table.items():
+            out.writerow([part, given, digest, taken.dsp, taken.bram18, taken.lut, taken.ff])
+    fresh.replace(TABLE)
+
+
 def collect(cases: Sequence[tuple[str, Template]], run: bool) -> list[Case]:
-    """Synthesis of each case that is kept, or with ``run`` of every case."""
+    """Synthesis of each case that is kept or in the table, or with ``run`` of every case; the table takes what is new."""
     found = []
     for part, template in cases:
+        place = part, spelled(template)
         taken = measured(template, part, run=run)
+        if taken is not None:
+            table, row = read_table(), (sources(part, template), taken)
+            if table.get(place) != row:
+                write_table({**table, place: row})
+        else:
+            taken = read_table().get(place, ("", None))[1]
         if taken is not None:
             found.append((part, template, taken))
     return found
@@ -98,18 +140,6 @@ def write_fit(modules: Sequence[Case], designs: Sequence[Case], command: str, se
     fabric.coefficients.cache_clear()
 
 
-def write_table(cases: Sequence[Case]) -> None:
-    """The synthesis results as a table: part, the parameters that differ from the defaults, resources."""
-    plain = Template().to_dict()
-    TABLE.parent.mkdir(exist_ok=True)
-    with TABLE.open("w", encoding="utf-8", newline="") as file:
-        out = csv.writer(file, lineterminator="\n")
-        out.writerow(["part", "template", "dsp", "bram18", "lut", "ff"])
-        for part, template, taken in cases:
-            given = " ".join(f"{k}={v}" for k, v in template.to_dict().items() if v != plain[k])
-            out.writerow([part, given, taken.dsp, taken.bram18, taken.lut, taken.ff])
-
-
 def errors(cases: Sequence[Case]) -> dict[str, np.ndarray]:
     """Relative errors (DSP, BRAM36: differences in blocks) of the estimate for whole accelerators."""
     found: dict[str, list[float]] = {"DSP": [], "BRAM36": [], "LUT": [], "FF": []}
@@ -155,18 +185,19 @@ def main() -> int:
         modules = collect(module_cases(), run)
         command = f"python -m benchmarks.resources --designs {args.designs} --seed {args.seed} --fit"
         write_fit(modules, fitted, command, args.seed)
-        write_table([*modules, *fitted, *others])
     held = others if load_yaml(fabric.DATA)["seed"] == args.seed else [*fitted, *others]
     if args.each:
         for case in held:
             print(case[1].to_dict(), {k: v.round(3).tolist() for k, v in errors([case]).items()}, file=sys.stderr)
+    table = read_table()
+    now = sum(table[part, spelled(t)][0] == sources(part, t) for part, t, _ in (*fitted, *others))
     figures = [
         Figure(
             "designs judged",
             len(held),
             "at least 1",
             len(held) > 0,
-            f"{len(fitted) + len(others)} of {args.designs} synthesised",
+            f"{len(fitted) + len(others)} of {args.designs} synthesised, {now} from the sources as they are",
         )
     ]
     figures += judge(held) if held else []
