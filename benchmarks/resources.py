@@ -1,12 +1,12 @@
 """FPGA resources: the estimate against synthesis of accelerators drawn at random, and the fit of its coefficients.
 
-    python -m benchmarks.resources --designs 60 --seed 1       # judge; synthesises what is not kept, adds it to the table
+    python -m benchmarks.resources --designs 60 --seed 1       # judge; synthesises what is not kept into the table
     python -m benchmarks.resources --designs 60 --kept         # judge on what is kept, and on the table
-    python -m benchmarks.resources --designs 60 --fit [--kept] # fit anew; writes data file and table
+    python -m benchmarks.resources --designs 60 --fit [whole] [--kept] # fit anew; writes the data file
 
 Every second design of the draw serves the fit of what flattening saves; the errors are of the others. The terms of the
-parts are fitted to modules synthesised alone. Needs ``pip install pyosys``; results are kept by digest, and in a table with the
-digest of the sources that they were made from: a row of older sources stands until its design is synthesised again.
+parts are fitted to modules synthesised alone. Needs ``pip install pyosys``; results are kept by digest, and in a table
+with the digest of their sources: a row of older sources stands until its design is synthesised again.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def write_table(table: Mapping[tuple[str, str], tuple[str, Taken]]) -> None:
 
 
 def collect(cases: Sequence[tuple[str, Template]], run: bool) -> list[Case]:
-    """Synthesis of each case that is kept or in the table, or with ``run`` of every case; the table takes what is new."""
+    """Synthesis of each case that is kept or in the table, or with ``run`` of every case; new ones enter the table."""
     found = []
     for part, template in cases:
         place = part, spelled(template)
@@ -124,14 +124,20 @@ def fit_whole(cases: Sequence[Case], rows: Rows, resource: str) -> tuple[float, 
 
 
 def write_fit(modules: Sequence[Case], designs: Sequence[Case], command: str, seed: int) -> None:
-    """Fits everything and writes the data file."""
+    """Fits the parts to modules and what flattening leaves to designs, and writes the data file.
+
+    Args:
+        modules: none: the parts stay as the data file has them.
+    """
+    tool = f"our synthesis with Yosys {yosys_version()}, synth_xilinx -family xc7 -flatten"
     data: dict[str, object] = {
-        "source": f"our synthesis with Yosys {yosys_version()}, synth_xilinx -family xc7 -flatten; "
-        f"{len(modules)} modules alone, {len(designs)} whole accelerators: {command}",
+        "source": f"{tool}; {len(modules)} modules alone: {command}" if modules else load_yaml(fabric.DATA)["source"],
+        "source_whole": f"{tool}; {len(designs)} whole accelerators: {command}",
         "seed": seed,
     }
     for resource in ("lut", "ff"):
-        rows = fit_parts(modules, resource)
+        known = {name: row for name, row in fabric.coefficients()[resource].items() if name != "whole"}
+        rows = fit_parts(modules, resource) if modules else known
         rows["whole"] = fit_whole(designs, rows, resource)
         data[resource] = {name: list(row) for name, row in rows.items()}
     fabric.DATA.parent.mkdir(exist_ok=True)
@@ -173,7 +179,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--designs", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--fit", action="store_true", help="fit the coefficients anew and write them")
+    text = "fit the coefficients anew and write them; whole: only what flattening leaves, the parts stay"
+    parser.add_argument("--fit", nargs="?", const="all", choices=("all", "whole"), help=text)
     parser.add_argument("--kept", action="store_true", help="use kept results alone; synthesise nothing")
     parser.add_argument("--each", action="store_true", help="print every design's errors to the error output")
     parser.add_argument("--json", action="store_true")
@@ -182,8 +189,8 @@ def main() -> int:
     whole = [(WHOLE, template) for template in draw(args.designs, args.seed)]
     fitted, others = collect(whole[::2], run), collect(whole[1::2], run)
     if args.fit:
-        modules = collect(module_cases(), run)
-        command = f"python -m benchmarks.resources --designs {args.designs} --seed {args.seed} --fit"
+        modules = collect(module_cases(), run) if args.fit == "all" else []
+        command = f"python -m benchmarks.resources --designs {args.designs} --seed {args.seed} --fit {args.fit}"
         write_fit(modules, fitted, command, args.seed)
     held = others if load_yaml(fabric.DATA)["seed"] == args.seed else [*fitted, *others]
     if args.each:
