@@ -33,7 +33,7 @@ from codesign.explorer.search import (
 )
 from codesign.explorer.storage import storage_faults
 from codesign.explorer.study import open_study, planned_trials, run_storage
-from codesign.explorer.synthesis import Synthesised, check_synthesis, synthesise_point
+from codesign.explorer.synthesis import Synthesised, check_synthesis, synthesise
 from codesign.explorer.verify import Verification, verify_point
 from codesign.explorer.wanted import check_wanted, choose_points, to_run, to_synthesise
 from codesign.explorer.watch import Watch
@@ -196,10 +196,11 @@ def _explore(
         _write(result, folder)
     syntheses: list[Synthesised] = []
     for name in choose_points(to_synthesise(options.verify), list(names), best):
-        if names[name].design is None:
+        design = names[name].design
+        if design is None or design.accelerator.template is None:
             reporter.say(f"{name} is not synthesised: its hardware is not built here")
             continue
-        syntheses.append(synthesise_point(names[name], reporter))
+        syntheses.append(synthesise(name, design.accelerator, reporter))
         seconds, cpu_seconds = time.monotonic() - started, _cpu_seconds() - started_cpu
         result = replace(result, syntheses=tuple(syntheses), seconds=seconds, cpu_seconds=cpu_seconds)
         write_front_csv(points, folder, syntheses)

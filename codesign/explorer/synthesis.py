@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from accel_models.hardware.accelerator import Accelerator
 from accel_models.hardware.devices import Device, device
-from codesign.explorer.finish import FrontPoint
 from codesign.progress import Reporter
 from rtl_templates.synth.report import SynthReport, synthesize
 from rtl_templates.synth.target import target_of
@@ -72,17 +72,15 @@ def bounds(part: Device) -> dict[str, int]:
     return {name: bound for name, bound in stated.items() if bound is not None}
 
 
-def synthesise_point(point: FrontPoint, reporter: Reporter) -> Synthesised:
-    """A point whose hardware is ours, for the device that it was searched for.
+def synthesise(name: str, accelerator: Accelerator, reporter: Reporter) -> Synthesised:
+    """A design whose hardware is ours, for the device that it was searched for.
 
     Raises:
-        SpecError: Yosys stopped.
+        SpecError: a device without an open synthesis, or Yosys stopped.
     """
-    assert point.design is not None, "hardware that is not ours is not built"
-    accelerator = point.design.accelerator
     assert accelerator.template is not None, "hardware that is not ours is not built"
     part = device(accelerator.device)
-    with reporter.task(f"{point.name}: synthesis", None):
+    with reporter.task(f"{name}: synthesis", None):
         report = synthesize(accelerator.template, target_of(part, "--verify synth"))
     room = bounds(part)
     over = tuple(
@@ -90,4 +88,4 @@ def synthesise_point(point: FrontPoint, reporter: Reporter) -> Synthesised:
         for item in report.figures
         if item.name in room and item.found is not None and item.found > room[item.name]
     )
-    return Synthesised(point.name, report, over)
+    return Synthesised(name, report, over)
