@@ -207,6 +207,7 @@ module cd_walker
         Setup: if (step_q == 4'd7) begin
           state_q  <= Prologue;
           left_q   <= 20'(w_words_i) - 20'd1;
+          pass_end_q <= 1'b0;  // it counted on meanwhile
           w_addr_q <= cmd_i.wb_base;
           w_row_q  <= '0;
           w_more_q <= 1'b1;
