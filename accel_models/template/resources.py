@@ -87,6 +87,11 @@ class Memory:
         return self.count * -(-self.width_bits // 6) * -(-self.depth // 32) * 4
 
     @property
+    def ff(self) -> int:
+        """Flip-flops of a shallow memory: its look-up tables are read through a register, which a block has inside."""
+        return self.count * self.width_bits if self.depth <= LUTRAM_DEPTH else 0
+
+    @property
     def size_bytes(self) -> int:
         """Capacity of all of them."""
         return self.count * self.width_bits * self.depth // 8
@@ -144,12 +149,17 @@ def demand(template: Template) -> tuple[int, int, int, int]:
     """DSP, BRAM36, LUT and FF of :func:`estimate`."""
     found, stored = logic(template), memories(template)
     bram36 = -(-sum(memory.bram18 for memory in stored) // 2)
-    return found.dsp, bram36, found.lut + sum(memory.lutram for memory in stored), found.ff
+    return found.dsp, bram36, found.lut + sum(m.lutram for m in stored), found.ff + sum(m.ff for m in stored)
 
 
 def lut_memory(template: Template) -> int:
     """Look-up tables of all memories that are too shallow for blocks."""
     return sum(memory.lutram for memory in memories(template))
+
+
+def ff_memory(template: Template) -> int:
+    """Flip-flops behind all memories that are too shallow for blocks."""
+    return sum(memory.ff for memory in memories(template))
 
 
 #: Part of the structure that holds each memory.
@@ -161,9 +171,14 @@ def part_lutram(template: Template, part: str) -> int:
     return sum(m.lutram for m in memories(template) if _HOLDER.get(m.name, "buffers") == part)
 
 
+def part_memory_ff(template: Template, part: str) -> int:
+    """Flip-flops behind the shallow memories inside one part."""
+    return sum(m.ff for m in memories(template) if _HOLDER.get(m.name, "buffers") == part)
+
+
 def estimate(template: Template) -> Resources:
     """What the template takes of an FPGA of six-input look-up tables, part by part."""
-    stored = tuple(Part(m.name, bram18=m.bram18, lut=m.lutram) for m in memories(template))
+    stored = tuple(Part(m.name, bram18=m.bram18, lut=m.lutram, ff=m.ff) for m in memories(template))
     return Resources((array_part(template), *stored, *shell_parts(template)))
 
 
@@ -197,7 +212,7 @@ def logic_um2(template: Template, tech: Technology) -> float | None:
     macs = pes * mac if hard else 0.0
     return (
         MAC_SYNTHESISED * (macs + others * lane)
-        + (taken.ff + FF_IN_DSP * pes * hard) * flop
+        + (taken.ff - ff_memory(t) + FF_IN_DSP * pes * hard) * flop
         + (taken.lut - lut_memory(t)) * GATES_PER_LUT * gate
     )
 
