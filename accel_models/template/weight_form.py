@@ -44,8 +44,14 @@ def weight_form(template: Template, weight_bits: int, on_array: bool) -> WeightF
         weight_bits: of the layer.
         on_array: the PE array runs it; else the vector unit, which has no pairs.
     """
-    narrowing = 1
-    while 2 * narrowing <= template.weight_packing and template.weight_bits // (2 * narrowing) >= weight_bits:
-        narrowing *= 2
-    dual = on_array and template.dual_rate and narrowing > 1
-    return WeightForm(narrowing >> dual, dual)
+    most = narrowing(template, weight_bits)
+    dual = on_array and template.dual_rate and most > 1
+    return WeightForm(most >> dual, dual)
+
+
+def narrowing(template: Template, weight_bits: int) -> int:
+    """Most weights of that many bits that a template puts in the place of one."""
+    most = 1
+    while 2 * most <= template.weight_packing and template.weight_bits // (2 * most) >= weight_bits:
+        most *= 2
+    return most
