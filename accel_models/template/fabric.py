@@ -213,7 +213,7 @@ def array_part(template: Template) -> Part:
 
 #: Look-up tables for a bit of a weight word that is widened, by the weights in the place of one: from the structure (a
 #: part is chosen, then extended), held to synthesis of the module alone.
-_UNPACK_LUT = {1: 0.0, 2: 1.2, 4: 2.2}
+_UNPACK_LUT = {1: 0.0, 2: 1.2, 4: 2.5}
 
 
 def unpack_lut(template: Template) -> int:
