@@ -20,7 +20,7 @@ module cd_walker
   input  logic [7:0]  w_words_i,         // weight words of a pass, 4 or more
 
   output logic        w_req_o,
-  output logic [19:0] w_addr_o,
+  output logic [21:0] w_addr_o,
   output logic [7:0]  w_row_o,           // which of the pass's words
 
   output logic        x_valid_o,         // a pixel of the pass
@@ -93,7 +93,7 @@ module cd_walker
   logic [19:0] block_q;              // address of the input block
   logic [19:0] line_q;               // address of input row h within the block
   logic [19:0] acc_block_q, pixel_q; // accumulator block, pixel
-  logic [19:0] w_addr_q;
+  logic [21:0] w_addr_q;
   logic [7:0]  w_row_q;
   logic        w_more_q;             // weights of the next pass remain to be fetched
   logic        last_s, last_r, last_ib;
@@ -117,8 +117,8 @@ module cd_walker
   assign acc_sub_o  = 8'(ob_q & 16'((1 << LgOutSub) - 1));
   assign x_sub_o    = 8'(ib_q & 16'((1 << LgInSub) - 1));
 
-  logic unused_cmd;  // channel counts arrive as blocks
-  assign unused_cmd = ^{cmd_i.k, cmd_i.c};
+  logic unused_cmd;  // channel counts arrive as blocks; no pairs of weights
+  assign unused_cmd = ^cmd_i;
 
   // ---- Next tap ----
   logic [16:0] h0_first, w0_first;
@@ -187,7 +187,7 @@ module cd_walker
     end else begin
       // Weights: one word a cycle until the pass's are in.
       if (w_more_q) begin
-        w_addr_q <= w_addr_q + 20'd1;
+        w_addr_q <= w_addr_q + 22'd1;
         w_row_q  <= w_row_q + 8'd1;
         if (w_row_q == w_words_i - 8'd1) w_more_q <= 1'b0;
       end
