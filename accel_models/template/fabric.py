@@ -41,9 +41,7 @@ def product_in_dsp(template: Template) -> bool:
     return in_dsp(template.act_bits, template.weight_bits)
 
 
-def array_terms(
-    kind: int, rows: int, cols: int, act: int, weight: int, acc: int, dual: int = 0
-) -> tuple[float, ...]:
+def array_terms(kind: int, rows: int, cols: int, act: int, weight: int, acc: int, dual: int = 0) -> tuple[float, ...]:
     """Terms of a PE array with its address walker; ``kind`` is the position in :class:`ArrayKind`.
 
     Bits at the array's edges, of PEs, of products made of look-up tables; then what only that kind has: skewed

@@ -80,7 +80,7 @@ def test_space_of_bits() -> None:
     assert made.inputs[0].bits == 8
     for layer in made.layers:
         widths = [bits[source].O if source in bits else 8 for source in layer.inputs]
-        assert layer.bits.I == max(widths)
+        assert max(widths) == layer.bits.I
 
 
 def test_space_of_narrow_hardware() -> None:
