@@ -73,8 +73,9 @@ def compute(op: int = 1, **changes: int) -> int:
     """A compute descriptor by hand."""
     fields = {
         "op": 4, "ab_base": 20, "wb_base": 22, "ib_base": 20, "dual": 1, "accumulate": 1, "in_w": 16, "in_h": 16,
-        "pad_left": 8, "pad_top": 8, "dilation_w": 8, "dilation_h": 8, "stride_w": 8, "stride_h": 8, "s": 8, "r": 8, "q": 16, "p": 16,
-        "c": 16, "k": 16, "arg_mult": 20, "arg_shift": 6, "shift": 6, "epsilon": 61, "masked": 1, "narrow": 2,
+        "pad_left": 8, "pad_top": 8, "dilation_w": 8, "dilation_h": 8, "stride_w": 8, "stride_h": 8, "s": 8, "r": 8,
+        "q": 16, "p": 16, "c": 16, "k": 16, "arg_mult": 20, "arg_shift": 6, "shift": 6, "epsilon": 61,
+        "masked": 1, "narrow": 2,
     }  # fmt: skip
     ones = ("in_w", "in_h", "dilation_w", "dilation_h", "stride_w", "stride_h", "s", "r", "q", "p", "c", "k")
     return join(fields, {**dict.fromkeys(ones, 1), "op": op, **changes}) << 64 | OP_COMPUTE
