@@ -224,11 +224,11 @@ def _fpga_bounds(template: Template, part: Device) -> list[tuple[str, float, flo
         ("BRAM36", bram36, part.bram36, "blocks", "smaller buffers"),
         ("LUT", lut, tables, filled, fewer),
         ("FF", ff, part.ff, "flip-flops", fewer),
-        ("clock", template.clock_hz, _highest_hz(part), "Hz", "a slower clock"),
+        ("clock", template.clock_hz, highest_hz(part), "Hz", "a slower clock"),
     ]
 
 
-def _highest_hz(part: Device) -> int | None:
+def highest_hz(part: Device) -> int | None:
     """The least of what routing reaches and what the hard blocks do."""
     limits = [limit for limit in (part.fmax_hz, part.routed_hz) if limit is not None]
     return min(limits) if limits else None
