@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from codesign.quantize_layer import TERNARY_SCALE
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
 from mappings.workload import Workload
@@ -51,16 +52,27 @@ class _FakeQuantize(torch.autograd.Function):
 
 
 def weight_scale(weight: Tensor, bits: int) -> Tensor:
-    """Scale of each output channel: ``weight`` [K, C, R, S] or [K, C] to [K, 1, ...]."""
-    top = weight.detach().abs().amax(dim=tuple(range(1, weight.dim())), keepdim=True)
+    """Scale of each output channel: ``weight`` [K, C, R, S] or [K, C] to [K, 1, ...].
+
+    The largest magnitude is the largest integer; of ternary weights, :data:`TERNARY_SCALE` times the mean is 1.
+    """
+    magnitude, dims = weight.detach().abs(), tuple(range(1, weight.dim()))
+    if bits == 2:
+        return TERNARY_SCALE * magnitude.mean(dim=dims, keepdim=True).clamp_min(1e-8)
     levels: int = 2 ** (bits - 1) - 1
-    return top.clamp_min(1e-8) / levels
+    return magnitude.amax(dim=dims, keepdim=True).clamp_min(1e-8) / levels
+
+
+def integer_weight(weight: Tensor, scale: Tensor, bits: int) -> Tensor:
+    """Weights in units of their scale, as whole numbers."""
+    levels = 2 ** (bits - 1) - 1
+    return torch.round(weight.detach() / scale).clamp(-levels, levels)
 
 
 def fake_quantize_weight(weight: Tensor, bits: int) -> Tensor:
     """Weights as the integers represent them; same shape."""
     scale = weight_scale(weight, bits)
-    quantized = torch.round(weight.detach() / scale) * scale
+    quantized = integer_weight(weight, scale, bits) * scale
     return weight + (quantized - weight).detach()
 
 
