@@ -26,7 +26,7 @@ from scipy.stats import kendalltau
 from benchmarks.common import Figure, show
 from codesign.accuracy.data import load_dataset
 from codesign.accuracy.splits import Dataset, as_pixels, split
-from codesign.accuracy.training import recalibrate, score, train
+from codesign.accuracy.training import Training, recalibrate, score, train
 from codesign.decisions import Decision, DecisionSpace
 from codesign.networks.qat import QatNetwork
 from codesign.seeds import derive_seed
@@ -94,7 +94,7 @@ def alone(workload: Workload, data: Dataset, steps: int, seed: int) -> float:
     """Accuracy after training from scratch."""
     torch.manual_seed(derive_seed(seed, "alone", workload.digest))
     network = QatNetwork(workload)
-    train(network, data, steps, 0.02, derive_seed(seed, workload.digest))
+    train(network, data, Training(steps, 0.02), derive_seed(seed, workload.digest))
     recalibrate(network, data)
     return score(network, data, "held_out")
 

@@ -1,0 +1,66 @@
+"""A training that goes on after a kill: an NPZ of arrays (never a pickle), put in place whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from mappings.durable import write_durably
+
+
+def keep(path: Path, told: str, step: int, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Write what it takes to go on.
+
+    Args:
+        told: all that decides the training.
+        step: steps that are done.
+    """
+    arrays: dict[str, Any] = {"head": np.array(json.dumps({"told": told, "step": step}))}
+    for name, value in network.state_dict().items():
+        arrays[f"network/{name}"] = value.detach().numpy()
+    for place, state in optimizer.state_dict()["state"].items():
+        for name, value in state.items():
+            arrays[f"optimizer/{place}/{name}"] = np.asarray(value)
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(path, buffer.getvalue())
+
+
+def resume(path: Path, told: str, network: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+    """Put what is kept in place.
+
+    Returns:
+        steps that are done; 0 where nothing is kept, or what another training or a damaged disk left.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        head = json.loads(str(arrays.pop("head")))
+        if head["told"] != told:
+            return 0
+        step = int(head["step"])
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        return 0
+    network.load_state_dict({name[8:]: _tensor(value) for name, value in arrays.items() if name[:8] == "network/"})
+    state: dict[int, dict[str, Any]] = {}
+    for name, value in arrays.items():
+        kind, _, rest = name.partition("/")
+        if kind == "optimizer":
+            place, _, field = rest.partition("/")
+            state.setdefault(int(place), {})[field] = _tensor(value)
+    whole = optimizer.state_dict()
+    optimizer.load_state_dict({**whole, "state": state})
+    return step
+
+
+def _tensor(value: NDArray[Any]) -> torch.Tensor:
+    return torch.from_numpy(np.array(value))
