@@ -21,12 +21,16 @@ class Augmentation:
         shift_pixels: each image is moved by up to so many pixels both ways, zeros moving in.
         flip: half of the images are mirrored, left to right.
         cutout_pixels: rows and columns of a square of zeros somewhere in each image (DeVries 2017).
+        rotate_degrees: each image is turned by up to so much both ways.
+        scale_percent: and made larger or smaller by up to so much.
         mixup: two images and their labels are averaged with weights from Beta(mixup, mixup) (Zhang 2018).
     """
 
     shift_pixels: int = 0
     flip: bool = False
     cutout_pixels: int = 0
+    rotate_degrees: float = 0.0
+    scale_percent: float = 0.0
     mixup: float = 0.0
 
     def __call__(self, images: Tensor, seed: int, step: int) -> tuple[Tensor, Tensor | None, float]:
@@ -42,6 +46,8 @@ class Augmentation:
         if self == Augmentation():
             return images, None, 1.0
         generator = torch.Generator().manual_seed(derive_seed(seed, "augmentation", step))
+        if self.rotate_degrees or self.scale_percent:
+            images = turned(images, self.rotate_degrees, self.scale_percent, generator)
         if self.shift_pixels:
             images = shifted(images, self.shift_pixels, generator)
         if self.flip:
@@ -71,6 +77,17 @@ def shifted(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
     rows, columns = moves[0] + torch.arange(height).view(1, 1, -1, 1), moves[1] + torch.arange(width)
     padded = nn.functional.pad(images, (most,) * 4)
     return padded[torch.arange(count).view(-1, 1, 1, 1), torch.arange(channels).view(1, -1, 1, 1), rows, columns]
+
+
+def turned(images: Tensor, degrees: float, percent: float, generator: torch.Generator) -> Tensor:
+    """Each image turned and scaled about its middle, interpolated, zeros moving in. Same shape."""
+    draws = 2.0 * torch.rand((2, len(images)), generator=generator) - 1.0
+    angle, scale = torch.deg2rad(draws[0] * degrees), 1.0 + draws[1] * percent / 100.0
+    cosine, sine, zero = torch.cos(angle) / scale, torch.sin(angle) / scale, torch.zeros(len(images))
+    stretch = images.shape[2] / images.shape[3]  # of a grid that runs from -1 to 1 both ways
+    rows = [torch.stack([cosine, -sine * stretch, zero], 1), torch.stack([sine / stretch, cosine, zero], 1)]
+    grid = nn.functional.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
+    return nn.functional.grid_sample(images, grid, align_corners=False)
 
 
 def with_cutout(images: Tensor, extent: int, generator: torch.Generator) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mappings.durable import write_durably
+
+#: Between two checkpoints.
+SECONDS = 30.0
 
 
 def keep(path: Path, told: str, step: int, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -33,6 +37,24 @@ def keep(path: Path, told: str, step: int, network: nn.Module, optimizer: torch.
     np.savez(buffer, **arrays)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_durably(path, buffer.getvalue())
+
+
+class Periodic:
+    """Keeps a training every now and then.
+
+    Args:
+        path, told, network, optimizer: as for :func:`keep`.
+    """
+
+    def __init__(self, path: Path, told: str, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        self._path, self._told, self._network, self._optimizer = path, told, network, optimizer
+        self._kept = time.monotonic()
+
+    def __call__(self, step: int, *, last: bool = False) -> None:
+        """After ``step`` steps; ``last``: keep it whatever the time."""
+        if last or time.monotonic() - self._kept > SECONDS:
+            keep(self._path, self._told, step, self._network, self._optimizer)
+            self._kept = time.monotonic()
 
 
 def resume(path: Path, told: str, network: nn.Module, optimizer: torch.optim.Optimizer) -> int:

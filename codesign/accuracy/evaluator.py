@@ -59,6 +59,8 @@ class TrainingEvaluator:
                 int(options[f"{purpose}_shift_pixels"]),
                 options["flip"],
                 int(options["cutout_pixels"]),
+                options["rotate_degrees"],
+                options["scale_percent"],
                 options["mixup"],
             ),
         )

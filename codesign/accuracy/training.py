@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,15 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from codesign.accuracy.augment import Augmentation, shifted, whitening
-from codesign.accuracy.checkpoint import keep, resume
+from codesign.accuracy.checkpoint import Periodic, resume
 from codesign.accuracy.data import Dataset
 from codesign.networks.qat import QatLayer, QatNetwork
 
 __all__ = ["BATCH", "Augmentation", "Training", "batches", "recalibrate", "score", "shifted", "tensors", "train"]
 
 BATCH = 64
-#: Seconds between two checkpoints.
-CHECKPOINT_SECONDS = 30.0
 #: Images that are scored, or whose statistics are taken, at once.
 _AT_ONCE = 1000
 #: Images whose patches are decorrelated.
@@ -138,11 +136,14 @@ def train(
     begun = 0 if checkpoint is None else resume(checkpoint, told, network, optimizer)
     if begun > exact_from > 0:
         network.use_integers(True)
-    for _ in range(begun):
-        schedule.step()
-        on_step()
+    with warnings.catch_warnings():
+        # A schedule that catches up with a checkpoint takes its steps before the optimiser takes any.
+        warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
+        for _ in range(begun):
+            schedule.step()
+            on_step()
     network.train()
-    kept = time.monotonic()
+    kept = None if checkpoint is None else Periodic(checkpoint, told, network, optimizer)
     for step in range(begun, how.steps):
         index = order[step]
         batch, partners, share = how.augmentation(images[index], seed, step)
@@ -157,9 +158,8 @@ def train(
         optimizer.step()
         schedule.step()
         on_step()
-        if checkpoint is not None and time.monotonic() - kept > CHECKPOINT_SECONDS:
-            keep(checkpoint, told, step + 1, network, optimizer)
-            kept = time.monotonic()
+        if kept is not None:
+            kept(step + 1)
     network.eval()
 
 

@@ -10,9 +10,9 @@ import torch
 
 from accel_models.design import Design
 from codesign.accuracy.base import AccuracyContext
-from codesign.accuracy.pool import make_evaluator
 from codesign.accuracy.data import mnist5k
 from codesign.accuracy.evaluator import integer_accuracy
+from codesign.accuracy.pool import make_evaluator
 from codesign.decisions import DecisionSpace
 from codesign.explorer.verify import verify
 from codesign.images import sample_images

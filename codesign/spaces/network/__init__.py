@@ -173,7 +173,7 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
                 "cells": options.integer(5, 1, 64),
             },
             source="Dong 2020",
-            offers=("workload", "table"),
+            offers=("workload", "table", "operations"),
         ),
     )
     registry.register(
