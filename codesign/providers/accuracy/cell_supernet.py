@@ -26,7 +26,7 @@ class CellSupernetProvider:
     """
 
     metrics = ("accuracy",)
-    needs = ("operations",)
+    needs = ("network",)
     key = "network"
 
     def __init__(self, context: ProviderContext) -> None:
