@@ -8,7 +8,7 @@ import torch
 
 from codesign.accuracy.base import AccuracyContext
 from codesign.accuracy.data import Dataset, check_fits, load_dataset
-from codesign.accuracy.training import Augmentation, Training, recalibrate, score, tensors, train
+from codesign.accuracy.training import Augmentation, Training, portions, recalibrate, score, tensors, train
 from codesign.integer_reference import run_integer
 from codesign.networks.deploy import deploy
 from codesign.networks.qat import QatNetwork, fitted
@@ -26,9 +26,9 @@ def integer_accuracy(network: QuantizedNetwork, part: str, data: Dataset) -> flo
     """Share of a part's images that the integer network names rightly; the first of equal logits counts."""
     images, labels = tensors(data, part)
     output, right = network.workload.outputs[0], 0
-    for some, named in zip(images.split(_AT_ONCE), labels.split(_AT_ONCE), strict=True):
-        logits = run_integer(network, quantize_input(network, fitted(some, network.workload)))[output]
-        right += int((logits.flatten(1).numpy().argmax(axis=1) == named.numpy()).sum())
+    for some in portions(len(labels), _AT_ONCE):
+        logits = run_integer(network, quantize_input(network, fitted(images[some], network.workload)))[output]
+        right += int((logits.flatten(1).numpy().argmax(axis=1) == labels[some].numpy()).sum())
     return right / len(labels)
 
 

@@ -16,7 +16,18 @@ from codesign.accuracy.checkpoint import Periodic, resume
 from codesign.accuracy.data import Dataset
 from codesign.networks.qat import QatLayer, QatNetwork
 
-__all__ = ["BATCH", "Augmentation", "Training", "batches", "recalibrate", "score", "shifted", "tensors", "train"]
+__all__ = [
+    "BATCH",
+    "Augmentation",
+    "Training",
+    "batches",
+    "portions",
+    "recalibrate",
+    "score",
+    "shifted",
+    "tensors",
+    "train",
+]
 
 BATCH = 64
 #: Images that are scored, or whose statistics are taken, at once.
@@ -56,6 +67,11 @@ class Training:
 def tensors(data: Dataset, part: str) -> tuple[Tensor, Tensor]:
     """Images [n, C, H, W] and labels [n] of a part."""
     return torch.from_numpy(data.images[part]), torch.from_numpy(data.labels[part])
+
+
+def portions(count: int, most: int) -> list[slice]:
+    """Places 0 to ``count``, at most so many at a time."""
+    return [slice(start, start + most) for start in range(0, count, most)]
 
 
 def batches(data: Dataset, steps: int, seed: int, size: int = BATCH) -> list[Tensor]:
@@ -171,8 +187,9 @@ def recalibrate(network: nn.Module, data: Dataset, images: int = 512) -> None:
         norm.momentum = None  # plain average over what follows
     network.train()
     with torch.no_grad():
-        for part in tensors(data, "train")[0][:images].split(_AT_ONCE):
-            network(part)
+        chosen = tensors(data, "train")[0][:images]
+        for some in portions(len(chosen), _AT_ONCE):
+            network(chosen[some])
     network.eval()
 
 
@@ -182,6 +199,6 @@ def score(network: nn.Module, data: Dataset, part: str) -> float:
     network.eval()
     right = 0
     with torch.no_grad():
-        for some, named in zip(images.split(_AT_ONCE), labels.split(_AT_ONCE), strict=True):
-            right += int((network(some).argmax(dim=1) == named).sum())
+        for some in portions(len(labels), _AT_ONCE):
+            right += int((network(images[some]).argmax(dim=1) == labels[some]).sum())
     return right / len(labels)
