@@ -6,9 +6,10 @@ from pathlib import Path
 
 import torch
 
+from codesign.accuracy.augment import Augmentation
 from codesign.accuracy.base import AccuracyContext
 from codesign.accuracy.data import Dataset, check_fits, load_dataset
-from codesign.accuracy.training import Augmentation, Training, portions, recalibrate, score, tensors, train
+from codesign.accuracy.training import Training, portions, recalibrate, score, tensors, train
 from codesign.integer_reference import run_integer
 from codesign.networks.deploy import deploy
 from codesign.networks.qat import QatNetwork, fitted

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import torch
 
+from codesign.accuracy.augment import Augmentation
 from codesign.accuracy.base import AccuracyContext
 from codesign.accuracy.data import check_fits, load_dataset
 from codesign.accuracy.evaluator import integer_accuracy
-from codesign.accuracy.training import Augmentation, Training, recalibrate, score, train
+from codesign.accuracy.training import Training, recalibrate, score, train
 from codesign.networks.deploy import deploy
 from codesign.networks.qat import QatNetwork
 from codesign.seeds import derive_seed

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from codesign.accuracy.augment import Augmentation, shifted, whitening
+from codesign.accuracy.augment import Augmentation, whitening
 from codesign.accuracy.checkpoint import Periodic, resume
 from codesign.accuracy.data import Dataset
 from codesign.networks.qat import QatLayer, QatNetwork

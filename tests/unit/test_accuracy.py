@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from codesign.accuracy.augment import shifted
 from codesign.accuracy.base import AccuracyContext
 from codesign.accuracy.data import PARTS, mnist5k
 from codesign.accuracy.evaluator import integer_accuracy
 from codesign.accuracy.pool import AccuracyPool, make_evaluator
-from codesign.accuracy.training import shifted
 from codesign.images import random_images, sample_images
 from codesign.spaces.network.elastic import ElasticSpace
 from mappings.errors import SpecError
