@@ -16,19 +16,6 @@ from codesign.accuracy.checkpoint import Periodic, resume
 from codesign.accuracy.data import Dataset
 from codesign.networks.qat import QatLayer, QatNetwork
 
-__all__ = [
-    "BATCH",
-    "Augmentation",
-    "Training",
-    "batches",
-    "portions",
-    "recalibrate",
-    "score",
-    "shifted",
-    "tensors",
-    "train",
-]
-
 BATCH = 64
 #: Images that are scored, or whose statistics are taken, at once.
 _AT_ONCE = 1000
