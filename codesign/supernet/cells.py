@@ -97,8 +97,8 @@ class _Reduction(nn.Module):
         self.short = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(inside, out, 1, bias=False))
 
     def forward(self, value: Tensor) -> Tensor:
-        short: Tensor = self.short(value)
-        return short + self.second(self.first(value))
+        total: Tensor = self.short(value) + self.second(self.first(value))
+        return total
 
 
 class CellSuperNetwork(nn.Module):
