@@ -60,8 +60,8 @@ class GraphBayes:
                     rows[i, j] = self._hooked[one, other]
             return rows
         space = self._context.space
-        one, two = space.features(left), space.features(right)
-        return np.asarray(np.abs(one[:, None, :] - two[None, :, :]).mean(axis=2))
+        first, second = space.features(left), space.features(right)
+        return np.asarray(np.abs(first[:, None, :] - second[None, :, :]).mean(axis=2))
 
     def left_out(self) -> float:
         """Rank correlation of each known score with what the process says of it from all the others; nan: too few.
