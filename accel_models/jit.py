@@ -34,6 +34,7 @@ COMPILED_SOURCES = (
     "accel_models/template/*.py",
     "accel_models/pricing/*.py",
     "accel_models/mapper/*.py",
+    "accel_models/published/loop_tile*.py",
     "accel_models/schedule/builder.py",
     "mappings/mapspace.py",
 )

@@ -147,7 +147,6 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="the first")
     parser.add_argument("--limit", type=int, default=3000, help="largest budget")
     parser.add_argument("--controllers", default="", help="only these, with commas between")
-    parser.add_argument("--settings", type=int, default=0, help="random settings of each controller, for their spread")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     names = tuple(options.controllers.split(",")) if options.controllers else CONTROLLERS.names()
@@ -189,7 +188,14 @@ def race(
 
     def entrant(driver: str, name: str, title: str, given: dict[str, object], most: int) -> None:
         budget = max((stop for stop in BUDGETS if stop <= min(options.limit, most)), default=min(options.limit, most))
-        runs = [run(oracle, truth, problem, driver, name, budget, seed, given) for seed in seeds]
+        # A staged search divides its budget, so each budget is a search of its own.
+        stops = [stop for stop in BUDGETS if stop <= budget] if driver == "staged" else [budget]
+        runs = [Run({}, 0.0) for _ in seeds]
+        for stop in stops:
+            for place, seed in enumerate(seeds):
+                done = run(oracle, truth, problem, driver, name, stop, seed, given)
+                shares = {**runs[place].shares, **(done.shares if len(stops) == 1 else {stop: done.shares[stop]})}
+                runs[place] = Run(shares, runs[place].seconds + done.seconds)
         for stop in runs[0].shares:
             values = [item.shares[stop] for item in runs]
             middle[title, name, stop] = float(np.median(values))

@@ -47,6 +47,7 @@ def random_template(rng: np.random.Generator, array: ArrayKind, size: int | None
                 acc_stages=int(rng.choice([0, 0, 1, 2, 3])),
                 ppu_stages=int(rng.choice([0, 0, 1, 2, 3])),
                 axi_bits=axi,
+                axi_burst_beats=int(rng.choice([16, 16, 32, 64])),
                 unaligned=bool(rng.integers(4)),
                 dram_latency_cycles=int(rng.integers(1, 80)),
                 dram_bytes_per_cycle=int(rng.integers(1, axi // 8 + 1)),

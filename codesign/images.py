@@ -7,18 +7,23 @@ import torch
 from torch import Tensor
 
 from codesign.accuracy.data import load_dataset
+from codesign.networks.qat import fitted
 from mappings.quantized import IntArray, QuantizedNetwork
+from mappings.workload import Workload
 
 
-def sample_images(dataset: str, count: int) -> tuple[Tensor, IntArray]:
+def sample_images(dataset: str, count: int, workload: Workload) -> tuple[Tensor, IntArray]:
     """The first images of a data set's test part, 0 to 1, and their labels; digits take turns.
+
+    Args:
+        workload: the network whose extent they are resized to.
 
     Raises:
         SpecError: no such data set, or fewer images.
     """
     data = load_dataset(dataset)
     count = min(count, len(data.labels["test"]))
-    return torch.from_numpy(data.images["test"][:count]), data.labels["test"][:count]
+    return fitted(torch.from_numpy(data.images["test"][:count]), workload), data.labels["test"][:count]
 
 
 def random_images(network: QuantizedNetwork, count: int, seed: int = 0) -> dict[str, IntArray]:

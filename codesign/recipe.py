@@ -15,7 +15,7 @@ from typing import Any
 
 from codesign.decisions import Choice
 from codesign.objectives import Goal
-from codesign.recipe_parts import KEYS, Part, make_goal, make_space, read_raw, shorthand
+from codesign.recipe_parts import KEYS, Part, for_images, make_goal, make_space, read_raw, shorthand
 from codesign.recipe_rules import check_rules
 from codesign.spaces.search_space import SearchSpace
 from mappings.errors import Fault, SpecError, unknown_name
@@ -233,10 +233,7 @@ def load_recipe(name: str = DEFAULT_RECIPE, overrides: Mapping[str, Any] | None 
     raw = {**raw, **shorthand(raw, changes)}
     fields = read_raw({**raw, **changes}, where)
     if data is not None:
-        part = fields.get("network", Recipe().network)
-        fields["network"] = Part(
-            part.name, (*(item for item in part.options if item[0] != "dataset"), ("dataset", data))
-        )
+        fields["network"] = for_images(fields.get("network", Recipe().network), data)
     return Recipe(**fields).check("explore" if changes or data else where)
 
 

@@ -12,6 +12,7 @@ from codesign.drivers.registry import DRIVERS
 from codesign.objectives import Goal, Limit
 from codesign.objectives.rewards import REWARDS, Reward
 from codesign.options import Option, check_options, list_of, number, pairs, text
+from codesign.plugin import load_target
 from codesign.providers.registry import PROVIDERS
 from codesign.spaces.compression import COMPRESSION_SPACES
 from codesign.spaces.hardware import HARDWARE_SPACES
@@ -59,6 +60,10 @@ KEYS = (
     "seed",
     "front_points",
 )
+
+
+#: Options that a space for images takes from its data set.
+_OF_IMAGES = ("channels", "extent", "classes", "dataset")
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,19 @@ def resolve_network(part: Part, where: str) -> Part:
     if part.name in NETWORKS.names() or part.name.endswith((".yaml", ".yml")) or (colon):
         return Part("fixed", (("network", part.name), *part.options))
     raise unknown_name(where, "network", part.name, (*NETWORK_SPACES.names(), *NETWORKS.names()))
+
+
+def for_images(part: Part, data: str) -> Part:
+    """A network space for a data set: it takes what it has options for of the images' channels, extent and classes.
+
+    Raises:
+        SpecError: no such data set, or one that is malformed.
+    """
+    options = {key: value for key, value in part.options if key not in _OF_IMAGES}
+    if set(_OF_IMAGES) <= set(NETWORK_SPACES.get(part.name).options):
+        found = load_target("codesign.accuracy.data:load_dataset")(data, "--data")  # loads what a recipe alone does not
+        options |= {name: getattr(found, name) for name in _OF_IMAGES if name != "dataset"}
+    return Part(part.name, (*options.items(), ("dataset", data)))
 
 
 def resolve_hardware(part: Part) -> Part:

@@ -12,6 +12,7 @@ from accel_models.schedule import (
     Dma,
     Drain,
     LayerPlan,
+    Regions,
     Schedule,
     Second,
     TensorLayout,
@@ -25,6 +26,7 @@ from mappings.layer import Op
 from mappings.moves import layer_index
 from mappings.quantized import IntArray, QuantizedLayer, QuantizedNetwork
 from rtl_templates.packing import pack_weights
+from rtl_templates.parameters import number_of, parameters
 
 PARAM_BYTES = 16
 OPCODES = {Unit.LOAD: 1, Unit.COMPUTE: 2, Unit.DRAIN: 3, Unit.STORE: 4, Unit.END: 5}
@@ -42,10 +44,10 @@ def _join(fields: list[tuple[int, int]]) -> int:
     return word
 
 
-def _dma(body: Dma) -> list[tuple[int, int]]:
+def _dma(body: Dma, addr: int) -> list[tuple[int, int]]:
     return [
         (body.buffer, 4), (body.base, 20), (body.count2, 16), (body.count1, 16), (body.count0, 20),
-        (body.stride2, 32), (body.stride1, 32), (body.addr, 40),
+        (body.stride2, 32), (body.stride1, 32), (addr, 40),
     ]  # fmt: skip
 
 
@@ -92,19 +94,20 @@ def _drain(body: Drain, plan: LayerPlan, network: QuantizedNetwork, template: Te
     ]  # fmt: skip
 
 
-def encode(command: Command, schedule: Schedule, network: QuantizedNetwork) -> bytes:
-    """One descriptor, as `cd_types_pkg` lays it out.
+def encode(command: Command, schedule: Schedule, network: QuantizedNetwork, regions: Regions) -> bytes:
+    """One descriptor, as `cd_types_pkg` lays it out, but for the numbers of hardware and program.
 
     Raises:
         SpecError: a number beyond its field.
     """
-    header = [
-        (OPCODES[command.unit], 4), (0, 11), (int(command.mark), 1), (command.wait, 16), (command.signal, 16),
-        (command.tag, 16),
-    ]  # fmt: skip
     body = command.body
+    region, addr = regions.place(body.addr) if isinstance(body, Dma) else (0, 0)
+    header = [
+        (OPCODES[command.unit], 4), (region, 3), (0, 8), (int(command.mark), 1), (command.wait, 16),
+        (command.signal, 16), (command.tag, 16),
+    ]  # fmt: skip
     if isinstance(body, Dma):
-        fields = _dma(body)
+        fields = _dma(body, addr)
     elif isinstance(body, Compute):
         layer = schedule.plans[command.tag].layer
         fields = _compute(body, network.layers[layer.name], layer.masked)
@@ -116,9 +119,22 @@ def encode(command: Command, schedule: Schedule, network: QuantizedNetwork) -> b
 
 
 def program_bytes(schedule: Schedule, network: QuantizedNetwork) -> bytes:
-    """The whole program, filled up to whole chunks with descriptors that are illegal if ever reached."""
-    text = b"".join(encode(command, schedule, network) for command in schedule.commands)
+    """The whole program, filled up to whole chunks with descriptors that are illegal if ever reached.
+
+    Every descriptor ends with the program's number (:func:`program_number`) and that of the hardware.
+    """
+    regions = Regions(schedule)
+    text = b"".join(encode(command, schedule, network, regions) for command in schedule.commands)
+    words = np.frombuffer(text, dtype="<u4").reshape(-1, DESCRIPTOR_BYTES // 4).copy()
+    words[:, -2] = number_of(text)
+    words[:, -1] = parameters(schedule.template)["DesignHash"]
+    text = words.tobytes()
     return text + bytes(-len(text) % (CHUNK * DESCRIPTOR_BYTES))
+
+
+def program_number(program: bytes) -> int:
+    """What the register IMAGE has to hold so that this program alone runs."""
+    return int.from_bytes(program[DESCRIPTOR_BYTES - 8 : DESCRIPTOR_BYTES - 4], "little")
 
 
 def to_bytes(values: IntArray, bits: int) -> Bytes:

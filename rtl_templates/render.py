@@ -11,15 +11,23 @@ import numpy as np
 
 from accel_models.design import Design
 from accel_models.report import Infeasible
-from accel_models.schedule import Schedule, schedule_network
-from accel_models.template.spec import ArrayKind, Template
+from accel_models.schedule import RegionKind, Regions, Schedule, schedule_network
+from accel_models.template.spec import Template
 from mappings.quantized import IntArray, QuantizedNetwork
-from rtl_templates.program import memory_image
+from rtl_templates.parameters import parameters
+from rtl_templates.program import Bytes, memory_image, program_number
 
 RTL = Path(__file__).parent / "rtl"
-ARRAY_KINDS = tuple(ArrayKind)  #: numbers of the ArrayKind parameter
 PACKAGES = ("cd_types_pkg.sv", "cd_config_pkg.sv")
 TOP = "cd_top.sv"
+#: Base registers (`cd_csr.sv`); upper bits 4 bytes on.
+REGISTERS = {
+    RegionKind.PROGRAM: 0x10,
+    RegionKind.WEIGHTS: 0x50,
+    RegionKind.ACTIVATIONS: 0x58,
+    RegionKind.INPUT: 0x60,
+    RegionKind.OUTPUT: 0x68,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,31 +43,6 @@ class Rendered:
     folder: Path
     files: tuple[Path, ...]
     schedule: Schedule
-
-
-def parameters(template: Template) -> dict[str, int]:
-    """The parameters of `cd_accelerator`; those that are one bit are bools."""
-    return {
-        "ArrayKind": ARRAY_KINDS.index(template.array),
-        "Rows": template.rows,
-        "Cols": template.cols,
-        "ActW": template.act_bits,
-        "WgtW": template.weight_bits,
-        "AccW": template.acc_bits,
-        "IbWords": 2 * template.input_words,
-        "WbWords": 2 * template.weight_words,
-        "AbWords": template.acc_words,
-        "ObWords": 2 * template.output_words,
-        "PbChannels": 2 * template.param_channels,
-        "PpuLanes": template.ppu_lanes,
-        "NonlinearLanes": template.nonlinear_lanes,
-        "ActTables": template.activation_tables,
-        "VectorTaps": template.vector_taps,
-        "AccStages": template.acc_stages,
-        "PpuStages": template.ppu_stages,
-        "AxiW": template.axi_bits,
-        "Unaligned": template.unaligned,
-    }
 
 
 def config_package(template: Template) -> str:
@@ -89,9 +72,9 @@ def render(
     Args:
         design: with an accelerator that has a template.
         network: the integers of the design's workload.
-        folder: made where it is missing; ``rtl/``, ``files.f``, ``memory.bin``, ``memory.hex`` and ``map.json``
-            are written into it. ``files.f`` is a command file of Verilator and of Yosys' ``read_slang -f``;
-            `cd_top` is the top.
+        folder: made where it is missing; ``rtl/``, ``files.f``, ``memory.bin``, ``memory.hex``, ``map.json`` and
+            ``README.md`` are written into it. ``files.f`` is a command file of Verilator and of Yosys'
+            ``read_slang -f``; `cd_top` is the top.
         inputs: by name, for the memory image; None: zeros.
 
     Raises:
@@ -117,19 +100,40 @@ def render(
     beat = schedule.template.axi_bits // 8
     words = memory[: len(memory) // beat * beat].reshape(-1, beat)[:, ::-1]
     (folder / "memory.hex").write_text("".join(f"{row.tobytes().hex()}\n" for row in words), encoding="utf-8")
-    (folder / "map.json").write_text(json.dumps(memory_map(schedule), indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(memory_map(schedule, memory), indent=1)
+    (folder / "map.json").write_text(text + "\n", encoding="utf-8")
+    (folder / "README.md").write_text(driver_notes(schedule), encoding="utf-8")
     return Rendered(folder, tuple(rtl / name for name in names), schedule)
 
 
-def memory_map(schedule: Schedule) -> dict[str, object]:
-    """Where everything lies, for whoever drives the hardware."""
+def memory_map(schedule: Schedule, memory: Bytes) -> dict[str, object]:
+    """Where everything lies, for whoever drives the hardware.
+
+    Args:
+        schedule: places.
+        memory: the image, which holds the program's number.
+    """
+    regions = Regions(schedule)
     return {
+        "design_number": parameters(schedule.template)["DesignHash"],
+        "program_number": program_number(memory[schedule.program_addr :][:64].tobytes()),
+        "regions": {
+            region.kind.name.lower(): {
+                "register": f"{REGISTERS[region.kind]:#04x}",
+                "image_first": region.base,
+                "image_end": region.end,
+                "register_offset": region.first - region.base if region.kind is RegionKind.PROGRAM else 0,
+            }
+            for region in regions.by_kind.values()
+        },
         "program_addr": schedule.program_addr,
         "descriptors": len(schedule.commands),
         "memory_bytes": schedule.memory_bytes,
         "tensors": {
             name: {
                 "addr": tensor.addr,
+                "region": regions.place(tensor.addr)[0].name.lower(),
+                "region_offset": regions.place(tensor.addr)[1],
                 "channels": tensor.channels,
                 "channel_words": tensor.blocks,
                 "rows": tensor.rows,
@@ -144,3 +148,31 @@ def memory_map(schedule: Schedule) -> dict[str, object]:
         },
         "layers": [plan.layer.name for plan in schedule.plans],
     }
+
+
+def driver_notes(schedule: Schedule) -> str:
+    """How to drive the hardware, for a person who writes its driver."""
+    lines = [
+        "# Driving this accelerator",
+        "",
+        "`memory.bin` is an image of the memory; `map.json` says what lies where. The image need not lie at address 0,",
+        "nor in one piece: each region below is a buffer of its own.",
+        "",
+        "1. Read register 0x0C: it has to be `design_number` of `map.json`, or this program is for other hardware.",
+        "2. For each region allocate `image_end - image_first` bytes at a multiple of 4096 and copy that part of the",
+        "   image into it. (Other places work too; the cycles are as predicted where all are multiples of 4096.)",
+        "3. Write the buffer's address plus `register_offset` to the region's register (upper bits 4 bytes on).",
+        "4. Write `program_number` to 0x48: any other program is then refused (error 5). 0 takes any.",
+        "5. Write a limit of cycles to 0x4C, or 0; write 7 to 0x00; wait for the interrupt or for bit 1 of 0x04.",
+        "6. Bit 2 of 0x04 says that the run failed; bits 11:8 why (`cd_types_pkg.sv`), 0x08 at which descriptor.",
+        "",
+        "A tensor lies `region_offset` bytes behind the address in its region's register. Inputs may change between",
+        "runs without anything else being written again. Registers: `rtl/cd_csr.sv`.",
+        "",
+        "| region | register | bytes |",
+        "| --- | --- | --- |",
+    ]
+    for region in Regions(schedule).by_kind.values():
+        size = region.end - region.base if region.end > region.first else 0
+        lines.append(f"| {region.kind.name.lower()} | {REGISTERS[region.kind]:#04x} | {size:,} |")
+    return "\n".join(lines) + "\n"

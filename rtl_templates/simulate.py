@@ -14,7 +14,7 @@ import numpy as np
 
 from accel_models.design import Design
 from accel_models.report import Infeasible
-from accel_models.schedule import Schedule, schedule_network
+from accel_models.schedule import Regions, Schedule, schedule_network
 from accel_models.template.cycle_account import CycleAccount, layer_accounts, total
 from accel_models.template.spec import Template
 from accel_models.template.timing import Timing, predict
@@ -23,6 +23,11 @@ from mappings.quantized import IntArray, QuantizedNetwork
 from rtl_templates.build import build_bench, run_bench
 from rtl_templates.program import memory_image, tensor_from_bytes
 
+#: Counters of `cd_csr.sv`, in their order there: cycles at work, cycles without a token, then those of `cd_account.sv`.
+COUNTERS = (
+    "busy", "load_wait", "compute_wait", "drain_wait", "store_wait", "array", "vector", "nonlinear", "dispatch",
+    "memory", "post_processing", "layer_start", "last_store",
+)  # fmt: skip
 WATCHDOG_FACTOR = 64  #: a run may take this many times its prediction before it counts as hung
 
 
@@ -66,6 +71,7 @@ class SimReport:
             rode along in post-processing has left none of its own.
         cycles, predicted_cycles: from start to done.
         layers: in order.
+        counters: of the hardware, by name (:data:`COUNTERS`), in cycles of the whole run.
         compile_seconds, run_seconds: of the simulation; a run's share where several ran together.
         cpu_seconds: of compiling and of the runs, prediction and memory images included.
     """
@@ -74,6 +80,7 @@ class SimReport:
     cycles: int
     predicted_cycles: int
     layers: tuple[LayerRun, ...]
+    counters: dict[str, int]
     compile_seconds: float
     run_seconds: float
     cpu_seconds: float
@@ -84,9 +91,26 @@ class SimReport:
         return total(layer.account for layer in self.layers)
 
     @property
+    def predicted_counters(self) -> dict[str, int]:
+        """What the hardware's counters of the compute unit have to show by :attr:`account`."""
+        whole = self.account
+        array = whole.mac_cycles + whole.edge_cycles + whole.fill_cycles + whole.handover_cycles
+        return {
+            "array": round(array),
+            "vector": round(whole.vector_cycles),
+            "nonlinear": round(whole.nonlinear_cycles),
+            "dispatch": round(whole.dispatch_cycles),
+            "memory": round(whole.memory_cycles),
+            "post_processing": round(whole.post_processing_cycles),
+            "layer_start": round(whole.layer_start_cycles),
+            "last_store": round(whole.last_store_cycles),
+        }
+
+    @property
     def exact(self) -> bool:
-        """Every layer, and the whole, took as many cycles as predicted."""
+        """Every layer, and the whole, took as many cycles as predicted, and those went where they were predicted."""
         pairs = [(layer.cycles, layer.predicted_cycles) for layer in self.layers]
+        pairs += [(self.counters[name], cycles) for name, cycles in self.predicted_counters.items()]
         return all(a == b for a, b in [*pairs, (self.cycles, self.predicted_cycles)])
 
 
@@ -170,7 +194,8 @@ def simulate_jobs(jobs: Sequence[Job]) -> list[SimReport]:
             }
             timing = predictions[id(job.schedule)]
             layers, cycles = _layers(job.schedule, timing, facts)
-            reports.append(SimReport(outputs, cycles, timing.cycles, layers, compiled - begin, seconds, 0.0))
+            counters = {name: facts["count"][number][0] for number, name in enumerate(COUNTERS)}
+            reports.append(SimReport(outputs, cycles, timing.cycles, layers, counters, compiled - begin, seconds, 0.0))
     spent = _cpu_seconds() - cpu
     return [replace(report, cpu_seconds=spent) for report in reports]
 
@@ -199,7 +224,7 @@ def _write_jobs(folder: Path, jobs: Sequence[Job], predicted: dict[int, int]) ->
         template = job.schedule.template
         settings.append(
             {
-                "program_addr": job.schedule.program_addr,
+                "bases": Regions(job.schedule).bases(),
                 "latency": template.dram_latency_cycles,
                 "bytes_per_cycle": template.dram_bytes_per_cycle,
                 "stall": job.stall,
@@ -219,7 +244,7 @@ def _read_report(path: Path, log: str) -> Facts:
     Raises:
         SpecError: the run did not reach its end, or ended with an error status.
     """
-    facts: Facts = {"event": {}, "bytes": {}, "done": {}}
+    facts: Facts = {"event": {}, "bytes": {}, "count": {}, "done": {}}
     if path.exists():
         for line in path.read_text(encoding="utf-8").splitlines():
             kind, tag, *rest = line.split()

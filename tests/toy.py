@@ -9,11 +9,13 @@ from typing import Any
 import torch
 
 from codesign.accuracy.base import ACCURACY, AccuracyContext
+from codesign.explorer.problem import Step
 from codesign.networks.deploy import deploy
 from codesign.networks.qat import QatNetwork
 from codesign.plugin import Plugin
 from codesign.providers.accuracy.train import TrainProvider
-from codesign.providers.registry import PROVIDERS, ProviderEntry
+from codesign.providers.base import ProviderContext
+from codesign.providers.registry import PROVIDERS, ProviderEntry, make_provider
 from codesign.recipe import Part, Recipe
 from codesign.zoo import NETWORKS, Network
 from mappings.network_io import save_network
@@ -93,6 +95,18 @@ def write_recipe(path: Path, trials: int = 24, batch: int = 8, **changes: Any) -
     """The recipe as a file, with some of its fields changed."""
     path.write_text(replace(recipe(trials, batch), **changes).dump(), encoding="utf-8")
     return path
+
+
+def steps_of(recipe: Recipe, folder: Path) -> list[Step]:
+    """The providers of a recipe, prepared, in this process; results are kept in memory."""
+    steps = []
+    for part in recipe.providers:
+        provider = make_provider(
+            part.name, ProviderContext(recipe.seed, recipe.device, recipe.space, folder, 0, part.given)
+        )
+        provider.prepare()
+        steps.append(Step(part.name, PROVIDERS.get(part.name), provider))
+    return steps
 
 
 def small_convolution() -> torch.nn.Module:

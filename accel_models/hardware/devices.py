@@ -25,6 +25,8 @@ FIGURES = {
     "ff": "flip-flops",
     "uram": "blocks of 288 Kb",
     "dram_bytes_per_s": "bytes/s",
+    "axi_bits": "bits of its widest port to memory",
+    "axi_burst_beats": "beats of the longest burst",
     "dsp_fmax_hz": "Hz",
     "bram_fmax_hz": "Hz",
     "clock_hz": "Hz",
@@ -125,6 +127,16 @@ class Device:
     def dram_bytes_per_s(self) -> float | None:
         """Peak bandwidth of the board's memory."""
         return self._value("dram_bytes_per_s")
+
+    @property
+    def axi_bits(self) -> int | None:
+        """Width of the widest port to memory that the part has in silicon."""
+        return self._count("axi_bits")
+
+    @property
+    def axi_burst_beats(self) -> int | None:
+        """Beats of the longest burst that the port takes: 16 in AXI3, 256 in AXI4."""
+        return self._count("axi_burst_beats")
 
     @property
     def clock_hz(self) -> int | None:

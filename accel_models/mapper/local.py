@@ -283,20 +283,27 @@ class Evolution:
         )
         self._children = slice(PARENTS, PARENTS + CHUNK)
 
-    def run(self, islands: int = ISLANDS, given: MappingColumns | None = None) -> None:
+    def run(
+        self,
+        islands: int = ISLANDS,
+        given: MappingColumns | None = None,
+        drawn: int = DRAWN,
+        generations: int = GENERATIONS,
+    ) -> None:
         """Evolve some islands; their seeds are constants, so that the same question has the same answer.
 
         Args:
             given: one mapping to begin with beside those that are drawn.
+            drawn: chunks of generation 0.
         """
         for seed in range(islands):
-            self._island(seed, given)
+            self._island(seed, given, drawn, generations)
 
-    def _island(self, seed: int, given: MappingColumns | None) -> None:
+    def _island(self, seed: int, given: MappingColumns | None, drawn: int, generations: int) -> None:
         """Draw, breed and select."""
         island, levels = Island(self._generator.levels), self._generator.levels
         whole = np.broadcast_to(self._space.layer.bounds[:, None, None], (DIM_COUNT, 1, CHUNK))
-        for draw in range(DRAWN):
+        for draw in range(drawn):
             room = self._generator.take(CHUNK)
             if given is not None and draw == 0:
                 room.chains[:, :, :1], room.orders[:, :1], room.keeps[:, :1] = given.chains, given.orders, given.keeps
@@ -306,7 +313,7 @@ class Evolution:
             self._judge(island, room)
         room = MappingColumns.empty(levels, CHUNK)
         columns = Columns(room.chains, room.orders, room.keeps)
-        for generation in range(GENERATIONS if island.parents else 0):
+        for generation in range(generations if island.parents else 0):
             breed(
                 seed * GENERATIONS + generation,
                 island.parents,

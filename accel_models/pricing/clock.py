@@ -1,8 +1,9 @@
 """A program's cycles burst by burst: `accel_models.template.timing_core`, whose beats of a burst have a closed form.
 
 Where memory gives a beat each cycle (``rate`` is a beat's bytes), its credit never runs out. The beats of a read then
-follow each other, one for each piece that ends in them. A write's registers are a max-plus linear system: once a full
-beat moves all of them by the same number of cycles, every further one does. Slower memories are walked beat by beat.
+follow each other, one for each piece that ends in them: only its first can wait for memory. A write's registers are a
+max-plus linear system: once a full beat moves all of them by the same number of cycles, every further one does. Slower
+memories are walked beat by beat.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from accel_models.template.timing_core import (
     DISPATCH_CYCLES,
     DRAIN_LATENCY_CYCLES,
     LOOKUP_CYCLES,
-    MAX_BURST_BEATS,
     OUTSTANDING_BURSTS,
     QUEUE_DEPTH,
     SIGNAL,
@@ -38,8 +38,6 @@ from accel_models.template.timing_core import (
     credit_at,
     payable_at,
 )
-
-_PAGE = 4096  #: bytes; no burst crosses a multiple
 
 
 class Room(NamedTuple):
@@ -93,7 +91,9 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
     given[:], taken[:], pops[:], popped[:], free[:], rest[:] = 0, 0, -1, 0, 0, 0
     read_pops[:], info_pops[:], reply_pops[:] = -1, -1, -1
     ready0 = ready1 = 0  # chunks of even and odd number
-    read_bursts, last_beat, read_credit, read_since = 0, -1, cap, 0
+    read_bursts, read_credit, read_since = 0, cap, 0
+    # When the latest beat was taken from the bus, and when it and the one before left the load unit's registers.
+    last_taken, last_beat, second_last = -1, -1, -1
     turn_free, turn_count, turn_part = 0, 0, 0
     word0 = word1 = word2 = word3 = -1  # uses of the store unit's latest words, oldest first
     write_bursts, last_write, write_credit, write_since = 0, -1, cap, 0
@@ -153,7 +153,7 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
             rest[2] = free[2]
             done = free[2] + 1
         elif unit == 0:
-            issue = start
+            issue = start + 1
             piece = min(word, beat_bytes)
             whole = max(beat_bytes // piece, 1)  # pieces of a full beat
             for j in range(count2):
@@ -164,9 +164,8 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
                     while left > 0:
                         offset = addr % beat_bytes
                         beats = min(
-                            MAX_BURST_BEATS,
                             (left + offset + beat_bytes - 1) // beat_bytes,
-                            (_PAGE - addr % _PAGE + beat_bytes - 1) // beat_bytes,
+                            m.burst_beats - addr // beat_bytes % m.burst_beats,
                         )
                         size = min(left, beats * beat_bytes - offset)
                         issue += 1
@@ -175,7 +174,7 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
                         read_bursts += 1
                         ready = issue + latency
                         if full_rate and not turn:
-                            last_beat = max(ready, last_beat + 1) - 1
+                            last_beat = max(ready, last_beat)
                             if whole == 1:
                                 last_beat += beats
                                 position += size
@@ -196,15 +195,17 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
                                     position += tail
                         else:
                             for b in range(beats):
-                                valid = max(ready, last_beat + 1)
+                                valid = max(ready, last_taken + 1)
                                 valid = payable_at(read_credit, read_since, valid, rate, beat_bytes)
-                                valid = max(valid, turn_free)
+                                last_taken = max(valid, second_last + 1)
+                                second_last = last_beat
+                                begin = max(last_taken + 1, last_beat + 1, turn_free)
                                 part = min(beat_bytes if b else beat_bytes - offset, count0 * word - position)
                                 ending = (position + part) // piece - position // piece
                                 position += part
-                                last_beat = valid + max(ending, 1) - 1
+                                last_beat = begin + max(ending, 1) - 1
                                 if turn:
-                                    last_beat = valid - 1
+                                    last_beat = begin - 1
                                     for e in range(max(ending, 1)):
                                         last_beat = max(last_beat + 1, turn_free)
                                         turn_part += 1 if e < ending else 0
@@ -215,9 +216,9 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
                                         if turn_count == m.cols:
                                             turn_count = 0
                                             turn_free = last_beat + 1 + m.lanes
-                                level = credit_at(read_credit, read_since, last_beat, rate, cap)
+                                level = credit_at(read_credit, read_since, last_taken, rate, cap)
                                 read_credit = min(level - beat_bytes + rate, cap)
-                                read_since = last_beat + 1
+                                read_since = last_taken + 1
                         read_pops[slot] = last_beat
                         done = turn_free - 1 if turn else last_beat
                         addr += size
@@ -231,7 +232,7 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
                     ready0 = done + 2
             done += 2
         else:
-            issue, read = start, last_read
+            issue, read = start + 1, last_read
             piece = min(word, beat_bytes)
             period = max(word // beat_bytes, 1)  # beats of a word
             first_word = True
@@ -243,9 +244,8 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
                     while left > 0:
                         offset = addr % beat_bytes
                         beats = min(
-                            MAX_BURST_BEATS,
                             (left + offset + beat_bytes - 1) // beat_bytes,
-                            (_PAGE - addr % _PAGE + beat_bytes - 1) // beat_bytes,
+                            m.burst_beats - addr // beat_bytes % m.burst_beats,
                         )
                         size = min(left, beats * beat_bytes - offset)
                         issue += 1

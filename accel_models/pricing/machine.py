@@ -23,9 +23,10 @@ _INPUT_BYTES, _WEIGHT_BYTES, _ACC_BYTES = (_AT[f"{name}_buffer_bytes"] for name 
 _OUTPUT_BYTES, _PARAM_BYTES = _AT["output_buffer_bytes"], _AT["param_buffer_bytes"]
 _PPU, _NONLINEAR, _TABLES = _AT["ppu_lanes"], _AT["nonlinear_lanes"], _AT["activation_tables"]
 _TAPS, _ACC_STAGES, _PPU_STAGES = _AT["vector_taps"], _AT["acc_stages"], _AT["ppu_stages"]
+_AXI, _BURST = _AT["axi_bits"], _AT["axi_burst_beats"]
+_LATENCY, _RATE = _AT["dram_latency_cycles"], _AT["dram_bytes_per_cycle"]
 #: Column of the clock.
 CLOCK = _AT["clock_hz"]
-_AXI, _LATENCY, _RATE = _AT["axi_bits"], _AT["dram_latency_cycles"], _AT["dram_bytes_per_cycle"]
 
 
 class Machine(NamedTuple):
@@ -50,6 +51,7 @@ class Machine(NamedTuple):
     acc_stages: int
     ppu_stages: int
     beat_bytes: int
+    burst_beats: int
     latency: int
     rate: int
 
@@ -80,6 +82,7 @@ def machine_of(row: Ints) -> Machine:
         row[_ACC_STAGES],
         row[_PPU_STAGES],
         row[_AXI] // 8,
+        row[_BURST],
         row[_LATENCY],
         row[_RATE],
     )

@@ -2,6 +2,7 @@
 
 from accel_models.schedule.commands import Buffer, Command, Compute, ComputeOp, Dma, Drain, Second, Unit
 from accel_models.schedule.network import LayerPlan, Schedule, schedule_network
+from accel_models.schedule.regions import Region, RegionKind, Regions
 from accel_models.schedule.tensors import TensorLayout
 from accel_models.schedule.tiling import Tiling, default_mapping
 
@@ -13,6 +14,9 @@ __all__ = [
     "Dma",
     "Drain",
     "LayerPlan",
+    "Region",
+    "RegionKind",
+    "Regions",
     "Schedule",
     "Second",
     "TensorLayout",

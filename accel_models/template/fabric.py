@@ -188,7 +188,7 @@ def part_dsp(template: Template, part: str) -> int:
         return t.ppu_lanes * (2 * -(-(t.acc_bits + 1) // 17) + 2 + (2 * t.act_bits > 8))
     if part == "non-linear unit":
         return 7 + 14 * t.nonlinear_lanes + (t.acc_bits > 32) if t.nonlinear_lanes else 0
-    return 6 if part == "control" else 0
+    return 4 if part == "control" else 0
 
 
 def _part(template: Template, name: str) -> Part:

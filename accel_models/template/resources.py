@@ -252,6 +252,9 @@ def fits(template: Template, where: Device | str) -> tuple[Infeasible, ...]:
             bounds.append(("area", area / 1e6, part.area_mm2, "mm2", "fewer rows or cols, or smaller buffers"))
     # The model lets reads and writes run at that rate at the same time; the board's memory is shared by both.
     demand = 2.0 * template.dram_bytes_per_cycle * template.clock_hz
+    beats = template.axi_burst_beats
+    bounds.append(("memory port", template.axi_bits, part.axi_bits, "bits", "a narrower bus: axi_bits"))
+    bounds.append(("burst length", beats, part.axi_burst_beats, "beats", "shorter bursts: axi_burst_beats"))
     bounds.append(("memory bandwidth", demand, part.dram_bytes_per_s, "bytes/s", "a lower dram_bytes_per_cycle"))
     return tuple(
         Infeasible(resource, need, bound, unit, remedy)

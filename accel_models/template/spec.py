@@ -40,6 +40,7 @@ class Template:
         acc_stages, ppu_stages: pipeline registers added in front of the accumulators and behind post-processing, for
             wires that are long in a large array.
         axi_bits: width of the memory bus.
+        axi_burst_beats: of the longest burst; 16 is what AXI3 and AXI4 both take.
         unaligned: transfers may begin at any byte of memory; False: at multiples of the smaller of a word and a beat.
         dram_latency_cycles: from an accepted read address to its first beat.
         dram_bytes_per_cycle: sustained in each direction; at most ``axi_bits / 8``.
@@ -64,6 +65,7 @@ class Template:
     acc_stages: int = 0
     ppu_stages: int = 0
     axi_bits: int = 128
+    axi_burst_beats: int = 16
     unaligned: bool = True
     dram_latency_cycles: int = 40
     dram_bytes_per_cycle: int = 16
@@ -78,6 +80,7 @@ class Template:
             "weight_bits": (4, 8, 16),
             "acc_bits": (32, 48),
             "axi_bits": (32, 64, 128, 256, 512),
+            "axi_burst_beats": (16, 32, 64),
             "ppu_lanes": (1, 2, *powers),
             "nonlinear_lanes": (0, 1, 2, *powers),
             "activation_tables": (0, 1),

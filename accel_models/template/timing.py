@@ -107,7 +107,7 @@ def predict(schedule: Schedule) -> Timing:
     table = command_table(schedule)
     beat_bytes = template.axi_bits // 8
     out = np.zeros((len(table), RESULTS), dtype=np.int64)
-    memory = template.dram_latency_cycles, template.dram_bytes_per_cycle
+    memory = template.axi_burst_beats, template.dram_latency_cycles, template.dram_bytes_per_cycle
     start = schedule.program_addr
     turn = template.cols, template.word_lanes
     drain = DRAIN_LATENCY_CYCLES + template.ppu_stages + (LOOKUP_CYCLES if template.activation_tables else 0)

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from accel_models.jit import compiled, entry
 from accel_models.schedule.builder import CHUNK
 
-MAX_BURST_BEATS = 32
 OUTSTANDING_BURSTS = 16
 QUEUE_DEPTH = 8
 WORDS_AHEAD = 4  #: of the store unit
+BEATS_AHEAD = 2  #: of the load unit, between the bus and the cutting into words
 TOKENS = 16
-DISPATCH_CYCLES = 4  #: fetch, decode, multiply, push
+DISPATCH_CYCLES = 6  #: fetch, decode, multiply, scale, check, push
 COMPUTE_SETTLE_CYCLES = 6  #: from the last accumulator write until the unit is free and signals
-DRAIN_LATENCY_CYCLES = 11  #: from the last group issued until the unit is free and signals
+DRAIN_LATENCY_CYCLES = 17  #: from the last group issued until the unit is free and signals
 LOOKUP_CYCLES = 2  #: more, where post-processing ends in a table
 #: Columns of the command table.
 UNIT, WAIT, SIGNAL, CYCLES, ADDR, COUNT0, COUNT1, COUNT2, STRIDE1, STRIDE2, WORD_BYTES, FETCH, TURN, COLUMNS = range(14)
@@ -54,6 +54,7 @@ def simulate_commands(
     table: Table,
     program: int,
     beat_bytes: int,
+    burst_beats: int,
     latency: int,
     rate: int,
     turn_rows: int,
@@ -63,7 +64,8 @@ def simulate_commands(
 ) -> int:
     """Fill ``out`` (see the column names) and return the cycles of the run.
 
-    The program begins at byte ``program``. ``turn_rows`` words make a block of the transposer, which then takes
+    The program begins at byte ``program``; a burst has ``burst_beats`` beats at most. ``turn_rows`` words make a block
+    of the transposer, which then takes
     ``turn_cols`` cycles to write it. A drain takes ``drain`` cycles beyond its last group.
     """
     cap = beat_bytes + rate
@@ -78,7 +80,9 @@ def simulate_commands(
 
     # Load unit
     read_pops = np.full(OUTSTANDING_BURSTS, -1, dtype=np.int64)
-    read_bursts, last_beat, read_credit, read_since = 0, -1, cap, 0
+    read_bursts, last_beat, read_credit, read_since = 0, -1, cap, 0  # last_beat: taken from the bus
+    beat_ends = np.full(BEATS_AHEAD, -1, dtype=np.int64)  # when a beat left the registers behind the bus
+    beats_taken, last_end = 0, -1
     turn_free, turn_count = 0, 0  # transposer: first cycle in which it takes a word, words of the block so far
     # Store unit
     info_pops = np.full(OUTSTANDING_BURSTS, -1, dtype=np.int64)
@@ -140,7 +144,7 @@ def simulate_commands(
             else:
                 addr0, count0, count1, count2 = table[n, ADDR], table[n, COUNT0], table[n, COUNT1], table[n, COUNT2]
                 stride1, stride2, word = table[n, STRIDE1], table[n, STRIDE2], table[n, WORD_BYTES]
-            issue = start  # cycle of the latest address handshake
+            issue = start + 1  # cycle of the latest address handshake: runs, then bursts, a register each
             read = last_read
             piece = min(word, beat_bytes)
             first_word = True
@@ -154,9 +158,8 @@ def simulate_commands(
                     while left > 0:
                         offset = addr % beat_bytes
                         beats = min(
-                            MAX_BURST_BEATS,
                             (left + offset + beat_bytes - 1) // beat_bytes,
-                            (4096 - addr % 4096 + beat_bytes - 1) // beat_bytes,
+                            burst_beats - addr // beat_bytes % burst_beats,
                         )
                         size = min(left, beats * beat_bytes - offset)
                         issue += 1
@@ -168,15 +171,16 @@ def simulate_commands(
                             for b in range(beats):
                                 valid = max(ready, last_beat + 1)
                                 valid = payable_at(read_credit, read_since, valid, rate, beat_bytes)
-                                valid = max(valid, turn_free)
+                                last_beat = max(valid, beat_ends[beats_taken % BEATS_AHEAD] + 1)
+                                begin = max(last_beat + 1, last_end + 1, turn_free)
                                 taken_bytes = min(beat_bytes if b else beat_bytes - offset, count0 * word - at)
                                 ends = (at + taken_bytes) // piece - at // piece  # pieces that end in this beat
                                 at += taken_bytes
-                                last_beat = valid + max(ends, 1) - 1
+                                last_end = begin + max(ends, 1) - 1
                                 if turn:
-                                    last_beat = valid - 1
+                                    last_end = begin - 1
                                     for e in range(max(ends, 1)):
-                                        last_beat = max(last_beat + 1, turn_free)
+                                        last_end = max(last_end + 1, turn_free)
                                         part += int(e < ends)
                                         if part * beat_bytes < word:
                                             continue
@@ -184,12 +188,14 @@ def simulate_commands(
                                         turn_count += 1
                                         if turn_count == turn_rows:
                                             turn_count = 0
-                                            turn_free = last_beat + 1 + turn_cols
+                                            turn_free = last_end + 1 + turn_cols
+                                beat_ends[beats_taken % BEATS_AHEAD] = last_end
+                                beats_taken += 1
                                 level = credit_at(read_credit, read_since, last_beat, rate, cap)
                                 read_credit = min(level - beat_bytes + rate, cap)
                                 read_since = last_beat + 1
-                            read_pops[slot] = last_beat
-                            done = turn_free - 1 if turn else last_beat
+                            read_pops[slot] = last_end
+                            done = turn_free - 1 if turn else last_end
                         else:
                             slot = write_bursts % OUTSTANDING_BURSTS
                             issue = max(issue, info_pops[slot] + 1, reply_pops[slot] + 1)

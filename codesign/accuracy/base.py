@@ -59,6 +59,27 @@ TRAIN_OPTIONS = {
     "deploy_shift_pixels": options.integer(1, 0, 32),
 }
 
+#: What is done with the parts of a supernet.
+_PART_OPTIONS = {
+    "calibration_images": options.integer(512, 16, 1_000_000),
+    "tune_steps": options.integer(0, 0, 1_000_000),
+    "tune_learning_rate": options.number(0.003, 0.0, 10.0),
+    "deploy_steps": options.integer(300, 0, 1_000_000),
+    "deploy_learning_rate": options.number(0.01, 0.0, 10.0),
+}
+#: A step is one update: a batch of 64 images through each network that shares it.
+SUPERNET_OPTIONS = {
+    "strategy": options.name("sandwich", ("uniform", "fair", "sandwich", "progressive")),
+    "kernel": options.name("crop", ("crop", "own", "transform")),
+    "steps": options.integer(1200, 1, 10_000_000),
+    "learning_rate": options.number(0.02, 0.0, 10.0),
+    "schedule": options.name("cosine", ("cosine", "exponential")),
+    "subnets": options.integer(2, 1, 64),
+    "shift_pixels": options.integer(1, 0, 32),
+    "file": options.text("", what="the path of a kept supernet"),
+    **_PART_OPTIONS,
+}
+
 
 def _register_builtins(registry: Registry[Plugin[AccuracyFactory]]) -> None:
     registry.register(
@@ -67,6 +88,20 @@ def _register_builtins(registry: Registry[Plugin[AccuracyFactory]]) -> None:
             "every network trained from scratch with its quantisation, scored on held-out images",
             "codesign.accuracy.evaluator:TrainingEvaluator",
             TRAIN_OPTIONS,
+        ),
+    )
+    registry.register(
+        "supernet",
+        Plugin(
+            "networks taken out of a supernet's file",
+            "codesign.accuracy.supernet:SupernetEvaluator",
+            {
+                **_PART_OPTIONS,
+                "file": options.text(required=True),
+                "kernel": SUPERNET_OPTIONS["kernel"],
+                "tune_shift_pixels": options.integer(0, 0, 32),
+                "deploy_shift_pixels": options.integer(0, 0, 32),
+            },
         ),
     )
 

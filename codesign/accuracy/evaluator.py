@@ -6,11 +6,11 @@ import numpy as np
 import torch
 
 from codesign.accuracy.base import AccuracyContext
-from codesign.accuracy.data import Dataset, load_dataset
+from codesign.accuracy.data import Dataset, check_fits, load_dataset
 from codesign.accuracy.training import recalibrate, score, tensors, train
 from codesign.integer_reference import run_integer
 from codesign.networks.deploy import deploy
-from codesign.networks.qat import QatNetwork
+from codesign.networks.qat import QatNetwork, fitted
 from codesign.quantize import quantize_input
 from codesign.seeds import derive_seed
 from mappings.network_io import save_network
@@ -21,7 +21,9 @@ from mappings.workload import Workload
 def integer_accuracy(network: QuantizedNetwork, part: str, data: Dataset) -> float:
     """Share of a part's images that the integer network names rightly; the first of equal logits counts."""
     images, labels = tensors(data, part)
-    logits = run_integer(network, quantize_input(network, images))[network.workload.outputs[0]]
+    logits = run_integer(network, quantize_input(network, fitted(images, network.workload)))[
+        network.workload.outputs[0]
+    ]
     right = logits.flatten(1).numpy().argmax(axis=1) == labels.numpy()
     return float(np.mean(right))
 
@@ -39,6 +41,7 @@ class TrainingEvaluator:
         self._data = load_dataset(context.dataset)
 
     def _trained(self, workload: Workload, purpose: str) -> QatNetwork:
+        check_fits(self._data, workload)
         options = self._context.options
         torch.set_num_threads(1)  # equal results whatever the machine; processes run side by side instead
         seed = derive_seed(self._context.seed, purpose, workload.digest)

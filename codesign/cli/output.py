@@ -299,16 +299,16 @@ def run(value: RunResult, options: Namespace) -> None:
     ]
     rows = []
     for point in value.points:
-        template = point.design.accelerator.template
-        assert template is not None
-        row = [
-            point.name + (" knee" if point.name == value.knee else ""),
-            f"{template.array} {template.rows}x{template.cols} @{template.clock_hz / 1e6:g} MHz",
-            f"W{template.weight_bits}A{template.act_bits}",
-        ]
+        template = None if point.design is None else point.design.accelerator.template
+        row = [point.name + (" knee" if point.name == value.knee else "")]
+        if template is None:
+            row += ["as in front.csv", "-"]
+        else:
+            row.append(f"{template.array} {template.rows}x{template.cols} @{template.clock_hz / 1e6:g} MHz")
+            row.append(f"W{template.weight_bits}A{template.act_bits}")
         row += [f"{point.accuracy[part]:.1%}" for part in ("held_out", "test") if part in point.accuracy]
         row += [f"{point.metrics[name]:,.4g}" for name in names]
-        row += [f"{point.design.workload.macs / 1e3:,.0f}", *(f"{n:,}" for _, n in point.cost.resources or ())]
+        row += [f"{point.workload.macs / 1e3:,.0f}", *(f"{n:,}" for _, n in point.cost.resources or ())]
         rows.append(row)
     columns = ["design", "accelerator", "bits"]
     told = value.points[0].accuracy if value.points else {}

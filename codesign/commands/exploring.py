@@ -58,7 +58,7 @@ def explore(
         hardware: a space, or the YAML of one design or template.
         objectives: metrics.
         limit: "METRIC=BOUND", each; together they replace the recipe's.
-        data: data set: a name, or ``my_data.py:load``.
+        data: data set: a name, an NPZ, a folder (IDX, CIFAR, one folder of images a class), or ``my_data.py:load``.
         device, controller, driver, trials, seed: in place of the recipe's.
         out: folder of a new run; None: the next free ``runs/RECIPE``.
         storage: Optuna storage URL; None: SQLite in the run's folder.

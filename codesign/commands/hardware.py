@@ -67,7 +67,7 @@ def _of_design(item: DesignFile, images: int) -> _Job:
         raise SpecError(Fault(where, "names no network", what))
     if not item.dataset:
         return _Job(item.name, item.design, network, random_images(network, images))
-    pixels, labels = sample_images(item.dataset, images)
+    pixels, labels = sample_images(item.dataset, images, network.workload)
     integers = {name: value.numpy() for name, value in quantize_input(network, pixels).items()}
     return _Job(item.name, item.design, network, integers, labels)
 

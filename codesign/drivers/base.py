@@ -91,6 +91,7 @@ class DriverContext:
         seed: of the run.
         advance: called for each trial that is told, for progress.
         options: all options of the driver, by name.
+        search_space: of the problem, for drivers that need more of it than its decisions.
     """
 
     problem: Problem
@@ -101,6 +102,7 @@ class DriverContext:
     seed: int
     advance: Callable[[], None] = lambda: None
     options: Mapping[str, Any] = field(default_factory=dict)
+    search_space: Any = None
 
 
 class Driver(Protocol):

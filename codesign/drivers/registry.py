@@ -106,6 +106,34 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             needs=("fidelity",),
         ),
     )
+    registry.register(
+        "gradient",
+        DriverEntry(
+            "choices relaxed and learned with the weights; the derived network is under its limits by the exact model",
+            f"{here}.gradient:Gradient",
+            {
+                "relaxation": options.name(
+                    "gumbel_soft", ("softmax", "gumbel_soft", "gumbel_hard", "two_path", "shared")
+                ),
+                "partial": options.integer(1, 1, 64),
+                "steps": options.integer(200, 1, 10_000_000),
+                "learning_rate": options.number(0.01, 0.0, 10.0),
+                "arch_learning_rate": options.number(0.05, 0.0, 10.0),
+                "temperature": options.number(5.0, 1e-3, 1000.0),
+                "last_temperature": options.number(0.5, 1e-3, 1000.0),
+                "bilevel": options.flag(True),
+                "cost_weight": options.number(0.0, 0.0, 1e6),
+                "multiplier_rate": options.number(0.2, 0.0, 1e6),
+                "metric": options.text("latency_ms", what="a metric of a cheap provider"),
+                "fill": options.number(0.95, 0.0, 1.0),
+                "hardware_draws": options.integer(64, 1, 100_000),
+                "held": options.choices_of(),
+            },
+            source="Liu 2019, Xie 2019, Dong 2019, Wu 2019, Cai 2019, Xu 2020, Stamoulis 2019",
+            needs=("cells",),
+            unit="searches",
+        ),
+    )
 
 
 DRIVERS: Registry[DriverEntry] = Registry("driver", _register_builtins)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,12 @@ from codesign.explorer.search import Found, found_costs
 from codesign.objectives import Goal
 from codesign.objectives.front import knee, nondominated
 from codesign.progress import Reporter
+from codesign.providers.base import Candidate, Provider
 from codesign.recipe import Recipe
 from codesign.spaces.network.fixed import FixedNetwork
 from codesign.spaces.search_space import SearchSpace
 from mappings.durable import write_durably
+from mappings.errors import Fault, SpecError
 from mappings.network_io import save_network
 from mappings.workload import Workload
 
@@ -37,7 +39,8 @@ class FrontPoint:
     Attributes:
         name: "point_00", ... from the best of the first objective.
         found: the trial.
-        design: network, accelerator, mappings.
+        workload: the network.
+        design: network, accelerator, mappings; None: hardware that is not ours, whose model maps by itself.
         network: name of the files with the weights; "": there are none, so the design cannot be run.
         accuracy: of the integer network by part ("held_out", "test"), or "test" as a table tells it, and "search" as
             the search saw it; empty where accuracy was not asked for.
@@ -47,11 +50,32 @@ class FrontPoint:
 
     name: str
     found: Found
-    design: Design
+    workload: Workload
+    design: Design | None
     network: str
     accuracy: dict[str, float]
     metrics: dict[str, float]
     cost: CostReport
+
+
+def report_of(candidate: Candidate, providers: Iterable[Provider]) -> CostReport:
+    """Predicted figures of a design that fits, layer by layer; its provider's where the hardware is not ours.
+
+    Raises:
+        SpecError: no provider tells them.
+    """
+    design = candidate.design
+    if design is not None and design.accelerator.template is not None:
+        figures = template_cost(design)
+        assert isinstance(figures, CostReport), "a design without a broken bound fits"
+        return figures
+    for provider in providers:
+        report = getattr(provider, "report", None)
+        if report is not None:
+            found = report(candidate)
+            assert isinstance(found, CostReport), "a provider's report is one"
+            return found
+    raise SpecError(Fault("providers", "none tells the figures of this hardware layer by layer", "one with a report"))
 
 
 def network_name(digest: str) -> str:
@@ -109,12 +133,19 @@ def _untrained(folder: RunFolder, space: SearchSpace, workloads: Mapping[str, Wo
 
 
 def deploy_front(
-    chosen: list[Found], recipe: Recipe, goal: Goal, folder: RunFolder, provider: Any, reporter: Reporter
+    chosen: list[Found],
+    recipe: Recipe,
+    goal: Goal,
+    folder: RunFolder,
+    provider: Any,
+    measuring: Sequence[Provider],
+    reporter: Reporter,
 ) -> list[FrontPoint]:
     """Deploy the chosen designs; those that are dominated by their deployed accuracy leave the front.
 
     Args:
         provider: trains for deployment, or tells what a table reports; None: networks are taken as they are.
+        measuring: all providers of the recipe.
     """
     space = recipe.space
     candidates = space.decode([item.point for item in chosen])
@@ -125,7 +156,7 @@ def deploy_front(
         accuracies = {network: provider.reported(network) for network in workloads}
     elif provider is not None:
         accuracies = _trained(folder, workloads, provider, reporter)
-    else:
+    elif any(item.design is not None and item.design.accelerator.template is not None for item in candidates):
         name = _untrained(folder, space, workloads, reporter)
     deployed = []
     for item, candidate in zip(chosen, candidates, strict=True):
@@ -138,16 +169,25 @@ def deploy_front(
     points = []
     for index, row in enumerate(rows):
         item, candidate = chosen[row], candidates[row]
-        design = candidate.design
-        assert design is not None, "a design without a broken bound is one"
-        figures = template_cost(design)
-        assert isinstance(figures, CostReport), "a design without a broken bound fits"
+        assert candidate.workload is not None, "what is deployed has layers"
+        figures = report_of(candidate, measuring)
         accuracy = dict(accuracies.get(candidate.network, {}))
         if accuracy:
             accuracy["search"] = item.metrics["accuracy"]
         weights = network_name(candidate.network) if accuracy and deployed_weights else name
         title = f"point_{index:02d}"
-        points.append(FrontPoint(title, item, design, weights, accuracy, deployed[row].metrics, figures))
+        points.append(
+            FrontPoint(
+                title,
+                item,
+                candidate.workload,
+                candidate.design,
+                weights,
+                accuracy,
+                deployed[row].metrics,
+                figures,
+            )
+        )
     return points
 
 
@@ -157,11 +197,13 @@ def knee_of(points: list[FrontPoint], goal: Goal) -> int:
 
 
 def write_designs(points: list[FrontPoint], space: SearchSpace, folder: RunFolder) -> None:
-    """One design file a point; files of an earlier front go."""
+    """One design file a point that has a design; files of an earlier front go."""
     folder.designs.mkdir(exist_ok=True)
     for stale in folder.designs.glob("point_*.yaml"):
         stale.unlink()
     for point in points:
+        if point.design is None:
+            continue
         dataset = space.network.dataset if point.accuracy else ""
         DesignFile(point.name, point.design, point.network, dataset, point.found.point, point.accuracy).save(
             folder.designs / f"{point.name}.yaml"
@@ -180,7 +222,7 @@ def write_front_csv(points: list[FrontPoint], folder: RunFolder) -> None:
     for point in points:
         row: list[Any] = [point.name, point.found.number, *(point.accuracy[part] for part in parts)]
         row += [_plain(point.metrics[name]) for name in metrics]
-        row += [len(point.design.workload.layers), point.design.workload.macs]
+        row += [len(point.workload.layers), point.workload.macs]
         writer.writerow([*row, *(point.found.point.get(name, "") for name in decisions)])
     write_durably(folder.front_csv, table.getvalue())
 

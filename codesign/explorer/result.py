@@ -94,8 +94,8 @@ def _count(value: float) -> int | None:
 
 
 def _point(point: FrontPoint) -> dict[str, Any]:
-    layers = {layer.name: layer for layer in point.design.workload.layers}
-    template = point.design.accelerator.template
+    layers = {layer.name: layer for layer in point.workload.layers}
+    template = None if point.design is None else point.design.accelerator.template
     return {
         "name": point.name,
         "trial": point.found.number,
@@ -107,7 +107,7 @@ def _point(point: FrontPoint) -> dict[str, Any]:
         "latency_ms": point.cost.latency_ms,
         "latency_cycles": point.cost.latency_cycles,
         "energy_uj": None if point.cost.energy_pj is None else point.cost.energy_pj / 1e6,
-        "macs": point.design.workload.macs,
+        "macs": point.workload.macs,
         "resources": dict(point.cost.resources or ()),
         "hardware": {} if template is None else template.to_dict(),
         "layers": [

@@ -137,7 +137,7 @@ def _searched(
     reporter: Reporter,
 ) -> list[Trial]:
     """The search alone."""
-    with _opened(record.recipe, folder, study, jobs, executor) as (steps, journal):
+    with _opened(record.recipe, folder, study, jobs, executor, reporter) as (steps, journal):
         _search(record, folder, study, steps, journal, reporter)
         return list(journal)
 
@@ -149,7 +149,7 @@ def _explore(
     started, started_cpu = time.monotonic(), _cpu_seconds()
     recipe = record.recipe
     space, goal = recipe.space, recipe.goal
-    with _opened(recipe, folder, study, options.jobs, options.executor) as (steps, journal):
+    with _opened(recipe, folder, study, options.jobs, options.executor, reporter) as (steps, journal):
         _search(record, folder, study, steps, journal, reporter)
         trials = list(journal)
         tallied, found = tally(recipe, trials), feasible(trials)
@@ -157,7 +157,9 @@ def _explore(
         if not found:
             raise SpecError(_none_fits(recipe, trials))
         chosen = search_front(goal, found, recipe.front_points)
-        points = deploy_front(chosen, recipe, goal, folder, deployer(steps), reporter)
+        points = deploy_front(
+            chosen, recipe, goal, folder, deployer(steps), [step.provider for step in steps], reporter
+        )
     write_designs(points, space, folder)
     write_front_csv(points, folder)
     best = points[knee_of(points, goal)].name
@@ -179,7 +181,8 @@ def _explore(
     for name in choose_points(options.verify, [point.name for point in points], best):
         point = next(item for item in points if item.name == name)
         if not point.network:
-            reporter.say(f"{point.name} is not run: its network has no weights")
+            why = "its hardware is not built here" if point.design is None else "its network has no weights"
+            reporter.say(f"{point.name} is not run: {why}")
             continue
         dataset = space.network.dataset if point.accuracy else ""
         verifications.append(verify_point(point, dataset, folder, options.images, reporter))
@@ -191,14 +194,19 @@ def _explore(
 
 @contextmanager
 def _opened(
-    recipe: Recipe, folder: RunFolder, study: optuna.Study, jobs: int | None, executor: str | None
+    recipe: Recipe,
+    folder: RunFolder,
+    study: optuna.Study,
+    jobs: int | None,
+    executor: str | None,
+    reporter: Reporter,
 ) -> Iterator[tuple[list[Step], StudyJournal]]:
     """Providers and journal of a run, which other workers may have open as well."""
     folder.networks.mkdir(exist_ok=True)
     processes = min(os.cpu_count() or 1, 8) if jobs is None else jobs
     claims = Claims(folder.claims)
     try:
-        with opened_steps(recipe, folder, claims, processes, executor) as steps:
+        with opened_steps(recipe, folder, claims, processes, executor, reporter) as steps:
             yield steps, StudyJournal(study, recipe.space.decisions, recipe.goal, claims)
     finally:
         claims.close()

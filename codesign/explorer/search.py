@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from codesign.accuracy.cluster import Cluster
@@ -19,6 +20,7 @@ from codesign.explorer.measured import MeasuredFile
 from codesign.explorer.problem import SearchProblem, Step
 from codesign.objectives import Goal, Outcome
 from codesign.objectives.front import FloatArray, nondominated, scaled_costs, thinned
+from codesign.progress import Reporter, Silent
 from codesign.providers.base import Provider, ProviderContext
 from codesign.providers.registry import PROVIDERS, make_provider
 from codesign.recipe import Recipe
@@ -65,7 +67,12 @@ class SearchTally:
 
 @contextmanager
 def opened_steps(
-    recipe: Recipe, folder: RunFolder, claims: Claims, jobs: int, executor: str | None
+    recipe: Recipe,
+    folder: RunFolder,
+    claims: Claims,
+    jobs: int,
+    executor: str | None = None,
+    reporter: Reporter | None = None,
 ) -> Iterator[list[Step]]:
     """The providers of a recipe, prepared; their workers end with the context.
 
@@ -74,6 +81,7 @@ def opened_steps(
         claims: of the run's workers.
         jobs: worker processes; 0: this one.
         executor: URL of a cluster whose workers train in place of them, or None.
+        reporter: where long preparations are told.
 
     Raises:
         SpecError: the cluster cannot be used.
@@ -84,7 +92,14 @@ def opened_steps(
         for part in recipe.providers:
             entry = PROVIDERS.get(part.name)
             context = ProviderContext(
-                recipe.seed, recipe.device, recipe.space, folder.networks.resolve(), jobs, part.given, cluster
+                recipe.seed,
+                recipe.device,
+                recipe.space,
+                folder.networks.resolve(),
+                jobs,
+                part.given,
+                reporter or Silent(),
+                cluster,
             )
             provider = make_provider(part.name, context)
             if hasattr(provider, "__exit__"):
@@ -100,6 +115,16 @@ def opened_steps(
             step.refresh()
             steps.append(step)
         yield steps
+
+
+def reporting_providers(recipe: Recipe, folder: Path) -> list[Provider]:
+    """Those that tell a design's figures layer by layer, made but not prepared."""
+    out = []
+    for part in recipe.providers:
+        if "report" in PROVIDERS.get(part.name).offers:
+            context = ProviderContext(recipe.seed, recipe.device, recipe.space, folder, 0, part.given)
+            out.append(make_provider(part.name, context))
+    return out
 
 
 def deployer(steps: Sequence[Step]) -> Provider | None:
@@ -146,7 +171,15 @@ def search(
     maker = make or controller_maker(recipe, planned)
     driver.run(
         DriverContext(
-            problem, maker, journal, recipe.trials, recipe.batch, recipe.seed, advance=advance, options=options
+            problem,
+            maker,
+            journal,
+            recipe.trials,
+            recipe.batch,
+            recipe.seed,
+            advance=advance,
+            options=options,
+            search_space=recipe.space,
         )
     )
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from accel_models.report import CostReport
-from accel_models.template.cost import template_cost
-from codesign.explorer.finish import FrontPoint, knee_of
+from codesign.explorer.finish import FrontPoint, knee_of, report_of
 from codesign.explorer.folder import RunFolder
 from codesign.explorer.journal import StudyJournal
 from codesign.explorer.result import RunResult, cloud_of
-from codesign.explorer.search import feasible, search_front, tally
+from codesign.explorer.search import feasible, reporting_providers, search_front, tally
 from codesign.explorer.storage import storage_faults
 from codesign.explorer.study import open_study, run_storage
 from mappings.errors import Fault, SpecError
@@ -36,14 +34,14 @@ def standing(folder: RunFolder, storage: str | None = None) -> RunResult:
         what = f"has {len(trials):,} designs so far, none within its bounds"
         raise SpecError(Fault(str(folder.path), what, f"codesign explore --resume {folder.path}"))
     chosen = search_front(recipe.goal, found, recipe.front_points)
-    points = []
+    points, measuring = [], reporting_providers(recipe, folder.networks)
     for index, (item, candidate) in enumerate(
         zip(chosen, recipe.space.decode([item.point for item in chosen]), strict=True)
     ):
-        assert candidate.design is not None, "a design without a broken bound is one"
-        figures = template_cost(candidate.design)
-        assert isinstance(figures, CostReport), "a design without a broken bound fits"
-        points.append(FrontPoint(f"point_{index:02d}", item, candidate.design, "", {}, item.metrics, figures))
+        assert candidate.workload is not None, "what is explored has layers"
+        figures = report_of(candidate, measuring)
+        title = f"point_{index:02d}"
+        points.append(FrontPoint(title, item, candidate.workload, candidate.design, "", {}, item.metrics, figures))
     return RunResult(
         recipe=recipe,
         folder=str(folder.path),

@@ -233,6 +233,7 @@ def verify_point(point: FrontPoint, dataset: str, folder: RunFolder, images: int
     network = load_network(folder.networks / point.network)
     integers, labels = random_images(network, images), None
     if dataset:
-        pixels, labels = sample_images(dataset, images)
+        pixels, labels = sample_images(dataset, images, network.workload)
         integers = {key: value.numpy() for key, value in quantize_input(network, pixels).items()}
+    assert point.design is not None, "hardware that is not ours is not built"
     return verify(point.name, point.design, network, integers, labels, folder.hardware, reporter=reporter)

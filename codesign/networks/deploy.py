@@ -68,6 +68,11 @@ def _add(step: QatLayer, scales_in: list[float], scale_out: float) -> QuantizedL
     )
 
 
+def _multiply(step: QatLayer, scales_in: list[float], scale_out: float) -> QuantizedLayer:
+    mult, shift = _pairs(np.array([scales_in[0] * scales_in[1] / scale_out]))
+    return QuantizedLayer(step.quantizer.low, step.quantizer.high, scale_out, mult=mult, shift=shift)
+
+
 def _pool(step: QatLayer, layer: Layer, scale_in: float, scale_out: float) -> QuantizedLayer:
     mult, shift = _pairs(np.array([scale_in / (scale_out * layer.R * layer.S)]))
     return QuantizedLayer(step.quantizer.low, step.quantizer.high, scale_out, mult=mult, shift=shift)
@@ -93,6 +98,8 @@ def deploy(network: QatNetwork) -> QuantizedNetwork:
         scales_in = [scales[name] for name in layer.inputs]
         if layer.op is Op.ADD:
             layers[layer.name] = _add(step, scales_in, scale_out)
+        elif layer.op is Op.MUL:
+            layers[layer.name] = _multiply(step, scales_in, scale_out)
         elif layer.op is Op.AVGPOOL:
             layers[layer.name] = _pool(step, layer, scales_in[0], scale_out)
         else:

@@ -20,6 +20,8 @@ from mappings.layer import Layer, Op
 from mappings.workload import Workload
 
 BN_EPSILON = 1e-5
+#: A hard sigmoid of a normalised value is ``clamp(x / 6 + 1 / 2, 0, 1)``.
+GATE_GAIN, GATE_BIAS = 1 / 6, 1 / 2
 
 
 class _FakeQuantize(torch.autograd.Function):
@@ -106,28 +108,63 @@ class QatLayer(nn.Module):
         elif layer.op is Op.LINEAR:
             self.weight = nn.Parameter(torch.randn(layer.K, layer.C) / math.sqrt(layer.C))
             self.bias = nn.Parameter(torch.zeros(layer.K))
-        elif layer.op not in (Op.ADD, Op.AVGPOOL):
+        elif layer.op not in (Op.ADD, Op.MUL, Op.AVGPOOL):
             raise SpecError(
-                Fault(f"layer {layer.name}", f"cannot train operator {layer.op}", "conv, linear, add, avgpool")
+                Fault(f"layer {layer.name}", f"cannot train operator {layer.op}", "conv, linear, add, mul, avgpool")
             )
         self.quantizer = ActivationQuantizer(layer.bits.O, unsigned=layer.activation == "relu")
 
+    @torch.no_grad()
+    def become_gate(self) -> None:
+        """Begin as a hard sigmoid: its clamp is that from 0 to 1."""
+        assert self.norm is not None, "a gate is a convolution over one place"
+        self.norm.weight.fill_(GATE_GAIN)
+        self.norm.bias.fill_(GATE_BIAS)
+        self.quantizer.log_scale.fill_(-math.log(self.quantizer.high))
+
+    def _convolved(self, value: Tensor, taps: Tensor | None) -> Tensor:
+        """The normalised convolution; the quantiser's clamp at 0 is the ReLU."""
+        assert self.weight is not None and self.norm is not None
+        layer, weight = self.layer, fake_quantize_weight(self.weight, self.layer.bits.W)
+        if taps is not None:
+            weight = weight * taps
+        value = functional.conv2d(value, weight, None, layer.stride, layer.padding[:2], layer.dilation, layer.groups)
+        normal: Tensor = self.norm(value)
+        return normal
+
+    def with_taps(self, value: Tensor, taps: Tensor) -> Tensor:
+        """A convolution whose taps are weighed by ``taps`` [R, S]."""
+        result: Tensor = self.quantizer(self._convolved(value, taps))
+        return result
+
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Inputs [N, C, H, W] (linear: [N, C]) to the layer's quantised output."""
+        """Inputs [N, C, H, W] to the layer's quantised output (linear: [N, K])."""
         layer, value = self.layer, inputs[0]
-        if self.weight is not None and layer.op is Op.CONV and self.norm is not None:
-            weight = fake_quantize_weight(self.weight, layer.bits.W)
-            top, left = layer.padding[0], layer.padding[1]
-            value = functional.conv2d(value, weight, None, layer.stride, (top, left), layer.dilation, layer.groups)
-            value = self.norm(value)  # the quantiser's clamp at 0 is the ReLU
+        if self.norm is not None:
+            value = self._convolved(value, None)
         elif self.weight is not None:
-            value = functional.linear(value, fake_quantize_weight(self.weight, layer.bits.W), self.bias)
+            value = functional.linear(value.flatten(1), fake_quantize_weight(self.weight, layer.bits.W), self.bias)
         elif layer.op is Op.ADD:
             value = value + inputs[1]
+        elif layer.op is Op.MUL:
+            value = value * inputs[1]
         else:
-            value = value.mean(dim=(2, 3))
+            value = value.mean(dim=(2, 3), keepdim=True)
         result: Tensor = self.quantizer(value)
         return result
+
+
+def gates_of(workload: Workload) -> list[str]:
+    """Layers whose output multiplies the channels of another."""
+    return [layer.inputs[1] for layer in workload.layers if layer.op is Op.MUL]
+
+
+def fitted(images: Tensor, workload: Workload) -> Tensor:
+    """Images [n, C, rows, columns] at the extent of a network's input: areas averaged, or interpolated."""
+    shape = workload.inputs[0]
+    if images.shape[2:] == (shape.H, shape.W):
+        return images
+    return functional.interpolate(images, (shape.H, shape.W), mode="bilinear", antialias=True)
 
 
 class QatNetwork(nn.Module):
@@ -135,13 +172,18 @@ class QatNetwork(nn.Module):
 
     Args:
         workload: convolutions (square strides, symmetric padding up to rows that no window touches), residual adds,
-            global average pooling and a linear classifier.
+            gates (products whose second operand is a convolution of the means), global average pooling and a linear
+            classifier.
     """
 
     def __init__(self, workload: Workload) -> None:
         super().__init__()
         self.workload = workload
         self.steps = nn.ModuleDict({layer.name: QatLayer(layer) for layer in workload.layers})
+        for name in gates_of(workload):
+            gate = self.steps[name]
+            assert isinstance(gate, QatLayer)
+            gate.become_gate()
 
     @property
     def image_scale(self) -> float:
@@ -149,7 +191,8 @@ class QatNetwork(nn.Module):
         return 1.0 / float(2 ** (self.workload.inputs[0].bits - 1) - 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images [N, C, H, W] in 0..1 to logits [N, classes]."""
+        """Images [N, C, H, W] in 0..1, of any extent, to logits [N, classes]."""
+        images = fitted(images, self.workload)
         values = {self.workload.inputs[0].name: torch.round(images / self.image_scale) * self.image_scale}
         for layer in self.workload.layers:
             values[layer.name] = self.steps[layer.name](*(values[name] for name in layer.inputs))

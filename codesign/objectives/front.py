@@ -70,6 +70,8 @@ def ranked(goal: Goal, outcomes: Sequence[Outcome]) -> list[int]:
     feasible = [place for place, outcome in enumerate(outcomes) if outcome.feasible]
     rest = sorted(set(range(len(outcomes))) - set(feasible), key=lambda place: (outcomes[place].violation, place))
     costs, out = scaled_costs(goal, outcomes), list[int]()
+    if costs.shape[1] == 1:  # every front is one point
+        return sorted(feasible, key=lambda place: (costs[place, 0], place)) + rest
     while feasible:
         front = [feasible[row] for row in nondominated(costs[feasible])]
         spread = crowding(costs[front])

@@ -37,6 +37,8 @@ def _register_builtins(registry: Registry[Metric]) -> None:
         "throughput_per_s": Metric("inputs a second", "1/s", maximize=True),
         "energy_uj": Metric("of one input", "uJ"),
         "edp_uj_ms": Metric("energy times delay", "uJ ms"),
+        "onchip_energy_uj": Metric("of one input, DRAM's left out", "uJ"),
+        "onchip_edp_uj_ms": Metric("energy without DRAM's times delay", "uJ ms"),
         "power_mw": Metric("mean while it runs", "mW"),
         "area_mm2": Metric("of silicon", "mm2"),
         "dsp": Metric("multiplier blocks of an FPGA"),
@@ -50,6 +52,9 @@ def _register_builtins(registry: Registry[Metric]) -> None:
         "weight_bytes": Metric("of all weights at their width", "bytes"),
         "macs": Metric("multiply-accumulates of one input"),
         "parameters": Metric("weights and biases"),
+        "synflow": Metric("synaptic flow of the untrained network, its logarithm", maximize=True, ratio=False),
+        "naswot": Metric("how the untrained network tells images apart", maximize=True, ratio=False),
+        "snip": Metric("sensitivity of the loss to the untrained weights, its logarithm", maximize=True, ratio=False),
     }.items():
         registry.register(name, metric)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from accel_models.design import Design
 from accel_models.report import Infeasible
 from codesign.decisions import Point
+from codesign.progress import Reporter, Silent
 from mappings.workload import Workload
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class ProviderContext:
         folder: where what is prepared is kept, by digest.
         jobs: worker processes.
         options: all options of the provider, by name.
+        reporter: where long preparations are told.
         cluster: whose workers do dear work in place of processes of this machine, where one is given.
     """
 
@@ -85,6 +87,7 @@ class ProviderContext:
     folder: Path
     jobs: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
+    reporter: Reporter = field(default_factory=Silent)
     cluster: Cluster | None = None
 
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from accel_models.hardware.devices import DeviceKind, device
 from codesign import options
-from codesign.accuracy.base import TRAIN_OPTIONS
+from codesign.accuracy.base import SUPERNET_OPTIONS, TRAIN_OPTIONS
 from codesign.plugin import Plugin
 from codesign.providers.accuracy.table import TABLE_OPTIONS
 from codesign.providers.base import Provider, ProviderContext
@@ -104,6 +104,56 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
         ),
     )
     registry.register(
+        "loop_tile",
+        ProviderEntry(
+            "the published formulas of a loop-tile accelerator, with every limit of the board enforced",
+            f"{here}.cost.loop_tile:LoopTileProvider",
+            {"port_bits": options.integer(512, 3, 2**20)},
+            source="Jiang 2020",
+            needs=("loop_tile", "workload"),
+            offers=("report",),
+            metrics=("latency_ms", "latency_cycles", "throughput_per_s"),
+            fpga_metrics=("dsp", "bram36", "lut", "fill"),
+        ),
+    )
+    registry.register(
+        "loop_pipeline",
+        ProviderEntry(
+            "loop-tile accelerators on several boards of the device in a pipeline, by the published formulas",
+            f"{here}.cost.loop_pipeline:LoopPipelineProvider",
+            {"port_bits": options.integer(512, 3, 2**20)},
+            source="Jiang 2020",
+            needs=("loop_pipeline", "workload"),
+            offers=("report",),
+            metrics=("latency_ms", "latency_cycles", "throughput_per_s"),
+            fpga_metrics=("dsp", "bram36", "lut", "fill"),
+        ),
+    )
+    registry.register(
+        "directive",
+        ProviderEntry(
+            "the directive model of what multiplies, on accelerators of free connectivity within an envelope",
+            f"{here}.cost.directive:DirectiveProvider",
+            needs=("connectivity", "layer_cost"),
+            offers=("report",),
+            metrics=(*_FIGURES, "onchip_energy_uj", "onchip_edp_uj_ms", "buffer_bytes", "dram_bytes"),
+            asic_metrics=("area_mm2",),
+        ),
+    )
+    registry.register(
+        "shared",
+        ProviderEntry(
+            "several networks at once on sub-accelerators: the directive model, and the best schedule",
+            f"{here}.cost.shared:SharedProvider",
+            {"most_labels": options.integer(3000, 4, 10**7)},
+            source="Yang 2020",
+            needs=("sub_accelerators", "layer_cost"),
+            offers=("report",),
+            metrics=(*_FIGURES, "buffer_bytes", "dram_bytes"),
+            asic_metrics=("area_mm2",),
+        ),
+    )
+    registry.register(
         "size",
         ProviderEntry(
             "multiply-accumulates, parameters and bytes of the network alone, whatever it runs on",
@@ -139,6 +189,37 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             source="Saxe 2011",
             needs=("workload", "trainable"),
             offers=("fidelity",),
+            metrics=("accuracy",),
+            dear=True,
+            key="network",
+        ),
+    )
+    registry.register(
+        "proxies",
+        ProviderEntry(
+            "scores of the untrained network, and a gate that keeps poor ones from training",
+            f"{here}.accuracy.proxies:ProxyProvider",
+            {
+                "gate": options.number(1.0, 0.01, 1.0),
+                "by": options.name("naswot", ("synflow", "naswot", "snip")),
+                "drawn": options.integer(32, 2, 100_000),
+                "images": options.integer(32, 4, 1024),
+            },
+            source="Tanaka 2020, Mellor 2021, Lee 2019",
+            needs=("workload", "trainable"),
+            metrics=("synflow", "naswot", "snip"),
+            key="network",
+        ),
+    )
+    registry.register(
+        "supernet",
+        ProviderEntry(
+            "one set of weights trained for all networks of the space; each is scored with its part of them",
+            f"{here}.accuracy.supernet:SupernetProvider",
+            SUPERNET_OPTIONS,
+            source="Guo 2020, Chu 2021, Yu 2020, Cai 2020",
+            needs=("workload", "trainable"),
+            offers=("weights",),
             metrics=("accuracy",),
             dear=True,
             key="network",

@@ -122,6 +122,11 @@ def _fronts(result: dict[str, Any]) -> list[dict[str, Any]]:
     return [_scatter(result, x, first, others[(place + 1) % len(others)]) for place, x in enumerate(others)]
 
 
+def _clock_hz(point: dict[str, Any]) -> float:
+    """Cycles a second, from the latency in both."""
+    return float(point["latency_cycles"]) / float(point["latency_ms"]) * 1e3
+
+
 def _bars(point: dict[str, Any], clock_hz: float) -> dict[str, Any]:
     """Columns of the two per-layer charts of one design."""
     components = list(dict.fromkeys(name for layer in point["layers"] for name in layer["energy_pj"]))
@@ -173,7 +178,7 @@ def page(result: dict[str, Any]) -> str:
     fixed = {name: points[0]["decisions"][name] for name in decisions if name not in varying}
     charts = {
         "fronts": _fronts(result),
-        "bars": {item["name"]: _bars(item, item["hardware"]["clock_hz"]) for item in points},
+        "bars": {item["name"]: _bars(item, _clock_hz(item)) for item in points},
         "checks": _checks(result),
         "knee": result["knee"],
         "colours": {"accent": ACCENT, "measured": MEASURED, "grey": GREY},

@@ -114,7 +114,7 @@ class MappingSpaceConformance(_SpaceConformance):
     """Inherit, and name the mapping space."""
 
     registry, group = MAPPING_SPACES, "mapping"
-    hardware = Template(rows=8, cols=8)
+    hardware = Template(rows=8, cols=8, axi_bits=64, dram_bytes_per_cycle=8)
 
     def test_a_point_is_a_design_or_breaks_a_bound(self) -> None:
         """Never neither; a device that is too small is told beside the design."""

@@ -12,7 +12,7 @@ from accel_models.hardware.devices import device as budget
 from accel_models.report import Infeasible
 from accel_models.template.resources import fits
 from accel_models.template.spec import Template
-from codesign.decisions import Choice, Decision, DecisionSpace, Point, Variable
+from codesign.decisions import Choice, Decision, DecisionSpace, Point, Variable, When
 from codesign.providers.base import Candidate
 from codesign.spaces.compression import CompressionSpace
 from codesign.spaces.hardware import HardwareSpace
@@ -28,7 +28,7 @@ NETWORK_GROUPS, HARDWARE_GROUPS = GROUPS[:2], GROUPS[2:]
 def restricted(
     decisions: tuple[Variable, ...], restrictions: Mapping[str, tuple[Choice, ...]], where: str
 ) -> tuple[Variable, ...]:
-    """Decisions whose choices are cut down to those named.
+    """Decisions whose choices are cut down to those named, without decisions that then are never active.
 
     Raises:
         SpecError: unknown decisions or choices; all at once.
@@ -45,13 +45,23 @@ def restricted(
             faults.append(Fault(f"{where}.{name}", f"is {list(choices)}", "some of " + decision.allowed))
     if faults:
         raise SpecError(faults)
-    out: list[Variable] = []
+    out: dict[str, Variable] = {}
     for decision in decisions:
-        if isinstance(decision, Decision) and decision.name in restrictions:
-            out.append(replace(decision, choices=tuple(restrictions[decision.name])))
-        else:
-            out.append(decision)
-    return tuple(out)
+        conditions = tuple(_left(condition, out) for condition in decision.when)
+        if not all(condition.values for condition in conditions):
+            continue
+        kept: Variable = replace(decision, when=conditions)
+        if isinstance(kept, Decision) and kept.name in restrictions:
+            kept = replace(kept, choices=tuple(restrictions[kept.name]))
+        out[kept.name] = kept
+    return tuple(out.values())
+
+
+def _left(condition: When, earlier: Mapping[str, Variable]) -> When:
+    """A condition on the choices that are left; none where the decision itself is gone."""
+    parent = earlier.get(condition.name)
+    values = () if parent is None else tuple(value for value in condition.values if parent.contains(value))
+    return When(condition.name, values)
 
 
 @dataclass(frozen=True)

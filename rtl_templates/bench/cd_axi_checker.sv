@@ -1,4 +1,5 @@
 // Watches an AXI4 port and ends the simulation where the protocol is broken; bound into cd_accelerator by cd_bind.sv.
+/* verilator lint_off SYNCASYNCNET */  // assertions see the asynchronous reset at the clock
 module cd_axi_checker #(
   parameter int unsigned AxiW     = 128,
   parameter int unsigned MaxBurst = 32
@@ -18,6 +19,7 @@ module cd_axi_checker #(
   input logic              wlast_i,
   input logic              bvalid_i,
   input logic              bready_i,
+  input logic [1:0]        bresp_i,
   input logic              arvalid_i,
   input logic              arready_i,
   input logic [39:0]       araddr_i,
@@ -26,6 +28,8 @@ module cd_axi_checker #(
   input logic [1:0]        arburst_i,
   input logic              rvalid_i,
   input logic              rready_i,
+  input logic [AxiW-1:0]   rdata_i,
+  input logic [1:0]        rresp_i,
   input logic              rlast_i
 );
 
@@ -33,51 +37,38 @@ module cd_axi_checker #(
   localparam int unsigned Depth = 256;
 
   // Bursts whose data is still to come, in order; responses owed.
+  // Data may come before its address: bursts that ran ahead keep their length until the address is there.
   logic [7:0] aw_len_q [Depth];
+  logic [7:0] w_len_q [Depth];
   logic [7:0] ar_len_q [Depth];
-  logic [7:0] aw_put_q, aw_get_q, ar_put_q, ar_get_q;
+  logic [7:0] aw_put_q, w_put_q, ar_put_q, ar_get_q;
   logic [8:0] w_beat_q, r_beat_q;
   logic [8:0] owed_q;
-
-  logic past_aw_q, past_w_q, past_ar_q, past_b_q, past_r_q;
-  logic [39:0] awaddr_q, araddr_q;
-  logic [7:0]  awlen_q, arlen_q;
-  logic [AxiW-1:0]   wdata_q;
-  logic [AxiW/8-1:0] wstrb_q;
-  logic              wlast_q, rlast_q;
 
   function automatic logic in_page(input logic [11:0] addr, input logic [7:0] len);
     return 32'(addr) + (32'(len) + 32'd1) * Bytes <= 32'd4096;
   endfunction
 
+  // Once offered, a transfer stays as it is until it is taken (AMBA AXI, "handshake process").
+  `define CD_STAYS(name, valid, ready, payload) \
+    name: assert property (@(posedge clk_i) disable iff (!rst_ni) \
+      valid && !ready |=> valid && $stable(payload)) else $fatal(1, `"name changed`");
+  `CD_STAYS(AW, awvalid_i, awready_i, ({awaddr_i, awlen_i, awsize_i, awburst_i}))
+  `CD_STAYS(AR, arvalid_i, arready_i, ({araddr_i, arlen_i, arsize_i, arburst_i}))
+  `CD_STAYS(W, wvalid_i, wready_i, ({wdata_i, wstrb_i, wlast_i}))
+  `CD_STAYS(B, bvalid_i, bready_i, bresp_i)
+  `CD_STAYS(R, rvalid_i, rready_i, ({rlast_i, rresp_i, rdata_i}))
+  `undef CD_STAYS
+
+  // No VALID in the first cycle behind a reset.
+  quiet: assert property (@(posedge clk_i) !rst_ni |-> !awvalid_i && !wvalid_i && !arvalid_i)
+    else $fatal(1, "VALID during reset");
+
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      {aw_put_q, aw_get_q, ar_put_q, ar_get_q} <= '0;
+      {aw_put_q, w_put_q, ar_put_q, ar_get_q} <= '0;
       {w_beat_q, r_beat_q, owed_q} <= '0;
-      {past_aw_q, past_w_q, past_ar_q, past_b_q, past_r_q} <= '0;
     end else begin
-      past_aw_q <= awvalid_i && !awready_i;
-      past_w_q  <= wvalid_i && !wready_i;
-      past_ar_q <= arvalid_i && !arready_i;
-      past_b_q  <= bvalid_i && !bready_i;
-      past_r_q  <= rvalid_i && !rready_i;
-      awaddr_q  <= awaddr_i;
-      awlen_q   <= awlen_i;
-      araddr_q  <= araddr_i;
-      arlen_q   <= arlen_i;
-      wdata_q   <= wdata_i;
-      wstrb_q   <= wstrb_i;
-      wlast_q   <= wlast_i;
-      rlast_q   <= rlast_i;
-
-      // Once offered, a transfer stays as it is until it is taken.
-      if (past_aw_q) assert (awvalid_i && awaddr_i == awaddr_q && awlen_i == awlen_q) else $fatal(1, "AW changed");
-      if (past_ar_q) assert (arvalid_i && araddr_i == araddr_q && arlen_i == arlen_q) else $fatal(1, "AR changed");
-      if (past_w_q) assert (wvalid_i && wdata_i == wdata_q && wstrb_i == wstrb_q && wlast_i == wlast_q)
-                    else $fatal(1, "W changed");
-      if (past_b_q) assert (bvalid_i) else $fatal(1, "B withdrawn");
-      if (past_r_q) assert (rvalid_i && rlast_i == rlast_q) else $fatal(1, "R changed");
-
       // Bursts: whole beats, incrementing, no longer than MaxBurst, within 4 KiB.
       if (awvalid_i) begin
         assert (32'(awsize_i) == $clog2(Bytes) && awburst_i == 2'b01) else $fatal(1, "AW size or kind");
@@ -92,6 +83,9 @@ module cd_axi_checker #(
 
       if (awvalid_i && awready_i) begin
         aw_len_q[aw_put_q] <= awlen_i;
+        if (signed'(8'(w_put_q - aw_put_q)) > 0) begin
+          assert (awlen_i == w_len_q[aw_put_q]) else $fatal(1, "WLAST in the wrong beat, before its AW");
+        end
         aw_put_q <= aw_put_q + 8'd1;
       end
       if (arvalid_i && arready_i) begin
@@ -99,11 +93,18 @@ module cd_axi_checker #(
         ar_put_q <= ar_put_q + 8'd1;
       end
       if (wvalid_i && wready_i) begin
-        assert (aw_get_q != aw_put_q) else $fatal(1, "W before its AW");
-        assert (wlast_i == (w_beat_q == 9'(aw_len_q[aw_get_q]))) else $fatal(1, "WLAST in the wrong beat");
+        if (signed'(8'(aw_put_q - w_put_q)) > 0) begin
+          assert (wlast_i == (w_beat_q == 9'(aw_len_q[w_put_q]))) else $fatal(1, "WLAST in the wrong beat");
+        end else if (awvalid_i && awready_i && aw_put_q == w_put_q) begin
+          assert (wlast_i == (w_beat_q == 9'(awlen_i))) else $fatal(1, "WLAST in the wrong beat");
+        end
+        assert (32'(w_beat_q) < MaxBurst) else $fatal(1, "a burst of data too long");
         assert (wstrb_i != '0) else $fatal(1, "a beat that writes nothing");
         w_beat_q <= wlast_i ? '0 : w_beat_q + 9'd1;
-        if (wlast_i) aw_get_q <= aw_get_q + 8'd1;
+        if (wlast_i) begin
+          w_len_q[w_put_q] <= 8'(w_beat_q);
+          w_put_q <= w_put_q + 8'd1;
+        end
       end
       if (rvalid_i && rready_i) begin
         assert (ar_get_q != ar_put_q) else $fatal(1, "R without an AR");
@@ -117,3 +118,4 @@ module cd_axi_checker #(
   end
 
 endmodule
+/* verilator lint_on SYNCASYNCNET */

@@ -157,7 +157,8 @@ module cd_dram #(
         bvalid_o <= reply_get != reply_put && now >= replies[reply_get] && random[23:16] >= stall_i;
       end
       awready_o <= (write_put - write_get) < 6'd48 && (reply_put - reply_get) < 6'd32 && random[31:24] >= stall_i;
-      wready_o  <= write_credit >= Bytes && (random[7:0] ^ random[20:13]) >= stall_i;
+      // This slave takes data only behind its address, as the protocol lets it.
+      wready_o  <= write_get != write_put && write_credit >= Bytes && (random[7:0] ^ random[20:13]) >= stall_i;
     end
   end
   /* verilator lint_on BLKSEQ */

@@ -3,6 +3,7 @@
 // CODESIGN_JOB_DIR/<job>.bin holds the bytes, changed in place; <job>.txt receives one line an event:
 //   event <tag> <cycles> <compute busy> <load, compute, drain, store waiting>
 //   bytes <tag> <read> <written>
+//   count <number> <value>                   (a counter of cd_csr, by its place)
 //   done <status register> <cycles>          (status -1: the watchdog)
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -66,6 +67,8 @@ void cd_memory_close(int status, long long cycles) {
 void cd_memory_event(int tag, long long cycles, int busy, int load, int compute, int drain, int store) {
     std::fprintf(report, "event %d %lld %d %d %d %d %d\n", tag, cycles, busy, load, compute, drain, store);
 }
+
+void cd_memory_count(int number, long long value) { std::fprintf(report, "count %d %lld\n", number, value); }
 
 void cd_memory_read(long long addr, int bytes, int tag, uint32_t* data) {
     if (addr < 0 || static_cast<size_t>(addr) + bytes > memory_bytes) fail("a read beyond the memory");

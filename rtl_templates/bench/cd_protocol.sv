@@ -25,6 +25,8 @@ module cd_protocol (
   output logic                             m_axi_awvalid,
   input  logic                             m_axi_awready,
   output logic [0:0]                       m_axi_awid,
+  output logic [3:0]                       m_axi_awcache,
+  output logic [2:0]                       m_axi_awprot,
   output logic [39:0]                      m_axi_awaddr,
   output logic [7:0]                       m_axi_awlen,
   output logic [2:0]                       m_axi_awsize,
@@ -41,6 +43,8 @@ module cd_protocol (
   output logic                             m_axi_arvalid,
   input  logic                             m_axi_arready,
   output logic [0:0]                       m_axi_arid,
+  output logic [3:0]                       m_axi_arcache,
+  output logic [2:0]                       m_axi_arprot,
   output logic [39:0]                      m_axi_araddr,
   output logic [7:0]                       m_axi_arlen,
   output logic [2:0]                       m_axi_arsize,
@@ -61,12 +65,12 @@ module cd_protocol (
   logic [4:0][31:0] event_counters;
   logic             unused_inputs;
 
-  assign m_axi_awid    = '0;
-  assign m_axi_arid    = '0;
-  assign unused_inputs = ^{s_axil_awprot, s_axil_arprot, m_axi_bid, m_axi_rid, event_valid, event_tag, event_cycles,
+  assign unused_inputs = ^{s_axil_awprot, s_axil_arprot, event_valid, event_tag, event_cycles,
                            event_counters, awuser, aruser};
 
-  cd_top u_accelerator (
+  cd_top #(
+    .AxiId(1'b1)
+  ) u_accelerator (
     .clk_i           (clk),
     .rst_ni          (rst_n),
     .irq_o           (irq),
@@ -89,6 +93,9 @@ module cd_protocol (
     .s_axil_rresp_o  (s_axil_rresp),
     .m_axi_awvalid_o (m_axi_awvalid),
     .m_axi_awready_i (m_axi_awready),
+    .m_axi_awid_o    (m_axi_awid),
+    .m_axi_awcache_o (m_axi_awcache),
+    .m_axi_awprot_o  (m_axi_awprot),
     .m_axi_awaddr_o  (m_axi_awaddr),
     .m_axi_awlen_o   (m_axi_awlen),
     .m_axi_awsize_o  (m_axi_awsize),
@@ -101,9 +108,13 @@ module cd_protocol (
     .m_axi_wlast_o   (m_axi_wlast),
     .m_axi_bvalid_i  (m_axi_bvalid),
     .m_axi_bready_o  (m_axi_bready),
+    .m_axi_bid_i     (m_axi_bid),
     .m_axi_bresp_i   (m_axi_bresp),
     .m_axi_arvalid_o (m_axi_arvalid),
     .m_axi_arready_i (m_axi_arready),
+    .m_axi_arid_o    (m_axi_arid),
+    .m_axi_arcache_o (m_axi_arcache),
+    .m_axi_arprot_o  (m_axi_arprot),
     .m_axi_araddr_o  (m_axi_araddr),
     .m_axi_arlen_o   (m_axi_arlen),
     .m_axi_arsize_o  (m_axi_arsize),
@@ -113,6 +124,7 @@ module cd_protocol (
     .m_axi_rready_o  (m_axi_rready),
     .m_axi_rdata_i   (m_axi_rdata),
     .m_axi_rresp_i   (m_axi_rresp),
+    .m_axi_rid_i     (m_axi_rid),
     .m_axi_rlast_i   (m_axi_rlast),
     .event_valid_o   (event_valid),
     .event_tag_o     (event_tag),

@@ -11,15 +11,28 @@ from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
+from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge, with_timeout
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam, AxiSlave, MemoryRegion
 
 FOLDER = Path(os.environ["CODESIGN_JOB_DIR"])
 SETUP = json.loads((FOLDER / "setup.json").read_text(encoding="utf-8"))
-CONTROL, STATUS, ERROR_AT, PROGRAM_LO, PROGRAM_HI, CYCLES = 0x00, 0x04, 0x08, 0x10, 0x14, 0x18
-START, CLEAR, ENABLE = 1, 2, 4
+CONTROL, STATUS, ERROR_AT, DESIGN, PROGRAM_LO, PROGRAM_HI, CYCLES, ERROR_ADDR = (
+    0x00,
+    0x04,
+    0x08,
+    0x0C,
+    0x10,
+    0x14,
+    0x18,
+    0x40,
+)
+GEOMETRY, PORT, IMAGE, WATCHDOG, COUNTERS = 0x34, 0x38, 0x48, 0x4C, 0x80
+BASES = (PROGRAM_LO, 0x50, 0x58, 0x60, 0x68)  # program, weights, activations, inputs, outputs
+START, CLEAR, ENABLE, ABORT, RESET = 1, 2, 4, 8, 16
+ERR_IMAGE, ERR_ABORT, ERR_WATCHDOG = 5, 6, 7
 BUSY, DONE, ERROR = 1, 2, 4
 LIMIT = 2_000_000  # steps
+LONGEST_BURST = SETUP["burst_beats"] * SETUP["beat_bytes"]
 
 
 def pauses(seed: int, share: float) -> Iterator[bool]:
@@ -35,6 +48,8 @@ class System:
     def __init__(self, dut: Any) -> None:
         self.dut = dut
         self.addresses = 0
+        self.data_led = 0  # bursts of data that were taken before their address, at most
+        self.address_led = 0
 
     async def begin(self, share: float = 0.0, seed: int = 0, region: MemoryRegion | None = None) -> None:
         """Clock, models, reset, and pauses on all channels; ``region`` in place of a memory without faults."""
@@ -71,15 +86,21 @@ class System:
         """A file into the memory."""
         self.memory.write(0, (FOLDER / name).read_bytes())
 
-    async def start(self, program: int) -> None:
-        """Program address, start."""
-        await self.master.write_dword(PROGRAM_LO, program)
-        await self.master.write_dword(PROGRAM_HI, 0)
+    async def start(self, program: int, bases: list[int] | None = None) -> None:
+        """Addresses of all buffers, start."""
+        for register, base in zip(BASES, [program, *(bases or SETUP["bases"])[1:]], strict=True):
+            await self.master.write_dword(register, base & 0xFFFFFFFF)
+            await self.master.write_dword(register + 4, base >> 32)
         await self.master.write_dword(CONTROL, START | CLEAR | ENABLE)
 
-    async def run(self, program: int) -> int:
+    async def read_counter(self, register: int) -> int:
+        """64 bits, the lower half first."""
+        lower = await self.master.read_dword(register)
+        return int(lower) | int(await self.master.read_dword(register + 4)) << 32
+
+    async def run(self, program: int, bases: list[int] | None = None) -> int:
         """One run to its interrupt; returns the status register."""
-        await self.start(program)
+        await self.start(program, bases)
         while not int(self.dut.irq.value):
             await with_timeout(RisingEdge(self.dut.irq), LIMIT, "step")
         status = int(await self.master.read_dword(STATUS))
@@ -113,6 +134,209 @@ async def two_runs_under_pauses(dut: Any) -> None:
         cycles = await system.master.read_dword(CYCLES)
         assert cycles > SETUP["predicted_cycles"] // 4
         system.forget()
+
+
+def write_order(system: System, kind: str, seed: int) -> None:
+    """Pauses that force an order between write addresses and data that the specification allows.
+
+    ``data_first`` takes an address only behind the last beat of its data, ``both`` only with data on offer,
+    ``address_first`` data only behind its address; ``late_replies`` holds responses back for long.
+    """
+    dut, write = system.dut, system.memory.write_if
+    write.w_channel.queue_occupancy_limit = 2 * SETUP["burst_beats"]  # data that may wait for its address
+    generator = random.Random(seed)
+
+    async def follow() -> None:
+        addresses = bursts = 0  # taken
+        while True:
+            await FallingEdge(dut.clk)
+            if kind == "data_first":
+                write.aw_channel.pause = addresses >= bursts
+            elif kind == "both":
+                write.aw_channel.pause = not int(dut.m_axi_wvalid.value) and addresses >= bursts
+            elif kind == "address_first":
+                write.w_channel.pause = bursts >= addresses
+            else:
+                write.b_channel.pause = generator.random() < 0.98
+            await RisingEdge(dut.clk)
+            addresses += int(dut.m_axi_awvalid.value) & int(dut.m_axi_awready.value)
+            last = int(dut.m_axi_wlast.value)
+            bursts += int(dut.m_axi_wvalid.value) & int(dut.m_axi_wready.value) & last
+            system.data_led = max(system.data_led, bursts - addresses)
+            system.address_led = max(system.address_led, addresses - bursts)
+
+    cocotb.start_soon(follow())
+
+
+async def in_order(dut: Any, kind: str, share: float) -> System:
+    system = System(dut)
+    await system.begin()
+    system.load("memory.bin")
+    write_order(system, kind, 7)
+    if share:
+        for number, channel in enumerate((system.memory.read_if.r_channel, system.memory.read_if.ar_channel)):
+            channel.set_pause_generator(pauses(number, share))
+    status = await system.run(SETUP["program_addr"])
+    assert status & (BUSY | DONE | ERROR) == DONE, f"{kind}: status {status:#x}"
+    system.check()
+    return system
+
+
+@cocotb.test()  # type: ignore[untyped-decorator]
+async def addresses_behind_their_data(dut: Any) -> None:
+    """A memory that takes a write's address only when all its data has come."""
+    system = await in_order(dut, "data_first", 0.2)
+    assert system.data_led > 0, "no data went before its address"
+
+
+@cocotb.test()  # type: ignore[untyped-decorator]
+async def addresses_with_data_on_offer(dut: Any) -> None:
+    """A memory that raises AWREADY only after WVALID."""
+    await in_order(dut, "both", 0.0)
+
+
+@cocotb.test()  # type: ignore[untyped-decorator]
+async def data_behind_its_address(dut: Any) -> None:
+    """A memory that raises WREADY only after the address."""
+    system = await in_order(dut, "address_first", 0.2)
+    assert system.data_led == 0
+
+
+@cocotb.test()  # type: ignore[untyped-decorator]
+async def late_replies(dut: Any) -> None:
+    """Responses come long after their data."""
+    system = await in_order(dut, "late_replies", 0.0)
+    assert system.data_led <= 1
+
+
+@cocotb.test()  # type: ignore[untyped-decorator]
+async def buffers_anywhere(dut: Any) -> None:
+    """Each region in a buffer of its own, in random order at random places; what lies between them stays as it was."""
+    generator = random.Random(11)
+    image = (FOLDER / "memory.bin").read_bytes()
+    system = System(dut)
+    await system.begin(0.1, seed=9)
+    for step in (4096, SETUP["granule"]):
+        junk = bytes(generator.randrange(256) for _ in range(SETUP["memory_bytes"]))
+        system.memory.write(0, junk)
+        bases, end, places = [0] * len(BASES), 0, {}
+        for region in generator.sample(range(len(BASES)), len(BASES)):
+            first, base, stop = SETUP["regions"][region]
+            gap = generator.randrange(1, 4)
+            lead = first - base if region == 0 else 0  # the program's register names its first byte
+            bases[region] = -(-end // step) * step + gap * step
+            system.memory.write(bases[region], image[base + lead : stop])
+            end = bases[region] + stop - base - lead
+            places[region] = bases[region] - base - lead
+        assert end <= SETUP["memory_bytes"]
+        before = system.memory.read(0, SETUP["memory_bytes"])
+        status = await system.run(bases[0], bases)
+        assert status & (BUSY | DONE | ERROR) == DONE, f"status {status:#x}"
+        for name, (addr, size) in SETUP["outputs"].items():
+            region = SETUP["output_regions"][name]
+            found = system.memory.read(addr + places[region], size)
+            assert found == (FOLDER / f"{name}.expected").read_bytes(), f"layer {name} differs"
+        after = system.memory.read(0, SETUP["memory_bytes"])
+        allowed = set()
+        for region in (2, 4):
+            first, base, stop = SETUP["regions"][region]
+            allowed |= set(range(first + places[region], stop + places[region]))
+        wrong = [at for at, (x, y) in enumerate(zip(before, after, strict=True)) if x != y and at not in allowed]
+        assert not wrong, f"byte {wrong[0]:#x} was written"
+
+
+@cocotb.test()  # type: ignore[untyped-decorator]
+async def wrong_images(dut: Any) -> None:
+    """A program for other hardware, and one that is not the one announced, end before any transfer."""
+    system = System(dut)
+    await system.begin()
+    system.load("memory.bin")
+    assert await system.master.read_dword(DESIGN) == SETUP["design_number"]
+    assert await system.master.read_dword(GEOMETRY) == SETUP["geometry"]
+    assert await system.master.read_dword(PORT) == SETUP["port"]
+    program = SETUP["program_addr"]
+    await system.master.write_dword(IMAGE, SETUP["program_number"] ^ 0x100)
+    for at in range(2):
+        system.addresses = 0
+        status = await system.run(program)
+        assert status & (BUSY | DONE | ERROR) == DONE | ERROR and status >> 8 & 15 == ERR_IMAGE, f"{status:#x}"
+        assert await system.master.read_dword(ERROR_AT) == 0
+        assert system.addresses <= SETUP["program_bursts"], f"{at}: {system.addresses} bursts"
+        await system.master.write_dword(IMAGE, SETUP["program_number"])
+        number = system.memory.read(program + 60, 4)
+        system.memory.write(program + 60, bytes([number[0] ^ 1]) + number[1:])
+    system.load("memory.bin")
+    status = await system.run(program)
+    assert status & (BUSY | DONE | ERROR) == DONE, f"status {status:#x}"
+    system.check()
+
+
+@cocotb.test()  # type: ignore[untyped-decorator]
+async def aborts_and_watchdog(dut: Any) -> None:
+    """An abort and a watchdog end a run with their error, at any moment; the next run is clean."""
+    system = System(dut)
+    await system.begin()
+    for moment in SETUP["reset_after"]:
+        system.load("memory.bin")
+        await system.start(SETUP["program_addr"])
+        await ClockCycles(dut.clk, moment)
+        await system.master.write_dword(CONTROL, ABORT | ENABLE)
+        while not int(dut.irq.value):
+            await with_timeout(RisingEdge(dut.irq), LIMIT, "step")
+        status = int(await system.master.read_dword(STATUS))
+        assert status & (BUSY | DONE | ERROR) == DONE | ERROR and status >> 8 & 15 == ERR_ABORT, f"{status:#x}"
+        await system.master.write_dword(WATCHDOG, max(moment, 2))
+        await system.run(SETUP["program_addr"])
+        while (status := int(await system.master.read_dword(STATUS))) & BUSY:
+            pass
+        assert status & (DONE | ERROR) == DONE | ERROR and status >> 8 & 15 == ERR_WATCHDOG, f"{status:#x}"
+        await system.master.write_dword(CONTROL, CLEAR | ENABLE)
+        await system.master.write_dword(WATCHDOG, 0)
+        system.forget()
+        status = await system.run(SETUP["program_addr"])
+        assert status & (BUSY | DONE | ERROR) == DONE, f"status {status:#x}"
+        system.check()
+
+
+@cocotb.test()  # type: ignore[untyped-decorator]
+async def a_bus_that_never_answers(dut: Any) -> None:
+    """The watchdog's interrupt comes all the same; a reset through the registers gives a clean run."""
+    system = System(dut)
+    await system.begin()
+    system.load("memory.bin")
+    system.memory.read_if.ar_channel.pause = True
+    await system.master.write_dword(WATCHDOG, 500)
+    await system.start(SETUP["program_addr"])
+    await with_timeout(RisingEdge(dut.irq), LIMIT, "step")
+    status = int(await system.master.read_dword(STATUS))
+    assert status & (BUSY | DONE | ERROR) == BUSY | ERROR and status >> 8 & 15 == ERR_WATCHDOG, f"{status:#x}"
+    await system.master.write_dword(CONTROL, RESET | ENABLE)
+    await ClockCycles(dut.clk, 12)
+    assert await system.master.read_dword(STATUS) == 0
+    system.memory.read_if.ar_channel.pause = False
+    await system.master.write_dword(WATCHDOG, 0)
+    status = await system.run(SETUP["program_addr"])
+    assert status & (BUSY | DONE | ERROR) == DONE, f"status {status:#x}"
+    system.check()
+
+
+@cocotb.test()  # type: ignore[untyped-decorator]
+async def counters(dut: Any) -> None:
+    """Those of the compute unit sum to the run's cycles; a lower half that is read holds its upper half."""
+    system = System(dut)
+    await system.begin(0.2, seed=3)
+    system.load("memory.bin")
+    await system.start(SETUP["program_addr"])
+    former = 0
+    while not int(dut.irq.value):
+        found = await system.read_counter(CYCLES)
+        assert found >= former
+        former = found
+    cycles = await system.read_counter(CYCLES)
+    account = [await system.read_counter(COUNTERS + 8 * number) for number in range(5, 13)]
+    assert sum(account) == cycles
+    assert sum(account[:3]) == await system.read_counter(COUNTERS)
+    assert await system.read_counter(COUNTERS + 8 * 13) == 0
 
 
 @cocotb.test()  # type: ignore[untyped-decorator]
@@ -183,12 +407,16 @@ async def bus_errors(dut: Any) -> None:
     system = System(dut)
     region = Faulty(SETUP["memory_bytes"])
     await system.begin(region=region)
-    for start, stop in SETUP["bad_places"]:
+    for start, stop, at in SETUP["bad_places"]:
         region[0 : SETUP["memory_bytes"]] = (FOLDER / "memory.bin").read_bytes().ljust(SETUP["memory_bytes"], b"\0")
         region.bad = range(start, stop)
         status = await system.run(SETUP["program_addr"])
         assert status & (BUSY | DONE | ERROR) == DONE | ERROR, f"status {status:#x}"
         assert status >> 8 & 15 == SETUP["bus_code"]
+        assert await system.master.read_dword(ERROR_AT) == at
+        address = await system.master.read_dword(ERROR_ADDR)
+        assert address <= start < address + LONGEST_BURST, f"{address:#x} is not the burst of {start:#x}"
+        assert address % SETUP["beat_bytes"] == 0
         region.bad = range(0)
         status = await system.run(SETUP["program_addr"])
         assert status & (BUSY | DONE | ERROR) == DONE, f"status {status:#x}"
@@ -205,7 +433,7 @@ async def registers(dut: Any) -> None:
     await system.master.write_dword(PROGRAM_LO, 0x11223344)
     await system.master.write(PROGRAM_LO + 1, b"\xee")
     assert await system.master.read_dword(PROGRAM_LO) == 0x1122EE44
-    assert await system.master.read_dword(0x34) == 0
+    assert await system.master.read_dword(0x70) == 0
     assert await system.master.read_dword(0x3C) >> 8 == 0xC0DE51
     await system.start(SETUP["program_addr"])
     await ClockCycles(dut.clk, 20)

@@ -30,7 +30,7 @@ async def run_jobs(dut: Any) -> None:
     for number, job in enumerate(jobs):
         await FallingEdge(dut.clk_i)
         dut.job_i.value = number
-        dut.program_i.value = job["program_addr"]
+        dut.bases_i.value = sum(base << 40 * region for region, base in enumerate(job["bases"]))
         dut.latency_i.value = job["latency"]
         dut.bytes_per_cycle_i.value = job["bytes_per_cycle"]
         dut.stall_i.value = job["stall"]

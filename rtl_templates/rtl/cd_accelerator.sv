@@ -21,10 +21,11 @@ module cd_accelerator
   parameter int unsigned PpuStages   = 0,     // and behind post-processing
   parameter int unsigned AxiW        = 128,
   parameter bit          Unaligned   = 1'b1,  // transfers may begin at any byte; 0: between words or beats
-  parameter int unsigned MaxBurst    = 32,    // beats
+  parameter int unsigned MaxBurst    = 16,    // beats; 16 suits AXI3 too
   parameter int unsigned Outstanding = 16,    // bursts in flight in each direction
   parameter int unsigned Chunk       = 16,    // descriptors fetched at a time
-  parameter int unsigned QueueDepth  = 8
+  parameter int unsigned QueueDepth  = 8,
+  parameter int unsigned DesignHash  = 0      // a number of all these, which programs name
 ) (
   input  logic              clk_i,
   input  logic              rst_ni,
@@ -114,8 +115,8 @@ module cd_accelerator
   if (ActTables > 1 || (ActTables == 1 && ActW > 8)) begin : gen_check_tables
     $error("cd_accelerator: ActTables must be 0 or 1, and 1 needs ActW of 8 or less");
   end
-  if (AxiW < 32 || AxiW > 512 || 2 ** $clog2(AxiW) != AxiW || MaxBurst > 256) begin : gen_check_bus
-    $error("cd_accelerator: AxiW must be 32, 64, ..., 512, MaxBurst at most 256");
+  if (AxiW < 32 || AxiW > 512 || 2 ** $clog2(AxiW) != AxiW || MaxBurst * AxiW / 8 > 4096) begin : gen_check_bus
+    $error("cd_accelerator: AxiW must be 32, 64, ..., 512, a burst at most 4 KiB");
   end
   if (IbWords > 2 ** 20 || WbWords > 2 ** 20 || AbWords > 2 ** 19 || ObWords > 2 ** 20 || AbWords < 2)
   begin : gen_check_depth
@@ -123,14 +124,17 @@ module cd_accelerator
   end
 
   // ---- Control ----
+  logic             core_rst_n;
   logic [3:0]       cmd_valid, cmd_ok, cmd_start, busy;    // by unit
   token_t [3:0]     token;
   logic [3:0][15:0] signal;
   dma_t             load_cmd, store_cmd;
   compute_t         compute_cmd;
   drain_t           drain_cmd;
-  logic [47:0]      store_words;
+  logic [20:0]      store_words;
   logic             chunk_ready, load_bus_error, store_bus_error;
+  logic [31:0]      load_index, store_index, load_error_index, store_error_index;
+  logic [39:0]      load_error_addr, store_error_addr;
 
   logic                  wr_valid;                          // what the load unit writes
   buffer_e               wr_target;
@@ -139,6 +143,9 @@ module cd_accelerator
 
   cd_control #(
     .ArrayKind (ArrayKind),
+    .DesignHash(DesignHash),
+    .Geometry  (WgtW << 24 | ActW << 16 | Cols << 8 | Rows),
+    .Port      (MaxBurst << 16 | AxiW),
     .QueueDepth(QueueDepth),
     .Chunk     (Chunk),
     .AxiBytes  (AxiBytes),
@@ -156,11 +163,14 @@ module cd_accelerator
     .TableWords(ActTables > 0 ? 2 ** ActW / 8 : 0),
     .Unaligned (Unaligned)
   ) u_control (
+    .core_rst_no  (core_rst_n),
     .pm_we_i      (wr_valid && wr_target == BufProgram),
     .pm_addr_i    (wr_addr),
     .pm_data_i    (wr_data[511:0]),
     .chunk_ready_i(chunk_ready),
     .bus_error_i  (load_bus_error || store_bus_error),
+    .bus_index_i  (load_bus_error ? load_error_index : store_error_index),
+    .bus_addr_i   (load_bus_error ? load_error_addr : store_error_addr),
     .valid_o      (cmd_valid),
     .ok_o         (cmd_ok),
     .token_o      (token),
@@ -169,6 +179,8 @@ module cd_accelerator
     .drain_o      (drain_cmd),
     .store_o      (store_cmd),
     .store_words_o(store_words),
+    .load_index_o (load_index),
+    .store_index_o(store_index),
     .start_i      (cmd_start),
     .busy_i       (busy),
     .signal_i     (signal),
@@ -190,17 +202,20 @@ module cd_accelerator
     .Unaligned  (Unaligned)
   ) u_load (
     .clk_i,
-    .rst_ni,
+    .rst_ni     (core_rst_n),
     .cmd_valid_i(cmd_valid[UnitLoad]),
     .cmd_i      (load_cmd),
     .signal_i   (token[UnitLoad].signal),
     .tag_i      (token[UnitLoad].tag),
+    .index_i    (load_index),
     .tokens_ok_i(cmd_ok[UnitLoad]),
     .start_o    (cmd_start[UnitLoad]),
     .signal_o   (signal[UnitLoad]),
     .program_o  (chunk_ready),
     .busy_o     (busy[UnitLoad]),
     .bus_error_o(load_bus_error),
+    .error_index_o(load_error_index),
+    .error_addr_o(load_error_addr),
     .wr_valid_o (wr_valid),
     .wr_target_o(wr_target),
     .wr_addr_o  (wr_addr),
@@ -281,7 +296,7 @@ module cd_accelerator
     .AccStages(AccStages)
   ) u_compute (
     .clk_i,
-    .rst_ni,
+    .rst_ni     (core_rst_n),
     .cmd_valid_i(cmd_valid[UnitCompute]),
     .cmd_i      (compute_cmd),
     .signal_i   (token[UnitCompute].signal),
@@ -311,7 +326,7 @@ module cd_accelerator
     .Depth(AbWords)
   ) u_accumulators (
     .clk_i,
-    .rst_ni,
+    .rst_ni     (core_rst_n),
     .valid_i(acc_valid),
     .first_i(acc_first),
     .max_i  (acc_max),
@@ -335,7 +350,7 @@ module cd_accelerator
     .Stages  (PpuStages)
   ) u_drain (
     .clk_i,
-    .rst_ni,
+    .rst_ni     (core_rst_n),
     .cmd_valid_i(cmd_valid[UnitDrain]),
     .cmd_i      (drain_cmd),
     .signal_i   (token[UnitDrain].signal),
@@ -367,13 +382,14 @@ module cd_accelerator
     .Unaligned  (Unaligned)
   ) u_store (
     .clk_i,
-    .rst_ni,
+    .rst_ni     (core_rst_n),
     .cmd_valid_i(cmd_valid[UnitStore]),
     .cmd_i      (store_cmd),
     .words_i    (store_words),
     .signal_i   (token[UnitStore].signal),
     .tag_i      (token[UnitStore].tag),
     .mark_i     (token[UnitStore].mark),
+    .index_i    (store_index),
     .tokens_ok_i(cmd_ok[UnitStore]),
     .start_o    (cmd_start[UnitStore]),
     .signal_o   (signal[UnitStore]),
@@ -381,6 +397,8 @@ module cd_accelerator
     .mark_tag_o (event_tag_o),
     .busy_o     (busy[UnitStore]),
     .bus_error_o(store_bus_error),
+    .error_index_o(store_error_index),
+    .error_addr_o(store_error_addr),
     .ob_re_o    (ob_re),
     .ob_addr_o  (ob_raddr),
     .ob_data_i  (ob_rdata),

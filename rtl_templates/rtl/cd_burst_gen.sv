@@ -1,18 +1,21 @@
-// Cuts a strided transfer into AXI bursts: at most MaxBurst beats, never across a 4 KiB boundary, one a cycle.
+// Cuts a strided transfer into AXI bursts, one a cycle. A burst ends where a multiple of MaxBurst beats does, and so never
+// lies across a 4 KiB boundary; what is left of a run needs no comparison with the page.
 module cd_burst_gen #(
   parameter int unsigned AxiBytes = 16,
   parameter int unsigned MaxBurst = 32,
-  localparam int unsigned Lg = $clog2(AxiBytes)
+  localparam int unsigned Lg      = $clog2(AxiBytes),
+  localparam int unsigned LgBurst = $clog2(MaxBurst)
 ) (
   input  logic          clk_i,
   input  logic          rst_ni,
-  input  logic          start_i,      // only while !active_o
+  input  logic          start_i,      // only while !busy_o
   input  logic [39:0]   addr_i,
   input  logic [31:0]   run_bytes_i,
   input  logic [15:0]   count1_i,
   input  logic [15:0]   count2_i,
   input  logic [31:0]   stride1_i,
   input  logic [31:0]   stride2_i,
+  output logic          busy_o,
   output logic          active_o,     // a burst is on offer
   input  logic          accept_i,
   output logic [39:0]   addr_o,       // of the first beat, a multiple of AxiBytes
@@ -24,95 +27,90 @@ module cd_burst_gen #(
   output logic          last_o        // last burst of the transfer
 );
 
-  logic        active_q, first_q, run_first_q;
-  logic [39:0] addr_q, run_q, group_q;
-  logic [31:0] left_q, run_bytes_q, stride1_q, stride2_q;
-  logic [15:0] left1_q, left2_q, count1_q;
-
-  logic [Lg-1:0] offset, last_byte;
-  logic [32:0]   beats_left;
-  logic [12:0]   beats_page;
-  logic [12:0]   beats;
-  logic [13+Lg-1:0] span;             // bytes from the run's next byte to the end of the burst's last beat
-  logic          run_end;
-  logic [39:0]   next_run, next_group;
-
-  assign offset     = addr_q[Lg-1:0];
-  assign beats_left = (33'(left_q) + 33'(offset) + 33'(AxiBytes - 1)) >> Lg;
-  assign beats_page = 13'((13'd4096 - {1'b0, addr_q[11:0]} + 13'(AxiBytes - 1)) >> Lg);
-
-  always_comb begin
-    beats = 13'(MaxBurst);
-    if (beats_page < beats) beats = beats_page;
-    if (beats_left < 33'(beats)) beats = 13'(beats_left);
+  if (MaxBurst < 2 || 2 ** LgBurst != MaxBurst || MaxBurst * AxiBytes > 4096) begin : gen_check
+    $error("cd_burst_gen: MaxBurst must be a power of two, and such a burst at most 4 KiB");
   end
 
-  assign span      = {beats, {Lg{1'b0}}} - (13+Lg)'(offset);
-  assign run_end   = left_q <= 32'(span);
-  assign last_byte = run_end ? Lg'(32'(offset) + left_q - 32'd1) : {Lg{1'b1}};
+  // ---- Runs: where the next one begins ----
+  logic        run_valid_q, run_first_q, run_take, run_last;
+  logic [39:0] run_q, group_q, next_run, next_group;
+  logic [31:0] run_bytes_q, stride1_q, stride2_q;
+  logic [15:0] left1_q, left2_q, count1_q;
 
-  assign active_o     = active_q;
+  // ---- Bursts: what is left of the run on offer ----
+  logic          valid_q, first_q, head_q, final_q;
+  logic [39:0]   addr_q;
+  logic [32-Lg:0] left_q;               // beats
+  logic [Lg-1:0] last_byte_q;
+  logic [LgBurst:0] room;               // beats up to the next multiple of MaxBurst
+  logic          run_end;
+
+  assign run_last   = left1_q == 16'd1 && left2_q == 16'd1;
+  assign next_run   = run_q + 40'(stride1_q);
+  assign next_group = group_q + 40'(stride2_q);
+  assign run_take   = run_valid_q && (!valid_q || (accept_i && run_end));
+
+  assign room    = (LgBurst+1)'(MaxBurst) - {1'b0, addr_q[Lg +: LgBurst]};
+  assign run_end = left_q <= (33-Lg)'(room);
+
+  assign busy_o       = run_valid_q || valid_q;
+  assign active_o     = valid_q;
   assign addr_o       = {addr_q[39:Lg], {Lg{1'b0}}};
-  assign len_o        = 8'(beats - 13'd1);
-  assign first_byte_o = offset;
-  assign last_byte_o  = last_byte;
-  assign run_first_o  = run_first_q;
+  assign len_o        = run_end ? 8'(left_q) - 8'd1 : 8'(room) - 8'd1;
+  assign first_byte_o = addr_q[Lg-1:0];
+  assign last_byte_o  = run_end ? last_byte_q : {Lg{1'b1}};
+  assign run_first_o  = head_q;
   assign first_o      = first_q;
-  assign last_o       = run_end && left1_q == 16'd1 && left2_q == 16'd1;
-  assign next_run     = run_q + 40'(stride1_q);
-  assign next_group   = group_q + 40'(stride2_q);
+  assign last_o       = run_end && final_q;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      active_q    <= 1'b0;
-      first_q     <= 1'b0;
-      run_first_q <= 1'b0;
-      addr_q      <= '0;
-      run_q       <= '0;
-      group_q     <= '0;
-      left_q      <= '0;
-      run_bytes_q <= '0;
-      stride1_q   <= '0;
-      stride2_q   <= '0;
-      left1_q     <= '0;
-      left2_q     <= '0;
-      count1_q    <= '0;
-    end else if (start_i) begin
-      active_q    <= 1'b1;
-      first_q     <= 1'b1;
+      run_valid_q <= 1'b0;
+      valid_q     <= 1'b0;
+    end else begin
+      if (start_i) run_valid_q <= 1'b1;
+      else if (run_take && run_last) run_valid_q <= 1'b0;
+      if (run_take) valid_q <= 1'b1;
+      else if (accept_i && run_end) valid_q <= 1'b0;
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (start_i) begin
       run_first_q <= 1'b1;
-      addr_q      <= addr_i;
       run_q       <= addr_i;
       group_q     <= addr_i;
-      left_q      <= run_bytes_i;
       run_bytes_q <= run_bytes_i;
       stride1_q   <= stride1_i;
       stride2_q   <= stride2_i;
       left1_q     <= count1_i;
       left2_q     <= count2_i;
       count1_q    <= count1_i;
-    end else if (active_q && accept_i) begin
-      first_q     <= 1'b0;
-      run_first_q <= run_end;
-      if (!run_end) begin
-        addr_q <= addr_q + 40'(span);
-        left_q <= left_q - 32'(span);
+    end else if (run_take) begin
+      run_first_q <= 1'b0;
+      if (left1_q != 16'd1) begin
+        left1_q <= left1_q - 16'd1;
+        run_q   <= next_run;
       end else begin
-        left_q <= run_bytes_q;
-        if (left1_q != 16'd1) begin
-          left1_q <= left1_q - 16'd1;
-          run_q   <= next_run;
-          addr_q  <= next_run;
-        end else if (left2_q != 16'd1) begin
-          left1_q <= count1_q;
-          left2_q <= left2_q - 16'd1;
-          group_q <= next_group;
-          run_q   <= next_group;
-          addr_q  <= next_group;
-        end else begin
-          active_q <= 1'b0;
-        end
+        left1_q <= count1_q;
+        left2_q <= left2_q - 16'd1;
+        group_q <= next_group;
+        run_q   <= next_group;
       end
+    end
+
+    if (run_take) begin
+      addr_q      <= run_q;
+      left_q      <= (33-Lg)'((33'(run_bytes_q) + 33'(run_q[Lg-1:0]) + 33'(AxiBytes - 1)) >> Lg);
+      last_byte_q <= run_q[Lg-1:0] + run_bytes_q[Lg-1:0] - 1'b1;
+      first_q     <= run_first_q;
+      head_q      <= 1'b1;
+      final_q     <= run_last;
+    end else if (accept_i) begin
+      addr_q  <= {addr_q[39:Lg+LgBurst] + 1'b1, {(Lg+LgBurst){1'b0}}};
+      left_q  <= left_q - (33-Lg)'(room);
+      first_q <= 1'b0;
+      head_q  <= 1'b0;
     end
   end
 

@@ -18,5 +18,7 @@ package cd_config_pkg;
   localparam int unsigned AccStages      = 0;
   localparam int unsigned PpuStages      = 0;
   localparam int unsigned AxiW           = 128;
+  localparam int unsigned MaxBurst       = 16;
   localparam bit          Unaligned      = 1'b1;
+  localparam int unsigned DesignHash     = 1906808655;
 endpackage

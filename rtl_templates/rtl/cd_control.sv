@@ -3,6 +3,9 @@ module cd_control
   import cd_types_pkg::*;
 #(
   parameter int unsigned ArrayKind  = 0,
+  parameter int unsigned DesignHash = 0,
+  parameter int unsigned Geometry   = 0,    // registers of these names
+  parameter int unsigned Port       = 0,
   parameter int unsigned QueueDepth = 8,
   parameter int unsigned Chunk      = 16,   // descriptors of a chunk, a power of two
   parameter int unsigned AxiBytes   = 16,
@@ -22,6 +25,7 @@ module cd_control
 ) (
   input  logic              clk_i,
   input  logic              rst_ni,
+  output logic              core_rst_no,       // for everything but the registers
   output logic              irq_o,
   input  logic              s_axil_awvalid_i,
   output logic              s_axil_awready_o,
@@ -49,6 +53,8 @@ module cd_control
   input  logic [511:0]      pm_data_i,
   input  logic              chunk_ready_i,     // pulse
   input  logic              bus_error_i,       // pulse
+  input  logic [31:0]       bus_index_i,       // descriptor and address of the burst that failed
+  input  logic [39:0]       bus_addr_i,
 
   // Units, in the order of unit_e: the head of each one's queue, and whether its tokens are there
   output logic [3:0]        valid_o,
@@ -58,7 +64,9 @@ module cd_control
   output compute_t          compute_o,
   output drain_t            drain_o,
   output dma_t              store_o,
-  output logic [47:0]       store_words_o,
+  output logic [20:0]       store_words_o,
+  output logic [31:0]       load_index_o,      // places in the program
+  output logic [31:0]       store_index_o,
   input  logic [3:0]        start_i,           // takes the command and its tokens
   input  logic [3:0]        busy_i,
   input  logic [3:0][15:0]  signal_i           // pulses: tokens of finished commands
@@ -66,13 +74,22 @@ module cd_control
 
   // ---- Registers and sequencer ----
   logic        start, running, clear, flush, done, idle;
-  logic [39:0] program_addr;
-  error_e      error;
-  logic [31:0] error_index;
+  error_e      error, abort_code;
+  logic        abort, soft_reset;
+  bases_t      bases;
+  logic [31:0] image;
+  localparam int unsigned CountW = 40;
+  logic [7:0][CountW-1:0] account;
+  logic [31:0] error_index, index;
+  logic [39:0] error_addr;
   logic [4:0]  count;
 
   cd_csr #(
-    .ArrayKind(8'(ArrayKind))
+    .ArrayKind (8'(ArrayKind)),
+    .DesignHash(32'(DesignHash)),
+    .Geometry  (32'(Geometry)),
+    .Port      (32'(Port)),
+    .CountW    (CountW)
   ) u_csr (
     .clk_i,
     .rst_ni,
@@ -94,22 +111,33 @@ module cd_control
     .s_rdata_o     (s_axil_rdata_o),
     .s_rresp_o     (s_axil_rresp_o),
     .start_o       (start),
-    .program_addr_o(program_addr),
+    .bases_o       (bases),
+    .image_o       (image),
+    .abort_o       (abort),
+    .abort_code_o  (abort_code),
+    .reset_o       (soft_reset),
     .running_i     (running),
     .done_i        (done),
     .error_i       (error),
     .error_index_i (error_index),
+    .error_addr_i  (error_addr),
     .count_i       (count),
+    .account_i     (account),
     .cycles_o      (event_cycles_o),
     .counters_o    (event_counters_o),
     .irq_o
   );
 
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) core_rst_no <= 1'b0;
+    else core_rst_no <= !soft_reset;
+  end
+
   token_t      token;
   dma_t        load, store;
   compute_t    compute;
   drain_t      drain;
-  logic [47:0] store_words;
+  logic [20:0] store_words;
   logic [3:0]  push, full, empty;
 
   cd_sequencer #(
@@ -128,20 +156,28 @@ module cd_control
     .Cols      (Cols),
     .Nonlinear (Nonlinear),
     .TableWords(TableWords),
-    .Unaligned (Unaligned)
+    .Unaligned (Unaligned),
+    .DesignHash(DesignHash)
   ) u_sequencer (
     .clk_i,
-    .rst_ni,
+    .rst_ni        (core_rst_no),
     .start_i       (start),
-    .program_addr_i(program_addr),
+    .bases_i       (bases),
+    .image_i       (image),
+    .abort_i       (abort),
+    .abort_code_i  (abort_code),
     .running_o     (running),
     .clear_o       (clear),
     .flush_o       (flush),
     .done_o        (done),
     .error_o       (error),
     .error_index_o (error_index),
+    .error_addr_o  (error_addr),
+    .index_o       (index),
     .chunk_ready_i (chunk_ready_i),
     .bus_error_i   (bus_error_i),
+    .bus_index_i   (bus_index_i),
+    .bus_addr_i    (bus_addr_i),
     .idle_i        (idle),
     .pm_we_i       (pm_we_i),
     .pm_addr_i     (pm_addr_i),
@@ -164,17 +200,17 @@ module cd_control
 
   // ---- Queues ----
   cd_fifo #(
-    .Width($bits(token_t) + $bits(dma_t)),
+    .Width($bits(token_t) + $bits(dma_t) + 32),
     .Depth(QueueDepth)
   ) u_load_queue (
     .clk_i,
-    .rst_ni,
+    .rst_ni (core_rst_no),
     .flush_i(flush),
     .push_i (push[UnitLoad]),
-    .data_i ({token, load}),
+    .data_i ({token, load, index}),
     .full_o (full[UnitLoad]),
     .pop_i  (start_i[UnitLoad]),
-    .data_o ({token_o[UnitLoad], load_o}),
+    .data_o ({token_o[UnitLoad], load_o, load_index_o}),
     .empty_o(empty[UnitLoad])
   );
   cd_fifo #(
@@ -182,7 +218,7 @@ module cd_control
     .Depth(QueueDepth)
   ) u_compute_queue (
     .clk_i,
-    .rst_ni,
+    .rst_ni (core_rst_no),
     .flush_i(flush),
     .push_i (push[UnitCompute]),
     .data_i ({token, compute}),
@@ -196,7 +232,7 @@ module cd_control
     .Depth(QueueDepth)
   ) u_drain_queue (
     .clk_i,
-    .rst_ni,
+    .rst_ni (core_rst_no),
     .flush_i(flush),
     .push_i (push[UnitDrain]),
     .data_i ({token, drain}),
@@ -206,17 +242,17 @@ module cd_control
     .empty_o(empty[UnitDrain])
   );
   cd_fifo #(
-    .Width($bits(token_t) + $bits(dma_t) + 48),
+    .Width($bits(token_t) + $bits(dma_t) + 53),
     .Depth(QueueDepth)
   ) u_store_queue (
     .clk_i,
-    .rst_ni,
+    .rst_ni (core_rst_no),
     .flush_i(flush),
     .push_i (push[UnitStore]),
-    .data_i ({token, store, store_words}),
+    .data_i ({token, store, store_words, index}),
     .full_o (full[UnitStore]),
     .pop_i  (start_i[UnitStore]),
-    .data_o ({token_o[UnitStore], store_o, store_words_o}),
+    .data_o ({token_o[UnitStore], store_o, store_words_o, store_index_o}),
     .empty_o(empty[UnitStore])
   );
 
@@ -226,7 +262,7 @@ module cd_control
 
   cd_tokens u_tokens (
     .clk_i,
-    .rst_ni,
+    .rst_ni (core_rst_no),
     .clear_i (clear),
     .signal_i,
     .take_i  (take),
@@ -243,5 +279,26 @@ module cd_control
   assign idle    = empty == '1 && busy_i == '0;
   assign count   = {~empty[UnitStore] & ~ok_o[UnitStore], ~empty[UnitDrain] & ~ok_o[UnitDrain],
                     ~empty[UnitCompute] & ~ok_o[UnitCompute], ~empty[UnitLoad] & ~ok_o[UnitLoad], busy_i[UnitCompute]};
+
+
+  cd_account #(
+    .Width(CountW)
+  ) u_account (
+    .clk_i,
+    .rst_ni         (core_rst_no),
+    .clear_i        (clear),
+    .running_i      (running),
+    .busy_i         (busy_i[UnitCompute]),
+    .compute_start_i(start_i[UnitCompute]),
+    .compute_op_i   (compute_o.op),
+    .compute_token_i(token_o[UnitCompute]),
+    .compute_valid_i(valid_o[UnitCompute]),
+    .drain_start_i  (start_i[UnitDrain]),
+    .drain_token_i  (token_o[UnitDrain]),
+    .drain_valid_i  (valid_o[UnitDrain]),
+    .drain_busy_i   (busy_i[UnitDrain]),
+    .ready_i        (ready),
+    .counters_o     (account)
+  );
 
 endmodule

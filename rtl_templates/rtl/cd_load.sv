@@ -28,12 +28,15 @@ module cd_load
   input  dma_t                  cmd_i,
   input  logic [15:0]           signal_i,     // tokens that the command gives when done
   input  logic [15:0]           tag_i,
+  input  logic [31:0]           index_i,      // the command's place in the program
   input  logic                  tokens_ok_i,
   output logic                  start_o,      // takes the command and its tokens
   output logic [15:0]           signal_o,     // pulse: tokens of a finished command
   output logic                  program_o,    // pulse: a chunk of program has arrived
   output logic                  busy_o,
-  output logic                  bus_error_o,  // pulse
+  output logic                  bus_error_o,  // pulse, with the command and the burst's address
+  output logic [31:0]           error_index_o,
+  output logic [39:0]           error_addr_o,
 
   output logic                  wr_valid_o,
   output buffer_e               wr_target_o,
@@ -78,18 +81,21 @@ module cd_load
     logic          run_first;
     logic          first;
     logic          last;
+    logic [31:0]   index;
+    logic [39:0]   addr;
   } burst_t;
 
   // ---- Address side ----
-  logic          gen_active, gen_accept, gen_run_first, gen_first, gen_last;
+  logic          gen_busy, gen_active, gen_accept, gen_run_first, gen_first, gen_last;
   logic [Lg-1:0] gen_first_byte, gen_last_byte;
   buffer_e       target_q;
   logic [19:0]   base_q;
   logic [15:0]   signal_q, tag_q;
+  logic [31:0]   index_q;
   logic          info_full, info_empty, info_pop;
   burst_t        info;
 
-  assign start_o    = cmd_valid_i && tokens_ok_i && !gen_active;
+  assign start_o    = cmd_valid_i && tokens_ok_i && !gen_busy;
   assign arvalid_o  = gen_active && !info_full;
   assign gen_accept = arvalid_o && arready_i;
   assign aruser_o   = tag_q;
@@ -107,6 +113,7 @@ module cd_load
     .count2_i    (cmd_i.count2),
     .stride1_i   (cmd_i.stride1),
     .stride2_i   (cmd_i.stride2),
+    .busy_o      (gen_busy),
     .active_o    (gen_active),
     .accept_i    (gen_accept),
     .addr_o      (araddr_o),
@@ -124,11 +131,13 @@ module cd_load
       base_q   <= '0;
       signal_q <= '0;
       tag_q    <= '0;
+      index_q  <= '0;
     end else if (start_o) begin
       target_q <= cmd_i.target;
       base_q   <= cmd_i.base;
       signal_q <= signal_i;
       tag_q    <= tag_i;
+      index_q  <= index_i;
     end
   end
 
@@ -140,11 +149,33 @@ module cd_load
     .rst_ni,
     .flush_i(1'b0),
     .push_i (gen_accept),
-    .data_i ({signal_q, target_q, base_q, gen_first_byte, gen_last_byte, gen_run_first, gen_first, gen_last}),
+    .data_i ({signal_q, target_q, base_q, gen_first_byte, gen_last_byte, gen_run_first, gen_first, gen_last, index_q,
+              araddr_o}),
     .full_o (info_full),
     .pop_i  (info_pop),
     .data_o (info),
     .empty_o(info_empty)
+  );
+
+  // ---- Two beats between the bus and the rest: RREADY comes from a register ----
+  logic                  beat_full, beat_empty, beat_pop, beat_bad, beat_last;
+  logic [AxiBytes*8-1:0] beat;
+
+  assign rready_o = !beat_full;
+
+  cd_fifo #(
+    .Width(AxiBytes * 8 + 2),
+    .Depth(2)
+  ) u_beats (
+    .clk_i,
+    .rst_ni,
+    .flush_i(1'b0),
+    .push_i (rvalid_i && rready_o),
+    .data_i ({rresp_i != 2'b00, rlast_i, rdata_i}),
+    .full_o (beat_full),
+    .pop_i  (beat_pop),
+    .data_o ({beat_bad, beat_last, beat}),
+    .empty_o(beat_empty)
   );
 
   // ---- Data side ----
@@ -172,8 +203,8 @@ module cd_load
     .clk_i,
     .rst_ni,
     .step_i       (step),
-    .beat_i       (rdata_i),
-    .last_i       (rlast_i),
+    .beat_i       (beat),
+    .last_i       (beat_last),
     .run_first_i  (info.run_first),
     .first_byte_i (info.first_byte),
     .last_byte_i  (info.last_byte),
@@ -197,10 +228,14 @@ module cd_load
     wide_d[AxiBytes*8*32'(chunk_q) +: AxiBytes*8] = piece;
   end
 
-  assign step      = rvalid_i && !turning;
-  assign rready_o  = step && beat_done;
-  assign info_pop  = rready_o && rlast_i;
-  assign busy_o    = gen_active || !info_empty || wr_valid_o || turning;
+  // A command with an error response gives no token: what waits for it would work on nothing.
+  logic failed_q, failed;
+
+  assign step      = !beat_empty && !turning;
+  assign beat_pop  = step && beat_done;
+  assign info_pop  = beat_pop && beat_last;
+  assign failed    = failed_q || beat_bad;
+  assign busy_o    = gen_busy || !info_empty || wr_valid_o || turning;
 
   // ---- Transposer: collects Cols words of N lanes, then writes N words of Cols lanes while the bus waits ----
   logic        turned, turn_last_q, turn_end;
@@ -263,6 +298,9 @@ module cd_load
       signal_o    <= '0;
       program_o   <= 1'b0;
       bus_error_o <= 1'b0;
+      error_index_o <= '0;
+      error_addr_o  <= '0;
+      failed_q      <= 1'b0;
       turn_last_q   <= 1'b0;
       turn_signal_q <= '0;
     end else begin
@@ -270,14 +308,19 @@ module cd_load
       // A transposed command is done when its last block is written.
       if (info_pop) begin
         turn_last_q   <= info.last && turned;
-        turn_signal_q <= info.signal;
+        turn_signal_q <= failed ? '0 : info.signal;
       end
       if (turn_end) turn_last_q <= 1'b0;
       signal_o <= '0;
-      if (info_pop && info.last && !turned) signal_o <= info.signal;
+      if (info_pop && info.last && !turned && !failed) signal_o <= info.signal;
       if (turn_end && turn_last_q) signal_o <= turn_signal_q;
-      program_o   <= info_pop && info.last && info.target == BufProgram;
-      bus_error_o <= rready_o && rresp_i != 2'b00;
+      program_o   <= info_pop && info.last && info.target == BufProgram && !failed;
+      bus_error_o <= beat_pop && beat_bad;
+      if (beat_pop) begin
+        error_index_o <= info.index;
+        error_addr_o  <= info.addr;
+        failed_q      <= failed && !(info_pop && info.last);
+      end
       if (step) begin
         waddr_q <= word_done ? waddr + 20'd1 : waddr;
         if (piece_valid) chunk_q <= word_done ? '0 : chunk_q + 1'b1;

@@ -20,22 +20,30 @@ module cd_sequencer
   parameter int unsigned Cols       = 16,
   parameter bit          Nonlinear  = 1'b0,
   parameter int unsigned TableWords = 0,    // of both halves; 0: no tables
-  parameter bit          Unaligned  = 1'b1
+  parameter bit          Unaligned  = 1'b1,
+  parameter int unsigned DesignHash = 0     // what a program must name
 ) (
   input  logic           clk_i,
   input  logic           rst_ni,
 
   input  logic           start_i,
-  input  logic [39:0]    program_addr_i,
+  input  bases_t         bases_i,
+  input  logic [31:0]    image_i,       // the program's number; 0: any
+  input  logic           abort_i,       // pulse: stop as after an error
+  input  error_e         abort_code_i,
   output logic           running_o,
   output logic           clear_o,       // pulse: a run begins
   output logic           flush_o,       // an error: forget what waits in the queues
   output logic           done_o,        // pulse
   output error_e         error_o,       // with done_o
-  output logic [31:0]    error_index_o, // descriptor that was at fault
+  output logic [31:0]    error_index_o, // descriptor that was at fault; all ones: the fetch of the first chunk
+  output logic [39:0]    error_addr_o,  // of the burst that the bus refused
+  output logic [31:0]    index_o,       // of the descriptor on offer
 
   input  logic           chunk_ready_i, // pulse
   input  logic           bus_error_i,   // pulse
+  input  logic [31:0]    bus_index_i,
+  input  logic [39:0]    bus_addr_i,
   input  logic           idle_i,        // nothing in queues and units
 
   input  logic           pm_we_i,
@@ -54,7 +62,7 @@ module cd_sequencer
   input  logic           drain_full_i,
   output logic           store_push_o,
   output dma_t           store_o,
-  output logic [47:0]    store_words_o,
+  output logic [20:0]    store_words_o,
   input  logic           store_full_i
 );
 
@@ -66,11 +74,13 @@ module cd_sequencer
   localparam int unsigned ParAlign = 16 < AxiBytes ? 16 : AxiBytes;
   localparam int unsigned PrgAlign = 64 < AxiBytes ? 64 : AxiBytes;
 
-  typedef enum logic [2:0] {Idle, First, Fetch, Decode, Multiply, Push, Finish, Abort} state_e;
+  typedef enum logic [3:0] {Idle, First, Fetch, Decode, Multiply, Scale, Check, Push, Finish, Abort} state_e;
   state_e          state_q;
   logic [31:0]     pc_q;
   logic [1:0]      chunks_q;     // fetched and not begun
   error_e          error_q;
+  logic [31:0]     error_index_q;
+  logic [39:0]     error_addr_q;
 
   // ---- Program memory ----
   logic         pm_re;
@@ -110,13 +120,30 @@ module cd_sequencer
   assign is_array = comp.op == CompArray;
   assign nonlinear = comp.op >= CompSoftmax;
   logic unused_data;
-  assign unused_data = ^{pm_data[511:64+$bits(drain_t)], header.reserved, pm_addr_i, tile};
+  assign unused_data = ^{pm_data[447:64+$bits(compute_t)], header.reserved, pm_addr_i, tile};
 
-  // Footprints, each a product of three.
+  // Where a transfer's buffer lies.
+  logic [39:0] base_q, addr_q;
+  always_ff @(posedge clk_i) begin
+    base_q <= header.region <= RegOutput ? bases_i[header.region] : '0;
+    addr_q <= dma.addr + base_q;
+  end
+
+  // Whom the descriptor is for.
+  logic stranger_q;
+  always_ff @(posedge clk_i) begin
+    stranger_q <= pm_data[511:480] != 32'(DesignHash) || (image_i != '0 && pm_data[479:448] != image_i);
+  end
+
+  // Footprints, each a product of three; a product of two that no memory holds is marked, so that the third
+  // multiplication stays narrow.
   logic [19:0] a0, a1;
   logic [15:0] b0, c0, b1, c1;
+  logic [19:0] a0_q, a1_q;
+  logic [15:0] b0_q, c0_q, b1_q, c1_q;
   logic [35:0] ab0_q, ab1_q;
-  logic [51:0] total0_q, total1_q;
+  logic [36:0] total0_q, total1_q;
+  logic        over0_q, over1_q;
 
   always_comb begin
     {a0, b0, c0} = {dma.count0, dma.count1, dma.count2};
@@ -135,40 +162,44 @@ module cd_sequencer
   end
 
   always_ff @(posedge clk_i) begin
-    ab0_q    <= 36'(a0) * 36'(b0);
-    ab1_q    <= 36'(a1) * 36'(b1);
-    total0_q <= 52'(ab0_q) * 52'(c0);
-    total1_q <= 52'(ab1_q) * 52'(c1);
+    {a0_q, b0_q, c0_q} <= {a0, b0, c0};
+    {a1_q, b1_q, c1_q} <= {a1, b1, c1};
+    ab0_q    <= 36'(a0_q) * 36'(b0_q);
+    ab1_q    <= 36'(a1_q) * 36'(b1_q);
+    total0_q <= 37'(ab0_q[20:0]) * 37'(c0_q);
+    total1_q <= 37'(ab1_q[20:0]) * 37'(c1_q);
+    over0_q  <= |ab0_q[35:21];
+    over1_q  <= |ab1_q[35:21];
   end
 
-  // ---- Checks, in the Push state ----
-  logic [51:0] capacity;
+  // ---- Checks, in the Check state ----
+  logic [37:0] capacity;
   logic [6:0]  align_mask;
-  error_e      fault;
+  error_e      fault, fault_q;
   logic        misaligned, ab_overflow;
 
   always_comb begin
     unique case (dma.target)
-      BufInput:    {capacity, align_mask} = {52'(IbWords),    7'(ActAlign - 1)};
-      BufWeight:   {capacity, align_mask} = {52'(WbWords),    7'(WgtAlign - 1)};
-      BufParam:    {capacity, align_mask} = {52'(PbChannels), 7'(ParAlign - 1)};
-      BufResidual: {capacity, align_mask} = {52'(RbWords),    7'(ActAlign - 1)};
-      BufOutput:   {capacity, align_mask} = {52'(ObWords),    7'(ActAlign - 1)};
+      BufInput:    {capacity, align_mask} = {38'(IbWords),    7'(ActAlign - 1)};
+      BufWeight:   {capacity, align_mask} = {38'(WbWords),    7'(WgtAlign - 1)};
+      BufParam:    {capacity, align_mask} = {38'(PbChannels), 7'(ParAlign - 1)};
+      BufResidual: {capacity, align_mask} = {38'(RbWords),    7'(ActAlign - 1)};
+      BufOutput:   {capacity, align_mask} = {38'(ObWords),    7'(ActAlign - 1)};
       // What is read is Cols words for every N that are written.
-      BufTurned:   {capacity, align_mask} = {Nonlinear ? 52'(WbWords) : 52'd0, 7'(ActAlign - 1)};
-      BufProgram:  {capacity, align_mask} = {52'(2 * Chunk),  7'(PrgAlign - 1)};
-      BufTable:    {capacity, align_mask} = {52'(TableWords), 7'(ParAlign - 1)};
+      BufTurned:   {capacity, align_mask} = {Nonlinear ? 38'(WbWords) : 38'd0, 7'(ActAlign - 1)};
+      BufProgram:  {capacity, align_mask} = {38'(2 * Chunk),  7'(PrgAlign - 1)};
+      BufTable:    {capacity, align_mask} = {38'(TableWords), 7'(ParAlign - 1)};
       default:     {capacity, align_mask} = '0;
     endcase
   end
-  assign misaligned = !Unaligned && |((7'(dma.addr) | 7'(dma.stride1) | 7'(dma.stride2)) & align_mask);
+  assign misaligned = !Unaligned && |((7'(addr_q) | 7'(dma.stride1) | 7'(dma.stride2)) & align_mask);
 
   // A transposed transfer goes by whole blocks.
   logic        turned, ragged;
-  logic [51:0] written;
+  logic [37:0] written;
   assign turned  = dma.target == BufTurned;
   assign ragged  = turned && |(dma.count0 & 20'(Cols - 1));
-  assign written = turned ? total0_q << $clog2(N / Cols) : total0_q;
+  assign written = turned ? 38'(total0_q) << $clog2(N / Cols) : 38'(total0_q);
 
   // A drain that reads the residual buffer.
   logic second;
@@ -176,35 +207,37 @@ module cd_sequencer
 
   // The accumulator range [base, base + total) must stay within its half.
   logic [19:0] ab_base;
-  logic [51:0] ab_total;
+  logic [37:0] ab_total;
   assign ab_base     = header.opcode == OpDrain ? drain.ab_base : tile.ab_base;
-  assign ab_total    = header.opcode == OpDrain ? total0_q : total1_q;
-  assign ab_overflow = |(ab_base >> (AbHw + 1)) || 52'(ab_base[AbHw-1:0]) + ab_total > 52'(AbWords);
+  assign ab_total    = header.opcode == OpDrain ? 38'(total0_q) : 38'(total1_q);
+  assign ab_overflow = |(ab_base >> (AbHw + 1)) || 38'(ab_base[AbHw-1:0]) + ab_total > 38'(AbWords);
 
   always_comb begin
     fault = ErrNone;
     unique case (header.opcode)
       OpLoad, OpStore: begin
-        if (capacity == '0 || (dma.target == BufOutput) != (header.opcode == OpStore)) fault = ErrOpcode;
-        else if (total0_q == '0 || 52'(dma.base) + written > capacity || ragged) fault = ErrRange;
+        if (capacity == '0 || header.region > RegOutput || (dma.target == BufOutput) != (header.opcode == OpStore)) fault = ErrOpcode;
+        else if (total0_q == '0 || over0_q || 38'(dma.base) + written > capacity || ragged) fault = ErrRange;
         else if (misaligned) fault = ErrAlign;
       end
       OpCompute: begin
         if (comp.op < CompArray || comp.op > (Nonlinear ? CompGelu : CompMax)) fault = ErrOpcode;
-        else if (total0_q == '0 || total1_q == '0 || tile.c == '0 || tile.r == '0 || tile.s == '0 ||
+        else if (total0_q == '0 || over0_q || total1_q == '0 || over1_q || tile.c == '0 || tile.r == '0 || tile.s == '0 ||
                  tile.stride_h == '0 || tile.stride_w == '0 ||
-                 52'(tile.ib_base) + total0_q > 52'(IbWords) || ab_overflow) fault = ErrRange;
+                 38'(tile.ib_base) + 38'(total0_q) > 38'(IbWords) || ab_overflow) fault = ErrRange;
       end
       OpDrain: begin
         if (drain.lookup && TableWords == 0) fault = ErrOpcode;
-        else if (total0_q == '0 || ab_overflow || 52'(drain.ob_base) + total0_q > 52'(ObWords) ||
-            (second && 52'(drain.rb_base) + (drain.broadcast ? 52'(drain.blocks) : total0_q) > 52'(RbWords)) ||
-            (drain.per_channel && 52'(drain.pb_base) + total1_q > 52'(PbChannels / PpuLanes))) fault = ErrRange;
+        else if (total0_q == '0 || over0_q || ab_overflow || 38'(drain.ob_base) + 38'(total0_q) > 38'(ObWords) ||
+            (second && 38'(drain.rb_base) + (drain.broadcast ? 38'(drain.blocks) : 38'(total0_q)) > 38'(RbWords)) ||
+            (drain.per_channel && (over1_q || 38'(drain.pb_base) + 38'(total1_q) > 38'(PbChannels / PpuLanes)))) fault = ErrRange;
       end
       OpEnd: ;
       default: fault = ErrOpcode;
     endcase
   end
+
+  always_ff @(posedge clk_i) fault_q <= fault != ErrOpcode && stranger_q ? ErrImage : fault;
 
   // ---- Push ----
   logic push, room;
@@ -217,24 +250,28 @@ module cd_sequencer
       default:   room = 1'b1;
     endcase
   end
-  assign push           = state_q == Push && fault == ErrNone && room && !bus_error_i;
+  assign push           = state_q == Push && fault_q == ErrNone && room && !bus_error_i;
   assign load_push_o    = (push && header.opcode == OpLoad) || state_q == First;
   assign compute_push_o = push && header.opcode == OpCompute;
   assign drain_push_o   = push && header.opcode == OpDrain;
   assign store_push_o   = push && header.opcode == OpStore;
   assign compute_o      = comp;
   assign drain_o        = drain;
-  assign store_o        = dma;
-  assign store_words_o  = total0_q[47:0];
+  always_comb begin
+    store_o      = dma;
+    store_o.addr = addr_q;
+  end
+  assign store_words_o  = total0_q[20:0];
   logic unused_total;
-  assign unused_total = ^{total0_q[51:48], is_dma};
+  assign unused_total = is_dma;
 
   always_comb begin
     token_o = '{tag: header.tag, signal: header.signal, wait_for: header.wait_for, mark: header.mark};
     load_o  = dma;
+    load_o.addr = addr_q;
     if (state_q == First) begin
       token_o = '0;
-      load_o  = '{addr: program_addr_i, stride1: '0, stride2: '0, count0: 20'(Chunk), count1: 16'd1, count2: 16'd1,
+      load_o  = '{addr: bases_i[RegProgram], stride1: '0, stride2: '0, count0: 20'(Chunk), count1: 16'd1, count2: 16'd1,
                   base: '0, target: BufProgram};
     end
   end
@@ -242,9 +279,12 @@ module cd_sequencer
   assign running_o     = state_q != Idle;
   assign clear_o       = state_q == Idle && start_i;
   assign flush_o       = state_q == Abort;
-  assign done_o        = (state_q == Finish || state_q == Abort) && idle_i;
+  // The response that ends the last command may be its error: never done first.
+  assign done_o        = (state_q == Finish || state_q == Abort) && idle_i && !bus_error_i;
   assign error_o       = error_q;
-  assign error_index_o = pc_q;
+  assign error_index_o = error_index_q;
+  assign error_addr_o  = error_addr_q;
+  assign index_o       = state_q == First ? '1 : pc_q;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -252,6 +292,8 @@ module cd_sequencer
       pc_q     <= '0;
       chunks_q <= '0;
       error_q  <= ErrNone;
+      error_index_q <= '0;
+      error_addr_q  <= '0;
     end else begin
       if (clear_o) chunks_q <= '0;
       else chunks_q <= chunks_q + 2'(chunk_ready_i) - 2'(pm_re && boundary);
@@ -261,14 +303,19 @@ module cd_sequencer
           state_q <= First;
           pc_q    <= '0;
           error_q <= ErrNone;
+          error_index_q <= '0;
+          error_addr_q  <= '0;
         end
         First:    state_q <= Fetch;
         Fetch:    if (pm_re) state_q <= Decode;
         Decode:   state_q <= Multiply;
-        Multiply: state_q <= Push;
+        Multiply: state_q <= Scale;
+        Scale:    state_q <= Check;
+        Check:    state_q <= Push;
         Push: begin
-          if (fault != ErrNone) begin
-            error_q <= fault;
+          if (fault_q != ErrNone) begin
+            error_q <= fault_q;
+            error_index_q <= pc_q;
             state_q <= Abort;
           end else if (header.opcode == OpEnd) begin
             state_q <= Finish;
@@ -277,12 +324,18 @@ module cd_sequencer
             state_q <= Fetch;
           end
         end
-        Finish, Abort: if (idle_i) state_q <= Idle;
+        Finish, Abort: if (done_o) state_q <= Idle;
         default:  state_q <= Idle;
       endcase
 
       if (bus_error_i && state_q != Idle && state_q != Abort) begin
         error_q <= ErrBus;
+        error_index_q <= bus_index_i;
+        error_addr_q  <= bus_addr_i;
+        state_q <= Abort;
+      end else if (abort_i && state_q != Idle && state_q != Abort && !done_o) begin
+        error_q <= abort_code_i;
+        error_index_q <= pc_q;
         state_q <= Abort;
       end
     end

@@ -16,17 +16,20 @@ module cd_store
 
   input  logic                  cmd_valid_i,
   input  dma_t                  cmd_i,
-  input  logic [47:0]           words_i,      // words of the whole command
+  input  logic [20:0]           words_i,      // words of the whole command
   input  logic [15:0]           signal_i,
   input  logic [15:0]           tag_i,
   input  logic                  mark_i,
+  input  logic [31:0]           index_i,      // the command's place in the program
   input  logic                  tokens_ok_i,
   output logic                  start_o,
   output logic [15:0]           signal_o,
   output logic                  mark_o,       // pulse: a marked command is done
   output logic [15:0]           mark_tag_o,
   output logic                  busy_o,
-  output logic                  bus_error_o,
+  output logic                  bus_error_o,  // pulse, with the command and the burst's address
+  output logic [31:0]           error_index_o,
+  output logic [39:0]           error_addr_o,
 
   output logic                  ob_re_o,
   output logic [19:0]           ob_addr_o,
@@ -64,21 +67,39 @@ module cd_store
     logic        mark;
     logic [15:0] signal;
     logic [15:0] tag;
+    logic [31:0] index;
+    logic [39:0] addr;
   } reply_t;
 
-  logic          gen_active, gen_accept, gen_run_first, gen_last, unused_gen_first;
+  logic          gen_busy, gen_active, gen_accept, gen_run_first, gen_last, unused_gen_first;
   logic [Lg-1:0] gen_first_byte, gen_last_byte;
   logic [15:0]   signal_q, tag_q;
   logic          mark_q;
+  logic [31:0]   index_q;
+  logic          aw_room;
+  logic [39:0]   gen_addr;
+  logic [7:0]    gen_len;
   logic          info_full, info_empty, info_pop, reply_full, reply_empty;
   burst_t        info;
   reply_t        reply;
   logic          reader_busy;
 
-  assign start_o    = cmd_valid_i && tokens_ok_i && !gen_active && !reader_busy;
-  assign awvalid_o  = gen_active && !info_full && !reply_full;
-  assign gen_accept = awvalid_o && awready_i;
-  assign awuser_o   = tag_q;
+  assign start_o    = cmd_valid_i && tokens_ok_i && !gen_busy && !reader_busy;
+  assign gen_accept = gen_active && !info_full && !reply_full && aw_room;
+
+  // An address waits in a register while its data may go: a slave may want to see both before it takes either.
+  assign aw_room = !awvalid_o || awready_i;
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) awvalid_o <= 1'b0;
+    else if (aw_room) awvalid_o <= gen_accept;
+  end
+  always_ff @(posedge clk_i) begin
+    if (gen_accept) begin
+      awaddr_o <= gen_addr;
+      awlen_o  <= gen_len;
+      awuser_o <= tag_q;
+    end
+  end
 
   cd_burst_gen #(
     .AxiBytes(AxiBytes),
@@ -93,10 +114,11 @@ module cd_store
     .count2_i    (cmd_i.count2),
     .stride1_i   (cmd_i.stride1),
     .stride2_i   (cmd_i.stride2),
+    .busy_o      (gen_busy),
     .active_o    (gen_active),
     .accept_i    (gen_accept),
-    .addr_o      (awaddr_o),
-    .len_o       (awlen_o),
+    .addr_o      (gen_addr),
+    .len_o       (gen_len),
     .first_byte_o(gen_first_byte),
     .last_byte_o (gen_last_byte),
     .run_first_o (gen_run_first),
@@ -109,10 +131,12 @@ module cd_store
       signal_q <= '0;
       tag_q    <= '0;
       mark_q   <= 1'b0;
+      index_q  <= '0;
     end else if (start_o) begin
       signal_q <= signal_i;
       tag_q    <= tag_i;
       mark_q   <= mark_i;
+      index_q  <= index_i;
     end
   end
 
@@ -124,7 +148,7 @@ module cd_store
     .rst_ni,
     .flush_i(1'b0),
     .push_i (gen_accept),
-    .data_i ({awlen_o, gen_first_byte, gen_last_byte, gen_run_first}),
+    .data_i ({gen_len, gen_first_byte, gen_last_byte, gen_run_first}),
     .full_o (info_full),
     .pop_i  (info_pop),
     .data_o (info),
@@ -139,7 +163,7 @@ module cd_store
     .rst_ni,
     .flush_i(1'b0),
     .push_i (gen_accept),
-    .data_i ({gen_last, mark_q, signal_q, tag_q}),
+    .data_i ({gen_last, mark_q, signal_q, tag_q, index_q, gen_addr}),
     .full_o (reply_full),
     .pop_i  (bvalid_i),
     .data_o (reply),
@@ -150,7 +174,7 @@ module cd_store
   assign unused_target = ^cmd_i.target;
 
   // ---- Words: read ahead of the bus into a short queue ----
-  logic [47:0]           left_q;
+  logic [20:0]           left_q;
   logic [19:0]           raddr_q;
   logic [2:0]            held_q;      // words in the queue or on their way to it
   logic                  arriving_q;
@@ -174,7 +198,7 @@ module cd_store
         left_q  <= words_i;
         raddr_q <= cmd_i.base;
       end else if (ob_re_o) begin
-        left_q  <= left_q - 48'd1;
+        left_q  <= left_q - 21'd1;
         raddr_q <= raddr_q + 20'd1;
       end
     end
@@ -261,9 +285,11 @@ module cd_store
     end
   end
 
-  // ---- Responses ----
+  // ---- Responses: a command with an error response gives no token and no mark ----
+  logic failed_q, failed;
+  assign failed   = failed_q || bresp_i != 2'b00;
   assign bready_o = 1'b1;
-  assign busy_o   = gen_active || reader_busy || !reply_empty;
+  assign busy_o   = gen_busy || reader_busy || !reply_empty;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -271,11 +297,19 @@ module cd_store
       mark_o      <= 1'b0;
       mark_tag_o  <= '0;
       bus_error_o <= 1'b0;
+      error_index_o <= '0;
+      error_addr_o  <= '0;
+      failed_q      <= 1'b0;
     end else begin
-      signal_o    <= bvalid_i && reply.last ? reply.signal : '0;
-      mark_o      <= bvalid_i && reply.last && reply.mark;
+      signal_o    <= bvalid_i && reply.last && !failed ? reply.signal : '0;
+      mark_o      <= bvalid_i && reply.last && !failed && reply.mark;
       mark_tag_o  <= reply.tag;
       bus_error_o <= bvalid_i && bresp_i != 2'b00;
+      if (bvalid_i) begin
+        error_index_o <= reply.index;
+        error_addr_o  <= reply.addr;
+        failed_q      <= failed && !reply.last;
+      end
     end
   end
 

@@ -1,5 +1,12 @@
 // The accelerator of one design: cd_accelerator with the parameters of the generated cd_config_pkg.
-module cd_top (
+//
+// Transfers are answered in order: all have the one ID. AxiCache: 3 is normal memory, not cacheable, bufferable.
+module cd_top #(
+  parameter int unsigned        AxiIdW   = 1,
+  parameter logic [AxiIdW-1:0]  AxiId    = '0,
+  parameter logic [3:0]         AxiCache = 4'b0011,
+  parameter logic [2:0]         AxiProt  = 3'b000
+) (
   input  logic                           clk_i,
   input  logic                           rst_ni,
   output logic                           irq_o,
@@ -22,6 +29,9 @@ module cd_top (
   output logic [1:0]                     s_axil_rresp_o,
   output logic                           m_axi_awvalid_o,
   input  logic                           m_axi_awready_i,
+  output logic [AxiIdW-1:0]              m_axi_awid_o,
+  output logic [3:0]                     m_axi_awcache_o,
+  output logic [2:0]                     m_axi_awprot_o,
   output logic [39:0]                    m_axi_awaddr_o,
   output logic [7:0]                     m_axi_awlen_o,
   output logic [2:0]                     m_axi_awsize_o,
@@ -34,9 +44,13 @@ module cd_top (
   output logic                           m_axi_wlast_o,
   input  logic                           m_axi_bvalid_i,
   output logic                           m_axi_bready_o,
+  input  logic [AxiIdW-1:0]              m_axi_bid_i,
   input  logic [1:0]                     m_axi_bresp_i,
   output logic                           m_axi_arvalid_o,
   input  logic                           m_axi_arready_i,
+  output logic [AxiIdW-1:0]              m_axi_arid_o,
+  output logic [3:0]                     m_axi_arcache_o,
+  output logic [2:0]                     m_axi_arprot_o,
   output logic [39:0]                    m_axi_araddr_o,
   output logic [7:0]                     m_axi_arlen_o,
   output logic [2:0]                     m_axi_arsize_o,
@@ -46,6 +60,7 @@ module cd_top (
   output logic                           m_axi_rready_o,
   input  logic [cd_config_pkg::AxiW-1:0] m_axi_rdata_i,
   input  logic [1:0]                     m_axi_rresp_i,
+  input  logic [AxiIdW-1:0]              m_axi_rid_i,
   input  logic                           m_axi_rlast_i,
   output logic                           event_valid_o,
   output logic [15:0]                    event_tag_o,
@@ -54,6 +69,15 @@ module cd_top (
 );
 
   import cd_config_pkg::*;
+
+  assign m_axi_awid_o    = AxiId;
+  assign m_axi_arid_o    = AxiId;
+  assign m_axi_awcache_o = AxiCache;
+  assign m_axi_arcache_o = AxiCache;
+  assign m_axi_awprot_o  = AxiProt;
+  assign m_axi_arprot_o  = AxiProt;
+  logic unused_ids;
+  assign unused_ids = ^{m_axi_bid_i, m_axi_rid_i};
 
   cd_accelerator #(
     .ArrayKind (ArrayKind),
@@ -74,7 +98,9 @@ module cd_top (
     .AccStages (AccStages),
     .PpuStages (PpuStages),
     .AxiW      (AxiW),
-    .Unaligned (Unaligned)
+    .MaxBurst  (MaxBurst),
+    .Unaligned (Unaligned),
+    .DesignHash(DesignHash)
   ) u_accelerator (.*);
 
 endmodule

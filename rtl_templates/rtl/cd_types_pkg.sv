@@ -30,7 +30,8 @@ package cd_types_pkg;
     logic [19:0] ab_base;
   } tile_cmd_t;
 
-  // ---- Descriptors: 64 bytes each, header in the low 8 bytes. An all-zero descriptor is illegal. ----
+  // ---- Descriptors: 64 bytes each, header in the low 8 bytes. An all-zero descriptor is illegal. Bits 511:480 name the
+  // hardware that it was made for, bits 479:448 the program that it belongs to. ----
 
   typedef enum logic [3:0] {
     OpLoad    = 4'd1,
@@ -40,12 +41,23 @@ package cd_types_pkg;
     OpEnd     = 4'd5
   } opcode_e;
 
+  // Buffers in memory, each with a base register; a transfer's address counts from the base of its own.
+  typedef enum logic [2:0] {
+    RegProgram     = 3'd0,
+    RegWeights     = 3'd1,
+    RegActivations = 3'd2,
+    RegInput       = 3'd3,
+    RegOutput      = 3'd4
+  } region_e;
+  typedef logic [4:0][39:0] bases_t;   // of the regions, in their order
+
   typedef struct packed {
     logic [15:0] tag;        // layer number, driven on AxUSER and on the event port
     logic [15:0] signal;     // semaphores that gain a token when the command is done
     logic [15:0] wait_for;   // semaphores that must all have a token, and lose one, before it starts
     logic        mark;       // report on the event port when done
-    logic [10:0] reserved;
+    logic [7:0]  reserved;
+    region_e     region;     // of a transfer
     opcode_e     opcode;
   } header_t;
 
@@ -63,7 +75,7 @@ package cd_types_pkg;
 
   // A strided transfer: count2 x count1 runs of count0 words; the on-chip side is contiguous.
   typedef struct packed {
-    logic [39:0] addr;       // bytes; any, or without Unaligned a multiple of the smaller of a word and a bus beat
+    logic [39:0] addr;       // bytes from the region's base; any, or without Unaligned a multiple of the smaller of a word and a bus beat
     logic [31:0] stride1;    // bytes between runs
     logic [31:0] stride2;    // bytes between groups of count1 runs
     logic [19:0] count0;
@@ -141,7 +153,10 @@ package cd_types_pkg;
     ErrOpcode     = 4'd1,    // unknown opcode, buffer or compute operation
     ErrRange      = 4'd2,    // a count of 0, or an on-chip range beyond its memory
     ErrAlign      = 4'd3,    // without Unaligned: an address not a multiple of the smaller of a word and a beat
-    ErrBus        = 4'd4     // the bus answered with an error
+    ErrBus        = 4'd4,    // the bus answered with an error
+    ErrImage      = 4'd5,    // the program was made for other hardware, or is not the one that was announced
+    ErrAbort      = 4'd6,    // the processor asked for it
+    ErrWatchdog   = 4'd7     // the run took longer than allowed
   } error_e;
 
 endpackage

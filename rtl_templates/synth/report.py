@@ -11,7 +11,7 @@ from accel_models.hardware.technology import TechnologyKind, technology
 from accel_models.template.resources import LUT4_PER_LUT6, estimate, logic_um2
 from accel_models.template.spec import Template
 from mappings.errors import Fault, SpecError, unknown_name
-from rtl_templates.render import parameters
+from rtl_templates.parameters import parameters
 from rtl_templates.synth.asic import synthesize_cells
 from rtl_templates.synth.fpga import PASSES, synthesize_module
 from rtl_templates.synth.measure import TOP

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from accel_models.report import Infeasible
-from accel_models.schedule import Buffer, Schedule, schedule_network
+from accel_models.schedule import Buffer, Dma, Regions, Schedule, Unit, schedule_network
 from accel_models.schedule.builder import CHUNK, DESCRIPTOR_BYTES
 from accel_models.template.spec import Template
 from accel_models.template.timing import predict
@@ -20,7 +20,8 @@ from mappings.errors import SpecError
 from mappings.layer import Layer, Op
 from mappings.workload import TensorShape, Workload
 from rtl_templates.build import build_bench, run_bench
-from rtl_templates.program import memory_image, write_tensor
+from rtl_templates.parameters import parameters
+from rtl_templates.program import memory_image, program_number, write_tensor
 
 pytestmark = pytest.mark.rtl
 
@@ -105,6 +106,7 @@ def illegal_cases(schedule: Schedule) -> list[dict[str, Any]]:
     bad = [
         ("all zero", 0, ERR_OPCODE),
         ("unknown opcode", 9, ERR_OPCODE),
+        ("from no region", dma() | 7 << 4, ERR_OPCODE),
         ("load into no buffer", dma(buffer=0), ERR_OPCODE),
         ("load into the output buffer", dma(buffer=Buffer.OUTPUT), ERR_OPCODE),
         ("store from the input buffer", dma(OP_STORE, Buffer.INPUT), ERR_OPCODE),
@@ -143,10 +145,46 @@ def illegal_cases(schedule: Schedule) -> list[dict[str, Any]]:
     cases = []
     for number, (name, descriptor, code) in enumerate(bad):
         program = [stuck, descriptor] if number % 2 else [descriptor]
-        text = b"".join(word.to_bytes(DESCRIPTOR_BYTES, "little") for word in program)
+        number = parameters(schedule.template)["DesignHash"] << 480
+        text = b"".join((word | number).to_bytes(DESCRIPTOR_BYTES, "little") for word in program)
         text += OP_END.to_bytes(DESCRIPTOR_BYTES, "little") * (CHUNK - len(program))
         cases.append({"name": name, "program": text.hex(), "code": code, "at": len(program) - 1})
     return cases
+
+
+def fetch_bursts(addr: int, burst_bytes: int) -> int:
+    """Bursts of a chunk's fetch; each ends at a multiple of the longest."""
+    return (addr + CHUNK * DESCRIPTOR_BYTES - 1) // burst_bytes - addr // burst_bytes + 1
+
+
+def touched(body: Dma, word_bytes: int) -> set[int]:
+    """The bytes of memory that a transfer names."""
+    return {
+        body.addr + j * body.stride2 + i * body.stride1 + byte
+        for j in range(body.count2)
+        for i in range(body.count1)
+        for byte in range(body.count0 * word_bytes)
+    }
+
+
+def blamed(schedule: Schedule, unit: Unit, buffer: Buffer, addr: int) -> int:
+    """The first command of a unit whose beats reach a byte."""
+    template, beat = schedule.template, schedule.template.axi_bits // 8
+    for number, command in enumerate(schedule.commands):
+        body = command.body
+        if command.unit is unit and isinstance(body, Dma) and body.buffer == buffer:
+            word = template.weight_word_bytes if buffer == Buffer.WEIGHT else template.act_word_bytes
+            if any(byte // beat == addr // beat for byte in touched(body, word)):
+                return number
+    raise AssertionError("nothing reaches that byte")
+
+
+def last_stored(schedule: Schedule) -> int:
+    """The last byte that the program writes: its error comes with the run's very last response."""
+    body = [command.body for command in schedule.commands if command.unit is Unit.STORE][-1]
+    assert isinstance(body, Dma)
+    run = body.addr + (body.count2 - 1) * body.stride2 + (body.count1 - 1) * body.stride1
+    return run + body.count0 * schedule.template.act_word_bytes - 1
 
 
 def prepare(folder: Path, scatter: int | None, template: Template = TEMPLATE) -> None:
@@ -154,7 +192,10 @@ def prepare(folder: Path, scatter: int | None, template: Template = TEMPLATE) ->
     schedule = schedule_network(design(workload, template), scatter=scatter)
     assert not isinstance(schedule, Infeasible)
     integers, given = quantized(workload, 5), inputs(workload, 6)
-    memory_image(schedule, integers, given).tofile(folder / "memory.bin")
+    memory = memory_image(schedule, integers, given)
+    memory.tofile(folder / "memory.bin")
+    regions = Regions(schedule)
+    spans = [(region.first, region.base, region.end) for _, region in sorted(regions.by_kind.items())]
     outputs = {}
     for name, value in reference(integers, given).items():
         if name not in schedule.tensors:
@@ -175,19 +216,37 @@ def prepare(folder: Path, scatter: int | None, template: Template = TEMPLATE) ->
     predicted = predict(schedule).cycles
     beat = TEMPLATE.axi_bits // 8
     setup = {
-        "memory_bytes": schedule.memory_bytes + 4096,
+        "memory_bytes": schedule.memory_bytes + len(spans) * 5 * 4096,
+        "bases": regions.bases(),
+        "regions": spans,
+        "output_regions": {name: regions.at(addr).kind for name, (addr, _) in outputs.items()},
+        "granule": template.granule_bytes(64),
+        "design_number": parameters(template)["DesignHash"],
+        "program_number": program_number(memory[schedule.program_addr :][:64].tobytes()),
+        "geometry": template.weight_bits << 24 | template.act_bits << 16 | template.cols << 8 | template.rows,
+        "port": template.axi_burst_beats << 16 | template.axi_bits,
         "scratch_addr": schedule.memory_bytes,
         "program_addr": schedule.program_addr,
         "predicted_cycles": predicted,
         "outputs": outputs,
         "reset_after": [3, 40, 200, predicted // 2, predicted * 3 // 4],
         "illegal": illegal_cases(schedule),
-        "fetch_bursts": -(-CHUNK * DESCRIPTOR_BYTES // (32 * beat)),  # from an aligned scratch address
+        "fetch_bursts": fetch_bursts(schedule.memory_bytes, TEMPLATE.axi_burst_beats * beat),
+        "program_bursts": fetch_bursts(schedule.program_addr, TEMPLATE.axi_burst_beats * beat),
         "bus_code": ERR_BUS,
+        "beat_bytes": beat,
+        "burst_beats": TEMPLATE.axi_burst_beats,
+        # First byte, the byte behind the last, the descriptor that is to blame.
         "bad_places": [
-            (schedule.program_addr, schedule.program_addr + 1),
-            (schedule.plans[2].weights[0].addr, schedule.plans[2].weights[0].addr + 1),
-            (schedule.tensors["pool"].addr + 8, schedule.tensors["pool"].addr + 9),
+            (schedule.program_addr, schedule.program_addr + 1, 2**32 - 1),
+            *(
+                (addr, addr + 1, blamed(schedule, unit, buffer, addr))
+                for unit, buffer, addr in (
+                    (Unit.LOAD, Buffer.WEIGHT, schedule.plans[2].weights[0].addr),
+                    (Unit.STORE, Buffer.OUTPUT, schedule.tensors["pool"].addr + 8),
+                    (Unit.STORE, Buffer.OUTPUT, last_stored(schedule)),
+                )
+            ),
         ],
     }
     (folder / "setup.json").write_text(json.dumps(setup))

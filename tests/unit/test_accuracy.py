@@ -88,11 +88,11 @@ def test_unknown_evaluators_options_and_data_sets_are_told(tmp_path: Path) -> No
     with pytest.raises(SpecError, match='unknown option "step"'):
         make_evaluator("train", context)
     with pytest.raises(SpecError, match='unknown dataset "mnist6k"'):
-        sample_images("mnist6k", 1)
+        sample_images("mnist6k", 1, small())
 
 
 def test_sample_images_take_turns_among_the_digits() -> None:
-    pixels, labels = sample_images("mnist5k", 10)
+    pixels, labels = sample_images("mnist5k", 10, small())
     assert pixels.shape == (10, 1, 28, 28)
     assert sorted(labels.tolist()) == list(range(10))
 

@@ -72,7 +72,7 @@ def test_the_distance_of_networks() -> None:
 def test_the_digits_are_apart() -> None:
     data = load_dataset("digits")
     assert {part: images.shape for part, images in data.images.items()} == {
-        "train": (1000, 1, 8, 8), "held_out": (500, 1, 8, 8), "test": (297, 1, 8, 8),
+        "train": (1258, 1, 8, 8), "held_out": (359, 1, 8, 8), "test": (180, 1, 8, 8),
     }  # fmt: skip
     rows = np.concatenate([images.reshape(len(images), -1) for images in data.images.values()])
     assert len(np.unique(rows, axis=0)) == 1797 and rows.min() == 0.0 and rows.max() == 1.0
@@ -108,7 +108,8 @@ def test_the_probe_prefers_more_features_and_more_bits(tmp_path: Path) -> None:
 @pytest.mark.parametrize("model", ["trees", "mlp", "gp"])
 def test_predicted_cost_and_its_error(model: str, tmp_path: Path) -> None:
     recipe = _recipe(hardware={"name": "fixed", "hardware": "loop_tile"}, mapping="tile_caps")
-    made = _provider(recipe, "predicted", tmp_path, model=model, samples=150)
+    samples = 600 if model == "mlp" else 150  # a network of neurons ranks by fewer designs poorly, which it tells
+    made = _provider(recipe, "predicted", tmp_path, model=model, samples=samples)
     assert isinstance(made, PredictedProvider)
     for item in made.calibration:
         assert item.designs >= 6 and 0 < item.mape < 0.3 and item.spearman > 0.5
@@ -119,7 +120,7 @@ def test_predicted_cost_and_its_error(model: str, tmp_path: Path) -> None:
     assert figures["edp_uj_ms"] == pytest.approx(figures["latency_ms"] * figures["energy_uj"])
     assert figures["power_mw"] == pytest.approx(figures["energy_uj"] / figures["latency_ms"])
     kept = list(tmp_path.glob("predicted-*.json"))
-    again = _provider(recipe, "predicted", tmp_path, model=model, samples=150)
+    again = _provider(recipe, "predicted", tmp_path, model=model, samples=samples)
     assert len(kept) == 1 and again.measure(candidates) == found
 
 
@@ -178,8 +179,12 @@ class _Problem:
 
 
 class _Memory(list[Trial]):
-    def append(self, trials: Sequence[Trial]) -> None:  # type: ignore[override]
+    def append(self, trials: Sequence[Trial], start: int) -> None:  # type: ignore[override]
+        assert start == len(self)
         self.extend(trials)
+
+    def since(self, start: int) -> list[Trial]:
+        return self[start:]
 
     def __iter__(self) -> Iterator[Trial]:
         return super().__iter__()

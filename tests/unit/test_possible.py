@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from accel_models.hardware.devices import device
 from accel_models.template.resources import fits
+from accel_models.template.spec import Template
 from codesign.decisions import Decision, DecisionSpace
 from codesign.spaces.hardware.templates import FullTemplateSpace, TemplateSpace
 
@@ -41,3 +44,18 @@ def test_a_decision_with_nothing_left_keeps_its_choices() -> None:
     )
     left = {item.name: item.choices for item in TemplateSpace().possible(decisions, device("zynq7020"))}
     assert left["clock_mhz"] == (150, 200)
+
+
+@pytest.mark.parametrize(("name", "widths"), [("zynq7020", (32, 64)), ("zcu104", (32, 64, 128))])
+def test_a_bus_that_the_memory_port_does_not_have_is_left_out(name: str, widths: tuple[int, ...]) -> None:
+    space = TemplateSpace()
+    left = {item.name: item.choices for item in space.possible(space.decisions, device(name))}
+    assert left["axi_bits"] == widths
+
+
+def test_bursts_and_buses_beyond_the_port_are_named() -> None:
+    part, template = device("zynq7020"), Template(rows=4, cols=4, clock_hz=50_000_000, dram_bytes_per_cycle=8)
+    wide = {item.resource for item in fits(replace(template, axi_bits=128), part)}
+    long = {item.resource for item in fits(replace(template, axi_bits=64, axi_burst_beats=32), part)}
+    assert wide == {"memory port"}
+    assert long == {"burst length"}

@@ -61,11 +61,11 @@ def test_every_array_takes_something_of_everything_and_more_pes_take_more(array:
 
 
 def test_fits_says_what_is_broken_by_how_much() -> None:
-    assert fits(Template(rows=8, cols=8), "zynq7020") == ()
+    assert fits(Template(rows=8, cols=8, axi_bits=64, dram_bytes_per_cycle=8), "zynq7020") == ()
     broken = {item.resource: item for item in fits(Template(rows=32, cols=32, clock_hz=400_000_000), "zynq7020")}
     assert broken["DSP"].bound == 220 and broken["DSP"].demand >= 1024 and broken["DSP"].remedy
     assert "clock" in broken and "memory bandwidth" in broken
-    deep = Template(rows=8, cols=8, input_buffer_bytes=1 << 20)
+    deep = Template(rows=8, cols=8, axi_bits=64, dram_bytes_per_cycle=8, input_buffer_bytes=1 << 20)
     assert [item.resource for item in fits(deep, "zynq7020")] == ["BRAM36"]
 
 
@@ -92,9 +92,18 @@ def test_the_fill_limit_binds_and_says_so() -> None:
     part = device("zynq7020")
     tight = replace(part, figures=(*((n, f) for n, f in part.figures if n != "lut"), ("lut", Figure(20000, "test"))))
     assert estimate(Template(rows=8, cols=8)).lut < 20000  # it would fit a full part
-    (broken,) = fits(Template(rows=8, cols=8), replace(tight, figures=_with(tight, "lut_fill", 0.5)))
+    (broken,) = fits(
+        Template(rows=8, cols=8, axi_bits=64, dram_bytes_per_cycle=8),
+        replace(tight, figures=_with(tight, "lut_fill", 0.5)),
+    )
     assert broken.resource == "LUT" and broken.bound == 10000 and "50% of 20,000, the fill limit" in broken.unit
-    assert fits(Template(rows=8, cols=8), replace(tight, figures=_with(tight, "lut_fill", 1.0))) == ()
+    assert (
+        fits(
+            Template(rows=8, cols=8, axi_bits=64, dram_bytes_per_cycle=8),
+            replace(tight, figures=_with(tight, "lut_fill", 1.0)),
+        )
+        == ()
+    )
 
 
 def test_the_routed_clock_of_the_family_binds() -> None:

@@ -36,14 +36,18 @@ class TrainProvider(AbstractContextManager["TrainProvider"]):
             pool.__exit__(*exc)
         self._pools.clear()
 
-    def _pool(self, fidelity: float = 1.0) -> AccuracyPool:
+    def _asked(self, fidelity: float) -> AccuracyContext:
+        """What workers are told where a share of the search's steps is trained."""
         options = dict(self._context.options)
         if "search_steps" in options:
             options["search_steps"] = max(1, round(options["search_steps"] * fidelity))
-        level = int(options.get("search_steps", 0))
+        folder, dataset = self._context.folder, self._context.space.network.dataset
+        return AccuracyContext(self._context.seed, dataset, folder, options)
+
+    def _pool(self, fidelity: float = 1.0) -> AccuracyPool:
+        told = self._asked(fidelity)
+        level = int(told.options.get("search_steps", 0))
         if level not in self._pools:
-            folder, dataset = self._context.folder, self._context.space.network.dataset
-            told = AccuracyContext(self._context.seed, dataset, folder, options)
             self._pools[level] = AccuracyPool(
                 self._evaluator, told, self._context.jobs, self._context.cluster
             ).__enter__()

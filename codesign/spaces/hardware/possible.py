@@ -1,9 +1,9 @@
 """Choices that a device rules out whatever else is chosen: they leave the space, so that no trial is spent on them.
 
 A choice is ruled out where, with every other knob at its least and under each array and each number of rows and
-columns, the accelerator breaks one of these bounds: clock, memory bandwidth, multipliers, memory blocks. Such a demand
-only grows with the other knobs and with wider data, so nothing that fits is lost. Look-up tables are left out: a
-shallow memory takes more of them than a deep one.
+columns, the accelerator breaks one of these bounds: clock, memory port and bandwidth, multipliers, memory blocks. Such
+a demand only grows with the other knobs and with wider data, so nothing that fits is lost. Look-up tables are left out:
+a shallow memory takes more of them than a deep one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from codesign.decisions import Choice, Decision, Variable
 from mappings.errors import SpecError
 
 #: Bounds whose demand grows with every knob.
-_GROWING = {"clock", "memory bandwidth", "DSP", "BRAM36"}
+_GROWING = {"clock", "memory port", "burst length", "memory bandwidth", "DSP", "BRAM36"}
 _SHAPE = ("array", "rows", "cols")
 _HARDWARE = "hardware"
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeAlias
 
 from accel_models.design import Design
 from accel_models.report import Infeasible
+from codesign import options
 from codesign.decisions import Variable
 from codesign.plugin import Plugin
 from mappings.registry import Registry
@@ -28,7 +29,10 @@ class MappingSpace(Protocol):
     def design_at(
         self, point: Mapping[str, Any], workload: Workload, hardware: Any, device: str
     ) -> tuple[Design | None, tuple[Infeasible, ...]]:
-        """The design, where there is one, and every bound that is broken, the device's among them."""
+        """The design, where there is one, and every bound that is broken, the device's among them.
+
+        Hardware that maps by itself has no design.
+        """
         ...
 
 
@@ -55,6 +59,39 @@ def _register_builtins(registry: Registry[Plugin[MappingFactory]]) -> None:
             offers=("design",),
         ),
     )
+    registry.register(
+        "own",
+        Plugin(
+            "hardware that is not ours: its model says how a network runs on it",
+            f"{here}.own:OwnMapping",
+            needs=("self_mapped", "workload"),
+        ),
+    )
+    for name, summary, target, given, source in (
+        (
+            "searched",
+            "the best that a short evolution finds for each layer",
+            "SearchedMapping",
+            {
+                "objective": options.name("edp", ("edp", "latency", "energy")),
+                "generations": options.integer(6, 1, 1000),
+            },
+            "",
+        ),
+        ("encoded", "one genome of loop orders and tiles for all layers", "EncodedMapping", {}, "Lin 2021, Kao 2020"),
+        ("dataflow", "a named dataflow", "DataflowMapping", {"dataflow": options.text(what="a dataflow")}, "Kwon 2019"),
+    ):
+        registry.register(
+            name,
+            Plugin(
+                f"free connectivity: {summary}",
+                f"{here}.connected:{target}",
+                given,
+                source=source,
+                needs=("connectivity", "workload"),
+                offers=("layer_cost",),
+            ),
+        )
 
 
 MAPPING_SPACES: Registry[Plugin[MappingFactory]] = Registry("mapping space", _register_builtins)

@@ -34,7 +34,8 @@ class NetworkSpace(Protocol):
     """Networks by their decisions.
 
     What a space offers beyond it stands in attributes that others look up by name: ``hooks`` (for controllers),
-    ``quantized`` (weights of a network that is not trained here).
+    ``quantized`` (weights of a network that is not trained here), ``cells`` (for gradients: parts, as prefixes of
+    layers' names, with the decisions that change them and no other layer).
     """
 
     @property
@@ -52,27 +53,49 @@ class NetworkSpace(Protocol):
         ...
 
 
+#: What a space for images takes from its data set.
+_OF_IMAGES = {
+    "channels": options.integer(1, 1, 64),
+    "extent": options.integer(28, 8, 512),
+    "classes": options.integer(10, 2, 10_000),
+    "dataset": options.text(IMAGES, what="the name of a data set"),
+}
+
 #: All options of the space, by name, to the space.
 NetworkFactory: TypeAlias = Callable[..., NetworkSpace]
 
 
 def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
     here = "codesign.spaces.network"
-    image = {
-        "extent": options.integer(28, 8, 512),
-        "classes": options.integer(10, 2, 10_000),
-        "dataset": options.text(IMAGES, what="the name of a data set"),
-    }
+    sizes = options.integer(1, 1, 4096)
     registry.register(
         "elastic_mnist",
         Plugin(
-            "stem, three stages of plain or inverted-bottleneck blocks, classifier; 28 x 28 grey, 10 classes",
+            "stem, three stages of plain or inverted-bottleneck blocks, classifier; for the data's own images",
             f"{here}.elastic:ElasticSpace",
-            image,
-            offers=("workload", "trainable"),
+            _OF_IMAGES,
+            offers=("workload", "trainable", "cells"),
         ),
     )
-    sizes = options.integer(1, 1, 4096)
+    registry.register(
+        "layerwise",
+        Plugin(
+            "inverted bottlenecks, each with its kernel, expansion and gate, or left out; widths, depths, resolution",
+            f"{here}.layerwise:LayerwiseSpace",
+            {
+                **_OF_IMAGES,
+                "blocks": options.integer(3, 1, 8),
+                "widths": options.list_of(
+                    options.list_of(options.integer(8, 1, 4096), least=1), ((8, 12, 16), (12, 16, 24), (16, 24, 32))
+                ),
+                "kernels": options.list_of(options.integer(3, 1, 31), (3, 5, 7), least=1),
+                "expansions": options.list_of(options.integer(2, 1, 16), (2, 4, 6), least=1),
+                "resolutions": options.list_of(options.integer(100, 10, 400), (60, 80, 100), least=1),
+            },
+            source="Tan 2019, Wu 2019, Cai 2019, Cai 2020",
+            offers=("workload", "trainable", "cells"),
+        ),
+    )
     registry.register(
         "chain",
         Plugin(
@@ -84,7 +107,7 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
                 "filters": options.list_of(sizes, (9, 18, 36), least=1),
                 "skips": options.flag(False),
                 "halved": options.list_of(options.integer(1, 1, 64), (1, 3)),
-                **image,
+                **_OF_IMAGES,
             },
             source="Zoph 2017, Jiang 2019",
             offers=("workload", "trainable"),
@@ -102,7 +125,7 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
                 "cells": options.integer(1, 1, 64),
                 "stages": options.integer(2, 1, 5),
                 "width": options.integer(8, 1, 4096),
-                **image,
+                **_OF_IMAGES,
             },
             source="Zoph 2018, Zhong 2018",
             offers=("workload", "trainable"),
@@ -153,6 +176,15 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
                 "dataset": options.text(what="the name of a data set, or my_data.py:load"),
             },
             offers=("workload", "trainable"),
+        ),
+    )
+    registry.register(
+        "several",
+        Plugin(
+            "several networks that run at once",
+            f"{here}.several:SeveralNetworks",
+            {"networks": options.list_of(options.text(what="a name, my_module.py:MyNet, workload.yaml"), least=1)},
+            offers=("workload",),
         ),
     )
 

@@ -33,7 +33,7 @@ class CellSpace:
         cells: in each stage.
         stages: between two, the image is halved.
         width: channels of the first stage.
-        extent, classes, dataset: as in the elastic space.
+        channels, extent, classes, dataset: as in the elastic space.
     """
 
     blocks: int = 4
@@ -41,6 +41,7 @@ class CellSpace:
     cells: int = 1
     stages: int = 2
     width: int = 8
+    channels: int = 1
     extent: int = 28
     classes: int = 10
     dataset: str = IMAGES
@@ -81,7 +82,7 @@ class CellSpace:
 
     def workload(self, point: Mapping[str, Any]) -> Workload:
         """Its layers; the name is "cells"."""
-        net = LayerList(1, self.extent)
+        net = LayerList(self.channels, self.extent)
         value = net.conv("stem", net.image, self.width, 3, relu=True)
         for stage in range(1, self.stages + 1):
             if stage > 1:

@@ -28,7 +28,7 @@ class ChainSpace:
         kernels, filters: choices of every layer.
         skips: a layer may add the output of one before its predecessor.
         halved: numbers (from 1) of the layers whose convolution has stride 2.
-        extent, classes, dataset: as in the elastic space.
+        channels, extent, classes, dataset: as in the elastic space.
     """
 
     layers: int = 4
@@ -36,6 +36,7 @@ class ChainSpace:
     filters: tuple[int, ...] = (9, 18, 36)
     skips: bool = False
     halved: tuple[int, ...] = (1, 3)
+    channels: int = 1
     extent: int = 28
     classes: int = 10
     dataset: str = IMAGES
@@ -58,7 +59,7 @@ class ChainSpace:
 
     def workload(self, point: Mapping[str, Any]) -> Workload:
         """Its layers; the name is "chain"."""
-        net = LayerList(1, self.extent)
+        net = LayerList(self.channels, self.extent)
         value, ends = net.image, dict[str, str]()
         for place in range(1, self.layers + 1):
             name = f"l{place}"

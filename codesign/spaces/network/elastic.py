@@ -1,4 +1,4 @@
-"""An elastic convolutional network for small grey images: every choice of it, and the workload each point is.
+"""An elastic convolutional network for small images: every choice of it, and the workload each point is.
 
 A stem convolution of stride 2, three stages and a classifier. Stage ``i`` has ``si_depth`` blocks of ``si_width``
 channels with ``si_kernel`` filters. A block is either one plain convolution, or an inverted bottleneck (Sandler 2018):
@@ -15,7 +15,8 @@ from typing import Any
 
 from codesign.decisions import Decision
 from codesign.spaces.network import IMAGES, Network
-from mappings.layer import Bits, Layer, Op
+from codesign.spaces.network.building import Builder
+from mappings.layer import Bits
 from mappings.workload import TensorShape, Workload
 
 STAGES = 3
@@ -41,72 +42,17 @@ def _decisions() -> tuple[Decision, ...]:
     return tuple(out)
 
 
-class _Builder:
-    """Appends layers, following the shape of the tensor that flows."""
-
-    def __init__(self, bits: Bits, extent: int) -> None:
-        self.bits = bits
-        self.layers: list[Layer] = []
-        self.tensor, self.channels, self.extent = "image", 1, extent
-
-    def conv(self, name: str, out: int, kernel: int, stride: int = 1, *, depthwise: bool = False, relu: bool) -> None:
-        after = -(-self.extent // stride)
-        before = kernel // 2
-        # The bottom and right padding is what the last window needs, no more: with stride 2 it may be one less.
-        behind = (after - 1) * stride + kernel - self.extent - before
-        groups = self.channels if depthwise else 1
-        layer = Layer(
-            name,
-            Op.CONV,
-            K=out // groups,
-            C=self.channels // groups,
-            P=after,
-            Q=after,
-            R=kernel,
-            S=kernel,
-            groups=groups,
-            stride=(stride, stride),
-            padding=(before, before, behind, behind),
-            activation="relu" if relu else "",
-            bits=self.bits,
-            inputs=(self.tensor,),
-        )
-        self.layers.append(layer)
-        self.tensor, self.channels, self.extent = name, out, after
-
-    def add(self, name: str, other: str) -> None:
-        extent, sources = self.extent, (other, self.tensor)
-        self.layers.append(
-            Layer(name, Op.ADD, groups=self.channels, P=extent, Q=extent, bits=self.bits, inputs=sources)
-        )
-        self.tensor = name
-
-    def classifier(self, classes: int) -> None:
-        window, source = self.extent, (self.tensor,)
-        pool = Layer(
-            "pool",
-            Op.AVGPOOL,
-            groups=self.channels,
-            R=window,
-            S=window,
-            stride=(window, window),
-            bits=self.bits,
-            inputs=source,
-        )
-        self.layers.append(pool)
-        self.layers.append(Layer("fc", Op.LINEAR, K=classes, C=self.channels, bits=self.bits, inputs=("pool",)))
-
-
 @dataclass(frozen=True)
 class ElasticSpace:
     """The space for one image size.
 
     Attributes:
-        extent: rows and columns of the (grey) image.
+        channels, extent: of the (square) images.
         classes: outputs.
         dataset: name of the data set on which accuracy is measured.
     """
 
+    channels: int = 1
     extent: int = 28
     classes: int = 10
     dataset: str = IMAGES
@@ -116,6 +62,11 @@ class ElasticSpace:
         """In order."""
         return _decisions()
 
+    @property
+    def cells(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Each stage, with the decisions that leave its width alone."""
+        return tuple((f"s{i}", (f"s{i}_depth", f"s{i}_kernel", f"s{i}_block")) for i in range(1, STAGES + 1))
+
     def network_at(self, point: Mapping[str, Any]) -> Network:
         """The network at a point, with 8-bit data."""
         return Network(workload=self.workload(point))
@@ -123,7 +74,7 @@ class ElasticSpace:
     def workload(self, point: Mapping[str, Any]) -> Workload:
         """Its layers; the name is "elastic"."""
         halving = str(point["downsample"]).split("+")
-        build = _Builder(Bits(), self.extent)
+        build = Builder(Bits(), self.channels, self.extent)
         build.conv("stem", int(point["stem_width"]), int(point["stem_kernel"]), 2, relu=True)
         for stage in range(1, STAGES + 1):
             width, kernel = int(point[f"s{stage}_width"]), int(point[f"s{stage}_kernel"])
@@ -132,11 +83,11 @@ class ElasticSpace:
                 stride = 2 if block == 1 and f"s{stage}" in halving else 1
                 self._block(build, f"s{stage}b{block}", width, kernel, stride, expansion)
         build.classifier(self.classes)
-        image = TensorShape("image", C=1, H=self.extent, W=self.extent, bits=Bits().I)
+        image = TensorShape("image", C=self.channels, H=self.extent, W=self.extent, bits=Bits().I)
         return Workload("elastic", (image,), tuple(build.layers))
 
     @staticmethod
-    def _block(build: _Builder, name: str, width: int, kernel: int, stride: int, expansion: int) -> None:
+    def _block(build: Builder, name: str, width: int, kernel: int, stride: int, expansion: int) -> None:
         if expansion == 0:
             build.conv(f"{name}_conv", width, kernel, stride, relu=True)
             return

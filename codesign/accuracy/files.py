@@ -1,0 +1,146 @@
+"""Data sets in files: NPZ, IDX (MNIST), CIFAR's binaries, and a folder of images with one folder a class."""
+
+from __future__ import annotations
+
+import gzip
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from codesign.accuracy.splits import Dataset, Images, Labels, as_labels, as_pixels, split
+from mappings.errors import Fault, SpecError
+
+#: Extent to which images of a folder are resized, where they are not square and of one size up to twice this.
+FOLDER_EXTENT = 32
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+_LAYOUTS = "an .npz (x_train, y_train, x_test, y_test; or images, labels), or a folder: IDX, CIFAR, one folder a class"
+_PIXELS_A_CIFAR_IMAGE = 3 * 32 * 32
+
+
+def read_dataset(path: Path) -> Dataset:
+    """The data set at a path.
+
+    Raises:
+        SpecError: another layout, a corrupt file, labels or images that are missing or malformed.
+    """
+    if path.is_dir():
+        names = {item.name for item in path.iterdir()}
+        if any(name.startswith("train-images") for name in names):
+            return _idx(path)
+        if "data_batch_1.bin" in names or {"train.bin", "test.bin"} <= names:
+            return _cifar(path)
+        return _folder(path)
+    if path.suffix == ".npz":
+        return _npz(path)
+    if path.suffix in (".pkl", ".pickle", ".pt", ".pth"):
+        raise SpecError(Fault(str(path), "is a pickle, which can run code when it is read", _LAYOUTS))
+    raise SpecError(Fault(str(path), "is no data set" if path.exists() else "is not there", _LAYOUTS))
+
+
+def _npz(path: Path) -> Dataset:
+    where = str(path)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            held = {name: file[name] for name in file.files}
+    except (OSError, zipfile.BadZipFile, EOFError):
+        raise SpecError(Fault(where, "cannot be read", _LAYOUTS)) from None
+    except ValueError:
+        raise SpecError(Fault(where, "holds pickled objects: images of unequal shapes, perhaps", _LAYOUTS)) from None
+
+    def pair(images: str, labels: str) -> tuple[Images, Labels]:
+        pixels = as_pixels(held[images], f"{where}: {images}")
+        return pixels, as_labels(held[labels], len(pixels), f"{where}: {labels}")
+
+    for names in (
+        ("x_train", "y_train", "x_test", "y_test"),
+        ("train_images", "train_labels", "test_images", "test_labels"),
+    ):
+        if set(names) <= set(held):
+            return split(path.stem, *pair(*names[:2]), pair(*names[2:]))
+    if {"images", "labels"} <= set(held):
+        return split(path.stem, *pair("images", "labels"))
+    raise SpecError(Fault(where, f"holds {', '.join(sorted(held))[:80]}", _LAYOUTS))
+
+
+def _bytes(path: Path) -> bytes:
+    if not path.exists():
+        raise SpecError(Fault(str(path), "is not there", "all files of the data set"))
+    try:
+        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError):
+        raise SpecError(Fault(str(path), "is corrupt", "the file as it was published")) from None
+
+
+def _idx_array(folder: Path, start: str) -> NDArray[np.uint8]:
+    found = sorted(item for item in folder.iterdir() if item.name.startswith(start))
+    if not found:
+        raise SpecError(Fault(str(folder), f"has no {start}...", "the four files of an IDX data set"))
+    raw = _bytes(found[0])
+    dims = raw[3] if len(raw) > 3 else 0
+    shape = tuple(int.from_bytes(raw[4 + 4 * d : 8 + 4 * d], "big") for d in range(dims))
+    offset = 4 + 4 * dims
+    if raw[:3] != b"\x00\x00\x08" or not shape or len(raw) - offset != int(np.prod(shape)):
+        raise SpecError(Fault(str(found[0]), "is corrupt", "an IDX file of bytes"))
+    return np.frombuffer(raw, np.uint8, offset=offset).reshape(shape)
+
+
+def _idx(folder: Path) -> Dataset:
+    def pair(images: str, labels: str) -> tuple[Images, Labels]:
+        pixels = as_pixels(_idx_array(folder, images), f"{folder}: {images}")
+        return pixels, as_labels(_idx_array(folder, labels), len(pixels), f"{folder}: {labels}")
+
+    return split(folder.name, *pair("train-images", "train-labels"), pair("t10k-images", "t10k-labels"))
+
+
+def _cifar(folder: Path) -> Dataset:
+    """CIFAR-10 (one label byte an image) or CIFAR-100 (coarse and fine; the fine one counts)."""
+    tens = (folder / "data_batch_1.bin").exists()
+    heads = 1 if tens else 2
+
+    def rows(names: list[str]) -> tuple[Images, Labels]:
+        raw = b"".join(_bytes(folder / name) for name in names)
+        size = heads + _PIXELS_A_CIFAR_IMAGE
+        if not raw or len(raw) % size:
+            what = f"{names[0]} is {len(raw):,} bytes, no whole number of images"
+            raise SpecError(Fault(str(folder), what, f"{size:,} bytes an image"))
+        table = np.frombuffer(raw, np.uint8).reshape(-1, size)
+        pixels = as_pixels(table[:, heads:].reshape(-1, 3, 32, 32), str(folder))
+        return pixels, as_labels(table[:, heads - 1], len(pixels), str(folder))
+
+    if tens:
+        return split(folder.name, *rows([f"data_batch_{n}.bin" for n in range(1, 6)]), rows(["test_batch.bin"]))
+    return split(folder.name, *rows(["train.bin"]), rows(["test.bin"]))
+
+
+def _folder(path: Path) -> Dataset:
+    classes = sorted(item for item in path.iterdir() if item.is_dir() and not item.name.startswith("."))
+    if not classes:
+        raise SpecError(Fault(str(path), "has no folder of images", _LAYOUTS))
+    faults, opened, labels = [], list[Image.Image](), list[int]()
+    for label, folder in enumerate(classes):
+        files = sorted(item for item in folder.iterdir() if item.suffix.lower() in _SUFFIXES)
+        if not files:
+            faults.append(Fault(str(folder), "has no image, so its class is empty", ", ".join(_SUFFIXES)))
+        for file in files:
+            try:
+                with Image.open(file) as image:
+                    image.load()
+                    opened.append(image.convert("L" if image.mode in ("L", "1", "I;16", "LA") else "RGB"))
+                labels.append(label)
+            except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError):
+                faults.append(Fault(str(file), "is corrupt, or no image", "an image that opens"))
+    if faults:
+        raise SpecError(faults)
+    mode = "L" if all(image.mode == "L" for image in opened) else "RGB"
+    sizes = {image.size for image in opened}
+    width, height = next(iter(sizes))
+    same = len(sizes) == 1 and width == height <= 2 * FOLDER_EXTENT
+    extent = width if same else FOLDER_EXTENT
+    made = np.stack(
+        [np.asarray(image.convert(mode).resize((extent, extent), Image.Resampling.BILINEAR)) for image in opened]
+    )
+    pixels = as_pixels(made if mode == "RGB" else made[..., None], str(path))
+    return split(path.name, pixels, np.array(labels, np.int64))

@@ -1,0 +1,176 @@
+"""Images and labels in three parts that their content alone decides, and what is wrong with them told at once."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mappings.errors import Fault, SpecError
+
+#: Weights see train, the search sees held_out, test is read once, for the front.
+PART_NAMES = ("train", "held_out", "test")
+#: Of images that come in one set: the share of each part.
+_SHARES = (0.7, 0.2, 0.1)
+#: Of a training set that comes with a test set: what is held out, at most so many images.
+_HELD_OUT, _MOST_HELD_OUT = 0.15, 5000
+#: The least that is trained on: a batch.
+LEAST_TRAINED = 64
+
+Images = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images in three disjoint parts.
+
+    Attributes:
+        name: display name.
+        images: float32 ``[n, channels, rows, columns]`` in 0..1, by part.
+        labels: int64 ``[n]``, by part.
+    """
+
+    name: str
+    images: dict[str, Images]
+    labels: dict[str, Labels]
+
+    @property
+    def channels(self) -> int:
+        """Of an image."""
+        return int(self.images["train"].shape[1])
+
+    @property
+    def extent(self) -> int:
+        """Rows or columns of an image, whichever are more."""
+        return int(max(self.images["train"].shape[2:]))
+
+    @property
+    def classes(self) -> int:
+        """How many labels there are."""
+        return 1 + int(max(part.max() for part in self.labels.values()))
+
+    @cached_property
+    def digest(self) -> str:
+        """Of every image and label."""
+        found = hashlib.sha256()
+        for part in PART_NAMES:
+            for array in (self.images[part], self.labels[part]):
+                found.update(f"{part} {array.dtype} {array.shape}".encode())
+                found.update(np.ascontiguousarray(array).tobytes())
+        return found.hexdigest()
+
+
+def checked(data: Dataset) -> Dataset:
+    """Refuse parts that are missing or malformed.
+
+    Raises:
+        SpecError: all faults at once.
+    """
+    faults = []
+    for part in PART_NAMES:
+        images, labels, where = data.images.get(part), data.labels.get(part), f"{data.name}: {part}"
+        if images is None or labels is None:
+            faults.append(Fault(where, "is missing", ", ".join(PART_NAMES)))
+        elif images.ndim != 4 or images.dtype != np.float32 or labels.shape != images.shape[:1]:
+            what = f"has images {images.dtype} {list(images.shape)} and labels {list(labels.shape)}"
+            faults.append(Fault(where, what, "float32 [n, C, H, W] and as many labels"))
+        elif not len(labels):
+            faults.append(Fault(where, "has no image", "some in each part"))
+        elif labels.dtype.kind not in "iu" or int(labels.min()) < 0:
+            low = labels.min() if labels.dtype.kind in "iu" else labels.dtype
+            faults.append(Fault(where, f"has the label {low}", "integers from 0"))
+    if faults:
+        raise SpecError(faults)
+    shapes = {data.images[part].shape[1:] for part in PART_NAMES}
+    if len(shapes) > 1:
+        faults.append(Fault(data.name, f"has images of shapes {sorted(shapes)}", "one shape in all parts"))
+    if len(data.labels["train"]) < LEAST_TRAINED:
+        what = f"has {len(data.labels['train'])} images to train on"
+        faults.append(Fault(data.name, what, f"at least {LEAST_TRAINED}, a batch"))
+    present = np.unique(data.labels["train"])
+    missing = sorted(set(range(data.classes)) - set(present.tolist()))
+    if missing:
+        what = f"has no image of class {missing[0]} to train on, and labels up to {data.classes - 1}"
+        faults.append(Fault(data.name, what, "labels from 0 without a gap"))
+    if data.classes < 2:
+        faults.append(Fault(data.name, "has one class", "two or more"))
+    if faults:
+        raise SpecError(faults)
+    return data
+
+
+def as_pixels(images: NDArray[np.generic], where: str) -> Images:
+    """float32 ``[n, C, H, W]`` in 0..1 of images in whichever order and type they come.
+
+    Args:
+        images: ``[n, H, W]``, ``[n, H, W, C]`` or ``[n, C, H, W]`` with C of 1 or 3; bytes, or real numbers in 0..1.
+
+    Raises:
+        SpecError: another shape, type or range.
+    """
+    allowed = "[n, H, W], [n, H, W, C] or [n, C, H, W] with 1 or 3 channels; bytes, or numbers from 0 to 1"
+    if images.ndim == 3:
+        images = images[:, None]
+    elif images.ndim == 4 and images.shape[3] in (1, 3) and images.shape[1] not in (1, 3):
+        images = images.transpose(0, 3, 1, 2)
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or images.dtype.kind not in "uif":
+        raise SpecError(Fault(where, f"holds {images.dtype} {list(images.shape)}", allowed))
+    pixels = images.astype(np.float32)
+    if images.dtype.kind in "ui":
+        pixels /= np.float32(255.0)
+    if not np.isfinite(pixels).all() or pixels.min(initial=0.0) < 0 or pixels.max(initial=0.0) > 1:
+        raise SpecError(Fault(where, "holds pixels out of range", allowed))
+    return np.ascontiguousarray(pixels)
+
+
+def as_labels(labels: NDArray[np.generic], count: int, where: str) -> Labels:
+    """int64 ``[n]``.
+
+    Raises:
+        SpecError: not one a image, or no integers from 0.
+    """
+    flat = np.asarray(labels).reshape(-1)
+    if len(flat) != count:
+        raise SpecError(Fault(where, f"has {count} images and {len(flat)} labels", "one label an image"))
+    if flat.dtype.kind not in "ui" or (len(flat) and int(flat.min()) < 0):
+        found = flat.dtype if flat.dtype.kind not in "ui" else flat.min()
+        raise SpecError(Fault(where, f"has the label {found}", "integers from 0"))
+    return flat.astype(np.int64)
+
+
+def _order(images: Images, labels: Labels) -> NDArray[np.int64]:
+    """Places in an order that content alone decides, classes in turn, so that every prefix holds equal shares."""
+    digests = [hashlib.sha256(image.tobytes()).digest() for image in images]
+    rank = np.empty(len(labels), np.int64)
+    rank[sorted(range(len(labels)), key=lambda place: (digests[place], place))] = np.arange(len(labels))
+    turn = np.empty(len(labels), np.float64)
+    for label in np.unique(labels):
+        own = np.flatnonzero(labels == label)
+        own = own[np.argsort(rank[own])]
+        turn[own] = (np.arange(len(own)) + 0.5) / len(own)
+    return np.lexsort((labels, turn)).astype(np.int64)
+
+
+def split(name: str, images: Images, labels: Labels, test: tuple[Images, Labels] | None = None) -> Dataset:
+    """Three parts of one set, or of a training and a test set.
+
+    Raises:
+        SpecError: what :func:`checked` refuses.
+    """
+    order, count = _order(images, labels), len(labels)
+    if test is None:
+        first, second = round(_SHARES[0] * count), round((_SHARES[0] + _SHARES[1]) * count)
+        places = {"train": order[:first], "held_out": order[first:second], "test": order[second:]}
+    else:
+        held = min(round(_HELD_OUT * count), _MOST_HELD_OUT)
+        places = {"train": order[held:], "held_out": order[:held]}
+    parts = {part: images[place] for part, place in places.items()}
+    named = {part: labels[place] for part, place in places.items()}
+    if test is not None:
+        again = _order(*test)
+        parts["test"], named["test"] = test[0][again], test[1][again]
+    return checked(Dataset(name, parts, named))

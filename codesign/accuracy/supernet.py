@@ -1,0 +1,57 @@
+"""Accuracy of networks that are taken out of a supernet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from codesign.accuracy.base import AccuracyContext
+from codesign.accuracy.data import check_fits, load_dataset
+from codesign.accuracy.evaluator import integer_accuracy
+from codesign.accuracy.training import recalibrate, score, train
+from codesign.networks.deploy import deploy
+from codesign.networks.qat import QatNetwork
+from codesign.seeds import derive_seed
+from codesign.supernet.store import load
+from codesign.supernet.training import from_arrays
+from mappings.network_io import save_network
+from mappings.workload import Workload
+
+
+class SupernetEvaluator:
+    """Each network takes its part of the shared weights; its batch statistics are set anew; then it may be tuned.
+
+    Args:
+        context: options ``file`` (the supernet), ``kernel``, ``calibration_images``, and ``steps``, ``learning_rate``
+            with the prefix ``tune_`` (for the search) or ``deploy_``.
+    """
+
+    def __init__(self, context: AccuracyContext) -> None:
+        torch.set_num_threads(1)
+        self._context = context
+        self._data = load_dataset(context.dataset)
+        self._network = from_arrays(load(Path(context.options["file"])).arrays, str(context.options["kernel"]))
+
+    def _taken(self, workload: Workload, purpose: str) -> QatNetwork:
+        check_fits(self._data, workload)
+        options = self._context.options
+        network, images = self._network.extract(workload), int(options["calibration_images"])
+        steps = int(options[f"{purpose}_steps"])
+        if steps:
+            seed = derive_seed(self._context.seed, purpose, workload.digest)
+            rate, shift = float(options[f"{purpose}_learning_rate"]), int(options[f"{purpose}_shift_pixels"])
+            train(network, self._data, steps, rate, seed, shift)
+        recalibrate(network, self._data, images)
+        return network
+
+    def measure(self, workload: Workload) -> float:
+        """Accuracy on held-out images."""
+        return score(self._taken(workload, "tune"), self._data, "held_out")
+
+    def finish(self, workload: Workload) -> dict[str, float]:
+        """Take it out, tune it as deployment asks, turn it into integers, and keep them under its digest."""
+        network = deploy(self._taken(workload, "deploy"))
+        self._context.folder.mkdir(parents=True, exist_ok=True)
+        save_network(network, self._context.folder / workload.digest[:16])
+        return {part: integer_accuracy(network, part, self._data) for part in ("held_out", "test")}

@@ -1,0 +1,193 @@
+"""Gradient search: the choices of a network's cells are relaxed and learned with its weights; what is derived from them
+is checked by the exact model and mended until it is under every limit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import torch
+
+from codesign.accuracy.data import check_fits, load_dataset
+from codesign.decisions import Point
+from codesign.drivers.base import DriverContext
+from codesign.drivers.ledger import Ledger
+from codesign.drivers.parts import PART_GROUPS, joined, part_space
+from codesign.gradient.cells import Cell, cells_of, with_arms
+from codesign.gradient.derive import CostTable, derived
+from codesign.gradient.network import MixedNetwork
+from codesign.gradient.search import GradientOptions, GradientSearch
+from codesign.objectives import METRICS, Outcome
+from codesign.seeds import derive_seed
+from codesign.spaces.search_space import SearchSpace
+from mappings.errors import Fault, SpecError
+from mappings.workload import Workload
+
+
+class Gradient:
+    """Each trial is a whole search with a seed of its own; the budget counts them.
+
+    Options: those of :class:`GradientOptions`; ``relaxation``, ``partial`` (1 / this many channels are mixed);
+    ``held``: decisions that are no cell's (else their last choice), hardware among them; ``hardware_draws``:
+    accelerators of which the fastest that fits is taken, where the hardware is not held; ``metric``: the cost, where no
+    limit names one; ``fill``: the share of a limit that a derived network uses at least, where its arms allow it.
+    """
+
+    def run(self, context: DriverContext) -> None:
+        """Until the journal holds the budget's trials.
+
+        Raises:
+            SpecError: nothing to choose, no accelerator that fits, a metric that the cheap providers do not give.
+        """
+        torch.set_num_threads(1)
+        ledger = Ledger(context)
+        held = [ledger.held(f"search {number}") for number in range(context.budget)]
+        for items in held:
+            for _ in items:
+                context.advance()
+        number = sum(bool(items) for items in held)
+        if number >= context.budget:
+            return
+        search = _Search(context)
+        while number < context.budget:
+            ledger.measure([search.derive(number)], f"search {number}", within_budget=False)
+            context.advance()
+            number += 1
+
+
+class _Search:
+    """What all searches of a run share: skeleton, accelerator, tables."""
+
+    def __init__(self, context: DriverContext) -> None:
+        self._context, self._options = context, context.options
+        space: Any = context.search_space
+        assert isinstance(space, SearchSpace), "a driver that needs cells is given the space that has them"
+        self._space = space
+        self._networks = part_space(context, "network")
+        rng = np.random.default_rng(derive_seed(context.seed, "gradient", "hardware"))
+        base = {decision.name: decision.choices[-1] for decision in self._networks.choices}
+        given = dict(self._options["held"])
+        context.problem.space.check(
+            context.problem.space.completed({**base, **given}, rng) | _known(given, context.problem.space.names),
+            "driver gradient: held",
+        )
+        self._base: Point = self._networks.canonical({**base, **_known(given, self._networks.names)})
+        self._cells = cells_of(space.network, self._networks, self._base)
+        self._hardware = self._accelerator(given, rng)
+        self._limits = {
+            limit.metric: limit.bound for limit in context.problem.goal.limits if limit.metric != "accuracy"
+        }
+        self._points = [
+            [
+                with_arms(self._networks, self._base, self._cells, self._places(cell, arm))
+                for arm in range(len(one.arms))
+            ]
+            for cell, one in enumerate(self._cells)
+        ]
+        self._tables = {name: self._table(name) for name in self._metrics()}
+
+    def _places(self, cell: int = 0, arm: int | None = None) -> tuple[int, ...]:
+        """The last arm of each cell, but for one."""
+        last = [len(one.arms) - 1 for one in self._cells]
+        if arm is not None:
+            last[cell] = arm
+        return tuple(last)
+
+    def _metrics(self) -> tuple[str, ...]:
+        asked = str(self._options["metric"])
+        names = tuple(self._limits)
+        return names if names or not self._options["cost_weight"] else (asked,)
+
+    def _accelerator(self, given: dict[str, Any], rng: np.random.Generator) -> Point:
+        """The accelerator that is held: the one named, or the fastest of some draws that fit the skeleton."""
+        hardware = self._context.problem.space.of_groups(*PART_GROUPS["hardware"])
+        rows = [hardware.completed(given, rng) for _ in range(int(self._options["hardware_draws"]))]
+        found = self._context.problem.price(self._base, rows)
+        metric = next((n for n in (self._options["metric"], "latency_ms", "macs") if n in found[0].metrics), "")
+        # A limit of the goal may be broken by the skeleton; a bound of the device may not.
+        limits = {limit.metric for limit in self._context.problem.goal.limits}
+        fitting = [
+            (outcome.metrics.get(metric, 0.0), place)
+            for place, outcome in enumerate(found)
+            if all(item.resource in limits for item in outcome.broken)
+        ]
+        if not fitting:
+            why = "; ".join(str(item) for item in min(found, key=lambda item: item.violation).broken)
+            what = f"none of {len(rows)} accelerators fits the skeleton; the nearest: {why}"
+            raise SpecError(Fault("driver gradient", what, "more hardware_draws, hardware in held, a larger device"))
+        return rows[min(fitting)[1]]
+
+    def _price(self, networks: Sequence[Point]) -> list[Outcome]:
+        return [self._context.problem.price(network, [self._hardware])[0] for network in networks]
+
+    def _cost(self, outcome: Outcome, metric: str) -> float:
+        if metric not in outcome.metrics:
+            known = ", ".join(name for name in outcome.metrics)
+            raise SpecError(Fault("driver gradient", f"no cheap provider gives {metric}", known or "a cost provider"))
+        return outcome.metrics[metric]
+
+    def _table(self, metric: str) -> CostTable:
+        """Exact costs of the skeleton with one cell changed at a time."""
+        if METRICS.get(metric).maximize:
+            what = f"limits {metric}, which grows with what is better; its sum over cells bounds nothing"
+            raise SpecError(Fault("driver gradient", what, "a cost that is to be at most its limit"))
+        base = self._cost(self._price([self._points[0][-1]])[0], metric)
+        differences = tuple(
+            tuple(self._cost(outcome, metric) - base for outcome in self._price(points)) for points in self._points
+        )
+        return CostTable(base, differences)
+
+    def workload_at(self, point: Point) -> Workload:
+        """The network at a point of the network decisions."""
+        found = self._space.network_at(point).workload
+        assert found is not None, "a space with cells has workloads"
+        return found
+
+    def derive(self, number: int) -> Point:
+        """One search from a seed of its own; the point that it ends with."""
+        names = {field.name for field in fields(GradientOptions)}
+        options = GradientOptions(**{name: value for name, value in self._options.items() if name in names})
+        seed = derive_seed(self._context.seed, "gradient", number)
+        torch.manual_seed(seed)
+        network = MixedNetwork(
+            self.workload_at, self._points, self._cells, str(self._options["relaxation"]), int(self._options["partial"])
+        )
+        data = load_dataset(self._space.network.dataset)
+        check_fits(data, self.workload_at(self._base))
+        found = GradientSearch(network, data, self._tables, self._limits, options, seed).run()
+        return joined(self._context, self._mended(found.shares), self._hardware)
+
+    def _mended(self, shares: Sequence[Any]) -> Point:
+        """The likeliest arms under every limit, by the exact model."""
+
+        def point(places: tuple[int, ...]) -> Point:
+            return with_arms(self._networks, self._base, self._cells, places)
+
+        if not self._limits:
+            return point(tuple(int(np.argmax(share)) for share in shares))
+        tightest = max(self._limits, key=lambda name: self._tables[name].base / self._limits[name])
+        # Other limits are kept by tightening the tightest until all hold.
+        bound, fill = self._limits[tightest], float(self._options["fill"])
+        for _ in range(8):
+            places, _ = derived(
+                shares,
+                self._tables[tightest],
+                lambda arms: self._cost(self._price([point(arms)])[0], tightest),
+                bound,
+                fill,
+            )
+            (outcome,) = self._price([point(places)])
+            over = [outcome.metrics[name] / limit for name, limit in self._limits.items() if name != tightest]
+            if not over or max(over) <= 1:
+                break
+            bound = min(bound, outcome.metrics[tightest]) * 0.98 / max(1.0, *over)
+        return point(places)
+
+
+def _known(given: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if name in names}
+
+
+__all__ = ["Cell", "Gradient"]

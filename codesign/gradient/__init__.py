@@ -1,0 +1,1 @@
+"""Relaxed choices: a space as one differentiable network, and a discrete one derived from it."""

@@ -1,0 +1,69 @@
+"""Relaxations of one choice: what a cell computes of its arms, so that a gradient reaches the logits.
+
+* ``softmax``: all arms, weighed (DARTS, Liu 2019).
+* ``gumbel_soft``: all arms, weighed by a Gumbel-softmax of falling temperature (SNAS, Xie 2019; FBNet, Wu 2019).
+* ``gumbel_hard``: one arm, drawn; the gradient is that of the soft weight (GDAS, Dong 2019).
+* ``two_path``: of two drawn arms one runs; both are computed where logits learn, and the gradient is that between the
+  two (ProxylessNAS, Cai 2019).
+* ``shared``: one path; the arms are nested parts of one kernel, weighed by how far the norm of what a larger arm adds
+  is over a learned threshold (Single-Path NAS, Stamoulis 2019). See :mod:`codesign.gradient.superkernel`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+RELAXATIONS = ("softmax", "gumbel_soft", "gumbel_hard", "two_path", "shared")
+Arm = Callable[[Tensor], Tensor]
+
+
+def gumbel(logits: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
+    """A sample of the Gumbel-softmax: weights [arms] that sum to 1."""
+    uniform = torch.rand(logits.shape, generator=generator).clamp(1e-9, 1 - 1e-7)
+    return functional.softmax((logits - torch.log(-torch.log(uniform))) / temperature, dim=0)
+
+
+def mixed(
+    relaxation: str,
+    arms: Sequence[Arm],
+    logits: Tensor,
+    x: Tensor,
+    temperature: float,
+    generator: torch.Generator,
+    *,
+    logits_learn: bool,
+) -> Tensor:
+    """What a cell gives for its input.
+
+    Args:
+        logits: [arms].
+        logits_learn: this pass is for the gradient of the logits (else of the arms' weights).
+    """
+    if relaxation == "softmax":
+        return _weighed(arms, functional.softmax(logits, dim=0), x)
+    if relaxation == "gumbel_soft":
+        return _weighed(arms, gumbel(logits, temperature, generator), x)
+    if relaxation == "gumbel_hard":
+        soft = gumbel(logits, temperature, generator)
+        place = int(soft.argmax())
+        return arms[place](x) * (1.0 + soft[place] - soft[place].detach())
+    assert relaxation == "two_path", relaxation
+    drawn = torch.multinomial(functional.softmax(logits.detach(), dim=0), 2, generator=generator)
+    if not logits_learn:
+        return arms[int(drawn[0])](x)
+    between = functional.softmax(logits[drawn], dim=0)
+    active = int(torch.multinomial(between.detach(), 1, generator=generator))
+    outputs = [arms[int(place)](x) for place in drawn]
+    soft_sum = between[0] * outputs[0].detach() + between[1] * outputs[1].detach()
+    return outputs[active] + soft_sum - soft_sum.detach()
+
+
+def _weighed(arms: Sequence[Arm], weights: Tensor, x: Tensor) -> Tensor:
+    total = weights[0] * arms[0](x)
+    for weight, arm in zip(weights[1:], arms[1:], strict=True):
+        total = total + weight * arm(x)
+    return total

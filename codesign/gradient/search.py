@@ -1,0 +1,155 @@
+"""One differentiable search: weights and logits in turn on two halves of the training images, cost in the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from codesign.accuracy.data import Dataset
+from codesign.accuracy.training import BATCH, tensors
+from codesign.gradient.derive import CostTable
+from codesign.gradient.network import MixedNetwork
+from codesign.seeds import derive_seed
+
+
+@dataclass(frozen=True)
+class GradientOptions:
+    """How logits learn.
+
+    Attributes:
+        steps: updates of the weights; after a third of them the logits learn too, once for each update of weights.
+        learning_rate, arch_learning_rate: of weights and logits (AdamW, Adam).
+        temperature, last_temperature: of the Gumbel-softmax, falling geometrically.
+        bilevel: logits learn from images that weights never see (DARTS); else from the same batch (SNAS).
+        cost_weight: of the cost in the loss, against its value at the start, where no limit holds.
+        multiplier_rate: how fast the Lagrange multiplier of a limit grows while the expected cost is over it.
+    """
+
+    steps: int = 200
+    learning_rate: float = 0.01
+    arch_learning_rate: float = 0.05
+    temperature: float = 5.0
+    last_temperature: float = 0.5
+    bilevel: bool = True
+    cost_weight: float = 0.0
+    multiplier_rate: float = 0.2
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What a search ended with.
+
+    Attributes:
+        shares: of each cell's arms.
+        expected: cost that they expect, by metric.
+        multipliers: of the limits at the end.
+    """
+
+    shares: tuple[NDArray[np.float64], ...]
+    expected: Mapping[str, float]
+    multipliers: Mapping[str, float]
+
+
+def expected_cost(shares: Sequence[Tensor], table: CostTable) -> Tensor:
+    """Sum of each arm's cost times its share: differentiable in the shares."""
+    total = torch.tensor(table.base)
+    for share, arms in zip(shares, table.differences, strict=True):
+        total = total + (share * torch.tensor(arms, dtype=share.dtype)).sum()
+    return total
+
+
+class GradientSearch:
+    """A relaxed network with what it costs.
+
+    Args:
+        network: the relaxed network.
+        data: its training part is seen, in two halves.
+        tables: by metric, what arms cost.
+        limits: by metric, the bound of the expected cost.
+        options: how.
+        seed: of batches and draws.
+    """
+
+    def __init__(
+        self,
+        network: MixedNetwork,
+        data: Dataset,
+        tables: Mapping[str, CostTable],
+        limits: Mapping[str, float],
+        options: GradientOptions,
+        seed: int,
+    ) -> None:
+        self._network, self._tables, self._limits, self._options = network, dict(tables), dict(limits), options
+        self._images, self._labels = tensors(data, "train")
+        self._generator = torch.Generator().manual_seed(derive_seed(seed, "gradient"))
+        self._multipliers = dict.fromkeys(limits, 0.0)
+
+    def run(self, advance: Callable[[], None] = lambda: None) -> Searched:
+        """All steps."""
+        torch.set_num_threads(1)
+        options, network = self._options, self._network
+        count = len(self._labels)
+        order = torch.randperm(count, generator=self._generator)
+        halves = (order[: count // 2], order[count // 2 :]) if options.bilevel else (order, order)
+        weights = torch.optim.AdamW(network.weights(), lr=options.learning_rate, betas=(0.8, 0.95), weight_decay=1e-4)
+        logits = torch.optim.Adam(network.choosing(), lr=options.arch_learning_rate, betas=(0.5, 0.999))
+        network.train()
+        for step in range(options.steps):
+            done = step / max(1, options.steps - 1)
+            temperature = options.temperature * (options.last_temperature / options.temperature) ** done
+            index = self._batch(halves[0])
+            for group in weights.param_groups:
+                group["lr"] = options.learning_rate * 0.5 * (1 + np.cos(np.pi * done))
+            learns = step >= options.steps // 3
+            together = learns and not options.bilevel
+            loss = self._loss(index, temperature, logits_learn=together)
+            if together:
+                loss = loss + self._cost()
+            weights.zero_grad()
+            logits.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            weights.step()
+            if learns and options.bilevel:
+                logits.zero_grad()
+                loss = self._loss(self._batch(halves[1]), temperature, logits_learn=True) + self._cost()
+                loss.backward()  # type: ignore[no-untyped-call]
+            if learns:
+                logits.step()
+                self._raise_multipliers()
+            advance()
+        with torch.no_grad():
+            shares = network.shares()
+            expected = {name: float(expected_cost(shares, table)) for name, table in self._tables.items()}
+        return Searched(tuple(share.double().numpy() for share in shares), expected, dict(self._multipliers))
+
+    def _batch(self, part: Tensor) -> Tensor:
+        places = torch.randint(0, len(part), (min(BATCH, len(part)),), generator=self._generator)
+        return part[places]
+
+    def _loss(self, index: Tensor, temperature: float, *, logits_learn: bool) -> Tensor:
+        out = self._network(self._images[index], temperature, self._generator, logits_learn=logits_learn)
+        return nn.functional.cross_entropy(out, self._labels[index])
+
+    def _cost(self) -> Tensor:
+        """What the loss says of cost: each limit with its multiplier, and the weighed cost of what has no limit."""
+        shares, total = self._network.shares(), torch.zeros(())
+        for name, table in self._tables.items():
+            cost = expected_cost(shares, table)
+            if name in self._limits:
+                total = total + self._multipliers[name] * (cost / self._limits[name] - 1.0)
+            else:
+                total = total + self._options.cost_weight * torch.log(cost.clamp_min(1e-9))
+        return total
+
+    def _raise_multipliers(self) -> None:
+        """Dual ascent: a multiplier grows while its limit is broken, and falls to 0 where there is room."""
+        with torch.no_grad():
+            shares = self._network.shares()
+            for name, limit in self._limits.items():
+                over = float(expected_cost(shares, self._tables[name])) / limit - 1.0
+                self._multipliers[name] = max(0.0, self._multipliers[name] + self._options.multiplier_rate * over)

@@ -1,0 +1,1 @@
+"""Weight sharing: one set of parameters for every network of a space."""

@@ -1,0 +1,119 @@
+// Where the cycles of a run go, by what the compute unit does in each of them: the counters behind `cycle_account`.
+//
+// The compute unit runs one tile after another, so its time falls into tiles and gaps. A gap belongs to the token that came
+// last (the lowest of several that came together); whether the drain that frees accumulators had waited for memory itself
+// is remembered for each filling of them.
+module cd_account
+  import cd_types_pkg::*;
+#(
+  parameter int unsigned Width = 40   // of a counter
+) (
+  input  logic                  clk_i,
+  input  logic                  rst_ni,
+  input  logic                  clear_i,      // a run begins
+  input  logic                  running_i,
+  input  logic                  busy_i,       // the compute unit
+  input  logic                  compute_start_i,
+  input  compute_e              compute_op_i, // of the command that starts, as its token
+  input  token_t                compute_token_i,
+  input  logic                  compute_valid_i,
+  input  logic                  drain_start_i,
+  input  token_t                drain_token_i,
+  input  logic                  drain_valid_i,
+  input  logic                  drain_busy_i,
+  input  logic [15:0]           ready_i,      // semaphores with a token
+  // In this order: array, vector unit, non-linear unit at work; then gaps: dispatch, memory, post-processing, a layer's
+  // start; the gap that lasts (at the end: from the last tile to the end of the run).
+  output logic [7:0][Width-1:0] counters_o
+);
+
+  typedef enum logic [2:0] {Array, Vector, Nonlinear, Dispatch, Memory, Post, LayerStart, Open} count_e;
+
+  localparam int unsigned InputFull = 0, WeightFull = 2, ParamFull = 4, ResidualFull = 6, AccFree = 9, OutputFree = 11,
+                          TableFull = 13;
+  localparam logic [15:0] Loaded = 16'd1 << InputFull | 16'd1 << WeightFull;
+  localparam logic [15:0] DrainMemory = 16'd1 << OutputFree | 16'd1 << ResidualFull | 16'd1 << ParamFull
+                                      | 16'd1 << TableFull;
+
+  // Whether a unit's head, in the cycle before it starts, lacked nothing but tokens; and which.
+  logic        compute_waited_q, drain_waited_q;
+  logic [15:0] compute_missed_q, drain_missed_q, compute_cause, drain_cause;
+  assign compute_cause = compute_waited_q ? compute_missed_q & (~compute_missed_q + 16'd1) : '0;
+  assign drain_cause   = drain_waited_q ? drain_missed_q & (~drain_missed_q + 16'd1) : '0;
+
+  logic        freed_q [4];       // by filling of the accumulators
+  logic [1:0]  put_q, get_q;
+  logic        drain_memory_q, drain_memory;
+  logic [15:0] tag_q;
+  logic        first_q;
+  logic [2:0]  engine_q;
+  count_e      gap;
+
+  assign drain_memory = drain_memory_q || |(drain_cause & DrainMemory);
+
+  always_comb begin
+    gap = Dispatch;
+    if (compute_cause[AccFree]) gap = freed_q[get_q] ? Memory : Post;
+    else if (|(compute_cause & Loaded)) gap = Memory;
+    if (first_q || tag_q != compute_token_i.tag) gap = LayerStart;
+  end
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      compute_waited_q <= 1'b0;
+      drain_waited_q   <= 1'b0;
+      compute_missed_q <= '0;
+      drain_missed_q   <= '0;
+      put_q            <= '0;
+      get_q            <= '0;
+      drain_memory_q   <= 1'b0;
+      tag_q            <= '0;
+      first_q          <= 1'b1;
+      engine_q         <= '0;
+      counters_o       <= '0;
+      for (int unsigned i = 0; i < 4; i++) freed_q[i] <= 1'b0;
+    end else if (clear_i) begin
+      put_q          <= '0;
+      get_q          <= '0;
+      drain_memory_q <= 1'b0;
+      first_q        <= 1'b1;
+      counters_o     <= '0;
+    end else begin
+      compute_waited_q <= compute_valid_i && !busy_i;
+      compute_missed_q <= compute_token_i.wait_for & ~ready_i;
+      drain_waited_q   <= drain_valid_i && !drain_busy_i;
+      drain_missed_q   <= drain_token_i.wait_for & ~ready_i;
+
+      if (drain_start_i) begin
+        drain_memory_q <= drain_memory;
+        if (drain_token_i.signal[AccFree]) begin
+          freed_q[put_q] <= drain_memory;
+          put_q          <= put_q + 2'd1;
+          drain_memory_q <= 1'b0;
+        end
+      end
+
+      if (running_i && busy_i) begin
+        for (int unsigned i = 0; i < 3; i++) begin
+          if (engine_q[i]) counters_o[i] <= counters_o[i] + 1'b1;
+        end
+      end
+      if (running_i && !busy_i) counters_o[Open] <= counters_o[Open] + 1'b1;
+
+      if (compute_start_i) begin
+        for (int unsigned i = 3; i < 7; i++) begin
+          if (32'(gap) == i) counters_o[i] <= counters_o[i] + counters_o[Open] + 1'b1;
+        end
+        counters_o[Open] <= '0;
+        first_q  <= 1'b0;
+        tag_q    <= compute_token_i.tag;
+        engine_q <= compute_op_i == CompArray ? 3'b001 : compute_op_i >= CompSoftmax ? 3'b100 : 3'b010;
+        if (compute_token_i.wait_for[AccFree]) get_q <= get_q + 2'd1;
+      end
+    end
+  end
+
+  logic unused_token;
+  assign unused_token = ^{compute_token_i.signal, compute_token_i.mark, drain_token_i.tag, drain_token_i.mark};
+
+endmodule

@@ -1,0 +1,171 @@
+"""Data sets from files: layouts, splits that content decides, and every fault in one line."""
+
+from __future__ import annotations
+
+import gzip
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from codesign.accuracy.data import check_fits, load_dataset
+from codesign.accuracy.splits import PART_NAMES, Dataset, split
+from codesign.recipe import load_recipe
+from codesign.spaces.network.elastic import ElasticSpace
+from mappings.errors import SpecError
+
+RNG = np.random.default_rng(0)
+
+
+def noise(count: int, *shape: int) -> np.ndarray:  # type: ignore[type-arg]
+    return RNG.integers(0, 256, (count, *shape), dtype=np.uint8)
+
+
+def labels(count: int, classes: int = 4) -> np.ndarray:  # type: ignore[type-arg]
+    return (np.arange(count) % classes).astype(np.uint8)
+
+
+def write_folder(path: Path, counts: dict[str, int], mode: str = "RGB") -> Path:
+    for name, count in counts.items():
+        (path / name).mkdir(parents=True)
+        for index in range(count):
+            side = int(RNG.integers(12, 30))
+            image = Image.fromarray(noise(side, side + index % 3, 3)).convert(mode)
+            image.save(path / name / f"{index}.{'png' if index % 2 else 'jpg'}")
+    return path
+
+
+def test_content_alone_decides_the_parts() -> None:
+    images, named = noise(400, 1, 6, 6).astype(np.float32) / 255, labels(400).astype(np.int64)
+    first = split("a", images, named)
+    order = RNG.permutation(400)
+    again = split("a", images[order], named[order])
+    assert first.digest == again.digest
+    assert [len(first.labels[part]) for part in PART_NAMES] == [280, 80, 40]
+    assert all(set(np.bincount(first.labels[part])) == {len(first.labels[part]) // 4} for part in PART_NAMES)
+    seen = [image.tobytes() for part in PART_NAMES for image in first.images[part]]
+    assert len(set(seen)) == 400
+    other = split("a", images, np.roll(named, 1))
+    assert other.digest != first.digest
+
+
+def test_each_layout_is_read(tmp_path: Path) -> None:
+    x, y, tx, ty = noise(200, 10, 10), labels(200), noise(40, 10, 10), labels(40)
+    np.savez(tmp_path / "whole.npz", x_train=x, y_train=y, x_test=tx, y_test=ty)
+    np.savez(tmp_path / "one.npz", images=noise(200, 10, 10, 3), labels=y)
+    idx = tmp_path / "idx"
+    idx.mkdir()
+    for name, array in (("train-images", x), ("train-labels", y), ("t10k-images", tx), ("t10k-labels", ty)):
+        head = bytes([0, 0, 8, array.ndim]) + b"".join(extent.to_bytes(4, "big") for extent in array.shape)
+        raw = head + array.tobytes()
+        (idx / f"{name}-idx{array.ndim}-ubyte.gz").write_bytes(gzip.compress(raw))
+    for name, heads in (("cifar10", 1), ("cifar100", 2)):
+        folder = tmp_path / name
+        folder.mkdir()
+        files = (
+            [f"data_batch_{n}.bin" for n in range(1, 6)] + ["test_batch.bin"]
+            if heads == 1
+            else ["train.bin", "test.bin"]
+        )
+        for file in files:
+            rows = np.concatenate([np.repeat(labels(80)[:, None], heads, 1), noise(80, 3 * 1024)], axis=1)
+            (folder / file).write_bytes(rows.astype(np.uint8).tobytes())
+    found = {
+        name: load_dataset(str(tmp_path / name)) for name in ("whole.npz", "one.npz", "idx", "cifar10", "cifar100")
+    }
+    assert found["whole.npz"].digest == found["idx"].digest
+    assert len(found["idx"].labels["test"]) == 40 and len(found["idx"].labels["held_out"]) == 30
+    assert (found["one.npz"].channels, found["one.npz"].extent, found["one.npz"].classes) == (3, 10, 4)
+    assert found["cifar10"].images["train"].shape == (340, 3, 32, 32)
+    assert found["cifar100"].images["test"].shape == (80, 3, 32, 32)
+    digits = load_dataset("digits")
+    assert (digits.channels, digits.extent, digits.classes) == (1, 8, 10) and len(digits.labels["train"]) == 1258
+
+
+def test_a_folder_of_images_of_any_size(tmp_path: Path) -> None:
+    data = load_dataset(str(write_folder(tmp_path / "mine", {"cat": 60, "dog": 60})))
+    assert (data.channels, data.extent, data.classes) == (3, 32, 2)
+    grey = load_dataset(str(write_folder(tmp_path / "grey", {"a": 60, "b": 60}, "L")))
+    assert grey.channels == 1 and 0 <= grey.images["train"].min() < grey.images["train"].max() <= 1
+
+
+def test_a_torch_data_set(tmp_path: Path) -> None:
+    module = tmp_path / "mine.py"
+    module.write_text(
+        "import torch\nclass Mine(torch.utils.data.Dataset):\n    bad = False\n    def __len__(self): return 200\n"
+        "    def __getitem__(self, i):\n        g = torch.Generator().manual_seed(i)\n"
+        "        return torch.rand(3, 9, 9 + (self.bad and i == 7), generator=g), i % 2\n"
+        "class Bad(Mine):\n    bad = True\n"
+    )
+    data = load_dataset(f"{module}:Mine")
+    assert (data.channels, data.extent, data.classes) == (3, 9, 2)
+    with pytest.raises(SpecError, match=r"Bad\[7\]: is \[3, 9, 10\], and image 0 is \[3, 9, 9\]"):
+        load_dataset(f"{module}:Bad")
+
+
+def test_what_is_wrong_is_told_in_one_line(tmp_path: Path) -> None:
+    def npz(name: str, **arrays: object) -> str:
+        path = tmp_path / f"{name}.npz"
+        np.savez(path, **arrays)  # type: ignore[arg-type]
+        return str(path)
+
+    unequal = np.empty(2, dtype=object)
+    unequal[:] = [noise(3, 3), noise(4, 4)]
+    corrupt = write_folder(tmp_path / "corrupt", {"a": 40, "b": 40})
+    (corrupt / "b" / "7.png").write_bytes(b"no image")
+    empty = write_folder(tmp_path / "empty", {"a": 40, "b": 40})
+    (empty / "c").mkdir()
+    pickled = tmp_path / "data.pkl"
+    pickled.write_bytes(pickle.dumps([1]))
+    short = tmp_path / "short"
+    short.mkdir()
+    (short / "train.bin").write_bytes(b"123")
+    (short / "test.bin").write_bytes(b"123")
+    ok = noise(200, 8, 8)
+    for name, said in (
+        (npz("missing", images=ok, labels=labels(150)), "has 200 images and 150 labels"),
+        (npz("extra", images=ok, labels=labels(250)), "has 200 images and 250 labels"),
+        (npz("range", images=ok, labels=labels(200).astype(np.int64) - 1), "has the label -1"),
+        (npz("gap", images=ok, labels=np.where(labels(200) == 1, 7, labels(200))), "has no image of class 1"),
+        (npz("small", images=noise(40, 8, 8), labels=labels(40)), "has 28 images to train on"),
+        (npz("unequal", images=unequal, labels=labels(2)), "pickled objects: images of unequal shapes"),
+        (npz("channels", images=noise(200, 8, 8, 5), labels=labels(200)), "holds uint8 [200, 8, 8, 5]"),
+        (npz("bright", images=ok.astype(np.float32), labels=labels(200)), "holds pixels out of range"),
+        (npz("other", stuff=ok), "holds stuff"),
+        (str(corrupt), "corrupt/b/7.png: is corrupt, or no image"),
+        (str(empty), "empty/c: has no image, so its class is empty"),
+        (str(pickled), "is a pickle"),
+        (str(short), "train.bin is 3 bytes"),
+        (str(tmp_path / "none.npz"), "cannot be read"),
+        ("cifra", 'unknown dataset "cifra"'),
+    ):
+        with pytest.raises(SpecError) as caught:
+            load_dataset(name)
+        assert said in str(caught.value) and len(str(caught.value).splitlines()) == 1, str(caught.value)
+    good = Dataset("mine", {}, {})
+    with pytest.raises(SpecError, match="mine: train: is missing"):
+        load_checked(good)
+
+
+def load_checked(data: Dataset) -> Dataset:
+    from codesign.accuracy.splits import checked
+
+    return checked(data)
+
+
+def test_spaces_take_their_shape_from_the_data(tmp_path: Path) -> None:
+    np.savez(tmp_path / "mine.npz", images=noise(200, 20, 20, 3), labels=labels(200, 5))
+    for network in ("elastic_mnist", "layerwise"):
+        recipe = load_recipe("default", {"network": network, "data": str(tmp_path / "mine.npz")})
+        space = recipe.space
+        workload = space.network_at({d.name: d.choices[-1] for d in space.decisions.choices}).workload
+        assert workload is not None
+        assert (workload.inputs[0].C, workload.inputs[0].H, workload.layers[-1].channels_out) == (3, 20, 5)
+        assert space.network.dataset == str(tmp_path / "mine.npz")
+    data = load_dataset(str(tmp_path / "mine.npz"))
+    wrong = ElasticSpace(classes=4)
+    with pytest.raises(SpecError) as caught:
+        check_fits(data, wrong.workload({d.name: d.choices[0] for d in wrong.decisions}))
+    assert "takes 1 channels; mine has 3" in str(caught.value) and "has 4 outputs" in str(caught.value)
