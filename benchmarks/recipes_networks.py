@@ -222,23 +222,20 @@ def random_search(bench: Bench) -> Line:
 
 
 def local_search(bench: Bench) -> Line:
-    """Steps to better neighbours, and an optimum among all of its neighbours at the end."""
+    """Steps to better neighbours, and an optimum among all of its neighbours; what is looked at on the way is ahead."""
     mine, even = bench.run(), bench.random()
     controller, space = cast(LocalSearch, mine.controller()), mine.recipe.space.decisions
     values = mine.values("accuracy")
-    best = int(np.argmax(values))
-    point = mine.trials[best].told.point
-    rivals = neighbours(space, point, np.random.default_rng(0))
+    best, start = int(np.argmax(values)), int(controller._context.options["start_points"])
+    rivals = neighbours(space, mine.trials[best].told.point, np.random.default_rng(0))
     seen = sum(other in controller._seen for other in rivals)
-    rises = int((np.diff(np.maximum.accumulate(values[10:])) > 0).sum())
+    rises = int((np.diff(np.maximum.accumulate(values[start:])) > 0).sum())
+    # Behind the optimum's neighbours the search begins anew at random points.
+    climb = replace(mine, trials=mine.trials[start : best + len(rivals)])
+    found = versus(mine.recipe.goal, [climb], [even], share=1.0)
     text = f"{rises} rises; {seen} of {len(rivals)} neighbours of the best were measured, none is better"
-    return bench.line(
-        text,
-        rises >= 2 and seen == len(rivals),
-        mine,
-        even,
-        {"rises": rises, "measured": seen, "neighbours": len(rivals)},
-    )
+    figures = {"rises": rises, "measured": seen, "neighbours": len(rivals)}
+    return bench.line(text, rises >= 2 and seen == len(rivals), mine, even, figures, found)
 
 
 def _list(values: list[float], digits: int = 2) -> str:
