@@ -161,7 +161,13 @@ def main() -> int:
         for case in held:
             print(case[1].to_dict(), {k: v.round(3).tolist() for k, v in errors([case]).items()}, file=sys.stderr)
     figures = [
-        Figure("designs judged", len(held), "", None, f"{len(fitted) + len(others)} of {args.designs} synthesised")
+        Figure(
+            "designs judged",
+            len(held),
+            "at least 1",
+            len(held) > 0,
+            f"{len(fitted) + len(others)} of {args.designs} synthesised",
+        )
     ]
     figures += judge(held) if held else []
     return show("FPGA resources, estimated and synthesised (Yosys, xc7)", figures, args.json)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from accel_models.hardware.devices import device
 from accel_models.report import CostReport, Infeasible, LayerCost
 from codesign.providers.base import Candidate, Measurement, ProviderContext
+from codesign.providers.cost.mapped import total_energy_pj
 from codesign.providers.registry import PROVIDERS
 from mappings.errors import Fault, SpecError
 from mappings.layer import MAC_OPS, Layer
@@ -26,7 +26,6 @@ class DirectiveProvider:
 
     def __init__(self, context: ProviderContext) -> None:
         self._mapping = context.space.mapping
-        self._device = device(context.device)
         self.metrics = PROVIDERS.get("directive").metrics_on(context.device)
 
     def prepare(self) -> None:
@@ -68,12 +67,8 @@ class DirectiveProvider:
     def _figures(self, layers: Sequence[LayerCost], machine: Any) -> dict[str, float]:
         cycles = sum(layer.cycles for layer in layers)
         clock_hz = machine.machine(0).accelerator.clock_hz
-        energy_pj, dram_pj = 0.0, 0.0
-        for layer in layers:
-            if layer.energy_pj is None:
-                raise SpecError(Fault(f"device {self._device.name}", "has no energy figures", "a technology with them"))
-            energy_pj += sum(value for _, value in layer.energy_pj)
-            dram_pj += dict(layer.energy_pj)["DRAM"]
+        energy_pj = total_energy_pj(layers)
+        dram_pj = sum(dict(layer.energy_pj or ())["DRAM"] for layer in layers)
         milliseconds, energy_uj, onchip_uj = 1e3 * cycles / clock_hz, energy_pj / 1e6, (energy_pj - dram_pj) / 1e6
         out = {
             "latency_ms": milliseconds,
@@ -102,6 +97,6 @@ class DirectiveProvider:
             raise SpecError(Fault("report", str(found), "a design that fits"))
         machine = candidate.hardware
         cycles, clock_hz = sum(layer.cycles for layer in found), machine.machine(0).accelerator.clock_hz
-        energy_pj = sum(value for layer in found for _, value in layer.energy_pj or ())
+        energy_pj = total_energy_pj(found)
         area = None if machine.area_mm2 is None else 1e6 * machine.area_mm2
         return CostReport(tuple(found), cycles, 1e3 * cycles / clock_hz, energy_pj, area, None)

@@ -3,44 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from accel_models.hardware.devices import device
 from accel_models.published.loop_pipeline import LoopPipeline
-from accel_models.published.loop_tile import Board
 from accel_models.report import CostReport, LayerCost
-from codesign.providers.base import Candidate, Measurement, ProviderContext
+from codesign.providers.base import Candidate
+from codesign.providers.cost.loop_tile import LoopTileProvider
 from mappings.layer import Layer
 
 
-class LoopPipelineProvider:
-    """Latency of one input, inputs a second, resources of all boards; each board is one of the recipe's device.
+class LoopPipelineProvider(LoopTileProvider):
+    """Latency of one input, inputs a second, resources of all boards; each board is one of the recipe's device."""
 
-    Args:
-        context: of the run; its option ``port_bits`` is the width of a board's memory interface.
-
-    Raises:
-        SpecError: the device is no FPGA.
-    """
-
-    metrics = ("latency_ms", "latency_cycles", "throughput_per_s", "dsp", "bram36", "lut", "fill")
-    needs = ("workload", "hardware")
-    key = "design"
-
-    def __init__(self, context: ProviderContext) -> None:
-        self._board = Board.of(device(context.device), int(context.options["port_bits"]))
-
-    def prepare(self) -> None:
-        """Nothing to prepare."""
-
-    def measure(self, candidates: Sequence[Candidate]) -> list[Measurement]:
-        """Figures of each, also of what a board has no room for; operators that it lacks leave none."""
-        return [self._measured(candidate) for candidate in candidates]
-
-    def _measured(self, candidate: Candidate) -> Measurement:
+    def _figures(self, candidate: Candidate) -> tuple[dict[str, float], dict[str, Any]]:
+        """Every metric, and what else is kept of a trial."""
         machine, layers = _parts(candidate)
-        broken = machine.broken(layers, self._board)
-        if any(item.resource == "operators" for item in broken):
-            return Measurement(broken=broken)
         clock_hz = machine.machines[0].clock_hz
         cycles, stages = machine.latency_cycles(layers), machine.stages(layers)
         metrics = {
@@ -52,7 +29,7 @@ class LoopPipelineProvider:
             "lut": float(sum(item.lut for item in machine.machines)),
             "fill": machine.fill(layers, self._board),
         }
-        return Measurement(metrics, broken, {"stages": [len(stage.layers) for stage in stages]})
+        return metrics, {"stages": [len(stage.layers) for stage in stages]}
 
     def report(self, candidate: Candidate) -> CostReport:
         """Layer by layer; maps that cross a link are in the total alone."""

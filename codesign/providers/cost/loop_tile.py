@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from accel_models.hardware.devices import device
 from accel_models.published.loop_tile import Board, LoopTile, convolutions, fill
@@ -36,10 +37,17 @@ class LoopTileProvider:
         return [self._measured(candidate) for candidate in candidates]
 
     def _measured(self, candidate: Candidate) -> Measurement:
-        machine, layers = _parts(candidate)
-        broken = machine.broken(layers, self._board)
+        assert candidate.workload is not None, "the recipe's needs are checked when it is read"
+        layers: Sequence[Layer] = candidate.workload.layers
+        broken = candidate.hardware.broken(layers, self._board)
         if any(item.resource == "operators" for item in broken):
             return Measurement(broken=broken)
+        metrics, detail = self._figures(candidate)
+        return Measurement(metrics, broken, detail)
+
+    def _figures(self, candidate: Candidate) -> tuple[dict[str, float], dict[str, Any]]:
+        """Every metric, and what else is kept of a trial."""
+        machine, layers = _parts(candidate)
         cycles = machine.latency_cycles(layers)
         seconds = cycles / machine.clock_hz
         metrics = {
@@ -51,7 +59,7 @@ class LoopTileProvider:
             "lut": float(machine.lut),
             "fill": fill(machine, layers, self._board),
         }
-        return Measurement(metrics, broken)
+        return metrics, {}
 
     def report(self, candidate: Candidate) -> CostReport:
         """Layer by layer; what rides along has no line."""

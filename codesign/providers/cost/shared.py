@@ -9,6 +9,7 @@ from accel_models.hardware.connectivity import Connected
 from accel_models.report import CostReport, Infeasible, LayerCost
 from accel_models.schedule.shared import SharedSchedule, schedule_shared
 from codesign.providers.base import Candidate, Measurement, ProviderContext
+from codesign.providers.cost.mapped import total_energy_pj
 from codesign.providers.registry import PROVIDERS
 from codesign.spaces.network.several import parts_of
 from mappings.errors import Fault, SpecError
@@ -59,7 +60,7 @@ class SharedProvider:
         if isinstance(found, Infeasible):
             return Measurement(broken=(found,))
         milliseconds = 1e3 * found.schedule.cycles / machine.machines[0].accelerator.clock_hz
-        energy_uj = _energy_pj(found.layers) / 1e6
+        energy_uj = total_energy_pj(found.layers) / 1e6
         out = {
             "latency_ms": milliseconds,
             "latency_cycles": float(found.schedule.cycles),
@@ -100,7 +101,9 @@ class SharedProvider:
         lost = [c for part in costs for row in part for c in row if isinstance(c, Infeasible)]
         if lost:
             raise SpecError(Fault("columns", str(lost[0]), "engines that run every layer"))
-        return [[[(c.cycles, _energy_pj([c])) for c in row if isinstance(c, LayerCost)] for row in p] for p in costs]
+        return [
+            [[(c.cycles, total_energy_pj([c])) for c in row if isinstance(c, LayerCost)] for row in p] for p in costs
+        ]
 
     def _costs(self, candidate: Candidate) -> tuple[list[list[str]], list[list[list[LayerCost | Infeasible]]]]:
         """Names of the layers that multiply by network, and the figures of each on each engine."""
@@ -135,13 +138,4 @@ class SharedProvider:
         machine, cycles = candidate.hardware, found.schedule.cycles
         milliseconds = 1e3 * cycles / machine.machines[0].accelerator.clock_hz
         area = None if machine.area_mm2 is None else 1e6 * machine.area_mm2
-        return CostReport(found.layers, cycles, milliseconds, _energy_pj(found.layers), area, None)
-
-
-def _energy_pj(layers: Sequence[LayerCost]) -> float:
-    total = 0.0
-    for layer in layers:
-        if layer.total_energy_pj is None:
-            raise SpecError(Fault(f"layer {layer.name}", "has no energy", "a technology with energy figures"))
-        total += layer.total_energy_pj
-    return total
+        return CostReport(found.layers, cycles, milliseconds, total_energy_pj(found.layers), area, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codesign.spaces.network.layers import same_conv
 from mappings.layer import Bits, Layer, Op
 
 
@@ -20,29 +21,12 @@ class Builder:
 
     def conv(self, name: str, out: int, kernel: int, stride: int = 1, *, depthwise: bool = False, relu: bool) -> None:
         """A convolution, padded to keep its extent over the stride."""
-        after = -(-self.extent // stride)
-        before = kernel // 2
-        # The bottom and right padding is what the last window needs, no more: with stride 2 it may be one less.
-        behind = (after - 1) * stride + kernel - self.extent - before
-        groups = self.channels if depthwise else 1
-        layer = Layer(
-            name,
-            Op.CONV,
-            K=out // groups,
-            C=self.channels // groups,
-            P=after,
-            Q=after,
-            R=kernel,
-            S=kernel,
-            groups=groups,
-            stride=(stride, stride),
-            padding=(before, before, behind, behind),
-            activation="relu" if relu else "",
-            bits=self.bits,
-            inputs=(self.tensor,),
+        groups, shape = self.channels if depthwise else 1, (self.channels, self.extent)
+        layer = same_conv(
+            name, self.tensor, shape, out, kernel, stride=stride, groups=groups, relu=relu, bits=self.bits
         )
         self.layers.append(layer)
-        self.tensor, self.channels, self.extent = name, out, after
+        self.tensor, self.channels, self.extent = name, out, layer.P
 
     def add(self, name: str, other: str) -> None:
         """The sum with another tensor."""

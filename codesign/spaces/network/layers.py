@@ -5,8 +5,47 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from mappings.layer import Layer, Op
+from mappings.layer import Bits, Layer, Op
 from mappings.workload import TensorShape, Workload
+
+
+def same_conv(
+    name: str,
+    source: str,
+    shape: tuple[int, int],
+    out: int,
+    kernel: int,
+    *,
+    stride: int = 1,
+    groups: int = 1,
+    relu: bool = False,
+    bits: Bits = Bits(),  # noqa: B008 - frozen
+) -> Layer:
+    """A convolution that keeps rows and columns but for its stride.
+
+    Args:
+        shape: channels and extent of the source.
+    """
+    channels, extent = shape
+    after, before = -(-extent // stride), kernel // 2
+    # Bottom and right are padded by what the last window needs, no more: with stride 2 it may be one less.
+    behind = max((after - 1) * stride + kernel - extent - before, 0)
+    return Layer(
+        name,
+        Op.CONV,
+        K=out // groups,
+        C=channels // groups,
+        P=after,
+        Q=after,
+        R=kernel,
+        S=kernel,
+        groups=groups,
+        stride=(stride, stride),
+        padding=(before, before, behind, behind),
+        activation="relu" if relu else "",
+        bits=bits,
+        inputs=(source,),
+    )
 
 
 class LayerList:
@@ -41,26 +80,8 @@ class LayerList:
         self, name: str, source: str, out: int, kernel: int, *, stride: int = 1, groups: int = 1, relu: bool = False
     ) -> str:
         """A convolution that keeps rows and columns but for its stride."""
-        channels, extent = self._shape[source]
-        after, before = -(-extent // stride), kernel // 2
-        behind = max((after - 1) * stride + kernel - extent - before, 0)  # what the last window needs, no more
-        return self._append(
-            Layer(
-                name,
-                Op.CONV,
-                K=out // groups,
-                C=channels // groups,
-                P=after,
-                Q=after,
-                R=kernel,
-                S=kernel,
-                groups=groups,
-                stride=(stride, stride),
-                padding=(before, before, behind, behind),
-                activation="relu" if relu else "",
-                inputs=(source,),
-            )
-        )
+        shape = self._shape[source]
+        return self._append(same_conv(name, source, shape, out, kernel, stride=stride, groups=groups, relu=relu))
 
     def scale(self, name: str, source: str, *, relu: bool = False) -> str:
         """Each channel by a number of its own; see :meth:`workload`."""
