@@ -1,0 +1,71 @@
+"""Mechanisms of searches that move one distribution a decision; the control of each draws evenly and learns nothing."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+from scipy.stats import mannwhitneyu, spearmanr
+
+from benchmarks.recipes_lines import Bench, Line
+from benchmarks.recipes_runs import Run
+from codesign.controllers.distributions import Agents, NaturalGradient, Pruned
+
+
+def _worth(even: Run) -> dict[str, list[float]]:
+    """What each choice of each decision is worth by even draws: its mean accuracy less that of its decision."""
+    out = {}
+    for decision in even.recipe.space.decisions.choices:
+        told: dict[object, list[float]] = {choice: [] for choice in decision.choices}
+        for trial in even.trials:
+            if decision.name in trial.told.point:
+                told[trial.told.point[decision.name]].append(trial.told.outcome.metrics["accuracy"])
+        means = [float(np.mean(values)) if values else np.nan for values in told.values()]
+        out[decision.name] = [mean - float(np.nanmean(means)) for mean in means]
+    return out
+
+
+def _agreement(controller: NaturalGradient | Agents, even: Run) -> tuple[float, float]:
+    """Rank correlation, and its p-value, of what a choice's share grew by with what it is worth by even draws."""
+    worth = _worth(even)
+    grown = [share * len(shares) for shares in controller.shares.values() for share in shares]
+    found = spearmanr(grown, [value for values in worth.values() for value in values], alternative="greater")
+    return float(found.statistic), float(found.pvalue)
+
+
+def asng(bench: Bench) -> Line:
+    """Shares have grown where choices are worth more by draws that the search never saw, and the step has adapted."""
+    mine, even = bench.run(), bench.random()
+    controller = cast(NaturalGradient, mine.controller())
+    rank, p = _agreement(controller, even)
+    text = (
+        f"certainty {controller.certainty():.2f}; shares go with what even draws say of choices: {rank:.2f} "
+        f"(p = {p:.0e}); step from 0.30 to {controller.step:.3f}"
+    )
+    return bench.line(text, p < 0.01, mine, even, {"spearman": rank, "p": p, "step": controller.step})
+
+
+def manas(bench: Bench) -> Line:
+    """Agents that see one loss in common end with shares that go with what each choice is worth by itself."""
+    mine, even = bench.run(), bench.random()
+    controller = cast(Agents, mine.controller())
+    rank, p = _agreement(controller, even)
+    text = (
+        f"{len(controller.shares)} agents, certainty {controller.certainty():.2f}; shares go with what even draws say "
+        f"of choices: {rank:.2f} (p = {p:.0e})"
+    )
+    return bench.line(text, p < 0.01, mine, even, {"spearman": rank, "p": p, "certainty": controller.certainty()})
+
+
+def ddpnas(bench: Bench) -> Line:
+    """What was pruned is worth less, by draws that the search never saw, than what is left."""
+    mine, even = bench.run(), bench.random()
+    controller, worth = cast(Pruned, mine.controller()), _worth(even)
+    cut = [worth[name][place] for name, places in controller.cut.items() for place in places]
+    left = [
+        value for name, values in worth.items() for at, value in enumerate(values) if at not in controller.cut[name]
+    ]
+    p = float(mannwhitneyu(left, cut, alternative="greater").pvalue)
+    gap = float(np.mean(left) - np.mean(cut))
+    text = f"{len(cut)} choices pruned, {len(left)} left, which are worth {gap:.3f} more accuracy by even draws (p = {p:.0e})"
+    return bench.line(text, p < 0.01, mine, even, {"pruned": len(cut), "left": len(left), "gap": gap, "p": p})
