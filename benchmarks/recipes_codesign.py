@@ -271,7 +271,7 @@ def htas(bench: Bench) -> Line:
     p = float(fisher_exact(table, alternative="less").pvalue)
     each = ", ".join(f"{name} {float(np.mean(found)):.0%}" for name, found in single.items())
     text = (
-        f"late networks that miss the limit on some device: {share:.0%}; of searches for one device alone {control:.0%} "
+        f"late networks that miss the limit on some device: {share:.0%}; of searches for one device {control:.0%} "
         f"({each}), p = {p:.0e}; accuracy {mine.best():.3f}"
     )
     return bench.line(text, p < 0.01, mine, even, {"missing": share, "single_missing": control, "p": p})

@@ -67,5 +67,5 @@ def ddpnas(bench: Bench) -> Line:
     ]
     p = float(mannwhitneyu(left, cut, alternative="greater").pvalue)
     gap = float(np.mean(left) - np.mean(cut))
-    text = f"{len(cut)} choices pruned, {len(left)} left, which are worth {gap:.3f} more accuracy by even draws (p = {p:.0e})"
+    text = f"{len(cut)} choices pruned, {len(left)} left, worth {gap:.3f} more accuracy by even draws (p = {p:.0e})"
     return bench.line(text, p < 0.01, mine, even, {"pruned": len(cut), "left": len(left), "gap": gap, "p": p})

@@ -1,6 +1,6 @@
 """One distribution over choices for each decision, apart from one another, moved by how the draws from it rank.
 
-* ``natural_gradient``: steps along the natural gradient, shorter where they contradict one another (ASNG, Akimoto 2019).
+* ``natural_gradient``: steps along the natural gradient, shorter where they contradict each other (ASNG, Akimoto 2019).
 * ``agents``: an adversarial bandit for each decision, all of which see the same loss (MANAS, Carlucci 2019).
 * ``pruned``: after each stage every decision loses its least likely choice (DDPNAS, Zheng 2019).
 """
@@ -69,8 +69,8 @@ class _Distributions:
 class NaturalGradient(_Distributions):
     """Adaptive stochastic natural gradient. Of each batch the best quarter pulls, the worst quarter pushes.
 
-    The length of a step, measured by the Fisher metric, follows the signal to noise ratio: it grows while steps go on in
-    one direction and falls where they only differ.
+    The length of a step, by the Fisher metric, follows the signal to noise ratio: it grows while steps go on in one
+    direction and falls where they only differ.
     """
 
     def __init__(self, context: ControllerContext) -> None:

@@ -165,7 +165,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
                 "hardware_draws": options.integer(64, 1, 100_000),
                 "held": options.choices_of(),
             },
-            source="Liu 2019, Xie 2019, Dong 2019, Wu 2019, Cai 2019, Xu 2020, Stamoulis 2019, Nayman 2019, Chen 2019, Chu 2020",
+            source="Liu 2019, Xie 2019, Dong 2019, Wu 2019, Cai 2019, Xu 2020, Stamoulis 2019, Nayman 2019, Chu 2020",
             needs=("cells",),
             unit="searches",
             asks=False,

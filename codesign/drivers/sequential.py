@@ -18,12 +18,12 @@ class Sequential:
 
     A step's target is the cost so far less ``step_share`` of what the largest network is over its limit. Every decision
     proposes its largest choice that meets the target with all others as they are; all proposals are measured, and the
-    one to go on with is the most accurate (``keep: drawn``: any of them, a control). Where no decision alone meets
-    the target, the proposals that save most stand. A budget that is left goes to another pass with half the step.
+    one to go on with is the most accurate (``keep: drawn``: any of them, a control). Where no decision alone meets the
+    target, the proposals that save most stand. A budget that is left goes to another pass with half the step.
 
     Options: ``step_share``, ``keep``, ``decisions`` (whose names end so; none: all of the network that have an order),
-    ``hardware`` (decisions of the accelerator; those left out are drawn). The limit is the goal's tightest that the cheap
-    providers give.
+    ``hardware`` (decisions of the accelerator; those left out are drawn). The limit is the goal's tightest that the
+    cheap providers give.
     """
 
     def run(self, context: DriverContext) -> None:

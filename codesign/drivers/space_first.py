@@ -23,8 +23,8 @@ class SpaceFirst:
     Of each, ``samples`` networks are drawn and priced, nothing is trained: its worth is the mean of ``by`` over those
     that break no bound, where at least ``least_share`` of them fit. A controller searches the worthiest alone.
 
-    Options: ``space`` (names of the decisions that make a space), ``samples``, ``by`` (a metric that is known before the
-    dear providers; more of it is taken for better accuracy), ``least_share``.
+    Options: ``space`` (names of the decisions that make a space), ``samples``, ``by`` (a metric known before the dear
+    providers; more of it is taken for better accuracy), ``least_share``.
     """
 
     def __init__(self) -> None:

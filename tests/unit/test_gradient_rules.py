@@ -36,7 +36,10 @@ def test_a_late_bloomer_gains_what_it_is_worth_and_not_what_its_share_is() -> No
     gradients = [abs(float(value.grad[1])) for value in (small, even) if value.grad is not None]
     exponentiated_step([small], 0.5)
     exponentiated_step([even], 0.5)
-    gained = [float((now.detach() - then)[1] - (now.detach() - then)[0]) for now, then in zip((small, even), before)]
+    gained = [
+        float((now.detach() - then)[1] - (now.detach() - then)[0])
+        for now, then in zip((small, even), before, strict=True)
+    ]
     assert gained[0] == pytest.approx(gained[1], rel=1e-4) and gradients[0] < 0.1 * gradients[1]
 
 
