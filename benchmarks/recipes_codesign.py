@@ -248,7 +248,7 @@ def chamnet(bench: Bench) -> Line:
 
 
 def htas(bench: Bench) -> Line:
-    """Late networks of a search for all devices miss the limit on one of them less often than those of searches for one.
+    """Late networks of a search for all devices miss the limit on some less often than those of searches for one.
 
     The control is the same search for each of the devices alone, in turn, so that no choice of a device decides.
     """

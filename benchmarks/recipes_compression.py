@@ -60,8 +60,8 @@ def mcunet(bench: Bench) -> Line:
     held = {name: drawn.trials[0].told.point[name] for name in names}
     text = (
         f"chosen: {', '.join(f'{name} {value}' for name, value in held.items())}; {len(fit.trials)} of "
-        f"{len(drawn.trials)} draws of it fit, {len(whole.trials)} of {len(even.trials)} of the whole space; those that "
-        f"fit are ahead with chance {found.chance:.2f} (p = {found.p:.0e})"
+        f"{len(drawn.trials)} draws of it fit, {len(whole.trials)} of {len(even.trials)} of the whole space; those "
+        f"that fit are ahead with chance {found.chance:.2f} (p = {found.p:.0e})"
     )
     return bench.line(text, found.told_apart, mine, even, {"space_ahead": found.chance, "p": found.p})
 
