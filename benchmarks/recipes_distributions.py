@@ -49,8 +49,8 @@ def asng(bench: Bench) -> Line:
     (mine, even), (rank, p) = runs[0], _agreement(runs)
     controller = cast(NaturalGradient, mine.controller())
     text = (
-        f"certainty {controller.certainty():.2f}; over {len(runs)} seeds shares go with what even draws say of choices: "
-        f"{rank:.2f} (p = {p:.0e}); step from 0.30 to {controller.step:.3f}"
+        f"certainty {controller.certainty():.2f}; over {len(runs)} seeds shares go with what even draws say of "
+        f"choices: {rank:.2f} (p = {p:.0e}); step from 0.30 to {controller.step:.3f}"
     )
     return bench.line(text, p < 0.01, mine, even, {"spearman": rank, "p": p, "step": controller.step})
 
@@ -61,8 +61,8 @@ def manas(bench: Bench) -> Line:
     (mine, even), (rank, p) = runs[0], _agreement(runs)
     controller = cast(Agents, mine.controller())
     text = (
-        f"{len(controller.shares)} agents, certainty {controller.certainty():.2f}; over {len(runs)} seeds shares go with "
-        f"what even draws say of choices: {rank:.2f} (p = {p:.0e})"
+        f"{len(controller.shares)} agents, certainty {controller.certainty():.2f}; over {len(runs)} seeds shares go "
+        f"with what even draws say of choices: {rank:.2f} (p = {p:.0e})"
     )
     return bench.line(text, p < 0.01, mine, even, {"spearman": rank, "p": p, "certainty": controller.certainty()})
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
+from torch import Tensor
 
 from codesign.drivers.gradient import _check
 from codesign.drivers.registry import DRIVERS
@@ -17,7 +19,7 @@ from mappings.errors import SpecError
 def _with_gradient(shares: list[float], losses: list[float]) -> torch.nn.Parameter:
     """Logits of some shares with the gradient of the expected loss."""
     logits = torch.nn.Parameter(torch.tensor(shares).log())
-    (torch.softmax(logits, dim=0) * torch.tensor(losses)).sum().backward()
+    (torch.softmax(logits, dim=0) * torch.tensor(losses)).sum().backward()  # type: ignore[no-untyped-call]
     return logits
 
 
@@ -57,8 +59,16 @@ def test_stages_keep_the_likeliest_and_always_one() -> None:
 
 
 def test_a_dropped_arm_is_not_computed() -> None:
-    calls = []
-    arms = [lambda x, place=place: calls.append(place) or x * (place + 1) for place in range(3)]
+    calls = list[int]()
+
+    def arm(place: int) -> Callable[[Tensor], Tensor]:
+        def compute(x: Tensor) -> Tensor:
+            calls.append(place)
+            return x * (place + 1)
+
+        return compute
+
+    arms = [arm(place) for place in range(3)]
     logits = torch.tensor([0.0, DROPPED, 0.0])
     for relaxation, by_hand in (("softmax", 2.0), ("sigmoid", 2.0)):
         calls.clear()
