@@ -1,6 +1,6 @@
 """The best mappings of a network on one of our templates, by the exact cycles and energy of its own program.
 
-Each distinct layer is searched alone, over its legal tiles (:mod:`accel_models.mapper.tiles`), and the best few of each
+Each distinct layer is searched alone, over its legal tiles (:mod:`accel_models.mapper.program.space`), and the best few of each
 are then tried in the whole program, where layers overlap. The default tiles are always among them, so the answer is
 never worse. What is returned is what the program runs.
 """
@@ -17,7 +17,14 @@ from accel_models.design import Design
 from accel_models.hardware.accelerator import Accelerator
 from accel_models.hardware.devices import device
 from accel_models.hardware.technology import technology
-from accel_models.mapper.tiles import DESCRIPTOR_BYTES, TileSpace, row_of, tile_space, tiling_of_row
+from accel_models.mapper.program.space import (
+    DESCRIPTOR_BYTES,
+    TileSpace,
+    neighbours,
+    row_of,
+    tile_space,
+    tiling_of_row,
+)
 from accel_models.pricing.machine import Ints
 from accel_models.pricing.plans import NEEDS, PARAM_BYTES, SHAPE_COLUMNS, TILED_AS, Plans, plan_rows
 from accel_models.pricing.tiles import TILING_COLUMNS
@@ -37,7 +44,7 @@ from mappings.workload import Workload
 #: What is minimised: exponents of energy and of cycles.
 OBJECTIVES: dict[str, tuple[int, int]] = {"energy": (1, 0), "latency": (0, 1), "edp": (1, 1)}
 #: Tilings of a layer that are looked at; of those, how many are tried in the whole program; priced in one call.
-MOST_TILINGS, TRIED, BATCH = 20_000, 4, 256
+MOST_TILINGS, TRIED, BATCH = 6_000, 4, 256
 _ROUNDS = 2
 
 Floats = NDArray[np.float64]
@@ -149,9 +156,8 @@ class _Search:
         best, value = first, default
         if given:
             other = self._tilings({**start, **given})
-            if isinstance(other, Infeasible):
-                return other
-            best, value = self._better(best, value, other[None])
+            if not isinstance(other, Infeasible):  # else what was given does not run
+                best, value = self._better(best, value, other[None])
         searched: dict[bytes, tuple[Ints, TileSpace, int, bool]] = {}
         logs: list[LayerSearch] = []
         choices: list[tuple[int, Ints]] = []
@@ -190,18 +196,31 @@ class _Search:
         layer = self.outlines[place].plan.layer
         space = tile_space(layer, self.template, most)
         kept, values = known[None], self._values(pricer.price(known[None, None]))
-        floor = self._floor(space, row[0])
+        floor = self._floor(space)
         at = 0
-        while at < len(space.rows) and not floor[at] >= values[0]:
-            batch = space.rows[at : at + BATCH]
+
+        def look(batch: Ints) -> None:
+            nonlocal kept, values
             kept = np.concatenate([kept, batch])
             values = np.concatenate([values, self._values(pricer.price(batch[:, None]))])
-            order = np.argsort(values, kind="stable")[:TRIED]
-            kept, values = kept[order], values[order]
-            at += len(batch)
-        return kept[np.isfinite(values)], space, min(at, len(space.rows)), space.whole
+            kept, first = np.unique(kept, axis=0, return_index=True)
+            order = np.argsort(values[first], kind="stable")[:TRIED]
+            kept, values = kept[order], values[first][order]
 
-    def _floor(self, space: TileSpace, plan: Ints) -> Floats:
+        while at < len(space.rows) and not floor[at] >= values[0]:
+            look(space.rows[at : at + BATCH])
+            at += BATCH
+        priced = min(at, len(space.rows))
+        while not space.whole:  # a part of the space: on from its best, one size or the order at a time
+            before = values[0]
+            batch = neighbours(layer, self.template, kept[0])
+            look(batch)
+            priced += len(batch)
+            if values[0] == before:
+                break
+        return kept[np.isfinite(values)], space, priced, space.whole
+
+    def _floor(self, space: TileSpace) -> Floats:
         """No tiling has less than this: its descriptors are fetched, and their energy is paid; rises with commands."""
         of_energy, of_cycles = OBJECTIVES[self.objective]
         cycles = space.commands * DESCRIPTOR_BYTES / self.template.dram_bytes_per_cycle

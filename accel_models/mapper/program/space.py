@@ -14,10 +14,8 @@ from accel_models.template.array_timing import ceil_div
 from accel_models.template.spec import Template
 from mappings.layer import Layer, Op
 
-#: Ways to list the sizes of a dim, each a part of the one before: all; the least one of each number of tiles; a few
-#: even cuts; fewer.
-EVERY, BY_TILES, EVEN, FEW = range(4)
-_FEW = 5
+#: Ways to list the sizes of a dim: all; the least one of each number of tiles; even cuts; halves of halves.
+EVERY, BY_TILES, EVEN, HALVES = range(4)
 _CODES = {"K": 0, "P": 1, "Q": 2}
 #: A command is a descriptor of 64 bytes that the load unit fetches; each tile of outputs is drained and stored.
 DESCRIPTOR_BYTES, OUTPUT_COMMANDS = 64, 2
@@ -59,18 +57,33 @@ def tile_space(layer: Layer, template: Template, most: int) -> TileSpace:
         most: sizes are thinned until so many are left, or the thinnest lists are reached.
     """
     shape = shape_of(layer, template)
-    for thin in (EVERY, BY_TILES, EVEN, FEW):
+    for thin in (EVERY, BY_TILES, EVEN, HALVES):
         sizes = _sizes(layer, shape, template, thin)
         total = 1
         for column in sizes:
             total *= len(column)
-        if total <= most or thin == FEW:
+        if total <= most or thin == HALVES:
             break
+    rows, least = _listed(layer, shape, template, sizes)
+    fewest = np.argsort(least, kind="stable")
+    return TileSpace(rows[fewest], least[fewest], thin == EVERY)
+
+
+def neighbours(layer: Layer, template: Template, row: Ints) -> Ints:
+    """Tilings that the buffers hold and that differ from one in one size, or in the order."""
+    shape = shape_of(layer, template)
+    every, t = _sizes(layer, shape, template, BY_TILES), tiling_of_row(row)
+    here = ([t.k], [t.c], [t.p], [t.q], [t.r])
+    parts = [_listed(layer, shape, template, (*here[:i], every[i], *here[i + 1 :]))[0] for i in range(len(here))]
+    return np.unique(np.concatenate(parts), axis=0)
+
+
+def _listed(layer: Layer, shape: Shape, template: Template, sizes: tuple[list[int], ...]) -> tuple[Ints, Ints]:
+    """Tilings of such sizes that the buffers hold, in every order, and the fewest commands of each."""
     found: list[tuple[int, ...]] = []
     commands: list[int] = []
     for k, p, q, r in product(sizes[0], sizes[2], sizes[3], sizes[4]):
-        grouped = (group_span(layer, k, template.word_lanes),) if shape.groups > 1 else sizes[1]
-        for c in grouped:
+        for c in (group_span(layer, k, template.word_lanes),) if shape.groups > 1 else sizes[1]:
             tiling = Tiling(k, c, p, q, "KPQ", r)
             if any(need > bound for need, bound in demand(shape, tiling, template).values()):
                 continue
@@ -84,10 +97,7 @@ def tile_space(layer: Layer, template: Template, most: int) -> TileSpace:
             for order in _orders(trips):
                 found.append(row_of(tiling._replace(order=order)))
                 commands.append(outputs * (OUTPUT_COMMANDS + sums))
-    rows = np.array(found, dtype=np.int64).reshape(-1, 6)
-    least = np.array(commands, dtype=np.int64)
-    order_of = np.argsort(least, kind="stable")
-    return TileSpace(rows[order_of], least[order_of], thin == EVERY)
+    return np.array(found, dtype=np.int64).reshape(-1, 6), np.array(commands, dtype=np.int64)
 
 
 def _orders(trips: dict[str, int]) -> list[str]:
@@ -124,7 +134,8 @@ def _cuts(total: int, step: int, thin: int) -> list[int]:
         found = set(range(1, parts + 1))
     elif thin == BY_TILES:
         found = {ceil_div(parts, count) for count in range(1, parts + 1)}
-    else:
+    elif thin == EVEN:
         found = {ceil_div(parts, part) for part in PARTS} | {1}
-    ordered = sorted((min(size * step, total) for size in found), reverse=True)
-    return ordered if thin < FEW else ordered[:_FEW]
+    else:
+        found = {ceil_div(parts, 1 << halved) for halved in range(parts.bit_length() + 1)}
+    return sorted((min(size * step, total) for size in found), reverse=True)
