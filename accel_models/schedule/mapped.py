@@ -112,4 +112,3 @@ def _unit_loops(tile: dict[str, int], template: Template) -> list[Directive]:
 def _loops(order: str, along: str, sizes: dict[str, int], tile: dict[str, int]) -> list[Directive]:
     maps: list[Directive] = [TemporalMap(dim, sizes[dim]) for dim in order if dim in tile]
     return maps + [SpatialMap(dim, 1) for dim in along if sizes[dim] > 1]
-

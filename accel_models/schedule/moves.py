@@ -26,12 +26,12 @@ from mappings.mapping import Mapping
 WHY = {
     "element width": "values of fewer bits lie in elements of the template's width",
     "channel words": "channels are moved in words, the last one of a tensor, head or group filled up",
-    "windows whole": "rows and columns that stride or dilation skip are moved with those around them, a pixel of padding"
-    " where a tile has nothing else",
+    "windows whole": "rows and columns that stride or dilation skip are moved with those around them, a pixel where a"
+    " tile has nothing but padding",
     "array passes": "weights lie in whole passes of the array, of a grouped layer as blocks with zeros beside them",
-    "windows kept": "where filter rows come in parts, the rows that the next part or tile needs may be those on the chip",
+    "windows kept": "filter rows come in parts, and the next part or tile needs the very rows that are on the chip",
     "mask": "a softmax's mask, which is no tensor of the loop nest",
-    "one value a channel": "the second operand of a product by one value a channel is read once a tile, not once a pixel",
+    "one value a channel": "a second operand of one value a channel is read once a tile, not once a pixel",
 }
 
 
@@ -161,7 +161,7 @@ def _window(plan: LayerPlan, axis: int, outputs: Span, taps: Span) -> Window:
 
 
 def _windows(plan: LayerPlan, axis: int) -> tuple[int, int]:
-    """Input rows (or columns) that the taps touch, and all that lie between: sums over the tiles of outputs and taps."""
+    """Input rows (or columns) that the taps touch, and all that lie between: sums over all tiles."""
     layer, tiling = plan.layer, plan.tiling
     outputs = cuts((layer.P, layer.Q)[axis], (tiling.p, tiling.q)[axis])
     taps = plan.filter_cuts if axis == 0 else [(0, layer.S)]

@@ -1,8 +1,8 @@
 """The best mappings of a network on one of our templates, by the exact cycles and energy of its own program.
 
-Each distinct layer is searched alone, over its legal tiles (:mod:`accel_models.mapper.program.space`), and the best few of each
-are then tried in the whole program, where layers overlap. The default tiles are always among them, so the answer is
-never worse. What is returned is what the program runs.
+Each distinct layer is searched alone, over its legal tiles (:mod:`accel_models.mapper.program.space`), and the best few
+of each are then tried in the whole program, where layers overlap. The default tiles are always among them, so the
+answer is never worse. What is returned is what the program runs.
 """
 
 from __future__ import annotations
@@ -164,7 +164,9 @@ class _Search:
         for place, outline in enumerate(self.outlines):
             if not outline.mapped or outline.phase:
                 continue
-            key = self.plans.rows[place, :SHAPE_COLUMNS].tobytes() + self.plans.rows[place, SHAPE_COLUMNS:NEEDS].tobytes()
+            key = (
+                self.plans.rows[place, :SHAPE_COLUMNS].tobytes() + self.plans.rows[place, SHAPE_COLUMNS:NEEDS].tobytes()
+            )
             if key not in searched:
                 searched[key] = self._alone(place, best[place], most)
             rows, space, priced, proved = searched[key]
@@ -188,7 +190,7 @@ class _Search:
         return ProgramSearch(design, self.objective, value, default, tuple(logs), single)
 
     def _alone(self, place: int, known: Ints, most: int) -> tuple[Ints, TileSpace, int, bool]:
-        """The best few tilings of one plan by itself, what was listed, how many were run, and whether that proves it."""
+        """The best few tilings of one plan by itself, what was listed, how many were run, whether that proves it."""
         row = self.plans.rows[place : place + 1].copy()
         row[0, NEEDS], row[0, TILED_AS] = -1, 0
         row[0, PARAM_BYTES] = max(row[0, PARAM_BYTES], 0)
