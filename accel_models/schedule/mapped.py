@@ -103,7 +103,7 @@ def _array_loops(tile: dict[str, int], template: Template) -> list[Directive]:
 
 def _unit_loops(tile: dict[str, int], template: Template) -> list[Directive]:
     """The vector and the non-linear unit: channels side by side, filter taps and pixels in time."""
-    lanes = template.word_lanes
+    lanes = max(template.rows, template.cols)  # of a wider word, in two goes
     along = "C" if "G" in tile and tile["C"] > 1 else "G"
     sizes = {**dict.fromkeys("GKCPQRS", 1), along: min(lanes, tile.get(along, 1))}
     return _loops("GCRSPQ", along, sizes, tile)

@@ -24,7 +24,7 @@ from mappings.mapping import Mapping
 
 #: Why a program moves what the loop nest does not; in the order in which they are counted.
 WHY = {
-    "element width": "values of fewer bits lie in elements of the template's width",
+    "element width": "values of fewer bits lie in elements of the template's width, or of its half or quarter (packed)",
     "channel words": "channels are moved in words, the last one of a tensor, head or group filled up",
     "windows whole": "rows and columns that stride or dilation skip are moved with those around them, a pixel where a"
     " tile has nothing but padding",
@@ -105,9 +105,11 @@ _Steps = list[tuple[str, Fraction]]
 
 def _moved(tensor: str, plan: LayerPlan, template: Template, elements: int, steps: _Steps) -> Moved:
     operand = plan.layer.op in (Op.MATMUL, Op.ADD, Op.MUL)  # the second operand is an activation
-    width = template.weight_bits if tensor == "W" and not operand else template.act_bits
+    width = Fraction(template.act_bits)
+    if tensor == "W" and not operand:  # narrow weights lie several in the place of one
+        width = Fraction(template.weight_bits, plan.shape.form.narrowing)
     bits = getattr(plan.layer.bits, tensor)
-    more = [("element width", Fraction(elements * (width - bits), 8))]
+    more = [("element width", elements * (width - bits) / 8)]
     before = Fraction(elements)
     for reason, after in steps:
         more.append((reason, (after - before) * width / 8))
@@ -199,7 +201,8 @@ def _weight_steps(plan: LayerPlan, template: Template, elements: int) -> _Steps:
     if not shape.weights:
         return []
     again = Fraction(elements, layer.groups * layer.K * layer.C * layer.R * layer.S)
-    return [("array passes", again * sum(tile.words for tile in plan.weights) * template.cols)]
+    stored = sum(tile.words for tile in plan.weights) * template.cols
+    return [("array passes", again * stored * shape.form.narrowing)]
 
 
 def _mask_places(plan: LayerPlan) -> int:
