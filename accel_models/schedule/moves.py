@@ -70,6 +70,8 @@ def unaccounted(plan: LayerPlan, template: Template) -> str:
             return "groups that fill no channel words"
     if any(not tensor.is_dense for tensor in plan.inputs) and layer.op is not Op.MATMUL:
         return "channels that lie with holes between them"
+    if not _windows(plan, 0)[0] or not _windows(plan, 1)[0]:
+        return "taps that meet nothing but padding"
     return ""
 
 
@@ -124,8 +126,6 @@ def _input_steps(plan: LayerPlan, template: Template, elements: int) -> _Steps:
     channels = sum(last - first for first, last in {tile[2:] for tile in channel_tiles(plan, lanes)}) * lanes
     touched, whole = _windows(plan, 0), _windows(plan, 1)
     seen = touched[0] * whole[0], touched[1] * whole[1]
-    if not elements or not seen[0]:  # nothing but padding
-        return [("windows whole", Fraction(channels * seen[1] * plan.layer.N))]
     again = Fraction(elements, plan.layer.channels_in * seen[0])  # how often each is fetched, images included
     steps = [("channel words", again * channels * seen[0]), ("windows whole", again * channels * seen[1])]
     if plan.tiling.r:
