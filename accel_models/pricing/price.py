@@ -19,7 +19,7 @@ from accel_models.hardware.devices import Device, device
 from accel_models.hardware.energy import power_mw
 from accel_models.hardware.technology import Technology, technology
 from accel_models.pricing.dense import dense_plans, plain_layers
-from accel_models.pricing.kernel import Networks, Results, new_results, new_scratch, price_rows
+from accel_models.pricing.kernel import DEFAULT_TILES, Networks, Results, new_results, new_scratch, price_rows
 from accel_models.pricing.machine import CLOCK, Ints, template_rows
 from accel_models.pricing.plans import Plans, plan_rows, plans_key
 from accel_models.pricing.tiles import NO_CAP
@@ -169,7 +169,7 @@ class Pricer:
     def _run(self, which: Ints, networks: Networks, rows: Ints, caps: Ints, out: Results) -> None:
         at = 0
         while True:
-            at = price_rows(at, which, networks, rows, caps, self._scratch, out)
+            at = price_rows(at, which, networks, rows, caps, DEFAULT_TILES, self._scratch, out)
             if at == len(which):
                 return
             room = self._scratch

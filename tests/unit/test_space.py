@@ -80,6 +80,11 @@ class TestDefaultTiles(MappingSpaceConformance):
     name = "default"
 
 
+class TestSearchedTiles(MappingSpaceConformance):
+    name, options = "searched_tiles", {"tilings": 20}
+    points = 2
+
+
 def test_sizes_are_the_products_of_the_choices() -> None:
     space = spaces()
     network = count_points(d for d in space.decisions.decisions if d.group == "network")
