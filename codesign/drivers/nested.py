@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import permutations
 
 import numpy as np
@@ -17,6 +17,8 @@ from codesign.objectives.front import nondominated, scaled_costs, thinned
 from mappings.errors import Fault, SpecError
 
 _CHUNK = 8192
+#: So few accelerators are priced one by one.
+_FEW = 1000
 
 
 class Nested:
@@ -26,8 +28,8 @@ class Nested:
     controller look through it with ``inner_trials`` designs; ``designs_per_network``: most designs of a network that
     are kept, the least crowded of its front; 0: all.
 
-    A problem that knows a network's front over all accelerators itself has a method ``hardware_front(network)``, which
-    is asked in place of pricing them.
+    A problem that can prove a network's front over all accelerators has a method ``hardware_front(network)``, which is
+    asked in place of pricing each of them; ``most_accelerators`` does not bind then.
 
     What the outer controller is told of a network is the best of each objective over its front; of one that fits no
     accelerator, what its nearest design breaks.
@@ -40,7 +42,10 @@ class Nested:
             SpecError: more accelerators than the options allow, or nothing to decide of the networks.
         """
         networks, hardware = part_space(context, "network"), part_space(context, "hardware")
-        rows = _all_points(context, hardware) if context.options["accelerators"] == "all" else None
+        rows = None
+        whole = getattr(context.problem, "hardware_front", None) if context.options["accelerators"] == "all" else None
+        if context.options["accelerators"] == "all" and (whole is None or hardware.size <= _FEW):
+            rows, whole = _all_points(context, hardware), None
         goal, ledger = context.problem.goal, Ledger(context)
         controller = context.make_controller("network", networks, goal)
         fronts: dict[tuple[object, ...], list[Told]] = {}
@@ -54,7 +59,7 @@ class Nested:
                 held = fronts.get(key) or ledger.held(_phase(done + place))
                 told.append(held)
                 if not held and key not in [tuple(asked[other].items()) for other in places]:
-                    front = self._front(context, network, hardware, rows)
+                    front = self._front(context, network, hardware, rows, whole)
                     points += front
                     phases += [_phase(done + place)] * len(front)
                     places.append(place)
@@ -73,14 +78,18 @@ class Nested:
             done += len(asked)
 
     def _front(
-        self, context: DriverContext, network: Point, hardware: DecisionSpace, rows: Sequence[Point] | None
+        self,
+        context: DriverContext,
+        network: Point,
+        hardware: DecisionSpace,
+        rows: Sequence[Point] | None,
+        whole: Callable[[Point], list[Point]] | None,
     ) -> list[Point]:
         """Designs of one network that no other of it dominates at what is known before the dear providers."""
-        whole = getattr(context.problem, "hardware_front", None)
-        if rows is not None and whole is not None:
-            points: list[Point] = whole(network)
-            return [joined(context, network, point) for point in points]
-        if rows is None:
+        if whole is not None:
+            proved = whole(network)
+            found = list(zip(proved, context.problem.price(network, proved), strict=True))
+        elif rows is None:
             found = self._searched(context, network, hardware)
         else:
             found = []
