@@ -452,10 +452,8 @@ def optimistic(costs: Floats) -> Ints:
         group = np.maximum.accumulate(np.where(leads, np.arange(len(order)), 0))
         equal = (first == first[group]) & (second == second[group])
         return np.sort(order[leads | equal])
-    alive = np.arange(len(costs))
     kept = list[int]()
-    rank = np.argsort(costs.sum(axis=1), kind="stable")
-    alive = rank
+    alive = np.argsort(costs.sum(axis=1), kind="stable")  # what dominates a row stands before it
     while len(alive):
         row = costs[alive[0]]
         same = (costs[alive] == row).all(axis=1)
@@ -465,15 +463,18 @@ def optimistic(costs: Floats) -> Ints:
 
 
 def beaten(costs: Floats, best: Floats) -> NDArray[np.bool_]:
-    """Rows that some row of a front is better than or equal to."""
+    """Rows that some row of a front dominates."""
     if costs.shape[1] == 1:
         beats: NDArray[np.bool_] = costs[:, 0] > best[:, 0].min()
         return beats
     if costs.shape[1] == 2:
         order = np.argsort(best[:, 0], kind="stable")
         firsts, least = best[order, 0], np.minimum.accumulate(best[order, 1])
-        place = np.searchsorted(firsts, costs[:, 0], side="right") - 1
-        found: NDArray[np.bool_] = (place >= 0) & (least[np.maximum(place, 0)] < costs[:, 1])
+        found: NDArray[np.bool_] = np.zeros(len(costs), dtype=bool)
+        for side in ("right", "left"):  # no later and lower, or earlier and no higher
+            place = np.searchsorted(firsts, costs[:, 0], side=side) - 1  # type: ignore[call-overload]
+            seconds = least[np.maximum(place, 0)]
+            found |= (place >= 0) & (seconds < costs[:, 1] if side == "right" else seconds <= costs[:, 1])
         return found
     out = np.zeros(len(costs), dtype=bool)
     for row in best:
