@@ -121,7 +121,8 @@ class Foresight:
         if not fits.any():
             order = sorted(range(len(pool)), key=lambda place: seen[place].violation)
             return self._filled([pool[place] for place in order[:count]], count)
-        chosen = self._picked([seen[i] for i in np.flatnonzero(fits)], mean[fits], spread[fits], good, count)
+        fine = features[len(points) :][fits]
+        chosen = self._picked([seen[i] for i in np.flatnonzero(fits)], fine, mean[fits], spread[fits], good, count)
         return self._filled([pool[int(np.flatnonzero(fits)[place])] for place in chosen], count)
 
     def _filled(self, chosen: list[Point], count: int) -> list[Point]:
@@ -186,22 +187,21 @@ class Foresight:
         return error - 1.0, error * spread
 
     def _rows(self, points: Sequence[Point], *, with_costs: bool) -> FloatArray:
-        """Features of networks: decisions, what the space says of them, and the best of each known cost."""
+        """Features of networks: what the space says of them, else their decisions; and the best of each known cost."""
         missing = [point for point in points if key_of(point) not in self._features]
         if missing:
-            decided = self._space.features(missing)
             told = self._hooks.get("features")
-            for point, row in zip(missing, decided, strict=True):
-                more = np.array([] if told is None else told(point), dtype=np.float64)
-                self._features[key_of(point)] = np.concatenate([row, more])
-        rows = np.array([self._features[key_of(point)] for point in points], dtype=np.float32)
+            rows = self._space.features(missing) if told is None else [told(point) for point in missing]
+            for point, row in zip(missing, rows, strict=True):
+                self._features[key_of(point)] = np.array(row, dtype=np.float32)
+        found = np.array([self._features[key_of(point)] for point in points], dtype=np.float32)
         if not with_costs or not self._known:
-            return rows
+            return found
         best = []
         for point in points:
             costs = self._of(point).costs
             best.append(costs.min(axis=0) if len(costs) else np.full(len(self._known), 1e3))
-        return np.hstack([rows, np.array(best, dtype=np.float32)])
+        return np.hstack([found, np.array(best, dtype=np.float32)])
 
     def _promising(self, pool: list[Point], points: list[Point], values: FloatArray, count: int) -> list[Point]:
         """Those whose costs are worth working out: by models of accuracy and of the costs that are known already."""
@@ -219,10 +219,16 @@ class Foresight:
                 guessed.append(model.predict(features[len(points) :])[0])
         costs = np.column_stack(guessed) if guessed else np.zeros((len(pool), len(self._known)))
         seen = [Foreseen(row[None], 0.0) for row in costs]
-        return [pool[place] for place in self._picked(seen, mean, spread, self._trained(), count)]
+        return [pool[place] for place in self._picked(seen, features[len(points) :], mean, spread, self._trained(), count)]
 
     def _picked(
-        self, seen: Sequence[Foreseen], mean: FloatArray, spread: FloatArray, good: list[tuple[Point, float]], count: int
+        self,
+        seen: Sequence[Foreseen],
+        features: FloatArray,
+        mean: FloatArray,
+        spread: FloatArray,
+        good: list[tuple[Point, float]],
+        count: int,
     ) -> list[int]:
         """The candidates that add most, one after another."""
         mean, spread = self._back(mean, np.maximum(spread, _LEAST_SPREAD))
@@ -238,6 +244,7 @@ class Foresight:
         gain = _coarse(best, covers, kind_of, mean, spread)
         finalists = np.argsort(-gain, kind="stable")[:_FINALISTS]
         mask, mu, sigma = covers[kind_of[finalists]], mean[finalists], spread[finalists]
+        alike = [features[place].tobytes() for place in finalists]
         left, out = np.ones(len(finalists), dtype=bool), list[int]()
         for number in range(min(count, len(finalists))):
             if not self._known and number % 2:  # one best alone: every second pick follows a draw of what may be
@@ -245,8 +252,11 @@ class Foresight:
             else:
                 value = (_improvement(best[None, :], mu[:, None], sigma[:, None]) * mask).sum(axis=1)
             place = int(np.argmax(np.where(left, value, -np.inf)))
-            left[place] = False
-            best = np.where(mask[place], np.minimum(best, mu[place]), best)
+            if not left[place]:
+                break
+            # What computes the same comes out alike, and what is no better than a good outcome of this one can wait.
+            left &= np.array([other != alike[place] for other in alike])
+            best = np.where(mask[place], np.minimum(best, mu[place] - sigma[place]), best)
             out.append(int(finalists[place]))
         return out
 

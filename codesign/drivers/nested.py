@@ -10,12 +10,10 @@ import numpy as np
 from codesign.controllers.controller import Controller, Told
 from codesign.decisions import Decision, DecisionSpace, Permutation, Point, Variable
 from codesign.drivers.base import DriverContext
-from codesign.drivers.foresight import Foreseen, Foresight, foreseen
 from codesign.drivers.ledger import Ledger
 from codesign.drivers.parts import joined, part_of, part_space
 from codesign.objectives import Goal, Outcome
 from codesign.objectives.front import nondominated, scaled_costs, thinned
-from codesign.seeds import derive_seed
 from mappings.errors import Fault, SpecError
 
 _CHUNK = 8192
@@ -47,7 +45,7 @@ class Nested:
         """
         networks = part_space(context, "network")
         goal, ledger, hardware = context.problem.goal, Ledger(context), HardwareFronts(context)
-        controller = self._proposer(context, networks, hardware)
+        controller = self.proposer(context, networks, hardware)
         fronts: dict[tuple[object, ...], list[Told]] = {}
         done = 0
         while done < context.budget:
@@ -77,31 +75,9 @@ class Nested:
             controller.tell(answers)
             done += len(asked)
 
-    def _proposer(self, context: DriverContext, networks: DecisionSpace, hardware: HardwareFronts) -> Controller:
+    def proposer(self, context: DriverContext, networks: DecisionSpace, hardware: HardwareFronts) -> Controller:
         """Who proposes networks."""
         return context.make_controller("network", networks, context.problem.goal)
-
-
-class ForeseenNested(Nested):
-    """Nested, where the networks are chosen by what they cost, which is known before they are trained.
-
-    Further options: ``pool``: a space of no more networks is looked at whole, else so many candidates at most are drawn
-    and bred for each batch; ``shortlist``: so many times the batch are priced, those that models of accuracy and cost
-    find promising; 0: all; ``startup``: networks before the first model; ``trees`` of it.
-    """
-
-    def _proposer(self, context: DriverContext, networks: DecisionSpace, hardware: HardwareFronts) -> Controller:
-        """A model of what only training tells (:mod:`codesign.drivers.foresight`)."""
-        goal = context.problem.goal
-        known = _cheap(context, networks.draw(np.random.default_rng(0)), hardware.space, ())
-
-        def foresee(network: Point) -> Foreseen:
-            found = [outcome for _, outcome in hardware.of(network)]
-            return foreseen(goal, [name for name in goal.objectives if name in known], found)
-
-        hooks = {} if context.search_space is None else context.search_space.hooks
-        rng = np.random.default_rng(derive_seed(context.seed, "foreseen"))
-        return Foresight(networks, goal, known, foresee, context.options, hooks, rng)
 
 
 class HardwareFronts:
@@ -157,7 +133,7 @@ class HardwareFronts:
     def _searched(self, network: Point) -> list[tuple[Point, Outcome]]:
         context = self._context
         goal, found = context.problem.goal, list[tuple[Point, Outcome]]()
-        known = Goal(_cheap(context, network, self.space), goal.limits)
+        known = Goal(cheap_objectives(context, network, self.space), goal.limits)
         controller = context.make_controller("hardware", self.space, known)
         while len(found) < int(context.options["inner_trials"]):
             asked = controller.ask(min(context.batch, int(context.options["inner_trials"]) - len(found)))
@@ -193,7 +169,7 @@ def _orders(decision: Variable) -> list[tuple[str, ...]]:
     return list(permutations(decision.items))
 
 
-def _cheap(
+def cheap_objectives(
     context: DriverContext, network: Point, hardware: DecisionSpace, otherwise: tuple[str, ...] = ("latency_ms",)
 ) -> tuple[str, ...]:
     """Objectives that are known before the dear providers, from one design of the network that is priced."""

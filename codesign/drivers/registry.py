@@ -55,7 +55,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
         "foreseen",
         DriverEntry(
             "nested, the networks chosen by their costs, which are known before training, and a model of the rest",
-            f"{here}.nested:ForeseenNested",
+            f"{here}.foreseen:ForeseenNested",
             {
                 **_NESTED,
                 "pool": options.integer(20_000, 1),
