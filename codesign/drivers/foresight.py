@@ -22,13 +22,15 @@ from codesign.controllers.controller import Told
 from codesign.controllers.proposals import Key, key_of, step
 from codesign.decisions import Decision, DecisionSpace, Point
 from codesign.objectives import Goal, Outcome
-from codesign.objectives.front import FloatArray, ranked, scaled_costs
+from codesign.objectives.front import FloatArray, nondominated, ranked, scaled_costs
 from mappings.errors import Fault, SpecError
 
 #: Places of the space of costs at which fronts are compared; levels of them where all candidates are looked at.
 _PLACES, _LEVELS = 1024, 24
 #: Candidates among which a batch is picked one by one, each as if the one before had come out as predicted.
 _FINALISTS = 300
+#: How far beyond the front so far designs count, of its span.
+_MARGIN = 0.2
 #: Least spread of a prediction, of the logarithm of an error: what training the same network twice differs by.
 _LEAST_SPREAD = 0.02
 _LEAST_ERROR = 1e-4
@@ -233,12 +235,14 @@ class Foresight:
         """The candidates that add most, one after another."""
         mean, spread = self._back(mean, np.maximum(spread, _LEAST_SPREAD))
         known = [(self._of(point).costs, value) for point, value in good]
-        places = _places(self._known, seen, known, self._rng)
+        front = _front(known)
+        bound = _bound(front)
+        places = _places(seen, front, bound[1:], self._rng)
         kinds: dict[bytes, int] = {}
         kind_of = np.array([kinds.setdefault(item.costs.tobytes(), len(kinds)) for item in seen])
         first = np.unique(kind_of, return_index=True)[1]
         covers = np.stack([_covered(seen[int(i)].costs, places) for i in first])
-        best = np.full(len(places), max(value for _, value in good))
+        best = np.full(len(places), bound[0])
         for costs, value in known:
             best = np.where(_covered(costs, places), np.minimum(best, value), best)
         gain = _coarse(best, covers, kind_of, mean, spread)
@@ -282,27 +286,26 @@ class _Model:
         return mean, np.sqrt(np.maximum(squares / self._trees - mean**2, 0.0))
 
 
-def _places(
-    known: Sequence[str], seen: Sequence[Foreseen], told: Sequence[tuple[FloatArray, float]], rng: np.random.Generator
-) -> FloatArray:
-    """Where fronts are compared, ``[places, known objectives]``: even draws over the costs that can count.
+def _front(told: Sequence[tuple[FloatArray, float]]) -> FloatArray:
+    """``[designs, 1 + known objectives]``, what only training tells first, of what no other trained design dominates."""
+    rows = np.concatenate([np.column_stack([np.full(len(costs), value), costs]) for costs, value in told])
+    return rows[nondominated(rows)]
 
-    From the least costs of any candidate to those of the front so far and a third of its span more.
-    """
-    if not known:
+
+def _bound(front: FloatArray) -> FloatArray:
+    """Beyond a front's worst, by a part of its span: what is worse than this in anything counts for nothing."""
+    low, high = front.min(axis=0), front.max(axis=0)
+    bound: FloatArray = high + _MARGIN * (high - low)
+    return bound
+
+
+def _places(seen: Sequence[Foreseen], front: FloatArray, bound: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Where fronts are compared, ``[places, known objectives]``: even draws from the least costs of any candidate on."""
+    if front.shape[1] == 1:
         return np.zeros((1, 0))
     low = np.min([item.costs.min(axis=0) for item in seen if len(item.costs)], axis=0)
-    points = np.concatenate([costs for costs, _ in told])
-    errors = np.concatenate([np.full(len(costs), value) for costs, value in told])
-    low = np.minimum(low, points.min(axis=0))
-    rows = np.column_stack([errors, points])
-    order, kept = np.argsort(errors, kind="stable"), list[int]()
-    for row in order:  # what dominates a row stands before it
-        if not any((rows[other] <= rows[row]).all() for other in kept):
-            kept.append(int(row))
-    high = points[kept].max(axis=0)
-    high = high + (high - low) / 3
-    return low + rng.random((_PLACES, len(known))) * (high - low)
+    low = np.minimum(low, front[:, 1:].min(axis=0))
+    return low + rng.random((_PLACES, len(low))) * (np.maximum(bound, low + 1e-9) - low)
 
 
 def _covered(costs: FloatArray, places: FloatArray) -> NDArray[np.bool_]:
