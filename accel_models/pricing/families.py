@@ -116,7 +116,9 @@ def _named(kept: tuple[tuple[int, ...], ...]) -> list[tuple[str, tuple[int, ...]
     return list(zip(BUFFERS, kept, strict=True))
 
 
-def _possible(base: Template, sizes: Mapping[str, Sequence[int]]) -> tuple[Template, tuple[tuple[int, ...], ...]] | None:
+def _possible(
+    base: Template, sizes: Mapping[str, Sequence[int]]
+) -> tuple[Template, tuple[tuple[int, ...], ...]] | None:
     """A template of the family that can be, and the sizes that each buffer can have beside its others."""
     for picked in product(*(sizes[name] for name in BUFFERS)):
         try:

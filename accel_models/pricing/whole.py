@@ -238,7 +238,15 @@ class WholeSpace:
         return self._scratch
 
     def _bounded(
-        self, plans: object, row: Ints, programs: Ints, told: Ints, counts: Ints, busy: Ints, least: Ints, family: Family
+        self,
+        plans: object,
+        row: Ints,
+        programs: Ints,
+        told: Ints,
+        counts: Ints,
+        busy: Ints,
+        least: Ints,
+        family: Family,
     ) -> None:
         base = family.base
         drain = DRAIN_LATENCY_CYCLES + base.ppu_stages + (LOOKUP_CYCLES if base.activation_tables else 0)
@@ -381,7 +389,9 @@ class _Search:
         """Objectives to be lowered, ``[n, objectives]``, and how far over the limits, 0: within."""
         rows = self.rows
         program = rows.program[live]
-        figure = _Figures(self._space.part, rows, live, self._cycles[program], self._ended[program], self.timed[program])
+        figure = _Figures(
+            self._space.part, rows, live, self._cycles[program], self._ended[program], self.timed[program]
+        )
         columns = [figure(name) * (-1.0 if name in _RAISED else 1.0) for name in self._objectives]
         costs = np.column_stack(columns) if columns else np.zeros((len(live), 1))
         over = np.zeros(len(live))

@@ -34,6 +34,8 @@ _MARGIN = 0.2
 #: Least spread of a prediction, of the logarithm of an error: what training the same network twice differs by.
 _LEAST_SPREAD = 0.02
 _LEAST_ERROR = 1e-4
+#: Proposals by which the spread is calibrated.
+_CALIBRATED = 100
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,9 @@ class Foresight:
         whole = space.discrete and space.size <= int(options["pool"])
         self._all: list[Point] | None = _every(space) if whole and not int(options["shortlist"]) else None
         self._outcomes: list[Told] = []
+        self._predicted: dict[Key, tuple[float, float]] = {}
+        #: Predicted minus found, in predicted spreads, of what was asked for, oldest first.
+        self.misses: list[float] = []
 
     def tell(self, told: Sequence[Told]) -> None:
         """What training found; what was infeasible is not asked for again."""
@@ -99,6 +104,10 @@ class Foresight:
             if item.outcome.feasible and self._unknown in item.outcome.metrics:
                 value = float(scaled_costs(self._target, [item.outcome])[0, 0])
             self._told[key_of(item.point)] = item.point, value
+            guess = self._predicted.pop(key_of(item.point), None)
+            if guess is not None and np.isfinite(value):
+                found = float(self._forward(np.array([value]))[0])
+                self.misses.append((guess[0] - found) / guess[1])
             self._outcomes.append(item)
 
     def ask(self, count: int) -> list[Point]:
@@ -118,14 +127,30 @@ class Foresight:
         features = self._rows([*points, *pool], with_costs=True)
         model.fit(features[: len(points)], self._forward(values))
         mean, spread = model.predict(features[len(points) :])
+        spread = np.maximum(spread, _LEAST_SPREAD)
+        scaled = spread * self._calibration()
         seen = [self._of(point) for point in pool]
         fits = np.array([item.violation <= 0 for item in seen])
         if not fits.any():
             order = sorted(range(len(pool)), key=lambda place: seen[place].violation)
             return self._filled([pool[place] for place in order[:count]], count)
         fine = features[len(points) :][fits]
-        chosen = self._picked([seen[i] for i in np.flatnonzero(fits)], fine, mean[fits], spread[fits], good, count)
-        return self._filled([pool[int(np.flatnonzero(fits)[place])] for place in chosen], count)
+        rows = np.flatnonzero(fits)
+        chosen = [
+            int(rows[place])
+            for place in self._picked([seen[i] for i in rows], fine, mean[fits], scaled[fits], good, count)
+        ]
+        for place in chosen:
+            self._predicted[key_of(pool[place])] = float(mean[place]), float(spread[place])
+        return self._filled([pool[place] for place in chosen], count)
+
+    def _calibration(self) -> float:
+        """By how much the model's spread has been too large or too small for what it proposed."""
+        late = np.array(self.misses[-_CALIBRATED:])
+        if len(late) < 10:
+            return 1.0
+        # The median, so that one network that does not train is not taken for the rest.
+        return float(np.clip(np.median(np.abs(late)) / 0.6745, 0.1, 3.0))
 
     def _filled(self, chosen: list[Point], count: int) -> list[Point]:
         return chosen + [self._space.draw(self._rng) for _ in range(count - len(chosen))]
@@ -221,7 +246,9 @@ class Foresight:
                 guessed.append(model.predict(features[len(points) :])[0])
         costs = np.column_stack(guessed) if guessed else np.zeros((len(pool), len(self._known)))
         seen = [Foreseen(row[None], 0.0) for row in costs]
-        return [pool[place] for place in self._picked(seen, features[len(points) :], mean, spread, self._trained(), count)]
+        return [
+            pool[place] for place in self._picked(seen, features[len(points) :], mean, spread, self._trained(), count)
+        ]
 
     def _picked(
         self,
@@ -233,7 +260,7 @@ class Foresight:
         count: int,
     ) -> list[int]:
         """The candidates that add most, one after another."""
-        mean, spread = self._back(mean, np.maximum(spread, _LEAST_SPREAD))
+        mean, spread = self._back(mean, np.maximum(spread, _LEAST_SPREAD / 2))
         known = [(self._of(point).costs, value) for point, value in good]
         front = _front(known)
         bound = _bound(front)

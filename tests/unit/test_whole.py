@@ -81,7 +81,9 @@ def test_front_equals_enumeration(where: str, names: tuple[str, ...], share: flo
     rows = every_point(free)
     if share is not None:
         seen = [o.metrics["latency_ms"] for o in free.price(network, rows) if o.feasible]
-        free = problem(where, Goal(("accuracy", *names), (Limit("latency_ms", float(np.quantile(seen, share))),)), SMALL)
+        free = problem(
+            where, Goal(("accuracy", *names), (Limit("latency_ms", float(np.quantile(seen, share))),)), SMALL
+        )
     assert free.hardware_front is not None
     points = free.hardware_front(network)
     assert len(points) < len(rows) / 4
@@ -141,7 +143,7 @@ def test_bounds_are_below_exact_cycles(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_families_add_up(where: str) -> None:
     part = device(where)
     tech = technology(part.technology)
-    sizes = {name: (1024, 4096, 16384) for name in BUFFERS}
+    sizes = dict.fromkeys(BUFFERS, (1024, 4096, 16384))
     for array in ArrayKind:
         base = Template(array=array, rows=8, cols=8, axi_bits=64, dram_bytes_per_cycle=8)
         family = family_of(base, sizes, part, tech)

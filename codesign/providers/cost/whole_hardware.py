@@ -113,4 +113,3 @@ def _choice(choices: tuple[Choice, ...], value: int) -> Choice:
 
 def _points(names: Sequence[str], choices: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:
     return [dict(zip(names, values, strict=True)) for values in product(*choices)]
-
