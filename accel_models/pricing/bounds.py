@@ -15,7 +15,7 @@ from accel_models.pricing.compiled import ceil_div
 from accel_models.pricing.emit import EMITTED, TABLE_SHORT, Scratch, emit
 from accel_models.pricing.kernel import copy_row, same_shape
 from accel_models.pricing.machine import Ints, Machine, machine_of
-from accel_models.pricing.plans import COPY, MAPPED_BY, NEEDS, PARAMS, TILED_AS, R
+from accel_models.pricing.plans import COPY, DUAL, MACS, MAPPED_BY, NEEDS, PARAMS, TILED_AS, R
 from accel_models.pricing.tiles import (
     FITS,
     TILE_C,
@@ -31,7 +31,7 @@ from accel_models.pricing.tiles import (
 )
 from accel_models.schedule.builder import CHUNK, DESCRIPTOR_BYTES
 from accel_models.schedule.commands import Buffer, Unit
-from accel_models.template.energy import COUNTS
+from accel_models.template.energy import COUNTS, DUAL_MACS
 from accel_models.template.timing_core import COMPUTE_SETTLE_CYCLES, CYCLES, DISPATCH_CYCLES, UNIT
 
 #: What a plan keeps its units busy for: columns before its counts.
@@ -263,6 +263,7 @@ def bound_programs(
             commands += mine[stats + COMMANDS]
             busy[d] += mine[stats + BUSY]
             moved = mine[stats + STATS :]
+            counts[d, DUAL_MACS] += plan[MACS] * plan[DUAL]
             for column in range(COUNTS):
                 counts[d, column] += moved[column]
             act, beat = word_cycles(m.act_word, m.beat_bytes), m.beat_bytes

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from accel_models.hardware.devices import Device, DeviceKind
 from accel_models.hardware.technology import Technology
-from accel_models.pricing.machine import TEMPLATE_FIELDS, Ints, template_rows
+from accel_models.pricing.machine import Ints, template_rows
 from accel_models.template.energy import Prices
 from accel_models.template.resources import area_um2, demand, fpga_room, logic, memories
 from accel_models.template.spec import Template
@@ -27,9 +27,8 @@ Floats = NDArray[np.float64]
 BUFFERS = ("input_buffer_bytes", "weight_buffer_bytes", "acc_buffer_bytes", "output_buffer_bytes")
 #: Columns of what an accelerator takes.
 DSP, BRAM18, LUT, FF, AREA, SIZE, TAKEN = range(7)
-_COLUMNS = tuple(TEMPLATE_FIELDS.index(name) for name in BUFFERS)
 #: Where the prices of each buffer's memories stand among the figures of `Prices`: a word read, a word written.
-PRICED_AT = ((3, 4), (5, 6), (7, 8), (9, 10, 11, 12))
+PRICED_AT = ((4, 5), (6, 7), (8, 9), (10, 11, 12, 13))
 _CYCLE, _LEAKS = -2, -1
 
 
@@ -66,7 +65,7 @@ class Family:
 
     def template(self, combo: int, clock_hz: int) -> Template:
         """One of them."""
-        chosen = {name: sizes[self.combos[combo, at]] for at, (name, sizes) in enumerate(zip(BUFFERS, self.sizes))}
+        chosen = {name: sizes[self.combos[combo, at]] for at, (name, sizes) in enumerate(_named(self.sizes))}
         return replace(self.base, **chosen, clock_hz=clock_hz)
 
 
@@ -173,6 +172,3 @@ def _has_room(taken: Floats, part: Device) -> NDArray[np.bool_]:
 def same_demand(template: Template, row: Floats) -> bool:
     """The sums equal what :func:`demand` says."""
     return resources(row[None])[0].tolist() == list(demand(template))
-
-
-__all__ = ["BUFFERS", "Family", "family_of", "resources"]

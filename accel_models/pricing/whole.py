@@ -29,10 +29,11 @@ from accel_models.pricing.bounds import (
     tile_all,
     widest_outputs,
 )
-from accel_models.pricing.families import AREA, BUFFERS, SIZE, Family, Floats, resources
+from accel_models.pricing.emit import Scratch
+from accel_models.pricing.families import AREA, BUFFERS, PRICED_AT, SIZE, Family, Floats, resources
 from accel_models.pricing.kernel import new_results, new_scratch
 from accel_models.pricing.machine import TEMPLATE_FIELDS, Ints
-from accel_models.pricing.plans import MACS
+from accel_models.pricing.plans import MACS, Plans
 from accel_models.pricing.price import Pricer, networks_of
 from accel_models.pricing.tiles import FITS, TILING_COLUMNS
 from accel_models.template.energy import COMPONENTS, COUNTS, TENSOR_OF, energies, total_pj, word_bits
@@ -232,14 +233,14 @@ class WholeSpace:
         found = cap_all(plans, row, count, known, self._caps, tilings, programs, needed, which)
         return which, programs[:found], needed[:found]
 
-    def _room(self, plans: int) -> object:
+    def _room(self, plans: int) -> Scratch:
         if plans > len(self._scratch.ends):
             self._scratch = new_scratch(plans=2 * plans)
         return self._scratch
 
     def _bounded(
         self,
-        plans: object,
+        plans: Plans,
         row: Ints,
         programs: Ints,
         told: Ints,
@@ -275,7 +276,8 @@ class WholeSpace:
             )
 
         shared = family.figures.copy()
-        shared[3:11] = shared[11:13] = 0.0  # memories that the buffers size
+        for places in PRICED_AT:  # memories that the buffers size
+            shared[list(places)] = 0.0
         fixed = parts(shared, busy, macs)
         dynamic = total_pj(fixed)[program]
         for place, table in enumerate(family.buffers):
@@ -291,7 +293,7 @@ class WholeSpace:
 
     def time(self, workload: Workload, examples: Sequence[tuple[int, int, int]]) -> tuple[Ints, Ints, Ints]:
         """Cycles, cycle of the last result, and codes of some programs, exactly."""
-        parts, places, which = list[object](), dict[int, int](), np.zeros(len(examples), dtype=np.int64)
+        parts, places, which = list[Plans](), dict[int, int](), np.zeros(len(examples), dtype=np.int64)
         rows = np.zeros((len(examples), len(TEMPLATE_FIELDS)), dtype=np.int64)
         for at, (number, combo, _) in enumerate(examples):
             family = self._families[number]

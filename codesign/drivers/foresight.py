@@ -196,7 +196,7 @@ class Foresight:
             elif place % 8 == 0 and len(self._seen) > 20 * count:
                 break
         if not out:
-            return self._filled(sorted(pool, key=lambda point: self._violation(point))[:count], count)
+            return self._filled(sorted(pool, key=self._violation)[:count], count)
         return self._filled(out, count)
 
     def _violation(self, point: Point) -> float:
@@ -314,7 +314,7 @@ class _Model:
 
 
 def _front(told: Sequence[tuple[FloatArray, float]]) -> FloatArray:
-    """``[designs, 1 + known objectives]``, what only training tells first, of what no other trained design dominates."""
+    """``[designs, 1 + known objectives]``, what only training tells first, of what none dominates."""
     rows = np.concatenate([np.column_stack([np.full(len(costs), value), costs]) for costs, value in told])
     return rows[nondominated(rows)]
 
@@ -327,7 +327,7 @@ def _bound(front: FloatArray) -> FloatArray:
 
 
 def _places(seen: Sequence[Foreseen], front: FloatArray, bound: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Where fronts are compared, ``[places, known objectives]``: even draws from the least costs of any candidate on."""
+    """Where fronts are compared, ``[places, known objectives]``: even draws from the least costs of any candidate."""
     if front.shape[1] == 1:
         return np.zeros((1, 0))
     low = np.min([item.costs.min(axis=0) for item in seen if len(item.costs)], axis=0)
