@@ -66,7 +66,7 @@ class Family:
     def template(self, combo: int, clock_hz: int) -> Template:
         """One of them."""
         chosen = {name: sizes[self.combos[combo, at]] for at, (name, sizes) in enumerate(_named(self.sizes))}
-        return replace(self.base, **chosen, clock_hz=clock_hz)
+        return _sized(replace(self.base, clock_hz=clock_hz), chosen)
 
 
 def family_of(base: Template, sizes: Mapping[str, Sequence[int]], part: Device, tech: Technology) -> Family | None:
@@ -85,14 +85,16 @@ def family_of(base: Template, sizes: Mapping[str, Sequence[int]], part: Device, 
     start = _taken(base, tech)
     steps = []
     for name, some in zip(BUFFERS, kept, strict=True):
-        steps.append(np.array([_taken(replace(base, **{name: size}), tech) - start for size in some]))
+        steps.append(np.array([_taken(_sized(base, {name: size}), tech) - start for size in some]))
     combos = np.array(list(product(*(range(len(some)) for some in kept))), dtype=np.int64)
     taken = start + sum(step[combos[:, place]] for place, step in enumerate(steps))
     room = _has_room(taken, part)
     combos, taken = combos[room], taken[room]
     if not len(combos):
         return None
-    prices = [[Prices.of(replace(base, **{n: s}, clock_hz=1), tech, part) for s in some] for n, some in _named(kept)]
+    prices = [
+        [Prices.of(_sized(replace(base, clock_hz=1), {n: s}), tech, part) for s in some] for n, some in _named(kept)
+    ]
     first = Prices.of(replace(base, clock_hz=1), tech, part)
     cycle, static = np.full(len(combos), np.nan), np.full(len(combos), np.nan)
     shape = figures = None
@@ -100,8 +102,8 @@ def family_of(base: Template, sizes: Mapping[str, Sequence[int]], part: Device, 
     if first is not None:
         shape, figures = np.array(first.shape, dtype=np.int64), np.array(first.figures)
         cycle, static = np.full(len(combos), figures[_CYCLE]), np.full(len(combos), figures[_LEAKS])
-        for place, some in enumerate(prices):
-            told = np.array([item.figures for item in some if item is not None])
+        for place, priced in enumerate(prices):
+            told = np.array([item.figures for item in priced if item is not None])
             cycle += (told[:, _CYCLE] - figures[_CYCLE])[combos[:, place]]
             static += (told[:, _LEAKS] - figures[_LEAKS])[combos[:, place]]
             alone = np.zeros_like(told)
@@ -109,6 +111,11 @@ def family_of(base: Template, sizes: Mapping[str, Sequence[int]], part: Device, 
             buffers.append(alone)
     row = template_rows([base])[0]
     return Family(base, kept, row, combos, taken, shape, figures, tuple(buffers), cycle, static)
+
+
+def _sized(template: Template, sizes: Mapping[str, int]) -> Template:
+    """With other buffers."""
+    return Template(**{**vars(template), **sizes})
 
 
 def _named(kept: tuple[tuple[int, ...], ...]) -> list[tuple[str, tuple[int, ...]]]:
@@ -121,7 +128,7 @@ def _possible(
     """A template of the family that can be, and the sizes that each buffer can have beside its others."""
     for picked in product(*(sizes[name] for name in BUFFERS)):
         try:
-            base = replace(base, **dict(zip(BUFFERS, picked, strict=True)))
+            base = _sized(base, dict(zip(BUFFERS, picked, strict=True)))
         except SpecError:
             continue
         break
@@ -132,7 +139,7 @@ def _possible(
         some = []
         for size in sizes[name]:
             try:
-                replace(base, **{name: size})
+                _sized(base, {name: size})
             except SpecError:
                 continue
             some.append(size)
@@ -171,4 +178,4 @@ def _has_room(taken: Floats, part: Device) -> NDArray[np.bool_]:
 
 def same_demand(template: Template, row: Floats) -> bool:
     """The sums equal what :func:`demand` says."""
-    return resources(row[None])[0].tolist() == list(demand(template))
+    return bool(np.array_equal(resources(row[None])[0], demand(template)))

@@ -269,8 +269,9 @@ class WholeSpace:
         assert family.shape is not None and family.figures is not None, "a family without prices has no rows"
         macs, still = np.full(len(counts), plans[:, MACS].sum()), np.zeros(len(counts), dtype=np.int64)
 
+        shapes = np.broadcast_to(family.shape, (len(counts), len(family.shape)))
+
         def parts(figures: Floats, busy_cycles: Ints, products: Ints) -> Floats:
-            shapes = np.broadcast_to(family.shape, (len(counts), len(family.shape)))
             return energies(
                 np.broadcast_to(figures, (len(counts), len(figures))), shapes, counts, products, busy_cycles, still
             )
@@ -284,7 +285,7 @@ class WholeSpace:
             added = np.stack([total_pj(parts(figures, still, still)) for figures in table])
             dynamic = dynamic + added[family.combos[combo, place], program]
         widths = [(int(buffer), word_bits(buffer, family.base) // 8) for buffer in TENSOR_OF]
-        moved = sum(counts[:, column] * size for column, size in widths)
+        moved = np.sum([counts[:, column] * size for column, size in widths], axis=0)
         size = len(combo)
         return _Rows(
             np.full(size, number), combo, cap, program, dynamic, fixed[program, _DRAM], family.cycle_pj[combo],
@@ -446,7 +447,8 @@ class _Figures:
         if name == "fill":
             bounds = (self._part.dsp, self._part.bram36, self._part.lut, self._part.ff)
             shares = [counts[:, at] / bound for at, bound in enumerate(bounds) if bound]
-            return np.max(shares, axis=0)
+            most: Floats = np.max(shares, axis=0)
+            return most
         return counts[:, ("dsp", "bram36", "lut", "ff").index(name)]
 
 
@@ -483,10 +485,10 @@ def beaten(costs: Floats, best: Floats) -> NDArray[np.bool_]:
         order = np.argsort(best[:, 0], kind="stable")
         firsts, least = best[order, 0], np.minimum.accumulate(best[order, 1])
         found: NDArray[np.bool_] = np.zeros(len(costs), dtype=bool)
-        for side in ("right", "left"):  # no later and lower, or earlier and no higher
-            place = np.searchsorted(firsts, costs[:, 0], side=side) - 1  # type: ignore[call-overload]
-            seconds = least[np.maximum(place, 0)]
-            found |= (place >= 0) & (seconds < costs[:, 1] if side == "right" else seconds <= costs[:, 1])
+        level = np.searchsorted(firsts, costs[:, 0], side="right") - 1  # the last that is no worse in the first
+        ahead = np.searchsorted(firsts, costs[:, 0], side="left") - 1  # the last that is better in it
+        found |= (level >= 0) & (least[np.maximum(level, 0)] < costs[:, 1])
+        found |= (ahead >= 0) & (least[np.maximum(ahead, 0)] <= costs[:, 1])
         return found
     out = np.zeros(len(costs), dtype=bool)
     for row in best:

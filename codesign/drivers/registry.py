@@ -30,12 +30,6 @@ class DriverEntry(Plugin[DriverFactory]):
 
 
 _PARTS = ("network", "hardware")
-_NESTED = {
-    "accelerators": options.name("all", ("all", "search")),
-    "most_accelerators": options.integer(20_000, 1),
-    "inner_trials": options.integer(64, 1),
-    "designs_per_network": options.integer(0, 0),
-}
 
 
 def _register_builtins(registry: Registry[DriverEntry]) -> None:
@@ -48,24 +42,13 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
         DriverEntry(
             "each network is measured once and priced on the whole hardware space: a front of designs a training",
             f"{here}.nested:Nested",
-            _NESTED,
-            parts=_PARTS,
-            unit="networks",
-        ),
-    )
-    registry.register(
-        "foreseen",
-        DriverEntry(
-            "nested, the networks chosen by their costs, which are known before training, and a model of the rest",
-            f"{here}.foreseen:ForeseenNested",
             {
-                **_NESTED,
-                "pool": options.integer(20_000, 1),
-                "shortlist": options.integer(0, 0, 1000),
-                "startup": options.integer(20, 2, 10_000),
-                "trees": options.integer(64, 1, 10_000),
+                "accelerators": options.name("all", ("all", "search")),
+                "most_accelerators": options.integer(20_000, 1),
+                "inner_trials": options.integer(64, 1),
+                "designs_per_network": options.integer(0, 0),
             },
-            parts=("hardware",),
+            parts=_PARTS,
             unit="networks",
         ),
     )

@@ -57,12 +57,6 @@ def operations_of(name: str) -> tuple[str, ...] | None:
     return found.groups()
 
 
-#: From a cell's input to its output.
-_PATHS = (((0, 3),), ((0, 1), (1, 3)), ((0, 2), (2, 3)), ((0, 1), (1, 2), (2, 3)))
-#: Operations that are counted along a path.
-_COUNTED = (tuple(KERNELS), ("nor_conv_3x3",))
-
-
 def row_of(operations: Sequence[str]) -> int:
     """A cell's number, 0 to 15,624: its operations as digits, the first edge's the highest."""
     number = 0
@@ -121,17 +115,8 @@ class NasBench201:
 
     @cached_property
     def hooks(self) -> Mapping[str, Any]:
-        """A distance of cells, for kernels over them, and what cells compute, for models of them."""
-        return {"distance": self.distance, "features": self.features}
-
-    def features(self, point: Mapping[str, Any]) -> tuple[float, ...]:
-        """What is live of a cell: each edge's operation, how many of each kind, paths, and the most on one path."""
-        cell = live_edges(self.operations(point))
-        edges = [float(cell.get(edge) == operation) for edge in EDGES for operation in OPERATIONS[1:]]
-        kinds = [sum(operation == kind for operation in cell.values()) / 3 for kind in OPERATIONS[1:]]
-        paths = [[cell[edge] for edge in path] for path in _PATHS if all(edge in cell for edge in path)]
-        most = [max((sum(kind in names for kind in path) for path in paths), default=0) for names in _COUNTED]
-        return (*edges, *kinds, float(len(paths)), *map(float, most))
+        """A distance of cells, for kernels over them."""
+        return {"distance": self.distance}
 
     def distance(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
         """By optimal transport of what computes something in the two cells."""
