@@ -20,6 +20,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from sklearn.neural_network import MLPRegressor
 
+from codesign.contents import by_content
 from codesign.controllers.threads import one_thread
 from codesign.decisions import Point
 from codesign.providers.base import Candidate, Measurement, ProviderContext
@@ -113,7 +114,7 @@ class PredictedProvider:
     def _known(self) -> tuple[list[Point], list[str], NDArray[np.float64]]:
         """Points, their networks, and exact figures [n, learned]; from the folder where they are kept."""
         space, wanted = self._context.space, int(self._context.options["samples"])
-        told = digest([space.digest, self._context.device, self._context.seed, wanted])
+        told = digest([space.digest, by_content(self._context.device), self._context.seed, wanted])
         file = Path(self._context.folder) / f"predicted-{told[:16]}.json"
         if file.exists():
             rows = json.loads(file.read_text(encoding="utf-8"))
