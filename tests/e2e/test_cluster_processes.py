@@ -22,13 +22,15 @@ from tests import toy
 pytest.importorskip("distributed", reason="Dask is not installed: pip install 'codesign[dask]'")
 
 ROOT = Path(__file__).resolve().parents[2]
-TRIALS = 12
+TRIALS, BATCH = 10, 5
 #: What a worker loads: trainings that tell what they begin; one worker stops at one of its own for good.
 PRELOAD = """
 import os
 import time
 from tests import toy
 begun = []
+def deep(workload):
+    return deep(workload)
 def slow(self, workload, measure=toy.ToyEvaluator.measure):
     begun.append(workload)
     with open(os.environ["LOG"], "a") as file:
@@ -36,7 +38,7 @@ def slow(self, workload, measure=toy.ToyEvaluator.measure):
     while os.environ.get("STOP_AT") == str(len(begun)):
         time.sleep(0.1)
     if os.environ.get("FAIL_AT") == str(len(begun)):
-        return slow(self, workload, slow)  # an error too deep to be pickled
+        return deep(workload)  # an error that cannot be pickled
     return measure(self, workload)
 if toy.ToyEvaluator.measure.__name__ != "slow":  # Dask loads this more than once
     toy.ToyEvaluator.measure = slow
@@ -119,20 +121,29 @@ def kill_when(process: subprocess.Popen[bytes], holds: Callable[[], bool]) -> th
 def options(dask: Processes, name: str, **more: object) -> ExploreOptions:
     recipe = dask.folder / "toy.yaml"
     if not recipe.exists():
-        toy.write_recipe(recipe, TRIALS, 6)
+        toy.write_recipe(recipe, TRIALS, BATCH)
     fields = {"recipe": str(recipe), "out": str(dask.folder / name), "verify": (), **more}
     return ExploreOptions(**fields)  # type: ignore[arg-type]
 
 
-def front(dask: Processes, name: str) -> str:
-    return (dask.folder / name / "front.csv").read_text(encoding="utf-8")
+def front(folder: Path) -> str:
+    return (folder / "front.csv").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The front of one process."""
+    folder = tmp_path_factory.mktemp("alone")
+    recipe = toy.write_recipe(folder / "toy.yaml", TRIALS, BATCH)
+    explore(ExploreOptions(recipe=str(recipe), out=str(folder / "run"), verify=(), jobs=0))
+    return front(folder / "run")
 
 
 def connected(dask: Processes, workers: int) -> bool:
     return (dask.folder / "dask.log").read_text(encoding="utf-8").count("Registered to:") >= workers
 
 
-def test_what_a_killed_worker_was_at_is_done_by_another(dask: Processes) -> None:
+def test_what_a_killed_worker_was_at_is_done_by_another(dask: Processes, alone: str) -> None:
     lost, _ = dask.worker("lost", stop_at="2"), dask.worker("other")
     wait_until(lambda: connected(dask, 2))
     killer = kill_when(lost, lambda: len(dask.begun("lost")) == 2)
@@ -141,13 +152,12 @@ def test_what_a_killed_worker_was_at_is_done_by_another(dask: Processes) -> None
     assert lost.wait() == -signal.SIGKILL
     begun = dask.begun("lost") + dask.begun("other")
     assert [digest for digest in set(begun) if begun.count(digest) > 1] == [dask.begun("lost")[-1]]
-    explore(options(dask, "here", jobs=0))
-    assert front(dask, "there") == front(dask, "here")
+    assert front(dask.folder / "there") == alone
 
 
 @pytest.mark.parametrize("ends", ["worker", "scheduler"])
 def test_a_cluster_that_ends_is_one_line_and_loses_nothing(
-    ends: str, dask: Processes, monkeypatch: pytest.MonkeyPatch
+    ends: str, dask: Processes, alone: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("codesign.accuracy.cluster._LOOK_S", 0.5)
     monkeypatch.setattr("codesign.accuracy.cluster._WORKERLESS_S", 1.0)
@@ -161,8 +171,7 @@ def test_a_cluster_that_ends_is_one_line_and_loses_nothing(
     measured = [line for path in (dask.folder / "there/measured").iterdir() for line in path.read_text().splitlines()]
     assert len(measured) == 2
     explore(options(dask, "there", recipe=None, out=None, resume=str(dask.folder / "there"), jobs=0))
-    explore(options(dask, "here", jobs=0))
-    assert front(dask, "there") == front(dask, "here")
+    assert front(dask.folder / "there") == alone
 
 
 def test_an_error_of_a_training_comes_back(dask: Processes) -> None:
