@@ -9,7 +9,8 @@ envelope, 2.61 and 1.62 times in NVDLA-1024's; speeds of 2.6, 2.2, 4.4, 1.7 and 
 more EDP with index encoding. Here, by our directive model, of the operators that multiply, one input: *published* is
 the envelope's own accelerator by its own dataflow, *mapped* the same by our mapper, *sized* the best of ``--trials``
 sizes by that dataflow (*sized, mapped*: by the mapper), *free* the best of ``--free-trials`` connectivities, each
-mapped. The encodings search connectivity and one mapping genome together, ``--codes`` trials each.
+mapped. All searches start from the envelope's own accelerator. The encodings search connectivity and one mapping genome
+together, ``--codes`` trials each.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
-from accel_models.hardware.connectivity import ENVELOPES
+from accel_models.hardware.connectivity import ENVELOPES, PARALLEL
 from accel_models.mapper.quick import connected_mapping
 from accel_models.report import Infeasible, LayerCost
 from benchmarks.common import Figure, show
@@ -33,6 +34,7 @@ from codesign.objectives import Outcome
 from codesign.providers.base import ProviderContext
 from codesign.providers.registry import make_provider
 from codesign.recipe import parse_recipe
+from codesign.spaces.hardware.free import FreeSpace
 from codesign.zoo import NETWORKS
 from mappings.errors import SpecError
 from mappings.layer import MAC_OPS
@@ -57,6 +59,19 @@ METRICS = ("latency_cycles", "edp_uj_ms", "onchip_edp_uj_ms")
 Found = dict[str, float]
 
 
+def own_point(hardware: dict[str, Any]) -> dict[str, Any]:
+    """The envelope's own accelerator as a point of a space, its memories rounded to the nearest choices."""
+    own = ENVELOPES.get(hardware["envelope"]).own
+    rest = [loop for loop in PARALLEL if loop not in own.parallel]
+    choices = {item.name: getattr(item, "choices", ()) for item in FreeSpace(hardware["envelope"]).decisions}
+    point: dict[str, Any] = {f"axis{place}": size for place, size in enumerate(own.axes, 1)}
+    point["l1_bytes"] = min(choices["l1_bytes"], key=lambda size: abs(size - own.l1_bytes))
+    point["l2_kib"] = min((k for k in choices["l2_kib"] if k * 1024 >= own.l2_bytes), default=choices["l2_kib"][-1])
+    return (
+        point if hardware["name"] == "sizing" else {"axes": len(own.axes), "parallel": [*own.parallel, *rest], **point}
+    )
+
+
 def best(network: str, hardware: dict[str, Any], mapping: Any, trials: int, seed: int, encoding: str) -> Found:
     """The figures of the least EDP that an evolution strategy finds; infinite where nothing fits."""
     raw = {
@@ -68,6 +83,7 @@ def best(network: str, hardware: dict[str, Any], mapping: Any, trials: int, seed
         "device": ENVELOPES.get(hardware["envelope"]).device,
         "objectives": ["edp_uj_ms"],
         "providers": ["directive"],
+        "start": [] if hardware["name"] == "envelope" else [own_point(hardware)],
         "controller": {"name": "evolution_strategy", "encoding": encoding, "preferences": 1},
         "trials": trials,
         "batch": 8,
@@ -76,9 +92,10 @@ def best(network: str, hardware: dict[str, Any], mapping: Any, trials: int, seed
     recipe = parse_recipe(raw, "benchmark")
     space = recipe.space
     provider = make_provider("directive", ProviderContext(seed, recipe.device, space, Path(), 0))
-    options = recipe.controller.given
+    chosen, start = recipe.controller, tuple(dict(point) for point in recipe.start)
     controller = make_controller(
-        recipe.controller.name, ControllerContext(seed, space.decisions, recipe.goal, recipe.batch, trials, options)
+        chosen.name,
+        ControllerContext(seed, space.decisions, recipe.goal, recipe.batch, trials, chosen.given, start=start),
     )
     found, asked = dict.fromkeys(METRICS, float("inf")), 0
     while asked < trials:

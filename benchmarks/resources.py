@@ -1,19 +1,21 @@
 """FPGA resources: the estimate against synthesis of accelerators drawn at random, and the fit of its coefficients.
 
-    python -m benchmarks.resources --designs 60 --seed 1       # judge; synthesises what is not kept
-    python -m benchmarks.resources --designs 60 --kept         # judge on what is kept
-    python -m benchmarks.resources --designs 60 --fit [--kept] # fit anew; writes data file and table
+    python -m benchmarks.resources --designs 60 --seed 1       # judge; synthesises what is not kept into the table
+    python -m benchmarks.resources --designs 60 --kept         # judge on what is kept, and on the table
+    python -m benchmarks.resources --designs 60 --fit [whole] [--kept] # fit anew; writes the data file
 
 Every second design of the draw serves the fit of what flattening saves; the errors are of the others. The terms of the
-parts are fitted to modules synthesised alone. Needs ``pip install pyosys``; results are kept by digest.
+parts are fitted to modules synthesised alone. Needs ``pip install pyosys``; results are kept by digest, and in a table
+with the digest of their sources: a row of older sources stands until its design is synthesised again.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -30,10 +32,11 @@ from benchmarks.common import Figure, show
 from benchmarks.resources_cases import draw, module_cases
 from mappings.yamlio import load_yaml
 from rtl_templates.synth.fpga import Taken
-from rtl_templates.synth.measure import WHOLE, measured
+from rtl_templates.synth.measure import WHOLE, measured, module_of
 from rtl_templates.synth.modules import parts
-from rtl_templates.synth.yosys import yosys_version
+from rtl_templates.synth.yosys import source_key, yosys_version
 
+RESOURCES = ("dsp", "bram18", "lut", "ff")
 TABLE = Path(__file__).parent / "data" / "resources_xc7.csv"
 #: Weight of "flattening saves nothing" in the fit, in designs.
 PULL = 0.5
@@ -41,11 +44,50 @@ Rows: TypeAlias = dict[str, tuple[float, ...]]
 Case: TypeAlias = tuple[str, Template, Taken]
 
 
+def sources(part: str, template: Template) -> str:
+    """Digest of the SystemVerilog that a part of a template reaches."""
+    top, _ = module_of(template, part)
+    return hashlib.sha256("".join(source_key(top, {})).encode()).hexdigest()[:12]
+
+
+def spelled(template: Template) -> str:
+    """The parameters that differ from the defaults, as the table has them."""
+    plain = Template().to_dict()
+    return " ".join(f"{k}={v}" for k, v in template.to_dict().items() if v != plain[k])
+
+
+def read_table() -> dict[tuple[str, str], tuple[str, Taken]]:
+    """{(part, parameters): (digest of the sources, resources)}."""
+    with TABLE.open(encoding="utf-8", newline="") as file:
+        return {
+            (row["part"], row["template"]): (row["sources"], Taken(*(int(row[name]) for name in RESOURCES)))
+            for row in csv.DictReader(file)
+        }
+
+
+def write_table(table: Mapping[tuple[str, str], tuple[str, Taken]]) -> None:
+    """Writes every row, whole or not at all."""
+    fresh = TABLE.with_suffix(".part")
+    with fresh.open("w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(["part", "template", "sources", *RESOURCES])
+        for (part, given), (digest, taken) in table.items():
+            out.writerow([part, given, digest, taken.dsp, taken.bram18, taken.lut, taken.ff])
+    fresh.replace(TABLE)
+
+
 def collect(cases: Sequence[tuple[str, Template]], run: bool) -> list[Case]:
-    """Synthesis of each case that is kept, or with ``run`` of every case."""
+    """Synthesis of each case that is kept or in the table, or with ``run`` of every case; new ones enter the table."""
     found = []
     for part, template in cases:
+        place = part, spelled(template)
         taken = measured(template, part, run=run)
+        if taken is not None:
+            table, row = read_table(), (sources(part, template), taken)
+            if table.get(place) != row:
+                write_table({**table, place: row})
+        else:
+            taken = read_table().get(place, ("", None))[1]
         if taken is not None:
             found.append((part, template, taken))
     return found
@@ -82,32 +124,26 @@ def fit_whole(cases: Sequence[Case], rows: Rows, resource: str) -> tuple[float, 
 
 
 def write_fit(modules: Sequence[Case], designs: Sequence[Case], command: str, seed: int) -> None:
-    """Fits everything and writes the data file."""
+    """Fits the parts to modules and what flattening leaves to designs, and writes the data file.
+
+    Args:
+        modules: none: the parts stay as the data file has them.
+    """
+    tool = f"our synthesis with Yosys {yosys_version()}, synth_xilinx -family xc7 -flatten"
     data: dict[str, object] = {
-        "source": f"our synthesis with Yosys {yosys_version()}, synth_xilinx -family xc7 -flatten; "
-        f"{len(modules)} modules alone, {len(designs)} whole accelerators: {command}",
+        "source": f"{tool}; {len(modules)} modules alone: {command}" if modules else load_yaml(fabric.DATA)["source"],
+        "source_whole": f"{tool}; {len(designs)} whole accelerators: {command}",
         "seed": seed,
     }
     for resource in ("lut", "ff"):
-        rows = fit_parts(modules, resource)
+        known = {name: row for name, row in fabric.coefficients()[resource].items() if name != "whole"}
+        rows = fit_parts(modules, resource) if modules else known
         rows["whole"] = fit_whole(designs, rows, resource)
         data[resource] = {name: list(row) for name, row in rows.items()}
     fabric.DATA.parent.mkdir(exist_ok=True)
     head = "# Written by benchmarks/resources.py; see accel_models/template/fabric.py for the terms.\n"
     fabric.DATA.write_text(head + yaml.safe_dump(data, sort_keys=False, width=118), encoding="utf-8")
     fabric.coefficients.cache_clear()
-
-
-def write_table(cases: Sequence[Case]) -> None:
-    """The synthesis results as a table: part, the parameters that differ from the defaults, resources."""
-    plain = Template().to_dict()
-    TABLE.parent.mkdir(exist_ok=True)
-    with TABLE.open("w", encoding="utf-8", newline="") as file:
-        out = csv.writer(file, lineterminator="\n")
-        out.writerow(["part", "template", "dsp", "bram18", "lut", "ff"])
-        for part, template, taken in cases:
-            given = " ".join(f"{k}={v}" for k, v in template.to_dict().items() if v != plain[k])
-            out.writerow([part, given, taken.dsp, taken.bram18, taken.lut, taken.ff])
 
 
 def errors(cases: Sequence[Case]) -> dict[str, np.ndarray]:
@@ -143,7 +179,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--designs", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--fit", action="store_true", help="fit the coefficients anew and write them")
+    text = "fit the coefficients anew and write them; whole: only what flattening leaves, the parts stay"
+    parser.add_argument("--fit", nargs="?", const="all", choices=("all", "whole"), help=text)
     parser.add_argument("--kept", action="store_true", help="use kept results alone; synthesise nothing")
     parser.add_argument("--each", action="store_true", help="print every design's errors to the error output")
     parser.add_argument("--json", action="store_true")
@@ -152,21 +189,22 @@ def main() -> int:
     whole = [(WHOLE, template) for template in draw(args.designs, args.seed)]
     fitted, others = collect(whole[::2], run), collect(whole[1::2], run)
     if args.fit:
-        modules = collect(module_cases(), run)
-        command = f"python -m benchmarks.resources --designs {args.designs} --seed {args.seed} --fit"
+        modules = collect(module_cases(), run) if args.fit == "all" else []
+        command = f"python -m benchmarks.resources --designs {args.designs} --seed {args.seed} --fit {args.fit}"
         write_fit(modules, fitted, command, args.seed)
-        write_table([*modules, *fitted, *others])
     held = others if load_yaml(fabric.DATA)["seed"] == args.seed else [*fitted, *others]
     if args.each:
         for case in held:
             print(case[1].to_dict(), {k: v.round(3).tolist() for k, v in errors([case]).items()}, file=sys.stderr)
+    table = read_table()
+    now = sum(table[part, spelled(t)][0] == sources(part, t) for part, t, _ in (*fitted, *others))
     figures = [
         Figure(
             "designs judged",
             len(held),
             "at least 1",
             len(held) > 0,
-            f"{len(fitted) + len(others)} of {args.designs} synthesised",
+            f"{len(fitted) + len(others)} of {args.designs} synthesised, {now} from the sources as they are",
         )
     ]
     figures += judge(held) if held else []

@@ -12,6 +12,10 @@ from mappings.layer import Bits, Layer, Op
 from mappings.workload import TensorShape, Workload
 
 
+#: Arrays that can make two products with weights of half the width.
+DUAL_ARRAYS = (ArrayKind.CHANNEL_PARALLEL, ArrayKind.LOOP_TILE)
+
+
 def random_template(rng: np.random.Generator, array: ArrayKind, size: int | None = None) -> Template:
     """Small hardware of any shape and width; small buffers, so that layers fall into tiles.
 
@@ -23,7 +27,8 @@ def random_template(rng: np.random.Generator, array: ArrayKind, size: int | None
     while True:
         rows, cols = (size or int(rng.choice([4, 4, 4, 8, 8, 8, 16, 16, 32])) for _ in range(2))
         bits = int(rng.choice([4, 8, 8, 16]))
-        lanes = max(rows, cols)
+        dual = bool(rng.integers(2)) and bits == 8 and cols <= 16 and array in DUAL_ARRAYS
+        lanes = max(rows, cols << dual)
         axi = int(rng.choice([32, 64, 128, 256]))
         word = lanes * bits // 8
         lanes_choices = [n for n in (1, 2, 4, 8, 16) if n <= lanes]
@@ -44,6 +49,8 @@ def random_template(rng: np.random.Generator, array: ArrayKind, size: int | None
                 nonlinear_lanes=int(rng.choice(lanes_choices)) if rng.integers(3) == 0 else 0,
                 activation_tables=int(rng.integers(2)) if bits <= 8 else 0,
                 vector_taps=int(rng.choice([1, 1, 3, 3, 5, 7])),
+                weight_packing=int(rng.choice([2, 4] if dual else [1, 2, 4])),
+                dual_rate=dual,
                 acc_stages=int(rng.choice([0, 0, 1, 2, 3])),
                 ppu_stages=int(rng.choice([0, 0, 1, 2, 3])),
                 axi_bits=axi,
@@ -54,6 +61,17 @@ def random_template(rng: np.random.Generator, array: ArrayKind, size: int | None
             )
         except SpecError:
             continue
+
+
+def narrowed(rng: np.random.Generator, workload: Workload, template: Template) -> Workload:
+    """The same network with weights of fewer bits in some layers, down to what the template packs."""
+    layers = []
+    for layer in workload.layers:
+        if layer.op in (Op.CONV, Op.LINEAR, Op.TRCONV):
+            weight = template.weight_bits // int(rng.choice([n for n in (1, 2, 4) if n <= template.weight_packing]))
+            layer = replace(layer, bits=replace(layer.bits, W=weight))
+        layers.append(layer)
+    return replace(workload, layers=tuple(layers))
 
 
 def random_memory(rng: np.random.Generator, template: Template) -> Template:

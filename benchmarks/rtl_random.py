@@ -20,7 +20,7 @@ from accel_models.template.spec import ArrayKind, Template
 from benchmarks.common import Figure, show
 from benchmarks.rtl_cases import design, inputs, quantized, reference
 from benchmarks.rtl_graphs import random_workload
-from benchmarks.rtl_layers import random_memory, random_template
+from benchmarks.rtl_layers import narrowed, random_memory, random_template
 from mappings.errors import SpecError
 from rtl_templates.simulate import Job, simulate_jobs
 
@@ -60,6 +60,8 @@ def parts_of(template: Template) -> list[str]:
         f"{template.acc_stages} stages to the accumulators",
         f"{template.ppu_stages} stages behind post-processing",
         f"{template.vector_taps} taps in the vector unit",
+        f"{template.weight_packing} weights in the place of one",
+        *(["two narrow products at a time"] if template.dual_rate else []),
         "buffers at any byte" if template.unaligned else "buffers between words",
     ]
 
@@ -72,7 +74,7 @@ def run_hardware(number: int, seed: int, cases: int, tally: Tally) -> None:
     tally.parts.update(parts_of(template))
     jobs, names = [], []
     while len(jobs) < cases:
-        workload = random_workload(rng, template)
+        workload = narrowed(rng, random_workload(rng, template), template)
         places = int(rng.integers(1000)) if rng.integers(2) else None
         schedule = schedule_network(design(workload, random_memory(rng, template)), scatter=places)
         if isinstance(schedule, Infeasible):

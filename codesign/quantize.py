@@ -28,6 +28,8 @@ from mappings.quantized import QuantizedLayer, QuantizedNetwork
 from mappings.workload import Workload
 
 WIDTHS = (4, 8, 16)
+#: Of the weights of single layers.
+LAYER_WIDTHS = (2, 4, 8, 16)
 #: Least range of a tensor (some are 0 on all calibration inputs), as a part of the network's largest.
 _LEAST_RANGE = 2.0**-20
 
@@ -43,6 +45,9 @@ class QuantizeOptions:
         percentile: of magnitudes, for that method.
         scales: real value of one unit, by layer or input name, where training fixed it; the rest is calibrated.
         weight_scales: one value, or one for each output channel, by layer name.
+        layer_weight_bits: 2, 4, 8 or 16 by layer name, where the weights of one differ from ``weight_bits``.
+        layer_act_bits: 4, 8 or 16 by layer or input name, where a tensor differs from ``act_bits``; of tensors that
+            share a scale, all have the least width.
     """
 
     weight_bits: int = 8
@@ -52,6 +57,8 @@ class QuantizeOptions:
     percentile: float = 99.99
     scales: Mapping[str, float] = field(default_factory=dict)
     weight_scales: Mapping[str, ArrayLike] = field(default_factory=dict)
+    layer_weight_bits: Mapping[str, int] = field(default_factory=dict)
+    layer_act_bits: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         faults = [
@@ -63,6 +70,15 @@ class QuantizeOptions:
             )
             if value not in allowed
         ]
+        for kind, given, allowed in (
+            ("layer_weight_bits", self.layer_weight_bits, LAYER_WIDTHS),
+            ("layer_act_bits", self.layer_act_bits, WIDTHS),
+        ):
+            faults += [
+                Fault(f"quantize: {kind}.{name}", f"is {value!r}", ", ".join(map(str, allowed)))
+                for name, value in given.items()
+                if value not in allowed
+            ]
         if not 0 < self.percentile <= 100:
             faults.append(Fault("quantize: percentile", f"is {self.percentile}", "over 0, up to 100"))
         if faults:
@@ -81,6 +97,8 @@ def quantize(
     percentile: float = 99.99,
     scales: Mapping[str, float] | None = None,
     weight_scales: Mapping[str, ArrayLike] | None = None,
+    layer_weight_bits: Mapping[str, int] | None = None,
+    layer_act_bits: Mapping[str, int] | None = None,
     name: str = "",
 ) -> QuantizedNetwork:
     """Quantise a module for a batch of one.
@@ -88,7 +106,8 @@ def quantize(
     Args:
         module: as for :func:`codesign.trace.trace`.
         inputs: calibration samples ``[n, ...]`` (a sequence of them if the module takes several inputs).
-        weight_bits, act_bits, acc_bits, method, percentile, scales, weight_scales: see :class:`QuantizeOptions`.
+        weight_bits, act_bits, acc_bits, method, percentile, scales, weight_scales, layer_weight_bits, layer_act_bits:
+            see :class:`QuantizeOptions`.
         name: of the workload; the class name by default.
 
     Raises:
@@ -96,8 +115,9 @@ def quantize(
             be equal and are not; an accumulator that could overflow.
     """
     options = QuantizeOptions(
-        weight_bits, act_bits, acc_bits, method, percentile, dict(scales or {}), dict(weight_scales or {})
-    )
+        weight_bits, act_bits, acc_bits, method, percentile, dict(scales or {}), dict(weight_scales or {}),
+        dict(layer_weight_bits or {}), dict(layer_act_bits or {}),
+    )  # fmt: skip
     samples = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     if not samples or any(t.dim() < 1 or t.shape[0] < 1 or t.shape[0] != samples[0].shape[0] for t in samples):
         raise SpecError(Fault("quantize: inputs", "no samples, or not as many for each input", "tensors [n, ...]"))
@@ -111,17 +131,25 @@ def quantize_traced(traced: TracedNetwork, ranges: Mapping[str, Range], options:
     Raises:
         SpecError: see :func:`quantize`.
     """
-    for kind, names in (("scales", options.scales), ("weight_scales", options.weight_scales)):
-        known = traced.workload.shapes if kind == "scales" else traced.layers
+    weighted = [layer.name for layer in traced.workload.layers if _has_weights(layer)]
+    for kind, names, known in (
+        ("scales", options.scales, traced.workload.shapes),
+        ("weight_scales", options.weight_scales, traced.layers),
+        ("layer_weight_bits", options.layer_weight_bits, weighted),
+        ("layer_act_bits", options.layer_act_bits, traced.workload.shapes),
+    ):
         for given in names:
             if given not in known:
                 raise unknown_name(f"quantize: {kind}", "tensor", given, known)
-    scales = _choose_scales(traced, ranges, options)
-    context = Context(options.weight_bits, options.act_bits, options.acc_bits, scales, options.weight_scales)
+    widths = _act_widths(traced, options)
+    scales = _choose_scales(traced, ranges, options, widths)
+    bits = {layer.name: _bits(layer, options, widths) for layer in traced.workload.layers}
     layers: dict[str, QuantizedLayer] = {}
     faults: list[Fault] = []
     for name, item in traced.layers.items():
         try:
+            own = bits[name]
+            context = Context(own.W, own.O, own.I, options.acc_bits, scales, options.weight_scales)
             layers[name] = quantize_layer(item, context)
         except SpecError as error:
             faults.extend(error.faults)
@@ -129,17 +157,41 @@ def quantize_traced(traced: TracedNetwork, ranges: Mapping[str, Range], options:
         raise SpecError(faults)
     workload = Workload(
         traced.workload.name,
-        tuple(replace(tensor, bits=options.act_bits) for tensor in traced.workload.inputs),
-        tuple(_with_bits(layer, options) for layer in traced.workload.layers),
+        tuple(replace(tensor, bits=widths[tensor.name]) for tensor in traced.workload.inputs),
+        tuple(replace(layer, bits=bits[layer.name]) for layer in traced.workload.layers),
     )
     network = QuantizedNetwork(workload, layers, {t.name: scales[t.name] for t in workload.inputs})
     check_network(network)
     return network
 
 
-def _with_bits(layer: Layer, options: QuantizeOptions) -> Layer:
-    weight = options.weight_bits if layer.op in MAC_OPS and layer.op is not Op.MATMUL else options.act_bits
-    return replace(layer, bits=Bits(options.act_bits, weight, options.act_bits, options.acc_bits))
+def _has_weights(layer: Layer) -> bool:
+    return layer.op in MAC_OPS and layer.op is not Op.MATMUL
+
+
+def _bits(layer: Layer, options: QuantizeOptions, widths: Mapping[str, int]) -> Bits:
+    """A layer's widths; ``widths`` of all tensors. What has no weights counts as its inputs' widest."""
+    taken = max((widths[name] for name in layer.inputs), default=widths[layer.name])
+    weight = options.layer_weight_bits.get(layer.name, options.weight_bits) if _has_weights(layer) else taken
+    return Bits(taken, weight, widths[layer.name], options.acc_bits)
+
+
+def _act_widths(traced: TracedNetwork, options: QuantizeOptions) -> dict[str, int]:
+    """Bits of every tensor: of those that share a scale, the least."""
+    widths = {}
+    for group in _shared_scales(traced):
+        widths |= dict.fromkeys(group, min(options.layer_act_bits.get(name, options.act_bits) for name in group))
+    return widths
+
+
+def _shared_scales(traced: TracedNetwork) -> list[set[str]]:
+    """Sets of tensors between which nothing is rescaled."""
+    graph = nx.Graph()
+    graph.add_nodes_from(traced.workload.shapes)
+    for layer in traced.workload.layers:
+        if _keeps_scale(layer):
+            graph.add_edges_from((source, layer.name) for source in layer.inputs)
+    return list(nx.connected_components(graph))
 
 
 def _keeps_scale(layer: Layer) -> bool:
@@ -148,18 +200,15 @@ def _keeps_scale(layer: Layer) -> bool:
     )
 
 
-def _choose_scales(traced: TracedNetwork, ranges: Mapping[str, Range], options: QuantizeOptions) -> dict[str, float]:
+def _choose_scales(
+    traced: TracedNetwork, ranges: Mapping[str, Range], options: QuantizeOptions, widths: Mapping[str, int]
+) -> dict[str, float]:
     """One scale for each set of tensors between which nothing is rescaled."""
-    levels = 2 ** (options.act_bits - 1) - 1
-    graph = nx.Graph()
-    graph.add_nodes_from(traced.workload.shapes)
-    for layer in traced.workload.layers:
-        if _keeps_scale(layer):
-            graph.add_edges_from((source, layer.name) for source in layer.inputs)
     scales: dict[str, float] = {}
     faults: list[Fault] = []
     least = _LEAST_RANGE * max((item.largest for item in ranges.values()), default=0.0) or 1.0
-    for group in nx.connected_components(graph):
+    for group in _shared_scales(traced):
+        levels = 2 ** (widths[next(iter(group))] - 1) - 1
         fixed = {name: float(options.scales[name]) for name in group if name in options.scales}
         soft = any(name in traced.layers and traced.layers[name].layer.op is Op.SOFTMAX for name in group)
         if any(not (math.isfinite(value) and value > 0) for value in fixed.values()):

@@ -25,23 +25,31 @@ _GAIN_BITS, _NORM_BIAS_BITS, _MAX_NORM_SHIFT = 23, 31, 45
 
 @dataclass(frozen=True)
 class Context:
-    """Widths, and the scale of every tensor.
+    """Widths for one layer, and the scale of every tensor.
 
     Attributes:
+        weight_bits, act_bits: of its weights and of its output.
+        in_bits: of the widest of its inputs.
         scales: real value of one unit, by tensor name.
         weight_scales: given ones, by layer name.
     """
 
     weight_bits: int
     act_bits: int
+    in_bits: int
     acc_bits: int
     scales: Mapping[str, float]
     weight_scales: Mapping[str, ArrayLike]
 
     @property
     def levels(self) -> int:
-        """Largest activation."""
+        """Largest activation of the output."""
         return int(2 ** (self.act_bits - 1) - 1)
+
+    @property
+    def in_reach(self) -> float:
+        """Largest magnitude of an input."""
+        return 2.0 ** (self.in_bits - 1)
 
     @property
     def mult_bits(self) -> int:
@@ -130,7 +138,7 @@ def _weighted(item: TracedLayer, context: Context) -> QuantizedLayer:
         scale = np.maximum(scale, np.abs(bias) / (scale_in * _BIAS_LIMIT))
     integers = np.clip(np.round(weight / scale.reshape(-1, 1, 1, 1)), -levels, levels).astype(np.int64)
     bias_integers = np.round(bias / (scale_in * scale))
-    reach = np.abs(integers).reshape(channels, -1).sum(axis=1) * (context.levels + 1.0) + np.abs(bias_integers)
+    reach = np.abs(integers).reshape(channels, -1).sum(axis=1) * context.in_reach + np.abs(bias_integers)
     _check_accumulator(item, float(reach.max()), context)
     mult, shift = _multipliers(item, scale_in * scale / scale_out, context.mult_bits)
     low, high = _clamp(item, context)
@@ -138,7 +146,7 @@ def _weighted(item: TracedLayer, context: Context) -> QuantizedLayer:
 
 
 def _matmul(item: TracedLayer, context: Context) -> QuantizedLayer:
-    _check_accumulator(item, item.layer.C * (context.levels + 1.0) ** 2, context)
+    _check_accumulator(item, item.layer.C * context.in_reach**2, context)
     ratio = _input_scale(item, context) * _input_scale(item, context, 1) / context.scales[item.name]
     mult, shift = _one(item, ratio, context.mult_bits)
     low, high = _clamp(item, context)
@@ -146,7 +154,7 @@ def _matmul(item: TracedLayer, context: Context) -> QuantizedLayer:
 
 
 def _average(item: TracedLayer, context: Context) -> QuantizedLayer:
-    _check_accumulator(item, item.layer.R * item.layer.S * (context.levels + 1.0), context)
+    _check_accumulator(item, item.layer.R * item.layer.S * context.in_reach, context)
     scale_out = context.scales[item.name]
     mult, shift = _one(item, _input_scale(item, context) / (item.divisor * scale_out), context.mult_bits)
     low, high = _clamp(item, context)
@@ -156,7 +164,7 @@ def _average(item: TracedLayer, context: Context) -> QuantizedLayer:
 def _add(item: TracedLayer, context: Context) -> QuantizedLayer:
     scale_out = context.scales[item.name]
     ratios = [_input_scale(item, context, i) / scale_out for i in (0, 1)]
-    bits = 22 if context.act_bits <= 8 else 24
+    bits = 22 if context.in_bits <= 8 else 24
     shift = min(62, bits - math.frexp(max(ratios))[1])
     if shift < 0:
         raise _fault(item, f"has operands {max(ratios):.3g} times as coarse as its output", "a coarser output scale")
@@ -200,8 +208,9 @@ def _activation(item: TracedLayer, context: Context) -> QuantizedLayer:
         constants = {"arg_mult": arg_mult, "arg_shift": arg_shift}
         return QuantizedLayer(low, high, scale_out, mult=mult, shift=shift, constants=constants)
     assert item.function is not None
-    step = 1 << integer_ops.table_step_bits(context.act_bits)
-    points = torch.arange(low, high + 2, step, dtype=torch.float64)
+    step = 1 << integer_ops.table_step_bits(context.in_bits)
+    reach = int(context.in_reach)
+    points = torch.arange(-reach, reach + 1, step, dtype=torch.float64)
     signed_scale = math.copysign(scale_in, item.operands[0].factor)
     values = torch.nan_to_num(item.function(points * signed_scale) / scale_out)
     table = values.round().clamp(-(2**16), 2**16 - 1).to(torch.int64).numpy()

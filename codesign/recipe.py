@@ -16,7 +16,7 @@ from typing import Any
 from codesign.contents import by_content
 from codesign.decisions import Choice
 from codesign.objectives import Goal
-from codesign.recipe_parts import KEYS, Part, for_images, make_goal, make_space, read_raw, shorthand
+from codesign.recipe_parts import KEYS, Part, for_images, make_goal, make_space, plain_value, read_raw, shorthand
 from codesign.recipe_rules import check_rules
 from codesign.spaces.search_space import SearchSpace
 from mappings.errors import Fault, SpecError, unknown_name
@@ -50,6 +50,7 @@ class Recipe:
         controller: who proposes.
         controllers: (part of the space, controller) pairs for drivers with several; the rest is the controller's.
         driver: how the search proceeds.
+        start: points that are measured first, each as (decision, value) pairs; decisions that are left out are drawn.
         trials: budget: designs that are asked for, feasible or not (networks, for the driver "nested").
         batch: trials asked for before any is told; a generation.
         seed: equal seeds give equal fronts.
@@ -77,6 +78,7 @@ class Recipe:
     controller: Part = field(default_factory=lambda: Part("nsga2"))
     controllers: tuple[tuple[str, Part], ...] = ()
     driver: Part = field(default_factory=lambda: Part("ask_tell"))
+    start: tuple[tuple[tuple[str, Any], ...], ...] = ()
     trials: int = 120
     batch: int = 24
     seed: int = 0
@@ -122,6 +124,7 @@ class Recipe:
             "controller": self.controller.plain(),
             "controllers": {name: part.plain() for name, part in self.controllers},
             "driver": self.driver.plain(),
+            "start": [{name: plain_value(value) for name, value in point} for point in self.start],
             "trials": self.trials,
             "batch": self.batch,
             "seed": self.seed,

@@ -55,6 +55,7 @@ KEYS = (
     "controller",
     "controllers",
     "driver",
+    "start",
     "trials",
     "batch",
     "seed",
@@ -89,14 +90,15 @@ class Part:
 
     def plain(self) -> Any:
         """As a recipe holds it."""
-        plain = {key: _plain(value) for key, value in self.options}
+        plain = {key: plain_value(value) for key, value in self.options}
         return {"name": self.name, **plain} if plain else self.name
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """A value as YAML and JSON hold it."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+        return {str(key): plain_value(item) for key, item in value.items()}
+    return [plain_value(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _frozen(value: Any) -> Any:
@@ -157,14 +159,14 @@ def resolve_hardware(part: Part) -> Part:
 def shorthand(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """What else changes where another network or other hardware is asked for on the command line.
 
-    Restrictions of decisions go, since the decisions are others. A network that cannot be trained (by name, from a
-    file, a module of one's own) is priced as it is, with 8-bit data: nothing trains it, accuracy is no objective, and
-    the hardware may have every knob. One accelerator fixes the widths of data.
+    Restrictions of decisions and points to start from go, since the decisions are others. A network that cannot be
+    trained (by name, from a file, a module of one's own) is priced as it is, with 8-bit data: nothing trains it,
+    accuracy is no objective, and the hardware may have every knob. One accelerator fixes the widths of data.
 
     Raises:
         SpecError: no such network, or hardware that cannot be read.
     """
-    out: dict[str, Any] = {"choices": {}} if "network" in changes or "hardware" in changes else {}
+    out: dict[str, Any] = {"choices": {}, "start": []} if "network" in changes or "hardware" in changes else {}
     hardware = resolve_hardware(read_part(changes.get("hardware", raw.get("hardware", "templates")), "--hardware"))
     if hardware.name == "fixed" and "hardware" in changes:
         template = FixedHardware(str(hardware.option("hardware"))).template
@@ -224,6 +226,7 @@ def read_raw(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
     take("infeasible_reward", number(0.0).read, "a number")
     take("providers", lambda value: _parts(value, f"{where}.providers"), "a list of names, cheap to dear")
     take("controllers", lambda value: _named(value or {}, f"{where}.controllers"), "controllers by part of the space")
+    take("start", _points, "a list of mappings of decisions to values")
     for key in ("trials", "batch", "seed", "front_points"):
         if key in raw:
             out[key] = raw[key]
@@ -236,6 +239,12 @@ def _choices(value: Any) -> tuple[tuple[str, tuple[Choice, ...]], ...]:
     if not isinstance(value, dict) or any(not isinstance(item, list) for item in value.values()):
         raise ValueError
     return tuple((str(name), tuple(items)) for name, items in value.items())
+
+
+def _points(value: Any) -> tuple[tuple[tuple[str, Any], ...], ...]:
+    if not isinstance(value, (list, tuple)) or any(not isinstance(item, Mapping) for item in value):
+        raise ValueError
+    return tuple(tuple((str(name), _frozen(choice)) for name, choice in item.items()) for item in value)
 
 
 def _parts(value: Any, where: str) -> tuple[Part, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from accel_models.hardware.devices import device
 from codesign.objectives import METRICS
 from codesign.recipe_parts import REGISTRIES, Part
@@ -33,7 +35,7 @@ def check_rules(recipe: Recipe, where: str) -> list[Fault]:
         collect(lambda: recipe.space)
     collect(lambda: recipe.goal)
     if not faults:
-        faults += _needs(recipe, where) + _metrics(recipe, where) + _controllers(recipe, where)
+        faults += _needs(recipe, where) + _metrics(recipe, where) + _controllers(recipe, where) + _start(recipe, where)
     return faults
 
 
@@ -88,6 +90,22 @@ def _metrics(recipe: Recipe, where: str) -> list[Fault]:
             near = nearest(name, [other for other in known if other in given])
             what = f"no provider of the recipe gives {name} on {recipe.device}{near}"
             faults.append(Fault(f"{where}.{spot}", what, ", ".join(given)))
+    return faults
+
+
+def _start(recipe: Recipe, where: str) -> list[Fault]:
+    """Points to start from that the space does not hold, or that nobody asks for."""
+    faults = []
+    if recipe.start and not REGISTRIES["driver"].get(recipe.driver.name).asks:
+        what = f'changes nothing: the driver "{recipe.driver.name}" asks no controller'
+        faults.append(Fault(f"{where}.start", what, "ask_tell"))
+    for place, pairs in enumerate(recipe.start):
+        point, spot = dict(pairs), f"{where}.start[{place}]"
+        completed = recipe.space.decisions.completed(point, np.random.default_rng(0))
+        try:
+            recipe.space.decisions.check({**completed, **point}, spot)
+        except SpecError as error:
+            faults += error.faults
     return faults
 
 

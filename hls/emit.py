@@ -70,7 +70,9 @@ def config_header(template: Template, program: Program) -> str:
     """``config.h``: the design's array and buffers."""
     header, name = ARRAYS[template.array]
     words = program.words
-    sizes = (template.rows, template.cols, template.act_bits, template.weight_bits, template.acc_bits)
+    sizes = [template.rows, template.cols, template.act_bits, template.weight_bits, template.acc_bits]
+    if template.array is ArrayKind.LOOP_TILE:
+        sizes.append(int(template.dual_rate))
     return f"""// Generated: one design.
 #ifndef CONFIG_H
 #define CONFIG_H
@@ -80,7 +82,7 @@ def config_header(template: Template, program: Program) -> str:
 namespace cd {{
 
 struct Design {{
-  // Rows, columns, bits of activations, weights and partial sums.
+  // Rows, columns, bits of activations, weights and partial sums; of a loop tile, two narrow products at a time.
   using Array = {name}<{", ".join(map(str, sizes))}>;
   // Words of one half of each buffer.
   static constexpr int InputWords = {words.input_words};

@@ -55,12 +55,17 @@ def storage_bits(bits: int) -> int:
     return 4 if bits <= 4 else 8 if bits <= 8 else 16
 
 
+def weight_storage_bits(bits: int) -> int:
+    """Bits that a weight takes in memory: 2, 4, 8 or 16."""
+    return 2 if bits <= 2 else storage_bits(bits)
+
+
 def pack_elements(values: IntArray, bits: int) -> bytes:
-    """Signed elements as bytes: 4 bits two to a byte, low nibble first; 16 bits low byte first."""
-    if bits == 4:
-        even = values if values.size % 2 == 0 else np.append(values, 0)
-        nibbles = (even & 15).astype(np.uint8)
-        return (nibbles[0::2] | (nibbles[1::2] << 4)).astype(np.uint8).tobytes()
+    """Signed elements as bytes: of 2 or 4 bits several to a byte, the lowest bits first; 16 bits low byte first."""
+    if bits < 8:
+        full = np.append(values, np.zeros(-values.size % (8 // bits), dtype=np.int64)) & ((1 << bits) - 1)
+        shifts = np.arange(0, 8, bits, dtype=np.int64)
+        return np.bitwise_or.reduce(full.reshape(-1, 8 // bits) << shifts, axis=1).astype(np.uint8).tobytes()
     return values.astype("<i1" if bits == 8 else "<i2").tobytes()
 
 

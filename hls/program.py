@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from accel_models.template.spec import Template
-from hls.layout import ALIGN_BYTES, ImageBuilder, TensorPlace, pack_elements, storage_bits
+from hls.layout import ALIGN_BYTES, ImageBuilder, TensorPlace, pack_elements, storage_bits, weight_storage_bits
 from hls.tiling import BufferWords, Tiling, choose, fits
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
@@ -203,7 +203,7 @@ class _Lowering:
         if layer.op is Op.MATMUL:
             weight_bits = self.tensors[layer.inputs[1]].bits
         else:
-            weight_bits = storage_bits(layer.bits.W)
+            weight_bits = weight_storage_bits(layer.bits.W)
             step = replace(step, weights=self._weights(layer, depthwise), weight_bits=weight_bits)
         if weight_bits > self.template.weight_bits:
             where = f"layer {layer.name}.bits"
@@ -243,7 +243,7 @@ class _Lowering:
         padded = np.zeros((groups, blocks * cols, layer.C, layer.R, layer.S), dtype=np.int64)
         padded[:, :outputs] = weight.reshape(groups, outputs, layer.C, layer.R, layer.S)
         ordered = padded.reshape(groups, blocks, cols, layer.C, layer.R, layer.S).transpose(0, 1, 3, 4, 5, 2)
-        return self.image.add(pack_elements(ordered.reshape(-1), storage_bits(bits)))
+        return self.image.add(pack_elements(ordered.reshape(-1), weight_storage_bits(bits)))
 
     def _channel_params(self, layer: Layer) -> int:
         """Bias (8 bytes), multiplier and shift (4 each) of every output channel."""

@@ -41,10 +41,11 @@ class BufferWords:
     @classmethod
     def of(cls, template: Template) -> BufferWords:
         """Words that the template's bytes make; accumulator and output words are as wide as the array."""
+        lanes = max(template.rows, template.cols)
         return cls(
-            template.word_lanes,
+            lanes,
             template.cols,
-            template.input_words,
+            template.input_buffer_bytes * 8 // (lanes * template.act_bits),
             template.weight_words,
             template.acc_buffer_bytes * 8 // (template.cols * template.acc_bits),
             template.output_buffer_bytes * 8 // (template.cols * template.act_bits),

@@ -12,9 +12,11 @@ import numpy as np
 from accel_models.template.array_timing import ArrayAccesses, array_accesses, array_cycles
 from accel_models.template.spec import ArrayKind, Template
 from accel_models.template.tile import Tile
+from accel_models.template.weight_form import WeightForm
 from mappings.errors import Fault, SpecError
 from rtl_templates.array_cases import TileCase, convolve
 from rtl_templates.packing import IntArray, pack_weights
+from rtl_templates.program import stored_weights
 from rtl_templates.verilator import compile_top
 
 ROOM = Path(__file__).parent
@@ -49,8 +51,9 @@ COMMAND_BITS = (
     ("in_h", 16),
     ("in_w", 16),
     ("accumulate", 1),
+    ("dual", 1),
     ("ib_base", 20),
-    ("wb_base", 20),
+    ("wb_base", 22),
     ("ab_base", 20),
 )
 
@@ -104,8 +107,10 @@ def build(template: Template, cache: Path | None = None) -> Path:
         "WbAw": ADDRESS_BITS,
         "AbAw": ADDRESS_BITS,
     }
+    if template.dual_rate:  # which the other arrays have not
+        parameters["DualRate"] = 1
     defines = {
-        "CD_ROWS": template.rows,
+        "CD_LANES": template.word_lanes,
         "CD_COLS": template.cols,
         "CD_ACT_BITS": template.act_bits,
         "CD_WEIGHT_BITS": template.weight_bits,
@@ -128,6 +133,7 @@ def _pack_bits(values: IntArray, bits: int) -> bytes:
 def _command(case: TileCase) -> bytes:
     extra = {
         "accumulate": int(case.accumulate),
+        "dual": int(case.dual),
         "ib_base": case.ib_base,
         "wb_base": case.wb_base,
         "ab_base": case.ab_base,
@@ -141,7 +147,7 @@ def _command(case: TileCase) -> bytes:
 
 def _input_words(template: Template, case: TileCase, rng: np.random.Generator) -> IntArray:
     """The input buffer ``[words, lanes]``; lanes beyond the channels hold noise, which zero weights must cancel."""
-    lanes = max(template.rows, template.cols)
+    lanes = template.word_lanes
     C, H, W = case.x.shape
     blocks = -(-C // lanes)
     half = 1 << (template.act_bits - 1)
@@ -159,21 +165,22 @@ def run(template: Template, cases: list[TileCase], cache: Path | None = None) ->
     Raises:
         SpecError: the array does not compile, or the simulation ends early.
     """
-    lanes = max(template.rows, template.cols)
+    lanes = template.word_lanes
     program = build(template, cache)
     stream, initials, sizes = bytearray(), [], []
     for case in cases:
         rng = np.random.default_rng(case.seed)
         words = _input_words(template, case, rng)
-        packed = pack_weights(template.array, template.rows, template.cols, case.weight)
-        weights = np.concatenate([np.zeros((case.wb_base, template.cols), dtype=np.int64), packed])
+        cols, form = template.cols << case.dual, WeightForm(dual=case.dual)
+        packed = pack_weights(template.array, template.rows, cols, case.weight)
+        weights = bytes(case.wb_base * template.weight_word_bytes) + stored_weights(packed, form, template).tobytes()
         pixels = case.tile.p * case.tile.q
         initial = rng.integers(-1000, 1000, (case.ab_base + -(-case.tile.k // lanes) * pixels + 1, lanes))
         command = _command(case)
-        watchdog = 2 * array_cycles(template.array, template.rows, template.cols, case.tile) + 1000
-        sizes_in_words = (len(words), len(weights), len(initial))
+        watchdog = 2 * array_cycles(template.array, template.rows, cols, case.tile) + 1000
+        sizes_in_words = (len(words), case.wb_base + len(packed), len(initial))
         stream += HEAD.pack(case.idle_cycles, watchdog, *sizes_in_words, len(command), case.reset_at) + command
-        stream += _pack_bits(words, template.act_bits) + _pack_bits(weights, template.weight_bits)
+        stream += _pack_bits(words, template.act_bits) + weights
         stream += initial.astype("<i8").tobytes()
         initials.append(initial)
         sizes.append(len(packed))
@@ -186,12 +193,13 @@ def run(template: Template, cases: list[TileCase], cache: Path | None = None) ->
         at += TAIL.size
         got = np.frombuffer(done.stdout, dtype="<i8", count=initial.size, offset=at).reshape(initial.shape)
         at += got.nbytes
+        cols = template.cols << case.dual
         result = TileResult(
             case.tile,
             cycles,
-            array_cycles(template.array, template.rows, template.cols, case.tile),
+            array_cycles(template.array, template.rows, cols, case.tile),
             ArrayAccesses(input_reads, weight_reads, writes, words_used),
-            array_accesses(template.array, template.rows, template.cols, case.tile),
+            array_accesses(template.array, template.rows, cols, case.tile),
             _mismatches(template, case, initial, got),
             tuple(name for bit, name in enumerate(FAULTS) if fault >> bit & 1),
             case.tile.macs / (cycles * template.rows * template.cols),
@@ -202,7 +210,7 @@ def run(template: Template, cases: list[TileCase], cache: Path | None = None) ->
 
 def _mismatches(template: Template, case: TileCase, initial: IntArray, got: IntArray) -> int:
     """Lanes that differ from what numpy expects; lanes of channels beyond K may hold anything but are not compared."""
-    lanes = max(template.rows, template.cols)
+    lanes = template.word_lanes
     K, P, Q = case.tile.k, case.tile.p, case.tile.q
     sums = convolve(case.tile, case.x, case.weight)
     expected, checked = initial.copy(), np.ones(initial.shape, dtype=bool)

@@ -20,6 +20,7 @@ class TileCase:
         tile: shape.
         x: activations ``[C, in_h, in_w]``.
         weight: ``[K, C, R, S]``.
+        dual: with weights of half the width, two in the place of one.
         accumulate: add to ``initial`` instead of overwriting it.
         ib_base, wb_base, ab_base: first words in the buffers.
         idle_cycles: before the command.
@@ -37,6 +38,7 @@ class TileCase:
     idle_cycles: int
     reset_at: int
     seed: int
+    dual: bool = False
 
 
 def convolve(tile: Tile, x: IntArray, weight: IntArray) -> IntArray:
@@ -55,7 +57,7 @@ def convolve(tile: Tile, x: IntArray, weight: IntArray) -> IntArray:
 
 def random_case(rng: np.random.Generator, template: Template, max_cycles: int = 4000) -> TileCase:
     """A random tile that an array of this template finishes within about ``max_cycles``."""
-    lanes = max(template.rows, template.cols)
+    lanes = template.word_lanes
     while True:
         r, s = (
             int(v)
@@ -84,7 +86,8 @@ def random_case(rng: np.random.Generator, template: Template, max_cycles: int = 
 
 def tile_case(rng: np.random.Generator, template: Template, tile: Tile) -> TileCase:
     """A tile with random data (extreme values among them), bases and former accumulators."""
-    act, weight = 1 << (template.act_bits - 1), 1 << (template.weight_bits - 1)
+    dual = template.dual_rate and bool(rng.random() < 0.7)
+    act, weight = 1 << (template.act_bits - 1), 1 << ((template.weight_bits >> dual) - 1)
     x = rng.integers(-act, act, (tile.c, tile.in_h, tile.in_w))
     w = rng.integers(-weight, weight, (tile.k, tile.c, tile.r, tile.s))
     if rng.random() < 0.1:
@@ -92,7 +95,7 @@ def tile_case(rng: np.random.Generator, template: Template, tile: Tile) -> TileC
     bases = [int(rng.integers(0, 50)) if rng.random() < 0.5 else 0 for _ in range(3)]
     accumulate, idle = bool(rng.random() < 0.4), int(rng.integers(0, 4))
     reset_at = int(rng.integers(1, 1500)) if rng.random() < 0.2 else 0
-    return TileCase(tile, x, w, accumulate, bases[0], bases[1], bases[2], idle, reset_at, int(rng.integers(2**31)))
+    return TileCase(tile, x, w, accumulate, bases[0], bases[1], bases[2], idle, reset_at, int(rng.integers(2**31)), dual)
 
 
 def busy_tile(template: Template) -> Tile:

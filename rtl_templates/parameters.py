@@ -34,6 +34,8 @@ def parameters(template: Template) -> dict[str, int]:
         "VectorTaps": template.vector_taps,
         "AccStages": template.acc_stages,
         "PpuStages": template.ppu_stages,
+        "Packing": template.weight_packing,
+        "DualRate": template.dual_rate,
         "AxiW": template.axi_bits,
         "MaxBurst": template.axi_burst_beats,
         "Unaligned": template.unaligned,

@@ -20,6 +20,7 @@ from accel_models.schedule import (
 )
 from accel_models.schedule.builder import CHUNK, DESCRIPTOR_BYTES
 from accel_models.template.spec import Template
+from accel_models.template.weight_form import WeightForm
 from mappings.errors import Fault, SpecError
 from mappings.integer_run import run_layer
 from mappings.layer import Op
@@ -62,10 +63,12 @@ def _compute(body: Compute, numbers: QuantizedLayer, masked: bool) -> list[tuple
         assert numbers.shift is not None
         shift = int(numbers.shift[0])
     return [
-        (body.op, 4), (body.ab_base, 20), (body.wb_base, 20), (body.ib_base, 20), (int(body.accumulate), 1),
+        (body.op, 4), (body.ab_base, 20), (body.wb_base * body.form.pack, 22), (body.ib_base, 20), (int(body.form.dual), 1),
+        (int(body.accumulate), 1),
         (t.in_w, 16), (t.in_h, 16), (t.pad_left, 8), (t.pad_top, 8), (t.dilation_w, 8), (t.dilation_h, 8),
         (t.stride_w, 8), (t.stride_h, 8), (t.s, 8), (t.r, 8), (t.q, 16), (t.p, 16), (t.c, 16), (t.k, 16),
         (arg_mult, 20), (arg_shift, 6), (shift, 6), (epsilon, 61), (int(masked), 1),
+        (body.form.narrow, 2),
     ]  # fmt: skip
 
 
@@ -138,14 +141,14 @@ def program_number(program: bytes) -> int:
 
 
 def to_bytes(values: IntArray, bits: int) -> Bytes:
-    """Integers of 4, 8 or 16 bits as bytes, little-endian; two 4-bit ones a byte, the first in the low half."""
+    """Integers of 2, 4, 8 or 16 bits as bytes, little-endian; several narrow ones a byte, the first in the low bits."""
     flat = np.ascontiguousarray(values).reshape(-1)
     if bits == 16:
         return flat.astype("<i2").view(np.uint8)
     if bits == 8:
         return flat.astype(np.int8).view(np.uint8)
-    nibbles = (flat & 15).astype(np.uint8)
-    return (nibbles[0::2] | (nibbles[1::2] << 4)).astype(np.uint8)
+    parts = (flat & ((1 << bits) - 1)).astype(np.uint8).reshape(-1, 8 // bits)
+    return np.bitwise_or.reduce(parts << np.arange(0, 8, bits, dtype=np.uint8), axis=1).astype(np.uint8)
 
 
 def from_bytes(data: Bytes, bits: int) -> IntArray:
@@ -214,7 +217,7 @@ def _array_weights(
         at = places[group * layer.C : (group + 1) * layer.C] - word0 * lanes
         inside = np.flatnonzero((at >= 0) & (at < c))
         dense[first - k0 : last - k0, at[inside]] = weight[first:last, inside]
-    return pack_weights(template.array, template.rows, template.cols, dense)
+    return pack_weights(template.array, template.rows, template.cols << plan.shape.form.dual, dense)
 
 
 def weight_bytes(plan: LayerPlan, numbers: QuantizedLayer, template: Template) -> list[tuple[int, Bytes]]:
@@ -240,9 +243,25 @@ def weight_bytes(plan: LayerPlan, numbers: QuantizedLayer, template: Template) -
             words = _vector_weights(plan, part, template, tile.word0, tile.word1)
         else:
             words = _array_weights(plan, part, template, tile.k0, tile.k1, tile.word0, tile.c)
-        assert len(words) == tile.words
-        parts.append((tile.addr, to_bytes(words, template.weight_bits)))
+        stored = stored_weights(words, plan.shape.form, template)
+        assert len(stored) == tile.words * template.weight_word_bytes
+        parts.append((tile.addr, stored))
     return parts
+
+
+def stored_weights(words: IntArray, form: WeightForm, template: Template) -> Bytes:
+    """Words of weights ``[words, columns]`` as they are stored: whole words of the weight buffer.
+
+    Raises:
+        SpecError: a weight beyond the bits that its form leaves it.
+    """
+    bits = template.weight_bits // form.narrowing
+    if words.size and not -(1 << (bits - 1)) <= words.min() <= words.max() < 1 << (bits - 1):
+        raise SpecError(Fault("weights", f"are {words.min()} to {words.max()}", f"{bits} bits"))
+    if form.dual:  # columns j and cols + j share a multiplier
+        words = words.reshape(len(words), 2, -1).transpose(0, 2, 1)
+    data = to_bytes(words, bits)
+    return np.concatenate([data, np.zeros(-len(data) % template.weight_word_bytes, dtype=np.uint8)])
 
 
 def param_bytes(plan: LayerPlan, numbers: QuantizedLayer, template: Template) -> Bytes:

@@ -94,6 +94,7 @@ class TemplatePrices:
         memories: (name, pJ a word read, pJ a word written) of each on-chip memory.
         dram_bit: of one bit to or from external memory.
         mac: of one multiply-accumulate of the array.
+        dual_mac: of one of the two that a multiplier makes at a time.
         post: of one element of post-processing.
         cycle: of every cycle: the clock of all flip-flops, and control.
         busy_cycle: of a cycle in which the array works: its registers.
@@ -103,6 +104,7 @@ class TemplatePrices:
     memories: tuple[tuple[str, float, float], ...]
     dram_bit: float
     mac: float
+    dual_mac: float
     post: float
     cycle: float
     busy_cycle: float
@@ -120,7 +122,7 @@ class TemplateShape:
 
     Attributes:
         memories: (name, bits of a word, bytes of both halves).
-        act_bits, weight_bits, acc_bits: widths of the array's MACs.
+        act_bits, weight_bits, acc_bits: widths of the array's MACs; of two at a time each weight has half the bits.
         flip_flops: of the whole accelerator, those inside hard blocks included.
         array_bits: of them, the array's working registers.
         gates: of control and data paths beside the MACs, in two-input gates.
@@ -153,17 +155,23 @@ def template_prices(shape: TemplateShape, tech: Technology, dram: str = "ddr") -
         memories.append((name, read * bits, write * bits))
     dram_bit = tech.dram_pj_per_bit(dram)
     mac = tech.mac_pj(shape.act_bits, shape.weight_bits, shape.acc_bits)
+    # Two products at a time: one multiplication by both weights in one operand, a guard bit between, and two additions.
+    both = tech.mac_pj(shape.act_bits, shape.act_bits + shape.weight_bits + 1, shape.acc_bits)
+    add = tech.add_pj(shape.acc_bits)
     post = tech.mac_pj(32, 32, 64)
     each = [tech.value(name) for name in ("ff_clock_pj", "ff_toggle_pj", "gate_toggle_pj")]
-    if dram_bit is None or mac is None or post is None:
+    if dram_bit is None or mac is None or post is None or both is None or add is None:
         return None
     ff_clock, ff_toggle, gate = (0.0 if value is None else value for value in each)
+    dual = (both + add) / 2
     if not shape.hard_macs:
-        mac *= tech.value("soft_logic_gap") or 1.0
+        gap = tech.value("soft_logic_gap") or 1.0
+        mac, dual = mac * gap, dual * gap
     return TemplatePrices(
         tuple(memories),
         dram_bit,
         mac,
+        dual,
         post,
         clock_pj(shape.flip_flops, 1, ff_clock) + control_pj(shape.gates, 1, gate),
         register_pj(shape.array_bits, 1, ff_toggle),

@@ -67,12 +67,16 @@ class Technology:
 
         The multiplier scales with the geometric mean of its widths to ``mult_exponent``, the adder with its own.
         """
-        parts = [self.value(n) for n in ("mult_8b_pj", "mult_exponent", "add_32b_pj", "add_exponent")]
-        if any(part is None for part in parts):
+        mult, exponent, add = self.value("mult_8b_pj"), self.value("mult_exponent"), self.add_pj(acc_bits)
+        if mult is None or exponent is None or add is None:
             return None
-        mult, mult_exponent, add, add_exponent = (float(part) for part in parts if part is not None)
         width = math.sqrt(act_bits * weight_bits) / 8
-        return float(mult * width**mult_exponent + add * (acc_bits / 32) ** add_exponent)
+        return float(mult * width**exponent + add)
+
+    def add_pj(self, acc_bits: int = 32) -> float | None:
+        """Energy of one addition."""
+        add, exponent = self.value("add_32b_pj"), self.value("add_exponent")
+        return None if add is None or exponent is None else float(add * (acc_bits / 32) ** exponent)
 
     def sram_read_pj_per_bit(self, capacity_bytes: float, width_bits: int = 64) -> float | None:
         """Energy to read one bit of a memory.

@@ -27,18 +27,19 @@ ceil_div = arrays.ceil_div
 
 
 @uncounted
-def tile_cycles(op: int, tile: Tile, m: Machine) -> int:
-    """Cycles of one tile; `accel_models.template.unit_timing` in numbers."""
+def tile_cycles(op: int, tile: Tile, m: Machine, dual: int) -> int:
+    """Cycles of one tile, with ``dual`` 1 with pairs of weights; `accel_models.template.unit_timing` in numbers."""
     if op == _ARRAY:
+        cols = m.cols << dual
         if m.array == _WEIGHT_STATIONARY:
-            return int(units.weight_stationary_cycles(m.rows, m.cols, tile))
+            return int(units.weight_stationary_cycles(m.rows, cols, tile))
         if m.array == _OUTPUT_STATIONARY:
-            return int(arrays.output_stationary_tile_cycles(m.rows, m.cols, tile))
+            return int(arrays.output_stationary_tile_cycles(m.rows, cols, tile))
         if m.array == _ROW_STATIONARY:
-            return int(arrays.row_stationary_tile_cycles(m.rows, m.cols, tile))
+            return int(arrays.row_stationary_tile_cycles(m.rows, cols, tile))
         if m.array == _CHANNEL_PARALLEL:
-            return int(arrays.channel_parallel_cycles(m.rows, m.cols, tile))
-        return int(arrays.loop_tile_cycles(m.rows, m.cols, tile))
+            return int(arrays.channel_parallel_cycles(m.rows, cols, tile))
+        return int(arrays.loop_tile_cycles(m.rows, cols, tile))
     if op >= _SOFTMAX:
         groups = ceil_div(tile.c, m.lanes) * (m.lanes // max(m.nonlinear_lanes, 1))
         pixels = tile.p * tile.q
@@ -50,28 +51,30 @@ def tile_cycles(op: int, tile: Tile, m: Machine) -> int:
 
 
 @uncounted
-def array_weight_words(m: Machine, k: int, c: int, r: int, s: int) -> int:
-    """Words of the weight buffer that an array tile takes."""
+def array_weight_words(m: Machine, k: int, c: int, r: int, s: int, pack: int, dual: int) -> int:
+    """Words of the weight buffer that an array tile takes, ``pack`` words of weights in each."""
+    cols = m.cols << dual
     if m.array == _ROW_STATIONARY:
-        passes = ceil_div(k, m.cols) * arrays.row_stationary_passes(m.rows, m.cols, c, r)
-        return int(passes * s * m.rows)
+        passes = ceil_div(k, cols) * arrays.row_stationary_passes(m.rows, m.cols, c, r)
+        return int(ceil_div(passes * s * m.rows, pack))
     if m.array == _OUTPUT_STATIONARY:
-        return int(ceil_div(k, m.cols) * c * r * s)
-    return int(ceil_div(k, m.cols) * ceil_div(c, m.rows) * r * s * m.rows)
+        return int(ceil_div(ceil_div(k, cols) * c * r * s, pack))
+    return int(ceil_div(ceil_div(k, cols) * ceil_div(c, m.rows) * r * s * m.rows, pack))
 
 
 @uncounted
-def tile_accesses(op: int, tile: Tile, m: Machine) -> tuple[int, int, int, int]:
+def tile_accesses(op: int, tile: Tile, m: Machine, dual: int) -> tuple[int, int, int, int]:
     """Input words and weight words read, sums written, multiplications by estimate; see `template.energy.count`."""
     if op == _ARRAY:
+        cols = m.cols << dual
         if m.array == _ROW_STATIONARY:
-            moved = arrays.row_stationary_accesses(m.rows, m.cols, tile)
+            moved = arrays.row_stationary_accesses(m.rows, cols, tile)
         elif m.array == _OUTPUT_STATIONARY:
-            moved = arrays.output_stationary_accesses(m.rows, m.cols, tile)
+            moved = arrays.output_stationary_accesses(m.rows, cols, tile)
         elif m.array == _CHANNEL_PARALLEL:
-            moved = arrays.channel_parallel_accesses(m.rows, m.cols, tile)
+            moved = arrays.channel_parallel_accesses(m.rows, cols, tile)
         else:
-            moved = arrays.loop_tile_accesses(m.rows, m.cols, tile)
+            moved = arrays.loop_tile_accesses(m.rows, cols, tile)
         return moved.input_reads, moved.weight_reads, moved.acc_writes, 0
     sums = ceil_div(tile.k, m.lanes) * tile.p * tile.q * tile.r * tile.s
     scans = _SOFTMAX_SCANS if op == _SOFTMAX else _NORM_SCANS if op == _NORM else 1

@@ -19,6 +19,7 @@ from accel_models.pricing.plans import (
     BY_GROUPS,
     CHANNELS,
     COL,
+    DUAL,
     IMAGE_STRIDE,
     IMAGES,
     INPUT_TENSOR,
@@ -32,6 +33,7 @@ from accel_models.pricing.plans import (
     ORIGIN_H,
     ORIGIN_W,
     OUTPUT_TENSOR,
+    PACK,
     PARAM_BYTES,
     PARAMS,
     PLACES,
@@ -54,6 +56,7 @@ from accel_models.pricing.plans import GROUPS as PLAN_GROUPS
 from accel_models.schedule.commands import ComputeOp, Second
 from accel_models.schedule.fusing import CLAMPS
 from accel_models.template.spec import Template
+from accel_models.template.weight_form import narrowing
 from mappings.layer import Op
 from mappings.workload import Workload
 
@@ -101,7 +104,10 @@ def dense_plans(layers: Ints, inputs: Ints, template: Template) -> Plans | None:
     rows = np.zeros((len(layers), PLAN_COLUMNS), dtype=np.int64)
     tensors = np.zeros((len(inputs) + len(layers), 8), dtype=np.int64)
     end = np.zeros(1, dtype=np.int64)
-    count = fill_plans(layers, inputs, template.word_lanes, template.act_word_bytes, tensors, rows, end)
+    by_bits = np.array([narrowing(template, bits) for bits in range(template.weight_bits + 1)], dtype=np.int64)
+    narrow = by_bits[widths >> 8]
+    words = template.word_lanes, template.act_word_bytes
+    count = fill_plans(layers, inputs, narrow, int(template.dual_rate), *words, tensors, rows, end)
     return None if count < 0 else Plans(rows[:count], np.zeros(1, dtype=np.int64), int(end[0]))
 
 
@@ -121,8 +127,19 @@ def put_tensor(row: Ints, base: int, tensor: Ints, lanes: int, word: int) -> Non
 
 
 @uncounted_entry
-def fill_plans(layers: Ints, inputs: Ints, lanes: int, word: int, tensors: Ints, rows: Ints, end: Ints) -> int:
-    """Fill ``rows`` and ``end[0]``; returns the number of plans, -1 where the network is not plain."""
+def fill_plans(
+    layers: Ints, inputs: Ints, narrow: Ints, dual: int, lanes: int, word: int, tensors: Ints, rows: Ints, end: Ints
+) -> int:
+    """Fill ``rows`` and ``end[0]``; returns the number of plans, -1 where the network is not plain.
+
+    Args:
+        layers, inputs: from :func:`plain_layers`.
+        narrow: ``[layers]``, weights in the place of one.
+        dual: the template's array takes two of them at a time.
+        lanes, word: channels and bytes of a memory word.
+        tensors: scratch.
+        rows, end: results.
+    """
     first = len(inputs)
     for i in range(first):
         for column in range(4):
@@ -191,6 +208,8 @@ def fill_plans(layers: Ints, inputs: Ints, lanes: int, word: int, tensors: Ints,
         row[SHAPE_GROUPS] = layer[GROUPS] if op == _ARRAY else 1
         row[WEIGHTS], row[PARAMS] = int(kind <= _LINEAR), int(kind <= _LINEAR)
         row[OPERANDS] = 2 if kind == _ADD else 1
+        row[DUAL] = int(op == _ARRAY and dual == 1 and narrow[n] > 1)
+        row[PACK] = narrow[n] >> row[DUAL] if kind <= _LINEAR else 1
         row[MAPPED_BY] = BY_CHANNELS if layer[K] > 1 and layer[GROUPS] == 1 else BY_GROUPS
         row[IMAGES], row[MACS], row[TILED_AS] = layer[IMAGES_OF], layer[LAYER_MACS], count
         row[ORIGIN_H], row[ORIGIN_W] = -layer[PADDING], -layer[PADDING + 1]

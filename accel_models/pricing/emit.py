@@ -20,6 +20,7 @@ from accel_models.pricing.plans import (
     COL,
     DILATION_H,
     DILATION_W,
+    DUAL,
     GROUPS,
     IMAGE_STRIDE,
     IMAGES,
@@ -33,6 +34,7 @@ from accel_models.pricing.plans import (
     ORIGIN_H,
     ORIGIN_W,
     OUTPUT_TENSOR,
+    PACK,
     PARAMS,
     PLACES,
     PLANE,
@@ -324,8 +326,9 @@ def put_weights(plan: Ints, t: Ints, tiles: int, end: int, m: Machine, work: Scr
                 former = rows
                 if plan[OP] != _ARRAY:
                     words = (tile[WORD1] - tile[WORD0]) * rows * plan[S] * (m.lanes // m.cols)
+                    words = ceil_div(words, plan[PACK])
                 else:
-                    words = array_weight_words(m, tile[K1] - tile[K0], c, rows, plan[S])
+                    words = array_weight_words(m, tile[K1] - tile[K0], c, rows, plan[S], plan[PACK], plan[DUAL])
             row = work.weights[n * cuts + cut]
             row[WEIGHT_ADDR], row[WEIGHT_WORDS], row[WEIGHT_C] = aligned(end), words, c
             end = aligned(end) + words * m.weight_word
@@ -344,7 +347,7 @@ def charge(op: int, tile: Tile, accumulate: bool, found: Ints, m: Machine, count
 
 
 @uncounted
-def look_up(op: int, tile: Tile, kept: Ints, count: int, m: Machine) -> tuple[int, int]:
+def look_up(op: int, tile: Tile, dual: int, kept: Ints, count: int, m: Machine) -> tuple[int, int]:
     """The row of ``kept`` with a tile's figures, and how many rows are in use; ``count`` may exceed the rows."""
     key0 = tile.k | tile.c << 20 | tile.p << 40
     key1 = tile.q | tile.in_h << 20 | tile.in_w << 40
@@ -355,8 +358,8 @@ def look_up(op: int, tile: Tile, kept: Ints, count: int, m: Machine) -> tuple[in
             return i, count
     row = kept[count % rows]
     row[5], row[6], row[7] = key0, key1, key2
-    row[0] = tile_cycles(op, tile, m) + m.acc_stages
-    row[1], row[2], row[3], row[4] = tile_accesses(op, tile, m)
+    row[0] = tile_cycles(op, tile, m, dual) + m.acc_stages
+    row[1], row[2], row[3], row[4] = tile_accesses(op, tile, m, dual)
     return count % rows, count + 1
 
 
@@ -539,7 +542,7 @@ def emit(
                         if step == 0:
                             wait |= sums_wait
                         signal = _FULL[SUMS] if step == parts * filters - 1 else 0
-                        which, kept = look_up(op, tile, work.kept, kept, m)
+                        which, kept = look_up(op, tile, plan[DUAL], work.kept, kept, m)
                         charge(op, tile, step > 0, work.kept[which], m, counts)
                         n = put(n, _COMPUTE, wait, signal, work.kept[which, 0], work)
                     # --- post-processing, and the way to memory

@@ -10,11 +10,11 @@ from accel_models.jit import uncounted, uncounted_entry
 from accel_models.pricing.clock import fetches, new_room, run_program
 from accel_models.pricing.emit import EMITTED, KEPT_TILES, RINGS, TABLE_SHORT, Scratch, aligned, emit
 from accel_models.pricing.machine import Ints, Machine, machine_of
-from accel_models.pricing.plans import COPY, MACS, MAPPED_BY, NEEDS, PARAM_BYTES, SHAPE_COLUMNS, TILED_AS
+from accel_models.pricing.plans import COPY, DUAL, MACS, MAPPED_BY, NEEDS, PARAM_BYTES, SHAPE_COLUMNS, TILED_AS
 from accel_models.pricing.tiles import FITS, MOST_SIZES, PARAMS_FULL, TILING_COLUMNS, capped, choose
 from accel_models.schedule.builder import CHUNK
 from accel_models.schedule.commands import Buffer, Token, Unit
-from accel_models.template.energy import COUNTS
+from accel_models.template.energy import COUNTS, DUAL_MACS
 from accel_models.template.timing_core import COLUMNS, COMPUTE_SETTLE_CYCLES, CYCLES, SIGNAL, UNIT
 
 _PROGRAM = int(Buffer.PROGRAM)
@@ -200,5 +200,6 @@ def price_rows(
             out.macs[d] = 0
             for i in range(len(plans)):
                 out.macs[d] += plans[i, MACS]
+                out.counts[d, DUAL_MACS] += plans[i, MACS] * plans[i, DUAL]
         out.code[d], out.plan[d] = code, plan
     return len(network)

@@ -22,6 +22,7 @@ _ACT, _WEIGHT, _ACC = _AT["act_bits"], _AT["weight_bits"], _AT["acc_bits"]
 _INPUT_BYTES, _WEIGHT_BYTES, _ACC_BYTES = (_AT[f"{name}_buffer_bytes"] for name in ("input", "weight", "acc"))
 _OUTPUT_BYTES, _PARAM_BYTES = _AT["output_buffer_bytes"], _AT["param_buffer_bytes"]
 _PPU, _NONLINEAR, _TABLES = _AT["ppu_lanes"], _AT["nonlinear_lanes"], _AT["activation_tables"]
+_DUAL = _AT["dual_rate"]
 _TAPS, _ACC_STAGES, _PPU_STAGES = _AT["vector_taps"], _AT["acc_stages"], _AT["ppu_stages"]
 _AXI, _BURST = _AT["axi_bits"], _AT["axi_burst_beats"]
 _LATENCY, _RATE = _AT["dram_latency_cycles"], _AT["dram_bytes_per_cycle"]
@@ -60,7 +61,7 @@ class Machine(NamedTuple):
 def machine_of(row: Ints) -> Machine:
     """The machine of one row."""
     rows, cols = row[_ROWS], row[_COLS]
-    lanes = max(rows, cols)
+    lanes = max(rows, cols << row[_DUAL])
     act_word, weight_word = lanes * row[_ACT] // 8, cols * row[_WEIGHT] // 8
     return Machine(
         row[_ARRAY],

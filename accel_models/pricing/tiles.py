@@ -14,12 +14,14 @@ from accel_models.pricing.plans import (
     BY_ROWS,
     DILATION_H,
     DILATION_W,
+    DUAL,
     GROUPS,
     MAPPED_BY,
     MASKED,
     MATMUL,
     OP,
     OPERANDS,
+    PACK,
     PARAMS,
     PHASE,
     ROW_K,
@@ -95,8 +97,8 @@ def weight_demand(plan: Ints, k: int, c: int, p: int, q: int, held: int, m: Mach
     if not plan[WEIGHTS]:
         return 0
     if plan[OP] != _ARRAY:
-        return int(ceil_div(k, m.lanes) * held * plan[S] * (m.lanes // m.cols))
-    return array_weight_words(m, k, c, held, plan[S])
+        return int(ceil_div(ceil_div(k, m.lanes) * held * plan[S] * (m.lanes // m.cols), plan[PACK]))
+    return array_weight_words(m, k, c, held, plan[S], plan[PACK], plan[DUAL])
 
 
 @uncounted
@@ -213,7 +215,7 @@ def least_estimate(plan: Ints, held: int, m: Machine, lists: Ints, out: Ints) ->
                                 k, k if vector else c, p, q, rows_held, plan[S], plan[STRIDE_H], plan[STRIDE_W],
                                 plan[DILATION_H], plan[DILATION_W], 0, 0, 1, 1,
                             )  # fmt: skip
-                            compute = tile_cycles(op, tile, m)
+                            compute = tile_cycles(op, tile, m, plan[DUAL])
                         slowest = max(slowest, float(tiles * (compute + COMMAND_CYCLES)))
                         cost = slowest + input_cycles + weight_cycles + min(compute, compute * nc) + drain + store
                         if not found or cost < best:

@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from accel_models.template.tile import Tile
+from accel_models.template.weight_form import WHOLE, WeightForm
 
 
 class Unit(IntEnum):
@@ -91,7 +92,13 @@ class Dma(NamedTuple):
 
 
 class Compute(NamedTuple):
-    """One tile for the array, the vector or the non-linear unit; ``accumulate`` adds to what the accumulators hold."""
+    """One tile for the array, the vector or the non-linear unit.
+
+    Attributes:
+        wb_base: stored word of the weight buffer.
+        accumulate: add to what the accumulators hold.
+        form: of the weights.
+    """
 
     op: ComputeOp
     tile: Tile
@@ -99,6 +106,7 @@ class Compute(NamedTuple):
     wb_base: int
     ab_base: int
     accumulate: bool = False
+    form: WeightForm = WHOLE
 
 
 class Second(IntEnum):

@@ -200,7 +200,7 @@ class _Emitter:
             wait |= acc_wait if step == 0 else 0
             signal = rings.acc.full if step == len(parts) - 1 else 0
             bases = (rings.input.base, rings.weight.base if weighted else 0, rings.acc.base)
-            builder.add(Compute(self.op, tile, *bases, accumulate=step > 0), wait, signal)
+            builder.add(Compute(self.op, tile, *bases, accumulate=step > 0, form=plan.shape.form), wait, signal)
 
     def _finish(self, image: int, number: int, rows: Span, cols: Span) -> int:
         """Drain and store one generation of the accumulators; returns the index of the last store."""

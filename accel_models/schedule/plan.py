@@ -212,8 +212,8 @@ def weight_tiles(plan: LayerPlan, template: Template) -> tuple[WeightTile, ...]:
     for (k0, k1, word0, word1), rows in product(channel_tiles(plan, lanes), plan.filter_cuts):
         c = min(word1 * lanes, top) - word0 * lanes
         if plan.shape.vector:
-            words = (word1 - word0) * rows[1] * layer.S * (lanes // template.cols)
+            words = plan.shape.form.stored_words((word1 - word0) * rows[1] * layer.S * (lanes // template.cols))
         else:
-            words = weight_words(template, Tile(k1 - k0, c, 1, 1, rows[1], layer.S))
+            words = weight_words(template, Tile(k1 - k0, c, 1, 1, rows[1], layer.S), plan.shape.form)
         tiles.append(WeightTile(k0, k1, word0, word1, c, rows, words))
     return tuple(tiles)

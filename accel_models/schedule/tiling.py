@@ -12,6 +12,7 @@ from accel_models.template.array_timing import array_accesses, ceil_div
 from accel_models.template.spec import ArrayKind, Template
 from accel_models.template.tile import Tile
 from accel_models.template.unit_timing import compute_cycles
+from accel_models.template.weight_form import WHOLE, WeightForm, weight_form
 from mappings.directives import Cluster, Directive, SpatialMap, TemporalMap
 from mappings.layer import Layer, Op
 from mappings.mapping import Mapping
@@ -53,6 +54,7 @@ class Shape(NamedTuple):
         operands: activations read for an output: 2 where a second operand joins in post-processing.
         table: an activation function that stands alone: a table in post-processing.
         masked: a softmax's mask, a bit for each place and channel, fills the weight buffer.
+        form: how the weights lie there.
     """
 
     op: ComputeOp
@@ -72,6 +74,7 @@ class Shape(NamedTuple):
     operands: int
     table: bool
     masked: bool
+    form: WeightForm = WHOLE
 
     @property
     def vector(self) -> bool:
@@ -102,6 +105,8 @@ def shape_of(layer: Layer, template: Template) -> Shape:
     row = ceil_div(layer.K, lanes) * lanes
     k = layer.groups * row if heads else ceil_div(layer.channels_out, lanes) * lanes
     c = ceil_div(layer.C if heads else layer.channels_in, lanes) * lanes
+    weights = op in (ComputeOp.ARRAY, ComputeOp.DEPTHWISE)
+    stored = weights and layer.op is not Op.MATMUL
     return Shape(
         op=op,
         k=k,
@@ -115,11 +120,12 @@ def shape_of(layer: Layer, template: Template) -> Shape:
         groups=layer.groups if op is ComputeOp.ARRAY and not heads else 1,
         row_k=row if op in (ComputeOp.SOFTMAX, ComputeOp.NORM) else 0,
         unit_k=row if layer.op is Op.MATMUL else k,
-        weights=op in (ComputeOp.ARRAY, ComputeOp.DEPTHWISE),
+        weights=weights,
         params=layer.op in (Op.CONV, Op.LINEAR, Op.LAYERNORM),
         operands=2 if layer.op in TWO_OPERANDS else 1,
         table=is_table(layer, template),
         masked=layer.masked,
+        form=weight_form(template, layer.bits.W, op is ComputeOp.ARRAY) if stored else WHOLE,
     )
 
 
@@ -141,10 +147,10 @@ def demand(shape: Shape, t: Tiling, template: Template) -> dict[str, tuple[int, 
     elif not shape.weights:
         weights = 0
     elif shape.vector:
-        weights = k_words * (t.r or shape.r) * shape.s * (lanes // template.cols)
+        weights = shape.form.stored_words(k_words * (t.r or shape.r) * shape.s * (lanes // template.cols))
     else:
         tile = Tile(t.k, t.c, t.p, t.q, t.r or shape.r, shape.s)
-        weights = weight_words(template, tile)
+        weights = weight_words(template, tile, shape.form)
     return {
         "input_buffer_bytes": (in_words * pixels, template.input_words),
         "weight_buffer_bytes": (weights, template.weight_words),
@@ -154,9 +160,10 @@ def demand(shape: Shape, t: Tiling, template: Template) -> dict[str, tuple[int, 
     }
 
 
-def weight_words(template: Template, tile: Tile) -> int:
+def weight_words(template: Template, tile: Tile, form: WeightForm = WHOLE) -> int:
     """Words of the weight buffer that an array tile takes: channels and filter taps decide."""
-    return _weight_words(template.array, template.rows, template.cols, tile.k, tile.c, tile.r, tile.s)
+    cols = template.cols << form.dual
+    return form.stored_words(_weight_words(template.array, template.rows, cols, tile.k, tile.c, tile.r, tile.s))
 
 
 @lru_cache(maxsize=65536)
@@ -237,7 +244,7 @@ def estimate(shape: Shape, t: Tiling, template: Template) -> float:
     tiles, spatial = nk * np_ * nq * nc, np_ * nq
     c = t.k if shape.vector else t.c
     tile = Tile(t.k, c, t.p, t.q, t.r or shape.r, shape.s, *shape.stride, *shape.dilation)
-    compute = compute_cycles(shape.op, tile, template)
+    compute = compute_cycles(shape.op, tile, template, shape.form.dual)
     weight_loads = nk if nc == 1 and (t.order[0] == "K" or nk == 1) else tiles
     input_loads = spatial if nc == 1 and nk == 1 else tiles
     if nc == 1 and t.order[-1] == "K":

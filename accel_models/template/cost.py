@@ -23,6 +23,7 @@ from accel_models.template.cycle_account import layer_accounts
 from accel_models.template.energy import (
     COMPONENTS,
     COUNTS,
+    DUAL_MACS,
     TENSOR_OF,
     Counts,
     Prices,
@@ -94,6 +95,8 @@ def moved(schedule: Schedule) -> Counts:
     counts = np.zeros((len(schedule.plans), COUNTS), dtype=np.int64)
     for command in schedule.commands:
         count(command, schedule.template, counts[command.tag])
+    for plan in schedule.plans:
+        counts[plan.index, DUAL_MACS] += plan.layer.macs if plan.shape.form.dual else 0
     counts[0, Buffer.PROGRAM] += CHUNK  # the first chunk comes without a command
     return counts
 

@@ -27,7 +27,6 @@ def layer_accounts(schedule: Schedule, timing: Timing) -> tuple[CycleAccount, ..
         timing: its prediction.
     """
     template = schedule.template
-    shape = (template.array, template.rows, template.cols)
     parts: list[dict[str, float]] = [{} for _ in schedule.plans]
     end, former = 0, -1
     freed: list[bool] = []  # for each filling of the accumulators that was drained: a drain of it waited for memory
@@ -56,6 +55,7 @@ def layer_accounts(schedule: Schedule, timing: Timing) -> tuple[CycleAccount, ..
         fillings += command.wait >> Token.ACC_FREE & 1
         add(tag, gap, start - end)
         if body.op is ComputeOp.ARRAY:
+            shape = (template.array, template.rows, template.cols << body.form.dual)
             running, fill = array_cycles(*shape, body.tile), array_fill_cycles(*shape, body.tile)
             add(tag, "fill_cycles", fill)
             add(tag, "edge_cycles", running - fill)
@@ -65,7 +65,7 @@ def layer_accounts(schedule: Schedule, timing: Timing) -> tuple[CycleAccount, ..
         end, former = start + busy, tag
     for plan in schedule.plans:
         if "edge_cycles" in parts[plan.index]:
-            macs = plan.layer.macs / (template.rows * template.cols)
+            macs = plan.layer.macs / (template.rows * template.cols << plan.shape.form.dual)
             add(plan.index, "mac_cycles", macs)
             add(plan.index, "edge_cycles", -macs)
     if former >= 0:

@@ -25,9 +25,10 @@ from accel_models.template.spec import Template
 
 #: Columns 1 to 8: words transferred, by `Buffer`. Then words that the compute unit reads of the input and the weight
 #: buffer; accumulator words that it reads and writes; words drained, joined with a second operand, looked up; channels
-#: whose parameters are read; multiplications (by an estimate of one a lane) of the vector and non-linear units.
-INPUT_READS, WEIGHT_READS, SUM_READS, SUM_WRITES, DRAINED, JOINED, LOOKED_UP, PARAM_READS, UNIT_MACS = range(9, 18)
-COUNTS = 18
+#: whose parameters are read; multiplications (by an estimate of one a lane) of the vector and non-linear units;
+#: then those of the layers' multiply-accumulates that the array does two at a time.
+INPUT_READS, WEIGHT_READS, SUM_READS, SUM_WRITES, DRAINED, JOINED, LOOKED_UP, PARAM_READS, UNIT_MACS, DUAL_MACS = range(9, 19)
+COUNTS = 19
 #: How often the non-linear unit reads a row.
 SCANS = {ComputeOp.SOFTMAX: 3, ComputeOp.NORM: 2}
 PARAM_WORD_BITS, DESCRIPTOR_BITS = 128, 512
@@ -82,7 +83,7 @@ def count(command: Command, template: Template, row: Counts) -> None:
         tile = body.tile
         outputs = ceil_div(tile.k, lanes) * tile.p * tile.q
         if body.op is ComputeOp.ARRAY:
-            moved = array_accesses(template.array, template.rows, template.cols, tile)
+            moved = array_accesses(template.array, template.rows, template.cols << body.form.dual, tile)
             reads, weights, sums = moved.input_reads, moved.weight_reads, moved.acc_writes
         else:
             sums = outputs * tile.r * tile.s
@@ -141,7 +142,7 @@ class Prices:
     """Energies of one template in one technology.
 
     Attributes:
-        figures: in pJ: a bit of DRAM, a MAC, a post-processed element; then read and write of a word of the input
+        figures: in pJ: a bit of DRAM, a MAC, one of two at a time, a post-processed element; then read and write of a word of the input
             buffer, weight buffer, accumulators, output buffer, residual buffer, parameters, tables; then a cycle in
             which the array works (its registers), any cycle (clock and control), and what leaks in a cycle.
         shape: bits of a word of activations and of weights, lanes, columns, lanes of post-processing.
@@ -166,7 +167,7 @@ class Prices:
         memories = [price for _, read, write in found.memories for price in (read, write)]
         memories += [0.0] * (2 * MEMORIES - len(memories))  # no tables
         leaks = 0.0 if found.static_mw is None else static_pj(found.static_mw, 1, t.clock_hz)
-        figures = (found.dram_bit, found.mac, found.post, *memories, found.busy_cycle, found.cycle, leaks)
+        figures = (found.dram_bit, found.mac, found.dual_mac, found.post, *memories, found.busy_cycle, found.cycle, leaks)
         return cls(figures, (t.act_word_bytes * 8, t.weight_word_bytes * 8, t.word_lanes, t.cols, t.ppu_lanes))
 
 
@@ -181,7 +182,7 @@ def energies(
         macs: ``[n]``, multiply-accumulates of the layers.
         busy_cycles, cycles: ``[n]``, in which the array or the vector unit works, and all.
     """
-    (dram, mac, post), memories, (busy, cycle, leaks) = figures.T[:3], figures.T[3:-3], figures.T[-3:]
+    (dram, mac, dual, post), memories, (busy, cycle, leaks) = figures.T[:4], figures.T[4:-3], figures.T[-3:]
     act, weight, lanes, cols, ppu_lanes = shapes.T
     moved = counts.T
     bits = (moved[Buffer.INPUT] + moved[Buffer.RESIDUAL] + moved[Buffer.OUTPUT] + moved[Buffer.TURNED]) * act
@@ -199,7 +200,8 @@ def energies(
     )
     parts = [bits * dram]
     parts += [reads * memories[2 * i] + writes * memories[2 * i + 1] for i, (reads, writes) in enumerate(reads_writes)]
-    parts += [(moved[UNIT_MACS] + macs) * mac, moved[DRAINED] * lanes * post]
+    pairs = moved[DUAL_MACS]
+    parts += [(moved[UNIT_MACS] + macs - pairs) * mac + pairs * dual, moved[DRAINED] * lanes * post]
     parts += [busy_cycles * busy, cycles * cycle, cycles * leaks]
     return np.stack(parts, axis=1)
 

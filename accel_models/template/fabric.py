@@ -41,16 +41,20 @@ def product_in_dsp(template: Template) -> bool:
     return in_dsp(template.act_bits, template.weight_bits)
 
 
-def array_terms(kind: int, rows: int, cols: int, act: int, weight: int, acc: int) -> tuple[float, ...]:
+def array_terms(
+    kind: int, rows: int, cols: int, act: int, weight: int, acc: int, dual: int = 0
+) -> tuple[float, ...]:
     """Terms of a PE array with its address walker; ``kind`` is the position in :class:`ArrayKind`.
 
     Bits at the array's edges, of PEs, of products made of look-up tables; then what only that kind has: skewed
-    operands, a transposer, adder trees, sums that wait for every output channel.
+    operands, a transposer, adder trees, sums that wait for every output channel. With ``dual`` 1 a weight is kept as
+    its multiplier's operand, and there are trees and outputs for the second products.
     """
     pes, lanes = rows * cols, max(rows, cols)
     soft = 0 if in_dsp(act, weight) else pes * act * weight
-    trees = (act + weight) * cols * (rows - 1)
-    common = (1.0, float(rows * act), float(cols * acc), float(pes * act), float(pes * weight), float(soft))
+    trees = (act + weight + dual * (act + weight // 2)) * cols * (rows - 1)
+    kept = weight + dual * (weight // 2 + 2)
+    common = (1.0, float(rows * act), float((cols << dual) * acc), float(pes * act), float(pes * kept), float(soft))
     if kind == 0:  # weight stationary: sums move down, activations enter skewed
         return (*common, float(pes * acc), float(rows * rows * act))
     if kind == 1:  # output stationary: sums stay, a transposer of rows x lanes activations
@@ -132,7 +136,7 @@ def terms(template: Template, part: str) -> tuple[float, ...]:
     odd = int(t.unaligned)
     if part == "PE array":
         kind = list(ArrayKind).index(t.array)
-        return array_terms(kind, t.rows, t.cols, t.act_bits, t.weight_bits, t.acc_bits)
+        return array_terms(kind, t.rows, t.cols, t.act_bits, t.weight_bits, t.acc_bits, int(t.dual_rate))
     if part == "load":
         turned = lanes * t.cols * t.act_bits if t.nonlinear_lanes else 0
         return load_terms(t.axi_bits, act_word, weight_word, odd, turned)
@@ -207,9 +211,21 @@ def array_part(template: Template) -> Part:
     return _part(template, "PE array")
 
 
+#: Look-up tables for a bit of a weight word that is widened, by the weights in the place of one: from the structure (a
+#: part is chosen, then extended), held to synthesis of the module alone.
+_UNPACK_LUT = {1: 0.0, 2: 1.2, 4: 2.5}
+
+
+def unpack_lut(template: Template) -> int:
+    """Look-up tables between weight buffer and compute unit."""
+    return round(8 * template.weight_word_bytes * _UNPACK_LUT[template.weight_packing])
+
+
 def shell_parts(template: Template) -> tuple[Part, ...]:
     """Everything around the array but the memories, inside an accelerator that is flattened."""
     t = template
     found = [_part(t, name) for name in SHELL if name != "non-linear unit" or t.nonlinear_lanes]
+    if t.weight_packing > 1:
+        found.append(Part("weight unpacking", lut=unpack_lut(t), ff=t.weight_packing // 2))
     late = pipeline_ff(t)
     return (*found, Part("pipeline registers", ff=late)) if late else tuple(found)

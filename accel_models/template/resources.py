@@ -112,7 +112,7 @@ def memories(template: Template) -> tuple[Memory, ...]:
 #: What the logic around the memories depends on; memories depend on the other fields.
 _LOGIC_FIELDS = (
     "array", "rows", "cols", "act_bits", "weight_bits", "acc_bits", "ppu_lanes", "nonlinear_lanes",
-    "activation_tables", "vector_taps", "acc_stages", "ppu_stages", "axi_bits", "unaligned",
+    "activation_tables", "vector_taps", "weight_packing", "dual_rate", "acc_stages", "ppu_stages", "axi_bits", "unaligned",
 )  # fmt: skip
 _logic_key = attrgetter(*_LOGIC_FIELDS)
 _logic: dict[tuple[object, ...], Logic] = {}
@@ -223,11 +223,11 @@ def _fpga_bounds(template: Template, part: Device) -> list[tuple[str, float, flo
         ("BRAM36", bram36, part.bram36, "blocks", "smaller buffers"),
         ("LUT", lut, tables, filled, fewer),
         ("FF", ff, part.ff, "flip-flops", fewer),
-        ("clock", template.clock_hz, _highest_hz(part), "Hz", "a slower clock"),
+        ("clock", template.clock_hz, highest_hz(part), "Hz", "a slower clock"),
     ]
 
 
-def _highest_hz(part: Device) -> int | None:
+def highest_hz(part: Device) -> int | None:
     """The least of what routing reaches and what the hard blocks do."""
     limits = [limit for limit in (part.fmax_hz, part.routed_hz) if limit is not None]
     return min(limits) if limits else None

@@ -37,6 +37,10 @@ class Template:
         activation_tables: 1: post-processing ends in a table of ``2^act_bits`` entries, so that any activation function
             rides along with the operator before it; needs ``act_bits`` of 8 or less. 0: no table.
         vector_taps: neighbouring filter taps that the vector unit takes in a cycle, each with a multiplier a lane.
+        weight_packing: most weights of a layer of fewer bits that lie in the place of one, in memory and on the chip: 1,
+            2 or 4 (an 8-bit template then has layers of 8, 4 and 2 bits); the compute unit widens them.
+        dual_rate: a multiplier makes two products with weights of half the width in a cycle, so that an array of adder
+            trees takes ``2 * cols`` output channels a pass, and a memory word at least as many.
         acc_stages, ppu_stages: pipeline registers added in front of the accumulators and behind post-processing, for
             wires that are long in a large array.
         axi_bits: width of the memory bus.
@@ -62,6 +66,8 @@ class Template:
     nonlinear_lanes: int = 0
     activation_tables: int = 0
     vector_taps: int = 1
+    weight_packing: int = 1
+    dual_rate: bool = False
     acc_stages: int = 0
     ppu_stages: int = 0
     axi_bits: int = 128
@@ -85,6 +91,7 @@ class Template:
             "nonlinear_lanes": (0, 1, 2, *powers),
             "activation_tables": (0, 1),
             "vector_taps": (1, 3, 5, 7),
+            "weight_packing": (1, 2, 4),
             "acc_stages": (0, 1, 2, 3),
             "ppu_stages": (0, 1, 2, 3),
         }
@@ -95,7 +102,7 @@ class Template:
             value = getattr(self, item.name)
             if item.name == "array":
                 continue
-            if item.name == "unaligned":
+            if item.name in ("unaligned", "dual_rate"):
                 if type(value) is not bool:
                     faults.append(Fault(f"template.{item.name}", f"is {value!r}", "true or false"))
                 continue
@@ -117,6 +124,8 @@ class Template:
         if not faults and self.activation_tables and self.act_bits > 8:
             faults.append(Fault("template.activation_tables", f"needs act_bits of 8 or less, not {self.act_bits}"))
         if not faults:
+            faults += self._narrow_faults()
+        if not faults:
             for name, words in self._words().items():
                 low = 1 if name == "param_buffer_bytes" else 2
                 if not low <= words <= 2**19:
@@ -125,10 +134,28 @@ class Template:
         if faults:
             raise SpecError(faults)
 
+    def _narrow_faults(self) -> list[Fault]:
+        faults = []
+        if self.weight_bits // self.weight_packing < 2:
+            bound = f"at most {self.weight_bits // 2}: weights have 2 bits or more"
+            faults.append(Fault("template.weight_packing", f"is {self.weight_packing}", bound))
+        if not self.dual_rate:
+            return faults
+        if self.array not in (ArrayKind.CHANNEL_PARALLEL, ArrayKind.LOOP_TILE):
+            trees = f"{ArrayKind.CHANNEL_PARALLEL} or {ArrayKind.LOOP_TILE}"
+            faults.append(Fault("template.dual_rate", f"has no array of kind {self.array}", trees))
+        if self.cols > 16:
+            faults.append(Fault("template.dual_rate", f"has no {self.cols} columns", "at most 16, which work as 32"))
+        if self.weight_bits != 8 or self.act_bits > 8:
+            faults.append(Fault("template.dual_rate", "needs weight_bits of 8 and act_bits of 4 or 8"))
+        if self.weight_packing < 2:
+            faults.append(Fault("template.dual_rate", "needs a weight_packing of 2 or 4"))
+        return faults
+
     @property
     def word_lanes(self) -> int:
         """Channels of a memory word."""
-        return max(self.rows, self.cols)
+        return max(self.rows, self.cols << self.dual_rate)
 
     @property
     def table_words(self) -> int:

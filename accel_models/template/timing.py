@@ -91,9 +91,9 @@ def command_table(schedule: Schedule) -> Table:
             continue
         cycles = 0
         if isinstance(body, Compute):
-            key = (body.op, body.tile)
+            key = (body.op, body.tile, body.form.dual)
             if key not in memo:
-                memo[key] = compute_cycles(body.op, body.tile, template) + template.acc_stages
+                memo[key] = compute_cycles(body.op, body.tile, template, body.form.dual) + template.acc_stages
             cycles = memo[key]
         elif isinstance(body, Drain):
             cycles = body.blocks * body.words * groups

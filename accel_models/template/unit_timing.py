@@ -9,10 +9,10 @@ from accel_models.template.tile import Tile
 from accel_models.template.vector_timing import gelu_cycles, norm_cycles, softmax_cycles, vector_cycles
 
 
-def compute_cycles(op: ComputeOp, tile: Tile, template: Template) -> int:
-    """From the command's handshake to the last accumulator write, both included."""
+def compute_cycles(op: ComputeOp, tile: Tile, template: Template, dual: bool = False) -> int:
+    """From the command's handshake to the last accumulator write, both included; ``dual``: with pairs of weights."""
     if op is ComputeOp.ARRAY:
-        return array_cycles(template.array, template.rows, template.cols, tile)
+        return array_cycles(template.array, template.rows, template.cols << dual, tile)
     lanes = template.word_lanes
     if op.nonlinear:
         groups = ceil_div(tile.c, lanes) * (lanes // max(template.nonlinear_lanes, 1))

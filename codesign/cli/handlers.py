@@ -62,7 +62,7 @@ def _explore(options: argparse.Namespace) -> int:
     del given["join"]
     result = explore(**given, reporter=_reporter(options))
     output.run(result, options)
-    return 0 if all(item.passed for item in result.verifications) else 1
+    return 0 if all(item.passed for item in (*result.verifications, *result.syntheses)) else 1
 
 
 def _cost(options: argparse.Namespace) -> int:

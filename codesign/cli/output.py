@@ -321,3 +321,5 @@ def run(value: RunResult, options: Namespace) -> None:
     _line(f"{spent}; {value.folder}/report.html, front.csv, designs/")
     for item in value.verifications:
         _line(item.line())
+    for synthesis in value.syntheses:
+        _line(synthesis.line())

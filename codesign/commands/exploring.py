@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +13,9 @@ from codesign.commands.kinds import Kind
 from codesign.commands.targets import FILES
 from codesign.explorer.folder import RunFolder
 from codesign.explorer.options import ExploreOptions, prepare
+from codesign.explorer.wanted import check_wanted, to_run
 from codesign.spaces.network import NETWORK_SPACES
-from mappings.errors import Fault, SpecError, nearest
+from mappings.errors import Fault, SpecError
 
 if TYPE_CHECKING:
     from codesign.explorer.result import RunResult
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from codesign.progress import Reporter
 
 DEFAULT_IMAGES, MAX_IMAGES, MAX_JOBS = 10, 500, 256
-_WORDS = ("knee", "all", "none")
 
 
 def explore(
@@ -63,7 +62,8 @@ def explore(
         out: folder of a new run; None: the next free ``runs/RECIPE``.
         storage: Optuna storage URL; None: SQLite in the run's folder.
         resume: folder of a run to go on with; what else is given must be what it was begun with, but for trials.
-        verify: points to run as hardware: names, "knee" (None), "all"; or "none" alone.
+        verify: points to run as hardware: names, "knee" (None), "all"; "synth" synthesises every point, "synth:knee"
+            or "synth:point_00" one; or "none" alone.
         images: test images that the hardware runs (10).
         jobs: worker processes; 0: none; None: one a core.
         executor: ``dask://HOST:PORT`` of a cluster whose workers train in place of them.
@@ -84,8 +84,8 @@ def explore(
         allowed = "--network my_module.py:MyNet, or a network by name"
         raise SpecError(Fault("--input", "changes nothing for a space or a file", allowed))
     if images is not None:
-        if not wanted:
-            raise SpecError(Fault("--images", "changes nothing with --verify none"))
+        if not to_run(wanted):
+            raise SpecError(Fault("--images", "changes nothing where no point is run", "--verify knee, all or a point"))
         if not 1 <= images <= MAX_IMAGES:
             raise SpecError(Fault("--images", f"is {images}", f"1 to {MAX_IMAGES}"))
     _check_jobs(jobs, executor)
@@ -167,10 +167,5 @@ def _wanted(verify: str | Sequence[str] | None) -> tuple[str, ...]:
         SpecError: what can be no point of any front, or "none" among others.
     """
     items = ("knee",) if verify is None else (verify,) if isinstance(verify, str) else tuple(verify)
-    for item in items:
-        if item not in _WORDS and not re.fullmatch(r"point_\d{2,4}", item):
-            what = f"is {item[:60]!r}{nearest(item, _WORDS)}"
-            raise SpecError(Fault("--verify", what, "knee, all, none, or a point: point_00"))
-    if "none" in items and len(items) > 1:
-        raise SpecError(Fault("--verify", "none goes with no other point"))
+    check_wanted(items)
     return () if items in ((), ("none",)) else items

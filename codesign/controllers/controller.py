@@ -38,6 +38,7 @@ class ControllerContext:
         options: all options of the controller, by name.
         hooks: what a space offers beyond its decisions, by name, e.g. "graph" (point to networkx graph, for distances),
             "morphisms" (point to larger points that keep the function).
+        start: what is known of points that are asked for first, by decision; see :class:`Started`.
     """
 
     seed: int
@@ -47,6 +48,7 @@ class ControllerContext:
     budget: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
     hooks: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    start: tuple[Mapping[str, Any], ...] = ()
 
     def rng(self, *parts: int | str) -> np.random.Generator:
         """A generator for one purpose."""
@@ -67,3 +69,31 @@ class Controller(Protocol):
 
 #: A context to a controller.
 ControllerFactory: TypeAlias = Callable[[ControllerContext], Controller]
+
+
+class Started:
+    """A controller that is told of given points, and of neighbours of theirs, before it proposes any of its own.
+
+    Args:
+        inner: it.
+        context: with ``start``; decisions that a start leaves open are drawn, those of other parts left out.
+    """
+
+    def __init__(self, inner: Controller, context: ControllerContext) -> None:
+        self._inner, self._space, self._rng = inner, context.space, context.rng("start")
+        self._first: list[Point] = []
+        for given in context.start:
+            if set(given) & set(context.space.names):
+                point = context.space.completed(given, self._rng)
+                self._first += [point] if point not in self._first else []
+
+    def ask(self, count: int) -> list[Point]:
+        """The given points until all are asked for, the last of them with neighbours; then the controller's own."""
+        if not self._first:
+            return self._inner.ask(count)
+        out, self._first = self._first[:count], self._first[count:]
+        return out + [self._space.mutate(out[place % len(out)], self._rng) for place in range(count - len(out))]
+
+    def tell(self, told: Sequence[Told]) -> None:
+        """As the controller is told."""
+        self._inner.tell(told)

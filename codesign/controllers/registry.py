@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from codesign.controllers.controller import Controller, ControllerContext, ControllerFactory
+from codesign.controllers.controller import Controller, ControllerContext, ControllerFactory, Started
 from codesign.decisions import Decision
 from codesign.options import name
 from codesign.plugin import Plugin
@@ -208,4 +208,5 @@ def make_controller(controller: str, context: ControllerContext, where: str = "c
         other = next(d.name for d in context.space.decisions if not isinstance(d, Decision))
         what = f"takes lists of choices; {other} is none"
         raise SpecError(Fault(f"{where} {controller}", what, "evolution_strategy, nsga2"))
-    return entry.load()(replace(context, options=options))
+    made = entry.load()(replace(context, options=options))
+    return Started(made, context) if context.start else made

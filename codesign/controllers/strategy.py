@@ -8,7 +8,8 @@ is read by sorting (NAAS: Lin 2021; ``encoding: importance``) or is one number t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from cmaes import CMA
@@ -53,6 +54,26 @@ class Encoding:
             point[decision.name] = _read(decision, part)
         return point
 
+    def encode(self, point: Mapping[str, Any]) -> FloatArray:
+        """A vector of a point, in the middle of those that are read as it."""
+        parts = [
+            _written(decision, point[decision.name], width) if decision.name in point else np.full(width, 0.5)
+            for decision, width in zip(self._space.decisions, self._widths, strict=True)
+        ]
+        return np.concatenate(parts) if parts else np.empty(0)
+
+
+def _written(decision: Decision | Real | Permutation, value: Any, width: int) -> FloatArray:
+    if isinstance(decision, Real):
+        low, high = (math.log(x) if decision.log else x for x in (decision.low, decision.high))
+        return np.array([((math.log(value) if decision.log else value) - low) / (high - low or 1.0)])
+    if isinstance(decision, Decision):
+        place, count = decision.choices.index(value), len(decision.choices)
+        return np.where(np.arange(width) == place, 0.75, 0.25) if width > 1 else np.array([(place + 0.5) / count])
+    if width > 1:
+        return 1.0 - (np.array([value.index(item) for item in decision.items]) + 0.5) / len(decision.items)
+    return np.array([(order_number(decision.items, value) + 0.5) / math.factorial(len(decision.items))])
+
 
 def _read(decision: Decision | Real | Permutation, part: FloatArray) -> object:
     number = float(np.clip(part[0], 0.0, 1.0))
@@ -81,8 +102,20 @@ def nth_order(items: tuple[str, ...], index: int) -> tuple[str, ...]:
     return tuple(out)
 
 
+def order_number(items: tuple[str, ...], order: Sequence[str]) -> int:
+    """The number of an order: the inverse of :func:`nth_order`."""
+    left, out = list(items), 0
+    for item in order:
+        place = left.index(item)
+        out += place * math.factorial(len(left) - 1)
+        left.pop(place)
+    return out
+
+
 class EvolutionStrategy:
     """CMA-ES over the vectors; several distributions, each with a preference of its own, take turns.
+
+    A distribution starts in the middle, or around the best of what others proposed before it was first asked.
 
     What breaks a bound ranks after all that does not, by how far it is over (NAAS rejects such samples unseen; here
     each was looked at, so it is counted).
@@ -96,32 +129,37 @@ class EvolutionStrategy:
         self._weights = [self._archive.draw_weights(self._rng) for _ in range(count)]
         if context.goal.reward is None:
             self._weights = _spread(count, len(context.goal.objectives), self._rng)
-        self._make(context)
+        self._width, self._restarts = max(self._encoding.width, 2), 0
+        self._searches: list[CMA] = []
         self._open: dict[Key, list[tuple[int, NDArray[np.float64]]]] = {}
         self._waiting: list[list[tuple[NDArray[np.float64], int]]] = [[] for _ in self._weights]
         self._turn = 0
-
-    def _make(self, context: ControllerContext) -> None:
-        width = max(self._encoding.width, 2)
-        self._width = width
-        self._searches = [self._fresh(index) for index in range(len(self._weights))]
-        self._restarts = 0
 
     def _fresh(self, index: int) -> CMA:
         options = self._context.options
         seed = int(self._context.rng("es", index, len(self._archive)).integers(2**31))
         bounds = np.tile([0.0, 1.0], (self._width, 1))
         return CMA(
-            mean=np.full(self._width, 0.5),
+            mean=self._middle(index),
             sigma=float(options["sigma"]),
             bounds=bounds,
             seed=seed,
             population_size=int(options["population"]) or None,
         )
 
+    def _middle(self, index: int) -> FloatArray:
+        """Where a distribution starts."""
+        middle = np.full(self._width, 0.5)
+        if not self._restarts and len(self._archive):
+            scores = self._archive.scores(self._weights[index], np.arange(len(self._archive)))
+            vector = self._encoding.encode(self._archive.told[int(np.argmax(scores))].point)
+            middle[: len(vector)] = vector
+        return middle
+
     def ask(self, count: int) -> list[Point]:
         """Samples of the distributions in turn."""
         out = []
+        self._searches = self._searches or [self._fresh(index) for index in range(len(self._weights))]
         for _ in range(count):
             index = self._turn % len(self._searches)
             self._turn += 1
@@ -148,6 +186,8 @@ class EvolutionStrategy:
                 index, vector = waiting.pop(0)
                 self._waiting[index].append((vector, row))
         for index, samples in enumerate(self._waiting):
+            if not samples:
+                continue
             search = self._searches[index]
             while len(samples) >= search.population_size:
                 batch, samples = samples[: search.population_size], samples[search.population_size :]

@@ -21,10 +21,12 @@ class DriverEntry(Plugin[DriverFactory]):
     Attributes:
         parts: parts of the space for which it asks a controller of their own; a recipe names them in ``controllers``.
         unit: what its budget counts.
+        asks: it asks controllers for points.
     """
 
     parts: tuple[str, ...] = ()
     unit: str = "designs"
+    asks: bool = True
 
 
 _PARTS = ("network", "hardware")
@@ -132,6 +134,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             source="Liu 2019, Xie 2019, Dong 2019, Wu 2019, Cai 2019, Xu 2020, Stamoulis 2019",
             needs=("cells",),
             unit="searches",
+            asks=False,
         ),
     )
 

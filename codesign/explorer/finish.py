@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -210,12 +210,27 @@ def write_designs(points: list[FrontPoint], space: SearchSpace, folder: RunFolde
         )
 
 
-def write_front_csv(points: list[FrontPoint], folder: RunFolder) -> None:
-    """The front as a table: measurements, every decision."""
+class SynthesisedPoint(Protocol):
+    """What :mod:`codesign.explorer.synthesis` found of one point."""
+
+    @property
+    def point(self) -> str:
+        """Its name."""
+
+    @property
+    def found(self) -> dict[str, float]:
+        """By resource."""
+
+
+def write_front_csv(points: list[FrontPoint], folder: RunFolder, syntheses: Sequence[SynthesisedPoint] = ()) -> None:
+    """The front as a table: measurements, what synthesis found where it ran (``synth_*``), every decision."""
     parts = [part for part in ("held_out", "test", "search") if points and part in points[0].accuracy]
     metrics = [name for name in (points[0].metrics if points else ()) if name != "accuracy"]
     decisions = list(dict.fromkeys(name for point in points for name in point.found.point))
-    header = ["name", "trial", *(f"accuracy_{part}" for part in parts), *metrics, "layers", "network_macs", *decisions]
+    header = ["name", "trial", *(f"accuracy_{part}" for part in parts), *metrics, "layers", "network_macs"]
+    found = {item.point: item.found for item in syntheses}
+    kinds = list(dict.fromkeys(kind for item in found.values() for kind in item))
+    header += [*(f"synth_{kind.lower()}" for kind in kinds), *decisions]
     table = io.StringIO(newline="")
     writer = csv.writer(table)
     writer.writerow(header)
@@ -223,6 +238,7 @@ def write_front_csv(points: list[FrontPoint], folder: RunFolder) -> None:
         row: list[Any] = [point.name, point.found.number, *(point.accuracy[part] for part in parts)]
         row += [_plain(point.metrics[name]) for name in metrics]
         row += [len(point.workload.layers), point.workload.macs]
+        row += [_plain(found[point.name][kind]) if kind in found.get(point.name, {}) else "" for kind in kinds]
         writer.writerow([*row, *(point.found.point.get(name, "") for name in decisions)])
     write_durably(folder.front_csv, table.getvalue())
 

@@ -30,7 +30,7 @@ class ExploreOptions:
         out: folder of a new run; None: the next free ``runs/RECIPE``.
         storage: Optuna storage URL; None: SQLite in the run's folder.
         resume: folder of a run to go on with.
-        verify: points to run as hardware: names, "knee", "all"; empty: none.
+        verify: points to run as hardware: names, "knee", "all"; to synthesise: "synth", "synth:NAME"; empty: none.
         jobs: worker processes for training; None: one a core.
         executor: URL of a cluster that trains in place of worker processes.
         images: test images that the hardware runs.

@@ -12,6 +12,7 @@ from codesign.drivers.base import Trial
 from codesign.explorer.finish import FrontPoint
 from codesign.explorer.folder import RunFolder
 from codesign.explorer.search import SearchTally
+from codesign.explorer.synthesis import Synthesised
 from codesign.explorer.verify import Verification
 from codesign.objectives import METRICS
 from codesign.recipe import Recipe
@@ -36,6 +37,7 @@ class RunResult:
         knee: name of the point nearest to the ideal.
         cloud: of every trial: whether it is feasible, and its objectives (None: not known).
         verifications: points that ran as hardware.
+        syntheses: points that were synthesised.
         seconds, cpu_seconds: wall and processor time of this process and its workers.
         finished: False: the search as it stands, nothing deployed.
     """
@@ -52,6 +54,7 @@ class RunResult:
     seconds: float
     cpu_seconds: float = 0.0
     finished: bool = True
+    syntheses: tuple[Synthesised, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -71,6 +74,7 @@ class RunResult:
             "points": [_point(point) for point in self.points],
             "cloud": [[ok, list(values)] for ok, values in self.cloud],
             "verifications": [item.to_dict() for item in self.verifications],
+            "syntheses": [item.to_dict() for item in self.syntheses],
             "seconds": self.seconds,
             "cpu_seconds": self.cpu_seconds,
             "finished": self.finished,

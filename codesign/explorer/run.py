@@ -34,7 +34,9 @@ from codesign.explorer.search import (
 )
 from codesign.explorer.storage import storage_faults
 from codesign.explorer.study import open_study, planned_trials, run_storage
-from codesign.explorer.verify import Verification, check_wanted, choose_points, verify_point
+from codesign.explorer.synthesis import Synthesised, check_synthesis, synthesise
+from codesign.explorer.verify import Verification, verify_point
+from codesign.explorer.wanted import check_wanted, choose_points, to_run, to_synthesise
 from codesign.explorer.watch import Watch
 from codesign.progress import Reporter, Silent
 from codesign.recipe import Recipe
@@ -65,10 +67,12 @@ def explore(options: ExploreOptions | None = None, reporter: Reporter | None = N
         SpecError: wrong input, nothing was begun or lost.
     """
     options, reporter = options or ExploreOptions(), reporter or Silent()
-    if options.verify:
-        check_wanted(options.verify)  # wrong words and missing tools are told before the search, not after it
+    check_wanted(options.verify)  # wrong words and missing tools are told before the search, not after it
+    if to_run(options.verify):
         toolchain(), compiler()
     folder, record = prepare(options)
+    if to_synthesise(options.verify):
+        check_synthesis(record.recipe.device)
     again = f"codesign explore --resume {folder.path}" + (" --storage URL" if record.storage else "")
     with folder.locked(), storage_faults(options.storage or str(folder.database), "cannot be used", again):
         if options.resume is None and folder.run_file.exists():
@@ -181,8 +185,9 @@ def _explore(
     )
     _write(result, folder)  # what follows may lack a tool; the front does not
     verifications: list[Verification] = []
-    for name in choose_points(options.verify, [point.name for point in points], best):
-        point = next(item for item in points if item.name == name)
+    names = {point.name: point for point in points}
+    for name in choose_points(to_run(options.verify), list(names), best):
+        point = names[name]
         if not point.network:
             why = "its hardware is not built here" if point.design is None else "its network has no weights"
             reporter.say(f"{point.name} is not run: {why}")
@@ -191,6 +196,17 @@ def _explore(
         verifications.append(verify_point(point, dataset, folder, options.images, reporter))
         seconds, cpu_seconds = time.monotonic() - started, _cpu_seconds() - started_cpu
         result = replace(result, verifications=tuple(verifications), seconds=seconds, cpu_seconds=cpu_seconds)
+        _write(result, folder)
+    syntheses: list[Synthesised] = []
+    for name in choose_points(to_synthesise(options.verify), list(names), best):
+        design = names[name].design
+        if design is None or design.accelerator.template is None:
+            reporter.say(f"{name} is not synthesised: its hardware is not built here")
+            continue
+        syntheses.append(synthesise(name, design.accelerator, reporter))
+        seconds, cpu_seconds = time.monotonic() - started, _cpu_seconds() - started_cpu
+        result = replace(result, syntheses=tuple(syntheses), seconds=seconds, cpu_seconds=cpu_seconds)
+        write_front_csv(points, folder, syntheses)
         _write(result, folder)
     return result
 

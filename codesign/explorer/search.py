@@ -145,8 +145,8 @@ def controller_maker(recipe: Recipe, planned: int) -> ControllerMaker:
     def controller(part: str, space: DecisionSpace, goal: Goal) -> Controller:
         chosen = named.get(part, recipe.controller)
         seed = derive_seed(recipe.seed, "controller", part)
-        hooks = recipe.space.hooks
-        context = ControllerContext(seed, space, goal, recipe.batch, planned, chosen.given, hooks)
+        hooks, start = recipe.space.hooks, tuple(dict(point) for point in recipe.start)
+        context = ControllerContext(seed, space, goal, recipe.batch, planned, chosen.given, hooks, start)
         return make_controller(chosen.name, context)
 
     return controller

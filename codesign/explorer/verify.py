@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from codesign.images import random_images, sample_images
 from codesign.integer_reference import run_integer
 from codesign.progress import Reporter, Silent
 from codesign.quantize import quantize_input
-from mappings.errors import Fault, SpecError, unknown_name
+from mappings.errors import Fault, SpecError
 from mappings.layer import Op
 from mappings.network_io import load_network
 from mappings.quantized import IntArray, QuantizedNetwork
@@ -91,36 +89,6 @@ class Verification:
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
         return {**asdict(self), "passed": self.passed}
-
-
-def check_wanted(wanted: Sequence[str]) -> None:
-    """Refuse what can be no point of any front.
-
-    Raises:
-        SpecError: neither "knee", "all" nor of the form "point_00".
-    """
-    for item in wanted:
-        if item not in ("knee", "all") and not re.fullmatch(r"point_\d{2,4}", item):
-            raise SpecError(Fault("--verify", f"is {item[:60]!r}", "knee, all, none, or a point: point_00"))
-
-
-def choose_points(wanted: Sequence[str], names: Sequence[str], knee: str) -> list[str]:
-    """Names of the points to run: "knee", "all", or names.
-
-    Raises:
-        SpecError: no point of that name.
-    """
-    chosen: list[str] = []
-    for item in wanted:
-        if item == "all":
-            chosen += names
-        elif item == "knee":
-            chosen.append(knee)
-        elif item in names:
-            chosen.append(item)
-        else:
-            raise unknown_name("--verify", "point", item, [*names, "knee", "all"])
-    return list(dict.fromkeys(chosen))
 
 
 #: Operators that move nothing: hardware may keep no output of theirs apart.

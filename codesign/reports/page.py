@@ -122,6 +122,64 @@ def _fronts(result: dict[str, Any]) -> list[dict[str, Any]]:
     return [_scatter(result, x, first, others[(place + 1) % len(others)]) for place, x in enumerate(others)]
 
 
+def search_charts(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """How the search went: each objective's best so far over the designs told, and how many each bound refused."""
+    lines, metrics = [], result["metrics"]
+    for column, name in enumerate(result["recipe"]["objectives"]):
+        up = metrics[name]["maximize"]
+        told, best = list[int](), list[float]()
+        for number, (ok, values) in enumerate(result["cloud"], 1):
+            value = values[column]
+            if ok and value is not None and (not best or (value > best[-1] if up else value < best[-1])):
+                told.append(number)
+                best.append(value)
+        if not best or best[-1] <= 0:
+            continue
+        told.append(len(result["cloud"]))
+        best.append(best[-1])
+        ratios = [best[-1] / max(value, 1e-12) if up else value / best[-1] for value in best]
+        unit = metrics[name]["unit"]
+        lines.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "line": {"shape": "hv", "width": 2},
+                "name": _axis(name, metrics[name])["title"]["text"]
+                .partition(",")[0]
+                .removesuffix(" on held-out images"),
+                "x": told,
+                "y": ratios,
+                "text": [f"{value:.1%}" if name == "accuracy" else f"{value:,.4g} {escape(unit)}" for value in best],
+                "hovertemplate": "after %{x:,} designs: %{text}<extra></extra>",
+            }
+        )
+    progress = {
+        "data": lines,
+        "layout": {
+            "xaxis": {"title": {"text": "designs told"}, "type": "log" if len(result["cloud"]) > 1000 else "linear"},
+            "yaxis": {"title": {"text": "times worse than the best found"}, "type": "log"},
+        },
+    }
+    bounds = sorted(result["tally"]["bounds"].items(), key=lambda item: item[1])
+    refused = {
+        "data": [
+            {
+                "type": "bar",
+                "orientation": "h",
+                "x": [count for _, count in bounds],
+                "y": [escape(name) for name, _ in bounds],
+                "marker": {"color": BROKEN},
+                "hovertemplate": "%{y}: broken by %{x:,} designs<extra></extra>",
+            }
+        ],
+        "layout": {
+            "xaxis": {"title": {"text": "designs that broke the bound"}},
+            "yaxis": {"automargin": True, "type": "category", "showgrid": False},
+        },
+    }
+    return [progress, refused] if bounds else [progress]
+
+
 def _clock_hz(point: dict[str, Any]) -> float:
     """Cycles a second, from the latency in both."""
     return float(point["latency_cycles"]) / float(point["latency_ms"]) * 1e3
@@ -180,6 +238,7 @@ def page(result: dict[str, Any]) -> str:
         "fronts": _fronts(result),
         "bars": {item["name"]: _bars(item, _clock_hz(item)) for item in points},
         "checks": _checks(result),
+        "search": search_charts(result),
         "knee": result["knee"],
         "colours": {"accent": ACCENT, "measured": MEASURED, "grey": GREY},
     }

@@ -104,6 +104,7 @@ class MacEngine {
     t.in_h = (t.p - 1) * t.stride_h + (t.r - 1) * t.dilation_h + 1;
     t.in_w = (t.q - 1) * t.stride_w + (t.s - 1) * t.dilation_w + 1;
     t.first = at.c0 == 0 && at.r0 == 0;
+    t.pairs = l.op == Op::Mac && 2 * l.weight_bits <= Array::WeightBits;
     return t;
   }
 

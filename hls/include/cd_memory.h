@@ -16,6 +16,10 @@ struct Tensor {
 
 inline std::int64_t read_element(const std::uint8_t* memory, std::int64_t base, std::int64_t index, int bits) {
   CD_HLS(INLINE)
+  if (bits == 2) {  // weights alone
+    const int part = memory[base + index / 4] >> (index % 4 * 2) & 3;
+    return part >= 2 ? part - 4 : part;
+  }
   if (bits == 4) {
     const int pair = memory[base + index / 2];
     const int nibble = (index % 2 != 0 ? pair >> 4 : pair) & 15;

@@ -20,6 +20,7 @@ struct Tile {
   int stride_h, stride_w, dilation_h, dilation_w;
   int in_h, in_w;  // rows and columns of the stored input
   bool first;      // overwrite the accumulators; else add to them
+  bool pairs;      // weights of half the width or less: two products a multiplication, where the array has that
 };
 
 // A filter position and a block of input channels, in the order in which an array takes them.
@@ -48,6 +49,7 @@ struct ArrayTypes {
   static constexpr int Rows = RowsValue;
   static constexpr int Cols = ColsValue;
   static constexpr int Lanes = max_of(RowsValue, ColsValue);
+  static constexpr int WeightBits = WgtBits;
   using Act = sint_t<ActBits>;
   using Wgt = sint_t<WgtBits>;
   using Acc = sint_t<AccBits>;

@@ -16,7 +16,7 @@
 
 namespace {
 
-constexpr unsigned kLanes = CD_ROWS > CD_COLS ? CD_ROWS : CD_COLS;
+constexpr unsigned kLanes = CD_LANES;
 constexpr unsigned kInputBytes = kLanes * CD_ACT_BITS / 8;
 #if CD_INPUT_PAIR
 constexpr uint32_t kAddressMask = (1u << CD_ADDRESS_BITS) - 1;

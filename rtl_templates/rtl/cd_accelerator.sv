@@ -19,6 +19,8 @@ module cd_accelerator
   parameter int unsigned VectorTaps  = 1,     // taps a cycle in the vector unit
   parameter int unsigned AccStages   = 0,     // pipeline registers in front of the accumulators
   parameter int unsigned PpuStages   = 0,     // and behind post-processing
+  parameter int unsigned Packing     = 1,     // most weights that share the place of one: 1, 2 or 4
+  parameter bit          DualRate    = 1'b0,  // two products with weights of half the width in the place of one
   parameter int unsigned AxiW        = 128,
   parameter bit          Unaligned   = 1'b1,  // transfers may begin at any byte; 0: between words or beats
   parameter int unsigned MaxBurst    = 16,    // beats; 16 suits AXI3 too
@@ -86,7 +88,8 @@ module cd_accelerator
   output logic [4:0][31:0]  event_counters_o  // compute busy; load, compute, drain, store waiting
 );
 
-  localparam int unsigned N        = Rows > Cols ? Rows : Cols;
+  localparam int unsigned Outs     = DualRate ? 2 * Cols : Cols;
+  localparam int unsigned N        = Rows > Outs ? Rows : Outs;
   localparam int unsigned ActBytes = N * ActW / 8;
   localparam int unsigned WgtBytes = Cols * WgtW / 8;
   localparam int unsigned AxiBytes = AxiW / 8;
@@ -161,6 +164,8 @@ module cd_accelerator
     .Cols      (Cols),
     .Nonlinear (NonlinearLanes > 0),
     .TableWords(ActTables > 0 ? 2 ** ActW / 8 : 0),
+    .Packing   (Packing),
+    .DualRate  (DualRate),
     .Unaligned (Unaligned)
   ) u_control (
     .core_rst_no  (core_rst_n),
@@ -293,7 +298,9 @@ module cd_accelerator
     .AbAw     (AbAw),
     .NonlinearLanes(NonlinearLanes),
     .VectorTaps(VectorTaps),
-    .AccStages(AccStages)
+    .AccStages(AccStages),
+    .Packing  (Packing),
+    .DualRate (DualRate)
   ) u_compute (
     .clk_i,
     .rst_ni     (core_rst_n),

@@ -15,7 +15,9 @@ module cd_array_channel_parallel
   parameter  int unsigned WbAw  = 12,
   parameter  int unsigned AbAw  = 12,
   parameter  int unsigned Stripe = 32,  // pixels; at least Rows, a power of two; the last one of a tile is up to twice
-  localparam int unsigned Lanes = Rows > Cols ? Rows : Cols
+  parameter  bit          DualRate = 1'b0,  // two weights of half the width in the place of one
+  localparam int unsigned Outs  = DualRate ? 2 * Cols : Cols,
+  localparam int unsigned Lanes = Rows > Outs ? Rows : Outs
 ) (
   input  logic                       clk_i,
   input  logic                       rst_ni,
@@ -44,12 +46,12 @@ module cd_array_channel_parallel
     $error("cd_array_channel_parallel: Stripe must be a power of two, Rows or more");
   end
 
-  logic                      busy_q, start, valid, red_first, red_last, tile_last, accumulate;
+  logic                      busy_q, start, valid, red_first, red_last, tile_last, accumulate, dual;
   logic [IndexW-1:0]         index, index_early;
   logic [AbAw-1:0]           ab_addr;
   logic [KSubW-1:0]          k_sub;
-  logic [Cols-1:0][SumW-1:0] sum;
-  logic [Cols-1:0][AccW-1:0] total;
+  logic [Outs-1:0][SumW-1:0] sum;
+  logic [Outs-1:0][AccW-1:0] total;
 
   logic             out_valid_q, out_last_q;
   logic [AbAw-1:0]  out_addr_q;
@@ -73,6 +75,7 @@ module cd_array_channel_parallel
     .IbAw  (IbAw),
     .WbAw  (WbAw),
     .AbAw  (AbAw),
+    .DualRate(DualRate),
     .Stripe(Stripe)
   ) u_core (
     .clk_i,
@@ -94,11 +97,12 @@ module cd_array_channel_parallel
     .index_early_o(index_early),
     .ab_addr_o    (ab_addr),
     .k_sub_o      (k_sub),
+    .dual_o       (dual),
     .sum_o        (sum)
   );
 
   cd_assembly #(
-    .Cols   (Cols),
+    .Cols   (Outs),
     .SumW   (SumW),
     .AccW   (AccW),
     .Entries(2 * Stripe)
@@ -129,13 +133,21 @@ module cd_array_channel_parallel
   assign acc_valid_o = out_valid_q;
   assign acc_first_o = !accumulate;
   assign acc_addr_o  = out_addr_q;
-  assign acc_data_o  = {(Lanes / Cols) {total}};
+  // The second group of a pair has the upper products, or with single products the same as the first.
+  if (DualRate) begin : gen_pairs
+    always_comb begin
+      for (int unsigned l = 0; l < Lanes; l++) acc_data_o[l] = total[dual ? l % Outs : l % Cols];
+    end
+  end else begin : gen_single
+    assign acc_data_o = {(Lanes / Cols) {total}};
+  end
 
   cd_lane_mask #(
     .Lanes(Lanes),
     .Cols (Cols)
   ) u_mask (
     .sub_i (out_sub_q),
+    .pair_i(dual),
     .mask_o(acc_mask_o)
   );
 

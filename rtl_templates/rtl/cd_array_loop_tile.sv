@@ -14,7 +14,9 @@ module cd_array_loop_tile
   parameter  int unsigned IbAw  = 12,
   parameter  int unsigned WbAw  = 12,
   parameter  int unsigned AbAw  = 12,
-  localparam int unsigned Lanes = Rows > Cols ? Rows : Cols
+  parameter  bit          DualRate = 1'b0,  // two weights of half the width in the place of one
+  localparam int unsigned Outs  = DualRate ? 2 * Cols : Cols,
+  localparam int unsigned Lanes = Rows > Outs ? Rows : Outs
 ) (
   input  logic                       clk_i,
   input  logic                       rst_ni,
@@ -38,10 +40,10 @@ module cd_array_loop_tile
   localparam int unsigned SumW  = ActW + WgtW + $clog2(Rows);
   localparam int unsigned KSubW = Lanes > Cols ? $clog2(Lanes / Cols) : 1;
 
-  logic                      busy_q, start, red_first, tile_last, accumulate;
+  logic                      busy_q, start, red_first, tile_last, accumulate, dual;
   logic [KSubW-1:0]          k_sub;
-  logic [Cols-1:0][SumW-1:0] sum;
-  logic [Cols-1:0][AccW-1:0] wide;
+  logic [Outs-1:0][SumW-1:0] sum;
+  logic [Outs-1:0][AccW-1:0] wide;
   logic                      unused_red_last, unused_index, unused_index_early;
 
   assign cmd_ready_o = !busy_q;
@@ -61,7 +63,8 @@ module cd_array_loop_tile
     .WgtW(WgtW),
     .IbAw(IbAw),
     .WbAw(WbAw),
-    .AbAw(AbAw)
+    .AbAw(AbAw),
+    .DualRate(DualRate)
   ) u_core (
     .clk_i,
     .rst_ni,
@@ -82,21 +85,30 @@ module cd_array_loop_tile
     .index_early_o(unused_index_early),
     .ab_addr_o    (acc_addr_o),
     .k_sub_o      (k_sub),
+    .dual_o       (dual),
     .sum_o        (sum)
   );
 
   always_comb begin
-    for (int unsigned j = 0; j < Cols; j++) wide[j] = AccW'(signed'(sum[j]));
+    for (int unsigned j = 0; j < Outs; j++) wide[j] = AccW'(signed'(sum[j]));
   end
 
   assign acc_first_o = red_first && !accumulate;
-  assign acc_data_o  = {(Lanes / Cols) {wide}};
+  // The second group of a pair has the upper products, or with single products the same as the first.
+  if (DualRate) begin : gen_pairs
+    always_comb begin
+      for (int unsigned l = 0; l < Lanes; l++) acc_data_o[l] = wide[dual ? l % Outs : l % Cols];
+    end
+  end else begin : gen_single
+    assign acc_data_o = {(Lanes / Cols) {wide}};
+  end
 
   cd_lane_mask #(
     .Lanes(Lanes),
     .Cols (Cols)
   ) u_mask (
     .sub_i (k_sub),
+    .pair_i(dual),
     .mask_o(acc_mask_o)
   );
 

@@ -332,6 +332,7 @@ module cd_array_output_stationary
     .Cols (Cols)
   ) u_mask (
     .sub_i (out_q.k_sub),
+    .pair_i(1'b0),
     .mask_o(acc_mask_o)
   );
 

@@ -46,7 +46,8 @@ module cd_array_weight_stationary
   tile_cmd_t   cmd_q;
   logic        busy_q, walker_busy;
   logic        x_valid, x_inside, x_start, x_first, x_last, w_req;
-  logic [19:0] x_addr, w_addr, acc_addr;
+  logic [19:0] x_addr, acc_addr;
+  logic [21:0] w_addr;
   logic [7:0]  x_sub, acc_sub, w_row;
   logic        start, started_q;
 

@@ -14,7 +14,10 @@ module cd_compute
   parameter int unsigned NonlinearLanes = 0,  // 0: no such unit
   parameter int unsigned VectorTaps = 1,
   parameter int unsigned AccStages = 0,       // registers between the engines and the accumulators
-  localparam int unsigned N = Rows > Cols ? Rows : Cols
+  parameter int unsigned Packing = 1,         // most words of weights in a stored word
+  parameter bit          DualRate = 1'b0,     // two products with weights of half the width in the place of one
+  localparam int unsigned Outs = DualRate ? 2 * Cols : Cols,
+  localparam int unsigned N = Rows > Outs ? Rows : Outs
 ) (
   input  logic                 clk_i,
   input  logic                 rst_ni,
@@ -43,10 +46,13 @@ module cd_compute
   output logic [N*AccW-1:0]    acc_data_o
 );
 
+  localparam int unsigned WwAw = WbAw + $clog2(Packing);  // words of weights
   localparam logic [2:0] Settle = 3'd5;  // cycles until the last sum is in the accumulators and the walker idle
 
   logic        busy_q, vector_q, nonlinear_q;
   logic [2:0]  settle_q;
+  logic [1:0]  narrow_q;
+  logic        dual_q;
   logic [15:0] signal_q;
   logic        use_vector, use_nonlinear, unit_ready, array_ready, vector_ready, nonlinear_ready;
   logic        array_done, vector_done, nonlinear_done, last_write;
@@ -63,6 +69,8 @@ module cd_compute
       vector_q <= 1'b0;
       nonlinear_q <= 1'b0;
       settle_q <= '0;
+      narrow_q <= '0;
+      dual_q   <= 1'b0;
       signal_q <= '0;
       signal_o <= '0;
     end else begin
@@ -71,6 +79,8 @@ module cd_compute
         busy_q   <= 1'b1;
         vector_q <= use_vector;
         nonlinear_q <= use_nonlinear;
+        narrow_q <= cmd_i.narrow;
+        dual_q   <= cmd_i.tile.dual;
         signal_q <= signal_i;
       end
       if (last_write) settle_q <= Settle;
@@ -84,7 +94,8 @@ module cd_compute
 
   logic              a_ib_pair, a_ib_req, a_wb_req, a_valid, a_first;
   logic [IbAw-1:0]   a_ib_addr, v_ib_addr;
-  logic [WbAw-1:0]   a_wb_addr, v_wb_addr;
+  logic [WwAw-1:0]   a_wb_addr, v_wb_addr, ww_addr;
+  logic [Cols*WgtW-1:0] ww_data;          // weights as wide as the engines take them
   logic [AbAw-1:0]   a_addr, v_addr;
   logic [N-1:0]      a_mask;
   logic [N*AccW-1:0] a_data, v_data;
@@ -94,10 +105,10 @@ module cd_compute
     .clk_i, .rst_ni, \
     .cmd_valid_i(start_o && cmd_i.op == CompArray), .cmd_ready_o(array_ready), .cmd_i(cmd_i.tile), .done_o(array_done), \
     .ib_req_o(a_ib_req), .ib_addr_o(a_ib_addr), .ib_data_i, \
-    .wb_req_o(a_wb_req), .wb_addr_o(a_wb_addr), .wb_data_i, \
+    .wb_req_o(a_wb_req), .wb_addr_o(a_wb_addr), .wb_data_i(ww_data), \
     .acc_valid_o(a_valid), .acc_first_o(a_first), .acc_addr_o(a_addr), .acc_mask_o(a_mask), .acc_data_o(a_data)
   `define CD_ARRAY_PARAMS \
-    .Rows(Rows), .Cols(Cols), .ActW(ActW), .WgtW(WgtW), .AccW(AccW), .IbAw(IbAw), .WbAw(WbAw), .AbAw(AbAw)
+    .Rows(Rows), .Cols(Cols), .ActW(ActW), .WgtW(WgtW), .AccW(AccW), .IbAw(IbAw), .WbAw(WwAw), .AbAw(AbAw)
 
   if (ArrayKind == 0) begin : gen_weight_stationary
     cd_array_weight_stationary #(`CD_ARRAY_PARAMS) u_array (`CD_ARRAY_PORTS);
@@ -106,11 +117,15 @@ module cd_compute
   end else if (ArrayKind == 2) begin : gen_row_stationary
     cd_array_row_stationary #(`CD_ARRAY_PARAMS) u_array (`CD_ARRAY_PORTS, .ib_pair_o(a_ib_pair), .ib_next_i);
   end else if (ArrayKind == 3) begin : gen_channel_parallel
-    cd_array_channel_parallel #(`CD_ARRAY_PARAMS) u_array (`CD_ARRAY_PORTS);
+    cd_array_channel_parallel #(`CD_ARRAY_PARAMS, .DualRate(DualRate)) u_array (`CD_ARRAY_PORTS);
   end else if (ArrayKind == 4) begin : gen_loop_tile
-    cd_array_loop_tile #(`CD_ARRAY_PARAMS) u_array (`CD_ARRAY_PORTS);
+    cd_array_loop_tile #(`CD_ARRAY_PARAMS, .DualRate(DualRate)) u_array (`CD_ARRAY_PORTS);
   end else begin : gen_unknown
     $error("cd_compute: unknown ArrayKind");
+  end
+
+  if (DualRate && ArrayKind != 3 && ArrayKind != 4) begin : gen_no_dual
+    $error("cd_compute: DualRate needs an array of adder trees");
   end
 
   if (ArrayKind != 2) begin : gen_no_pair
@@ -123,8 +138,8 @@ module cd_compute
   `undef CD_ARRAY_PARAMS
 
   cd_vector #(
-    .Rows(Rows), .Cols(Cols), .ActW(ActW), .WgtW(WgtW), .AccW(AccW), .IbAw(IbAw), .WbAw(WbAw), .AbAw(AbAw),
-    .Taps(VectorTaps)
+    .Rows(Rows), .Cols(Cols), .ActW(ActW), .WgtW(WgtW), .AccW(AccW), .IbAw(IbAw), .WbAw(WwAw), .AbAw(AbAw),
+    .Taps(VectorTaps), .N(N)
   ) u_vector (
     .clk_i,
     .rst_ni,
@@ -137,7 +152,7 @@ module cd_compute
     .ib_data_i,
     .wb_req_o   (v_wb_req),
     .wb_addr_o  (v_wb_addr),
-    .wb_data_i,
+    .wb_data_i  (ww_data),
     .acc_valid_o(v_valid),
     .acc_first_o(v_first),
     .acc_max_o  (v_max),
@@ -146,14 +161,14 @@ module cd_compute
   );
 
   logic              n_ib_req, n_wb_req, n_valid;
-  logic [WbAw-1:0]   n_wb_addr;
+  logic [WwAw-1:0]   n_wb_addr;
   logic [IbAw-1:0]   n_ib_addr;
   logic [AbAw-1:0]   n_addr;
   logic [N*AccW-1:0] n_data;
 
   if (NonlinearLanes > 0) begin : gen_nonlinear
     cd_nonlinear #(
-      .N(N), .Lanes(NonlinearLanes), .ActW(ActW), .AccW(AccW), .IbAw(IbAw), .WbAw(WbAw), .WbW(Cols * WgtW), .AbAw(AbAw)
+      .N(N), .Lanes(NonlinearLanes), .ActW(ActW), .AccW(AccW), .IbAw(IbAw), .WbAw(WwAw), .WbW(Cols * WgtW), .AbAw(AbAw)
     ) u_nonlinear (
       .clk_i,
       .rst_ni,
@@ -166,7 +181,7 @@ module cd_compute
       .ib_data_i,
       .wb_req_o   (n_wb_req),
       .wb_addr_o  (n_wb_addr),
-      .wb_data_i,
+      .wb_data_i  (ww_data),
       .acc_valid_o(n_valid),
       .acc_addr_o (n_addr),
       .acc_data_o (n_data)
@@ -187,7 +202,23 @@ module cd_compute
   assign ib_pair_o   = !nonlinear_q && !vector_q && a_ib_pair;
   assign ib_addr_o   = nonlinear_q ? n_ib_addr : vector_q ? v_ib_addr : a_ib_addr;
   assign wb_re_o     = nonlinear_q ? n_wb_req : vector_q ? v_wb_req : a_wb_req;
-  assign wb_addr_o   = nonlinear_q ? n_wb_addr : vector_q ? v_wb_addr : a_wb_addr;
+  assign ww_addr     = nonlinear_q ? n_wb_addr : vector_q ? v_wb_addr : a_wb_addr;
+
+  cd_weight_unpack #(
+    .Cols    (Cols),
+    .WgtW    (WgtW),
+    .Packing (Packing),
+    .DualRate(DualRate),
+    .WbAw    (WbAw)
+  ) u_unpack (
+    .clk_i,
+    .narrow_i(narrow_q),
+    .dual_i  (dual_q),
+    .addr_i  (ww_addr),
+    .addr_o  (wb_addr_o),
+    .data_i  (wb_data_i),
+    .data_o  (ww_data)
+  );
 
   // ---- To the accumulators ----
   logic              valid, first, done;

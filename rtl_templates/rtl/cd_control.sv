@@ -21,6 +21,8 @@ module cd_control
   parameter int unsigned Cols       = 16,
   parameter bit          Nonlinear  = 1'b0,
   parameter int unsigned TableWords = 0,
+  parameter int unsigned Packing    = 1,
+  parameter bit          DualRate   = 1'b0,
   parameter bit          Unaligned  = 1'b1
 ) (
   input  logic              clk_i,
@@ -156,6 +158,8 @@ module cd_control
     .Cols      (Cols),
     .Nonlinear (Nonlinear),
     .TableWords(TableWords),
+    .Packing   (Packing),
+    .DualRate  (DualRate),
     .Unaligned (Unaligned),
     .DesignHash(DesignHash)
   ) u_sequencer (

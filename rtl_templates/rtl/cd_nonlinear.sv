@@ -72,7 +72,7 @@ module cd_nonlinear
   assign ib_req_o    = state_q == Scan && group_q == '0;
   assign ib_addr_o   = IbAw'(cmd_q.tile.ib_base + addr_q);
   assign wb_req_o    = ib_req_o && cmd_q.masked;
-  assign wb_addr_o   = WbAw'(cmd_q.tile.wb_base + mask_q + word_q);
+  assign wb_addr_o   = WbAw'(cmd_q.tile.wb_base + 22'(mask_q) + 22'(word_q));
   assign done_o      = state_q == Empty && flush_q == 5'd1 && scan_q == Result && last_row;
 
   logic [35:0] product;
@@ -304,7 +304,7 @@ module cd_nonlinear
     assign keep = '1;
   end
   logic unused_mask;
-  assign unused_mask = ^{wb_data_i, cmd_q.tile.wb_base, mask_q};
+  assign unused_mask = ^{wb_data_i, cmd_q.tile.wb_base, cmd_q.narrow, mask_q};
 
   always_ff @(posedge clk_i) begin
     logic [36:0]        shifted;

@@ -108,6 +108,7 @@ module cd_row_write #(
     .Cols (Cols)
   ) u_mask (
     .sub_i (now_q.k_sub),
+    .pair_i(1'b0),
     .mask_o(acc_mask_o)
   );
 

@@ -1,7 +1,7 @@
 // The five products that a tile's address walk needs, by one multiplier, one a cycle.
 //
 // Operands are taken from cmd_i, which must hold from the cycle after start_i; ready_o pulses when all products are
-// registered: start_i in cycle 0, ready_o in cycle 6. Address products are kept modulo 2^IbAw.
+// registered: start_i in cycle 0, ready_o in cycle 7. Address products are kept modulo 2^IbAw.
 module cd_tile_setup
   import cd_types_pkg::tile_cmd_t;
 #(
@@ -22,11 +22,11 @@ module cd_tile_setup
 
   localparam int unsigned Steps = 5;
 
-  logic [2:0] step_q;
-  logic       run_q, ready_q;
+  logic [2:0] step_q, held_q;   // held_q: of the product that the register has
+  logic       run_q, held_valid_q, ready_q;
 
   logic [15:0] lhs, rhs;
-  logic [31:0] product;
+  logic [31:0] product_q;
 
   always_comb begin
     rhs = cmd_i.in_w;
@@ -42,15 +42,15 @@ module cd_tile_setup
     endcase
   end
 
-  assign product = lhs * rhs;
-
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      run_q   <= 1'b0;
-      ready_q <= 1'b0;
-      step_q  <= '0;
+      run_q        <= 1'b0;
+      held_valid_q <= 1'b0;
+      ready_q      <= 1'b0;
+      step_q       <= '0;
     end else begin
-      ready_q <= run_q && step_q == 3'(Steps - 1);
+      held_valid_q <= run_q;
+      ready_q      <= held_valid_q && held_q == 3'(Steps - 1);
       if (start_i) begin
         run_q  <= 1'b1;
         step_q <= '0;
@@ -65,13 +65,15 @@ module cd_tile_setup
   logic [PxW-1:0]  pixels_q;
 
   always_ff @(posedge clk_i) begin
-    if (run_q) begin
-      unique case (step_q)
-        3'd0:    plane_q <= IbAw'(product);
-        3'd1:    pad_words_q <= IbAw'(product);
-        3'd2:    tap_row_q <= IbAw'(product);
-        3'd3:    pixel_row_q <= IbAw'(product);
-        default: pixels_q <= PxW'(product);
+    product_q <= lhs * rhs;
+    held_q    <= step_q;
+    if (held_valid_q) begin
+      unique case (held_q)
+        3'd0:    plane_q <= IbAw'(product_q);
+        3'd1:    pad_words_q <= IbAw'(product_q);
+        3'd2:    tap_row_q <= IbAw'(product_q);
+        3'd3:    pixel_row_q <= IbAw'(product_q);
+        default: pixels_q <= PxW'(product_q);
       endcase
     end
   end
@@ -85,6 +87,6 @@ module cd_tile_setup
 
   // Fields of the command that no product uses.
   logic unused_cmd;
-  assign unused_cmd = ^{cmd_i, product};
+  assign unused_cmd = ^{cmd_i, product_q};
 
 endmodule

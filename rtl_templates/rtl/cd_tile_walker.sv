@@ -17,6 +17,7 @@ module cd_tile_walker
   parameter int unsigned Stripe      = 0,     // pixels of a stripe; 0: one stripe holds all pixels
   parameter bit          MergeLast   = 1'b1,  // the last stripe takes up to 2 * Stripe - 1 pixels
   parameter bit          ChannelPass = 1'b0,
+  parameter bit          DualRate    = 1'b0,  // twice as many output channels a pass where the command says so
   parameter int unsigned IbAw        = 12,
   parameter int unsigned AbAw        = 12,
   parameter int unsigned PxW         = 21,
@@ -95,7 +96,8 @@ module cd_tile_walker
     return left < 16'(ChGroup) ? CountW'(left) : CountW'(ChGroup);
   endfunction
 
-  logic slot, slots_end, pass_end, s_last, r_last, c_last, stripe_last, k_last, new_reduction;
+  logic slot, slots_end, pass_end, s_last, r_last, c_last, stripe_last, k_last, new_reduction, dual;
+  logic [15:0] k_step;                         // output channels of a pass
 
   assign slot        = run_q && slots_q != '0;
   assign slots_end   = slots_q <= PxW'(1);
@@ -104,7 +106,9 @@ module cd_tile_walker
   assign r_last      = tap_q.r_left == '0;
   assign c_last      = tap_q.c_left <= 16'(ChGroup);
   assign stripe_last = px_left_q == stripe_q;
-  assign k_last      = k_left_q <= 16'(Cols);
+  assign dual        = DualRate && cmd_i.dual;
+  assign k_step      = dual ? 16'(2 * Cols) : 16'(Cols);
+  assign k_last      = k_left_q <= k_step;
 
   always_comb begin
     pixel_zero           = '0;
@@ -198,12 +202,12 @@ module cd_tile_walker
           origin_d  = pixel_zero;
           pixel_d   = pixel_zero;
           px_left_d = pixels_i;
-          k_left_d  = k_left_q - 16'(Cols);
-          if (Lanes == Cols || k_sub_q == KSubW'(Lanes / Cols - 1)) begin
+          k_left_d  = k_left_q - k_step;
+          if (Lanes == Cols || (k_sub_q | KSubW'(dual)) == KSubW'(Lanes / Cols - 1)) begin
             k_sub_d    = '0;
             ab_block_d = ab_block_q + AbAw'(pixels_i);
           end else begin
-            k_sub_d = k_sub_q + 1'b1;
+            k_sub_d = dual ? k_sub_q + KSubW'(2) : k_sub_q + 1'b1;
           end
           if (k_last) run_d = 1'b0;
         end

@@ -100,6 +100,8 @@ module cd_top #(
     .AxiW      (AxiW),
     .MaxBurst  (MaxBurst),
     .Unaligned (Unaligned),
+    .Packing   (Packing),
+    .DualRate  (DualRate),
     .DesignHash(DesignHash)
   ) u_accelerator (.*);
 

@@ -12,8 +12,10 @@ module cd_tree_core
   parameter  int unsigned WbAw   = 12,
   parameter  int unsigned AbAw   = 12,
   parameter  int unsigned Stripe = 0,    // pixels of a stripe; 0: the tile
+  parameter  bit          DualRate = 1'b0, // passes of 2 * Cols output channels with weights of half the width
   parameter  int unsigned LevelsPerStage = 2,
-  localparam int unsigned Lanes  = Rows > Cols ? Rows : Cols,
+  localparam int unsigned Outs   = DualRate ? 2 * Cols : Cols,
+  localparam int unsigned Lanes  = Rows > Outs ? Rows : Outs,
   localparam int unsigned KSubW  = Lanes > Cols ? $clog2(Lanes / Cols) : 1,
   localparam int unsigned IndexW = Stripe > 0 ? $clog2(2 * Stripe) : 1,
   localparam int unsigned SumW   = ActW + WgtW + $clog2(Rows)
@@ -38,7 +40,8 @@ module cd_tree_core
   output logic [IndexW-1:0]          index_early_o, // index_o of the next cycle
   output logic [AbAw-1:0]            ab_addr_o,
   output logic [KSubW-1:0]           k_sub_o,
-  output logic [Cols-1:0][SumW-1:0]  sum_o
+  output logic                       dual_o,
+  output logic [Outs-1:0][SumW-1:0]  sum_o
 );
 
   localparam int unsigned PxW        = 21;
@@ -109,6 +112,7 @@ module cd_tree_core
 
   cd_tile_walker #(
     .Lanes  (Lanes),
+    .DualRate(DualRate),
     .ChGroup(Rows),
     .Cols   (Cols),
     .MinPass(Rows),
@@ -202,9 +206,11 @@ module cd_tree_core
     .Cols          (Cols),
     .ActW          (ActW),
     .WgtW          (WgtW),
+    .DualRate      (DualRate),
     .LevelsPerStage(LevelsPerStage)
   ) u_trees (
     .clk_i,
+    .dual_i    (cmd_q.dual),
     .wgt_we_i  (wgt_we),
     .wgt_row_i (wgt_row),
     .wgt_data_i(wb_data_i),
@@ -241,5 +247,6 @@ module cd_tree_core
   assign ab_addr_o     = place_q[Latency-1].ab_addr;
   assign k_sub_o       = place_q[Latency-1].k_sub;
   assign accumulate_o  = cmd_q.accumulate;
+  assign dual_o        = DualRate && cmd_q.dual;
 
 endmodule

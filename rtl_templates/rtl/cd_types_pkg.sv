@@ -25,8 +25,9 @@ package cd_types_pkg;
     logic [15:0] in_h;        // stored input rows
     logic [15:0] in_w;        // stored input columns
     logic        accumulate;  // 1: add to the accumulators; 0: the first partial sum overwrites them
+    logic        dual;        // weights of half the width, 2 * Cols output channels a pass (arrays with DualRate)
     logic [19:0] ib_base;
-    logic [19:0] wb_base;
+    logic [21:0] wb_base;     // counts words of Cols weights, of which a stored one may hold several
     logic [19:0] ab_base;
   } tile_cmd_t;
 
@@ -96,6 +97,7 @@ package cd_types_pkg;
   } compute_e;
 
   typedef struct packed {
+    logic [1:0]  narrow;     // a stored weight word holds 2^narrow words of weights
     logic        masked;     // softmax: bit l of weight word row * words + word says whether lane l takes part
     logic [60:0] epsilon;    // layer norm
     logic [5:0]  shift;      // of softmax's result

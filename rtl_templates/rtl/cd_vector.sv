@@ -12,7 +12,7 @@ module cd_vector
   parameter int unsigned WbAw = 12,
   parameter int unsigned AbAw = 10,
   parameter int unsigned Taps = 1,            // multipliers of a lane
-  localparam int unsigned N = Rows > Cols ? Rows : Cols
+  parameter int unsigned N    = Rows > Cols ? Rows : Cols  // lanes
 ) (
   input  logic                 clk_i,
   input  logic                 rst_ni,
@@ -42,7 +42,8 @@ module cd_vector
   compute_t      cmd_q;
   logic          busy_q, started_q, walker_busy;
   logic          x_shift, x_inside, x_start, x_valid, x_first, x_last, w_req;
-  logic [19:0]   x_addr, w_addr, acc_addr;
+  logic [19:0]   x_addr, acc_addr;
+  logic [21:0]   w_addr;
   logic [Tw-1:0] x_taps, w_tap;
   logic [7:0]    w_part;
   logic [15:0]   blocks;

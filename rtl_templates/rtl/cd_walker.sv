@@ -3,7 +3,7 @@
 //
 // Passes run over output blocks (outermost), input blocks, filter rows, filter columns. A pass lasts
 // max(p * q, w_words, 4) cycles: the 4 keeps two writes to one accumulator apart. Before the first comes a prologue of
-// max(w_words, 1) cycles that fetches its weights, and eight cycles of address arithmetic.
+// w_words cycles that fetches its weights, and eight cycles of address arithmetic, whose last products come meanwhile.
 module cd_walker
   import cd_types_pkg::*;
 #(
@@ -17,10 +17,10 @@ module cd_walker
   input  tile_cmd_t   cmd_i,
   input  logic [15:0] out_blocks_i,
   input  logic [15:0] in_blocks_i,
-  input  logic [7:0]  w_words_i,         // weight words of a pass
+  input  logic [7:0]  w_words_i,         // weight words of a pass, 4 or more
 
   output logic        w_req_o,
-  output logic [19:0] w_addr_o,
+  output logic [21:0] w_addr_o,
   output logic [7:0]  w_row_o,           // which of the pass's words
 
   output logic        x_valid_o,         // a pixel of the pass
@@ -36,34 +36,55 @@ module cd_walker
 
   typedef enum logic [1:0] {Idle, Setup, Prologue, Stream} state_e;
   state_e      state_q;
-  logic [2:0]  setup_q;
 
-  // ---- Setup: eight products on one multiplier ----
-  logic [19:0] ma;
-  logic [15:0] mb;
-  logic [35:0] product;
+  // ---- Setup: eight products on one multiplier, between two registers ----
+  // Operands that are chosen in cycle n give a product that can be used in cycle n + 2.
+  localparam logic [3:0] SetupEnd = 4'd10;
+  logic [3:0]  step_q;
+  logic [19:0] ma_d, ma_q;
+  logic [15:0] mb_d, mb_q;
+  logic [19:0] product_q;
   logic [19:0] plane_q, row_step_q, tap_step_q, pad_step_q, pixels_q, passes_q;  // passes_q: still to end
+  logic [19:0] period;
+  logic [19:0] pass_last_q, pixel_last_q;   // last cycle of a pass, last pixel of it
 
   always_comb begin
-    unique case (setup_q)
-      3'd0:    {ma, mb} = {4'd0, cmd_i.in_h, cmd_i.in_w};
-      3'd1:    {ma, mb} = {12'd0, cmd_i.stride_h, cmd_i.in_w};
-      3'd2:    {ma, mb} = {12'd0, cmd_i.dilation_h, cmd_i.in_w};
-      3'd3:    {ma, mb} = {12'd0, cmd_i.pad_top, cmd_i.in_w};
-      3'd4:    {ma, mb} = {4'd0, cmd_i.p, cmd_i.q};
-      3'd5:    {ma, mb} = {12'd0, cmd_i.r, 8'd0, cmd_i.s};
-      3'd6:    {ma, mb} = {passes_q, in_blocks_i};
-      default: {ma, mb} = {passes_q, out_blocks_i};
+    unique case (step_q)
+      4'd0:    {ma_d, mb_d} = {12'd0, cmd_i.r, 8'd0, cmd_i.s};
+      4'd1:    {ma_d, mb_d} = {4'd0, cmd_i.in_h, cmd_i.in_w};
+      4'd2:    {ma_d, mb_d} = {product_q, in_blocks_i};
+      4'd3:    {ma_d, mb_d} = {4'd0, cmd_i.p, cmd_i.q};
+      4'd4:    {ma_d, mb_d} = {product_q, out_blocks_i};
+      4'd5:    {ma_d, mb_d} = {12'd0, cmd_i.pad_top, cmd_i.in_w};
+      4'd6:    {ma_d, mb_d} = {12'd0, cmd_i.stride_h, cmd_i.in_w};
+      default: {ma_d, mb_d} = {12'd0, cmd_i.dilation_h, cmd_i.in_w};
     endcase
+    period = pixels_q;
+    if (period < 20'(w_words_i)) period = 20'(w_words_i);
+    if (period < 20'd4) period = 20'd4;
   end
-  assign product = 36'(ma) * 36'(mb);
-  logic unused_product;
-  assign unused_product = ^product[35:20];
+
+  always_ff @(posedge clk_i) begin
+    ma_q      <= ma_d;
+    mb_q      <= mb_d;
+    product_q <= 20'(36'(ma_q) * 36'(mb_q));
+    unique case (step_q)
+      4'd3:    plane_q    <= product_q;
+      4'd5:    pixels_q   <= product_q;
+      4'd7:    pad_step_q <= product_q;
+      4'd8:    row_step_q <= product_q;
+      4'd9:    tap_step_q <= product_q;
+      default: ;
+    endcase
+    pass_last_q  <= period - 20'd1;
+    pixel_last_q <= pixels_q - 20'd1;
+  end
 
   // ---- Pass counters ----
   logic [15:0] ob_q, ib_q;
   logic [7:0]  r_q, s_q;
-  logic [19:0] cycle_q;              // cycle of the pass
+  logic [19:0] left_q;               // cycles of the pass behind this one
+  logic        pass_end_q, pass_start_q, last_pass_q;
   logic        streaming;            // pixels remain in this pass
   logic [15:0] row_q, col_q;
   logic [16:0] h0_q, w0_q;           // input row and column of the pass's tap at output (0, 0), signed
@@ -72,24 +93,14 @@ module cd_walker
   logic [19:0] block_q;              // address of the input block
   logic [19:0] line_q;               // address of input row h within the block
   logic [19:0] acc_block_q, pixel_q; // accumulator block, pixel
-  logic [19:0] w_addr_q;
+  logic [21:0] w_addr_q;
   logic [7:0]  w_row_q;
   logic        w_more_q;             // weights of the next pass remain to be fetched
-  logic        last_s, last_r, last_ib, last_pass, pass_end;
-  logic [19:0] period;
+  logic        last_s, last_r, last_ib;
 
   assign last_s    = s_q == cmd_i.s - 8'd1;
   assign last_r    = r_q == cmd_i.r - 8'd1;
   assign last_ib   = ib_q == in_blocks_i - 16'd1;
-  assign last_pass = passes_q == 20'd1;
-
-  always_comb begin
-    period = pixels_q;
-    if (period < 20'(w_words_i)) period = 20'(w_words_i);
-    if (period < 20'd4) period = 20'd4;
-    if (state_q == Prologue) period = w_words_i == '0 ? 20'd1 : 20'(w_words_i);
-  end
-  assign pass_end = cycle_q == period - 20'd1;
 
   // ---- Outputs ----
   assign busy_o     = state_q != Idle;
@@ -98,16 +109,16 @@ module cd_walker
   assign w_row_o    = w_row_q;
   assign x_valid_o  = state_q == Stream && streaming;
   assign x_inside_o = x_valid_o && h_q < {1'b0, cmd_i.in_h} && w_q < {1'b0, cmd_i.in_w};
-  assign x_addr_o   = cmd_i.ib_base + block_q + line_q + {{3{w_q[16]}}, w_q};
-  assign x_start_o  = state_q == Stream && cycle_q == '0;
+  assign x_addr_o   = block_q + line_q + {{3{w_q[16]}}, w_q};
+  assign x_start_o  = pass_start_q;
   assign x_first_o  = s_q == '0 && r_q == '0 && ib_q == '0 && !cmd_i.accumulate;
-  assign x_last_o   = last_pass && pixel_q == pixels_q - 20'd1;
-  assign acc_addr_o = cmd_i.ab_base + acc_block_q + pixel_q;
+  assign x_last_o   = last_pass_q && pixel_q == pixel_last_q;
+  assign acc_addr_o = acc_block_q + pixel_q;
   assign acc_sub_o  = 8'(ob_q & 16'((1 << LgOutSub) - 1));
   assign x_sub_o    = 8'(ib_q & 16'((1 << LgInSub) - 1));
 
-  logic unused_cmd;  // channel counts arrive as blocks
-  assign unused_cmd = ^{cmd_i.k, cmd_i.c};
+  logic unused_cmd;  // channel counts arrive as blocks; no pairs of weights
+  assign unused_cmd = ^cmd_i;
 
   // ---- Next tap ----
   logic [16:0] h0_first, w0_first;
@@ -138,7 +149,7 @@ module cd_walker
         tap_row_d = tap_row_first;
         if (in_word_end) block_d = block_q + plane_q;
         if (last_ib) begin
-          block_d = '0;
+          block_d = cmd_i.ib_base;
           if (out_word_end) acc_block_d = acc_block_q + pixels_q;
         end
       end
@@ -148,18 +159,16 @@ module cd_walker
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       state_q     <= Idle;
-      setup_q     <= '0;
-      plane_q     <= '0;
-      row_step_q  <= '0;
-      tap_step_q  <= '0;
-      pad_step_q  <= '0;
-      pixels_q    <= '0;
+      step_q      <= SetupEnd;
       passes_q    <= '0;
       ob_q        <= '0;
       ib_q        <= '0;
       r_q         <= '0;
       s_q         <= '0;
-      cycle_q     <= '0;
+      left_q      <= '0;
+      pass_end_q   <= 1'b0;
+      pass_start_q <= 1'b0;
+      last_pass_q  <= 1'b0;
       streaming   <= 1'b0;
       row_q       <= '0;
       col_q       <= '0;
@@ -178,41 +187,38 @@ module cd_walker
     end else begin
       // Weights: one word a cycle until the pass's are in.
       if (w_more_q) begin
-        w_addr_q <= w_addr_q + 20'd1;
+        w_addr_q <= w_addr_q + 22'd1;
         w_row_q  <= w_row_q + 8'd1;
         if (w_row_q == w_words_i - 8'd1) w_more_q <= 1'b0;
       end
 
+      if (step_q != SetupEnd) step_q <= step_q + 4'd1;
+      if (step_q == 4'd6) passes_q <= product_q;
+      left_q       <= left_q - 20'd1;
+      pass_end_q   <= left_q == 20'd1;
+      pass_start_q <= 1'b0;
+
       unique case (state_q)
         Idle: if (start_i) begin
           state_q <= Setup;
-          setup_q <= '0;
+          step_q  <= '0;
         end
 
-        Setup: begin
-          setup_q <= setup_q + 3'd1;
-          unique case (setup_q)
-            3'd0:    plane_q    <= product[19:0];
-            3'd1:    row_step_q <= product[19:0];
-            3'd2:    tap_step_q <= product[19:0];
-            3'd3:    pad_step_q <= product[19:0];
-            3'd4:    pixels_q   <= product[19:0];
-            default: passes_q   <= product[19:0];
-          endcase
-          if (setup_q == 3'd7) begin
-            state_q  <= Prologue;
-            cycle_q  <= '0;
-            w_addr_q <= cmd_i.wb_base;
-            w_row_q  <= '0;
-            w_more_q <= w_words_i != '0;
-          end
+        Setup: if (step_q == 4'd7) begin
+          state_q  <= Prologue;
+          left_q   <= 20'(w_words_i) - 20'd1;
+          pass_end_q <= 1'b0;  // it counted on meanwhile
+          w_addr_q <= cmd_i.wb_base;
+          w_row_q  <= '0;
+          w_more_q <= 1'b1;
         end
 
         Prologue: begin
-          cycle_q <= cycle_q + 20'd1;
-          if (pass_end) begin
-            state_q     <= Stream;
-            cycle_q     <= '0;
+          if (pass_end_q) begin
+            state_q      <= Stream;
+            left_q       <= pass_last_q;
+            pass_start_q <= 1'b1;
+            last_pass_q  <= passes_q == 20'd1;
             ob_q        <= '0;
             ib_q        <= '0;
             r_q         <= '0;
@@ -220,8 +226,8 @@ module cd_walker
             h0_q        <= h0_first;
             w0_q        <= w0_first;
             tap_row_q   <= tap_row_first;
-            block_q     <= '0;
-            acc_block_q <= '0;
+            block_q     <= cmd_i.ib_base;
+            acc_block_q <= cmd_i.ab_base;
             h_q         <= h0_first;
             w_q         <= w0_first;
             line_q      <= tap_row_first;
@@ -230,12 +236,11 @@ module cd_walker
             pixel_q     <= '0;
             streaming   <= 1'b1;
             w_row_q     <= '0;
-            w_more_q    <= w_words_i != '0 && passes_q > 20'd1;
+            w_more_q    <= passes_q > 20'd1;
           end
         end
 
         Stream: begin
-          cycle_q <= cycle_q + 20'd1;
           if (streaming) begin
             pixel_q <= pixel_q + 20'd1;
             col_q   <= col_q + 16'd1;
@@ -249,8 +254,10 @@ module cd_walker
               if (row_q == cmd_i.p - 16'd1) streaming <= 1'b0;
             end
           end
-          if (pass_end) begin
-            cycle_q     <= '0;
+          if (pass_end_q) begin
+            left_q       <= pass_last_q;
+            pass_start_q <= !last_pass_q;
+            last_pass_q  <= passes_q == 20'd2;
             s_q         <= last_s ? '0 : s_q + 8'd1;
             if (last_s) r_q <= last_r ? '0 : r_q + 8'd1;
             if (last_s && last_r) ib_q <= last_ib ? '0 : ib_q + 16'd1;
@@ -269,8 +276,8 @@ module cd_walker
             streaming   <= 1'b1;
             w_row_q     <= '0;
             passes_q    <= passes_q - 20'd1;
-            w_more_q    <= w_words_i != '0 && passes_q > 20'd2;
-            if (last_pass) state_q <= Idle;
+            w_more_q    <= passes_q > 20'd2;
+            if (last_pass_q) state_q <= Idle;
           end
         end
 

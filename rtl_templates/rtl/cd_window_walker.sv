@@ -22,7 +22,7 @@ module cd_window_walker
   input  logic          weights_i,       // the operation has weights
 
   output logic          w_req_o,
-  output logic [19:0]   w_addr_o,
+  output logic [21:0]   w_addr_o,
   output logic [Tw-1:0] w_tap_o,         // of its pass
   output logic [7:0]    w_part_o,        // which word of the tap
 
@@ -59,7 +59,7 @@ module cd_window_walker
   end
   assign product = 32'(ma) * 32'(mb);
   logic unused;
-  assign unused = ^{product[31:20], cmd_i.k, cmd_i.c};
+  assign unused = ^{product[31:20], cmd_i};
 
   // ---- Taps of this pass and of the next ----
   logic [15:0]   block_q;
@@ -79,7 +79,7 @@ module cd_window_walker
   assign last_pass  = last_group && last_r && block_q == blocks_i - 16'd1;
 
   // ---- Weights: one word a cycle until the next pass's are in ----
-  logic [19:0]   w_addr_q;
+  logic [21:0]   w_addr_q;
   logic [Tw-1:0] w_tap_q, w_taps;        // w_taps: of the pass whose weights are fetched
   logic [7:0]    w_part_q;
   logic          w_more_q, w_fetch, w_last, w_done;
@@ -189,7 +189,7 @@ module cd_window_walker
     end else begin
       if (!w_fetch) w_more_q <= 1'b0;
       else begin
-        w_addr_q <= w_addr_q + 20'd1;
+        w_addr_q <= w_addr_q + 22'd1;
         w_part_q <= w_part_q == 8'(Words - 1) ? '0 : w_part_q + 8'd1;
         if (w_part_q == 8'(Words - 1)) w_tap_q <= w_tap_q + 1'b1;
         if (w_last) w_more_q <= 1'b0;

@@ -131,3 +131,33 @@ def test_orders_by_index_are_all_of_them() -> None:
 def test_an_order_is_read_from_importances() -> None:
     encoding = Encoding(DecisionSpace((Permutation("order", "mapping", ("K", "C", "P")),)), importance=True)
     assert encoding.decode(np.array([0.2, 0.9, 0.5])) == {"order": ("C", "P", "K")}
+
+
+def test_given_points_and_their_neighbours_are_asked_for_first_in_every_controller() -> None:
+    first = WIDE.draw(np.random.default_rng(5))
+    given = dict(list(first.items())[:1])
+    for name in CONTROLLERS.names():
+        if CONTROLLERS.get(name).discrete:
+            continue
+        context = ControllerContext(0, WIDE, Goal(), 4, 8, SHORT.get(name, {}), start=(first, given))
+        made = make_controller(name, context)
+        asked = made.ask(4)
+        assert len(asked) == 4 and asked[0] == first, name
+        assert given.items() <= asked[1].items(), name
+        for point in asked:
+            WIDE.check(point)
+        assert sum(asked[2].get(key) != value for key, value in first.items()) >= 1, name
+        made.tell([Told(point, Outcome({"accuracy": 0.5, "latency_ms": 1.0, "energy_uj": 1.0})) for point in asked])
+        assert len(made.ask(4)) == 4
+
+
+@pytest.mark.parametrize("importance", [True, False])
+def test_a_written_point_is_read_as_itself(importance: bool) -> None:
+    space = ControllerConformance.mixed
+    encoding, rng = Encoding(space, importance=importance), np.random.default_rng(3)
+    for _ in range(50):
+        point = space.draw(rng)
+        found = encoding.decode(encoding.encode(point))
+        assert list(found) == list(point)
+        for name, value in point.items():
+            assert found[name] == (pytest.approx(value) if isinstance(value, float) else value), name

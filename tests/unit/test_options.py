@@ -133,7 +133,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
         folder, record = prepare(options)
         told = {key: value for key, value in asdict(options).items() if key not in ("recipe",)}
         asked.append((str(folder.path), record.recipe.to_dict(), record.storage, told))
-        return SimpleNamespace(verifications=())
+        return SimpleNamespace(verifications=(), syntheses=())
 
     monkeypatch.setattr("codesign.commands.mapping.is_compiled", lambda _: True)
     monkeypatch.setattr("codesign.commands.mapping.best_mapping", best_mapping)

@@ -40,6 +40,19 @@ def _register_builtins(registry: Registry[Plugin[CompressionFactory]]) -> None:
             {"weight_bits": widths, "act_bits": widths},
         ),
     )
+    registry.register(
+        "layer_bits",
+        Plugin(
+            "a width for the weights of each layer, and for its output where there is a choice",
+            f"{here}.layer_bits:LayerBits",
+            {
+                "weight_bits": options.list_of(options.integer(8, 2, 16), (2, 4, 8), least=1),
+                "act_bits": options.list_of(options.integer(8, 4, 16), (8,), least=1),
+                "slots": options.integer(12, 1, 256),
+            },
+            source="Wang 2019",
+        ),
+    )
 
 
 COMPRESSION_SPACES: Registry[Plugin[CompressionFactory]] = Registry("compression space", _register_builtins)

@@ -48,6 +48,14 @@ def _register_builtins(registry: Registry[Plugin[HardwareFactory]]) -> None:
         ),
     )
     registry.register(
+        "templates_narrow",
+        Plugin(
+            "the templates, with narrow weights packed and two narrow products a multiplier",
+            f"{here}.templates:NarrowTemplateSpace",
+            offers=("template", "accelerator"),
+        ),
+    )
+    registry.register(
         "fixed",
         Plugin(
             "one accelerator of ours: the YAML of a design or of a template",

@@ -63,11 +63,12 @@ class FixedHardware:
         return found
 
     def hardware_at(self, point: Mapping[str, Any], workload: Workload | None) -> Template:
-        """The accelerator; its widths of data are its own, at least those of the network."""
+        """The accelerator; its widths of data are the network's, but for weights that it packs."""
         if workload is None:
             return self.template
         act_bits, weight_bits = data_bits(workload)
-        if act_bits == self.template.act_bits and weight_bits == self.template.weight_bits:
+        narrower = self.template.weight_packing > 1 and weight_bits < self.template.weight_bits
+        if act_bits == self.template.act_bits and (narrower or weight_bits == self.template.weight_bits):
             return self.template
         raise SpecError(
             Fault(

@@ -91,6 +91,27 @@ class TemplateSpace:
         return {}
 
 
+@dataclass(frozen=True)
+class NarrowTemplateSpace(TemplateSpace):
+    """As above, and how narrow weights are stored and multiplied.
+
+    Fewer weights share a place where 8 bits or less leave no more; pairs are there where the array, its columns and the
+    widths allow them (`Template.dual_rate`).
+    """
+
+    decisions: tuple[Decision, ...] = (
+        *TemplateSpace.decisions,
+        _hardware("weight_packing", (1, 2, 4)),
+        _hardware("dual_rate", (0, 1)),
+    )
+
+    def _more(self, point: Mapping[str, Any], act_bits: int, weight_bits: int) -> dict[str, Any]:
+        packing = min(int(point["weight_packing"]), weight_bits // 2)
+        trees = str(point["array"]) in (ArrayKind.CHANNEL_PARALLEL, ArrayKind.LOOP_TILE) and int(point["cols"]) <= 16
+        able = packing > 1 and trees and weight_bits == 8 and act_bits <= 8
+        return {"weight_packing": packing, "dual_rate": able and bool(point["dual_rate"])}
+
+
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
