@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import gzip
 import io
-import zipfile
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from codesign.accuracy.splits import Dataset, Images, Labels, as_labels, as_pixels, split
 from mappings.errors import Fault, SpecError
+from mappings.files import check_regular, gunzipped, read_bytes
+from mappings.npz import read_arrays
 
+#: What a file of a data set may hold, unpacked.
+MOST_BYTES = 2**32
 #: Extent to which images of a folder are resized, where they are not square and of one size up to twice this.
 FOLDER_EXTENT = 32
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
@@ -44,13 +46,7 @@ def read_dataset(path: Path) -> Dataset:
 
 def _npz(path: Path) -> Dataset:
     where = str(path)
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            held = {name: file[name] for name in file.files}
-    except (OSError, zipfile.BadZipFile, EOFError):
-        raise SpecError(Fault(where, "cannot be read", _LAYOUTS)) from None
-    except ValueError:
-        raise SpecError(Fault(where, "holds pickled objects: images of unequal shapes, perhaps", _LAYOUTS)) from None
+    held = read_arrays(path, MOST_BYTES)
 
     def pair(images: str, labels: str) -> tuple[Images, Labels]:
         pixels = as_pixels(held[images], f"{where}: {images}")
@@ -82,7 +78,7 @@ def _jpegs(name: str, held: dict[str, NDArray[np.generic]], where: str) -> Datas
         try:
             with Image.open(io.BytesIO(header + blob[start:end])) as image:
                 pixels.append(np.asarray(image.convert("RGB")))
-        except (OSError, UnidentifiedImageError, SyntaxError):
+        except Exception:  # what a damaged image may raise has no end
             raise SpecError(Fault(f"{where}: image {place}", "is corrupt", "a JPEG without its common start")) from None
         if pixels[-1].shape != pixels[0].shape:
             what = f"is {list(pixels[-1].shape)}, and image 0 is {list(pixels[0].shape)}"
@@ -94,10 +90,8 @@ def _jpegs(name: str, held: dict[str, NDArray[np.generic]], where: str) -> Datas
 def _bytes(path: Path) -> bytes:
     if not path.exists():
         raise SpecError(Fault(str(path), "is not there", "all files of the data set"))
-    try:
-        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError):
-        raise SpecError(Fault(str(path), "is corrupt", "the file as it was published")) from None
+    data = read_bytes(path, MOST_BYTES)
+    return gunzipped(data, str(path), MOST_BYTES) if path.suffix == ".gz" else data
 
 
 def _idx_array(folder: Path, start: str) -> NDArray[np.uint8]:
@@ -152,11 +146,12 @@ def _folder(path: Path) -> Dataset:
             faults.append(Fault(str(folder), "has no image, so its class is empty", ", ".join(_SUFFIXES)))
         for file in files:
             try:
+                check_regular(file)
                 with Image.open(file) as image:
                     image.load()
                     opened.append(image.convert("L" if image.mode in ("L", "1", "I;16", "LA") else "RGB"))
                 labels.append(label)
-            except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError):
+            except Exception:  # what a damaged image may raise has no end
                 faults.append(Fault(str(file), "is corrupt, or no image", "an image that opens"))
     if faults:
         raise SpecError(faults)
