@@ -117,7 +117,8 @@ def memories(template: Template) -> tuple[Memory, ...]:
 #: What the logic around the memories depends on; memories depend on the other fields.
 _LOGIC_FIELDS = (
     "array", "rows", "cols", "act_bits", "weight_bits", "acc_bits", "ppu_lanes", "nonlinear_lanes",
-    "activation_tables", "vector_taps", "weight_packing", "dual_rate", "acc_stages", "ppu_stages", "axi_bits", "unaligned",
+    "activation_tables", "vector_taps", "weight_packing", "dual_rate", "acc_stages", "ppu_stages", "axi_bits",
+    "unaligned",
 )  # fmt: skip
 _logic_key = attrgetter(*_LOGIC_FIELDS)
 _logic: dict[tuple[object, ...], Logic] = {}
@@ -231,7 +232,7 @@ def _fpga_bounds(template: Template, part: Device) -> list[tuple[str, float, flo
     dsp, bram36, lut, ff = demand(template)
     lut = lut if part.lut_inputs == 6 else round(lut * LUT4_PER_LUT6)
     fewer = "fewer rows or cols, or a narrower bus"
-    tables = None if part.lut is None else int(part.lut * part.lut_fill)
+    tables = _tables(part)
     filled = "" if part.lut is None else f"look-up tables ({part.lut_fill:.0%} of {part.lut:,}, the fill limit)"
     return [
         ("DSP", dsp, part.dsp, "blocks", "fewer rows or cols"),
@@ -240,6 +241,19 @@ def _fpga_bounds(template: Template, part: Device) -> list[tuple[str, float, flo
         ("FF", ff, part.ff, "flip-flops", fewer),
         ("clock", template.clock_hz, highest_hz(template, part), "Hz", "a slower clock"),
     ]
+
+
+def _tables(part: Device) -> int | None:
+    """Look-up tables that a design may fill."""
+    return None if part.lut is None else int(part.lut * part.lut_fill)
+
+
+def fpga_room(part: Device) -> tuple[int | None, int | None, float | None, int | None]:
+    """Most DSP, BRAM36, LUT (of six inputs, as :func:`demand` counts them) and FF; None: not stated."""
+    tables = _tables(part)
+    if tables is None or part.lut_inputs == 6:
+        return part.dsp, part.bram36, tables, part.ff
+    return part.dsp, part.bram36, (tables + 0.5) / LUT4_PER_LUT6, part.ff  # rounded to the nearest
 
 
 def highest_hz(template: Template, part: Device) -> int | None:
