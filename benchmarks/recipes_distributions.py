@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -26,43 +25,34 @@ def _worth(even: Run) -> dict[str, list[float]]:
     return out
 
 
-def _searched(bench: Bench) -> list[tuple[Run, Run]]:
-    """The search and even draws of three seeds: one search is too few choices to tell a correlation from luck."""
-    seeds = [replace(bench, seed=bench.seed + place) for place in range(3)]
-    return [(each.run(), each.random()) for each in seeds]
-
-
-def _agreement(runs: list[tuple[Run, Run]]) -> tuple[float, float]:
-    """Rank correlation, and its p-value, of what choices' shares grew by with what they are worth by even draws."""
-    grown, worth = list[float](), list[float]()
-    for mine, even in runs:
-        controller = cast(NaturalGradient | Agents, mine.controller())
-        grown += [float(share) * len(shares) for shares in controller.shares.values() for share in shares]
-        worth += [value for values in _worth(even).values() for value in values]
-    found = spearmanr(grown, worth, alternative="greater")
+def _agreement(controller: NaturalGradient | Agents, even: Run) -> tuple[float, float]:
+    """Rank correlation, and its p-value, of what a choice's share grew by with what it is worth by even draws."""
+    worth = _worth(even)
+    grown = [share * len(shares) for shares in controller.shares.values() for share in shares]
+    found = spearmanr(grown, [value for values in worth.values() for value in values], alternative="greater")
     return float(found.statistic), float(found.pvalue)
 
 
 def asng(bench: Bench) -> Line:
     """Shares have grown where choices are worth more by draws that the search never saw, and the step has adapted."""
-    runs = _searched(bench)
-    (mine, even), (rank, p) = runs[0], _agreement(runs)
+    mine, even = bench.run(), bench.random()
     controller = cast(NaturalGradient, mine.controller())
+    rank, p = _agreement(controller, even)
     text = (
-        f"certainty {controller.certainty():.2f}; over {len(runs)} seeds shares go with what even draws say of "
-        f"choices: {rank:.2f} (p = {p:.0e}); step from 0.30 to {controller.step:.3f}"
+        f"certainty {controller.certainty():.2f}; shares go with what even draws say of choices: {rank:.2f} "
+        f"(p = {p:.0e}); step from 0.30 to {controller.step:.3f}"
     )
     return bench.line(text, p < 0.01, mine, even, {"spearman": rank, "p": p, "step": controller.step})
 
 
 def manas(bench: Bench) -> Line:
     """Agents that see one loss in common end with shares that go with what each choice is worth by itself."""
-    runs = _searched(bench)
-    (mine, even), (rank, p) = runs[0], _agreement(runs)
+    mine, even = bench.run(), bench.random()
     controller = cast(Agents, mine.controller())
+    rank, p = _agreement(controller, even)
     text = (
-        f"{len(controller.shares)} agents, certainty {controller.certainty():.2f}; over {len(runs)} seeds shares go "
-        f"with what even draws say of choices: {rank:.2f} (p = {p:.0e})"
+        f"{len(controller.shares)} agents, certainty {controller.certainty():.2f}; shares go with what even draws say "
+        f"of choices: {rank:.2f} (p = {p:.0e})"
     )
     return bench.line(text, p < 0.01, mine, even, {"spearman": rank, "p": p, "certainty": controller.certainty()})
 
