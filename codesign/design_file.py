@@ -132,6 +132,11 @@ def _located(design: Any, path: Path) -> Any:
     """A design whose device is a file beside the design's own: so a run's folder may lie anywhere."""
     accelerator = design.get("accelerator") if isinstance(design, dict) else None
     device = accelerator.get("device") if isinstance(accelerator, dict) else None
-    if not isinstance(device, str) or not _is_own(device) or not (path.parent / device).is_file():
+    if (
+        accelerator is None
+        or not isinstance(device, str)
+        or not _is_own(device)
+        or not (path.parent / device).is_file()
+    ):
         return design
     return {**design, "accelerator": {**accelerator, "device": os.path.normpath(path.parent / device)}}

@@ -178,7 +178,7 @@ def _bits(layer: Layer, options: QuantizeOptions, widths: Mapping[str, int]) -> 
 
 def _act_widths(traced: TracedNetwork, options: QuantizeOptions) -> dict[str, int]:
     """Bits of every tensor: of those that share a scale, the least."""
-    widths = {}
+    widths: dict[str, int] = {}
     for group in _shared_scales(traced):
         widths |= dict.fromkeys(group, min(options.layer_act_bits.get(name, options.act_bits) for name in group))
     return widths

@@ -148,7 +148,7 @@ def to_bytes(values: IntArray, bits: int) -> Bytes:
     if bits == 8:
         return flat.astype(np.int8).view(np.uint8)
     parts = (flat & ((1 << bits) - 1)).astype(np.uint8).reshape(-1, 8 // bits)
-    return np.bitwise_or.reduce(parts << np.arange(0, 8, bits, dtype=np.uint8), axis=1).astype(np.uint8)
+    return np.asarray(np.bitwise_or.reduce(parts << np.arange(0, 8, bits, dtype=np.uint8), axis=1), dtype=np.uint8)
 
 
 def from_bytes(data: Bytes, bits: int) -> IntArray:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
+from typing import Any
 
 from accel_models.hardware.accelerator import Accelerator
 from accel_models.report import Infeasible
@@ -140,7 +141,7 @@ def _kept(plan: LayerPlan, template: Template) -> int:
     by_output: dict[int, list[Span]] = {}
     for k0, _, first, last in channel_tiles(plan, lanes):
         by_output.setdefault(k0, []).append((first, last))
-    steps = {"K": list(by_output.values()), "P": rows, "Q": cols}
+    steps: dict[str, list[Any]] = {"K": list(by_output.values()), "P": rows, "Q": cols}
     found = 0
     before: tuple[object, ...] = ()
     for image, *at in product(range(layer.N), *(range(len(steps[dim])) for dim in tiling.order)):

@@ -68,7 +68,7 @@ def mixed(
 def _weighed(arms: Sequence[Arm], weights: Tensor, x: Tensor) -> Tensor:
     # An arm that was dropped has a weight of exactly 0, and is not computed.
     parts = [weight * arm(x) for weight, arm in zip(weights, arms, strict=True) if float(weight.detach()) != 0.0]
-    total = parts[0]
+    total: Tensor = parts[0]
     for part in parts[1:]:
         total = total + part
     return total

@@ -226,9 +226,9 @@ class _Search:
         """No tiling has less than this: its descriptors are fetched, and their energy is paid; rises with commands."""
         of_energy, of_cycles = OBJECTIVES[self.objective]
         cycles = space.commands * DESCRIPTOR_BYTES / self.template.dram_bytes_per_cycle
-        energy = np.ones(len(cycles))
+        energy = np.ones(len(cycles), dtype=np.float64)
         if self.prices is not None:
-            energy = space.commands * DESCRIPTOR_BYTES * 8 * self.prices.figures[0]
+            energy = np.asarray(space.commands * (DESCRIPTOR_BYTES * 8 * self.prices.figures[0]), dtype=np.float64)
         return np.asarray(energy**of_energy * cycles**of_cycles, dtype=np.float64)
 
     def _values(self, found: Tilings) -> Floats:

@@ -72,7 +72,7 @@ def tile_space(layer: Layer, template: Template, most: int) -> TileSpace:
 def neighbours(layer: Layer, template: Template, row: Ints) -> Ints:
     """Tilings that the buffers hold and that differ from one in one size, or in the order."""
     shape = shape_of(layer, template)
-    every, t = _sizes(layer, shape, template, BY_TILES), tiling_of_row(row)
+    every, t = _sizes(layer, shape, template, BY_TILES), tiling_of_row(row.tolist())
     here = ([t.k], [t.c], [t.p], [t.q], [t.r])
     parts = [_listed(layer, shape, template, (*here[:i], every[i], *here[i + 1 :]))[0] for i in range(len(here))]
     return np.unique(np.concatenate(parts), axis=0)
