@@ -7,6 +7,7 @@ A file with the three keys of a plain design is accepted too.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,13 +50,17 @@ class DesignFile:
 
     def save(self, path: Path) -> None:
         """Write the file."""
+        design = self.design.to_dict()
+        device = design["accelerator"].get("device", "")
+        if _is_own(device) and Path(device).is_file():
+            design["accelerator"]["device"] = os.path.relpath(device, path.parent)
         document = {
             "name": self.name,
             "network": self.network,
             "dataset": self.dataset,
             "accuracy": dict(self.accuracy),
             "decisions": dict(self.decisions),
-            "design": self.design.to_dict(),
+            "design": design,
         }
         write_durably(path, dump_yaml(document))
 
@@ -95,7 +100,7 @@ class DesignFile:
             faults.append(Fault(f"{where}: accuracy", "is not parts with numbers", "a mapping"))
         if faults:
             raise SpecError(faults)
-        design = Design.from_dict(raw["design"], f"{where}: design")
+        design = Design.from_dict(_located(raw["design"], path), f"{where}: design")
         plain_decisions = {str(name): value for name, value in decisions.items()}
         plain_accuracy = {str(name): float(value) for name, value in accuracy.items()}
         return cls(str(raw["name"]), design, network, dataset, plain_decisions, plain_accuracy, path)
@@ -117,3 +122,16 @@ class DesignFile:
                 return network
         looked = " or ".join(str(folder) for folder in folders)
         raise SpecError(Fault(str(self.path), f'the files of network "{self.network}" are missing', f"in {looked}"))
+
+
+def _is_own(device: Any) -> bool:
+    return isinstance(device, str) and device.endswith((".yaml", ".yml"))
+
+
+def _located(design: Any, path: Path) -> Any:
+    """A design whose device is a file beside the design's own: so a run's folder may lie anywhere."""
+    accelerator = design.get("accelerator") if isinstance(design, dict) else None
+    device = accelerator.get("device") if isinstance(accelerator, dict) else None
+    if not isinstance(device, str) or not _is_own(device) or not (path.parent / device).is_file():
+        return design
+    return {**design, "accelerator": {**accelerator, "device": os.path.normpath(path.parent / device)}}

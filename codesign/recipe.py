@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from codesign.contents import by_content
 from codesign.decisions import Choice
 from codesign.objectives import Goal
 from codesign.recipe_parts import KEYS, Part, for_images, make_goal, make_space, plain_value, read_raw, shorthand
@@ -132,9 +133,12 @@ class Recipe:
 
     @cached_property
     def digest(self) -> str:
-        """Digest of all that decides what is proposed and measured, the decisions themselves included."""
+        """Digest of all that decides what is proposed and measured; the user's files count by what they hold."""
         plain = {key: value for key, value in self.to_dict().items() if key not in _OUTSIDE_DIGEST}
-        return digest({**plain, "space": self.space.digest})
+        named = by_content(plain)
+        data = {"dataset": self.space.network.dataset}  # a space of the user's own may name it
+        found = by_content(data)
+        return digest({**named, "space": self.space.digest, **(found if found != data else {})})
 
     def dump(self) -> str:
         """As YAML."""

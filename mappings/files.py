@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import os
 import stat
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,39 @@ def read_bytes(path: str | Path, most_bytes: int) -> bytes:
     if len(data) > most_bytes:
         raise SpecError(Fault(str(path), "is too large", f"at most {most_bytes:,} bytes"))
     return data
+
+
+def check_regular(path: str | Path) -> None:
+    """Refuse what a library would wait for or never see the end of.
+
+    Raises:
+        SpecError: no regular file, or none there.
+    """
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise SpecError(Fault(printable(str(path)), f"cannot be read: {why}")) from None
+    if not stat.S_ISREG(mode):
+        raise SpecError(Fault(str(path), f"is {_kind(mode)}", "a regular file"))
+
+
+def gunzipped(data: bytes, where: str, most_bytes: int) -> bytes:
+    """What gzip packed, or the bytes as they are where it did not.
+
+    Raises:
+        SpecError: damaged, or it unpacks to more.
+    """
+    if data[:2] != b"\x1f\x8b":
+        return data
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            out = file.read(most_bytes + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise SpecError(Fault(where, f"cannot be read: {error}", "a gzip file that is whole")) from None
+    if len(out) > most_bytes:
+        raise SpecError(Fault(where, "is too large unpacked", f"at most {most_bytes:,} bytes"))
+    return out
 
 
 def read_text(path: str | Path, most_bytes: int) -> str:

@@ -1,4 +1,4 @@
-"""Archives of integer arrays (``.npz``), read by hand: sizes are checked before memory is taken, no pickle is met."""
+"""Archives of arrays (``.npz``): sizes are checked before memory is taken, no pickle is met."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import zipfile
 import zlib
 from pathlib import Path
 from tokenize import TokenError
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from mappings.errors import Fault, SpecError
-from mappings.files import read_bytes
+from mappings.files import check_regular, read_bytes
 
 MAX_BYTES = 2**29
 """Of an archive, and of all its arrays together."""
@@ -97,3 +98,44 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> NDA
         raise SpecError(Fault(where, f"of shape {shape} needs {wanted:,} bytes and has {found:,}"))
     flat = np.frombuffer(data, kind, offset=file.tell())
     return flat.reshape(shape, order="F" if fortran else "C").astype(np.int64, order="C")
+
+
+def read_arrays(path: Path, most_bytes: int) -> dict[str, NDArray[Any]]:
+    """Arrays of numbers or text by name, of a file that may be large: nothing is allocated that it does not hold.
+
+    Raises:
+        SpecError: no regular file, damaged, encrypted, with pickled objects, or it unpacks to more bytes.
+    """
+    check_regular(path)
+    try:
+        with zipfile.ZipFile(path) as archive, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # numpy's advice on how old a header looks
+            members = archive.infolist()
+            unpacked = sum(member.file_size for member in members)
+            if unpacked > most_bytes:
+                raise SpecError(Fault(str(path), f"unpacks to {unpacked:,} bytes", f"at most {most_bytes:,}"))
+            _check_members(members, path)
+            for member in members:
+                _check_header(archive, member, f"{path}: {member.filename}")
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except SpecError:
+        raise
+    except OSError as error:
+        raise SpecError(Fault(str(path), f"cannot be read: {error.strerror or error}")) from None
+    except Exception as error:  # what a damaged archive may raise has no end
+        raise SpecError(Fault(str(path), f"cannot be read: {error}", "a whole npz archive of arrays")) from None
+
+
+def _check_header(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> None:
+    with archive.open(member) as file:
+        version = npy.read_magic(file)
+        if version not in ((1, 0), (2, 0)):
+            raise SpecError(Fault(where, f"is of npy version {version}", "1.0, 2.0"))
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, _, kind = read(file, max_header_size=_MAX_HEADER_BYTES)
+        if kind.hasobject:
+            raise SpecError(Fault(where, "holds pickled objects", "numbers: images of one shape, for instance"))
+        told = file.tell() + math.prod(shape) * kind.itemsize
+    if told != member.file_size:
+        raise SpecError(Fault(where, f"is damaged: {member.file_size:,} bytes, its header tells {told:,}"))

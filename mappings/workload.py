@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
-
-import networkx as nx
+from typing import TYPE_CHECKING, Any
 
 from mappings.errors import Fault, SpecError
 from mappings.layer import MAX_BITS, MAX_EXTENT, Layer
 from mappings.reader import shown
 from mappings.yamlio import digest
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class Workload:
     @cached_property
     def graph(self) -> nx.DiGraph:
         """Nodes are names (attribute ``layer``, absent on inputs); edges follow the data."""
+        import networkx as nx  # a third of the time in which a wrong name is refused
+
         graph = nx.DiGraph()
         graph.add_nodes_from(tensor.name for tensor in self.inputs)
         for layer in self.layers:

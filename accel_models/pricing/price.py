@@ -162,11 +162,18 @@ class Pricer:
             told = np.column_stack([which[live], caps[live], np.delete(rows[live], CLOCK, axis=1)])
             _, first, same = np.unique(told, axis=0, return_index=True, return_inverse=True)
             runs = new_results(len(first))
-            self._run(which[live][first], networks_of(parts), rows[live][first], caps[live][first], runs)
+            self.run(which[live][first], networks_of(parts), rows[live][first], caps[live][first], runs)
             results = Results(*(column[same.reshape(-1)] for column in runs))
         return self._figures(machines, code, live, results)
 
-    def _run(self, which: Ints, networks: Networks, rows: Ints, caps: Ints, out: Results) -> None:
+    def run(self, which: Ints, networks: Networks, rows: Ints, caps: Ints, out: Results) -> None:
+        """Time programs.
+
+        Args:
+            which: ``[n]``, which of the networks.
+            rows: ``[n, fields]``, machines; caps: ``[n, 2]``.
+            out: of ``n`` rows, filled.
+        """
         at = 0
         while True:
             at = price_rows(at, which, networks, rows, caps, DEFAULT_TILES, self._scratch, out)

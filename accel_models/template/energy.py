@@ -144,9 +144,10 @@ class Prices:
     """Energies of one template in one technology.
 
     Attributes:
-        figures: in pJ: a bit of DRAM, a MAC, one of two at a time, a post-processed element; then read and write of a word of the input
-            buffer, weight buffer, accumulators, output buffer, residual buffer, parameters, tables; then a cycle in
-            which the array works (its registers), any cycle (clock and control), and what leaks in a cycle.
+        figures: in pJ: a bit of DRAM, a MAC, one of two at a time, a post-processed element; then read and write of a
+            word of the input buffer, weight buffer, accumulators, output buffer, residual buffer, parameters, tables;
+            then a cycle in which the array works (its registers), any cycle (clock and control), and what leaks in a
+            cycle.
         shape: bits of a word of activations and of weights, lanes, columns, lanes of post-processing.
     """
 

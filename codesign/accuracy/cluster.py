@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,10 @@ from mappings.errors import Fault, SpecError
 
 FORMS = "dask://HOST:PORT of a scheduler"
 _CONNECT_S = 20.0
+#: How often a cluster in which nothing finishes is looked at, and how long it may be without any worker.
+_LOOK_S, _WORKERLESS_S = 5.0, 60.0
+#: Where the errors of a cluster come from; a call that is cancelled has lost its scheduler.
+_OF_DASK = ("distributed", "dask", "builtins", "asyncio", "concurrent")
 
 
 class Cluster:
@@ -41,12 +45,27 @@ class Cluster:
             what = "a worker has several threads" if threads else "has no workers"
             raise SpecError(Fault(where, what, f"dask worker {address} --nworkers N --nthreads 1"))
         self.workers = len(threads)
-        self._executor = self._client.get_executor(retries=1)
+        self._executor = self._client.get_executor()
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """Have a worker call a function."""
         future: Future[Any] = self._executor.submit(function, *arguments)
         return future
+
+    def finished(self, futures: Iterable[Future[Any]]) -> set[Future[Any]]:
+        """Calls that have finished; waits for one. What a lost worker was at is begun again by another.
+
+        Raises:
+            SpecError: the scheduler is gone, or for a minute there was no worker, which Dask would wait for for ever.
+        """
+        waiting, without = list(futures), 0.0
+        while not (done := wait(waiting, _LOOK_S, FIRST_COMPLETED).done):
+            with self.faults():
+                without = 0.0 if self._client.nthreads() else without + _LOOK_S
+            if without >= _WORKERLESS_S:
+                allowed = f"dask worker {check_executor(self._url)} --nthreads 1, then --resume"
+                raise SpecError(Fault(f"--executor {self._url}", "all its workers are gone", allowed))
+        return done
 
     @contextmanager
     def faults(self) -> Iterator[None]:
@@ -60,8 +79,8 @@ class Cluster:
         except SpecError:
             raise
         except Exception as error:
-            ours = type(error).__module__.partition(".")[0] not in ("distributed", "dask", "builtins", "asyncio")
-            lost = isinstance(error, ModuleNotFoundError | ConnectionError | TimeoutError)
+            ours = type(error).__module__.partition(".")[0] not in _OF_DASK
+            lost = isinstance(error, ModuleNotFoundError | OSError)
             if ours or (type(error).__module__ == "builtins" and not lost):
                 raise
             what, allowed = f"failed: {_first_line(error)}", "workers with this codesign installed, then --resume"

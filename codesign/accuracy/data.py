@@ -77,6 +77,8 @@ def load_dataset(name: str, where: str = "dataset") -> Dataset:
     Raises:
         SpecError: no such data set, or one that is malformed.
     """
+    if name in DATASETS.names():  # whatever lies in the working directory under that name
+        return DATASETS.get(name, where)()
     path = Path(name)
     if path.exists() or (path.suffix in (".npz", ".pkl", ".pt") and ":" not in name):
         return _read(path.resolve())

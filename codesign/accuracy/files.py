@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import gzip
-import zipfile
+import io
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from codesign.accuracy.splits import Dataset, Images, Labels, as_labels, as_pixels, split
 from mappings.errors import Fault, SpecError
+from mappings.files import check_regular, gunzipped, read_bytes
+from mappings.npz import read_arrays
 
+#: What a file of a data set may hold, unpacked.
+MOST_BYTES = 2**32
 #: Extent to which images of a folder are resized, where they are not square and of one size up to twice this.
 FOLDER_EXTENT = 32
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
@@ -42,13 +46,7 @@ def read_dataset(path: Path) -> Dataset:
 
 def _npz(path: Path) -> Dataset:
     where = str(path)
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            held = {name: file[name] for name in file.files}
-    except (OSError, zipfile.BadZipFile, EOFError):
-        raise SpecError(Fault(where, "cannot be read", _LAYOUTS)) from None
-    except ValueError:
-        raise SpecError(Fault(where, "holds pickled objects: images of unequal shapes, perhaps", _LAYOUTS)) from None
+    held = read_arrays(path, MOST_BYTES)
 
     def pair(images: str, labels: str) -> tuple[Images, Labels]:
         pixels = as_pixels(held[images], f"{where}: {images}")
@@ -60,18 +58,40 @@ def _npz(path: Path) -> Dataset:
     ):
         if set(names) <= set(held):
             return split(path.stem, *pair(*names[:2]), pair(*names[2:]))
+    if {"header", "blob", "lengths", "labels", "n_train"} <= set(held):
+        return _jpegs(path.stem, held, where)
     if {"images", "labels"} <= set(held):
         return split(path.stem, *pair("images", "labels"))
     raise SpecError(Fault(where, f"holds {', '.join(sorted(held))[:80]}", _LAYOUTS))
 
 
+def _jpegs(name: str, held: dict[str, NDArray[np.generic]], where: str) -> Dataset:
+    """Images as JPEGs one after another, whose common start is held once; those after the first are the test set."""
+    header, blob = held["header"].tobytes(), held["blob"].tobytes()
+    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(held["lengths"].astype(np.int64))])
+    count, labels = int(held["n_train"]), as_labels(held["labels"], len(ends) - 1, where)
+    if ends[-1] != len(blob) or not 0 < count < len(labels):
+        what = f"holds {len(blob)} bytes of images, lengths of {ends[-1]} and {count} of {len(labels)} to train on"
+        raise SpecError(Fault(where, what, "lengths that sum to the bytes, and images for both sets"))
+    pixels = []
+    for place, (start, end) in enumerate(pairwise(ends.tolist())):
+        try:
+            with Image.open(io.BytesIO(header + blob[start:end])) as image:
+                pixels.append(np.asarray(image.convert("RGB")))
+        except Exception:  # what a damaged image may raise has no end
+            raise SpecError(Fault(f"{where}: image {place}", "is corrupt", "a JPEG without its common start")) from None
+        if pixels[-1].shape != pixels[0].shape:
+            what = f"is {list(pixels[-1].shape)}, and image 0 is {list(pixels[0].shape)}"
+            raise SpecError(Fault(f"{where}: image {place}", what, "images of one shape"))
+    images = as_pixels(np.stack(pixels), where)
+    return split(name, images[:count], labels[:count], (images[count:], labels[count:]))
+
+
 def _bytes(path: Path) -> bytes:
     if not path.exists():
         raise SpecError(Fault(str(path), "is not there", "all files of the data set"))
-    try:
-        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError):
-        raise SpecError(Fault(str(path), "is corrupt", "the file as it was published")) from None
+    data = read_bytes(path, MOST_BYTES)
+    return gunzipped(data, str(path), MOST_BYTES) if path.suffix == ".gz" else data
 
 
 def _idx_array(folder: Path, start: str) -> NDArray[np.uint8]:
@@ -126,11 +146,12 @@ def _folder(path: Path) -> Dataset:
             faults.append(Fault(str(folder), "has no image, so its class is empty", ", ".join(_SUFFIXES)))
         for file in files:
             try:
+                check_regular(file)
                 with Image.open(file) as image:
                     image.load()
                     opened.append(image.convert("L" if image.mode in ("L", "1", "I;16", "LA") else "RGB"))
                 labels.append(label)
-            except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError):
+            except Exception:  # what a damaged image may raise has no end
                 faults.append(Fault(str(file), "is corrupt, or no image", "an image that opens"))
     if faults:
         raise SpecError(faults)

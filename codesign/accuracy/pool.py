@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from itertools import islice
+from traceback import format_exc
 from typing import Any
 
 from codesign.accuracy.base import ACCURACY, AccuracyContext, AccuracyEvaluator
@@ -55,12 +56,22 @@ def _work(purpose: str, workload: Workload) -> Any:
     return getattr(_evaluator, purpose)(workload)
 
 
-def _work_there(name: str, context: AccuracyContext, purpose: str, workload: Workload) -> Any:
-    """In a worker of a cluster, which knows nothing but what comes with the call."""
+def _work_there(name: str, context: AccuracyContext, purpose: str, workload: Workload) -> tuple[bool, Any]:
+    """In a worker of a cluster, which knows nothing but what comes with the call.
+
+    Returns:
+        whether it came to an end, and the result or the error. An error is a result for Dask: it would do the call
+        again, to the same end, and never hands on an error that cannot be pickled.
+    """
     global _made  # noqa: PLW0603 - data are read once a worker process
-    if _made is None or _made[:2] != (name, context):
-        _made = (name, context, make_evaluator(name, context))
-    return getattr(_made[2], purpose)(workload)
+    try:
+        if _made is None or _made[:2] != (name, context):
+            _made = (name, context, make_evaluator(name, context))
+        return True, getattr(_made[2], purpose)(workload)
+    except (SpecError, OSError, ImportError) as error:
+        return False, error
+    except Exception as error:
+        return False, RuntimeError(f"in a worker of the cluster: {type(error).__name__}: {error}\n{format_exc(-3)}")
 
 
 class AccuracyPool:
@@ -132,9 +143,9 @@ class AccuracyPool:
                         futures[self._submit(purpose, workload)] = workload
                     if not futures:
                         return
-                    for future in wait(futures, return_when=FIRST_COMPLETED).done:
+                    for future in self._finished(futures):
                         with self._cluster.faults() if self._cluster is not None else nullcontext():
-                            result, workload = future.result(), futures[future]
+                            result, workload = self._result(future), futures[future]
                         del futures[future]
                         begun.remove(workload)
                         yield workload, result
@@ -145,6 +156,19 @@ class AccuracyPool:
                         begun.remove(workload)
                         yield workload, future.result()
                 self._go_on_with_fewer()
+
+    def _finished(self, futures: Iterable[Future[Any]]) -> set[Future[Any]]:
+        if self._cluster is not None:
+            return self._cluster.finished(futures)
+        return wait(futures, return_when=FIRST_COMPLETED).done
+
+    def _result(self, future: Future[Any]) -> Any:
+        if self._cluster is None:
+            return future.result()
+        whole, found = future.result()
+        if not whole:
+            raise found
+        return found
 
     def _submit(self, purpose: str, workload: Workload) -> Future[Any]:
         if self._cluster is not None:

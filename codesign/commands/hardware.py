@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -38,6 +36,7 @@ from codesign.images import random_images, sample_images
 from codesign.progress import Reporter, Silent
 from codesign.quantize import quantize, quantize_input
 from mappings.errors import Fault, SpecError
+from mappings.npz import read_arrays
 from mappings.quantized import IntArray, QuantizedNetwork
 from rtl_templates.render import render
 
@@ -127,21 +126,7 @@ def read_samples(path: Path, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
     Raises:
         SpecError: unreadable, another number of arrays, other shapes, no numbers, or values that are not finite.
     """
-    try:
-        if path.stat().st_size > MAX_DATA_BYTES:
-            raise SpecError(Fault(str(path), f"is larger than {MAX_DATA_BYTES:,} bytes"))
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
-        if unpacked > MAX_DATA_BYTES:
-            raise SpecError(Fault(str(path), f"unpacks to {unpacked:,} bytes", f"at most {MAX_DATA_BYTES:,}"))
-        with np.load(path, allow_pickle=False) as file:
-            arrays: dict[str, Any] = {name: file[name] for name in file.files}
-    except SpecError:
-        raise
-    except OSError as error:
-        raise SpecError(Fault(f"--data {path}", f"cannot be read: {error.strerror or error}")) from None
-    except Exception as error:  # what a damaged archive may raise has no end
-        raise SpecError(Fault(f"--data {path}", f"is not an npz archive of numbers: {error}")) from None
+    arrays = read_arrays(path, MAX_DATA_BYTES)
     if len(arrays) != len(shapes):
         what = f"holds {len(arrays)} arrays ({', '.join(list(arrays)[:10]) or 'none'})"
         raise SpecError(Fault(f"--data {path}", what, f"{len(shapes)}: one [n, ...] for each input"))

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from codesign.contents import missing_files, named_files
+from codesign.explorer.inputs import inside, outside
 from codesign.recipe import Recipe, parse_recipe
 from mappings.durable import write_durably
 from mappings.errors import Fault, SpecError
@@ -106,7 +108,7 @@ class RunFolder:
             "digest": record.recipe.digest,
             "storage": record.storage,
             "begun": record.begun,
-            "recipe": record.recipe.to_dict(),
+            "recipe": inside(record.recipe.to_dict(), self.path),
         }
         write_durably(self.run_file, dump_yaml(document), private=True)
 
@@ -130,9 +132,18 @@ class RunFolder:
             raise SpecError(
                 Fault(where, "is not a run", "run: 32 hex digits; storage: text or nothing; begun: yes or no")
             )
-        recipe = parse_recipe(document["recipe"], f"{where}: recipe")
+        plain = outside(document["recipe"], self.path)
+        try:
+            recipe = parse_recipe(plain, f"{where}: recipe")
+        except SpecError as error:
+            if not (missing := missing_files(plain)):
+                raise
+            what = f"names {', '.join(missing)}, not found from here"
+            raise SpecError([*error.faults, Fault(where, what, "the directory where the run was begun")]) from None
         if recipe.digest != document["digest"]:
             what = f"was made with another recipe ({str(document['digest'])[:12]}; here it is {recipe.digest[:12]})"
+            if files := named_files(recipe.to_dict()):
+                what += f", or what it names has changed since: {', '.join(files)}"
             raise SpecError(Fault(str(self.path), f"{what}; nothing was changed", "a new run in another folder"))
         return RunRecord(recipe, run, storage, begun)
 

@@ -6,6 +6,7 @@ import re
 from urllib.parse import unquote
 
 _LOGIN = re.compile(r"://([^/:@]*):(.*)@")
+_TAIL = re.compile(r"(?=[@/:](.+))")
 _SECRET = re.compile(r"([?&][^=&]*(?:pass|pwd|token|secret|key)[^=&]*=)([^&]*)", re.IGNORECASE)
 
 
@@ -17,6 +18,8 @@ def redacted(url: str) -> str:
 def without_secrets(text: str, url: str) -> str:
     """A text in which no password of a URL stands."""
     secrets = [found[2] for pattern in (_LOGIN, _SECRET) for found in pattern.finditer(url)]
-    for secret in sorted({*secrets, *map(unquote, secrets)} - {""}, key=len, reverse=True):
+    # Others may end a password at its first "@", "/" or ":" and take the rest for the host.
+    parts = [text for secret in secrets for text in _TAIL.findall(secret)]
+    for secret in sorted({*secrets, *parts, *map(unquote, secrets)} - {""}, key=len, reverse=True):
         text = text.replace(secret, "***")
     return redacted(text)

@@ -16,6 +16,7 @@ from codesign.drivers.registry import DRIVERS
 from codesign.explorer.claims import Claims
 from codesign.explorer.finish import deploy_front, knee_of, write_designs, write_front_csv
 from codesign.explorer.folder import RunFolder, RunRecord
+from codesign.explorer.inputs import keep_inputs
 from codesign.explorer.journal import StudyJournal
 from codesign.explorer.options import ExploreOptions, prepare
 from codesign.explorer.problem import SearchProblem, Step
@@ -78,6 +79,8 @@ def explore(options: ExploreOptions | None = None, reporter: Reporter | None = N
             raise SpecError(Fault(str(folder.path), "holds a run already", "another folder"))
         try:
             new_here = options.resume is None and record.storage is None
+            if options.resume is None:
+                record = replace(record, recipe=keep_inputs(record.recipe, folder.path))
             if new_here:
                 folder.write_run(record)  # before the study: whatever a kill leaves says what it is
             with run_storage(folder, record, options.storage) as storage:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from codesign.accuracy.cluster import Cluster
+from codesign.contents import by_content
 from codesign.controllers.controller import Controller, ControllerContext
 from codesign.controllers.registry import make_controller
 from codesign.decisions import DecisionSpace, Point
@@ -109,7 +110,7 @@ def opened_steps(
             if entry.dear:
                 folder.measured.mkdir(parents=True, exist_ok=True)
                 options = entry.checked(part.given, part.name)
-                told = digest([part.name, str(options), recipe.seed, recipe.space.digest])
+                told = digest([part.name, str(by_content(options)), recipe.seed, recipe.space.digest])
                 file = MeasuredFile(folder.measured / f"{part.name}-{told[:16]}.jsonl", claims)
             step = Step(part.name, entry, provider, file=file)
             step.refresh()

@@ -12,6 +12,7 @@ from accel_models.hardware.devices import device as budget
 from accel_models.report import Infeasible
 from accel_models.template.resources import fits
 from accel_models.template.spec import Template
+from codesign.contents import by_content
 from codesign.decisions import Choice, Decision, DecisionSpace, Point, Variable, When
 from codesign.providers.base import Candidate
 from codesign.spaces.compression import CompressionSpace
@@ -183,8 +184,8 @@ class SearchSpace:
 
     @cached_property
     def digest(self) -> str:
-        """Digest of the canonical form, order of the decisions included."""
-        return digest(self.to_dict())
+        """Digest of the canonical form, order of the decisions included; the user's files count by what they hold."""
+        return digest(by_content(self.to_dict()))
 
 
 def _plain(decision: Variable) -> dict[str, Any]:

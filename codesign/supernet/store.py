@@ -18,8 +18,11 @@ from numpy.typing import NDArray
 
 from mappings.durable import write_durably
 from mappings.errors import Fault, SpecError
+from mappings.files import check_regular
+from mappings.npz import read_arrays
 
 FORMAT = 1
+_MOST_BYTES = 2**33
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -60,6 +63,7 @@ def load(path: Path, space: str = "") -> Stored:
     """
     where, allowed = str(path), "a supernet that codesign keeps (.npz)"
     try:
+        check_regular(path)
         with path.open("rb") as file:
             start = file.read(4)
         if not zipfile.is_zipfile(path):
@@ -69,8 +73,7 @@ def load(path: Path, space: str = "") -> Stored:
         with zipfile.ZipFile(path) as archive:
             if any(name.endswith(".pkl") for name in archive.namelist()):
                 raise SpecError(Fault(where, "holds a pickle, which can run code when it is read", allowed))
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_arrays(path, _MOST_BYTES)
         head = json.loads(str(arrays.pop("head")))
         version, kind = head["format"], head["kind"]
     except SpecError:

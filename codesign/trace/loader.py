@@ -58,7 +58,8 @@ def load_object(reference: str, kind: type = object) -> Any:
     else:
         if not path.is_file():
             known = [p.name for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
-            raise SpecError(Fault(place, f"no such file{nearest(path.name, known)}", "a Python file"))
+            what = "is no regular file" if path.exists() else f"no such file{nearest(path.name, known)}"
+            raise SpecError(Fault(place, what, "a Python file"))
         if path.suffix != ".py":
             raise SpecError(Fault(place, "is not a Python file", "a file that ends in .py"))
         module = _execute(place, path)

@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from accel_models.hardware.devices import device
 from codesign.cli.main import main
+from codesign.contents import by_content, missing_files
+from codesign.design_file import DesignFile
 from codesign.explorer import storage
 from codesign.explorer.folder import RunFolder, RunRecord
 from codesign.explorer.run import ExploreOptions, explore
 from codesign.explorer.study import open_study, run_storage
+from codesign.spaces.hardware.fixed import FixedHardware
 from mappings.errors import SpecError
 from tests import toy
 from tests.kills import durable_writes
@@ -219,3 +223,74 @@ def test_a_locked_study_is_one_line_and_loses_nothing(
     assert kept > 0
     resume(run, trials=TRIALS)
     assert front(run) == front(whole)
+
+
+BOARD = """title: a board of mine
+kind: fpga
+technology: fpga_28nm
+lut_inputs: 6
+figures:
+  dsp: [220, "mine"]
+  bram36: [140, "mine"]
+  lut: [53200, "mine"]
+  ff: [106400, "mine"]
+  uram: [0, "mine"]
+  dram_bytes_per_s: [4264000000, "mine"]
+  dsp_fmax_hz: [464250000, "mine"]
+  bram_fmax_hz: [388200000, "mine"]
+  clock_hz: [100000000, "mine"]
+"""
+
+
+def test_a_run_keeps_the_device_that_it_was_begun_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("board.yaml").write_text(BOARD, encoding="utf-8")
+    begin(tmp_path / "run", device="board.yaml")
+    begun = front(tmp_path / "run")
+    resume("run", device="board.yaml")  # the same file by its own name
+    Path("board.yaml").write_text(BOARD.replace("[220,", "[1,"), encoding="utf-8")
+    resume("run")
+    assert front(tmp_path / "run") == begun
+    with pytest.raises(SpecError, match="--device"):
+        resume("run", device="board.yaml")
+    (tmp_path / "elsewhere").mkdir()
+    shutil.move("run", "elsewhere/moved")
+    Path("board.yaml").unlink()
+    monkeypatch.chdir("/")
+    moved = tmp_path / "elsewhere" / "moved"
+    resume(moved)
+    assert front(moved) == begun
+    design = DesignFile.load(next((moved / "designs").glob("*.yaml"))).design
+    assert device(design.accelerator.device).dsp == 220
+
+
+def test_a_space_that_changed_is_another_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.npz").write_bytes(b"one")
+    Path("pkg").mkdir()
+    Path("pkg/net.py").write_text("a = 1", encoding="utf-8")
+    Path("images/cat").mkdir(parents=True)
+    Path("images/cat/1.png").write_bytes(b"one")
+    named = {"space": "pkg/net.py:Net", "other": ["pkg.net:Net", "a.npz"], "dataset": "images", "plain": "resnet18"}
+    before = by_content(named)
+    assert before["plain"] == "resnet18"
+    assert before["space"] == before["other"][0]
+    for path in ("a.npz", "pkg/net.py", "images/cat/1.png"):
+        content = Path(path).read_bytes()
+        Path(path).write_bytes(content + b"#")
+        assert by_content(named) != before, path
+        Path(path).write_bytes(content)
+    shutil.copytree(tmp_path, tmp_path.parent / "copied")
+    monkeypatch.chdir(tmp_path.parent / "copied")
+    assert by_content(named) == before
+    Path("pkg/net.py").unlink()
+    assert missing_files(named) == ["pkg/net.py"]
+
+
+def test_hardware_is_a_template_in_any_of_its_files(tmp_path: Path) -> None:
+    parameters = "{array: output_stationary, rows: 8, cols: 4, axi_bits: 64, dram_bytes_per_cycle: 8}"
+    (tmp_path / "mine.yaml").write_text(f"name: mine\ndevice: zynq7020\ntemplate: {parameters}\n", encoding="utf-8")
+    (tmp_path / "bare.yaml").write_text(parameters, encoding="utf-8")
+    mine, bare = (FixedHardware(str(tmp_path / name)).template for name in ("mine.yaml", "bare.yaml"))
+    assert mine == bare
+    assert (mine.rows, mine.cols) == (8, 4)

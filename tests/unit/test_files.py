@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import pickle
@@ -17,11 +18,14 @@ import pytest
 
 from accel_models.hardware.devices import load_device
 from accel_models.jit import cache_dir
+from codesign.accuracy.files import read_dataset
 from codesign.cli.main import main
 from codesign.commands.reporting import report
+from codesign.providers.accuracy.table import read_table
+from codesign.supernet.store import load as load_supernet
 from mappings import npz
 from mappings.errors import MAX_SHOWN_FAULTS, Fault, SpecError, nearest, printable
-from mappings.files import read_bytes, read_json
+from mappings.files import gunzipped, read_bytes, read_json
 from mappings.layer import Layer, Op
 from mappings.npz import read_integer_arrays
 from mappings.reader import Reader
@@ -221,3 +225,70 @@ def test_models_work_without_a_home_folder(tmp_path: Path) -> None:
     environment.pop("CODESIGN_CACHE_DIR", None)
     environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
+
+
+def _flipped(data: bytes, rng: np.random.Generator) -> bytes:
+    out = bytearray(data)
+    for _ in range(int(rng.integers(1, 4))):
+        out[int(rng.integers(len(out)))] ^= 1 << int(rng.integers(8))
+    return bytes(out)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_damaged_archive_of_any_arrays_is_one_line(packed: bool, tmp_path: Path) -> None:
+    path, rng = tmp_path / "a.npz", np.random.default_rng(11)
+    arrays = {
+        "images": np.arange(225, dtype=np.uint8).reshape(9, 5, 5),
+        "labels": np.arange(9.0),
+        "head": np.array("x"),
+    }
+    (np.savez_compressed if packed else np.savez)(path, **arrays)  # type: ignore[arg-type]
+    whole, refused = path.read_bytes(), 0
+    assert all((found == arrays[name]).all() for name, found in npz.read_arrays(path, 10_000).items())
+    with pytest.raises(SpecError, match="unpacks to"):
+        npz.read_arrays(path, 100)
+    for _ in range(300):
+        path.write_bytes(_flipped(whole, rng))
+        try:
+            npz.read_arrays(path, 10_000)
+        except SpecError as error:
+            refused += "\n" not in str(error)
+    assert refused > 100
+
+
+def test_an_archive_may_not_ask_for_more_than_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (2000000000,), }".ljust(117) + b"\n"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(100))
+    with pytest.raises(SpecError, match="its header tells 8,000,000,1"):
+        npz.read_arrays(path, 2**40)
+    np.savez(path, np.array([{}], dtype=object))
+    with pytest.raises(SpecError, match="holds pickled objects"):
+        npz.read_arrays(path, 2**40)
+
+
+def test_a_pipe_is_no_data(tmp_path: Path) -> None:
+    (tmp_path / "folder/cat").mkdir(parents=True)
+    for name in ("a.npz", "a.csv", "folder/cat/a.png"):
+        os.mkfifo(tmp_path / name)
+    for read in (
+        lambda: npz.read_arrays(tmp_path / "a.npz", 100),
+        lambda: read_dataset(tmp_path / "a.npz"),
+        lambda: read_dataset(tmp_path / "folder"),
+        lambda: load_supernet(tmp_path / "a.npz"),
+        lambda: read_table(str(tmp_path / "a.csv")),
+    ):
+        with pytest.raises(SpecError, match=r"pipe|no image"):
+            read()
+
+
+def test_what_gzip_unpacks_is_bounded() -> None:
+    packed = gzip.compress(bytes(1000))
+    assert gunzipped(packed, "a", 1000) == bytes(1000)
+    assert gunzipped(b"plain", "a", 3) == b"plain"
+    with pytest.raises(SpecError, match="too large"):
+        gunzipped(packed, "a", 999)
+    for damaged in (packed[:-3], packed[:10] + b"\xff" * 20):
+        with pytest.raises(SpecError, match="cannot be read"):
+            gunzipped(damaged, "a", 1000)

@@ -43,6 +43,17 @@ def test_arrows_point_one_way(room: str) -> None:
             assert not found & HEAVY, f"{path.relative_to(ROOT)} imports {found & HEAVY}"
 
 
+def test_a_wrong_recipe_is_refused_before_anything_heavy_is_loaded() -> None:
+    heavy = [*sorted(HEAVY), "scipy", "networkx", "numba", "pandas", "sklearn"]
+    code = f"""import sys
+from codesign.cli.main import main
+assert main(["explore", "--recipe", "defalt"]) == 2
+print([m for m in {heavy!r} if m in sys.modules])"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_rooms_load_without_heavy_libraries(room: str) -> None:
     code = f"import sys, {room}; print([m for m in {sorted(HEAVY)!r} if m in sys.modules])"

@@ -122,6 +122,12 @@ def test_predicted_cost_and_its_error(model: str, tmp_path: Path) -> None:
     kept = list(tmp_path.glob("predicted-*.json"))
     again = _provider(recipe, "predicted", tmp_path, model=model, samples=samples)
     assert len(kept) == 1 and again.measure(candidates) == found
+    if model == "trees":  # what a kill or a full disk left is priced again
+        whole = kept[0].read_text(encoding="utf-8")
+        for damaged in (whole[: len(whole) // 2], whole.replace("1", "2", 1), "", "[]"):
+            kept[0].write_text(damaged, encoding="utf-8")
+            assert _provider(recipe, "predicted", tmp_path, model=model, samples=samples).measure(candidates) == found
+            assert kept[0].read_text(encoding="utf-8") == whole
 
 
 def test_a_predictor_needs_more_than_one_network(tmp_path: Path) -> None:

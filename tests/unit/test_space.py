@@ -52,6 +52,10 @@ class TestUniformBits(CompressionSpaceConformance):
     name = "uniform_bits"
 
 
+class TestLayerBits(CompressionSpaceConformance):
+    name = "layer_bits"
+
+
 class TestAsItIs(CompressionSpaceConformance):
     name = "none"
 
@@ -62,6 +66,10 @@ class TestTemplates(HardwareSpaceConformance):
 
 class TestAllKnobs(HardwareSpaceConformance):
     name, points = "templates_full", 200
+
+
+class TestNarrowWeights(HardwareSpaceConformance):
+    name, points = "templates_narrow", 200
 
 
 class TestTileCaps(MappingSpaceConformance):

@@ -201,7 +201,7 @@ def test_what_is_no_supernet_is_refused_in_one_line(tmp_path: Path) -> None:
         (saved, "holds a pickle, which can run code"),
         (damaged, "is no supernet"),
         (arrays, "is no supernet"),
-        (objects, "is no supernet"),
+        (objects, "holds pickled objects"),
         (version, "is a supernet of version 9 (allowed: a supernet of version 1"),
         (tmp_path / "none.npz", "cannot be read"),
     ):

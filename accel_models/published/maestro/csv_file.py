@@ -42,4 +42,7 @@ def write_csv(rows: Iterable[MaestroRow], path: Path) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    path.write_text(csv_text(rows), encoding="utf-8", errors="surrogateescape", newline="\n")
+    try:
+        path.write_text(csv_text(rows), encoding="utf-8", errors="surrogateescape", newline="\n")
+    except OSError as error:  # a full disk does not say which file has no room
+        raise OSError(error.errno, error.strerror, str(path)) from None

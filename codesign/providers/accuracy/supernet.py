@@ -11,6 +11,7 @@ from typing import Any
 from accel_models.jit import cache_dir
 from codesign.accuracy.base import AccuracyContext
 from codesign.accuracy.data import load_dataset
+from codesign.contents import by_content
 from codesign.decisions import Point
 from codesign.providers.accuracy.train import TrainProvider
 from codesign.providers.base import ProviderContext
@@ -119,4 +120,6 @@ def space_digest(space: Any) -> str:
     """Of a search space's networks alone: what builds them and the choices that are left."""
     whole = space.to_dict()
     own = [item for item in whole["decisions"] if item["group"] in NETWORK_GROUPS]
-    return digest({"network": whole.get("network"), "compression": whole.get("compression"), "decisions": own})
+    return digest(
+        by_content({"network": whole.get("network"), "compression": whole.get("compression"), "decisions": own})
+    )

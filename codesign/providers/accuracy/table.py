@@ -11,11 +11,9 @@ Files of pickled objects (NATS-Bench's own) are refused: reading one runs whatev
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 import math
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,6 +24,7 @@ from codesign import options
 from codesign.providers.base import Candidate, Measurement, ProviderContext
 from codesign.spaces.network import nasbench201, nasbench_macro
 from mappings.errors import Fault, SpecError
+from mappings.files import gunzipped, read_bytes
 
 #: Splits that a table may know: of 200 epochs, of 12 (NAS-Bench-201's short training), or what the table has one of.
 SPLITS = ("val_200", "test_200", "val_12", "test_12", "test")
@@ -45,6 +44,7 @@ COLUMNS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("imagenet16", "test_12"): ("m12_imagenet_test", "in16_test_12ep"),
 }
 DATASETS = tuple(nasbench201.DATASETS)
+_MOST_BYTES = 2**30
 _ADVICE = "a NAS-Bench-201 table (.csv or .csv.gz with arch_str) or a NAS-Bench-Macro one (.json, .csv with mean_acc)"
 
 TABLE_OPTIONS = {
@@ -90,9 +90,8 @@ def _read(path: str, changed: int) -> AccuracyTable:
     if any(part.startswith(".pickle") or part in (".pkl", ".pth", ".pt") for part in Path(path).suffixes):
         raise SpecError(Fault(path, "is pickled, and reading a pickle runs the code in it", _ADVICE))
     try:
-        raw = Path(path).read_bytes()
-        text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8")
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        text = gunzipped(read_bytes(path, _MOST_BYTES), path, _MOST_BYTES).decode("utf-8")
+    except UnicodeDecodeError as error:
         raise SpecError(Fault(path, f"cannot be read: {error}", _ADVICE)) from None
     if text.lstrip()[:1] == "{":
         return _macro_json(path, text)

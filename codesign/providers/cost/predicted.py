@@ -20,18 +20,23 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from sklearn.neural_network import MLPRegressor
 
+from codesign.contents import by_content
 from codesign.controllers.threads import one_thread
 from codesign.decisions import Point
 from codesign.providers.base import Candidate, Measurement, ProviderContext
 from codesign.providers.cost.schedule import ScheduleProvider
 from codesign.seeds import derive_seed
+from mappings.durable import write_durably
 from mappings.errors import Fault, SpecError
+from mappings.files import read_json
 from mappings.yamlio import digest
 
 #: What is predicted; the other metrics follow from these two.
 _LEARNED = ("latency_ms", "energy_uj")
 #: Designs that are drawn for each that is wanted, before a space is given up in which nothing can be priced.
 _TRIES = 20
+#: What a file of kept figures may hold.
+_MOST_BYTES = 2**28
 
 
 @dataclass(frozen=True)
@@ -113,10 +118,9 @@ class PredictedProvider:
     def _known(self) -> tuple[list[Point], list[str], NDArray[np.float64]]:
         """Points, their networks, and exact figures [n, learned]; from the folder where they are kept."""
         space, wanted = self._context.space, int(self._context.options["samples"])
-        told = digest([space.digest, self._context.device, self._context.seed, wanted])
+        told = digest([space.digest, by_content(self._context.device), self._context.seed, wanted])
         file = Path(self._context.folder) / f"predicted-{told[:16]}.json"
-        if file.exists():
-            rows = json.loads(file.read_text(encoding="utf-8"))
+        if (rows := _kept(file)) is not None:
             return [_point(row[0]) for row in rows], [row[1] for row in rows], np.array([row[2] for row in rows])
         rng = np.random.default_rng(derive_seed(self._context.seed, "predictor", "draws"))
         exact = ScheduleProvider(self._context)
@@ -134,7 +138,7 @@ class PredictedProvider:
             what = f"could price {len(rows)} of {_TRIES * wanted} designs of the space"
             raise SpecError(Fault("provider predicted", what, "a space with designs that run"))
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(rows), encoding="utf-8")
+        write_durably(file, json.dumps({"rows": rows, "sha256": digest(rows)}, allow_nan=False))
         return [row[0] for row in rows], [row[1] for row in rows], np.array([row[2] for row in rows])
 
     @one_thread
@@ -160,3 +164,15 @@ def _figures(latency_ms: float, energy_uj: float) -> dict[str, float]:
         "edp_uj_ms": energy_uj * latency_ms,
         "power_mw": energy_uj / latency_ms,
     }
+
+
+def _kept(file: Path) -> list[Any] | None:
+    """Figures that were priced before; None: not yet, or the file is not whole."""
+    try:
+        kept = read_json(file, _MOST_BYTES)
+    except SpecError:
+        return None
+    if not isinstance(kept, dict) or set(kept) != {"rows", "sha256"} or digest(kept["rows"]) != kept["sha256"]:
+        return None
+    rows: list[Any] = kept["rows"]
+    return rows

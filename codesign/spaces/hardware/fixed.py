@@ -55,7 +55,9 @@ class FixedHardware:
             raise SpecError(Fault(self.hardware, f"is {type(raw).__name__}", "a design or a template"))
         if "array" in raw:
             return Template.from_dict(raw, self.hardware)
-        found = DesignFile.load(self.hardware).design.accelerator.template
+        if "template" in raw and "levels" not in raw:
+            return Template.from_dict(raw["template"], f"{self.hardware}: template")
+        found = DesignFile.load(path).design.accelerator.template
         if found is None:
             raise SpecError(Fault(self.hardware, "its accelerator has no template", "one that rtl_templates builds"))
         return found

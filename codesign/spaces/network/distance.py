@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 #: A layer: its operator and its depth, the most layers between it and the network's input.
 Mass: TypeAlias = tuple[str, int]
@@ -28,6 +27,9 @@ def transport(one: Sequence[Mass], other: Sequence[Mass]) -> float:
     kinds = np.array([[_kinds(a[0], b[0]) for b in other] for a in one])
     depths = np.abs(np.array([a[1] for a in one])[:, None] - np.array([b[1] for b in other])[None, :])
     cost = np.minimum(kinds + _DEPTH * depths, 2.0)
+    # Imported where it is used: reading a recipe registers the spaces, and half its time would go here.
+    from scipy.optimize import linear_sum_assignment
+
     rows, columns = linear_sum_assignment(cost)
     return float(cost[rows, columns].sum() + most - least)
 
