@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
-from typing import Any
 
 from accel_models.hardware.accelerator import Accelerator
 from accel_models.report import Infeasible
@@ -141,13 +140,14 @@ def _kept(plan: LayerPlan, template: Template) -> int:
     by_output: dict[int, list[Span]] = {}
     for k0, _, first, last in channel_tiles(plan, lanes):
         by_output.setdefault(k0, []).append((first, last))
-    steps: dict[str, list[Any]] = {"K": list(by_output.values()), "P": rows, "Q": cols}
+    outputs = list(by_output.values())
+    trips = {"K": len(outputs), "P": len(rows), "Q": len(cols)}
     found = 0
     before: tuple[object, ...] = ()
-    for image, *at in product(range(layer.N), *(range(len(steps[dim])) for dim in tiling.order)):
+    for image, *at in product(range(layer.N), *(range(trips[dim]) for dim in tiling.order)):
         place = dict(zip(tiling.order, at, strict=True))
         wide = _window(plan, 1, cols[place["Q"]], (0, layer.S))
-        for words, part in product(steps["K"][place["K"]], plan.filter_cuts):
+        for words, part in product(outputs[place["K"]], plan.filter_cuts):
             high = _window(plan, 0, rows[place["P"]], part)
             tile = (image, words, rows[place["P"]], cols[place["Q"]], part)
             same = (image, words, high, wide)

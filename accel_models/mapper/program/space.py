@@ -27,7 +27,7 @@ def row_of(t: Tiling) -> tuple[int, int, int, int, int, int]:
     return t.k, t.c, t.p, t.q, first * 9 + second * 3 + third, t.r
 
 
-def tiling_of_row(row: Sequence[int]) -> Tiling:
+def tiling_of_row(row: Sequence[int] | Ints) -> Tiling:
     """The reverse of :func:`row_of`."""
     k, c, p, q, code, r = (int(value) for value in row)
     return Tiling(k, c, p, q, "".join("KPQ"[place] for place in (code // 9, code // 3 % 3, code % 3)), r)
