@@ -152,7 +152,8 @@ def _taken(template: Template, tech: Technology) -> Floats:
     stored, around = memories(template), logic(template)
     area = area_um2(template, tech)
     out = np.zeros(TAKEN)
-    out[DSP], out[FF] = around.dsp, around.ff
+    out[DSP] = around.dsp
+    out[FF] = around.ff + sum(memory.ff for memory in stored)
     out[BRAM18] = sum(memory.bram18 for memory in stored)
     out[LUT] = around.lut + sum(memory.lutram for memory in stored)
     out[AREA] = np.nan if area is None else area
