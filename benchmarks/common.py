@@ -41,8 +41,8 @@ class Figure:
 
 def table_console() -> Console:
     """The terminal; where there is none, a page wide enough for every table."""
-    console = Console()
-    return console if console.is_terminal else Console(width=180)
+    console = Console(emoji=False)
+    return console if console.is_terminal else Console(width=180, emoji=False)
 
 
 def show(title: str, figures: Sequence[Figure], as_json: bool) -> int:

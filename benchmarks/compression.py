@@ -1,6 +1,7 @@
 """Bits a layer (2, 4, 8) against 8 alone and 4 alone: accuracy in integers, cycles and energy of the RTL that runs it.
 
-    python -m benchmarks.compression [--data mnist5k] [--steps 300] [--tune 80] [--points 5] [--images 2] [--seed 0] [--json]
+    python -m benchmarks.compression [--data mnist5k] [--steps 300] [--tune 80] [--points 5] [--images 2] [--seed 0]
+                                     [--json]
 
 One network is trained with 8 bits. A path of bits leads down from there: at each step the layer whose narrower weights
 cost least loss for the cycles and the energy that they save (both by the exact model). Points of the path, 8 bits alone
@@ -67,7 +68,9 @@ def network_of(data: Dataset) -> Workload:
         before, c = name, k
     layers.append(Layer("pool", Op.AVGPOOL, R=size, S=size, groups=c, inputs=(before,)))
     layers.append(Layer("fc", Op.LINEAR, K=data.classes, C=c, inputs=("pool",)))
-    return Workload("compression", (TensorShape("image", 1, data.channels, data.extent, data.extent, 8),), tuple(layers))
+    return Workload(
+        "compression", (TensorShape("image", 1, data.channels, data.extent, data.extent, 8),), tuple(layers)
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,6 +193,7 @@ def simulated(points: list[Point], data: Dataset, images: int) -> list[Figure]:
 
 def front(points: list[Point]) -> set[str]:
     """Names of the points that no other beats in accuracy, cycles and energy alike."""
+
     def beaten(p: Point) -> bool:
         mine = (-p.test, p.cycles, p.energy_uj)
         others = ((-o.test, o.cycles, o.energy_uj) for o in points if o is not p)
@@ -221,7 +225,12 @@ def compare(options: argparse.Namespace) -> list[Figure]:
     lines.append(Figure("bits a layer: times fewer cycles than 8 alone", fewer, aim, met))
     lines.append(Figure("bits a layer: times less energy than 8 alone", less, aim, met))
     near = [p for p in mixed if p.test >= four.test - EQUAL]
-    lines.append(Figure("bits a layer: times less energy than 4 alone, as accurate as that", max((four.energy_uj / p.energy_uj for p in near), default=0.0)))
+    lines.append(
+        Figure(
+            "bits a layer: times less energy than 4 alone, as accurate as that",
+            max((four.energy_uj / p.energy_uj for p in near), default=0.0),
+        )
+    )
     judged = [eight, four, *(sorted(equal, key=lambda p: p.cycles)[:1] or mixed[:1]), mixed[-1]]
     return lines + simulated(list({p.name: p for p in judged}.values()), data, options.images)
 

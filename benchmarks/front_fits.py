@@ -81,7 +81,7 @@ def judge(name: str, design: Design) -> Judged:
     template = _template(design)
     part = device(design.accelerator.device)
     found = synthesise(name, design.accelerator, Silent())
-    return Judged(found, template.clock_hz, highest_hz(part))
+    return Judged(found, template.clock_hz, highest_hz(template, part))
 
 
 def figures_of(judged: Sequence[Judged], searches: int) -> list[Figure]:

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from benchmarks import recipes_codesign as codesign
+from benchmarks import recipes_compression as compression
+from benchmarks import recipes_distributions as distributions
 from benchmarks import recipes_networks as networks
 from benchmarks.recipes_lines import Bench, Line
 
 MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "alphax": networks.alphax,
     "amoebanet": networks.amoebanet,
+    "asng": distributions.asng,
     "blockqnn": networks.blockqnn,
     "chamnet": codesign.chamnet,
     "co_exploration": codesign.co_exploration,
     "codesign_nas": codesign.codesign_nas,
+    "ddpnas": distributions.ddpnas,
     "dpp_net": networks.dpp_net,
     "fnas": codesign.fnas,
     "fnass": codesign.fnass,
@@ -24,6 +28,8 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "hurricane": codesign.hurricane,
     "lemonade": networks.lemonade,
     "local_search": networks.local_search,
+    "manas": distributions.manas,
+    "mcunet": compression.mcunet,
     "mnasnet": codesign.mnasnet,
     "monas": codesign.monas,
     "moremnas": networks.moremnas,
@@ -31,6 +37,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "nas_rl": networks.nas_rl,
     "nasbot": networks.nasbot,
     "nasnet": networks.nasnet,
+    "netadapt": compression.netadapt,
     "nsganet": networks.nsganet,
     "pnas": networks.pnas,
     "random_search": networks.random_search,

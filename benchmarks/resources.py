@@ -26,7 +26,7 @@ from scipy.optimize import nnls
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
 from accel_models.template import fabric
-from accel_models.template.resources import estimate, lut_memory, part_lutram
+from accel_models.template.resources import estimate, ff_memory, lut_memory, part_lutram, part_memory_ff
 from accel_models.template.spec import Template
 from benchmarks.common import Figure, show
 from benchmarks.resources_cases import draw, module_cases
@@ -97,7 +97,8 @@ def fit_parts(cases: Sequence[Case], resource: str) -> Rows:
     """Coefficients of every part's terms, none negative, by least squares of relative errors."""
     groups: dict[str, list[tuple[tuple[float, ...], float]]] = {}
     for part, template, taken in cases:
-        value = float(getattr(taken, resource)) - (part_lutram(template, part) if resource == "lut" else 0)
+        stored = part_lutram(template, part) if resource == "lut" else part_memory_ff(template, part)
+        value = float(getattr(taken, resource)) - stored
         groups.setdefault(fabric.key(template, part), []).append((fabric.terms(template, part), max(value, 1.0)))
     rows: Rows = {}
     for name, samples in sorted(groups.items()):
@@ -114,7 +115,7 @@ def fit_whole(cases: Sequence[Case], rows: Rows, resource: str) -> tuple[float, 
         each = {p: float(np.dot(rows[fabric.key(template, p)], fabric.terms(template, p))) for p in parts(template)}
         array = each.pop("PE array")
         sums.append((array, sum(each.values())))
-        known = lut_memory(template) if resource == "lut" else fabric.pipeline_ff(template)
+        known = lut_memory(template) if resource == "lut" else fabric.pipeline_ff(template) + ff_memory(template)
         values.append(float(getattr(taken, resource)) - known)
     # Few designs tell the two apart badly: each is drawn towards 1 (nothing saved) as by one design more.
     a, v = np.array(sums), np.array(values)

@@ -11,7 +11,6 @@ from mappings.errors import SpecError
 from mappings.layer import Bits, Layer, Op
 from mappings.workload import TensorShape, Workload
 
-
 #: Arrays that can make two products with weights of half the width.
 DUAL_ARRAYS = (ArrayKind.CHANNEL_PARALLEL, ArrayKind.LOOP_TILE)
 

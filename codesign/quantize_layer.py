@@ -20,6 +20,8 @@ from mappings.quantized import IntArray, QuantizedLayer, multiplier
 _BIAS_LIMIT = 2.0**30
 #: A channel whose weights are this much smaller than an output unit contributes nothing.
 _SMALLEST_RATIO = 2.0**-24
+#: Of ternary weights: twice the threshold below which one is best 0, over the mean magnitude (Li 2016, TWN: 0.7).
+TERNARY_SCALE = 1.4
 _GAIN_BITS, _NORM_BIAS_BITS, _MAX_NORM_SHIFT = 23, 31, 45
 
 
@@ -133,7 +135,8 @@ def _weighted(item: TracedLayer, context: Context) -> QuantizedLayer:
         if not (np.isfinite(scale).all() and (scale > 0).all()):
             raise _fault(item, "has weight scales that are not positive", "positive numbers")
     else:
-        scale = np.abs(weight).reshape(channels, -1).max(axis=1) / levels
+        magnitude = np.abs(weight).reshape(channels, -1)
+        scale = TERNARY_SCALE * magnitude.mean(axis=1) if levels == 1 else magnitude.max(axis=1) / levels
         scale = np.maximum(scale, _SMALLEST_RATIO * scale_out / scale_in)
         scale = np.maximum(scale, np.abs(bias) / (scale_in * _BIAS_LIMIT))
     integers = np.clip(np.round(weight / scale.reshape(-1, 1, 1, 1)), -levels, levels).astype(np.int64)

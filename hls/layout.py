@@ -65,7 +65,8 @@ def pack_elements(values: IntArray, bits: int) -> bytes:
     if bits < 8:
         full = np.append(values, np.zeros(-values.size % (8 // bits), dtype=np.int64)) & ((1 << bits) - 1)
         shifts = np.arange(0, 8, bits, dtype=np.int64)
-        return np.bitwise_or.reduce(full.reshape(-1, 8 // bits) << shifts, axis=1).astype(np.uint8).tobytes()
+        packed: NDArray[np.int64] = np.bitwise_or.reduce(full.reshape(-1, 8 // bits) << shifts, axis=1)
+        return packed.astype(np.uint8).tobytes()
     return values.astype("<i1" if bits == 8 else "<i2").tobytes()
 
 

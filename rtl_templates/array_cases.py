@@ -95,7 +95,9 @@ def tile_case(rng: np.random.Generator, template: Template, tile: Tile) -> TileC
     bases = [int(rng.integers(0, 50)) if rng.random() < 0.5 else 0 for _ in range(3)]
     accumulate, idle = bool(rng.random() < 0.4), int(rng.integers(0, 4))
     reset_at = int(rng.integers(1, 1500)) if rng.random() < 0.2 else 0
-    return TileCase(tile, x, w, accumulate, bases[0], bases[1], bases[2], idle, reset_at, int(rng.integers(2**31)), dual)
+    return TileCase(
+        tile, x, w, accumulate, bases[0], bases[1], bases[2], idle, reset_at, int(rng.integers(2**31)), dual
+    )
 
 
 def busy_tile(template: Template) -> Tile:

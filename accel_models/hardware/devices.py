@@ -149,10 +149,9 @@ class Device:
         limits = [limit for limit in (self._count("dsp_fmax_hz"), self._count("bram_fmax_hz")) if limit is not None]
         return min(limits) if limits else None
 
-    @property
-    def routed_hz(self) -> int | None:
-        """The clock that our accelerators reach on the family; None where no family is named."""
-        return None if not self.family else clocks()[self.family].hz
+    def routed_hz(self, array: str) -> int | None:
+        """The clock that our accelerators with this array reach on the family; None where no family is named."""
+        return None if not self.family else clocks()[self.family].of(array)
 
     @property
     def lut_fill(self) -> float:
@@ -185,19 +184,28 @@ class Clock:
         how: "routed" (placed and routed by an open tool) or "scaled" (from another family).
         error: relative, expected.
         source: what was routed, or the rule of the scaling.
+        arrays: (array, cycles a second) of arrays that were routed alone.
     """
 
     hz: int
     how: str
     error: float
     source: str
+    arrays: tuple[tuple[str, int], ...] = ()
+
+    def of(self, array: str) -> int:
+        """The highest clock of a design with this array."""
+        return min(self.hz, dict(self.arrays).get(array, self.hz))
 
 
 @lru_cache(maxsize=1)
 def clocks() -> dict[str, Clock]:
     """Clocks by FPGA family, of ``data/clocks.yaml``."""
     raw = load_yaml(Path(__file__).parent / "data" / "clocks.yaml")
-    return {str(name): Clock(**item) for name, item in raw.items()}
+    return {
+        str(name): Clock(**{**item, "arrays": tuple((str(k), int(hz)) for k, hz in item.get("arrays", {}).items())})
+        for name, item in raw.items()
+    }
 
 
 def _figures(raw: Any, where: str, faults: list[Fault]) -> tuple[tuple[str, Figure], ...]:

@@ -11,7 +11,7 @@ from accel_models.pricing.clock import fetches, new_room, run_program
 from accel_models.pricing.emit import EMITTED, KEPT_TILES, RINGS, TABLE_SHORT, Scratch, aligned, emit
 from accel_models.pricing.machine import Ints, Machine, machine_of
 from accel_models.pricing.plans import COPY, DUAL, MACS, MAPPED_BY, NEEDS, PARAM_BYTES, SHAPE_COLUMNS, TILED_AS
-from accel_models.pricing.tiles import FITS, MOST_SIZES, PARAMS_FULL, TILING_COLUMNS, capped, choose
+from accel_models.pricing.tiles import FITS, MOST_SIZES, PARAMS_FULL, TILING_COLUMNS, capped, choose, misfit
 from accel_models.schedule.builder import CHUNK
 from accel_models.schedule.commands import Buffer, Token, Unit
 from accel_models.template.energy import COUNTS, DUAL_MACS
@@ -76,6 +76,10 @@ def new_scratch(commands: int = 1 << 14, tiles: int = 1 << 13, plans: int = 512)
         "loops": (2, 3),
     }
     return Scratch(**{name: np.zeros(shape, dtype=np.int64) for name, shape in shapes.items()}, room=new_room())
+
+
+#: No tiles but the default ones.
+DEFAULT_TILES = np.zeros((0, 0, TILING_COLUMNS), dtype=np.int64)
 
 
 def new_results(count: int) -> Results:
@@ -165,9 +169,20 @@ def run_design(
     return cycles, ended, n, FITS, -1
 
 
+@uncounted
+def take_given(plans: Ints, given: Ints, m: Machine, work: Scratch) -> tuple[int, int]:
+    """Fill ``work.chosen`` with tilings that the caller chose; returns ``FITS`` or a code, and which plan."""
+    for i in range(len(plans)):
+        copy_row(given[i], work.chosen[i])
+        code = misfit(plans[i], work.chosen[i], m)
+        if code != FITS:
+            return code, i
+    return FITS, -1
+
+
 @uncounted_entry
 def price_rows(
-    at: int, network: Ints, networks: Networks, templates: Ints, caps: Ints, work: Scratch, out: Results
+    at: int, network: Ints, networks: Networks, templates: Ints, caps: Ints, given: Ints, work: Scratch, out: Results
 ) -> int:
     """Price designs from number ``at`` on; returns how far it came: the number of designs, or of one that needs room.
 
@@ -176,7 +191,8 @@ def price_rows(
         network: ``[n]``, which of the networks.
         networks: their plans.
         templates: ``[n, fields]``.
-        caps: ``[n, 2]``, most output rows and channels of a tile.
+        caps: ``[n, 2]``, most output rows and channels of a tile, where tiles are the default ones.
+        given: ``[n, plans, TILING_COLUMNS]``, the tiles; none: the default ones.
         work: scratch.
         out: results.
     """
@@ -187,7 +203,10 @@ def price_rows(
             return d
         plans, pool = networks.rows[first : first + count], networks.places[networks.pool[which] :]
         m = machine_of(templates[d])
-        code, plan = choose_all(plans, m, caps[d, 0], caps[d, 1], work)
+        if len(given):
+            code, plan = take_given(plans, given[d], m, work)
+        else:
+            code, plan = choose_all(plans, m, caps[d, 0], caps[d, 1], work)
         out.counts[d] = 0
         if code == FITS:
             cycles, ended, commands, code, plan = run_design(plans, pool, networks.end[which], m, out.counts[d], work)

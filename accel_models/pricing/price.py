@@ -19,7 +19,7 @@ from accel_models.hardware.devices import Device, device
 from accel_models.hardware.energy import power_mw
 from accel_models.hardware.technology import Technology, technology
 from accel_models.pricing.dense import dense_plans, plain_layers
-from accel_models.pricing.kernel import Networks, Results, new_results, new_scratch, price_rows
+from accel_models.pricing.kernel import DEFAULT_TILES, Networks, Results, new_results, new_scratch, price_rows
 from accel_models.pricing.machine import CLOCK, Ints, template_rows
 from accel_models.pricing.plans import Plans, plan_rows, plans_key
 from accel_models.pricing.tiles import NO_CAP
@@ -162,14 +162,21 @@ class Pricer:
             told = np.column_stack([which[live], caps[live], np.delete(rows[live], CLOCK, axis=1)])
             _, first, same = np.unique(told, axis=0, return_index=True, return_inverse=True)
             runs = new_results(len(first))
-            self._run(which[live][first], networks_of(parts), rows[live][first], caps[live][first], runs)
+            self.run(which[live][first], networks_of(parts), rows[live][first], caps[live][first], runs)
             results = Results(*(column[same.reshape(-1)] for column in runs))
         return self._figures(machines, code, live, results)
 
-    def _run(self, which: Ints, networks: Networks, rows: Ints, caps: Ints, out: Results) -> None:
+    def run(self, which: Ints, networks: Networks, rows: Ints, caps: Ints, out: Results) -> None:
+        """Time programs.
+
+        Args:
+            which: ``[n]``, which of the networks.
+            rows: ``[n, fields]``, machines; caps: ``[n, 2]``.
+            out: of ``n`` rows, filled.
+        """
         at = 0
         while True:
-            at = price_rows(at, which, networks, rows, caps, self._scratch, out)
+            at = price_rows(at, which, networks, rows, caps, DEFAULT_TILES, self._scratch, out)
             if at == len(which):
                 return
             room = self._scratch

@@ -268,8 +268,8 @@ def capped(source: Ints, plan: Ints, t: Ints, cap_p: int, cap_k: int, m: Machine
     elif by == BY_CHANNELS:
         k_total = min(t[TILE_K], source[K], cap_k)
     else:
-        groups = min(ceil_div(t[TILE_K], source[K]), source[GROUPS])
-        k_total = min(groups, cap_k, plan[GROUPS]) * plan[K]
+        groups = min(t[TILE_K] // source[K], source[GROUPS])
+        k_total = min(groups, cap_k, plan[GROUPS]) * plan[K] if groups else min(t[TILE_K], cap_k)  # a part of one
     k = min(ceil_div(k_total, lanes) * lanes, plan[SHAPE_K])
     k = plan[ROW_K] if plan[ROW_K] else min(k, plan[UNIT_K])
     c = plan[SHAPE_C]

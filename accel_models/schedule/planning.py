@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -68,15 +69,23 @@ def plan_network(design: Design, template: Template, memory: Memory, fuse: bool)
             param_addr = memory.take(outline.param_bytes, template.granule_bytes(16))
         if outline.param_bytes:
             plan = replace(plan, param_addr=param_addr)
-        given = mappings.get(plan.chain[0].name) if outline.mapped else None
-        if outline.phase and given is not None:  # its filter is not the phase's
-            kept = (item for item in given.directives if not (isinstance(item, TemporalMap) and item.dim in "RS"))
-            given = Mapping(tuple(kept), given.bypass)
-        tiling = choose_tiling(plan.layer, template) if given is None else tiling_of(plan.layer, given, template)
+        tiling = tiling_for(outline, mappings, template)
         if isinstance(tiling, Infeasible):
             return tiling
         plans.append(_placed(replace(plan, index=len(plans), tiling=tiling), template, memory))
     return Planned(tuple(plans), placement.tensors)
+
+
+def tiling_for(outline: Outline, mappings: MappingType[str, Mapping], template: Template) -> Tiling | Infeasible:
+    """The tiles of a plan: those of its layer's mapping, or, where it has none, the default ones."""
+    layer = outline.plan.layer
+    given = mappings.get(outline.plan.chain[0].name) if outline.mapped else None
+    if given is None:
+        return choose_tiling(layer, template)
+    if outline.phase:  # its filter is not the phase's
+        kept = (item for item in given.directives if not (isinstance(item, TemporalMap) and item.dim in "RS"))
+        given = Mapping(tuple(kept), given.bypass)
+    return tiling_of(layer, given, template)
 
 
 def outlines(

@@ -13,10 +13,8 @@ from accel_models.template.spec import ArrayKind, Template
 from accel_models.template.tile import Tile
 from accel_models.template.unit_timing import compute_cycles
 from accel_models.template.weight_form import WHOLE, WeightForm, weight_form
-from mappings.directives import Cluster, Directive, SpatialMap, TemporalMap
 from mappings.layer import Layer, Op
 from mappings.mapping import Mapping
-from mappings.phases import phases
 
 COMMAND_CYCLES = 60  #: rough price of one tile's commands, for choosing tiles only
 PARTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 512)  #: into which an extent is cut evenly
@@ -186,12 +184,17 @@ def check(shape: Shape, t: Tiling, template: Template, where: str) -> Infeasible
 def tiling_of(layer: Layer, mapping: Mapping, template: Template) -> Tiling | Infeasible:
     """The tiles that a mapping's DRAM level asks for, rounded up to whole channel words.
 
-    Infeasible where partial sums would have to leave the chip, where a filter is cut, or where a buffer is too small.
+    Infeasible where partial sums would have to leave the chip, where images are not the outermost loop, where a filter
+    is cut, or where a buffer is too small.
     """
     lanes = template.word_lanes
     shape = shape_of(layer, template)
     sizes = dict(layer.bounds)
     order: list[str] = []
+    images = [item for item in mapping.levels[0] if item.dim == "N"]
+    if layer.N > 1 and images and (images[0].size > 1 or mapping.levels[0][0].dim != "N"):
+        remedy = "make TemporalMap(1) N the outermost loop of the DRAM level, or leave N out"
+        return Infeasible("images at a time", images[0].size, 1, "images", remedy, layer.name)
     for item in mapping.levels[0]:
         sizes[item.dim] = min(item.size, sizes[item.dim])
         order.append(item.dim)
@@ -320,46 +323,3 @@ def _least_estimate(layer: Layer, shape: Shape, template: Template, held: int) -
                 if most_rows >= enough_rows:
                     break
     return None if best is None else best[1]
-
-
-def default_mapping(layer: Layer, template: Template) -> Mapping | Infeasible:
-    """A mapping that fits the buffers and keeps the units busy: DRAM tiles, then the array's own dataflow."""
-    if layer.op is Op.TRCONV:  # the tiles of its largest phase serve all
-        layer = max((phase.layer for phase in phases(layer)), key=lambda part: part.R * part.S)
-    tiling = choose_tiling(layer, template)
-    if isinstance(tiling, Infeasible):
-        return tiling
-    return mapping_of(layer, tiling, template)
-
-
-def mapping_of(layer: Layer, tiling: Tiling, template: Template) -> Mapping:
-    """The tiling as directives, from which :func:`tiling_of` reads it back."""
-    shape = shape_of(layer, template)
-    bounds = layer.bounds
-    maps: list[Directive] = []
-    for dim in tiling.order:
-        if dim == "K":
-            if layer.op is Op.MATMUL:
-                maps += [TemporalMap("G", 1), TemporalMap("K", min(tiling.k, layer.K))]
-            elif layer.op in (Op.SOFTMAX, Op.LAYERNORM):
-                maps += [TemporalMap("G", 1), TemporalMap("K", layer.K)]
-            elif layer.K > 1 and layer.groups == 1:
-                maps.append(TemporalMap("K", min(tiling.k, layer.K)))
-            else:
-                maps.append(TemporalMap("G", min(ceil_div(tiling.k, layer.K), layer.groups)))
-        else:
-            maps.append(TemporalMap(dim, min(tiling.p if dim == "P" else tiling.q, bounds[dim])))
-    if not shape.vector and layer.groups == 1:
-        maps.append(TemporalMap("C", min(tiling.c, layer.C)))
-    maps += [TemporalMap("R", tiling.r or layer.R), TemporalMap("S", layer.S)]
-    rows, cols = template.rows, template.cols
-    maps.append(Cluster(rows * cols))
-    if shape.vector:
-        maps += [TemporalMap("R", 1), TemporalMap("S", 1), TemporalMap("P", 1), TemporalMap("Q", 1)]
-        maps += [SpatialMap("G", 1)]
-    else:
-        inner = [TemporalMap("R", 1), TemporalMap("S", 1), TemporalMap("P", 1), TemporalMap("Q", 1)]
-        if template.array is ArrayKind.OUTPUT_STATIONARY:
-            inner = inner[2:] + inner[:2]
-        maps += [SpatialMap("K", 1), *inner, Cluster(rows), SpatialMap("C", 1)]
-    return Mapping(tuple(maps))

@@ -15,7 +15,7 @@ from accel_models.hardware.devices import device
 from accel_models.hardware.energy import broken_power
 from accel_models.hardware.technology import technology
 from accel_models.report import CostReport, Infeasible, LayerCost
-from accel_models.schedule import Buffer, Schedule, default_mapping, schedule_network
+from accel_models.schedule import Buffer, Schedule, as_run, default_mapping, schedule_network
 from accel_models.schedule.builder import CHUNK
 from accel_models.template.accelerator import template_accelerator
 from accel_models.template.array_timing import ceil_div
@@ -85,7 +85,10 @@ def mapped_design(
         mapping = default_mapping(layer, template)
         if isinstance(mapping, Infeasible):
             return (mapping,)
-        mappings.append((layer.name, _capped(mapping, caps)))
+        capped = as_run(layer, _capped(mapping, caps), template)
+        if isinstance(capped, Infeasible):
+            return (capped,)
+        mappings.append((layer.name, capped))
     accelerator = template_accelerator(template, device(device_name).technology, device_name)
     return Design(workload, accelerator, tuple(mappings))
 

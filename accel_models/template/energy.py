@@ -27,7 +27,9 @@ from accel_models.template.spec import Template
 #: buffer; accumulator words that it reads and writes; words drained, joined with a second operand, looked up; channels
 #: whose parameters are read; multiplications (by an estimate of one a lane) of the vector and non-linear units;
 #: then those of the layers' multiply-accumulates that the array does two at a time.
-INPUT_READS, WEIGHT_READS, SUM_READS, SUM_WRITES, DRAINED, JOINED, LOOKED_UP, PARAM_READS, UNIT_MACS, DUAL_MACS = range(9, 19)
+INPUT_READS, WEIGHT_READS, SUM_READS, SUM_WRITES, DRAINED, JOINED, LOOKED_UP, PARAM_READS, UNIT_MACS, DUAL_MACS = range(
+    9, 19
+)
 COUNTS = 19
 #: How often the non-linear unit reads a row.
 SCANS = {ComputeOp.SOFTMAX: 3, ComputeOp.NORM: 2}
@@ -142,9 +144,10 @@ class Prices:
     """Energies of one template in one technology.
 
     Attributes:
-        figures: in pJ: a bit of DRAM, a MAC, one of two at a time, a post-processed element; then read and write of a word of the input
-            buffer, weight buffer, accumulators, output buffer, residual buffer, parameters, tables; then a cycle in
-            which the array works (its registers), any cycle (clock and control), and what leaks in a cycle.
+        figures: in pJ: a bit of DRAM, a MAC, one of two at a time, a post-processed element; then read and write of a
+            word of the input buffer, weight buffer, accumulators, output buffer, residual buffer, parameters, tables;
+            then a cycle in which the array works (its registers), any cycle (clock and control), and what leaks in a
+            cycle.
         shape: bits of a word of activations and of weights, lanes, columns, lanes of post-processing.
     """
 
@@ -167,7 +170,16 @@ class Prices:
         memories = [price for _, read, write in found.memories for price in (read, write)]
         memories += [0.0] * (2 * MEMORIES - len(memories))  # no tables
         leaks = 0.0 if found.static_mw is None else static_pj(found.static_mw, 1, t.clock_hz)
-        figures = (found.dram_bit, found.mac, found.dual_mac, found.post, *memories, found.busy_cycle, found.cycle, leaks)
+        figures = (
+            found.dram_bit,
+            found.mac,
+            found.dual_mac,
+            found.post,
+            *memories,
+            found.busy_cycle,
+            found.cycle,
+            leaks,
+        )
         return cls(figures, (t.act_word_bytes * 8, t.weight_word_bytes * 8, t.word_lanes, t.cols, t.ppu_lanes))
 
 

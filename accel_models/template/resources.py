@@ -87,6 +87,11 @@ class Memory:
         return self.count * -(-self.width_bits // 6) * -(-self.depth // 32) * 4
 
     @property
+    def ff(self) -> int:
+        """Flip-flops of a shallow memory: its look-up tables are read through a register, which a block has inside."""
+        return self.count * self.width_bits if self.depth <= LUTRAM_DEPTH else 0
+
+    @property
     def size_bytes(self) -> int:
         """Capacity of all of them."""
         return self.count * self.width_bits * self.depth // 8
@@ -112,7 +117,8 @@ def memories(template: Template) -> tuple[Memory, ...]:
 #: What the logic around the memories depends on; memories depend on the other fields.
 _LOGIC_FIELDS = (
     "array", "rows", "cols", "act_bits", "weight_bits", "acc_bits", "ppu_lanes", "nonlinear_lanes",
-    "activation_tables", "vector_taps", "weight_packing", "dual_rate", "acc_stages", "ppu_stages", "axi_bits", "unaligned",
+    "activation_tables", "vector_taps", "weight_packing", "dual_rate", "acc_stages", "ppu_stages", "axi_bits",
+    "unaligned",
 )  # fmt: skip
 _logic_key = attrgetter(*_LOGIC_FIELDS)
 _logic: dict[tuple[object, ...], Logic] = {}
@@ -144,12 +150,17 @@ def demand(template: Template) -> tuple[int, int, int, int]:
     """DSP, BRAM36, LUT and FF of :func:`estimate`."""
     found, stored = logic(template), memories(template)
     bram36 = -(-sum(memory.bram18 for memory in stored) // 2)
-    return found.dsp, bram36, found.lut + sum(memory.lutram for memory in stored), found.ff
+    return found.dsp, bram36, found.lut + sum(m.lutram for m in stored), found.ff + sum(m.ff for m in stored)
 
 
 def lut_memory(template: Template) -> int:
     """Look-up tables of all memories that are too shallow for blocks."""
     return sum(memory.lutram for memory in memories(template))
+
+
+def ff_memory(template: Template) -> int:
+    """Flip-flops behind all memories that are too shallow for blocks."""
+    return sum(memory.ff for memory in memories(template))
 
 
 #: Part of the structure that holds each memory.
@@ -161,9 +172,14 @@ def part_lutram(template: Template, part: str) -> int:
     return sum(m.lutram for m in memories(template) if _HOLDER.get(m.name, "buffers") == part)
 
 
+def part_memory_ff(template: Template, part: str) -> int:
+    """Flip-flops behind the shallow memories inside one part."""
+    return sum(m.ff for m in memories(template) if _HOLDER.get(m.name, "buffers") == part)
+
+
 def estimate(template: Template) -> Resources:
     """What the template takes of an FPGA of six-input look-up tables, part by part."""
-    stored = tuple(Part(m.name, bram18=m.bram18, lut=m.lutram) for m in memories(template))
+    stored = tuple(Part(m.name, bram18=m.bram18, lut=m.lutram, ff=m.ff) for m in memories(template))
     return Resources((array_part(template), *stored, *shell_parts(template)))
 
 
@@ -197,7 +213,7 @@ def logic_um2(template: Template, tech: Technology) -> float | None:
     macs = pes * mac if hard else 0.0
     return (
         MAC_SYNTHESISED * (macs + others * lane)
-        + (taken.ff + FF_IN_DSP * pes * hard) * flop
+        + (taken.ff - ff_memory(t) + FF_IN_DSP * pes * hard) * flop
         + (taken.lut - lut_memory(t)) * GATES_PER_LUT * gate
     )
 
@@ -216,20 +232,33 @@ def _fpga_bounds(template: Template, part: Device) -> list[tuple[str, float, flo
     dsp, bram36, lut, ff = demand(template)
     lut = lut if part.lut_inputs == 6 else round(lut * LUT4_PER_LUT6)
     fewer = "fewer rows or cols, or a narrower bus"
-    tables = None if part.lut is None else int(part.lut * part.lut_fill)
+    tables = _tables(part)
     filled = "" if part.lut is None else f"look-up tables ({part.lut_fill:.0%} of {part.lut:,}, the fill limit)"
     return [
         ("DSP", dsp, part.dsp, "blocks", "fewer rows or cols"),
         ("BRAM36", bram36, part.bram36, "blocks", "smaller buffers"),
         ("LUT", lut, tables, filled, fewer),
         ("FF", ff, part.ff, "flip-flops", fewer),
-        ("clock", template.clock_hz, highest_hz(part), "Hz", "a slower clock"),
+        ("clock", template.clock_hz, highest_hz(template, part), "Hz", "a slower clock"),
     ]
 
 
-def highest_hz(part: Device) -> int | None:
+def _tables(part: Device) -> int | None:
+    """Look-up tables that a design may fill."""
+    return None if part.lut is None else int(part.lut * part.lut_fill)
+
+
+def fpga_room(part: Device) -> tuple[int | None, int | None, float | None, int | None]:
+    """Most DSP, BRAM36, LUT (of six inputs, as :func:`demand` counts them) and FF; None: not stated."""
+    tables = _tables(part)
+    if tables is None or part.lut_inputs == 6:
+        return part.dsp, part.bram36, tables, part.ff
+    return part.dsp, part.bram36, (tables + 0.5) / LUT4_PER_LUT6, part.ff  # rounded to the nearest
+
+
+def highest_hz(template: Template, part: Device) -> int | None:
     """The least of what routing reaches and what the hard blocks do."""
-    limits = [limit for limit in (part.fmax_hz, part.routed_hz) if limit is not None]
+    limits = [limit for limit in (part.fmax_hz, part.routed_hz(template.array)) if limit is not None]
     return min(limits) if limits else None
 
 

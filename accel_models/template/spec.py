@@ -37,8 +37,8 @@ class Template:
         activation_tables: 1: post-processing ends in a table of ``2^act_bits`` entries, so that any activation function
             rides along with the operator before it; needs ``act_bits`` of 8 or less. 0: no table.
         vector_taps: neighbouring filter taps that the vector unit takes in a cycle, each with a multiplier a lane.
-        weight_packing: most weights of a layer of fewer bits that lie in the place of one, in memory and on the chip: 1,
-            2 or 4 (an 8-bit template then has layers of 8, 4 and 2 bits); the compute unit widens them.
+        weight_packing: most weights of a layer of fewer bits that lie in the place of one, in memory and on the chip:
+            1, 2 or 4 (an 8-bit template then has layers of 8, 4 and 2 bits); the compute unit widens them.
         dual_rate: a multiplier makes two products with weights of half the width in a cycle, so that an array of adder
             trees takes ``2 * cols`` output channels a pass, and a memory word at least as many.
         acc_stages, ppu_stages: pipeline registers added in front of the accumulators and behind post-processing, for

@@ -49,14 +49,29 @@ class AccuracyEvaluator(Protocol):
 AccuracyFactory: TypeAlias = Callable[[AccuracyContext], AccuracyEvaluator]
 
 
-#: A step is one batch of 64 images.
+#: What both trainings have alike; a step is one batch.
+_HOW_OPTIONS = {
+    "batch": options.integer(64, 2, 65_536),
+    "optimizer": options.name("adamw", ("adamw", "sgd")),
+    "weight_decay": options.number(1e-4, 0.0, 1.0),
+    "label_smoothing": options.number(0.0, 0.0, 0.9),
+    "whiten": options.flag(False),
+    "flip": options.flag(False),
+    "cutout_pixels": options.integer(0, 0, 512),
+    "rotate_degrees": options.number(0.0, 0.0, 180.0),
+    "scale_percent": options.number(0.0, 0.0, 90.0),
+    "mixup": options.number(0.0, 0.0, 100.0),
+}
 TRAIN_OPTIONS = {
+    **_HOW_OPTIONS,
     "search_steps": options.integer(72, 1, 1_000_000),
     "search_learning_rate": options.number(0.03, 0.0, 10.0),
     "search_shift_pixels": options.integer(0, 0, 32),
+    "search_float_share": options.number(0.0, 0.0, 0.99),
     "deploy_steps": options.integer(450, 1, 1_000_000),
     "deploy_learning_rate": options.number(0.02, 0.0, 10.0),
     "deploy_shift_pixels": options.integer(1, 0, 32),
+    "deploy_float_share": options.number(0.0, 0.0, 0.99),
 }
 
 #: What is done with the parts of a supernet.
@@ -78,6 +93,19 @@ SUPERNET_OPTIONS = {
     "shift_pixels": options.integer(1, 0, 32),
     "file": options.text("", what="the path of a kept supernet"),
     **_PART_OPTIONS,
+}
+
+#: A step is one update: a batch through each network that shares it.
+CELL_OPTIONS = {
+    "data": options.text(what="a data set of colour images, by name or path", required=True),
+    "strategy": options.name("fair", ("uniform", "fair")),
+    "channels": options.integer(8, 1, 1024),
+    "cells": options.integer(1, 1, 64),
+    "extent": options.integer(16, 8, 512),
+    "steps": options.integer(2000, 1, 10_000_000),
+    "batch": options.integer(128, 2, 65_536),
+    "learning_rate": options.number(0.1, 0.0, 10.0),
+    "images": options.integer(1000, 16, 1_000_000),
 }
 
 

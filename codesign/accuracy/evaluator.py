@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
+
 import torch
 
+from codesign.accuracy.augment import Augmentation
 from codesign.accuracy.base import AccuracyContext
 from codesign.accuracy.data import Dataset, check_fits, load_dataset
-from codesign.accuracy.training import recalibrate, score, tensors, train
+from codesign.accuracy.training import Training, portions, recalibrate, score, tensors, train
 from codesign.integer_reference import run_integer
 from codesign.networks.deploy import deploy
 from codesign.networks.qat import QatNetwork, fitted
@@ -17,38 +19,61 @@ from mappings.network_io import save_network
 from mappings.quantized import QuantizedNetwork
 from mappings.workload import Workload
 
+#: Images that run at once: the integers of every layer are held.
+_AT_ONCE = 250
+
 
 def integer_accuracy(network: QuantizedNetwork, part: str, data: Dataset) -> float:
     """Share of a part's images that the integer network names rightly; the first of equal logits counts."""
     images, labels = tensors(data, part)
-    logits = run_integer(network, quantize_input(network, fitted(images, network.workload)))[
-        network.workload.outputs[0]
-    ]
-    right = logits.flatten(1).numpy().argmax(axis=1) == labels.numpy()
-    return float(np.mean(right))
+    output, right = network.workload.outputs[0], 0
+    for some in portions(len(labels), _AT_ONCE):
+        logits = run_integer(network, quantize_input(network, fitted(images[some], network.workload)))[output]
+        right += int((logits.flatten(1).numpy().argmax(axis=1) == labels[some].numpy()).sum())
+    return right / len(labels)
 
 
 class TrainingEvaluator:
     """Each network is trained from scratch, alone, from a seed of its own.
 
     Args:
-        context: options ``steps``, ``learning_rate`` and ``shift_pixels``, each with the prefix ``search_`` or
-            ``deploy_``; a step is one batch of 64 images.
+        context: its options are those of :class:`Training`; ``steps``, ``learning_rate``, ``shift_pixels`` and
+            ``float_share`` with the prefix ``search_`` or ``deploy_``.
     """
 
     def __init__(self, context: AccuracyContext) -> None:
         self._context = context
         self._data = load_dataset(context.dataset)
 
-    def _trained(self, workload: Workload, purpose: str) -> QatNetwork:
-        check_fits(self._data, workload)
+    def _how(self, purpose: str) -> Training:
         options = self._context.options
+        return Training(
+            int(options[f"{purpose}_steps"]),
+            options[f"{purpose}_learning_rate"],
+            int(options["batch"]),
+            options["optimizer"],
+            options["weight_decay"],
+            options["label_smoothing"],
+            options[f"{purpose}_float_share"],
+            options["whiten"],
+            Augmentation(
+                int(options[f"{purpose}_shift_pixels"]),
+                options["flip"],
+                int(options["cutout_pixels"]),
+                options["rotate_degrees"],
+                options["scale_percent"],
+                options["mixup"],
+            ),
+        )
+
+    def _trained(self, workload: Workload, purpose: str, checkpoint: Path | None = None) -> QatNetwork:
+        check_fits(self._data, workload)
         torch.set_num_threads(1)  # equal results whatever the machine; processes run side by side instead
         seed = derive_seed(self._context.seed, purpose, workload.digest)
         torch.manual_seed(seed)
         network = QatNetwork(workload)
-        steps, shift_pixels = int(options[f"{purpose}_steps"]), int(options[f"{purpose}_shift_pixels"])
-        train(network, self._data, steps, options[f"{purpose}_learning_rate"], seed, shift_pixels)
+        told = "" if checkpoint is None else f"{workload.digest} {self._data.digest}"
+        train(network, self._data, self._how(purpose), seed, checkpoint, told)
         recalibrate(network, self._data)
         return network
 
@@ -58,7 +83,10 @@ class TrainingEvaluator:
 
     def finish(self, workload: Workload) -> dict[str, float]:
         """Train for deployment, turn into integers, and keep them under the network's digest."""
-        network = deploy(self._trained(workload, "deploy"))
-        self._context.folder.mkdir(parents=True, exist_ok=True)
-        save_network(network, self._context.folder / workload.digest[:16])
+        folder, name = self._context.folder, workload.digest[:16]
+        folder.mkdir(parents=True, exist_ok=True)
+        checkpoint = folder / f"{name}.training.npz"
+        network = deploy(self._trained(workload, "deploy", checkpoint))
+        save_network(network, folder / name)
+        checkpoint.unlink(missing_ok=True)
         return {part: integer_accuracy(network, part, self._data) for part in ("held_out", "test")}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -56,9 +58,33 @@ def _npz(path: Path) -> Dataset:
     ):
         if set(names) <= set(held):
             return split(path.stem, *pair(*names[:2]), pair(*names[2:]))
+    if {"header", "blob", "lengths", "labels", "n_train"} <= set(held):
+        return _jpegs(path.stem, held, where)
     if {"images", "labels"} <= set(held):
         return split(path.stem, *pair("images", "labels"))
     raise SpecError(Fault(where, f"holds {', '.join(sorted(held))[:80]}", _LAYOUTS))
+
+
+def _jpegs(name: str, held: dict[str, NDArray[np.generic]], where: str) -> Dataset:
+    """Images as JPEGs one after another, whose common start is held once; those after the first are the test set."""
+    header, blob = held["header"].tobytes(), held["blob"].tobytes()
+    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(held["lengths"].astype(np.int64))])
+    count, labels = int(held["n_train"]), as_labels(held["labels"], len(ends) - 1, where)
+    if ends[-1] != len(blob) or not 0 < count < len(labels):
+        what = f"holds {len(blob)} bytes of images, lengths of {ends[-1]} and {count} of {len(labels)} to train on"
+        raise SpecError(Fault(where, what, "lengths that sum to the bytes, and images for both sets"))
+    pixels = []
+    for place, (start, end) in enumerate(pairwise(ends.tolist())):
+        try:
+            with Image.open(io.BytesIO(header + blob[start:end])) as image:
+                pixels.append(np.asarray(image.convert("RGB")))
+        except Exception:  # what a damaged image may raise has no end
+            raise SpecError(Fault(f"{where}: image {place}", "is corrupt", "a JPEG without its common start")) from None
+        if pixels[-1].shape != pixels[0].shape:
+            what = f"is {list(pixels[-1].shape)}, and image 0 is {list(pixels[0].shape)}"
+            raise SpecError(Fault(f"{where}: image {place}", what, "images of one shape"))
+    images = as_pixels(np.stack(pixels), where)
+    return split(name, images[:count], labels[:count], (images[count:], labels[count:]))
 
 
 def _bytes(path: Path) -> bytes:

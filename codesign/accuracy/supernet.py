@@ -6,10 +6,11 @@ from pathlib import Path
 
 import torch
 
+from codesign.accuracy.augment import Augmentation
 from codesign.accuracy.base import AccuracyContext
 from codesign.accuracy.data import check_fits, load_dataset
 from codesign.accuracy.evaluator import integer_accuracy
-from codesign.accuracy.training import recalibrate, score, train
+from codesign.accuracy.training import Training, recalibrate, score, train
 from codesign.networks.deploy import deploy
 from codesign.networks.qat import QatNetwork
 from codesign.seeds import derive_seed
@@ -41,7 +42,7 @@ class SupernetEvaluator:
         if steps:
             seed = derive_seed(self._context.seed, purpose, workload.digest)
             rate, shift = float(options[f"{purpose}_learning_rate"]), int(options[f"{purpose}_shift_pixels"])
-            train(network, self._data, steps, rate, seed, shift)
+            train(network, self._data, Training(steps, rate, augmentation=Augmentation(shift)), seed)
         recalibrate(network, self._data, images)
         return network
 

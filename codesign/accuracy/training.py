@@ -2,15 +2,53 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from codesign.accuracy.augment import Augmentation, whitening
+from codesign.accuracy.checkpoint import Periodic, resume
 from codesign.accuracy.data import Dataset
-from codesign.seeds import derive_seed
+from codesign.networks.qat import QatLayer, QatNetwork
 
 BATCH = 64
+#: Images that are scored, or whose statistics are taken, at once.
+_AT_ONCE = 1000
+#: Images whose patches are decorrelated.
+_WHITENED = 2000
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a network is trained.
+
+    Attributes:
+        steps: batches.
+        learning_rate: the highest.
+        batch: images of a step.
+        optimizer: "adamw" (betas of 0.8 and 0.95 follow the loss faster than the usual ones: of the settings tried,
+            these learn most in 100 steps) with a cosine; "sgd" (Nesterov's momentum of 0.9) with a straight line to 0.
+        weight_decay: of weights; of AdamW's also of all else.
+        label_smoothing: share of a label that all classes have alike.
+        float_share: share of the steps that are trained in real numbers; the rest with the quantisation.
+        whiten: the first convolution begins with filters that decorrelate the patches of the images (Page 2018).
+        augmentation: of images.
+    """
+
+    steps: int
+    learning_rate: float
+    batch: int = BATCH
+    optimizer: str = "adamw"
+    weight_decay: float = 1e-4
+    label_smoothing: float = 0.0
+    float_share: float = 0.0
+    whiten: bool = False
+    augmentation: Augmentation = field(default_factory=Augmentation)
 
 
 def tensors(data: Dataset, part: str) -> tuple[Tensor, Tensor]:
@@ -18,70 +56,113 @@ def tensors(data: Dataset, part: str) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(data.images[part]), torch.from_numpy(data.labels[part])
 
 
-def batches(data: Dataset, steps: int, seed: int) -> list[Tensor]:
+def portions(count: int, most: int) -> list[slice]:
+    """Places 0 to ``count``, at most so many at a time."""
+    return [slice(start, start + most) for start in range(0, count, most)]
+
+
+def batches(data: Dataset, steps: int, seed: int, size: int = BATCH) -> list[Tensor]:
     """Indices of ``steps`` batches of training images: epochs of fresh permutations, one after another."""
     generator = torch.Generator().manual_seed(seed)
     count = len(data.labels["train"])
-    per_epoch = count // BATCH
+    size = min(size, count)
+    per_epoch = count // size
     out: list[Tensor] = []
     while len(out) < steps:
         order = torch.randperm(count, generator=generator)
-        out += [order[index * BATCH : (index + 1) * BATCH] for index in range(per_epoch)]
+        out += [order[index * size : (index + 1) * size] for index in range(per_epoch)]
     return out[:steps]
 
 
-def shifted(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    """Each image moved by up to ``most`` pixels both ways, zeros moving in.
+def _optimizer(network: nn.Module, how: Training) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    if how.optimizer == "sgd":
+        # Decay is for weights: not for biases, gains, and the logarithms of step sizes.
+        weights = [value for value in network.parameters() if value.dim() > 1]
+        others = [value for value in network.parameters() if value.dim() <= 1]
+        groups = [{"params": weights, "weight_decay": how.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        optimizer: torch.optim.Optimizer = torch.optim.SGD(groups, lr=how.learning_rate, momentum=0.9, nesterov=True)
+        rise = max(1, round(0.2 * how.steps))
+        return optimizer, torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: min((step + 1) / rise, (how.steps - step) / max(1, how.steps - rise))
+        )
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=how.learning_rate, betas=(0.8, 0.95), weight_decay=how.weight_decay
+    )
+    return optimizer, torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, how.learning_rate, total_steps=how.steps + 1, pct_start=0.15, cycle_momentum=False
+    )
 
-    Args:
-        images: [n, C, H, W].
 
-    Returns:
-        the same shape.
-    """
-    count, channels, height, width = images.shape
-    moves = torch.randint(0, 2 * most + 1, (2, count, 1, 1, 1), generator=generator)
-    rows, columns = moves[0] + torch.arange(height).view(1, 1, -1, 1), moves[1] + torch.arange(width)
-    padded = nn.functional.pad(images, (most,) * 4)
-    return padded[torch.arange(count).view(-1, 1, 1, 1), torch.arange(channels).view(1, -1, 1, 1), rows, columns]
+@torch.no_grad()
+def _whiten(network: QatNetwork, images: Tensor) -> None:
+    """Filters of the layers that read the image."""
+    for layer in network.workload.layers:
+        step = network.steps[layer.name]
+        assert isinstance(step, QatLayer)
+        if layer.inputs[0] == network.workload.inputs[0].name and step.norm is not None and layer.groups == 1:
+            assert step.weight is not None
+            filters = whitening(images[:_WHITENED].contiguous(), layer.K, layer.R)
+            step.weight[: len(filters)] = filters
 
 
 def train(
-    network: nn.Module,
+    network: QatNetwork,
     data: Dataset,
-    steps: int,
-    learning_rate: float,
+    how: Training,
     seed: int,
-    shift_pixels: int = 0,
+    checkpoint: Path | None = None,
+    told: str = "",
     on_step: Callable[[], None] = lambda: None,
 ) -> None:
-    """Train in place with AdamW, a short warm-up, cosine decay and cross entropy.
-
-    Betas below the usual ones follow the loss faster: of the settings tried, these learn most in 100 steps.
+    """Train in place: a warm-up, a falling rate, cross entropy.
 
     Args:
         network: images to logits.
-        steps: batches of ``BATCH`` images.
-        shift_pixels: images are moved by up to so many pixels, anew in each batch; long training gains from it.
+        how: steps, rates, augmentation.
+        checkpoint: where all that it takes to go on is kept every now and then; what is there is gone on from, and ends
+            as it would have without the interruption.
+        told: what the training is of, for the checkpoint: another training's is not gone on from.
         on_step: called after each step, for a progress bar.
     """
     images, labels = tensors(data, "train")
     images = images.contiguous(memory_format=torch.channels_last)  # depthwise convolutions run half as long again else
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # missing from the stubs
-    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, betas=(0.8, 0.95), weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, learning_rate, total_steps=steps + 1, pct_start=0.15, cycle_momentum=False
-    )
+    optimizer, schedule = _optimizer(network, how)
+    loss_of = nn.CrossEntropyLoss(label_smoothing=how.label_smoothing)
+    exact_from = math.floor(how.float_share * how.steps)
+    order = batches(data, how.steps, seed, how.batch)
+    if exact_from:
+        network.use_integers(False)
+    told = f"{told} {how} {seed}"
+    if how.whiten:
+        _whiten(network, images)
+    begun = 0 if checkpoint is None else resume(checkpoint, told, network, optimizer)
+    if begun > exact_from > 0:
+        network.use_integers(True)
+    with warnings.catch_warnings():
+        # A schedule that catches up with a checkpoint takes its steps before the optimiser takes any.
+        warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
+        for _ in range(begun):
+            schedule.step()
+            on_step()
     network.train()
-    moves = torch.Generator().manual_seed(derive_seed(seed, "shifts"))
-    for index in batches(data, steps, seed):
-        batch = shifted(images[index], shift_pixels, moves) if shift_pixels else images[index]
-        loss = nn.functional.cross_entropy(network(batch), labels[index])
+    kept = None if checkpoint is None else Periodic(checkpoint, told, network, optimizer)
+    for step in range(begun, how.steps):
+        index = order[step]
+        batch, partners, share = how.augmentation(images[index], seed, step)
+        if step == exact_from > 0:
+            network.calibrate(batch)
+        logits, target = network(batch), labels[index]
+        loss = loss_of(logits, target)
+        if partners is not None:
+            loss = share * loss + (1.0 - share) * loss_of(logits, target[partners])
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         schedule.step()
         on_step()
+        if kept is not None:
+            kept(step + 1)
     network.eval()
 
 
@@ -93,7 +174,9 @@ def recalibrate(network: nn.Module, data: Dataset, images: int = 512) -> None:
         norm.momentum = None  # plain average over what follows
     network.train()
     with torch.no_grad():
-        network(tensors(data, "train")[0][:images])
+        chosen = tensors(data, "train")[0][:images]
+        for some in portions(len(chosen), _AT_ONCE):
+            network(chosen[some])
     network.eval()
 
 
@@ -101,6 +184,8 @@ def score(network: nn.Module, data: Dataset, part: str) -> float:
     """Share of the part's images that the network names rightly."""
     images, labels = tensors(data, part)
     network.eval()
+    right = 0
     with torch.no_grad():
-        right = (network(images).argmax(dim=1) == labels).sum()
-    return int(right) / len(labels)
+        for some in portions(len(labels), _AT_ONCE):
+            right += int((network(images[some]).argmax(dim=1) == labels[some]).sum())
+    return right / len(labels)

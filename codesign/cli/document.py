@@ -67,8 +67,13 @@ template: {array: output_stationary, rows: 8, cols: 8, axi_bits: 64, dram_bytes_
     "map": """
 The mapper searches each layer's mappings ([mapper.md](mapper.md)) and says which are proved best. The first time on a
 machine it compiles itself, which takes a minute or more and is told. `--format json` and `yaml` print a design: a
-file that `codesign cost`, `map` and, on hardware of ours, `synth` take. On an accelerator with a template the answer
-is the program's own tiles and its exact cycles.
+file that `codesign cost`, `map` and, on hardware of ours, `synth` take.
+
+On an accelerator with a template the legal tiles of its program are searched for its exact cycles and energy, and the
+answer is what the hardware runs: never worse than the default tiles, or than the mappings of the design that was given.
+Of a run's design, write the answer beside it, and `cost`, `simulate` and `emit` take it; of a module, `cost`,
+`simulate` and `emit` take the answer as `--accelerator` or `--hardware`, and run its mappings where the layers are the
+same.
 """,
     "simulate": """
 A module (or a network by name, with random weights) is quantised to the widths of `--hardware`, then runs as

@@ -43,8 +43,8 @@ def _reporter(options: argparse.Namespace) -> Any:
 
     if options.quiet:
         return Silent()
-    console = Console(stderr=True)
-    return Bars(console if console.is_terminal else Console(stderr=True, width=160))
+    console = Console(stderr=True, emoji=False)
+    return Bars(console if console.is_terminal else Console(stderr=True, width=160, emoji=False))
 
 
 def _explore(options: argparse.Namespace) -> int:

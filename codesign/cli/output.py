@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 
 def _console() -> Console:
-    console = Console()
+    console = Console(emoji=False)
     # In a pipe a table must not be cut to 80 columns.
-    return console if console.is_terminal else Console(width=200)
+    return console if console.is_terminal else Console(width=200, emoji=False)
 
 
 def _json(value: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as MappingType
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from codesign.commands.targets import (
     at_widths,
     find_hardware,
     load_workload,
+    mappings_with,
     read_target,
     shapes_of,
 )
@@ -151,15 +153,18 @@ def map_library(
     return Design(workload, accelerator, tuple(mappings)), tuple(flows)
 
 
-def program_design(workload: Workload, accelerator: Accelerator) -> Design | Infeasible:
-    """A network on an accelerator with a template: quantised to its widths, in the tiles of its own program."""
+def program_design(
+    workload: Workload, accelerator: Accelerator, given: MappingType[str, Mapping] | None = None
+) -> Design | Infeasible:
+    """A network on an accelerator with a template: quantised to its widths, in given tiles or the default ones."""
     template = accelerator.template
     assert template is not None, "the caller asked"
     workload = at_widths(workload, template)
     mappings: list[tuple[str, Mapping]] = []
     for layer in workload.layers:
         if layer.op not in LAYOUT_OPS:
-            mapping = default_mapping(layer, template)
+            known = (given or {}).get(layer.name)
+            mapping = default_mapping(layer, template) if known is None else known
             if isinstance(mapping, Infeasible):
                 return mapping
             mappings.append((layer.name, mapping))
@@ -249,7 +254,7 @@ def cost(
     with reporter.task("network", None):
         workload = load_workload(found, shapes_of(input))
     if hardware.template is not None:
-        program = program_design(workload, hardware)
+        program = program_design(workload, hardware, mappings_with(accelerator, at_widths(workload, hardware.template)))
         return program if isinstance(program, Infeasible) else cost_design(workload.name, program)
     objective = objective or default_objective(workload, hardware)
     mapped = map_library(workload, hardware, flow, objective, reporter)

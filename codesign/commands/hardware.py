@@ -25,6 +25,7 @@ from codesign.commands.targets import (
     TargetLike,
     find_hardware,
     load_float,
+    mappings_with,
     random_inputs,
     read_target,
     shapes_of,
@@ -105,7 +106,7 @@ def _of_float(
             acc_bits=template.acc_bits,
             name=target.value if target.kind is Kind.NETWORK else "",
         )
-    design = program_design(network.workload, accelerator)
+    design = program_design(network.workload, accelerator, mappings_with(hardware, network.workload))
     figures = design if isinstance(design, Infeasible) else design_cost(design)
     if not isinstance(figures, CostReport):  # also the budget of the device that the hardware names
         raise SpecError(Fault("--hardware", str(figures if isinstance(figures, Infeasible) else figures[0])))

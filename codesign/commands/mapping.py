@@ -11,21 +11,24 @@ from accel_models.design import Design
 from accel_models.hardware.accelerator import Accelerator
 from accel_models.jit import is_compiled
 from accel_models.mapper import ANY, TILES, best_mapping
+from accel_models.mapper.program import ProgramSearch, best_program
 from accel_models.report import CostReport, Infeasible, LayerCost
 from accel_models.reuse.nest import LOOP_OPS
 from accel_models.schedule import schedule_network
 from codesign.commands.applies import check_applies, refuse
-from codesign.commands.cost import OWN_PROGRAM, check_objective, default_objective, program_design
+from codesign.commands.cost import check_objective, default_objective
 from codesign.commands.kinds import Kind
 from codesign.commands.targets import (
     HardwareLike,
     ShapesLike,
     TargetLike,
+    at_widths,
     find_hardware,
     load_workload,
     read_target,
     shapes_of,
 )
+from codesign.design_file import DesignFile
 from codesign.progress import Reporter, Silent
 from mappings.dataflow import Dataflow
 from mappings.dataflow import dataflow as find_dataflow
@@ -36,7 +39,8 @@ from mappings.workload import Workload
 
 #: One of each kind of loop that the mapper's machine code knows.
 _PROBE = Layer("probe", Op.CONV, K=4, C=4, P=4, Q=4, R=3, S=3)
-_PROGRAM = "tiles of the program"
+_DEFAULT = "default tiles"
+_LEGAL = "the accelerator is one of our templates, whose program decides which tiles are legal"
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,10 @@ class Mapped:
     """A mapped network.
 
     Attributes:
-        objective: what mappings were chosen for; "" for a program's own.
+        objective: what mappings were chosen for.
         report: figures of all layers and their totals.
         design: what ``codesign cost`` takes.
+        file: the design file that was mapped, where one was given.
     """
 
     network: str
@@ -75,10 +80,18 @@ class Mapped:
     layers: tuple[MappedLayer, ...]
     report: CostReport
     design: Design
+    file: DesignFile | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values of the design: what ``--format json`` and ``yaml`` print, and any command reads."""
-        return self.design.to_dict()
+        """Plain values of the design: what ``--format json`` and ``yaml`` print, and any command reads.
+
+        A design file keeps its network and data set, so that ``simulate`` and ``emit`` take it beside the old one.
+        """
+        plain, file = self.design.to_dict(), self.file
+        if file is None or not file.network:
+            return plain
+        kept = {"name": file.name, "network": file.network, "dataset": file.dataset, "accuracy": dict(file.accuracy)}
+        return {**kept, "design": plain}
 
 
 def map_network(
@@ -98,10 +111,10 @@ def map_network(
             name.
         input: shapes of a module's inputs; of a network by name, where another than its own is wanted.
         accelerator: name, YAML file (of an accelerator, a design or a template) or the thing itself; a design has its
-            own. One with a template runs its own program: its tiles and exact cycles are the answer.
+            own. Of one with a template the program's legal tiles are searched, by its exact cycles and energy.
         dataflow: keep to this one; None: any.
         objective: edp, latency or energy; None: edp where energy is modelled, else latency.
-        tiles: divisors (None), or any (slower: tiles that leave a smaller last one, too).
+        tiles: divisors (None), or any (slower: tiles that leave a smaller last one, too); not with a template.
         reporter: where progress goes.
 
     Raises:
@@ -118,37 +131,56 @@ def map_network(
     if found.kind is Kind.DESIGN:
         given: Design = found.value.design
         if given.accelerator.template is not None:
-            refuse(options, OWN_PROGRAM, options)
-            return _program(given)
+            refuse(options, _LEGAL, ("dataflow", "tiles"))
+            return _program(given, objective, reporter, None if found.value.path is None else found.value)
         workload, hardware = given.workload, given.accelerator
     else:
         if accelerator is None:
             raise SpecError(Fault("--accelerator", "is missing", "a name (codesign list accelerators) or a YAML file"))
         hardware = find_hardware(accelerator, "--accelerator")
         if hardware.template is not None:
-            refuse(options, OWN_PROGRAM, options)
+            refuse(options, _LEGAL, ("dataflow", "tiles"))
         with reporter.task("network", None):
             workload = load_workload(found, shapes_of(input))
         if hardware.template is not None:
-            program = program_design(workload, hardware)
-            return program if isinstance(program, Infeasible) else _program(program)
+            empty = Design(at_widths(workload, hardware.template), hardware, ())
+            return _program(empty, objective, reporter)
     chosen = objective or default_objective(workload, hardware)
     return _mapped(workload, hardware, ANY if flow is None else flow, chosen, tiles or "divisors", reporter)
 
 
-def _program(design: Design) -> Mapped | Infeasible:
-    """What a design's program does: the hardware runs no other mapping."""
-    report = design_cost(design)
+def _program(
+    given: Design, objective: str | None, reporter: Reporter, file: DesignFile | None = None
+) -> Mapped | Infeasible:
+    """The best tiles for a design's program, by its own exact figures; its mappings are where the search begins."""
+    hardware = given.accelerator
+    chosen = objective or ("edp" if hardware.technology or hardware.device else "latency")
+    if not is_compiled("pricing"):
+        reporter.say("compiling the program's timing for this processor: this once, a minute or more")
+    with reporter.task("mapping", None):
+        found = best_program(given.workload, hardware, chosen, dict(given.mappings))
+    if isinstance(found, Infeasible):
+        return found
+    report = design_cost(found.design)
     if not isinstance(report, CostReport):
         return report[0]
-    schedule = schedule_network(design)
+    schedule = schedule_network(found.design)
     assert not isinstance(schedule, Infeasible), "it was costed"
-    mappings = dict(design.mappings)
+    mappings, how = dict(found.design.mappings), _how(found)
     layers = tuple(
-        MappedLayer(item.name, mappings.get(plan.layer.name), item, _PROGRAM)
+        MappedLayer(item.name, mappings.get(plan.layer.name), item, how.get(plan.chain[0].name, _DEFAULT))
         for item, plan in zip(report.layers, schedule.plans, strict=True)
     )
-    return Mapped(design.workload.name, design.accelerator.name, "", layers, report, design)
+    return Mapped(found.design.workload.name, hardware.name, chosen, layers, report, found.design, file)
+
+
+def _how(found: ProgramSearch) -> dict[str, str]:
+    """What is known of each layer's tiles: of a layer alone, or of the network that is one layer."""
+    spot = "" if found.optimal else " alone"
+    return {
+        log.layer: f"{log.legal:,} legal tiles, {f'proved best{spot}' if log.optimal else 'best found'}"
+        for log in found.layers
+    }
 
 
 def _mapped(

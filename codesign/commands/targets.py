@@ -19,6 +19,7 @@ from codesign.commands.kinds import Kind
 from codesign.design_file import DesignFile
 from mappings.errors import Fault, SpecError, nearest
 from mappings.layer import MAC_OPS, Bits, Layer, Op
+from mappings.mapping import Mapping
 from mappings.quantized import QuantizedNetwork
 from mappings.workload import Workload
 from mappings.yamlio import load_yaml
@@ -240,6 +241,21 @@ def find_hardware(hardware: HardwareLike, where: str) -> Accelerator:
     if isinstance(raw, dict) and "template" in raw and "levels" not in raw:
         return _of_template(raw, text)
     return Accelerator.from_dict(raw, text)
+
+
+def mappings_with(hardware: HardwareLike, workload: Workload) -> dict[str, Mapping]:
+    """Mappings that stand in a design's file which names the hardware, if it is a design of the same layers.
+
+    Raises:
+        SpecError: an unreadable or malformed file.
+    """
+    if isinstance(hardware, Accelerator | Template) or not str(hardware).endswith(FILES):
+        return {}
+    raw: Any = load_yaml(str(hardware))
+    if not isinstance(raw, dict) or not ("design" in raw or "workload" in raw):
+        return {}
+    design = DesignFile.from_document(raw, Path(str(hardware))).design
+    return dict(design.mappings) if design.workload.layers == workload.layers else {}
 
 
 def _of_template(raw: dict[Any, Any], where: str) -> Accelerator:

@@ -156,6 +156,27 @@ def _register_builtins(registry: Registry[ControllerEntry]) -> None:
             },
             discrete=True,
         ),
+        "natural_gradient": _entry(
+            "a distribution a decision, moved along its natural gradient by steps of adapted length",
+            "distributions:NaturalGradient",
+            "Akimoto 2019",
+            {"step": 0.3, "adaptive": True},
+            discrete=True,
+        ),
+        "agents": _entry(
+            "an adversarial bandit a decision, all told the same loss",
+            "distributions:Agents",
+            "Carlucci 2019",
+            {"learning_rate": 0.05, "explored": 0.1},
+            discrete=True,
+        ),
+        "pruned": _entry(
+            "a distribution a decision, which loses its least likely choice stage by stage",
+            "distributions:Pruned",
+            "Zheng 2019",
+            {"stage_trials": 0, "sharpness": 3.0},
+            discrete=True,
+        ),
         "tree_search": _entry(
             "Monte Carlo tree search (UCT) over the decisions in order",
             "value:TreeSearch",

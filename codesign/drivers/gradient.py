@@ -3,7 +3,7 @@ is checked by the exact model and mended until it is under every limit."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -41,6 +41,7 @@ class Gradient:
         Raises:
             SpecError: nothing to choose, no accelerator that fits, a metric that the cheap providers do not give.
         """
+        _check(context.options)
         torch.set_num_threads(1)
         ledger = Ledger(context)
         held = [ledger.held(f"search {number}") for number in range(context.budget)]
@@ -184,6 +185,23 @@ class _Search:
                 break
             bound = min(bound, outcome.metrics[tightest]) * 0.98 / max(1.0, *over)
         return point(places)
+
+
+def _check(options: Mapping[str, Any]) -> None:
+    """Refuse rules of logits for what has none, or for arms that are drawn."""
+    relaxation, faults = str(options["relaxation"]), list[Fault]()
+    if options["rule"] == "exponentiated" and relaxation != "softmax":
+        what = f'"exponentiated" moves shares of a softmax, not those of "{relaxation}"'
+        faults.append(Fault("driver gradient.rule", what, "adam, or the relaxation softmax"))
+    for name, none in (("stages", 1), ("patience", 0)):
+        if options[name] != none and relaxation in ("shared", "two_path"):
+            what = f'is {options[name]}, and "{relaxation}" mixes no arms'
+            faults.append(Fault(f"driver gradient.{name}", what, f"{none}, or a relaxation that weighs all arms"))
+    if options["extremes"] and relaxation != "sigmoid":
+        what = f'is {options["extremes"]:g}, and arms of "{relaxation}" have no weight of their own'
+        faults.append(Fault("driver gradient.extremes", what, "0, or the relaxation sigmoid"))
+    if faults:
+        raise SpecError(faults)
 
 
 def _known(given: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:

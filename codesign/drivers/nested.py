@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import permutations
 
 import numpy as np
 
-from codesign.controllers.controller import Told
+from codesign.controllers.controller import Controller, Told
 from codesign.decisions import Decision, DecisionSpace, Permutation, Point, Variable
 from codesign.drivers.base import DriverContext
 from codesign.drivers.ledger import Ledger
@@ -17,6 +17,10 @@ from codesign.objectives.front import nondominated, scaled_costs, thinned
 from mappings.errors import Fault, SpecError
 
 _CHUNK = 8192
+#: So few accelerators are priced one by one.
+_FEW = 1000
+#: Networks whose fronts are kept.
+_MOST_KEPT = 1024
 
 
 class Nested:
@@ -26,8 +30,8 @@ class Nested:
     controller look through it with ``inner_trials`` designs; ``designs_per_network``: most designs of a network that
     are kept, the least crowded of its front; 0: all.
 
-    A problem that knows a network's front over all accelerators itself has a method ``hardware_front(network)``, which
-    is asked in place of pricing them.
+    A problem that can prove a network's front over all accelerators has a method ``hardware_front(network)``, which is
+    asked in place of pricing each of them; ``most_accelerators`` does not bind then.
 
     What the outer controller is told of a network is the best of each objective over its front; of one that fits no
     accelerator, what its nearest design breaks.
@@ -39,10 +43,9 @@ class Nested:
         Raises:
             SpecError: more accelerators than the options allow, or nothing to decide of the networks.
         """
-        networks, hardware = part_space(context, "network"), part_space(context, "hardware")
-        rows = _all_points(context, hardware) if context.options["accelerators"] == "all" else None
-        goal, ledger = context.problem.goal, Ledger(context)
-        controller = context.make_controller("network", networks, goal)
+        networks = part_space(context, "network")
+        goal, ledger, hardware = context.problem.goal, Ledger(context), HardwareFronts(context)
+        controller = self.proposer(context, networks, hardware)
         fronts: dict[tuple[object, ...], list[Told]] = {}
         done = 0
         while done < context.budget:
@@ -54,7 +57,7 @@ class Nested:
                 held = fronts.get(key) or ledger.held(_phase(done + place))
                 told.append(held)
                 if not held and key not in [tuple(asked[other].items()) for other in places]:
-                    front = self._front(context, network, hardware, rows)
+                    front = [joined(context, network, point) for point, _ in hardware.of(network)]
                     points += front
                     phases += [_phase(done + place)] * len(front)
                     places.append(place)
@@ -72,33 +75,66 @@ class Nested:
             controller.tell(answers)
             done += len(asked)
 
-    def _front(
-        self, context: DriverContext, network: Point, hardware: DecisionSpace, rows: Sequence[Point] | None
-    ) -> list[Point]:
-        """Designs of one network that no other of it dominates at what is known before the dear providers."""
-        whole = getattr(context.problem, "hardware_front", None)
-        if rows is not None and whole is not None:
-            points: list[Point] = whole(network)
-            return [joined(context, network, point) for point in points]
-        if rows is None:
-            found = self._searched(context, network, hardware)
+    def proposer(self, context: DriverContext, networks: DecisionSpace, hardware: HardwareFronts) -> Controller:
+        """Who proposes networks."""
+        return context.make_controller("network", networks, context.problem.goal)
+
+
+class HardwareFronts:
+    """Of each network, the designs that no other of it dominates at what is known before the dear providers.
+
+    Args:
+        context: of the driver.
+
+    Raises:
+        SpecError: more accelerators than the options allow, or nothing to decide of them.
+    """
+
+    def __init__(self, context: DriverContext) -> None:
+        self._context, self.space = context, part_space(context, "hardware")
+        self._rows: list[Point] | None = None
+        self._whole: Callable[[Point], list[Point]] | None = None
+        self._kept: dict[tuple[object, ...], list[tuple[Point, Outcome]]] = {}
+        if context.options["accelerators"] == "all":
+            self._whole = getattr(context.problem, "hardware_front", None)
+            if self._whole is None or self.space.size <= _FEW:
+                self._rows, self._whole = _all_points(context, self.space), None
+
+    def of(self, network: Point) -> list[tuple[Point, Outcome]]:
+        """Hardware and what is known of each design; the nearest to feasible where none is."""
+        key = tuple(network.items())
+        found = self._kept.get(key)
+        if found is None:
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            found = self._kept[key] = self._found(network)
+        return found
+
+    def _found(self, network: Point) -> list[tuple[Point, Outcome]]:
+        problem = self._context.problem
+        if self._whole is not None:
+            proved = self._whole(network)
+            found = list(zip(proved, problem.price(network, proved), strict=True))
+        elif self._rows is None:
+            found = self._searched(network)
         else:
             found = []
-            for start in range(0, len(rows), _CHUNK):
-                part = rows[start : start + _CHUNK]
-                found += zip(part, context.problem.price(network, part), strict=True)
-                found = _kept(context.problem.goal, found)
-        kept = _kept(context.problem.goal, found)
-        most = int(context.options["designs_per_network"])
+            for start in range(0, len(self._rows), _CHUNK):
+                part = self._rows[start : start + _CHUNK]
+                found += zip(part, problem.price(network, part), strict=True)
+                found = _kept(problem.goal, found)
+        kept = _kept(problem.goal, found)
+        most = int(self._context.options["designs_per_network"])
         if most and len(kept) > most:
             outcomes = [outcome for _, outcome in kept]
-            kept = [kept[row] for row in thinned(_known_costs(context.problem.goal, outcomes), most)]
-        return [joined(context, network, point) for point, _ in kept]
+            kept = [kept[row] for row in thinned(_known_costs(problem.goal, outcomes), most)]
+        return kept
 
-    def _searched(self, context: DriverContext, network: Point, hardware: DecisionSpace) -> list[tuple[Point, Outcome]]:
+    def _searched(self, network: Point) -> list[tuple[Point, Outcome]]:
+        context = self._context
         goal, found = context.problem.goal, list[tuple[Point, Outcome]]()
-        known = Goal(_cheap(context, network, hardware), goal.limits)
-        controller = context.make_controller("hardware", hardware, known)
+        known = Goal(cheap_objectives(context, network, self.space), goal.limits)
+        controller = context.make_controller("hardware", self.space, known)
         while len(found) < int(context.options["inner_trials"]):
             asked = controller.ask(min(context.batch, int(context.options["inner_trials"]) - len(found)))
             outcomes = context.problem.price(network, asked)
@@ -133,13 +169,15 @@ def _orders(decision: Variable) -> list[tuple[str, ...]]:
     return list(permutations(decision.items))
 
 
-def _cheap(context: DriverContext, network: Point, hardware: DecisionSpace) -> tuple[str, ...]:
+def cheap_objectives(
+    context: DriverContext, network: Point, hardware: DecisionSpace, otherwise: tuple[str, ...] = ("latency_ms",)
+) -> tuple[str, ...]:
     """Objectives that are known before the dear providers, from one design of the network that is priced."""
     rng = np.random.default_rng(0)
     names = set[str]()
     for outcome in context.problem.price(network, [hardware.draw(rng) for _ in range(16)]):
         names |= set(outcome.metrics)
-    return tuple(name for name in context.problem.goal.objectives if name in names) or ("latency_ms",)
+    return tuple(name for name in context.problem.goal.objectives if name in names) or otherwise
 
 
 def _known_costs(goal: Goal, outcomes: Sequence[Outcome]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:

@@ -99,6 +99,35 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
         ),
     )
     registry.register(
+        "sequential",
+        DriverEntry(
+            "the largest network cut down to its limit, step by step, each time by what costs least accuracy",
+            f"{here}.sequential:Sequential",
+            {
+                "step_share": options.number(0.125, 0.001, 1.0),
+                "keep": options.name("best", ("best", "drawn")),
+                "decisions": options.list_of(options.text(), ()),
+                "hardware": options.choices_of(),
+            },
+            source="Yang 2018",
+            asks=False,
+        ),
+    )
+    registry.register(
+        "space_first",
+        DriverEntry(
+            "the smaller space in which networks that fit compute most, then a search of it alone",
+            f"{here}.space_first:SpaceFirst",
+            {
+                "space": options.list_of(options.text(), least=1),
+                "samples": options.integer(40, 1, 100_000),
+                "by": options.text("macs", what="a metric that is known before the dear providers"),
+                "least_share": options.number(0.05, 0.0, 1.0),
+            },
+            source="Lin 2020",
+        ),
+    )
+    registry.register(
         "halving",
         DriverEntry(
             "successive halving: many points measured a little, the best of them more",
@@ -115,7 +144,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             f"{here}.gradient:Gradient",
             {
                 "relaxation": options.name(
-                    "gumbel_soft", ("softmax", "gumbel_soft", "gumbel_hard", "two_path", "shared")
+                    "gumbel_soft", ("softmax", "sigmoid", "gumbel_soft", "gumbel_hard", "two_path", "shared")
                 ),
                 "partial": options.integer(1, 1, 64),
                 "steps": options.integer(200, 1, 10_000_000),
@@ -126,12 +155,17 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
                 "bilevel": options.flag(True),
                 "cost_weight": options.number(0.0, 0.0, 1e6),
                 "multiplier_rate": options.number(0.2, 0.0, 1e6),
+                "rule": options.name("adam", ("adam", "exponentiated")),
+                "stages": options.integer(1, 1, 16),
+                "patience": options.integer(0, 0, 10_000_000),
+                "weight_decay": options.number(1e-4, 0.0, 10.0),
+                "extremes": options.number(0.0, 0.0, 1e6),
                 "metric": options.text("latency_ms", what="a metric of a cheap provider"),
                 "fill": options.number(0.95, 0.0, 1.0),
                 "hardware_draws": options.integer(64, 1, 100_000),
                 "held": options.choices_of(),
             },
-            source="Liu 2019, Xie 2019, Dong 2019, Wu 2019, Cai 2019, Xu 2020, Stamoulis 2019",
+            source="Liu 2019, Xie 2019, Dong 2019, Wu 2019, Cai 2019, Xu 2020, Stamoulis 2019, Nayman 2019, Chu 2020",
             needs=("cells",),
             unit="searches",
             asks=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from accel_models.report import Infeasible
@@ -122,6 +123,21 @@ class SearchProblem:
             for state, item in zip(shown, found, strict=True):
                 self._add(step, state, item)
         return [state.outcome() for state in states]
+
+    @cached_property
+    def hardware_front(self) -> Callable[[Point], list[Point]] | None:
+        """A network's front over the whole hardware space by what its cheap provider proves; None: it cannot."""
+        cheap = [step for step in self._steps if not step.entry.dear and step.entry.key != "network"]
+        whole = getattr(cheap[0].provider, "whole", None) if len(cheap) == 1 else None
+        found = None if whole is None else whole(self.search_space, self.goal)
+        if found is None:
+            return None
+
+        def front(network: Point) -> list[Point]:
+            workload = self.search_space.network_at(network).workload
+            return [] if workload is None else list(found.front(workload))
+
+        return front
 
     def _add(self, step: Step, state: _State, found: Measurement) -> None:
         state.metrics.update(found.metrics)

@@ -1,6 +1,7 @@
 """Relaxations of one choice: what a cell computes of its arms, so that a gradient reaches the logits.
 
 * ``softmax``: all arms, weighed (DARTS, Liu 2019).
+* ``sigmoid``: all arms, each weighed by a sigmoid of its own, so that they do not compete (FairDARTS, Chu 2020).
 * ``gumbel_soft``: all arms, weighed by a Gumbel-softmax of falling temperature (SNAS, Xie 2019; FBNet, Wu 2019).
 * ``gumbel_hard``: one arm, drawn; the gradient is that of the soft weight (GDAS, Dong 2019).
 * ``two_path``: of two drawn arms one runs; both are computed where logits learn, and the gradient is that between the
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-RELAXATIONS = ("softmax", "gumbel_soft", "gumbel_hard", "two_path", "shared")
+RELAXATIONS = ("softmax", "sigmoid", "gumbel_soft", "gumbel_hard", "two_path", "shared")
 Arm = Callable[[Tensor], Tensor]
 
 
@@ -45,6 +46,8 @@ def mixed(
     """
     if relaxation == "softmax":
         return _weighed(arms, functional.softmax(logits, dim=0), x)
+    if relaxation == "sigmoid":
+        return _weighed(arms, torch.sigmoid(logits), x)
     if relaxation == "gumbel_soft":
         return _weighed(arms, gumbel(logits, temperature, generator), x)
     if relaxation == "gumbel_hard":
@@ -63,7 +66,9 @@ def mixed(
 
 
 def _weighed(arms: Sequence[Arm], weights: Tensor, x: Tensor) -> Tensor:
-    total = weights[0] * arms[0](x)
-    for weight, arm in zip(weights[1:], arms[1:], strict=True):
-        total = total + weight * arm(x)
+    # An arm that was dropped has a weight of exactly 0, and is not computed.
+    parts = [weight * arm(x) for weight, arm in zip(weights, arms, strict=True) if float(weight.detach()) != 0.0]
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
     return total

@@ -144,6 +144,9 @@ class MixedNetwork(nn.Module):
         """How much each arm of each cell is chosen, [arms] that sum to 1."""
         if self.relaxation == "shared":
             return [arm.shares() for arm in self.arms.values() if isinstance(arm, SuperKernel)]
+        if self.relaxation == "sigmoid":
+            own = [torch.sigmoid(logits) for logits in self.logits]
+            return [each / each.sum() for each in own]
         return [functional.softmax(logits, dim=0) for logits in self.logits]
 
     def forward(

@@ -14,6 +14,7 @@ from codesign.accuracy.data import Dataset
 from codesign.accuracy.training import BATCH, tensors
 from codesign.gradient.derive import CostTable
 from codesign.gradient.network import MixedNetwork
+from codesign.gradient.rules import DROPPED, Stable, dropped, exponentiated_step, keep_largest, wipe_out
 from codesign.seeds import derive_seed
 
 
@@ -28,6 +29,11 @@ class GradientOptions:
         bilevel: logits learn from images that weights never see (DARTS); else from the same batch (SNAS).
         cost_weight: of the cost in the loss, against its value at the start, where no limit holds.
         multiplier_rate: how fast the Lagrange multiplier of a limit grows while the expected cost is over it.
+        rule: of the logits, "adam" or "exponentiated", which drops arms that can not catch up.
+        stages: after each stage but the last the least likely arms of every cell are dropped; 1: none are.
+        patience: an end as soon as the order of arms has not changed for so many of their steps; 0: never.
+        weight_decay: of the weights.
+        extremes: weight of a loss that draws each arm's own weight to 0 or 1 (relaxation "sigmoid").
     """
 
     steps: int = 200
@@ -38,6 +44,11 @@ class GradientOptions:
     bilevel: bool = True
     cost_weight: float = 0.0
     multiplier_rate: float = 0.2
+    rule: str = "adam"
+    stages: int = 1
+    patience: int = 0
+    weight_decay: float = 1e-4
+    extremes: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -48,11 +59,15 @@ class Searched:
         shares: of each cell's arms.
         expected: cost that they expect, by metric.
         multipliers: of the limits at the end.
+        steps: that were taken.
+        dropped: arms that were dropped on the way.
     """
 
     shares: tuple[NDArray[np.float64], ...]
     expected: Mapping[str, float]
     multipliers: Mapping[str, float]
+    steps: int = 0
+    dropped: int = 0
 
 
 def expected_cost(shares: Sequence[Tensor], table: CostTable) -> Tensor:
@@ -88,6 +103,7 @@ class GradientSearch:
         self._images, self._labels = tensors(data, "train")
         self._generator = torch.Generator().manual_seed(derive_seed(seed, "gradient"))
         self._multipliers = dict.fromkeys(limits, 0.0)
+        self._dropped = 0
 
     def run(self, advance: Callable[[], None] = lambda: None) -> Searched:
         """All steps."""
@@ -96,9 +112,12 @@ class GradientSearch:
         count = len(self._labels)
         order = torch.randperm(count, generator=self._generator)
         halves = (order[: count // 2], order[count // 2 :]) if options.bilevel else (order, order)
-        weights = torch.optim.AdamW(network.weights(), lr=options.learning_rate, betas=(0.8, 0.95), weight_decay=1e-4)
+        weights = torch.optim.AdamW(
+            network.weights(), lr=options.learning_rate, betas=(0.8, 0.95), weight_decay=options.weight_decay
+        )
         logits = torch.optim.Adam(network.choosing(), lr=options.arch_learning_rate, betas=(0.5, 0.999))
         network.train()
+        stable, step = Stable(options.patience), 0
         for step in range(options.steps):
             done = step / max(1, options.steps - 1)
             temperature = options.temperature * (options.last_temperature / options.temperature) ** done
@@ -119,13 +138,33 @@ class GradientSearch:
                 loss = self._loss(self._batch(halves[1]), temperature, logits_learn=True) + self._cost()
                 loss.backward()  # type: ignore[no-untyped-call]
             if learns:
-                logits.step()
+                self._move(logits, step)
                 self._raise_multipliers()
             advance()
+            if learns and stable.reached(network.choosing()):
+                break
         with torch.no_grad():
             shares = network.shares()
             expected = {name: float(expected_cost(shares, table)) for name, table in self._tables.items()}
-        return Searched(tuple(share.double().numpy() for share in shares), expected, dict(self._multipliers))
+        arms = tuple(share.double().numpy() for share in shares)
+        return Searched(arms, expected, dict(self._multipliers), step + 1, self._dropped)
+
+    def _move(self, optimizer: torch.optim.Optimizer, step: int) -> None:
+        """One step of the logits, and what is dropped after it."""
+        options, logits = self._options, self._network.choosing()
+        out = [dropped(value) for value in logits]
+        if options.rule == "exponentiated":
+            exponentiated_step(logits, options.arch_learning_rate)
+            self._dropped += wipe_out(logits, options.arch_learning_rate, options.steps - 1 - step)
+        else:
+            optimizer.step()
+        with torch.no_grad():
+            for value, gone in zip(logits, out, strict=True):
+                value[gone] = DROPPED  # momentum moves them still
+        first = options.steps // 3
+        ends = [first + (options.steps - first) * stage // options.stages for stage in range(1, options.stages)]
+        if step in ends:
+            self._dropped += keep_largest(logits, 1.0 - (ends.index(step) + 1) / options.stages)
 
     def _batch(self, part: Tensor) -> Tensor:
         places = torch.randint(0, len(part), (min(BATCH, len(part)),), generator=self._generator)
@@ -138,6 +177,9 @@ class GradientSearch:
     def _cost(self) -> Tensor:
         """What the loss says of cost: each limit with its multiplier, and the weighed cost of what has no limit."""
         shares, total = self._network.shares(), torch.zeros(())
+        if self._options.extremes:
+            own = torch.cat([torch.sigmoid(logits) for logits in self._network.logits])
+            total = total - self._options.extremes * (own - 0.5).square().mean()
         for name, table in self._tables.items():
             cost = expected_cost(shares, table)
             if name in self._limits:

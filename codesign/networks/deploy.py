@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from codesign.networks.qat import BN_EPSILON, QatLayer, QatNetwork, weight_scale
+from codesign.networks.qat import BN_EPSILON, QatLayer, QatNetwork, integer_weight, weight_scale
 from mappings.layer import Layer, Op
 from mappings.quantized import IntArray, QuantizedLayer, QuantizedNetwork, multiplier
 
@@ -21,7 +21,7 @@ def _folded(step: QatLayer) -> tuple[NDArray[np.float64], NDArray[np.float64], N
     assert step.weight is not None
     weight = step.weight.detach().double()
     scale = weight_scale(step.weight, step.layer.bits.W).double()
-    integers = torch.round(weight / scale)
+    integers = integer_weight(weight, scale, step.layer.bits.W)
     scale = scale.reshape(-1)
     if step.norm is not None:
         mean, variance = step.norm.running_mean, step.norm.running_var

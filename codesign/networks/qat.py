@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from codesign.quantize_layer import TERNARY_SCALE
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
 from mappings.workload import Workload
@@ -22,6 +23,8 @@ from mappings.workload import Workload
 BN_EPSILON = 1e-5
 #: A hard sigmoid of a normalised value is ``clamp(x / 6 + 1 / 2, 0, 1)``.
 GATE_GAIN, GATE_BIAS = 1 / 6, 1 / 2
+#: Share of a tensor's elements that its first scale keeps from being clamped.
+_CLIPPED_FROM = 0.9999
 
 
 class _FakeQuantize(torch.autograd.Function):
@@ -51,17 +54,34 @@ class _FakeQuantize(torch.autograd.Function):
 
 
 def weight_scale(weight: Tensor, bits: int) -> Tensor:
-    """Scale of each output channel: ``weight`` [K, C, R, S] or [K, C] to [K, 1, ...]."""
-    top = weight.detach().abs().amax(dim=tuple(range(1, weight.dim())), keepdim=True)
+    """Scale of each output channel: ``weight`` [K, C, R, S] or [K, C] to [K, 1, ...].
+
+    The largest magnitude is the largest integer; of ternary weights, :data:`TERNARY_SCALE` times the mean is 1.
+    """
+    magnitude, dims = weight.detach().abs(), tuple(range(1, weight.dim()))
+    if bits == 2:
+        return TERNARY_SCALE * magnitude.mean(dim=dims, keepdim=True).clamp_min(1e-8)
     levels: int = 2 ** (bits - 1) - 1
-    return top.clamp_min(1e-8) / levels
+    return magnitude.amax(dim=dims, keepdim=True).clamp_min(1e-8) / levels
+
+
+def integer_weight(weight: Tensor, scale: Tensor, bits: int) -> Tensor:
+    """Weights in units of their scale, as whole numbers."""
+    levels = 2 ** (bits - 1) - 1
+    return torch.round(weight.detach() / scale).clamp(-levels, levels)
 
 
 def fake_quantize_weight(weight: Tensor, bits: int) -> Tensor:
     """Weights as the integers represent them; same shape."""
     scale = weight_scale(weight, bits)
-    quantized = torch.round(weight.detach() / scale) * scale
+    quantized = integer_weight(weight, scale, bits) * scale
     return weight + (quantized - weight).detach()
+
+
+def _most(value: Tensor) -> float:
+    """The magnitude that all but one in 10,000 elements stay below."""
+    magnitude = value.detach().abs().flatten()
+    return float(magnitude.kthvalue(max(1, math.floor(_CLIPPED_FROM * magnitude.numel()))).values)
 
 
 class ActivationQuantizer(nn.Module):
@@ -70,10 +90,15 @@ class ActivationQuantizer(nn.Module):
     Args:
         bits: width.
         unsigned: the tensor is never negative (it follows a ReLU): the low clamp is 0.
+
+    Attributes:
+        exact: the tensor is rounded and clamped; else it passes, through its ReLU alone.
     """
 
     def __init__(self, bits: int, *, unsigned: bool) -> None:
         super().__init__()
+        self.exact = True
+        self._observed: float | None = None
         self.low = 0 if unsigned else -(2 ** (bits - 1))
         self.high = 2 ** (bits - 1) - 1
         # A few standard deviations of a normalised activation; training moves it.
@@ -85,8 +110,23 @@ class ActivationQuantizer(nn.Module):
         scale: Tensor = self.log_scale.exp()
         return scale
 
+    def observe(self) -> None:
+        """From now on the largest magnitudes that pass are noted."""
+        self._observed = 0.0
+
+    @torch.no_grad()
+    def begin(self) -> None:
+        """Round from now on, with a scale for what was observed."""
+        if self._observed:
+            self.log_scale.fill_(math.log(self._observed / self.high))
+        self._observed, self.exact = None, True
+
     def forward(self, value: Tensor) -> Tensor:
         """The value that the integers represent; any shape."""
+        if not self.exact:
+            if self._observed is not None:
+                self._observed = max(self._observed, _most(value))
+            return functional.relu(value) if self.low == 0 else value
         quantized: Tensor = _FakeQuantize.apply(value, self.log_scale, self.low, self.high)  # type: ignore[no-untyped-call]
         return quantized
 
@@ -96,7 +136,7 @@ class QatLayer(nn.Module):
 
     def __init__(self, layer: Layer) -> None:
         super().__init__()
-        self.layer = layer
+        self.layer, self.exact_weight = layer, True
         self.weight: nn.Parameter | None = None
         self.bias: nn.Parameter | None = None
         self.norm: nn.BatchNorm2d | None = None
@@ -122,10 +162,13 @@ class QatLayer(nn.Module):
         self.norm.bias.fill_(GATE_BIAS)
         self.quantizer.log_scale.fill_(-math.log(self.quantizer.high))
 
+    def _integer_weight(self, weight: Tensor) -> Tensor:
+        return fake_quantize_weight(weight, self.layer.bits.W) if self.exact_weight else weight
+
     def _convolved(self, value: Tensor, taps: Tensor | None) -> Tensor:
         """The normalised convolution; the quantiser's clamp at 0 is the ReLU."""
         assert self.weight is not None and self.norm is not None
-        layer, weight = self.layer, fake_quantize_weight(self.weight, self.layer.bits.W)
+        layer, weight = self.layer, self._integer_weight(self.weight)
         if taps is not None:
             weight = weight * taps
         value = functional.conv2d(value, weight, None, layer.stride, layer.padding[:2], layer.dilation, layer.groups)
@@ -143,7 +186,7 @@ class QatLayer(nn.Module):
         if self.norm is not None:
             value = self._convolved(value, None)
         elif self.weight is not None:
-            value = functional.linear(value.flatten(1), fake_quantize_weight(self.weight, layer.bits.W), self.bias)
+            value = functional.linear(value.flatten(1), self._integer_weight(self.weight), self.bias)
         elif layer.op is Op.ADD:
             value = value + inputs[1]
         elif layer.op is Op.MUL:
@@ -189,6 +232,26 @@ class QatNetwork(nn.Module):
     def image_scale(self) -> float:
         """Real value of one unit of the input image; pixels run from 0 to 1."""
         return 1.0 / float(2 ** (self.workload.inputs[0].bits - 1) - 1)
+
+    def use_integers(self, exact: bool) -> None:
+        """Compute with rounded and clamped tensors, or with real numbers; a gate's clamp is its function, and stays."""
+        gates = set(gates_of(self.workload))
+        for name, step in self.steps.items():
+            assert isinstance(step, QatLayer)
+            step.exact_weight = exact
+            step.quantizer.exact = exact or name in gates
+
+    def calibrate(self, images: Tensor) -> None:
+        """Compute with integers from now on, with scales for what these images gave in real numbers."""
+        quantizers = [module for module in self.modules() if isinstance(module, ActivationQuantizer)]
+        loose = [quantizer for quantizer in quantizers if not quantizer.exact]
+        for quantizer in loose:
+            quantizer.observe()
+        with torch.no_grad():
+            self(images)
+        self.use_integers(True)
+        for quantizer in loose:
+            quantizer.begin()
 
     def forward(self, images: Tensor) -> Tensor:
         """Images [N, C, H, W] in 0..1, of any extent, to logits [N, classes]."""

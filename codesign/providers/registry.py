@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from accel_models.hardware.devices import DeviceKind, device
 from codesign import options
-from codesign.accuracy.base import SUPERNET_OPTIONS, TRAIN_OPTIONS
+from codesign.accuracy.base import CELL_OPTIONS, SUPERNET_OPTIONS, TRAIN_OPTIONS
 from codesign.plugin import Plugin
 from codesign.providers.accuracy.table import TABLE_OPTIONS
 from codesign.providers.base import Provider, ProviderContext
@@ -220,6 +220,19 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             source="Guo 2020, Chu 2021, Yu 2020, Cai 2020",
             needs=("workload", "trainable"),
             offers=("weights",),
+            metrics=("accuracy",),
+            dear=True,
+            key="network",
+        ),
+    )
+    registry.register(
+        "cell_supernet",
+        ProviderEntry(
+            "one set of weights trained for all cells of NAS-Bench-201; each is scored with its part of them",
+            f"{here}.accuracy.cell_supernet:CellSupernetProvider",
+            CELL_OPTIONS,
+            source="Guo 2020, Chu 2021, Dong 2020",
+            needs=("operations",),
             metrics=("accuracy",),
             dear=True,
             key="network",

@@ -17,6 +17,7 @@ from codesign.recipe import Recipe, load_recipe, recipe_names, variant_names
 from mappings.yamlio import load_yaml
 
 SYSTEMS = Path(__file__).parents[1] / "systems.yaml"
+MISSING = Path(__file__).parents[1] / "systems_missing.yaml"
 FIGURES = Path(__file__).parents[2] / "benchmarks" / "data" / "recipes.json"
 _HEAD = """# Recipes of published methods
 
@@ -24,6 +25,8 @@ Made by `python -m codesign.reports.recipes_page` from the recipe files; a test 
 `codesign explore --recipe NAME` or `NAME:VARIANT`; those with a variant `reduced` run in a minute or so, and
 `python -m benchmarks.recipes` says of each, beside random search at the same budget, whether its own mechanism worked.
 What is measured below are such reduced forms: mechanisms, never the published figures themselves.
+A headline that no text read here confirms is "not checked"; of a recipe without a measured line the mechanism has not
+been measured.
 """
 
 
@@ -31,6 +34,11 @@ def systems() -> dict[str, dict[str, str]]:
     """Sources of the published systems, by group and name."""
     raw = load_yaml(SYSTEMS)
     return {str(group): {str(name): str(source) for name, source in found.items()} for group, found in raw.items()}
+
+
+def missing() -> dict[str, str]:
+    """What each system that no recipe runs still needs."""
+    return {str(name): str(need) for name, need in load_yaml(MISSING).items()}
 
 
 def runners() -> dict[str, Recipe]:
@@ -50,19 +58,21 @@ def page(figures: Mapping[str, Any]) -> str:
     Args:
         figures: lines of ``benchmarks.recipes``, by recipe.
     """
-    ran, known = runners(), systems()
-    parts, missing = [_HEAD], list[str]()
+    ran, known, needs = runners(), systems(), missing()
+    parts, left = [_HEAD], list[str]()
     for group, names in known.items():
         mine = {name: source for name, source in names.items() if name in ran}
-        missing += [f"{name} ({source})" for name, source in names.items() if name not in ran]
+        left += [f"{name} ({source}): {needs[name]}" for name, source in names.items() if name not in ran]
         if not mine:
             continue
         parts.append(f"\n## {group}\n")
         for name, source in mine.items():
             parts.append(_entry(name, source, ran[name], figures))
     total = sum(len(names) for names in known.values())
-    parts.append(f"\n## Not run\n\n{total - len(missing)} of {total} systems have a recipe. These have none:\n")
-    parts.append("\n".join(f"* {name}" for name in missing) + "\n" if missing else "none\n")
+    parts.append(
+        f"\n## Not run\n\n{total - len(left)} of {total} systems have a recipe. These have none, for want of:\n"
+    )
+    parts.append("\n".join(f"* {name}" for name in left) + "\n" if left else "none\n")
     return "\n".join(parts)
 
 

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from codesign.accuracy.augment import shifted
 from codesign.accuracy.data import Dataset, check_fits
-from codesign.accuracy.training import batches, recalibrate, score, shifted, tensors
+from codesign.accuracy.training import batches, recalibrate, score, tensors
 from codesign.networks.qat import QatNetwork
 from codesign.seeds import derive_seed
 from codesign.supernet.corners import Corners

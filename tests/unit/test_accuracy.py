@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from codesign.accuracy.augment import shifted
 from codesign.accuracy.base import AccuracyContext
 from codesign.accuracy.data import PARTS, mnist5k
-from codesign.accuracy.evaluator import TrainingEvaluator, integer_accuracy
+from codesign.accuracy.evaluator import integer_accuracy
 from codesign.accuracy.pool import AccuracyPool, make_evaluator
-from codesign.accuracy.training import shifted
 from codesign.images import random_images, sample_images
 from codesign.spaces.network.elastic import ElasticSpace
 from mappings.errors import SpecError
@@ -61,7 +61,7 @@ def test_shifted_images_keep_their_pixels() -> None:
 
 
 def test_a_short_training_learns_and_deploys(tmp_path: Path) -> None:
-    evaluator = TrainingEvaluator(AccuracyContext(0, "mnist5k", tmp_path, OPTIONS))
+    evaluator = make_evaluator("train", AccuracyContext(0, "mnist5k", tmp_path, OPTIONS))
     workload = small()
     accuracy = evaluator.measure(workload)
     assert 0.3 < accuracy < 1.0  # chance is 0.1
@@ -98,7 +98,7 @@ def test_sample_images_take_turns_among_the_digits() -> None:
 
 
 def test_random_images_fill_the_input_range(tmp_path: Path) -> None:
-    evaluator = TrainingEvaluator(AccuracyContext(0, "mnist5k", tmp_path, {**OPTIONS, "deploy_steps": 2}))
+    evaluator = make_evaluator("train", AccuracyContext(0, "mnist5k", tmp_path, {**OPTIONS, "deploy_steps": 2}))
     evaluator.finish(small())
     network = load_network(tmp_path / small().digest[:16])
     images = random_images(network, 50)["image"]

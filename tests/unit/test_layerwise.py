@@ -11,7 +11,8 @@ import torch
 from accel_models.design import Design
 from codesign.accuracy.base import AccuracyContext
 from codesign.accuracy.data import mnist5k
-from codesign.accuracy.evaluator import TrainingEvaluator, integer_accuracy
+from codesign.accuracy.evaluator import integer_accuracy
+from codesign.accuracy.pool import make_evaluator
 from codesign.decisions import DecisionSpace
 from codesign.explorer.verify import verify
 from codesign.images import sample_images
@@ -177,7 +178,7 @@ def test_a_gated_point_runs_on_hardware(tmp_path: Path) -> None:
     }
     workload = at(DECISIONS.canonical(fixed | {"weight_bits": 8, "act_bits": 8}))
     options = {"deploy_steps": 60, "deploy_learning_rate": 0.03, "deploy_shift_pixels": 0}
-    evaluator = TrainingEvaluator(AccuracyContext(0, "mnist5k", tmp_path, options))
+    evaluator = make_evaluator("train", AccuracyContext(0, "mnist5k", tmp_path, options))
     evaluator.finish(workload)
     network = load_network(tmp_path / workload.digest[:16])
     assert integer_accuracy(network, "test", mnist5k()) > 0.3

@@ -48,7 +48,11 @@ def weight_words(schedule: Schedule) -> int:
 
 
 def test_forms() -> None:
-    assert [weight_form(PLAIN, bits, True) for bits in (2, 3, 4, 5, 8)] == [(4, False), *[(2, False)] * 2, *[(1, False)] * 2]
+    assert [weight_form(PLAIN, bits, True) for bits in (2, 3, 4, 5, 8)] == [
+        (4, False),
+        *[(2, False)] * 2,
+        *[(1, False)] * 2,
+    ]
     assert [weight_form(PAIRS, bits, True) for bits in (2, 4, 8)] == [(2, True), (1, True), (1, False)]
     assert weight_form(PAIRS, 4, on_array=False) == (2, False)  # the vector unit has no pairs
     assert weight_form(Template(), 2, True) == (1, False)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from codesign.recipe import load_recipe, parse_recipe, recipe_names, variant_names
-from codesign.reports.recipes_page import FIGURES, page, read_figures, runners, systems
+from codesign.reports.recipes_page import FIGURES, missing, page, read_figures, runners, systems
 
 DOC = Path(__file__).parents[2] / "docs" / "recipes.md"
-BASES = {"default", "networks", "random", "reinforce", "systolic", "tpe"}
+BASES = {"cifar10", "default", "networks", "random", "reinforce", "systolic", "tpe"}
 METHODS = [name for name in recipe_names() if name not in BASES]
 
 
@@ -28,6 +28,10 @@ def test_every_system_that_a_recipe_names_is_known_and_named_once() -> None:
         for system in load_recipe(reference).systems
     ]
     assert set(named) <= set(known) and len(named) == len(set(named)) and set(runners()) == set(named)
+
+
+def test_what_no_recipe_runs_says_what_it_needs() -> None:
+    assert set(missing()) == {name for names in systems().values() for name in names} - set(runners())
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from accel_models.hardware.devices import Device, Figure, clocks, device
+from accel_models.hardware.devices import Clock, Device, Figure, clocks, device
 from accel_models.hardware.technology import technology
-from accel_models.template.resources import Memory, area_um2, estimate, fits, memories
+from accel_models.template.resources import Memory, area_um2, estimate, ff_memory, fits, highest_hz, memories
 from accel_models.template.spec import ArrayKind, Template
 
 
@@ -118,3 +118,21 @@ def test_the_routed_clock_of_the_family_binds() -> None:
 
 def _with(part: Device, name: str, value: float) -> tuple[tuple[str, Figure], ...]:
     return (*((n, f) for n, f in part.figures if n != name), (name, Figure(value, "test")))
+
+
+def test_a_design_is_no_faster_than_its_array_nor_than_the_shell() -> None:
+    slow = Clock(
+        hz=90, how="routed", error=0.1, source="a test", arrays=(("loop_tile", 80), ("weight_stationary", 100))
+    )
+    assert [slow.of(array) for array in ("loop_tile", "weight_stationary", "row_stationary")] == [80, 90, 90]
+    part = device("ecp5_85k")
+    assert highest_hz(Template(), part) == clocks()["ecp5"].of("weight_stationary") <= clocks()["ecp5"].hz
+    assert set(dict(clocks()["ecp5"].arrays)) <= set(ArrayKind)
+
+
+def test_a_shallow_memory_is_read_through_flip_flops() -> None:
+    assert Memory("m", 36, 64, count=2).ff == 72 and Memory("m", 36, 65, count=2).ff == 0
+    deep = Template(rows=8, cols=8, acc_buffer_bytes=32768)
+    shallow = replace(deep, acc_buffer_bytes=2048)  # 64 words of 8 x 32 bits, two halves
+    assert ff_memory(shallow) - ff_memory(deep) == 2 * 8 * 32
+    assert estimate(shallow).ff - estimate(deep).ff == 2 * 8 * 32

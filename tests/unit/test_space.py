@@ -52,6 +52,10 @@ class TestUniformBits(CompressionSpaceConformance):
     name = "uniform_bits"
 
 
+class TestLayerBits(CompressionSpaceConformance):
+    name = "layer_bits"
+
+
 class TestAsItIs(CompressionSpaceConformance):
     name = "none"
 
@@ -64,12 +68,21 @@ class TestAllKnobs(HardwareSpaceConformance):
     name, points = "templates_full", 200
 
 
+class TestNarrowWeights(HardwareSpaceConformance):
+    name, points = "templates_narrow", 200
+
+
 class TestTileCaps(MappingSpaceConformance):
     name = "tile_caps"
 
 
 class TestDefaultTiles(MappingSpaceConformance):
     name = "default"
+
+
+class TestSearchedTiles(MappingSpaceConformance):
+    name, options = "searched_tiles", {"tilings": 20}
+    points = 2
 
 
 def test_sizes_are_the_products_of_the_choices() -> None:

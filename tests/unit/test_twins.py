@@ -71,7 +71,8 @@ def test_a_template_is_hardware() -> None:
     found = costed(small_convolution(), input=(1, 3, 8, 8), accelerator=SMALL)
     mapped = codesign.map(small_convolution(), input=(1, 3, 8, 8), accelerator=SMALL)
     assert isinstance(mapped, Mapped) and isinstance(mapped.report, CostReport)
-    assert mapped.report == found.report == costed(mapped.design).report
+    assert mapped.report == costed(mapped.design).report
+    assert mapped.report.latency_cycles <= found.report.latency_cycles
     assert {item.bits.I for item in mapped.design.workload.layers} == {SMALL.act_bits}
     four = Template(rows=8, cols=8, act_bits=4, weight_bits=4, axi_bits=64, dram_bytes_per_cycle=8)
     assert {item.bits.W for item in costed("small_convolution", accelerator=four).design.workload.layers} == {4}

@@ -17,7 +17,7 @@ from torch.nn import functional
 from codesign.accuracy.data import Dataset, load_dataset
 from codesign.accuracy.training import tensors
 from codesign.controllers.threads import one_thread
-from codesign.networks.qat import fake_quantize_weight
+from codesign.networks.qat import fake_quantize_weight, fitted
 from codesign.providers.base import Candidate, Measurement, ProviderContext
 from codesign.seeds import derive_seed
 from mappings.errors import Fault, SpecError
@@ -88,7 +88,7 @@ def features(workload: Workload, images: Tensor, seed: int) -> NDArray[np.float6
         SpecError: an operator that it does not run.
     """
     generator = torch.Generator().manual_seed(seed)
-    values: dict[str, Tensor] = {workload.inputs[0].name: images}
+    values: dict[str, Tensor] = {workload.inputs[0].name: fitted(images, workload)}
     last = workload.layers[-1]
     with torch.no_grad():
         for layer in workload.layers[:-1]:

@@ -17,9 +17,12 @@ from accel_models.template.cost import mapped_design, template_cost
 from accel_models.template.energy import TENSOR_OF, word_bits
 from accel_models.template.resources import area_um2, demand, memories
 from accel_models.template.spec import Template
+from codesign.objectives import Goal
 from codesign.providers.base import Candidate, Measurement, ProviderContext
+from codesign.providers.cost.whole_hardware import WholeHardware
 from codesign.providers.registry import PROVIDERS
 from codesign.spaces.mapping.caps import missing_operators
+from codesign.spaces.search_space import SearchSpace
 from mappings.errors import Fault, SpecError
 
 #: Where machine code is not kept on disk yet, compiling it pays after so many designs or so much of the readable path.
@@ -88,6 +91,13 @@ class ScheduleProvider:
             return self.measure(candidates)
         self._compiled = self._compiled or len(candidates) >= _DESIGNS_WORTH
         return self._priced(candidates, explained=False) if self._compiled else self.measure(candidates)
+
+    def whole(self, space: SearchSpace, goal: Goal) -> WholeHardware | None:
+        """All accelerators of a space, for the front of a network over them; None: no space that can be proved over."""
+        if not WholeHardware.covers(space, self._device, goal, self.metrics):
+            return None
+        self._compiled = True
+        return WholeHardware(space, self._device, goal, self.metrics)
 
     def _priced(self, candidates: Sequence[Candidate], *, explained: bool = True) -> list[Measurement]:
         workloads, templates, caps = [], list[Template](), []

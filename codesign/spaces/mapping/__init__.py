@@ -60,6 +60,19 @@ def _register_builtins(registry: Registry[Plugin[MappingFactory]]) -> None:
         ),
     )
     registry.register(
+        "searched_tiles",
+        Plugin(
+            "the templates' tiles, the best of each layer's legal ones by the exact program",
+            f"{here}.tiles:SearchedTiles",
+            {
+                "objective": options.name("latency", ("latency", "energy", "edp")),
+                "tilings": options.integer(200, 1, 1_000_000),
+            },
+            needs=("template", "workload"),
+            offers=("design",),
+        ),
+    )
+    registry.register(
         "own",
         Plugin(
             "hardware that is not ours: its model says how a network runs on it",

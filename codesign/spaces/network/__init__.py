@@ -96,6 +96,25 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
             offers=("workload", "trainable", "cells"),
         ),
     )
+    widths = options.list_of(options.integer(8, 1, 4096), least=1)
+    registry.register(
+        "residual",
+        Plugin(
+            "a stem, stages of a strided 3x3 convolution and residual blocks: colour images learned in few epochs",
+            f"{here}.residual:ResidualSpace",
+            {
+                **_OF_IMAGES,
+                "channels": options.integer(3, 1, 64),
+                "extent": options.integer(32, 8, 512),
+                "stem": options.list_of(options.integer(16, 1, 4096), (16, 24, 32), least=1),
+                "widths": options.list_of(widths, ((32, 48, 64), (64, 96, 128), (96, 128, 192)), least=1),
+                "depths": options.list_of(options.integer(0, 0, 16), (0, 1), least=1),
+                "first_stride": options.integer(2, 1, 4),
+            },
+            source="Page 2018",
+            offers=("workload", "trainable", "cells"),
+        ),
+    )
     registry.register(
         "chain",
         Plugin(
@@ -154,7 +173,7 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
                 "cells": options.integer(5, 1, 64),
             },
             source="Dong 2020",
-            offers=("workload", "table"),
+            offers=("workload", "table", "operations"),
         ),
     )
     registry.register(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from codesign.spaces.network.layers import same_conv
 from mappings.layer import Bits, Layer, Op
 
@@ -28,12 +30,11 @@ class Builder:
         self.layers.append(layer)
         self.tensor, self.channels, self.extent = name, out, layer.P
 
-    def add(self, name: str, other: str) -> None:
-        """The sum with another tensor."""
-        extent, sources = self.extent, (other, self.tensor)
-        self.layers.append(
-            Layer(name, Op.ADD, groups=self.channels, P=extent, Q=extent, bits=self.bits, inputs=sources)
-        )
+    def add(self, name: str, other: str, *, relu: bool = False) -> None:
+        """The sum with another tensor; of two that are never negative, ``relu`` has it use the whole range."""
+        shape: dict[str, Any] = {"groups": self.channels, "P": self.extent, "Q": self.extent}
+        activation, sources = "relu" if relu else "", (other, self.tensor)
+        self.layers.append(Layer(name, Op.ADD, **shape, activation=activation, bits=self.bits, inputs=sources))
         self.tensor = name
 
     def gate(self, block: str, hidden: int) -> None:

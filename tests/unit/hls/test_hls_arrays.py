@@ -10,8 +10,8 @@ import pytest
 
 import hls
 from accel_models.design import Design
+from accel_models.schedule.mapped import mapping_of
 from accel_models.schedule.tiling import Tiling as ScheduleTiling
-from accel_models.schedule.tiling import mapping_of
 from accel_models.template.accelerator import template_accelerator
 from accel_models.template.spec import ArrayKind, Template
 from mappings.errors import SpecError

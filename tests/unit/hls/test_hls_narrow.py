@@ -43,4 +43,6 @@ def test_pairs_are_exact_and_take_half_the_cycles(weight_bits: int, tmp_path: Pa
             np.testing.assert_array_equal(report.outputs[layer], value, err_msg=f"{name} {layer}")
         compute[name] = {item.layer: item.compute for item in report.cycles}
     assert compute["plain"]["even"] == (2 if weight_bits <= 4 else 1) * compute["pairs"]["even"]
-    assert compute["plain"]["ragged"] == (2 if weight_bits <= 4 else 1) * compute["pairs"]["ragged"]  # 4 blocks: 2 pairs
+    assert (
+        compute["plain"]["ragged"] == (2 if weight_bits <= 4 else 1) * compute["pairs"]["ragged"]
+    )  # 4 blocks: 2 pairs

@@ -1,0 +1,70 @@
+"""Mechanisms of searches that shrink a network, or its space, to what a device can run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.stats import wilcoxon
+
+from benchmarks.recipes_lines import Bench, Line
+from benchmarks.recipes_runs import Run, Versus, versus
+from codesign.recipe import Part
+
+#: Seeds of a paired comparison: so many wins without a loss have p < 0.01.
+_PAIRS = 8
+
+
+def netadapt(bench: Bench) -> Line:
+    """The most accurate proposal of each step leads to a better network at the limit than any proposal does.
+
+    Paired over seeds; the control is the same descent, with the same proposals to choose from, and differs in which of
+    them it goes on with.
+    """
+    seeds = [replace(bench, seed=bench.seed + place) for place in range(_PAIRS)]
+    runs = [each.run() for each in seeds]
+    drawn = [each.run(each.recipe("control")) for each in seeds]
+    chance, p = _paired([run.best() for run in runs], [run.best() for run in drawn])
+    mine, limit = runs[0], dict(runs[0].recipe.limits)["macs"]
+    steps = [trial.phase for trial in mine.trials]
+    costs = [max(t.told.outcome.metrics["macs"] for t in mine.trials if t.phase == s) for s in dict.fromkeys(steps)]
+    even = bench.run(bench.recipe(driver=Part("ask_tell"), controller=Part("random"), trials=len(mine.trials)))
+    gain = float(np.mean([run.best() for run in runs]) - np.mean([run.best() for run in drawn]))
+    text = (
+        f"{len(costs)} steps of {len(mine.trials)} proposals to {limit:.0f} multiply-accumulates; over {_PAIRS} seeds "
+        f"{gain:+.3f} accuracy there against drawn proposals, better in {chance:.0%} (p = {p:.0e})"
+    )
+    return bench.line(text, gain > 0, mine, even, {"gain": gain, "better": chance, "p": p}, Versus(chance, p))
+
+
+def _paired(mine: list[float], control: list[float]) -> tuple[float, float]:
+    """Share of pairs in which the first is ahead (ties count half), and the one-sided p-value that it is not."""
+    gaps = np.array(mine) - np.array(control)
+    chance = float((gaps > 0).mean() + 0.5 * (gaps == 0).mean())
+    return chance, float(wilcoxon(gaps, alternative="greater").pvalue) if gaps.any() else 1.0
+
+
+def mcunet(bench: Bench) -> Line:
+    """Even draws of the chosen space that fit are ahead of those of the whole space that fit.
+
+    The control draws as evenly under the same limit and differs in the space alone; the evolution that follows decides
+    nothing here.
+    """
+    mine = bench.run()
+    plain = Part("random")
+    drawn = bench.run(bench.recipe(controller=plain))
+    even = bench.run(bench.recipe(controller=plain, driver=Part("ask_tell"), trials=2 * len(drawn.trials)))
+    fit, whole = _fitting(drawn), _fitting(even)
+    found = versus(mine.recipe.goal, [fit], [whole], share=1.0)
+    names = tuple(mine.recipe.driver.option("space"))
+    held = {name: drawn.trials[0].told.point[name] for name in names}
+    text = (
+        f"chosen: {', '.join(f'{name} {value}' for name, value in held.items())}; {len(fit.trials)} of "
+        f"{len(drawn.trials)} draws of it fit, {len(whole.trials)} of {len(even.trials)} of the whole space; those "
+        f"that fit are ahead with chance {found.chance:.2f} (p = {found.p:.0e})"
+    )
+    return bench.line(text, found.told_apart, mine, even, {"space_ahead": found.chance, "p": found.p})
+
+
+def _fitting(item: Run) -> Run:
+    return replace(item, trials=[trial for trial in item.trials if trial.told.outcome.feasible])

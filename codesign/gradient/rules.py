@@ -1,0 +1,93 @@
+"""How logits move beyond a plain optimiser: exponentiated gradients, arms that are dropped on the way, an early stop.
+
+A dropped arm has a logit of :data:`DROPPED`: its share is exactly 0, it is not computed, and no gradient reaches it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+
+import torch
+from torch import Tensor
+
+RULES = ("adam", "exponentiated")
+#: Logit of an arm that is out; its share is exactly 0.
+DROPPED = -1e4
+#: Bound of a reward in exponentiated gradients.
+_REWARD = 1.0
+
+
+def dropped(logits: Tensor) -> Tensor:
+    """Which arms are out."""
+    return logits.detach() <= DROPPED / 2
+
+
+@torch.no_grad()
+def exponentiated_step(logits: Sequence[Tensor], rate: float) -> None:
+    """Shares are multiplied by the exponential of each arm's reward (XNAS, Nayman 2019).
+
+    The reward is the loss's gradient in the share, negated, about its mean over shares and clipped to 1: what an arm at
+    a small share is worth counts in full, where a gradient in logits would be shrunk by that share.
+    """
+    for value in logits:
+        if value.grad is None:
+            continue
+        alive = ~dropped(value)
+        share = torch.softmax(value, dim=0).clamp_min(1e-8)
+        reward = (-value.grad / share).clamp(-_REWARD, _REWARD)
+        value[alive] += rate * reward[alive]
+
+
+@torch.no_grad()
+def wipe_out(logits: Sequence[Tensor], rate: float, steps_left: int) -> int:
+    """Drop arms that could not become the largest even if every reward that is left were in their favour.
+
+    Returns:
+        how many were dropped.
+    """
+    count = 0
+    for value in logits:
+        hopeless = ~dropped(value) & (value + 2 * rate * _REWARD * steps_left < value.max())
+        value[hopeless] = DROPPED
+        count += int(hopeless.sum())
+    return count
+
+
+@torch.no_grad()
+def keep_largest(logits: Sequence[Tensor], share: float) -> int:
+    """Drop all but the likeliest arms of each cell, at least one of them (P-DARTS, Chen 2019).
+
+    Args:
+        share: of a cell's arms that stay, of those that it had at first.
+
+    Returns:
+        how many were dropped.
+    """
+    count = 0
+    for value in logits:
+        most = max(1, ceil(share * len(value) - 1e-9))
+        out = torch.ones(len(value), dtype=torch.bool)
+        out[torch.topk(value, most).indices] = False
+        count += int((out & ~dropped(value)).sum())
+        value[out] = DROPPED
+    return count
+
+
+class Stable:
+    """Whether the order of arms has been the same for some steps (DARTS+, Liang 2019).
+
+    Args:
+        patience: steps; 0: never.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self._patience, self._since = patience, 0
+        self._order: list[list[int]] = []
+
+    def reached(self, logits: Sequence[Tensor]) -> bool:
+        """Told after each step."""
+        order = [torch.argsort(value.detach(), descending=True, stable=True).tolist() for value in logits]
+        self._since = self._since + 1 if order == self._order else 0
+        self._order = order
+        return 0 < self._patience <= self._since

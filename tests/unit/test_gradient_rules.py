@@ -1,0 +1,98 @@
+"""Rules of logits: exponentiated gradients, arms that are dropped, an early stop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from codesign.drivers.gradient import _check
+from codesign.drivers.registry import DRIVERS
+from codesign.gradient.mixing import mixed
+from codesign.gradient.rules import DROPPED, Stable, dropped, exponentiated_step, keep_largest, wipe_out
+from mappings.errors import SpecError
+
+
+def _with_gradient(shares: list[float], losses: list[float]) -> torch.nn.Parameter:
+    """Logits of some shares with the gradient of the expected loss."""
+    logits = torch.nn.Parameter(torch.tensor(shares).log())
+    (torch.softmax(logits, dim=0) * torch.tensor(losses)).sum().backward()  # type: ignore[no-untyped-call]
+    return logits
+
+
+def test_shares_are_multiplied_by_the_exponential_of_the_reward() -> None:
+    logits = _with_gradient([0.98, 0.01, 0.01], [0.5, 0.1, 0.9])
+    exponentiated_step([logits], 0.5)
+    by_hand = [share * math.exp(-0.5 * loss) for share, loss in zip([0.98, 0.01, 0.01], [0.5, 0.1, 0.9], strict=True)]
+    found = torch.softmax(logits.detach(), dim=0)
+    assert found.tolist() == pytest.approx([value / sum(by_hand) for value in by_hand], rel=1e-5)
+
+
+def test_a_late_bloomer_gains_what_it_is_worth_and_not_what_its_share_is() -> None:
+    small = _with_gradient([0.98, 0.01, 0.01], [0.5, 0.1, 0.5])
+    even = _with_gradient([1 / 3, 1 / 3, 1 / 3], [0.5, 0.1, 0.5])
+    before = small.detach().clone(), even.detach().clone()
+    gradients = [abs(float(value.grad[1])) for value in (small, even) if value.grad is not None]
+    exponentiated_step([small], 0.5)
+    exponentiated_step([even], 0.5)
+    gained = [
+        float((now.detach() - then)[1] - (now.detach() - then)[0])
+        for now, then in zip((small, even), before, strict=True)
+    ]
+    assert gained[0] == pytest.approx(gained[1], rel=1e-4) and gradients[0] < 0.1 * gradients[1]
+
+
+def test_only_what_can_not_catch_up_is_wiped_out() -> None:
+    logits = torch.tensor([3.0, 1.1, 0.9])
+    # Ten steps of 0.1 with rewards of at most 1 on both sides close a gap of 2.
+    assert wipe_out([logits], 0.1, 10) == 1 and dropped(logits).tolist() == [False, False, True]
+    assert wipe_out([logits], 0.1, 0) == 1 and dropped(logits).tolist() == [False, True, True]
+
+
+def test_stages_keep_the_likeliest_and_always_one() -> None:
+    logits = torch.tensor([0.1, 0.4, 0.2, 0.3])
+    assert keep_largest([logits], 0.5) == 2 and dropped(logits).tolist() == [True, False, True, False]
+    assert keep_largest([logits], 0.01) == 1 and float(torch.softmax(logits, 0)[1]) == 1.0
+
+
+def test_a_dropped_arm_is_not_computed() -> None:
+    calls = list[int]()
+
+    def arm(place: int) -> Callable[[Tensor], Tensor]:
+        def compute(x: Tensor) -> Tensor:
+            calls.append(place)
+            return x * (place + 1)
+
+        return compute
+
+    arms = [arm(place) for place in range(3)]
+    logits = torch.tensor([0.0, DROPPED, 0.0])
+    for relaxation, by_hand in (("softmax", 2.0), ("sigmoid", 2.0)):
+        calls.clear()
+        out = mixed(relaxation, arms, logits, torch.ones(1), 1.0, torch.Generator(), logits_learn=True)
+        assert calls == [0, 2] and float(out) == pytest.approx(by_hand)
+
+
+def test_the_search_ends_when_the_order_stays() -> None:
+    stable, logits = Stable(2), torch.tensor([0.0, 1.0])
+    assert [stable.reached([logits]) for _ in range(3)] == [False, False, True]
+    stable = Stable(2)
+    assert not any(stable.reached([logits * sign]) for sign in (1, -1) * 4)
+    assert not any(Stable(0).reached([logits]) for _ in range(9))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"rule": "exponentiated", "relaxation": "gumbel_soft"},
+        {"stages": 2, "relaxation": "shared"},
+        {"patience": 3, "relaxation": "two_path"},
+        {"extremes": 1.0, "relaxation": "softmax"},
+    ],
+)
+def test_rules_that_fit_no_relaxation_are_refused(given: dict[str, object]) -> None:
+    with pytest.raises(SpecError, match=next(key for key in given if key != "relaxation")):
+        _check(DRIVERS.get("gradient").checked(given, "driver"))

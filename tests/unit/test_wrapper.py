@@ -1,0 +1,76 @@
+"""The Verilog wrapper, and the flattened Verilog read by four front ends."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from accel_models.template.spec import Template
+from mappings.errors import SpecError
+from rtl_templates.render import PACKAGES, config_package, sources
+from rtl_templates.synth.yosys import run_passes
+from rtl_templates.verilator import toolchain
+from rtl_templates.wrapper import NAME, outer_name, ports, verilog_wrapper, write_plain, write_wrapped
+
+KIB = 1024
+SMALL = Template(
+    rows=4, cols=4, input_buffer_bytes=KIB, weight_buffer_bytes=KIB, acc_buffer_bytes=KIB, output_buffer_bytes=KIB,
+    ppu_lanes=1, axi_bits=32, dram_bytes_per_cycle=4,
+)  # fmt: skip
+
+
+def test_every_port_of_the_top_has_its_place() -> None:
+    names = [name for _, _, name in ports()]
+    text = (Path(__file__).parents[2] / "rtl_templates" / "rtl" / "cd_top.sv").read_text(encoding="utf-8")
+    head = text[: text.index(");\n")]
+    assert len(names) == len(set(names)) == head.count("\n  input ") + head.count("\n  output ") > 50
+    wrapped = verilog_wrapper(SMALL)
+    for name in names:
+        outer = outer_name(name)
+        assert f".{name}({outer or ''})" in wrapped
+    for word in ("wire m_axi_awvalid", "[32-1:0] m_axi_wdata", "[32/8-1:0] m_axi_wstrb", "wire aclk", "s_axi_wdata"):
+        assert word in wrapped
+    assert "ASSOCIATED_BUSIF s_axi:m_axi" in wrapped and "logic" not in wrapped and "_pkg" not in wrapped
+
+
+def test_a_folder_with_spaces_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="has spaces"):
+        write_plain((), tmp_path / "a b" / "plain.v")
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small accelerator as one Verilog file; slang has read the SystemVerilog for it."""
+    if importlib.util.find_spec("pyosys") is None:
+        pytest.skip("pyosys, which has slang, is not installed")
+    folder = tmp_path_factory.mktemp("plain")
+    (folder / PACKAGES[1]).write_text(config_package(SMALL), encoding="utf-8")
+    files = list(sources())
+    write_plain([files[0], folder / PACKAGES[1], *files[1:], write_wrapped(SMALL, folder)], folder / "plain.v")
+    return folder / "plain.v"
+
+
+def test_icarus_reads_the_plain_verilog(plain: Path) -> None:
+    icarus = shutil.which("iverilog")
+    if icarus is None:
+        pytest.skip("iverilog is not installed")
+    done = subprocess.run([icarus, "-g2005", "-t", "null", str(plain)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "error" not in done.stderr, done.stderr
+
+
+def test_verilator_reads_the_plain_verilog(plain: Path) -> None:
+    binary, root = toolchain()
+    command = [str(binary), "--lint-only", "-Wno-fatal", "--default-language", "1364-2005"]
+    done = subprocess.run(
+        [*command, "--top-module", NAME, str(plain)],
+        env={"VERILATOR_ROOT": str(root), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_yosys_own_front_end_reads_the_plain_verilog(plain: Path, tmp_path: Path) -> None:
+    run_passes([f"read_verilog {plain}", f"hierarchy -check -top {NAME}"], tmp_path)
