@@ -11,7 +11,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from accel_models.design import Design
 from mappings.durable import write_durably
@@ -124,19 +124,16 @@ class DesignFile:
         raise SpecError(Fault(str(self.path), f'the files of network "{self.network}" are missing', f"in {looked}"))
 
 
-def _is_own(device: Any) -> bool:
+def _is_own(device: object) -> TypeGuard[str]:
     return isinstance(device, str) and device.endswith((".yaml", ".yml"))
 
 
 def _located(design: Any, path: Path) -> Any:
     """A design whose device is a file beside the design's own: so a run's folder may lie anywhere."""
     accelerator = design.get("accelerator") if isinstance(design, dict) else None
-    device = accelerator.get("device") if isinstance(accelerator, dict) else None
-    if (
-        accelerator is None
-        or not isinstance(device, str)
-        or not _is_own(device)
-        or not (path.parent / device).is_file()
-    ):
+    if not isinstance(accelerator, dict):
+        return design
+    device = accelerator.get("device")
+    if not _is_own(device) or not (path.parent / device).is_file():
         return design
     return {**design, "accelerator": {**accelerator, "device": os.path.normpath(path.parent / device)}}
