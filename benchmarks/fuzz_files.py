@@ -158,7 +158,7 @@ def _result(name: str = "point_00") -> dict[str, Any]:
         "folder": "runs/x",
         "networks": 10,
         "accelerators": 20,
-        "tally": {"told": 5, "infeasible": 1, "trained": 2, "spared": 0},
+        "tally": {"told": 5, "infeasible": 1, "trained": 2, "spared": 0, "bounds": {"DSP": 1}},
         "points": [point],
         "knee": name,
         "cloud": [[True, [0.8, 0.1, 3.5]], [False, [None, 0.1, 3.5]]],

@@ -291,13 +291,13 @@ def test_a_template_runs_its_own_program(tmp_path: Path, capsys: pytest.CaptureF
     arguments = [f"{module}:MyNet", "--input", "1,3,32,32", "--accelerator", str(hardware)]
     assert main(["cost", *arguments, "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["latency_cycles"] == 29_885
-    assert sum(sum(layer["account"].values()) for layer in found["layers"]) == pytest.approx(29_885)
+    assert found["latency_cycles"] == 29_910
+    assert sum(sum(layer["account"].values()) for layer in found["layers"]) == pytest.approx(29_910)
     assert main(["map", *arguments, "-q", "--objective", "latency", "--format", "yaml"]) == 0
     design.write_text(capsys.readouterr().out, encoding="utf-8")
     assert main(["cost", str(design), "--format", "json"]) == 0
     searched = json.loads(capsys.readouterr().out)["latency_cycles"]
-    assert searched < 29_885
+    assert searched < 29_910
     # What was found is where the next search begins, and runs where its file names the hardware of the same network.
     assert main(["map", str(design), "--objective", "latency", "-q"]) == 0
     found_again = re.search(r"([\d,]+) cycles", capsys.readouterr().out)

@@ -65,6 +65,9 @@ def with_levels(on: Accelerator, **change: object) -> Accelerator:
 def test_cycles_are_at_least_the_work_over_the_units(rng: random.Random) -> None:
     layer, how, on = triple(rng)
     found = cost_of(layer, how, on)
+    if layer.op is Op.TRCONV and all(phase.empty for phase in phases(layer)):  # every output lies between inputs
+        assert found.compute_cycles == found.utilisation == 0
+        return
     work = math.prod(bounds_of(layer))
     assert found.cycles >= found.compute_cycles >= math.ceil(work / on.pes)
     assert 0 < found.utilisation <= 1
