@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,7 +21,7 @@ from codesign.decisions import Decision, Point
 FloatArray = NDArray[np.float64]
 
 
-class _Distributions:
+class _Distributions(ABC):
     """What the three share: draws, and the rank of each told trial among all, 0 to 1 (1 the best)."""
 
     def __init__(self, context: ControllerContext, purpose: str) -> None:
@@ -58,8 +59,9 @@ class _Distributions:
         below = (scores[None, :] < fresh[:, None]).mean(axis=1) + 0.5 * (scores[None, :] == fresh[:, None]).mean(axis=1)
         self._update([item.point for item in told], below)
 
+    @abstractmethod
     def _update(self, points: Sequence[Point], ranks: FloatArray) -> None:
-        raise NotImplementedError
+        """Move the shares by told points and their ranks [n], 0 worst, 1 best."""
 
     def _taken(self, points: Sequence[Point], decision: Decision) -> NDArray[np.int64]:
         """Places of the choices [n], -1 where the decision is not active."""
