@@ -1,4 +1,4 @@
-"""A continuous agent that decides step by step: deep deterministic policy gradient (Lillicrap 2016), as HAQ and AMC use it.
+"""A continuous agent that decides step by step: deep deterministic policy gradient (Lillicrap 2016; HAQ, AMC).
 
 An actor gives an action in 0..1 for a state, a critic what the rest of the episode is worth. Every step of an episode
 has the episode's reward less a moving average of rewards (He 2018, Wang 2019); actions are explored by a normal that

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ class LayerAgent:
     action in 0..1 is a choice, the first for 0 and the last for 1. The tightest limit that the cheap providers know
     holds in every episode: ``limit: lowered``, choices are lowered afterwards, one step a layer from the last layer to
     the first and round again, until it does (HAQ); ``limit: bounded``, no action goes beyond what leaves the layers
-    behind a way to meet it (AMC). The agent learns from the choices that were run.
+    behind a way to meet it (AMC). The agent learns from its own actions, as bounded.
 
     Options: ``limit``, those of :class:`AgentOptions`, ``held`` (decisions of network and hardware; else the last
     choice of the network's, and drawn ones of the hardware's).
@@ -45,9 +45,26 @@ class LayerAgent:
         agent = Agent(episodes.features, options, derive_seed(context.seed, "layer agent"))
         while ledger.left > 0:
             taken = [episodes.decided(agent) for _ in range(min(context.batch, ledger.left))]
-            told = ledger.measure([episodes.point(choices) for choices in taken], "episode")
-            for choices, item in zip(taken, told, strict=True):
-                agent.learn(episodes.transitions(choices, episodes.reward(item.outcome)))
+            told = ledger.measure([episodes.point(episode.choices) for episode in taken], "episode")
+            for episode, item in zip(taken, told, strict=True):
+                agent.learn(episode.transitions(episodes.reward(item.outcome)))
+
+
+@dataclass(frozen=True)
+class _Episode:
+    """What the agent saw and did, and the choices that were run."""
+
+    states: tuple[NDArray[np.float64], ...]
+    actions: tuple[float, ...]
+    choices: tuple[int, ...]
+
+    def transitions(self, reward: float) -> list[Transition]:
+        """Its steps; each has the reward of the whole."""
+        after = (*self.states[1:], None)
+        return [
+            Transition(state, action, reward, then)
+            for state, action, then in zip(self.states, self.actions, after, strict=True)
+        ]
 
 
 class _Episodes:
@@ -118,8 +135,12 @@ class _Episodes:
     def _over(self, choices: tuple[int, ...]) -> bool:
         return self._limit is not None and self._limit.excess(self._cost(choices)) > 0
 
-    def _state(self, before: tuple[int, ...]) -> NDArray[np.float64]:
-        """What is known when the choices before a layer have been made."""
+    def _state(self, before: tuple[int, ...], last: float) -> NDArray[np.float64]:
+        """What is known when the choices before a layer have been made.
+
+        Args:
+            last: the last action.
+        """
         place = len(before)
         saved = left = 0.0
         if self._limit is not None:
@@ -127,25 +148,23 @@ class _Episodes:
             now = self._cost(before + self._largest[place:])
             least = self._cost(before + (0,) * (len(self._largest) - place))
             saved, left = 1.0 - now / whole, 1.0 - least / now
-        last = self._action(place - 1, before[-1]) if before else 0.5
         return np.array([*self._layers[place], saved, left, last])
 
-    def _action(self, place: int, choice: int) -> float:
-        """The middle of the actions that are one choice."""
-        return (choice + 0.5) / len(self._decisions[place].choices)
-
-    def decided(self, agent: Agent) -> tuple[int, ...]:
-        """One episode's choices, within the limit."""
+    def decided(self, agent: Agent) -> _Episode:
+        """One episode, within the limit."""
         bounded = self._context.options["limit"] == "bounded"
         chosen: tuple[int, ...] = ()
+        states, actions = list[NDArray[np.float64]](), list[float]()
         for decision in self._decisions:
-            count = len(decision.choices)
-            choice = min(int(agent.action(self._state(chosen)) * count), count - 1)
+            states.append(self._state(chosen, actions[-1] if actions else 0.5))
+            count, action = len(decision.choices), agent.action(states[-1])
+            choice = asked = min(int(action * count), count - 1)
             behind = (0,) * (len(self._decisions) - len(chosen) - 1)
             while bounded and choice > 0 and self._over((*chosen, choice, *behind)):
                 choice -= 1
+            actions.append(action if choice == asked else (choice + 0.5) / count)
             chosen = (*chosen, choice)
-        return self._lowered(chosen)
+        return _Episode(tuple(states), tuple(actions), self._lowered(chosen))
 
     def _lowered(self, choices: tuple[int, ...]) -> tuple[int, ...]:
         """One step a layer, from the last to the first and round again, until the limit holds."""
@@ -157,14 +176,6 @@ class _Episodes:
                     if not self._over(tuple(now)):
                         break
         return tuple(now)
-
-    def transitions(self, choices: tuple[int, ...], reward: float) -> list[Transition]:
-        """The steps of an episode as it was run."""
-        states = [self._state(choices[:place]) for place in range(len(choices))]
-        return [
-            Transition(state, self._action(place, choices[place]), reward, after)
-            for place, (state, after) in enumerate(zip(states, [*states[1:], None], strict=True))
-        ]
 
     def reward(self, outcome: Outcome) -> float:
         """The goal's own, or its first objective."""

@@ -144,5 +144,3 @@ class LayerChannels:
             for name in width.tensors
         }
         return with_channels(workload, counts)
-
-
