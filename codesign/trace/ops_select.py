@@ -74,7 +74,10 @@ def where(builder: Builder, condition: Value, a: Value, b: Value) -> Value:
     keep = condition.bool()
     for value, other, kept in ((b, a, keep), (a, b, ~keep)):
         if isinstance(other, View) and not isinstance(value, View):
-            constant = torch.broadcast_to(torch.as_tensor(value, dtype=torch.float32), kept.shape)
+            constant = torch.as_tensor(value, dtype=torch.float32)
+            if constant.numel() and bool((constant == constant.reshape(-1)[0]).all()):
+                constant = constant.reshape(-1)[0]  # zeros_like(x): the mask alone tells what differs where
+            kept, constant = torch.broadcast_tensors(kept, constant)
             if bool((~kept).any()) and bool((constant[~kept] <= -1e4).all()):
                 return builder.masked(other, kept)
             rest = torch.where(kept, torch.zeros(()), constant)
