@@ -10,6 +10,7 @@ from typing import Any
 
 from accel_models.report import Infeasible
 from codesign.decisions import DecisionSpace, Point
+from codesign.drivers.base import HardwareFront
 from codesign.explorer.measured import MeasuredFile
 from codesign.objectives import Goal, Outcome
 from codesign.providers.base import Candidate, Measurement, Provider
@@ -125,7 +126,7 @@ class SearchProblem:
         return [state.outcome() for state in states]
 
     @cached_property
-    def hardware_front(self) -> Callable[[Point], list[Point]] | None:
+    def hardware_front(self) -> HardwareFront | None:
         """A network's front over the whole hardware space by what its cheap provider proves; None: it cannot."""
         cheap = [step for step in self._steps if not step.entry.dear and step.entry.key != "network"]
         whole = getattr(cheap[0].provider, "whole", None) if len(cheap) == 1 else None
