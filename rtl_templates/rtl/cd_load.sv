@@ -73,6 +73,9 @@ module cd_load
   endfunction
 
   typedef struct packed {
+    logic [Lg:0]   piece_bytes;
+    logic [ChW:0]  pieces_more;   // of a word, behind its first
+    logic          turned;
     logic [15:0]   signal;
     buffer_e       target;
     logic [19:0]   base;
@@ -89,11 +92,22 @@ module cd_load
   logic          gen_busy, gen_active, gen_accept, gen_run_first, gen_first, gen_last;
   logic [Lg-1:0] gen_first_byte, gen_last_byte;
   buffer_e       target_q;
+  logic [Lg:0]   piece_bytes_q;
+  logic [ChW:0]  pieces_more_q;
+  logic          turned_q;
   logic [19:0]   base_q;
   logic [15:0]   signal_q, tag_q;
   logic [31:0]   index_q;
   logic          info_full, info_empty, info_pop;
   burst_t        info;
+
+  // The words of a command: in pieces of a beat at most.
+  logic [3:0]    lg;
+  logic [Lg:0]   piece_bytes;
+  logic [ChW:0]  pieces_more;
+  assign lg          = lg_word(cmd_i.target);
+  assign piece_bytes = (Lg+1)'(1) << (lg < 4'(Lg) ? lg : 4'(Lg));
+  assign pieces_more = lg < 4'(Lg) ? '0 : ((ChW+1)'(1) << (lg - 4'(Lg))) - 1'b1;
 
   assign start_o    = cmd_valid_i && tokens_ok_i && !gen_busy;
   assign arvalid_o  = gen_active && !info_full;
@@ -108,7 +122,7 @@ module cd_load
     .rst_ni,
     .start_i     (start_o),
     .addr_i      (cmd_i.addr),
-    .run_bytes_i (32'(cmd_i.count0) << lg_word(cmd_i.target)),
+    .run_bytes_i (32'(cmd_i.count0) << lg),
     .count1_i    (cmd_i.count1),
     .count2_i    (cmd_i.count2),
     .stride1_i   (cmd_i.stride1),
@@ -128,12 +142,18 @@ module cd_load
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       target_q <= BufInput;
+      piece_bytes_q <= '0;
+      pieces_more_q <= '0;
+      turned_q <= 1'b0;
       base_q   <= '0;
       signal_q <= '0;
       tag_q    <= '0;
       index_q  <= '0;
     end else if (start_o) begin
       target_q <= cmd_i.target;
+      piece_bytes_q <= piece_bytes;
+      pieces_more_q <= pieces_more;
+      turned_q <= cmd_i.target == BufTurned;
       base_q   <= cmd_i.base;
       signal_q <= signal_i;
       tag_q    <= tag_i;
@@ -143,13 +163,14 @@ module cd_load
 
   cd_fifo #(
     .Width($bits(burst_t)),
-    .Depth(Outstanding)
+    .Depth(Outstanding),
+    .HeadW($bits(burst_t) - 72)   // but the descriptor's number and the address, which an error asks for
   ) u_info (
     .clk_i,
     .rst_ni,
     .flush_i(1'b0),
     .push_i (gen_accept),
-    .data_i ({signal_q, target_q, base_q, gen_first_byte, gen_last_byte, gen_run_first, gen_first, gen_last, index_q,
+    .data_i ({piece_bytes_q, pieces_more_q, turned_q, signal_q, target_q, base_q, gen_first_byte, gen_last_byte, gen_run_first, gen_first, gen_last, index_q,
               araddr_o}),
     .full_o (info_full),
     .pop_i  (info_pop),
@@ -165,7 +186,8 @@ module cd_load
 
   cd_fifo #(
     .Width(AxiBytes * 8 + 2),
-    .Depth(2)
+    .Depth(2),
+    .HeadW(AxiBytes * 8 + 2)
   ) u_beats (
     .clk_i,
     .rst_ni,
@@ -184,14 +206,9 @@ module cd_load
   logic                  head;                // the next step is the first of its burst
   logic [ChW-1:0]        chunk_q;             // pieces of a wide word collected so far
   logic [MaxBytes*8-1:0] wide_q, wide_d;
-  logic [3:0]            lg;
-  logic                  narrow, piece_valid, word_done, beat_done, begins;
+  logic                  piece_valid, word_done, beat_done, begins;
   logic [AxiBytes*8-1:0] piece;
-  logic [Lg:0]           piece_bytes;
 
-  assign lg          = lg_word(info.target);
-  assign narrow      = lg < 4'(Lg);
-  assign piece_bytes = (Lg+1)'(1) << (narrow ? lg : 4'(Lg));
   assign begins      = head && info.first;
   assign waddr       = begins ? info.base : waddr_q;
 
@@ -208,7 +225,7 @@ module cd_load
     .run_first_i  (info.run_first),
     .first_byte_i (info.first_byte),
     .last_byte_i  (info.last_byte),
-    .piece_bytes_i(piece_bytes),
+    .piece_bytes_i(info.piece_bytes),
     .head_o       (head),
     .done_o       (beat_done),
     .valid_o      (piece_valid),
@@ -216,11 +233,11 @@ module cd_load
   );
 
   if (LgMax > Lg) begin : gen_wide
-    logic [ChW:0] chunks;
-    assign chunks    = (ChW+1)'(1) << (lg - 4'(Lg));
-    assign word_done = piece_valid && (narrow || (ChW+1)'(chunk_q) == chunks - 1'b1);
+    assign word_done = piece_valid && {1'b0, chunk_q} == info.pieces_more;
   end else begin : gen_no_wide
     assign word_done = piece_valid;
+    logic unused_more;
+    assign unused_more = ^info.pieces_more;
   end
 
   always_comb begin
@@ -242,7 +259,7 @@ module cd_load
   logic [19:0] turn_addr;
   logic [15:0] turn_signal_q;
   logic [WgtBytes*8-1:0] turn_data;
-  assign turned = info.target == BufTurned;
+  assign turned = info.turned;
 
   if (Transposer) begin : gen_transposer
     localparam int unsigned ElW  = ActBytes * 8 / N;
