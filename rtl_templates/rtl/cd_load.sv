@@ -80,7 +80,7 @@ module cd_load
     buffer_e       target;
     logic [19:0]   base;
     logic [Lg-1:0] first_byte;
-    logic [Lg-1:0] last_byte;
+    logic signed [Lg+1:0] last_piece;
     logic          run_first;
     logic          first;
     logic          last;
@@ -100,6 +100,7 @@ module cd_load
   logic [31:0]   index_q;
   logic          info_full, info_empty, info_pop;
   burst_t        info;
+  logic [Lg+1:0] last_piece;   // last byte of the burst in its last beat, less a piece
 
   // The words of a command: in pieces of a beat at most.
   logic [3:0]    lg;
@@ -113,6 +114,7 @@ module cd_load
   assign arvalid_o  = gen_active && !info_full;
   assign gen_accept = arvalid_o && arready_i;
   assign aruser_o   = tag_q;
+  assign last_piece = (Lg+2)'(gen_last_byte) - (Lg+2)'(piece_bytes_q);
 
   cd_burst_gen #(
     .AxiBytes(AxiBytes),
@@ -170,7 +172,7 @@ module cd_load
     .rst_ni,
     .flush_i(1'b0),
     .push_i (gen_accept),
-    .data_i ({piece_bytes_q, pieces_more_q, turned_q, signal_q, target_q, base_q, gen_first_byte, gen_last_byte, gen_run_first, gen_first, gen_last, index_q,
+    .data_i ({piece_bytes_q, pieces_more_q, turned_q, signal_q, target_q, base_q, gen_first_byte, last_piece, gen_run_first, gen_first, gen_last, index_q,
               araddr_o}),
     .full_o (info_full),
     .pop_i  (info_pop),
@@ -187,7 +189,7 @@ module cd_load
   cd_fifo #(
     .Width(AxiBytes * 8 + 2),
     .Depth(2),
-    .HeadW(AxiBytes * 8 + 2)
+    .HeadW(2)
   ) u_beats (
     .clk_i,
     .rst_ni,
@@ -224,7 +226,7 @@ module cd_load
     .last_i       (beat_last),
     .run_first_i  (info.run_first),
     .first_byte_i (info.first_byte),
-    .last_byte_i  (info.last_byte),
+    .last_piece_i (info.last_piece),
     .piece_bytes_i(info.piece_bytes),
     .head_o       (head),
     .done_o       (beat_done),
@@ -333,11 +335,9 @@ module cd_load
       if (turn_end && turn_last_q) signal_o <= turn_signal_q;
       program_o   <= info_pop && info.last && info.target == BufProgram && !failed;
       bus_error_o <= beat_pop && beat_bad;
-      if (beat_pop) begin
-        error_index_o <= info.index;
-        error_addr_o  <= info.addr;
-        failed_q      <= failed && !(info_pop && info.last);
-      end
+      if (beat_pop) failed_q <= failed && !(info_pop && info.last);
+      error_index_o <= info.index;
+      error_addr_o  <= info.addr;
       if (step) begin
         waddr_q <= word_done ? waddr + 20'd1 : waddr;
         if (piece_valid) chunk_q <= word_done ? '0 : chunk_q + 1'b1;

@@ -27,21 +27,23 @@ module cd_ppu_lane #(
   localparam int unsigned ProdW = AccW + 1 + 33;
   localparam int unsigned AddW  = ActW + 26;   // both products and their sum
 
-  function automatic logic signed [15:0] clamp(input logic negative, input logic [16:0] magnitude,
-                                               input logic signed [15:0] low, input logic signed [15:0] high);
-    logic signed [17:0] value;
-    value = negative ? -$signed({1'b0, magnitude}) : $signed({1'b0, magnitude});
+  function automatic logic signed [17:0] with_sign(input logic negative, input logic [16:0] magnitude);
+    return negative ? -$signed({1'b0, magnitude}) : $signed({1'b0, magnitude});
+  endfunction
+
+  function automatic logic signed [15:0] clamp(input logic signed [17:0] value, input logic signed [15:0] low,
+                                               input logic signed [15:0] high);
     if (value < 18'(low)) return low;
     if (value > 18'(high)) return high;
     return value[15:0];
   endfunction
 
-  localparam int unsigned Late  = 10;        // of the second operand: as long as stages 1 to 10
+  localparam int unsigned Late  = 11;        // of the second operand: as long as stages 1 to 11
   localparam int unsigned Part  = 17;        // bits of a factor's parts, whose products are added in the stages behind
   localparam int unsigned Parts = (AccW + Part) / Part;  // of AccW + 1 bits
 
   // Stage 1: operands. 2: bias. 3: products of parts. 4, 5: their sum. 6: bias behind it. 7: magnitude plus half.
-  // 8, 9: shift. 10: clamp.
+  // 8, 9: shift. 10: sign. 11: clamp.
   logic signed [AccW-1:0]  acc_q1, bias_q1, bias_q2, bias_q3, bias_q4, bias_q5;
   logic [31:0]             mult_q1;
   logic signed [AccW:0]    sum_q2;
@@ -53,7 +55,8 @@ module cd_ppu_lane #(
   logic [ProdW-1:0]        mag_q7, coarse_q8, shifted;
   logic                    neg_q7, neg_q8, neg_q9;
   logic [16:0]             mag_q9;
-  logic signed [ActW-1:0]  y_q10;
+  logic signed [17:0]      value_q10;
+  logic signed [ActW-1:0]  y_q11;
   logic signed [ActW-1:0]  other_q [Late];
   logic signed [ActW-1:0]  value;
 
@@ -114,7 +117,9 @@ module cd_ppu_lane #(
     mag_q9  <= |shifted[ProdW-1:16] ? 17'h10000 : shifted[16:0];
     neg_q9  <= neg_q8;
 
-    y_q10   <= ActW'(clamp(neg_q9, mag_q9, low_i, high_i));
+    value_q10 <= with_sign(neg_q9, mag_q9);
+
+    y_q11   <= ActW'(clamp(value_q10, low_i, high_i));
 
     shift_q[0] <= shift_i;
     for (int unsigned i = 1; i < 8; i++) shift_q[i] <= shift_q[i-1];
@@ -122,36 +127,39 @@ module cd_ppu_lane #(
     for (int unsigned i = 1; i < Late; i++) other_q[i] <= other_q[i-1];
   end
 
-  // Stage 11: scaled operands. 12: sum. 13: magnitude plus half. 14, 15: shift. 16: clamp.
-  logic signed [AddW-1:0] p0_q11, p1_q11, add_q12;
-  logic [AddW+37:0]       half2_q, mag_q13, coarse_q14, shifted2;
-  logic                   neg_q13, neg_q14, neg_q15;
-  logic [16:0]            mag_q15;
-  logic signed [ActW-1:0] y_q [11:16];
+  // Stage 12: scaled operands. 13: sum. 14: magnitude plus half. 15, 16: shift. 17: sign. 18: clamp.
+  logic signed [AddW-1:0] p0_q12, p1_q12, add_q13;
+  logic [AddW+37:0]       half2_q, mag_q14, coarse_q15, shifted2;
+  logic                   neg_q14, neg_q15, neg_q16;
+  logic [16:0]            mag_q16;
+  logic signed [17:0]     value_q17;
+  logic signed [ActW-1:0] y_q [12:18];
 
-  assign shifted2 = coarse_q14 >> shift2_i[2:0];
+  assign shifted2 = coarse_q15 >> shift2_i[2:0];
 
   always_ff @(posedge clk_i) begin
-    p0_q11  <= AddW'(y_q10) * AddW'($signed({1'b0, m0_i}));
-    p1_q11  <= AddW'(other_q[Late-1]) * AddW'($signed({1'b0, m1_i}));
-    add_q12 <= p0_q11 + p1_q11;
+    p0_q12  <= AddW'(y_q11) * AddW'($signed({1'b0, m0_i}));
+    p1_q12  <= AddW'(other_q[Late-1]) * AddW'($signed({1'b0, m1_i}));
+    add_q13 <= p0_q12 + p1_q12;
 
     half2_q <= ((AddW+38)'(1) << shift2_i) >> 1;
-    mag_q13 <= {38'd0, {AddW{add_q12[AddW-1]}} ^ add_q12} + half2_q
-               + (AddW+38)'(add_q12[AddW-1]);
-    neg_q13 <= add_q12[AddW-1];
+    mag_q14 <= {38'd0, {AddW{add_q13[AddW-1]}} ^ add_q13} + half2_q
+               + (AddW+38)'(add_q13[AddW-1]);
+    neg_q14 <= add_q13[AddW-1];
 
-    coarse_q14 <= mag_q13 >> {shift2_i[5:3], 3'b000};
-    neg_q14    <= neg_q13;
+    coarse_q15 <= mag_q14 >> {shift2_i[5:3], 3'b000};
+    neg_q15    <= neg_q14;
 
-    mag_q15 <= |shifted2[AddW+37:16] ? 17'h10000 : shifted2[16:0];
-    neg_q15 <= neg_q14;
+    mag_q16 <= |shifted2[AddW+37:16] ? 17'h10000 : shifted2[16:0];
+    neg_q16 <= neg_q15;
 
-    y_q[11] <= y_q10;
-    for (int unsigned i = 12; i < 16; i++) y_q[i] <= y_q[i-1];
-    y_q[16] <= residual_i ? ActW'(clamp(neg_q15, mag_q15, low2_i, high2_i)) : y_q[15];
+    value_q17 <= with_sign(neg_q16, mag_q16);
+
+    y_q[12] <= y_q11;
+    for (int unsigned i = 13; i < 18; i++) y_q[i] <= y_q[i-1];
+    y_q[18] <= residual_i ? ActW'(clamp(value_q17, low2_i, high2_i)) : y_q[17];
   end
 
-  assign y_o = y_q[16];
+  assign y_o = y_q[18];
 
 endmodule
