@@ -268,6 +268,14 @@ def test_an_archive_may_not_ask_for_more_than_it_holds(tmp_path: Path) -> None:
         npz.read_arrays(path, 2**40)
 
 
+def test_the_bound_of_an_archive_is_the_callers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(npz, "MAX_BYTES", 1_000)  # of the integers of a network, not of images
+    np.savez_compressed(tmp_path / "a.npz", a=np.arange(1_000), b=np.zeros((0, 3)))
+    found = npz.read_arrays(tmp_path / "a.npz", 10_000)
+    assert (found["a"] == np.arange(1_000)).all() and found["b"].shape == (0, 3)
+    assert "holds arrays of" in refusal(tmp_path / "a.npz")
+
+
 def test_a_pipe_is_no_data(tmp_path: Path) -> None:
     (tmp_path / "folder/cat").mkdir(parents=True)
     for name in ("a.npz", "a.csv", "folder/cat/a.png"):
