@@ -221,9 +221,7 @@ class WholeSpace:
         chosen = np.zeros((len(plans), len(sizes), BOUNDED + TILING_COLUMNS + 1), dtype=np.int64)
         while True:
             known = np.zeros((most, len(plans), TILING_COLUMNS), dtype=np.int64)
-            count = tile_all(
-                plans, twins, row, _COLUMNS, sizes, self._room(len(plans)), chosen, tilings, known, which
-            )
+            count = tile_all(plans, twins, row, _COLUMNS, sizes, self._room(len(plans)), chosen, tilings, known, which)
             if count >= 0:
                 return count, which, known
             most *= 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -77,7 +78,8 @@ def where(builder: Builder, condition: Value, a: Value, b: Value) -> Value:
             constant = torch.as_tensor(value, dtype=torch.float32)
             if constant.numel() and bool((constant == constant.reshape(-1)[0]).all()):
                 constant = constant.reshape(-1)[0]  # zeros_like(x): the mask alone tells what differs where
-            kept, constant = torch.broadcast_tensors(kept, constant)
+            shape = np.broadcast_shapes(kept.shape, constant.shape)
+            kept, constant = kept.expand(shape), constant.expand(shape)
             if bool((~kept).any()) and bool((constant[~kept] <= -1e4).all()):
                 return builder.masked(other, kept)
             rest = torch.where(kept, torch.zeros(()), constant)
