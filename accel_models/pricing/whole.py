@@ -286,7 +286,7 @@ class WholeSpace:
             dynamic = dynamic + totals[begin + family.combos[combo, place], program]
             begin += len(table)
         widths = [(int(buffer), word_bits(buffer, family.base) // 8) for buffer in TENSOR_OF]
-        moved = np.sum([counts[:, column] * size for column, size in widths], axis=0)
+        moved = np.sum([counts[:, column] * width for column, width in widths], axis=0)
         return _Rows(
             np.full(len(combo), number), combo, cap, program, dynamic, parts[program, _DRAM], family.cycle_pj[combo],
             family.static_pj[combo], np.zeros(len(combo)), family.taken[combo], moved[program].astype(np.float64),

@@ -28,6 +28,7 @@ from codesign.explorer.search import (
     feasible,
     nearest_miss,
     opened_steps,
+    proved,
     search,
     search_front,
     tally,
@@ -265,6 +266,8 @@ def _search(
 
         problem = SearchProblem(space, recipe.goal, steps, measured)
         search(recipe, problem, journal, planned_trials(study), advance)
+    if problem.proofs:
+        reporter.say(proved(problem.proofs))
 
 
 def _cpu_seconds() -> float:

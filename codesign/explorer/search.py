@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from accel_models.pricing.whole import Account
 from codesign.accuracy.cluster import Cluster
 from codesign.contents import by_content
 from codesign.controllers.controller import Controller, ControllerContext
@@ -240,6 +241,15 @@ def describe(tallied: SearchTally, found: Sequence[Found]) -> str:
     accuracies = [item.metrics["accuracy"] for item in found if "accuracy" in item.metrics]
     best = f", the best names {max(accuracies):.1%} of the held-out images" if accuracies else ""
     return f"{counted(tallied.told, 'design')}: {text}{best}"
+
+
+def proved(accounts: Sequence[Account]) -> str:
+    """One line on what fronts over a whole hardware space were found from."""
+    designs, timed = sum(account.designs for account in accounts), sum(account.timed for account in accounts)
+    return (
+        f"exact fronts of {len(accounts):,} networks over the hardware: {designs:,} designs have room, "
+        f"{timed:,} programs timed, the others' bounds are dominated"
+    )
 
 
 def nearest_miss(trials: Sequence[Trial]) -> tuple[int, Trial]:
