@@ -278,7 +278,8 @@ def _checks(value: Verification, options: Namespace) -> None:
         _line(f"digits named rightly by the hardware: {value.right}/{value.images}")
     if value.hls_exact_images is not None:
         _line(
-            f"HLS C++: {value.hls_exact_images}/{counted(value.images, 'image')} bit-exact ({value.hls_s:.1f} s with g++)"
+            f"HLS C++: {value.hls_exact_images}/{counted(value.images, 'image')} bit-exact "
+            f"({value.hls_s:.1f} s with g++)"
         )
     _line(f"RTL: compiled in {value.compile_s:.1f} s, ran in {value.run_s:.1f} s")
 
@@ -289,7 +290,8 @@ def joined(run: str, value: SearchTally, options: Namespace) -> None:
         _json({"run": run, **asdict(value)})
         return
     _line(
-        f"{counted(value.told, 'design')} told; the process that began {run} writes its front, or codesign explore --resume"
+        f"{counted(value.told, 'design')} told; the process that began {run} writes its front, "
+        f"or codesign explore --resume"
     )
 
 

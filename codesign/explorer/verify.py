@@ -80,8 +80,8 @@ class Verification:
     def line(self) -> str:
         """The line that ends a run."""
         return (
-            f"{'verified' if self.passed else 'FAILED'}: {self.exact_images}/{counted(self.images, 'image')} bit-exact, "
-            f"{counted(len(self.layers), 'layer')}, cycles predicted {self.predicted_cycles:,} simulated "
+            f"{'verified' if self.passed else 'FAILED'}: {self.exact_images}/{counted(self.images, 'image')} "
+            f"bit-exact, {counted(len(self.layers), 'layer')}, cycles predicted {self.predicted_cycles:,} simulated "
             f"{self.simulated_cycles:,} ({100 * self.error:.1f} %)"
         )
 
