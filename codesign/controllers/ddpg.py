@@ -80,8 +80,10 @@ class Agent:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self._actor, self._critic = _network(features, options.hidden), _network(features + 1, options.hidden)
-        nn.init.uniform_(self._actor[-1].weight, -3e-3, 3e-3, generator=torch.Generator().manual_seed(seed))
-        nn.init.zeros_(self._actor[-1].bias)  # the first action is in the middle
+        last = self._actor[-1]
+        assert isinstance(last, nn.Linear)
+        nn.init.uniform_(last.weight, -3e-3, 3e-3, generator=torch.Generator().manual_seed(seed))
+        nn.init.zeros_(last.bias)  # the first action is in the middle
         self._actor_target, self._critic_target = deepcopy(self._actor), deepcopy(self._critic)
         self._actor_optimizer = torch.optim.Adam(self._actor.parameters(), lr=options.actor_rate)
         self._critic_optimizer = torch.optim.Adam(self._critic.parameters(), lr=options.critic_rate)

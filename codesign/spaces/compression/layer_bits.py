@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from codesign.decisions import Decision, Variable
-from mappings.layer import MAC_OPS, Layer, Op
+from mappings.layer import Layer
 from mappings.workload import Workload
 
 
 def weighted(workload: Workload) -> list[str]:
     """Layers with weights, in order."""
-    return [layer.name for layer in workload.layers if layer.op in MAC_OPS and layer.op is not Op.MATMUL]
+    return [layer.name for layer in workload.layers if layer.op.spec.weighted]
 
 
 def with_bits(workload: Workload, weights: Mapping[str, int], acts: Mapping[str, int], widest: int) -> Workload:

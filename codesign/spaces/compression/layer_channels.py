@@ -7,11 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from codesign.decisions import Decision, Variable
-from mappings.layer import Layer, Op
+from mappings.layer import Layer
+from mappings.operators import Unit
 from mappings.workload import Workload
-
-#: Operators that give a channel for each that they read, and tie those of their operands together.
-_CARRIERS = frozenset({Op.ADD, Op.MUL, Op.MAXPOOL, Op.AVGPOOL, Op.ACT})
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Width:
 
 def mixes(layer: Layer) -> bool:
     """Whether each output channel reads all input channels, so that the two may differ in number."""
-    return layer.op in (Op.CONV, Op.TRCONV, Op.LINEAR) and layer.groups == 1
+    return layer.op.spec.weighted and layer.groups == 1
 
 
 def widths(workload: Workload) -> tuple[Width, ...]:
@@ -57,7 +55,7 @@ def widths(workload: Workload) -> tuple[Width, ...]:
         if mixes(layer):
             if layer.C % channels[layer.inputs[0]]:
                 kept.add(layer.inputs[0])
-        elif layer.is_depthwise or layer.op in _CARRIERS:
+        elif layer.is_depthwise or layer.op.spec.unit is Unit.VECTOR:  # a channel for each: operands are tied together
             for name in layer.inputs:
                 leader[root(name)] = root(layer.name)
             if any(channels[name] != channels[layer.name] for name in layer.inputs):
