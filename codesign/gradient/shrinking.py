@@ -2,7 +2,8 @@
 
 An L1 penalty on the gain of a channel's batch normalisation, weighed by what the channel costs, takes gains to 0; a
 channel whose gains are 0 is taken out of the network there and then, and training goes on with what is left. A gain
-that a step would take across 0 stays there, so that gains are 0 and not merely small.
+that a step would take across 0 stays there, so that gains are 0 and not merely small. What is over the limit when three
+quarters of the training are done loses the channels of the smallest gains for what they cost, and trains on without.
 """
 
 from __future__ import annotations
@@ -100,8 +101,11 @@ def shrink(
         if not pays:
             continue
         _stay_dead(network, before)
-        if (step + 1) % options.interval == 0:
+        last = step + 1 == options.steps - options.steps // 4
+        if last or (step + 1) % options.interval == 0:
             smaller = without_dead(network)
+            if last:
+                smaller = without_weakest(smaller, price, cost_of, limit)
             if smaller is not network:
                 network = smaller.train()
                 price, optimizer = _prices(network.workload, cost_of, options), _optimizer(network)
@@ -158,19 +162,45 @@ def _stay_dead(network: QatNetwork, before: Sequence[Tensor]) -> None:
         gain[old * gain <= 0] = 0.0
 
 
+def _sizes(network: QatNetwork) -> dict[Width, Tensor]:
+    """Magnitudes of the gains of each width's channels, summed over its writers; of widths that have gains."""
+    found = {width: gains(network, width) for width in widths(network.workload)}
+    return {width: torch.stack([g.detach().abs() for g in parts]).sum(dim=0) for width, parts in found.items() if parts}
+
+
+def _cut(network: QatNetwork, sizes: Mapping[Width, Tensor], counts: Mapping[Width, int]) -> QatNetwork:
+    """The network with so many channels of each width, those of the largest gains; itself where that is all."""
+    kept: dict[str, Tensor] = {}
+    channels: dict[str, int] = {}
+    for width, count in counts.items():
+        if count < width.count:
+            order = torch.argsort(sizes[width], descending=True, stable=True)
+            kept.update(dict.fromkeys(width.tensors, torch.sort(order[:count]).values))
+            channels.update(dict.fromkeys(width.tensors, count))
+    return inherited(network, with_channels(network.workload, channels), kept) if kept else network
+
+
 def without_dead(network: QatNetwork) -> QatNetwork:
     """The network without channels all of whose gains are 0; itself where there are none. One of a width stays."""
-    kept: dict[str, Tensor] = {}
-    counts: dict[str, int] = {}
-    for width in widths(network.workload):
-        found = gains(network, width)
-        if not found:
-            continue
-        size = torch.stack([gain.detach().abs() for gain in found]).sum(dim=0)
-        count = max(int((size > 0).sum()), 1)
-        if count == width.count:
-            continue
-        places = torch.sort(torch.argsort(size, descending=True, stable=True)[:count]).values
-        kept.update(dict.fromkeys(width.tensors, places))
-        counts.update(dict.fromkeys(width.tensors, count))
-    return inherited(network, with_channels(network.workload, counts), kept) if kept else network
+    sizes = _sizes(network)
+    return _cut(network, sizes, {width: max(int((size > 0).sum()), 1) for width, size in sizes.items()})
+
+
+def without_weakest(
+    network: QatNetwork, price: Mapping[str, float], cost_of: Callable[[Workload], float], limit: float
+) -> QatNetwork:
+    """The network within its limit, as far as one channel of each width allows it.
+
+    Channel after channel goes that has the smallest gain for its price.
+    """
+    sizes = _sizes(network)
+    counts = {width: width.count for width in sizes}
+    ranked = {width: torch.sort(size, descending=True).values.tolist() for width, size in sizes.items()}
+
+    def workload() -> Workload:
+        return with_channels(network.workload, {name: n for width, n in counts.items() for name in width.tensors})
+
+    while cost_of(workload()) > limit and any(count > 1 for count in counts.values()):
+        worth = {w: ranked[w][n - 1] / max(price[w.tensors[0]], 1e-9) for w, n in counts.items() if n > 1}
+        counts[min(worth, key=lambda width: worth[width])] -= 1
+    return _cut(network, sizes, counts)

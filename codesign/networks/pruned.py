@@ -74,7 +74,7 @@ def _copy(source: QatLayer, target: QatLayer, kept: Mapping[str, Tensor]) -> Non
     rows = kept.get(new.name)
     if source.weight is not None and target.weight is not None:
         weight = source.weight if rows is None else source.weight[rows]
-        if mixes(new) and new.inputs[0] in kept:
+        if mixes(source.layer) and new.inputs[0] in kept:  # of one channel, a depthwise convolution looks like it
             weight = weight[:, _columns(kept[new.inputs[0]], new)]
         if weight.shape != target.weight.shape:
             what = f"has weights {list(target.weight.shape)} where {list(weight.shape)} are left"

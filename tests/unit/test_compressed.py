@@ -229,12 +229,14 @@ def test_a_limit_that_nothing_meets_is_told() -> None:
 
 def test_a_network_shrinks_while_it_trains_until_it_is_within_its_limit() -> None:
     data, workload = load_dataset("digits"), residual()
-    options = ShrinkOptions(steps=48, interval=3, penalty=0.01, growth=1.2, learning_rate=0.1)
+    options = ShrinkOptions(steps=40, interval=3, penalty=0.01, growth=1.2, learning_rate=0.1)
     found = shrink(workload, data, lambda w: float(w.macs), 0.6 * workload.macs, options, 1)
     assert found.costs[0] == workload.macs and list(found.costs) == sorted(found.costs, reverse=True)
     assert found.network.workload.macs <= 0.6 * workload.macs and len(set(found.costs)) > 2
     assert found.counts == {w.tensors[0]: w.count for w in widths(found.network.workload)}
-    loose = shrink(workload, data, lambda w: float(w.macs), 2.0 * workload.macs, options, 1)
+    late = shrink(workload, data, lambda w: float(w.macs), 0.3 * workload.macs, replace(options, penalty=0.0), 1)
+    assert late.costs[-1] <= 0.3 * workload.macs and len(set(late.costs)) == 2  # nothing pays: cut once, late
+    loose = shrink(workload, data, lambda w: float(w.macs), 2.0 * workload.macs, replace(options, steps=2), 1)
     assert loose.costs == (float(workload.macs),) and loose.network.workload == workload
 
 
