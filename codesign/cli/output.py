@@ -277,9 +277,8 @@ def _checks(value: Verification, options: Namespace) -> None:
     if value.right is not None:
         _line(f"digits named rightly by the hardware: {value.right}/{value.images}")
     if value.hls_exact_images is not None:
-        _line(
-            f"HLS C++: {value.hls_exact_images}/{counted(value.images, 'image')} bit-exact ({value.hls_s:.1f} s with g++)"
-        )
+        images = counted(value.images, "image")
+        _line(f"HLS C++: {value.hls_exact_images}/{images} bit-exact ({value.hls_s:.1f} s with g++)")
     _line(f"RTL: compiled in {value.compile_s:.1f} s, ran in {value.run_s:.1f} s")
 
 
@@ -288,9 +287,8 @@ def joined(run: str, value: SearchTally, options: Namespace) -> None:
     if options.format == "json":
         _json({"run": run, **asdict(value)})
         return
-    _line(
-        f"{counted(value.told, 'design')} told; the process that began {run} writes its front, or codesign explore --resume"
-    )
+    told = counted(value.told, "design")
+    _line(f"{told} told; the process that began {run} writes its front, or codesign explore --resume")
 
 
 def run(value: RunResult, options: Namespace) -> None:

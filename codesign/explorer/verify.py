@@ -80,8 +80,9 @@ class Verification:
 
     def line(self) -> str:
         """The line that ends a run."""
+        exact = f"{self.exact_images}/{counted(self.images, 'image')}"
         return (
-            f"{'verified' if self.passed else 'FAILED'}: {self.exact_images}/{counted(self.images, 'image')} bit-exact, "
+            f"{'verified' if self.passed else 'FAILED'}: {exact} bit-exact, "
             f"{counted(len(self.layers), 'layer')}, cycles predicted {self.predicted_cycles:,} simulated "
             f"{self.simulated_cycles:,} ({100 * self.error:.1f} %)"
         )
