@@ -9,7 +9,7 @@ import numpy as np
 from accel_models.template.array_timing import array_cycles
 from accel_models.template.spec import Template
 from accel_models.template.tile import Tile
-from rtl_templates.packing import IntArray
+from rtl_templates.packing import HEADER_TAPS, IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +63,8 @@ def random_case(rng: np.random.Generator, template: Template, max_cycles: int = 
             int(v)
             for v in rng.choice([1, 1, 2, 3, 3, 4, 5, 7, 11, lanes + 1], 2, p=[0.2, 0.15, *[0.1] * 5, 0.06, 0.05, 0.04])
         )
+        if template.tap_skipping and rng.random() < 0.5:
+            r, s = (int(v) for v in rng.integers(1, HEADER_TAPS + 1, 2))
         stride_h, stride_w = (int(v) for v in rng.choice([1, 2, 3, 5], 2, p=[0.55, 0.3, 0.1, 0.05]))
         dilation_h, dilation_w = (int(v) for v in rng.choice([1, 2, 3, 6], 2, p=[0.65, 0.2, 0.1, 0.05]))
         p, q = (int(v) for v in np.exp(rng.uniform(0, np.log(4 * lanes), 2)))
@@ -88,16 +90,30 @@ def tile_case(rng: np.random.Generator, template: Template, tile: Tile) -> TileC
     """A tile with random data (extreme values among them), bases and former accumulators."""
     dual = template.dual_rate and bool(rng.random() < 0.7)
     act, weight = 1 << (template.act_bits - 1), 1 << ((template.weight_bits >> dual) - 1)
+    if template.tap_skipping and max(tile.r, tile.s) <= HEADER_TAPS and rng.random() < 0.8:
+        tile = tile._replace(kept=int(rng.integers(1, tile.r * tile.s + 1)))
     x = rng.integers(-act, act, (tile.c, tile.in_h, tile.in_w))
     w = rng.integers(-weight, weight, (tile.k, tile.c, tile.r, tile.s))
     if rng.random() < 0.1:
         x, w = np.full_like(x, -act), np.full_like(w, -weight)
+    if tile.kept:
+        w *= tap_mask(rng, tile, template.cols << dual, template.rows)
     bases = [int(rng.integers(0, 50)) if rng.random() < 0.5 else 0 for _ in range(3)]
     accumulate, idle = bool(rng.random() < 0.4), int(rng.integers(0, 4))
     reset_at = int(rng.integers(1, 1500)) if rng.random() < 0.2 else 0
     return TileCase(
         tile, x, w, accumulate, bases[0], bases[1], bases[2], idle, reset_at, int(rng.integers(2**31)), dual
     )
+
+
+def tap_mask(rng: np.random.Generator, tile: Tile, block_k: int, block_c: int) -> IntArray:
+    """Ones and zeros ``[K, C, R, S]``: up to ``tile.kept`` random taps in each block of channels."""
+    taps = tile.r * tile.s
+    shape = (-(-tile.k // block_k), -(-tile.c // block_c), taps)
+    limit = np.where(rng.random(shape[:2]) < 0.8, tile.kept, rng.integers(0, tile.kept + 1, shape[:2]))
+    mask = rng.permuted(np.broadcast_to(np.arange(taps), shape), axis=2) < limit[..., None]
+    whole = mask.repeat(block_k, axis=0).repeat(block_c, axis=1)[: tile.k, : tile.c]
+    return whole.reshape(tile.k, tile.c, tile.r, tile.s).astype(np.int64)
 
 
 def busy_tile(template: Template) -> Tile:

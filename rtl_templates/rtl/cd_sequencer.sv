@@ -22,6 +22,7 @@ module cd_sequencer
   parameter int unsigned TableWords = 0,    // of both halves; 0: no tables
   parameter int unsigned Packing    = 1,    // most words of weights in a stored word
   parameter bit          DualRate   = 1'b0,
+  parameter bit          TapSkip    = 1'b0,
   parameter bit          Unaligned  = 1'b1,
   parameter int unsigned DesignHash = 0     // what a program must name
 ) (
@@ -224,7 +225,8 @@ module cd_sequencer
       end
       OpCompute: begin
         if (comp.op < CompArray || comp.op > (Nonlinear ? CompGelu : CompMax) ||
-            comp.narrow > 2'($clog2(Packing)) || (tile.dual && !(DualRate && is_array))) fault = ErrOpcode;
+            comp.narrow > 2'($clog2(Packing)) || (tile.dual && !(DualRate && is_array)) ||
+            (tile.kept != '0 && !(TapSkip && is_array))) fault = ErrOpcode;
         else if (total0_q == '0 || over0_q || total1_q == '0 || over1_q || tile.c == '0 || tile.r == '0 || tile.s == '0 ||
                  tile.stride_h == '0 || tile.stride_w == '0 ||
                  38'(tile.ib_base) + 38'(total0_q) > 38'(IbWords) || ab_overflow) fault = ErrRange;

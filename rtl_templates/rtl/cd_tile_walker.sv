@@ -7,6 +7,9 @@
 //
 // All addresses are sums of increments. A pass lasts as many cycles as it has pixels, but at least MinPass (and, with
 // ChannelPass, at least one for each of its input channels). The first slot follows start_i by one cycle.
+//
+// With TapSkip a command may keep some filter taps of each channel group: there are then so many passes instead of one
+// for each filter row and column, headers (of the weights) name their taps, and a pass has one cycle more at least.
 module cd_tile_walker
   import cd_types_pkg::tile_cmd_t;
 #(
@@ -18,6 +21,7 @@ module cd_tile_walker
   parameter bit          MergeLast   = 1'b1,  // the last stripe takes up to 2 * Stripe - 1 pixels
   parameter bit          ChannelPass = 1'b0,
   parameter bit          DualRate    = 1'b0,  // twice as many output channels a pass where the command says so
+  parameter bit          TapSkip     = 1'b0,
   parameter int unsigned IbAw        = 12,
   parameter int unsigned AbAw        = 12,
   parameter int unsigned PxW         = 21,
@@ -34,6 +38,8 @@ module cd_tile_walker
   input  logic [IbAw-1:0]   tap_row_i,
   input  logic [IbAw-1:0]   pixel_row_i,
   input  logic [PxW-1:0]    pixels_i,
+  input  logic              head_valid_i,    // a header, of the pass after the present one
+  input  logic [3:0]        head_i,
   // The pass.
   output logic              pass_start_o,    // its first cycle
   output logic              red_first_o,     // first of its reduction
@@ -79,7 +85,7 @@ module cd_tile_walker
     logic [IbAw-1:0]          addr;       // row + filter column
   } tap_t;
 
-  logic   run_q, run_d;
+  logic   run_q, run_d, dual_q;  // dual_q: held, as the last pass may run on while the next command waits
   pixel_t pixel_q, pixel_d, pixel_next, origin_q, origin_d, pixel_zero;
   tap_t   tap_q, tap_d, tap_zero;
 
@@ -96,7 +102,7 @@ module cd_tile_walker
     return left < 16'(ChGroup) ? CountW'(left) : CountW'(ChGroup);
   endfunction
 
-  logic slot, slots_end, pass_end, s_last, r_last, c_last, stripe_last, k_last, new_reduction, dual;
+  logic slot, slots_end, pass_end, s_last, r_last, c_last, stripe_last, k_last, new_reduction, dual, skip, word_last;
   logic [15:0] k_step;                         // output channels of a pass
 
   assign slot        = run_q && slots_q != '0;
@@ -106,9 +112,46 @@ module cd_tile_walker
   assign r_last      = tap_q.r_left == '0;
   assign c_last      = tap_q.c_left <= 16'(ChGroup);
   assign stripe_last = px_left_q == stripe_q;
-  assign dual        = DualRate && cmd_i.dual;
+  assign dual        = DualRate && dual_q;
   assign k_step      = dual ? 16'(2 * Cols) : 16'(Cols);
   assign k_last      = k_left_q <= k_step;
+  assign skip        = TapSkip && cmd_i.kept != '0;
+  assign word_last   = Lanes == ChGroup || tap_q.ch_sub == ChSubW'(Lanes / ChGroup - 1);
+
+  // ---- the next pass' tap, where headers name it ----
+  logic signed [CoordW-1:0] next_h, next_w;
+  logic [IbAw-1:0]          next_addr;
+
+  if (TapSkip) begin : gen_next_tap
+    logic [IbAw-1:0] next_block;
+
+    always_comb begin
+      next_block = tap_q.block;
+      if (!run_q || red_last_o) next_block = tap_zero.block;
+      else if (s_last && word_last) next_block = tap_q.block + plane_i;
+    end
+
+    cd_next_tap #(
+      .IbAw  (IbAw),
+      .CoordW(CoordW)
+    ) u_next_tap (
+      .clk_i,
+      .cmd_i,
+      .tap_row_i,
+      .block_i     (next_block),
+      .head_valid_i,
+      .head_i,
+      .h_o         (next_h),
+      .w_o         (next_w),
+      .addr_o      (next_addr)
+    );
+  end else begin : gen_all_taps
+    assign next_h    = '0;
+    assign next_w    = '0;
+    assign next_addr = '0;
+    logic unused_head;
+    assign unused_head = ^{head_valid_i, head_i};
+  end
 
   always_comb begin
     pixel_zero           = '0;
@@ -116,8 +159,8 @@ module cd_tile_walker
 
     tap_zero        = '0;
     tap_zero.c_left = cmd_i.c;
-    tap_zero.r_left = cmd_i.r - 8'd1;
-    tap_zero.s_left = cmd_i.s - 8'd1;
+    tap_zero.r_left = skip ? '0 : cmd_i.r - 8'd1;
+    tap_zero.s_left = skip ? 8'(cmd_i.kept) - 8'd1 : cmd_i.s - 8'd1;
     tap_zero.h      = -CoordW'(cmd_i.pad_top);
     tap_zero.w      = -CoordW'(cmd_i.pad_left);
     tap_zero.block  = IbAw'(cmd_i.ib_base) - pad_words_i - IbAw'(cmd_i.pad_left);
@@ -180,7 +223,7 @@ module cd_tile_walker
           tap_d.r_left = tap_zero.r_left;
           tap_d.h      = tap_zero.h;
           tap_d.c_left = tap_q.c_left - 16'(ChGroup);
-          if (Lanes == ChGroup || tap_q.ch_sub == ChSubW'(Lanes / ChGroup - 1)) begin
+          if (word_last) begin
             tap_d.ch_sub = '0;
             tap_d.block  = tap_q.block + plane_i;
           end else begin
@@ -216,9 +259,14 @@ module cd_tile_walker
 
     if (new_reduction) stripe_d = px_left_d < PxW'(StripeLimit) ? px_left_d : PxW'(StripeFull);
     if (start_i || pass_end) begin
+      if (skip) begin
+        tap_d.h    = next_h;
+        tap_d.w    = next_w;
+        tap_d.addr = next_addr;
+      end
       slots_d    = stripe_d;
       cycle_d    = '0;
-      min_more_d = CountW'(MinPass - 1);
+      min_more_d = skip ? CountW'(MinPass) : CountW'(MinPass - 1);
       if (ChannelPass && channels_of(tap_d.c_left) > CountW'(MinPass)) begin
         min_more_d = channels_of(tap_d.c_left) - 1'b1;
       end
@@ -228,6 +276,7 @@ module cd_tile_walker
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       run_q      <= 1'b0;
+      dual_q     <= 1'b0;
       pixel_q    <= '0;
       origin_q   <= '0;
       tap_q      <= '0;
@@ -241,6 +290,7 @@ module cd_tile_walker
       min_more_q <= '0;
     end else begin
       run_q <= run_d;
+      if (start_i) dual_q <= cmd_i.dual;
       if (start_i || run_q) begin
         pixel_q    <= pixel_d;
         origin_q   <= origin_d;
