@@ -9,7 +9,8 @@ import numpy as np
 from accel_models.template.array_timing import array_cycles
 from accel_models.template.spec import Template
 from accel_models.template.tile import Tile
-from rtl_templates.packing import HEADER_TAPS, IntArray
+from accel_models.template.weight_form import HEADER_TAPS
+from rtl_templates.packing import IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +98,7 @@ def tile_case(rng: np.random.Generator, template: Template, tile: Tile) -> TileC
     if rng.random() < 0.1:
         x, w = np.full_like(x, -act), np.full_like(w, -weight)
     if tile.kept:
-        w *= tap_mask(rng, tile, template.cols << dual, template.rows)
+        w *= tap_mask(rng, w.shape, tile.kept, (template.cols << dual, template.rows))
     bases = [int(rng.integers(0, 50)) if rng.random() < 0.5 else 0 for _ in range(3)]
     accumulate, idle = bool(rng.random() < 0.4), int(rng.integers(0, 4))
     reset_at = int(rng.integers(1, 1500)) if rng.random() < 0.2 else 0
@@ -106,14 +107,14 @@ def tile_case(rng: np.random.Generator, template: Template, tile: Tile) -> TileC
     )
 
 
-def tap_mask(rng: np.random.Generator, tile: Tile, block_k: int, block_c: int) -> IntArray:
-    """Ones and zeros ``[K, C, R, S]``: up to ``tile.kept`` random taps in each block of channels."""
-    taps = tile.r * tile.s
-    shape = (-(-tile.k // block_k), -(-tile.c // block_c), taps)
-    limit = np.where(rng.random(shape[:2]) < 0.8, tile.kept, rng.integers(0, tile.kept + 1, shape[:2]))
-    mask = rng.permuted(np.broadcast_to(np.arange(taps), shape), axis=2) < limit[..., None]
-    whole = mask.repeat(block_k, axis=0).repeat(block_c, axis=1)[: tile.k, : tile.c]
-    return whole.reshape(tile.k, tile.c, tile.r, tile.s).astype(np.int64)
+def tap_mask(rng: np.random.Generator, shape: tuple[int, ...], kept: int, block: tuple[int, int]) -> IntArray:
+    """Ones and zeros ``[K, C, R, S]``: up to ``kept`` random taps in each block of channels."""
+    taps = shape[2] * shape[3]
+    blocks = (-(-shape[0] // block[0]), -(-shape[1] // block[1]))
+    limit = np.where(rng.random(blocks) < 0.8, kept, rng.integers(0, kept + 1, blocks))
+    mask = rng.permuted(np.broadcast_to(np.arange(taps), (*blocks, taps)), axis=2) < limit[..., None]
+    whole = mask.repeat(block[0], axis=0).repeat(block[1], axis=1)[: shape[0], : shape[1]]
+    return whole.reshape(shape).astype(np.int64)
 
 
 def busy_tile(template: Template) -> Tile:

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from accel_models.template.array_formulas import ROW_STATIONARY_TAPS
 from accel_models.template.spec import ArrayKind
+from accel_models.template.weight_form import HEADER_TAPS
 from mappings.errors import Fault, SpecError
 
-HEADER_TAPS = 3  #: filter rows and columns that a header can name (`cd_next_tap`)
 IntArray: TypeAlias = NDArray[np.int64]
 
 
