@@ -41,17 +41,19 @@ INSTALL := $(PIP) install --progress-bar off --require-hashes --no-deps
 LOCKS := constraints.txt constraints-torch.txt constraints-torch-cpu.txt
 
 $(STAMP): pyproject.toml $(LOCKS) | check-tools
-	@echo "setup 1/4: a virtual environment in $(VENV)"
+	@echo "setup 1/5: a virtual environment in $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
-	@echo "setup 2/4: $$(grep -c == constraints.txt) packages, checked by hash (some hundred MB, some minutes)"
+	@echo "setup 2/5: $$(grep -c == constraints.txt) packages, checked by hash (some hundred MB, some minutes)"
 	@$(INSTALL) -r constraints.txt | $(STEPS)
-	@echo "setup 3/4: torch, checked by hash; its CPU build where pip knows one (some 200 MB)"
+	@echo "setup 3/5: torch, checked by hash; its CPU build where pip knows one (some 200 MB)"
 	@$(INSTALL) -r constraints-torch-cpu.txt 2>/dev/null | $(STEPS) || { \
 	  echo "  no such CPU build where pip looks: the package index's, on Linux with CUDA (gigabytes)"; \
 	  $(INSTALL) -r constraints-torch.txt | $(STEPS); }
-	@echo "setup 4/4: codesign itself, in place"
+	@echo "setup 4/5: codesign itself, in place"
 	@$(PIP) install --quiet --no-index --no-deps --no-build-isolation -e .
 	@$(PIP) check
+	@echo "setup 5/5: machine code of the cost model (about a minute)"
+	@$(PY) -m codesign.providers.cost.compile_ahead
 	@touch $@
 
 # Versions and hashes anew, after a change of pyproject.toml; `make lock ARGS=--upgrade` takes newer ones.

@@ -1,10 +1,12 @@
 """Designs priced a second by the compiled path, its equality with the readable one, and a roof of the same run.
 
-    python -m benchmarks.pricing_speed [--cases 10000] [--networks 3] [--seed 1] [--json]
+    python -m benchmarks.pricing_speed [--cases 2000] [--compared 500] [--networks 3] [--seed 1] [--json]
 
-One core; CPU time of the process after compilation, from networks and templates to cycles, energy and resources. A case
-is a random network of `elastic_mnist` on a random accelerator of `templates`, no device's budget in the way. The roof
-is a compiled loop of as many multiply-adds as the networks have.
+One core; CPU time of the process after compilation, from networks and templates to cycles, energy and resources. Each
+row is printed as it is measured. A case is a random network of `elastic_mnist` on a random accelerator of `templates`,
+no device's budget in the way. A roof is a compiled loop of multiply-adds, each on the one before: as many as the
+networks have, as the front's space has designs, or as the policy's matrices have weights for a proposal and its update.
+All 10,000 designs are compared with `--cases 10000 --compared 10000`, some ten minutes of the readable path.
 
 The front of a network over the whole hardware space of the default recipe is found by proofs
 (`accel_models.pricing.whole`); the slowest of some random networks counts, with what networks share made anew for it,
@@ -16,6 +18,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,14 +34,16 @@ from accel_models.template.accelerator import template_accelerator
 from accel_models.template.cost import mapped_design, template_cost
 from accel_models.template.spec import Template
 from benchmarks.common import Figure, show
-from codesign.objectives import Goal
+from codesign.controllers.controller import ControllerContext, Told
+from codesign.controllers.registry import CONTROLLERS, make_controller
+from codesign.objectives import Goal, Outcome
 from codesign.providers.cost.whole_hardware import WholeHardware
 from codesign.recipe import load_recipe
 from codesign.zoo import NETWORKS
 from mappings.workload import Workload
 
 DEVICE, TECHNOLOGY = "zynq7020", "fpga_28nm"
-TARGET_DEFAULT, TARGET_RESNET, TARGET_WHOLE_S = 2_000, 100, 10.0
+TARGET_DEFAULT, TARGET_RESNET, TARGET_WHOLE_S, TARGET_PROPOSALS = 2_000, 100, 10.0, 1_000
 Case = tuple[Workload, Template, int, int]
 
 
@@ -110,8 +115,12 @@ def whole(networks: int, seed: int) -> list[Figure]:
         kept, others = costs[: len(front)], costs[len(front) :][priced.code[len(front) :] == 0]
         better += int(sum(not (kept <= cost).all(axis=1).any() for cost in others))
     designs = f"{space.accelerators:,.0f} accelerators"
+    started = time.process_time()
+    multiply_add(int(space.accelerators), 0.5)
+    roof_s = time.process_time() - started
     return [
         Figure(f"front of a network over {designs}, s", slowest, f"<= {TARGET_WHOLE_S:g}", slowest <= TARGET_WHOLE_S),
+        Figure("as many multiply-adds as it has designs, s", roof_s),
         Figure("programs timed for it, mean", timed / networks),
         Figure(f"of {timed} random designs, not dominated by the front", better, "0", better == 0),
     ]
@@ -142,35 +151,94 @@ def roof(drawn: list[Case]) -> float:
     return len(drawn) / (time.process_time() - started)
 
 
+def proposals(count: int, seed: int) -> list[Figure]:
+    """Proposals of the policy (`reinforce`) in batches, each told and learned from."""
+    space, rng = load_recipe("default").space, np.random.default_rng(seed)
+    goal = Goal(("accuracy", "latency_ms", "energy_uj"))
+    made = make_controller("reinforce", ControllerContext(seed, space.decisions, goal, 250, count))
+    figures = rng.random((count, 3))
+
+    def batch(rows: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> None:
+        told = [
+            Told(point, Outcome(dict(zip(goal.objectives, map(float, row), strict=True))))
+            for point, row in zip(made.ask(len(rows)), rows, strict=True)
+        ]
+        made.tell(told)
+
+    batch(figures[:16])
+    started = time.process_time()
+    for start in range(0, count, 250):
+        batch(figures[start : start + 250])
+    mine = count / (time.process_time() - started)
+    # Drawn half as often again as asked for; followed before and in the update, whose way back is twice as long.
+    passes = 1.5 + 1 + 3
+    hidden = int(CONTROLLERS.get("reinforce").checked({}, "reinforce")["hidden"])
+    weights = 8 * hidden * hidden * len(space.decisions.decisions)  # of the cell, each decision
+    started = time.process_time()
+    multiply_add(int(passes * weights * count), 0.5)
+    roofed = count / (time.process_time() - started)
+    return [
+        Figure("RL proposals/s, in batches of 250", mine, f">= {TARGET_PROPOSALS:,}", mine >= TARGET_PROPOSALS),
+        Figure("as many multiply-adds, proposals/s", roofed),
+    ]
+
+
+class Rows(list[Figure]):
+    """Figures that are told as they come."""
+
+    def extend(self, some: Iterable[Figure]) -> None:
+        """Tell each."""
+        for one in some:
+            value = f"{one.value:,.4g}" if isinstance(one.value, float) else str(one.value)
+            print(f"{one.name}: {value} {one.target}", file=sys.stderr, flush=True)
+            self.append(one)
+
+
 def main() -> int:
     """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--cases", type=int, default=10_000)
+    parser.add_argument("--cases", type=int, default=2_000)
+    parser.add_argument("--compared", type=int, default=500, help="of them, with the readable path")
     parser.add_argument("--networks", type=int, default=3, help="whose whole hardware space is looked at")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    figures = Rows()
+    figures.extend(proposals(2_000, options.seed))
     drawn = cases(options.cases, options.seed)
     price(drawn[:1])
     default, priced = rate(drawn)
-    figures = [
+    figures.extend([
         Figure("default space, designs/s", default, f">= {TARGET_DEFAULT}", default >= TARGET_DEFAULT),
         Figure("of these, that run", float(np.mean(priced.code == 0))),
         Figure("as many multiply-adds, designs/s", roof(drawn)),
-    ]
-    wrong = differing(drawn, priced)
-    figures.append(Figure(f"differing from the readable path, of {len(drawn)}", wrong, "0", wrong == 0))
+    ])  # fmt: skip
+    figures.extend(compared(drawn[: options.compared], priced))
 
     network = NETWORKS.get("resnet18").workload()
     drawn = [case for case in cases(6_000, options.seed + 1) if case[1].rows == case[1].cols == 16]
     large = [(network, *case[1:]) for case in drawn if case[1].act_bits == case[1].weight_bits == 8][:50]
     resnet, priced = rate(large)
-    figures.append(Figure("ResNet-18 at 224, 16x16, designs/s", resnet, f">= {TARGET_RESNET}", resnet >= TARGET_RESNET))
-    figures.append(Figure("of these, that run", float(np.mean(priced.code == 0))))
-    wrong = differing(large[:10], Priced(*(getattr(priced, name)[:10] for name in Priced.__dataclass_fields__)))
-    figures.append(Figure("differing from the readable path, of 10", wrong, "0", wrong == 0))
-    figures += whole(options.networks, options.seed + 2)
+    figures.extend([
+        Figure("ResNet-18 at 224, 16x16, designs/s", resnet, f">= {TARGET_RESNET}", resnet >= TARGET_RESNET),
+        Figure("of these, that run", float(np.mean(priced.code == 0))),
+        Figure("as many multiply-adds, designs/s", roof(large[:1])),
+    ])  # fmt: skip
+    figures.extend(compared(large[:4], priced))
+    figures.extend(whole(options.networks, options.seed + 2))
     return show("pricing of template designs, one core", figures, options.json)
+
+
+def compared(drawn: list[Case], priced: Priced) -> list[Figure]:
+    """How many of the first designs differ from the readable path."""
+    first = Priced(*(getattr(priced, name)[: len(drawn)] for name in Priced.__dataclass_fields__))
+    started = time.process_time()
+    wrong = differing(drawn, first)
+    readable = len(drawn) / (time.process_time() - started)
+    return [
+        Figure(f"differing from the readable path, of {len(drawn)}", wrong, "0", wrong == 0),
+        Figure("the readable path, designs/s", readable),
+    ]
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ from mappings.yamlio import digest, dump_yaml, load_yaml
 
 RECIPE_DIR = Path(__file__).parent / "recipes"
 DEFAULT_RECIPE = "default"
+#: One controller over every decision; what the default one extends.
+JOINT_RECIPE = "joint"
 MAX_TRIALS = 100_000_000
 #: Keys that change nothing of what is proposed or measured.
 _ABOUT = ("summary", "source", "headline", "systems", "same", "differs")

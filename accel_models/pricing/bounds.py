@@ -17,6 +17,7 @@ from accel_models.pricing.kernel import copy_row, same_shape
 from accel_models.pricing.machine import Ints, Machine, machine_of
 from accel_models.pricing.plans import COPY, DUAL, MACS, MAPPED_BY, NEEDS, PARAMS, TILED_AS, R
 from accel_models.pricing.tiles import (
+    BOUNDED,
     FITS,
     TILE_C,
     TILE_K,
@@ -27,6 +28,7 @@ from accel_models.pricing.tiles import (
     capped,
     choose,
     input_demand,
+    useful_words,
     weight_demand,
 )
 from accel_models.schedule.builder import CHUNK, DESCRIPTOR_BYTES
@@ -80,21 +82,28 @@ def find_twins(plans: Ints, twins: Ints) -> None:
 
 @uncounted_entry
 def tile_all(
-    plans: Ints, twins: Ints, row: Ints, columns: Ints, sizes: Ints, work: Scratch, tilings: Ints, known: Ints,
-    which: Ints,
+    plans: Ints, twins: Ints, row: Ints, columns: Ints, sizes: Ints, work: Scratch, chosen: Ints, tilings: Ints,
+    known: Ints, which: Ints,
 ) -> int:  # fmt: skip
     """Default tiles under each combination of buffers; returns how many differ, -1 where there are too many.
+
+    A plan's tiles are chosen once for all buffers that hold as much of what the plan can use.
 
     Args:
         plans, twins: of the network.
         row: of the family; its buffers are overwritten.
         columns: where they stand in it.
         sizes: ``[n, buffers]``, bytes.
-        work, tilings: scratch.
+        work, tilings: scratch; chosen: ``[plans, n, BOUNDED + TILING_COLUMNS + 1]``, too.
         known: ``[most, plans, TILING_COLUMNS]``, filled.
         which: ``[n]``, filled: place in ``known``, -1 where a tile does not fit.
     """
     count = hint = 0
+    useful, held = work.chosen, work.ends  # columns of words; choices of a plan that are kept
+    first = machine_of(row)
+    for i in range(len(plans)):
+        held[i] = 0
+        useful_words(plans[plans[i, TILED_AS]], first, useful[i])
     for d in range(len(sizes)):
         for at in range(len(columns)):
             row[columns[at]] = sizes[d, at]
@@ -104,9 +113,26 @@ def tile_all(
         for i in range(len(plans)):
             if twins[i] >= 0:
                 copy_row(tilings[twins[i]], tilings[i])
-            elif choose(plans[plans[i, TILED_AS]], m, work.lists, tilings[i]) != FITS:
+                continue
+            words = (
+                min(m.input_words, useful[i, 0]), min(m.weight_words, useful[i, 1]), min(m.acc_words, useful[i, 2]),
+                min(m.output_words, useful[i, 3]),
+            )  # fmt: skip
+            place = held[i] - 1  # the latest is the likeliest
+            while place >= 0:
+                mine = chosen[i, place]
+                if mine[0] == words[0] and mine[1] == words[1] and mine[2] == words[2] and mine[3] == words[3]:
+                    break
+                place -= 1
+            if place < 0:
+                mine = chosen[i, held[i]]
+                held[i] += 1
+                mine[0], mine[1], mine[2], mine[3] = words
+                mine[-1] = choose(plans[plans[i, TILED_AS]], m, work.lists, mine[BOUNDED:-1])
+            if mine[-1] != FITS:
                 fits = False
                 break
+            copy_row(mine[BOUNDED:-1], tilings[i])
         if not fits:
             continue
         hint = place_of(tilings, known, count, hint)

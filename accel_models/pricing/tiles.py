@@ -50,6 +50,8 @@ KPQ, PQK = 0 * 9 + 1 * 3 + 2, 1 * 9 + 2 * 3 + 0
 #: Which buffer a tile does not fit; in the order in which the readable path tells.
 FITS, INPUT_FULL, WEIGHTS_FULL, SUMS_FULL, OUTPUT_FULL, PARAMS_FULL = range(6)
 MOST_SIZES = len(PARTS) + 1
+#: Buffers whose words bound a choice of tiles: input, weights, sums, output.
+BOUNDED = 4
 NO_CAP = 1 << 40
 _ARRAY = int(ComputeOp.ARRAY)
 _ROW_STATIONARY = tuple(ArrayKind).index(ArrayKind.ROW_STATIONARY)
@@ -247,6 +249,28 @@ def choose(plan: Ints, m: Machine, lists: Ints, out: Ints) -> int:
     if plan[R] > 1 and not plan[KEPT] and misfit(plan, out, m) != FITS:
         out[TILE_R] = 1
     return misfit(plan, out, m)
+
+
+@uncounted
+def useful_words(plan: Ints, m: Machine, out: Ints) -> None:
+    """Words of input, weights, sums and output beyond which larger buffers change no choice of a plan's tiles.
+
+    No tile that :func:`choose` looks at needs more, whatever the buffers are.
+    """
+    lanes = m.lanes
+    k = plan[ROW_K] if plan[ROW_K] else ceil_div(plan[UNIT_K], lanes) * lanes
+    c = ceil_div(max(plan[SHAPE_C], plan[GROUPS] * plan[C]), lanes) * lanes
+    p, q = plan[P], plan[Q]
+    out[0] = out[1] = 0
+    held = plan[R]
+    while True:  # part of the filter's rows may be held: fewer are not less in every array
+        out[0] = max(out[0], input_demand(plan, k, c, p, q, held, m))
+        out[1] = max(out[1], weight_demand(plan, k, c, p, q, held, m))
+        if held == 1:
+            break
+        held = ceil_div(held, 2)
+    out[2] = ceil_div(k, lanes) * p * q
+    out[3] = q
 
 
 @uncounted

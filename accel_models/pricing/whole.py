@@ -35,7 +35,7 @@ from accel_models.pricing.kernel import new_results, new_scratch
 from accel_models.pricing.machine import TEMPLATE_FIELDS, Ints
 from accel_models.pricing.plans import MACS, Plans
 from accel_models.pricing.price import Pricer, networks_of
-from accel_models.pricing.tiles import FITS, TILING_COLUMNS
+from accel_models.pricing.tiles import BOUNDED, FITS, TILING_COLUMNS
 from accel_models.template.energy import COMPONENTS, COUNTS, TENSOR_OF, energies, total_pj, word_bits
 from accel_models.template.resources import highest_hz
 from accel_models.template.timing_core import DRAIN_LATENCY_CYCLES, LOOKUP_CYCLES
@@ -218,9 +218,10 @@ class WholeSpace:
     def _tiled(self, plans: Ints, twins: Ints, row: Ints, sizes: Ints) -> tuple[int, Ints, Ints]:
         which, most = np.zeros(len(sizes), dtype=np.int64), 512
         tilings = np.zeros((len(plans), TILING_COLUMNS), dtype=np.int64)
+        chosen = np.zeros((len(plans), len(sizes), BOUNDED + TILING_COLUMNS + 1), dtype=np.int64)
         while True:
             known = np.zeros((most, len(plans), TILING_COLUMNS), dtype=np.int64)
-            count = tile_all(plans, twins, row, _COLUMNS, sizes, self._room(len(plans)), tilings, known, which)
+            count = tile_all(plans, twins, row, _COLUMNS, sizes, self._room(len(plans)), chosen, tilings, known, which)
             if count >= 0:
                 return count, which, known
             most *= 4
@@ -267,29 +268,28 @@ class WholeSpace:
         cap: Ints, program: Ints,
     ) -> _Rows:  # fmt: skip
         assert family.shape is not None and family.figures is not None, "a family without prices has no rows"
-        macs, still = np.full(len(counts), plans[:, MACS].sum()), np.zeros(len(counts), dtype=np.int64)
-
-        shapes = np.broadcast_to(family.shape, (len(counts), len(family.shape)))
-
-        def parts(figures: Floats, busy_cycles: Ints, products: Ints) -> Floats:
-            return energies(
-                np.broadcast_to(figures, (len(counts), len(figures))), shapes, counts, products, busy_cycles, still
-            )
-
         shared = family.figures.copy()
         for places in PRICED_AT:  # memories that the buffers size
             shared[list(places)] = 0.0
-        fixed = parts(shared, busy, macs)
-        dynamic = total_pj(fixed)[program]
+        # What all of the family share, then each size of each buffer, in one look at the counts.
+        figures = np.concatenate([shared[None], *family.buffers])
+        each, size = len(counts), len(figures)
+        macs, still = np.zeros(size * each, dtype=np.int64), np.zeros(size * each, dtype=np.int64)
+        works = still.copy()
+        macs[:each], works[:each] = plans[:, MACS].sum(), busy
+        shapes = np.broadcast_to(family.shape, (size * each, len(family.shape)))
+        repeated, again = np.repeat(figures, each, axis=0), np.tile(counts, (size, 1))
+        parts = energies(repeated, shapes, again, macs, works, still)
+        totals = total_pj(parts).reshape(size, each)
+        dynamic, begin = totals[0, program], 1
         for place, table in enumerate(family.buffers):
-            added = np.stack([total_pj(parts(figures, still, still)) for figures in table])
-            dynamic = dynamic + added[family.combos[combo, place], program]
+            dynamic = dynamic + totals[begin + family.combos[combo, place], program]
+            begin += len(table)
         widths = [(int(buffer), word_bits(buffer, family.base) // 8) for buffer in TENSOR_OF]
-        moved = np.sum([counts[:, column] * size for column, size in widths], axis=0)
-        size = len(combo)
+        moved = np.sum([counts[:, column] * width for column, width in widths], axis=0)
         return _Rows(
-            np.full(size, number), combo, cap, program, dynamic, fixed[program, _DRAM], family.cycle_pj[combo],
-            family.static_pj[combo], np.zeros(size), family.taken[combo], moved[program].astype(np.float64),
+            np.full(len(combo), number), combo, cap, program, dynamic, parts[program, _DRAM], family.cycle_pj[combo],
+            family.static_pj[combo], np.zeros(len(combo)), family.taken[combo], moved[program].astype(np.float64),
         )  # fmt: skip
 
     def time(self, workload: Workload, examples: Sequence[tuple[int, int, int]]) -> tuple[Ints, Ints, Ints]:

@@ -51,7 +51,8 @@ def explore(
     """Search networks and hardware together; what is found is in the run's folder, too.
 
     Args:
-        recipe: name, NAME:VARIANT or YAML file; None: default, or the resumed run's.
+        recipe: name, NAME:VARIANT or YAML file; None: "default" ("joint" where hardware or a driver is named, or a
+            network that is no space), or the resumed run's.
         network: a space, ``my_space.py:MySpace``, or one network by name, module or YAML file.
         input: shape of a module's input.
         hardware: a space, or the YAML of one design or template.

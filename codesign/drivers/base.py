@@ -54,6 +54,11 @@ class Journal(Protocol):
         ...
 
 
+#: A network to the hardware and mapping of every design of it that no other dominates at what is known before the dear
+#: providers, and perhaps some more; where none is within the bounds, of those that are nearest; none: nothing runs it.
+HardwareFront = Callable[[Point], list[Point]]
+
+
 class Problem(Protocol):
     """What is searched."""
 
@@ -71,6 +76,11 @@ class Problem(Protocol):
 
     def price(self, network: Point, rows: Sequence[Point]) -> list[Outcome]:
         """What a network costs on each of many accelerators, in order: the providers that are not dear, alone."""
+        ...
+
+    @property
+    def hardware_front(self) -> HardwareFront | None:
+        """How the front of a network over the whole hardware space is proved; None: nobody can, it is priced."""
         ...
 
 

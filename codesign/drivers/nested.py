@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import permutations
 
 import numpy as np
 
 from codesign.controllers.controller import Controller, Told
 from codesign.decisions import Decision, DecisionSpace, Permutation, Point, Variable
-from codesign.drivers.base import DriverContext
+from codesign.drivers.base import DriverContext, HardwareFront
 from codesign.drivers.ledger import Ledger
 from codesign.drivers.parts import joined, part_of, part_space
 from codesign.objectives import Goal, Outcome
@@ -30,8 +30,8 @@ class Nested:
     controller look through it with ``inner_trials`` designs; ``designs_per_network``: most designs of a network that
     are kept, the least crowded of its front; 0: all.
 
-    A problem that can prove a network's front over all accelerators has a method ``hardware_front(network)``, which is
-    asked in place of pricing each of them; ``most_accelerators`` does not bind then.
+    A problem that can prove a network's front over all accelerators (:attr:`Problem.hardware_front`) is asked for it in
+    place of pricing each of them; ``most_accelerators`` does not bind then.
 
     What the outer controller is told of a network is the best of each objective over its front; of one that fits no
     accelerator, what its nearest design breaks.
@@ -93,10 +93,10 @@ class HardwareFronts:
     def __init__(self, context: DriverContext) -> None:
         self._context, self.space = context, part_space(context, "hardware")
         self._rows: list[Point] | None = None
-        self._whole: Callable[[Point], list[Point]] | None = None
+        self._whole: HardwareFront | None = None
         self._kept: dict[tuple[object, ...], list[tuple[Point, Outcome]]] = {}
         if context.options["accelerators"] == "all":
-            self._whole = getattr(context.problem, "hardware_front", None)
+            self._whole = context.problem.hardware_front
             if self._whole is None or self.space.size <= _FEW:
                 self._rows, self._whole = _all_points(context, self.space), None
 

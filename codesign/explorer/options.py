@@ -11,7 +11,8 @@ from typing import Any
 from codesign.commands.targets import parse_shape
 from codesign.explorer.folder import RunFolder, RunRecord, new_folder
 from codesign.explorer.redact import redacted
-from codesign.recipe import Recipe, load_recipe, parse_recipe
+from codesign.recipe import DEFAULT_RECIPE, JOINT_RECIPE, Recipe, load_recipe, parse_recipe
+from codesign.spaces.search_space import NETWORK_GROUPS
 from mappings.errors import Fault, SpecError
 
 
@@ -20,7 +21,8 @@ class ExploreOptions:
     """What the command line may say over the recipe; None: what the recipe (or the resumed run) says.
 
     Attributes:
-        recipe: name, NAME:VARIANT, or path.
+        recipe: name, NAME:VARIANT, or path; None: "default", or "joint" where hardware or a driver is named, or a
+            network that is no space.
         network, hardware: a space, a class of the user's own, or one thing by name or file.
         input: shape of a module's input: "1,3,32,32".
         objectives: metrics, with commas between.
@@ -83,6 +85,16 @@ def _overrides(options: ExploreOptions) -> dict[str, Any]:
     }
 
 
+def _base(options: ExploreOptions, overrides: dict[str, Any]) -> str:
+    """The recipe where none is named."""
+    if options.driver is not None or options.hardware is not None:
+        return JOINT_RECIPE
+    if options.network is None:
+        return DEFAULT_RECIPE
+    searched = load_recipe(JOINT_RECIPE, overrides).space.decisions.of_groups(*NETWORK_GROUPS).decisions
+    return DEFAULT_RECIPE if searched else JOINT_RECIPE
+
+
 def prepare(options: ExploreOptions) -> tuple[RunFolder, RunRecord]:
     """Folder and record of a new or resumed run.
 
@@ -93,7 +105,7 @@ def prepare(options: ExploreOptions) -> tuple[RunFolder, RunRecord]:
     if options.input:
         overrides["network"] = {"name": options.network, "input": list(parse_shape(options.input))}
     if options.resume is None:
-        recipe = load_recipe(options.recipe or "default", overrides)
+        recipe = load_recipe(options.recipe or _base(options, overrides), overrides)
         folder = new_folder(options.out, options.recipe or "default")
         shown = None if options.storage is None else redacted(options.storage)
         return folder, RunRecord(recipe, secrets.token_hex(16), shown)

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from accel_models.pricing.whole import Account
 from accel_models.report import Infeasible
 from codesign.decisions import DecisionSpace, Point
+from codesign.drivers.base import HardwareFront
 from codesign.explorer.measured import MeasuredFile
 from codesign.objectives import Goal, Outcome
 from codesign.providers.base import Candidate, Measurement, Provider
@@ -94,6 +96,8 @@ class SearchProblem:
         self.space: DecisionSpace = space.decisions
         self.search_space, self.goal = space, goal
         self._steps, self._measured = list(steps), measured
+        #: How each front over the whole hardware space was found, in this process.
+        self.proofs: list[Account] = []
 
     def measure(self, points: Sequence[Point], *, fidelity: float = 1.0, gated: bool = True) -> list[Outcome]:
         """Outcomes in order."""
@@ -125,7 +129,7 @@ class SearchProblem:
         return [state.outcome() for state in states]
 
     @cached_property
-    def hardware_front(self) -> Callable[[Point], list[Point]] | None:
+    def hardware_front(self) -> HardwareFront | None:
         """A network's front over the whole hardware space by what its cheap provider proves; None: it cannot."""
         cheap = [step for step in self._steps if not step.entry.dear and step.entry.key != "network"]
         whole = getattr(cheap[0].provider, "whole", None) if len(cheap) == 1 else None
@@ -135,7 +139,11 @@ class SearchProblem:
 
         def front(network: Point) -> list[Point]:
             workload = self.search_space.network_at(network).workload
-            return [] if workload is None else list(found.front(workload))
+            if workload is None:
+                return []
+            rows: list[Point] = found.front(workload)
+            self.proofs.append(found.account)
+            return rows
 
         return front
 

@@ -250,7 +250,7 @@ def test_figures_of_lists_are_figures(capsys: pytest.CaptureFixture[str]) -> Non
     assert listed("devices")["eyeriss_65nm"]["dsp"] is None
     assert listed("networks")["elastic_mnist"]["networks"] == 20_901_888
     assert listed("accelerators")["eyeriss_like"]["clock_hz"] == 200_000_000
-    assert listed("recipes")["default"]["trials"] == 120
+    assert listed("recipes")["joint"]["trials"] == 120
     keys = [key for kind in KINDS for item in listed(kind).values() for key in item]
     assert all(re.fullmatch(r"[a-z][a-z0-9_]*", key) for key in keys), sorted(set(keys))
 

@@ -69,6 +69,8 @@ class Toy:
         """Everything."""
         return [self._outcome(point, dear=True, fidelity=fidelity, gated=gated) for point in points]
 
+    hardware_front = None
+
     def price(self, network: Point, rows: Sequence[Point]) -> list[Outcome]:
         """The cost alone."""
         points = [self.space.canonical({**network, **row}) for row in rows]

@@ -177,7 +177,7 @@ def test_a_search_over_a_table(table: Path, tmp_path: Path) -> None:
     recipe.write_text(
         dump_yaml(
             {
-                "extends": "default",
+                "extends": "joint",
                 "network": "nasbench201",
                 "compression": "none",
                 "providers": ["schedule", {"name": "table", "file": str(table)}],

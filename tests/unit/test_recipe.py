@@ -95,7 +95,7 @@ def test_parts_that_do_not_go_together_are_refused(changes: dict[str, object], m
 def test_a_recipe_extends_another_and_has_variants(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(
-        "name: mine\nextends: default:alternate\nseed: 7\nvariants:\n  wide:\n    trials: 9\n    limits: {dsp: 50}\n",
+        "name: mine\nextends: joint:alternate\nseed: 7\nvariants:\n  wide:\n    trials: 9\n    limits: {dsp: 50}\n",
         encoding="utf-8",
     )
     recipe = load_recipe(str(file))

@@ -43,6 +43,8 @@ class Layers:
         """Everything."""
         return [self._outcome(point, dear=True) for point in points]
 
+    hardware_front = None
+
     def price(self, network: Point, rows: Sequence[Point]) -> list[Outcome]:
         """The cost alone."""
         return [self._outcome(network, dear=False) for _ in rows]
