@@ -97,7 +97,7 @@ def moved(schedule: Schedule) -> Counts:
     for command in schedule.commands:
         count(command, schedule.template, counts[command.tag])
     for plan in schedule.plans:
-        counts[plan.index, DUAL_MACS] += plan.layer.macs if plan.shape.form.dual else 0
+        counts[plan.index, DUAL_MACS] += plan.done_macs if plan.shape.form.dual else 0
     counts[0, Buffer.PROGRAM] += CHUNK  # the first chunk comes without a command
     return counts
 
@@ -138,7 +138,7 @@ def template_cost(design: Design, *, bounded: bool = True) -> CostReport | tuple
     part = device(accelerator.device) if accelerator.device else None
     prices = None if tech is None else Prices.of(template, tech, part)
     counts = moved(schedule)
-    macs = np.array([plan.layer.macs for plan in schedule.plans], dtype=np.int64)
+    macs = np.array([plan.done_macs for plan in schedule.plans], dtype=np.int64)
     by_layer: list[EnergyBreakdown | None] = [None] * len(macs)
     energy_pj = None
     if prices is not None:

@@ -117,8 +117,8 @@ def memories(template: Template) -> tuple[Memory, ...]:
 #: What the logic around the memories depends on; memories depend on the other fields.
 _LOGIC_FIELDS = (
     "array", "rows", "cols", "act_bits", "weight_bits", "acc_bits", "ppu_lanes", "nonlinear_lanes",
-    "activation_tables", "vector_taps", "weight_packing", "dual_rate", "acc_stages", "ppu_stages", "axi_bits",
-    "unaligned",
+    "activation_tables", "vector_taps", "weight_packing", "dual_rate", "tap_skipping", "acc_stages", "ppu_stages",
+    "axi_bits", "unaligned",
 )  # fmt: skip
 _logic_key = attrgetter(*_LOGIC_FIELDS)
 _logic: dict[tuple[object, ...], Logic] = {}
