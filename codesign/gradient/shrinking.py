@@ -117,7 +117,7 @@ def _optimizer(network: QatNetwork) -> torch.optim.Optimizer:
 
 def gains(network: QatNetwork, width: Width) -> list[Tensor]:
     """Gains of the batch normalisations that write a width's channels, each [count]."""
-    found = []
+    found = list[Tensor]()
     for name in width.writers:
         step = network.steps[name]
         assert isinstance(step, QatLayer)
