@@ -121,11 +121,7 @@ def _optimizer(network: QatNetwork) -> torch.optim.Optimizer:
 
 def gains(network: QatNetwork, width: Width) -> list[Tensor]:
     """Gains of the batch normalisations that write a width's channels, each [count]."""
-<<<<<<< HEAD
-    found: list[Tensor] = []
-=======
     found = list[Tensor]()
->>>>>>> main
     for name in width.writers:
         step = network.steps[name]
         assert isinstance(step, QatLayer)
