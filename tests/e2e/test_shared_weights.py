@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from codesign.explorer.run import ExploreOptions, explore
-from codesign.providers.accuracy import supernet as shared_weights
+from codesign.providers.accuracy import kept as kept_files
 from codesign.recipe import Part, Recipe
 
 CHOICES = (
@@ -35,7 +35,7 @@ OPTIONS = {"steps": 60, "learning_rate": 0.03, "subnets": 1, "deploy_steps": 0, 
 
 @pytest.mark.rtl
 def test_a_search_by_shared_weights_ends_on_hardware(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared_weights, "cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setattr(kept_files, "cache_dir", lambda: tmp_path / "cache")
     made = Recipe(
         name="shared",
         choices=CHOICES,

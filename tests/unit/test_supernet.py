@@ -14,7 +14,7 @@ import torch
 
 from codesign.accuracy.data import PARTS, Dataset, mnist5k
 from codesign.accuracy.training import recalibrate
-from codesign.providers.accuracy import supernet as shared_weights
+from codesign.providers.accuracy import kept as kept_files
 from codesign.providers.accuracy.supernet import SupernetProvider, corners_of, space_digest
 from codesign.providers.base import ProviderContext
 from codesign.providers.registry import make_provider
@@ -218,7 +218,7 @@ def shared_recipe(**options: Any) -> Recipe:
 
 
 def test_one_training_serves_other_devices_and_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared_weights, "cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setattr(kept_files, "cache_dir", lambda: tmp_path / "cache")
     options = dict(shared_recipe(steps=4).providers[1].options) | {"shift_pixels": 0}
 
     def provider(made: Recipe, folder: str) -> SupernetProvider:
