@@ -115,8 +115,8 @@ def measure(config: Config) -> list[Figure]:
         name = f"{config.macs} MACs: area, {node.removeprefix('asic_')}"
         figures.append(Figure(name, error, "within 25 %", abs(error) <= 0.25, f"{found / 1e6:.2f} of {published} mm2"))
     costed = cost("resnet50", accelerator=machine, dataflow="channel_parallel")
-    if isinstance(costed.report, Infeasible):
-        return [*figures, Figure(f"{config.macs} MACs: ResNet-50", str(costed.report), "runs", False)]
+    if isinstance(costed, Infeasible):
+        return [*figures, Figure(f"{config.macs} MACs: ResNet-50", str(costed), "runs", False)]
     cycles = sum(layer.cycles for layer in costed.report.layers if layer.macs)
     frames = machine.clock_hz / cycles
     error, target = frames / config.frames_per_s - 1, "within 20 %"
