@@ -24,11 +24,11 @@ TARGET = 0.05
 
 def share(network: str, shape: str, template: Template) -> tuple[float, int] | Infeasible:
     """Descriptors' part of the bytes moved, and all bytes moved."""
-    found = cost(network, input=shape or None, accelerator=template_accelerator(template)).report
+    found = cost(network, input=shape or None, accelerator=template_accelerator(template))
     if isinstance(found, Infeasible):
         return found
     moved = program = 0
-    for layer in found.layers:
+    for layer in found.report.layers:
         for level, tensor, _, size in layer.traffic_bytes:
             if level == "DRAM":
                 moved += size
