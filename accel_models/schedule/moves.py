@@ -205,10 +205,10 @@ def _weight_steps(plan: LayerPlan, template: Template, elements: int) -> _Steps:
         return []
     again = Fraction(elements, layer.groups * layer.K * layer.C * layer.R * layer.S)
     stored = sum(tile.words for tile in plan.weights) * template.cols
-    kept: _Steps = []
-    if shape.kept:
-        kept = [("taps kept", Fraction(elements * shape.kept, layer.R * layer.S))]
-    return [*kept, ("array passes", again * stored * shape.form.narrowing)]
+    passes = ("array passes", again * stored * shape.form.narrowing)
+    if not shape.kept:
+        return [passes]
+    return [("taps kept", Fraction(elements * shape.kept, layer.R * layer.S)), passes]
 
 
 def _mask_places(plan: LayerPlan) -> int:

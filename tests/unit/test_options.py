@@ -298,3 +298,17 @@ def test_the_reference_is_that_of_the_parser() -> None:
         command = part.split()[1].strip("`")
         for option in keywords(command):
             assert f"| `{flag(option)}" in part, (command, option)
+
+
+def test_what_is_searched_where_no_recipe_is_named(tmp_path: Path) -> None:
+    def chosen(**given: Any) -> tuple[str, str, int, int]:
+        made = prepare(ExploreOptions(out=str(tmp_path / "run"), **given))[1].recipe
+        return made.name, made.driver.name, made.trials, len(made.start)
+
+    assert chosen() == chosen(network="elastic_mnist")[:3] + (2,) == ("default", "nested", 16, 2)
+    assert chosen(controller="tpe", trials=5) == ("default", "nested", 5, 2)
+    for given in ({"driver": "alternate"}, {"driver": "ask_tell"}, {"network": "mobilenet_v2"}):
+        assert chosen(**given) == ("joint", given.get("driver", "ask_tell"), 120, 0)
+    (tmp_path / "mine.yaml").write_text(dump_yaml(Template(rows=8, cols=8).to_dict()), encoding="utf-8")
+    assert chosen(hardware=str(tmp_path / "mine.yaml")) == ("joint", "ask_tell", 120, 0)
+    assert load_recipe("default").space.digest == load_recipe("joint").space.digest
