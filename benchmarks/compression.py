@@ -36,7 +36,7 @@ from benchmarks.common import Figure, show
 from benchmarks.rtl_cases import inputs, quantized, reference
 from codesign.accuracy.data import Dataset, load_dataset
 from codesign.accuracy.evaluator import integer_accuracy
-from codesign.accuracy.training import recalibrate, score, tensors, train
+from codesign.accuracy.training import Training, recalibrate, score, tensors, train
 from codesign.integer_reference import run_integer
 from codesign.networks.deploy import deploy
 from codesign.networks.qat import QatNetwork, fitted
@@ -133,7 +133,7 @@ class Bench:
         torch.set_num_threads(1)
         torch.manual_seed(seed)
         self.base = QatNetwork(with_bits(self.workload, {}, {}, 8))
-        train(self.base, data, steps, 0.01, seed)
+        train(self.base, data, Training(steps, 0.01), seed)
         recalibrate(self.base, data)
 
     def compressed(self, workload: Workload) -> QatNetwork:
@@ -193,7 +193,7 @@ class Bench:
             SpecError: it does not fit the device.
         """
         network = self.compressed(workload)
-        train(network, self.data, self.tune, 0.004, derive_seed(self.seed, "tune"))
+        train(network, self.data, Training(self.tune, 0.004), derive_seed(self.seed, "tune"))
         recalibrate(network, self.data)
         integers = deploy(network)
         design = designed(integers.workload, template, name)
