@@ -123,7 +123,7 @@ class Layer:
             ]
         if len(block) != 2 or any(type(size) is not int or size < 1 for size in block):
             return [Fault(f"layer {self.name}.tap_block", f"is {block}", "output and input channels, 1 or more")]
-        if self.op is not Op.CONV or self.groups > 1:
+        if not (self.op.spec.convolves and self.op.spec.windowed) or self.groups > 1:
             return [Fault(where, f"is of a {self.op} in {self.groups} groups", "a convolution in one group")]
         return []
 

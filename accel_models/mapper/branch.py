@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from accel_models.columns.codes import OK
@@ -38,11 +36,11 @@ class Branch:
         self.tally: Ints = np.zeros(exact.TALLY, np.int64)
         self.spreads, self.tiles = all_spreads(space, 1), all_tiles(space)
         self.complete = len(self.spreads) < MAX_SPREADS
-        self._bounds = exact.figures(space.layer, space.machine)
+        self._known = exact.known_of(self.tiles, space.layer, space.machine)
         self._room = MappingColumns.empty(3, CHUNK)
         self._columns = Columns(self._room.chains, self._room.orders, self._room.keeps)
         self._out = (np.empty(CHUNK), np.empty(CHUNK, np.int64), np.empty(CHUNK, np.int64), np.empty(CHUNK, np.uint8))
-        self._least = (np.empty(CHUNK), np.empty(CHUNK))
+        self._found = exact.Found(self._columns, np.empty(CHUNK), np.empty(CHUNK))
         self._work = new_work(3)
         self._shares, self._share_energy = np.empty((ROOM, DIM_COUNT), np.int32), np.empty(ROOM)
 
@@ -56,25 +54,13 @@ class Branch:
             if outer is None:
                 continue
             fastest = objective[0] == 0 and objective[2] == 0
-            order = np.lexsort((outer[0], outer[1])) if fastest else np.argsort(outer[0])
-            least = (float(outer[0].min()), float(outer[1].min()))
-            energy, steps, value, tie = (np.empty(len(self.spreads) * len(masks2)) for _ in range(4))
-            carried = np.empty((2, len(value)))
-            exact.list_spreads(
-                mask1,
-                self.spreads,
-                masks2,
-                space.layer,
-                space.machine,
-                self._bounds,
-                *least,
-                objective,
-                energy,
-                steps,
-                value,
-                tie,
-                carried,
-            )
+            ranked = np.lexsort((outer.energy, outer.cycles)) if fastest else np.argsort(outer.energy)
+            outer = outer._replace(ranked=ranked)
+            least = exact.Least(float(outer.energy.min()), float(outer.cycles.min()))
+            nodes = len(self.spreads) * len(masks2)
+            shapes = (nodes, nodes, nodes, nodes, (2, nodes))
+            energy, steps, value, tie, carried = found = exact.Spreads(*(np.empty(shape) for shape in shapes))
+            exact.list_spreads(mask1, self.spreads, masks2, space, self._known, least, objective, found)
             tally[exact.SPREADS] += len(value)
             for node in np.lexsort((tie, value)):
                 if (value[node], tie[node]) >= (self.best[0], self.best[1]):
@@ -83,99 +69,32 @@ class Branch:
                     self.complete = False
                     return
                 i, k = divmod(int(node), len(masks2))
-                self._node(
-                    int(mask1),
-                    int(masks2[k]),
-                    self.spreads[i],
-                    energy[node],
-                    steps[node],
-                    carried[:, node],
-                    outer,
-                    order,
-                    least,
-                    objective,
-                )
+                units, along = self.spreads[i], np.empty(DIM_COUNT, np.int64)
+                if not split_axes(units, space.machine.fanout[1], space.limits.axes[1], along):
+                    continue
+                figures = (float(array[node]) for array in (energy, steps, carried[0], carried[1]))
+                one = exact.Node(int(mask1), int(masks2[k]), units, along, *figures)
+                self._node(one, outer, least, objective)
 
-    def _outer(self, mask1: int) -> tuple[Any, ...] | None:
-        """Energy, cycles, tile, order, bits into and out of the buffer, of every outer candidate; None without any."""
+    def _outer(self, mask1: int) -> exact.Outer | None:
+        """Every outer candidate, not ranked yet; None without any."""
         n = 3 * len(self.tiles)
-        outer = tuple(np.empty(n, kind) for kind in (float, float, np.int64, np.int64, float, float))
-        space = self.space
-        count = exact.list_outer(mask1, self.tiles, space.layer, space.machine, space.kind, self._bounds, *outer)
+        kinds = (float, float, np.int64, np.int64, float, float, np.int64)
+        outer = exact.Outer(*(np.empty(n, kind) for kind in kinds))
+        count = exact.list_outer(mask1, self.space, self._known, outer)
         self.tally[exact.OUTER] += count
-        return tuple(array[:count] for array in outer) if count else None
+        return exact.Outer(*(array[:count] for array in outer)) if count else None
 
-    def _node(
-        self,
-        mask1: int,
-        mask2: int,
-        units: Ints,
-        energy: float,
-        steps: float,
-        carried: Floats,
-        outer: Any,
-        outer_order: Ints,
-        least: tuple[float, float],
-        objective: Ints,
-    ) -> None:
-        space = self.space
-        along = np.empty(DIM_COUNT, np.int64)
-        if not split_axes(units, space.machine.fanout[1], space.limits.axes[1], along):
-            return
-        count = exact.list_shares(
-            mask1,
-            mask2,
-            units,
-            energy,
-            steps,
-            space.sizes,
-            space.counts,
-            space.layer,
-            space.machine,
-            space.kind,
-            self._bounds,
-            *least,
-            objective,
-            self.best,
-            self.tally,
-            self._shares,
-            self._share_energy,
-        )
+    def _node(self, node: exact.Node, outer: exact.Outer, least: exact.Least, objective: Ints) -> None:
+        """Pairs of one node's shares with the outer candidates."""
+        space, known, aim = self.space, self._known, exact.Aim(objective, self.best, self.tally)
+        count = exact.list_shares(node, space, known, least, aim, self._shares, self._share_energy)
         self.complete &= count < ROOM
-        order = np.argsort(self._share_energy[:count])
+        leaves = exact.Leaves(self._shares, self._share_energy, np.argsort(self._share_energy[:count]))
         start = np.zeros(2, np.int64)
         while start[0] < count:
             limit = CHUNK if self.best[0] < np.inf else 3  # the first mapping that fits makes all bounds bite
-            pending = exact.pair(
-                start,
-                count,
-                order,
-                self._shares,
-                self._share_energy,
-                mask1,
-                mask2,
-                units,
-                along,
-                energy,
-                steps,
-                float(carried[0]),
-                float(carried[1]),
-                outer,
-                outer_order,
-                self.tiles,
-                space.layer,
-                space.machine,
-                space.kind,
-                space.codes,
-                space.code_start,
-                self._bounds,
-                objective,
-                self.best,
-                self.tally,
-                self._columns,
-                *self._least,
-                limit,
-            )
+            pending = exact.pair(start, leaves, node, outer, space, known, aim, self._found, limit)
             self._evaluate(pending, objective)
 
     def _evaluate(self, count: int, objective: Ints) -> None:

@@ -22,7 +22,7 @@ What is left is evaluated by the batch model itself; no cost of a returned mappi
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,6 +36,108 @@ TALLY = 7
 #: Where the figures of partial sums stand, after those of I, W, O.
 PARTIAL = 3
 _SLACK = 1.0 - 4e-9  # bounds are sums in another order than the model's, which rounds up by as much
+
+
+class Known(NamedTuple):
+    """What all candidates share.
+
+    Attributes:
+        tiles: (n, 8) all vectors of divisors.
+        narrow: bits an element of I, W, O, partial sums.
+        read_pj, write_pj: energy an element by level and those, 0 where not modelled.
+        whole: elements of each tensor.
+    """
+
+    tiles: Any
+    narrow: Any
+    read_pj: Any
+    write_pj: Any
+    whole: Any
+
+
+class Outer(NamedTuple):
+    """Candidates of DRAM and buffer.
+
+    Attributes:
+        energy, cycles: least energy, and cycles of the ports, between the two.
+        tile, order: place in ``Known.tiles``; the tensor that DRAM's order reuses.
+        fill, drain: bits written to and read from the buffer.
+        ranked: their places, the best first.
+    """
+
+    energy: Any
+    cycles: Any
+    tile: Any
+    order: Any
+    fill: Any
+    drain: Any
+    ranked: Any
+
+
+class Least(NamedTuple):
+    """Least figures of all outer candidates."""
+
+    energy: float
+    cycles: float
+
+
+class Spreads(NamedTuple):
+    """Nodes: a spread of dims over the array, and the tensors that its PEs store.
+
+    Attributes:
+        energy, steps: least energy of the array itself, and its cycles.
+        value, tie: bound of what it leads to.
+        carried: (2, n) bits read from and written to the buffer for PEs that do not store the tensor.
+    """
+
+    energy: Any
+    steps: Any
+    value: Any
+    tie: Any
+    carried: Any
+
+
+class Node(NamedTuple):
+    """One of them.
+
+    Attributes:
+        mask1, mask2: tensors that the buffer and the PEs store.
+        units, along: (8,) units of the array over which a dim is spread, and along its first axis.
+        array_pj, steps, down, up: as :class:`Spreads` has them.
+    """
+
+    mask1: int
+    mask2: int
+    units: Any
+    along: Any
+    array_pj: float
+    steps: float
+    down: float
+    up: float
+
+
+class Leaves(NamedTuple):
+    """Shares of the array, their bounds, and their places, the best first."""
+
+    shares: Any
+    energy: Any
+    ranked: Any
+
+
+class Aim(NamedTuple):
+    """Exponents of energy and cycles, and ties; ``[value, tie-break]`` of the best so far; counters."""
+
+    objective: Any
+    best: Any
+    tally: Any
+
+
+class Found(NamedTuple):
+    """Mappings to be evaluated, and their bounds."""
+
+    columns: Any
+    energy: Any
+    cycles: Any
 
 
 @entry
@@ -109,9 +211,8 @@ def fits(level: int, mask: int, tile: Any, layer: Any, machine: Any, narrow: Any
 
 
 @entry
-def figures(layer: Any, machine: Any) -> Any:
-    """``(narrow, read_pj, write_pj, whole)``: bits an element of I, W, O, partial sums; energy an element by level and
-    those, 0 where not modelled; elements of each tensor."""
+def known_of(tiles: Any, layer: Any, machine: Any) -> Any:
+    """What all candidates share, see :class:`Known`."""
     whole = np.array([moved(x, layer.bounds, 0, layer) for x in range(3)])
     final = min(layer.width[2], layer.width[3])
     partial = (
@@ -124,37 +225,19 @@ def figures(layer: Any, machine: Any) -> Any:
             if not np.isnan(machine.read_pj[m] + machine.write_pj[m]):
                 read_pj[m, x] = machine.read_pj[m] * narrow[x]
                 write_pj[m, x] = machine.write_pj[m] * narrow[x]
-    return narrow, read_pj, write_pj, whole
+    return Known(tiles, narrow, read_pj, write_pj, whole)
 
 
 @entry
-def list_outer(
-    mask: int,
-    tiles: Any,
-    layer: Any,
-    machine: Any,
-    kind: Any,
-    bounds: Any,
-    energy: Any,
-    cycles: Any,
-    tile_of: Any,
-    order_of: Any,
-    fill: Any,
-    drain: Any,
-) -> int:
-    """Every tile and DRAM order for a buffer storing ``mask``: energy and port cycles between the two.
-
-    Args:
-        tiles: (n, 8) all vectors of divisors.
-        kind: (8,) the tensor that a dim is missing from; 3: none.
-        bounds: from :func:`figures`.
-        energy, cycles, tile_of, order_of: results, at least 3 n long.
-        fill, drain: results: bits written to and read from the buffer.
+def list_outer(mask: int, space: Any, known: Any, outer: Any) -> int:
+    """Every tile and DRAM order for a buffer storing ``mask``: fills ``outer``, three times as long as the tiles.
 
     Returns:
         How many.
     """
-    narrow, read_pj, write_pj, whole = bounds
+    layer, machine, kind = space.layer, space.machine, space.kind
+    tiles, narrow, read_pj, write_pj, whole = known
+    energy, cycles, tile_of, order_of, fill, drain, _ = outer
     count = 0
     halves = 2 if machine.buffering[1] == DOUBLE else 1
     trips = np.empty(4)
@@ -207,10 +290,11 @@ def list_outer(
 
 @compiled
 def array_energy(
-    mask1: int, mask2: int, units: Any, layer: Any, machine: Any, bounds: Any, steps: float, operations: float
+    mask1: int, mask2: int, units: Any, space: Any, known: Any, steps: float, operations: float
 ) -> tuple[float, float, float, float]:
     """Least energy of what feeds the MACs, cycles of the ports that do, bits from and to the buffer; see fact 3."""
-    narrow, read_pj, write_pj, whole = bounds
+    layer, machine = space.layer, space.machine
+    _tiles, narrow, read_pj, write_pj, whole = known
     e = 0.0
     down, up = np.zeros(2), np.zeros(2)
     real = layer.row_total[1, 1] * layer.col_total[1, 1]  # taps on the input; those on its padding read nothing
@@ -254,29 +338,19 @@ def array_energy(
 
 
 @compiled
-def fill_energy(
-    mask1: int,
-    mask2: int,
-    share: Any,
-    tile: Any,
-    units: Any,
-    layer: Any,
-    machine: Any,
-    kind: Any,
-    bounds: Any,
-    trips: Any,
-    charge: Any,
-) -> float:
+def fill_energy(node: Any, share: Any, tile: Any, space: Any, known: Any, trips: Any, charge: Any) -> float:
     """Energy that does not depend on reuse, and ``charge[x]``: what tensor ``x`` costs between PEs and above, unreused.
 
     Args:
-        share, tile, units: (8,) of the whole array, of one PE, their quotient.
+        share, tile: (8,) of the whole array, of one PE.
         trips: (4,) trips of all loops above the PEs, by ``kind``; result.
     """
+    mask1, mask2, units = node.mask1, node.mask2, node.units
+    layer, machine, kind = space.layer, space.machine, space.kind
+    _tiles, _narrow, read_pj, write_pj, whole = known
     trips[:] = 1.0
     for d in range(DIM_COUNT):
         trips[kind[d]] *= layer.bounds[d] // share[d]
-    _narrow, read_pj, write_pj, whole = bounds
     fixed = 0.0
     for x in range(3):
         charge[x] = 0.0
@@ -299,30 +373,12 @@ def fill_energy(
 
 @entry
 def list_spreads(
-    mask1: int,
-    spreads: Any,
-    masks2: Any,
-    layer: Any,
-    machine: Any,
-    bounds: Any,
-    least_energy: float,
-    least_cycles: float,
-    objective: Any,
-    energy: Any,
-    steps: Any,
-    value: Any,
-    tie: Any,
-    carried: Any,
+    mask1: int, spreads: Any, masks2: Any, space: Any, known: Any, least_outer: Any, objective: Any, found: Any
 ) -> None:
-    """Bound of every (spread, tensors that the PEs store): ``value`` and ``tie`` at (i * len(masks2) + k).
-
-    Args:
-        bounds: from :func:`figures`.
-        least_energy, least_cycles: of the outer side.
-        energy, steps: results: least energy of the array itself, and its cycles.
-        carried: (2, n) result: bits read from and written to the buffer for PEs that do not store the tensor.
-    """
-    _narrow, read_pj, write_pj, whole = bounds
+    """Fills ``found`` for every (spread, tensors that the PEs store), at (i * len(masks2) + k)."""
+    layer, machine = space.layer, space.machine
+    _tiles, _narrow, read_pj, write_pj, whole = known
+    energy, steps, value, tie, carried = found
     operations = float(layer.operations)
     operation_pj = 0.0 if np.isnan(machine.operation_pj) else machine.operation_pj
     for i in range(spreads.shape[0]):
@@ -332,7 +388,7 @@ def list_spreads(
         for k in range(masks2.size):
             node = i * masks2.size + k
             e, busy, carried[0, node], carried[1, node] = array_energy(
-                mask1, masks2[k], spreads[i], layer, machine, bounds, pace, operations
+                mask1, masks2[k], spreads[i], space, known, pace, operations
             )
             energy[node] = e + operations * operation_pj
             steps[node] = max(pace, busy)
@@ -341,34 +397,16 @@ def list_spreads(
                 if masks2[k] >> x & 1 and layer.exists[x] == 1:
                     p = 1 if mask1 >> x & 1 else 0
                     filled += whole[x] * (write_pj[p, x] if x == O else read_pj[p, x] + write_pj[2, x])
-            least = max(steps[node], least_cycles)
-            all_energy = (energy[node] + filled + least_energy) * _SLACK + machine.leakage_pj * least
+            least = max(steps[node], least_outer.cycles)
+            all_energy = (energy[node] + filled + least_outer.energy) * _SLACK + machine.leakage_pj * least
             value[node], tie[node] = worth(all_energy, least, objective)
 
 
 @entry
-def list_shares(
-    mask1: int,
-    mask2: int,
-    units: Any,
-    array_pj: float,
-    steps: float,
-    sizes: Any,
-    counts: Any,
-    layer: Any,
-    machine: Any,
-    kind: Any,
-    bounds: Any,
-    least_energy: float,
-    least_cycles: float,
-    objective: Any,
-    best: Any,
-    tally: Any,
-    leaves: Any,
-    energy: Any,
-) -> int:
-    """Every share of the array whose tiles fit the PEs and whose bound beats ``best``; how many (full: some missed)."""
-    narrow = bounds[0]
+def list_shares(node: Any, space: Any, known: Any, least_outer: Any, aim: Any, leaves: Any, energy: Any) -> int:
+    """Every share of the array whose tiles fit the PEs and whose bound beats the best; how many (full: some missed)."""
+    layer, machine, sizes, counts = space.layer, space.machine, space.sizes, space.counts
+    mask2, units, narrow, tally = node.mask2, node.units, known.narrow, aim.tally
     halves = 2 if machine.buffering[2] == DOUBLE else 1
     share, tile = units.copy(), np.ones(DIM_COUNT, np.int64)
     index = np.full(DIM_COUNT, -1, np.int64)
@@ -393,13 +431,14 @@ def list_shares(
             d += 1
             continue
         tally[INNER] += 1
-        e = array_pj + fill_energy(mask1, mask2, share, tile, units, layer, machine, kind, bounds, trips, charge)
+        e = node.array_pj + fill_energy(node, share, tile, space, known, trips, charge)
         saved = 0.0
         for x in range(3):
             e += charge[x]
             saved = max(saved, charge[x] - charge[x] / trips[x])
-        least = max(steps, least_cycles)
-        if not beats((e - saved + least_energy) * _SLACK + machine.leakage_pj * least, least, objective, best):
+        least = max(node.steps, least_outer.cycles)
+        figure = (e - saved + least_outer.energy) * _SLACK + machine.leakage_pj * least
+        if not beats(figure, least, aim.objective, aim.best):
             tally[CUT] += 1
             continue
         if count == energy.size:
@@ -412,43 +451,21 @@ def list_shares(
 
 @entry
 def pair(
-    start: Any,
-    n_leaves: int,
-    order: Any,
-    leaves: Any,
-    leaf_energy: Any,
-    mask1: int,
-    mask2: int,
-    units: Any,
-    along: Any,
-    array_pj: float,
-    steps: float,
-    direct_down: float,
-    direct_up: float,
-    outer: Any,
-    by_energy: Any,
-    tiles: Any,
-    layer: Any,
-    machine: Any,
-    kind: Any,
-    codes: Any,
-    code_start: Any,
-    bounds: Any,
-    objective: Any,
-    best: Any,
-    tally: Any,
-    columns: Any,
-    bound_energy: Any,
-    bound_cycles: Any,
-    limit: int,
+    start: Any, leaves: Any, node: Any, outer: Any, space: Any, known: Any, aim: Any, found: Any, limit: int
 ) -> int:
-    """Join shares with outer candidates, from ``start`` = [leaf, outer] on, until ``limit`` mappings beat ``best``.
+    """Join shares with outer candidates, from ``start`` = [leaf, outer] on, until ``limit`` mappings beat the best.
 
     Returns:
-        How many are in ``columns``; ``start`` is where to go on, ``[n_leaves, 0]`` at the end.
+        How many are in ``found``; ``start`` is where to go on, ``[number of leaves, 0]`` at the end.
     """
-    narrow, whole = bounds[0], bounds[3]
-    outer_energy, outer_cycles, outer_tile, outer_order, outer_fill, outer_drain = outer
+    layer, machine, kind = space.layer, space.machine, space.kind
+    codes, code_start = space.codes, space.code_start
+    mask1, mask2, units, along, array_pj, steps, direct_down, direct_up = node
+    tiles, narrow, _read_pj, _write_pj, whole = known
+    outer_energy, outer_cycles, outer_tile, outer_order, outer_fill, outer_drain, by_energy = outer
+    objective, best, tally = aim
+    columns, bound_energy, bound_cycles = found
+    leaf_shares, leaf_energy, order = leaves
     share, tile = np.empty(DIM_COUNT, np.int64), np.empty(DIM_COUNT, np.int64)
     trips, charge, inner, above_trips = np.empty(4), np.empty(3), np.empty(4), np.empty(4)
     carried = np.empty(3)
@@ -462,14 +479,14 @@ def pair(
         most = max(most, one)
     fastest = objective[0] == 0 and objective[2] == 0  # then the outer side is sorted by cycles
     pending = 0
-    while start[0] < n_leaves:
+    while start[0] < order.size:
         leaf = order[start[0]]
         e = leaf_energy[leaf]
         least = max(steps, outer_cycles[by_energy[0]])
         for d in range(DIM_COUNT):
-            share[d] = leaves[leaf, d]
+            share[d] = leaf_shares[leaf, d]
             tile[d] = share[d] // units[d]
-        fixed = array_pj + fill_energy(mask1, mask2, share, tile, units, layer, machine, kind, bounds, trips, charge)
+        fixed = array_pj + fill_energy(node, share, tile, space, known, trips, charge)
         for x in range(3):  # bits that the buffer hands to the PEs, without reuse
             carried[x] = (
                 moved(x, share, machine.slides[2], layer) * trips[x] * narrow[x] if mask1 & mask2 & (1 << x) else 0.0

@@ -9,13 +9,14 @@ from typing import Any
 from accel_models.template.weight_form import HEADER_TAPS
 from codesign.decisions import Decision, Variable
 from codesign.spaces.compression.layer_bits import with_bits
-from mappings.layer import Layer, Op
+from mappings.layer import Layer
 from mappings.workload import Workload
 
 
 def prunable(layer: Layer) -> bool:
     """A filter whose taps the hardware can skip."""
-    plain = layer.op is Op.CONV and layer.groups == 1 and layer.R * layer.S > 1
+    spec = layer.op.spec
+    plain = spec.convolves and spec.windowed and layer.groups == 1 and layer.R * layer.S > 1
     return plain and max(layer.R, layer.S) <= HEADER_TAPS
 
 
