@@ -17,7 +17,7 @@ from accel_models.template.accelerator import template_accelerator
 from accel_models.template.spec import Template
 from codesign.commands.kinds import Kind
 from codesign.design_file import DesignFile
-from mappings.errors import Fault, SpecError, nearest
+from mappings.errors import Fault, SpecError, cut, nearest
 from mappings.layer import Bits, Layer
 from mappings.mapping import Mapping
 from mappings.quantized import QuantizedNetwork
@@ -31,6 +31,8 @@ MAX_ELEMENTS = 2**28
 #: Endings of files; any other target is a module or a name.
 FILES = (".yaml", ".yml", ".json")
 _WORKLOAD = {"name", "inputs", "layers"}
+_DESIGN = {"design", "workload"}
+RUN_FILE = "run.yaml"
 _HARDWARE = {"name", "template", "technology", "device"}
 
 #: What Python may point a command at; the command line has the strings alone.
@@ -77,17 +79,40 @@ def read_target(target: TargetLike) -> Target:
         if isinstance(raw, dict) and set(raw) == _WORKLOAD:
             workload = Workload.from_dict(raw, text)
             return Target(Kind.WORKLOAD, workload.name, workload)
+        if isinstance(raw, dict) and not _DESIGN & set(raw):
+            _refuse_other(text, raw)
         design = DesignFile.from_document(raw, Path(text))
         return Target(Kind.DESIGN, design.name, design)
     if text.endswith(".py") or ":" in text:  # of a file, or of a module by name
         return Target(Kind.MODULE, text, text)
     from codesign.zoo import NETWORKS
 
+    if text not in NETWORKS.names() and (Path(text) / RUN_FILE).is_file():
+        raise SpecError(
+            Fault("target", f"{cut(text)} is the folder of a run", f"one of its designs: {_designs(Path(text))}")
+        )
     if text not in NETWORKS.names():
         hint = nearest(text, NETWORKS.names())
         allowed = "design.yaml, workload.yaml, my_module.py:MyNet, " + ", ".join(NETWORKS.names())
         raise SpecError(Fault("target", f"{text[:80]!r} is no design, workload, module or network{hint}", allowed))
     return Target(Kind.NETWORK, text, text)
+
+
+def _designs(run: Path) -> str:
+    return str(run / "designs" / "point_00.yaml")
+
+
+def _refuse_other(path: str, raw: dict[Any, Any]) -> None:
+    """Refuse a file that is something else than a network or a design, where it shows what.
+
+    Raises:
+        SpecError: hardware alone, or the record of a run.
+    """
+    if {"array", "template", "levels"} & set(raw):
+        allowed = "a network to run on it (my_module.py:MyNet), and this file as --accelerator or --hardware"
+        raise SpecError(Fault(path, "is hardware, and no network", allowed))
+    if Path(path).name == RUN_FILE and "recipe" in raw:
+        raise SpecError(Fault(path, "is the record of a run", f"one of its designs: {_designs(Path(path).parent)}"))
 
 
 def parse_shape(text: str) -> tuple[int, ...]:

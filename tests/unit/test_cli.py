@@ -82,6 +82,23 @@ def test_public_names_are_there() -> None:
     assert commands <= set(codesign.__all__)
 
 
+def test_a_target_of_another_kind_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "hardware.yaml").write_text("template: {array: output_stationary}\n", encoding="utf-8")
+    (tmp_path / "template.yaml").write_text("array: output_stationary\n", encoding="utf-8")
+    (tmp_path / "run.yaml").write_text("format: 1\nrecipe: {}\n", encoding="utf-8")
+    design = tmp_path / "designs" / "point_00.yaml"
+    for name, told in (
+        ("hardware.yaml", "is hardware, and no network"),
+        ("template.yaml", "is hardware, and no network"),
+        ("run.yaml", f"is the record of a run (allowed: one of its designs: {design})"),
+        ("", f"is the folder of a run (allowed: one of its designs: {design})"),
+    ):
+        for command in (["cost"], ["map"], ["simulate"], ["emit", "--out", str(tmp_path / "out")]):
+            assert main([command[0], str(tmp_path / name), *command[1:]]) == 2
+            error = capsys.readouterr().err
+            assert told in error and error.count("\n") == 1, error
+
+
 def test_cost_of_a_module_of_the_users_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "mine.py"
     file.write_text(CSL, encoding="utf-8")
