@@ -12,10 +12,9 @@ from accel_models.hardware.devices import device
 from accel_models.hardware.energy import broken_power
 from accel_models.report import CostReport, Infeasible, LayerCost
 from accel_models.reuse.evaluate import evaluate
-from accel_models.reuse.nest import LOOP_OPS
 from accel_models.template.cost import template_cost
 from mappings.errors import Fault, SpecError
-from mappings.layer import MAC_OPS, Bits
+from mappings.layer import Bits
 from mappings.workload import Workload
 
 
@@ -36,7 +35,7 @@ def cost(design: Design) -> CostReport | tuple[Infeasible, ...]:
 
 def widest_bits(workload: Workload) -> Bits:
     """Widths of the MACs that run every layer of a workload; of bytes where no layer multiplies."""
-    found = [layer.bits for layer in workload.layers if layer.op in MAC_OPS]
+    found = [layer.bits for layer in workload.layers if layer.op.spec.multiplies]
     if not found:
         return Bits()
     return Bits(*(max(getattr(bits, name) for bits in found) for name in ("I", "W", "O", "acc")))
@@ -55,7 +54,7 @@ def mapped_cost(design: Design) -> CostReport | Infeasible:
     missing = [
         Fault(f"design.mappings.{layer.name}", "is missing", "a mapping for each layer that the array runs")
         for layer in design.workload.layers
-        if layer.op in LOOP_OPS and layer.name not in mapped
+        if layer.op.spec.has_loops and layer.name not in mapped
     ]
     if missing:
         raise SpecError(missing)
@@ -67,7 +66,7 @@ def mapped_cost(design: Design) -> CostReport | Infeasible:
     layers: list[LayerCost] = []
     seen: dict[tuple[str, str], LayerCost] = {}
     for layer in design.workload.layers:
-        if layer.op not in LOOP_OPS:
+        if not layer.op.spec.has_loops:
             continue
         key = (layer.digest, mapped[layer.name].digest)
         if key not in seen:

@@ -37,7 +37,6 @@ from codesign.recipe import parse_recipe
 from codesign.spaces.hardware.free import FreeSpace
 from codesign.zoo import NETWORKS
 from mappings.errors import SpecError
-from mappings.layer import MAC_OPS
 
 LARGE, MOBILE = ("vgg16", "resnet50", "unet"), ("mobilenet_v2", "squeezenet", "mnasnet_b1")
 #: (envelope, network): published gain in EDP over sizing alone.
@@ -116,7 +115,7 @@ def published(network: str, envelope: str, mapped: bool) -> Found:
     given = ENVELOPES.get(envelope)
     costs: list[LayerCost] = []
     for layer in NETWORKS.get(network).workload(network, ()).layers:
-        if layer.op in MAC_OPS:
+        if layer.op.spec.multiplies:
             found = [connected_mapping(layer, given.own, flow=flow) for flow in (given.dataflow, "")]
             good = [cost for item in found if not isinstance(item, Infeasible) for cost in item[1:]]
             if not good:
@@ -172,7 +171,7 @@ def floor_edp(network: str, envelope: str) -> float:
     given = ENVELOPES.get(envelope)
     cycles = energy = 0.0
     for layer in NETWORKS.get(network).workload(network, ()).layers:
-        if layer.op not in MAC_OPS:
+        if not layer.op.spec.multiplies:
             continue
         found = connected_mapping(layer, given.own)
         if isinstance(found, Infeasible):

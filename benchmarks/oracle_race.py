@@ -8,7 +8,8 @@ whole programs (`schedule`) is printed, and that the oracle equals the provider 
 
 Hypervolume is over error, log latency and log energy, below the true front's worst of each and a tenth of its span
 more. `nested` is told each network's exact front over all accelerators; its budget counts networks, the
-others' pairs.
+others' pairs. Much of the front is chance (cells that compute the same and came out best of many); how far one gets who
+knows all but that is printed too (`oracle_informed.py`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs 
 import numpy as np
 
 from benchmarks.common import Figure, show
+from benchmarks.oracle_informed import informed_shares
 from benchmarks.oracle_space import OBJECTIVES, Memory, Oracle, OracleProblem, Truth, make_oracle
 from codesign.controllers.controller import Controller, ControllerContext
 from codesign.controllers.registry import CONTROLLERS, make_controller
@@ -174,6 +176,11 @@ def main() -> int:
     figures += [
         Figure("layer_sum over schedule (whole programs), " + line.split(":")[0], line.split(": ")[1]) for line in lines
     ]
+    stops = [stop for stop in BUDGETS[:3] if stop <= options.limit]
+    told = [informed_shares(oracle, truth, fronts, stops, options.seed + number) for number in range(options.seeds)]
+    for stop in stops:
+        what = f"networks, a search that is told every computation's mean accuracy, after {stop:,}"
+        figures.append(Figure(what, spread([shares[stop] for shares in told])))
     figures += race(oracle, truth, OracleProblem(oracle, GOAL, fronts), names, options)
     return show(f"race on NAS-Bench-201, {options.dataset}, {options.device}", figures, options.json)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from scipy.stats import wilcoxon
 
-from benchmarks.recipes_lines import Bench, Line
-from benchmarks.recipes_runs import Run, Versus, versus
-from codesign.recipe import Part
+from benchmarks.recipes_lines import Bench, Line, quarters, refused
+from benchmarks.recipes_runs import Run, Versus, opened, versus
+from codesign.providers.accuracy.train import TrainProvider
+from codesign.recipe import Part, Recipe
+from mappings.workload import Workload
 
 #: Seeds of a paired comparison: so many wins without a loss have p < 0.01.
 _PAIRS = 8
@@ -42,6 +45,65 @@ def _paired(mine: list[float], control: list[float]) -> tuple[float, float]:
     gaps = np.array(mine) - np.array(control)
     chance = float((gaps > 0).mean() + 0.5 * (gaps == 0).mean())
     return chance, float(wilcoxon(gaps, alternative="greater").pvalue) if gaps.any() else 1.0
+
+
+def haq(bench: Bench) -> Line:
+    """Late episodes are ahead of drawn actions that are lowered alike; the best, tuned, of the same bits for all."""
+    return _agent(bench, {f"weight_bits_{place}": 2 for place in range(6)}, "2 bits a layer")
+
+
+def amc(bench: Bench) -> Line:
+    """Late episodes are ahead of drawn actions that are bounded alike; the best, tuned, of one share for all."""
+    recipe = bench.recipe()
+    limit, names = (
+        dict(recipe.limits)["macs"],
+        [d.name for d in recipe.space.decisions.of_groups("compression").choices],
+    )
+    shares = recipe.space.decisions.of_groups("compression").choices[0].choices
+    fitting = [share for share in shares if _workload(recipe, dict.fromkeys(names, share)).macs <= limit]
+    widest = max(float(share) for share in fitting)
+    return _agent(bench, dict.fromkeys(names, widest), f"{widest:.0%} of the channels of each")
+
+
+def _agent(bench: Bench, uniform: dict[str, Any], called: str) -> Line:
+    """An agent of compression against drawn actions in its own action space, and its best against a uniform choice.
+
+    The control differs in the actions alone: what is done to hold the limit, and so what can be reached, is the same.
+    """
+    mine, drawn = bench.run(), bench.run(bench.recipe("control"))
+    recipe = mine.recipe
+    even = bench.run(bench.recipe(driver=Part("ask_tell"), controller=Part("random")))
+    found = versus(recipe.goal, [mine], [drawn])
+    metric, limit = recipe.limits[0]
+    within = float(1 - np.mean(refused(mine)))
+    best = max(
+        (t.told for t in mine.trials if t.told.outcome.feasible), key=lambda told: told.outcome.metrics["accuracy"]
+    )
+    ours, plain = _finished(recipe, [_workload(recipe, best.point), _workload(recipe, uniform)])
+    last = quarters(mine.values("accuracy"))[-1]
+    text = (
+        f"{within:.0%} of {len(mine.trials)} episodes within {limit:.0f} {metric} (random points: "
+        f"{1 - np.mean(refused(even)):.0%}); the last quarter names {last:.3f} untuned, drawn actions that are held "
+        f"to it alike {np.mean(drawn.values('accuracy')):.3f}; tuned, in integers: its best {ours:.3f}, "
+        f"{called} {plain:.3f}"
+    )
+    figures = {"within": within, "last_quarter": last, "tuned": ours, "uniform": plain, "p": found.p}
+    return bench.line(text, within == 1.0 and ours >= plain, mine, even, figures, found)
+
+
+def _workload(recipe: Recipe, values: dict[str, Any]) -> Workload:
+    decisions = recipe.space.decisions.choices
+    found = recipe.space.network_at({d.name: d.choices[-1] for d in decisions} | values).workload
+    assert found is not None, "a trainable space has workloads"
+    return found
+
+
+def _finished(recipe: Recipe, workloads: list[Workload]) -> list[float]:
+    """Accuracies of networks on held-out images, tuned as for deployment, in integers."""
+    with opened(recipe) as steps:
+        provider = steps[-1].provider
+        assert isinstance(provider, TrainProvider), "the last provider trains"
+        return [float(found["held_out"]) for _, found in provider.deploy(workloads)]
 
 
 def mcunet(bench: Bench) -> Line:

@@ -12,6 +12,7 @@ from benchmarks.recipes_lines import Bench, Line
 
 MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "alphax": networks.alphax,
+    "amc": compression.amc,
     "amoebanet": networks.amoebanet,
     "asng": distributions.asng,
     "blockqnn": networks.blockqnn,
@@ -24,6 +25,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "fnass": codesign.fnass,
     "fpga_dnn": codesign.fpga_dnn,
     "fpnet": codesign.fpnet,
+    "haq": compression.haq,
     "htas": codesign.htas,
     "hurricane": codesign.hurricane,
     "lemonade": networks.lemonade,

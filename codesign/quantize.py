@@ -22,7 +22,7 @@ from codesign.calibrate import Range, check_method, collect_ranges
 from codesign.quantize_layer import Context, power_of_two_scale, quantize_layer
 from codesign.trace import TracedNetwork, trace_network
 from mappings.errors import Fault, SpecError, unknown_name
-from mappings.layer import MAC_OPS, Bits, Layer, Op
+from mappings.layer import Bits, Layer, Op
 from mappings.network_check import check_network
 from mappings.quantized import QuantizedLayer, QuantizedNetwork
 from mappings.workload import Workload
@@ -166,7 +166,7 @@ def quantize_traced(traced: TracedNetwork, ranges: Mapping[str, Range], options:
 
 
 def _has_weights(layer: Layer) -> bool:
-    return layer.op in MAC_OPS and layer.op is not Op.MATMUL
+    return layer.op.spec.weighted
 
 
 def _bits(layer: Layer, options: QuantizeOptions, widths: Mapping[str, int]) -> Bits:
@@ -189,15 +189,9 @@ def _shared_scales(traced: TracedNetwork) -> list[set[str]]:
     graph = nx.Graph()
     graph.add_nodes_from(traced.workload.shapes)
     for layer in traced.workload.layers:
-        if _keeps_scale(layer):
+        if layer.keeps_scale:
             graph.add_edges_from((source, layer.name) for source in layer.inputs)
     return list(nx.connected_components(graph))
-
-
-def _keeps_scale(layer: Layer) -> bool:
-    return layer.op in (Op.MAXPOOL, Op.CONCAT, Op.RESHAPE) or (
-        layer.op is Op.ACT and layer.activation in ("relu", "relu6")
-    )
 
 
 def _choose_scales(

@@ -15,7 +15,6 @@ from accel_models.template.spec import ArrayKind, Template
 from hls.program import Program, Step, lower, row_max
 from hls.tiling import BufferWords, Tiling, fits
 from mappings.errors import Fault, SpecError
-from mappings.layer import Op
 from mappings.quantized import QuantizedNetwork
 
 INCLUDE_DIR = Path(__file__).parent / "include"
@@ -161,7 +160,7 @@ def design_tiles(design: Design, template: Template) -> dict[str, Tiling]:
     tiles = {}
     for layer in design.workload.layers:
         mapping = design.mapping_of(layer.name)
-        if mapping is None or layer.op not in (Op.CONV, Op.LINEAR, Op.MATMUL) or layer.groups > 1:
+        if mapping is None or not (layer.op.spec.convolves or layer.op.spec.is_product) or layer.groups > 1:
             continue
         asked = tiling_of(layer, mapping, template)
         if not isinstance(asked, Infeasible):

@@ -12,6 +12,7 @@ from hls.layout import ALIGN_BYTES, ImageBuilder, TensorPlace, pack_elements, st
 from hls.tiling import BufferWords, Tiling, choose, fits
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
+from mappings.operators import Layout
 from mappings.quantized import IntArray, QuantizedLayer, QuantizedNetwork
 
 #: Of a rescaling (see :func:`mappings.quantized.rescale`).
@@ -101,12 +102,12 @@ class _Lowering:
         for layer in workload.layers:
             if layer.N != 1:
                 raise SpecError(Fault(f"layer {layer.name}.N", f"is {layer.N}", "1: the engine runs image by image"))
-            if layer.op is not Op.CONSTANT:
+            if layer.op.spec.layout is not Layout.STORED:
                 offset = self._place(layer.name, offset, layer.bits.O, _output_shape(layer))
         self.tensor_bytes = offset
         self.image = ImageBuilder(offset)
         for layer in workload.layers:
-            if layer.op is Op.CONSTANT:
+            if layer.op.spec.layout is Layout.STORED:
                 self._store_constant(layer)
         self.index = {name: i for i, name in enumerate(self.tensors)}
 
@@ -196,11 +197,11 @@ class _Lowering:
             where = f"layer {layer.name}.bits"
             raise SpecError(Fault(where, f"has activations of {bits} bits", f"up to {self.template.act_bits}"))
         depthwise = layer.is_depthwise
-        step = self.base(layer, number, "Depthwise" if depthwise else "MatMul" if layer.op is Op.MATMUL else "Mac")
+        step = self.base(layer, number, "Depthwise" if depthwise else "MatMul" if layer.op.spec.is_product else "Mac")
         tile = self._tile(layer)
         step = replace(step, tile_k=tile.k, tile_c=tile.c, tile_p=tile.p, tile_q=tile.q, tile_r=tile.r)
         step = replace(step, params=self._channel_params(layer), transpose_b=int(layer.transpose_b))
-        if layer.op is Op.MATMUL:
+        if layer.op.spec.is_product:
             weight_bits = self.tensors[layer.inputs[1]].bits
         else:
             weight_bits = weight_storage_bits(layer.bits.W)
@@ -208,7 +209,7 @@ class _Lowering:
         if weight_bits > self.template.weight_bits:
             where = f"layer {layer.name}.bits"
             raise SpecError(Fault(where, f"has weights of {weight_bits} bits", f"up to {self.template.weight_bits}"))
-        if layer.op is Op.TRCONV:
+        if layer.op.spec.transposed:
             # The same as a convolution over an input with zeros between its pixels, with the filter turned round.
             pad = [(n - 1) * d - p for n, d, p in zip((layer.R, layer.S), layer.dilation, layer.padding, strict=False)]
             step = replace(step, stride_h=1, stride_w=1, up_h=layer.stride[0], up_w=layer.stride[1])
@@ -234,7 +235,7 @@ class _Lowering:
         bits = layer.bits.W
         if int(np.abs(weight).max()) >= 1 << (bits - 1):
             raise SpecError(Fault(f"layer {layer.name}.weight", f"does not fit {bits} bits"))
-        if layer.op is Op.TRCONV:
+        if layer.op.spec.transposed:
             weight = weight[:, :, ::-1, ::-1]
         cols = self.words.cols
         # A depthwise layer's channels are its groups: they take the columns.

@@ -8,7 +8,7 @@ from itertools import product
 
 from accel_models.template.spec import Template
 from mappings.errors import Fault, SpecError
-from mappings.layer import Layer, Op
+from mappings.layer import Layer
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _halves(extent: int, multiple: int) -> Iterator[int]:
 
 def fits(layer: Layer, tile: Tiling, words: BufferWords) -> bool:
     """Whether a tile's input, weights and partial sums fit their buffers."""
-    stride, dilation = (1, 1) if layer.op is Op.TRCONV else layer.stride, layer.dilation
+    stride, dilation = (1, 1) if layer.op.spec.transposed else layer.stride, layer.dilation
     rows = _span(tile.p, stride[0], tile.r, dilation[0])
     cols = _span(tile.q, stride[1], layer.S, dilation[1])
     blocks = 1 if layer.is_depthwise else -(-tile.k // words.cols)
@@ -81,7 +81,7 @@ def fits(layer: Layer, tile: Tiling, words: BufferWords) -> bool:
 
 def traffic(layer: Layer, tile: Tiling, words: BufferWords) -> int:
     """Words read for one group of a layer: inputs again for each tile of K, weights again for each tile of pixels."""
-    stride, dilation = (1, 1) if layer.op is Op.TRCONV else layer.stride, layer.dilation
+    stride, dilation = (1, 1) if layer.op.spec.transposed else layer.stride, layer.dilation
     k_tiles, pixel_tiles = -(-layer.K // tile.k), -(-layer.P // tile.p) * -(-layer.Q // tile.q)
     in_rows = _span(tile.p, stride[0], tile.r, dilation[0]) * -(-layer.R // tile.r)
     pixels = in_rows * _span(tile.q, stride[1], layer.S, dilation[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -24,6 +25,13 @@ def printable(text: str) -> str:
 def cut(text: str, characters: int = _MAX_NAME_CHARACTERS) -> str:
     """Text of at most so many characters, its end given by three dots where it is longer."""
     return text if len(text) <= characters else text[: characters - 3] + "..."
+
+
+def counted(count: float, noun: str) -> str:
+    """``1 input``, ``2 inputs``, ``1,200 inputs``; ``any number of inputs`` where it has no end."""
+    if math.isinf(count):
+        return f"any number of {noun}s"
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,7 @@ class SpecError(ValueError):
         self.faults: tuple[Fault, ...] = (faults,) if isinstance(faults, Fault) else tuple(faults)
         lines = [str(fault) for fault in self.faults[:MAX_SHOWN_FAULTS]]
         if len(self.faults) > MAX_SHOWN_FAULTS:
-            lines.append(f"and {len(self.faults) - MAX_SHOWN_FAULTS} faults more")
+            lines.append(f"and {counted(len(self.faults) - MAX_SHOWN_FAULTS, 'fault')} more")
         super().__init__("; ".join(lines))
 
     def __reduce__(self) -> tuple[type[SpecError], tuple[tuple[Fault, ...]]]:

@@ -8,51 +8,19 @@ rows and columns, ``R S`` filter rows and columns. Input rows and columns follow
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
-from enum import StrEnum
 from typing import Any
 
 from mappings.errors import Fault, SpecError
+from mappings.operators import Macs, Op, Rescale, SecondOperand
 from mappings.reader import Reader, whole
 from mappings.yamlio import digest
+
+__all__ = ["DIMS", "MAX_BITS", "MAX_EXTENT", "TENSORS", "Bits", "Layer", "Op"]
 
 DIMS = ("G", "N", "K", "C", "P", "Q", "R", "S")
 TENSORS = ("I", "W", "O")
 MAX_EXTENT = 2**31 - 1
 MAX_BITS = 64
-
-
-class Op(StrEnum):
-    """The operators. Loop-bound meaning differs only where a comment says so.
-
-    A tensor is always ``[N, channels, rows, columns]``; tokens are rows (one column), features are channels, and the
-    heads of attention are groups: splitting or merging heads moves nothing.
-    """
-
-    CONV = "conv"  # grouped, depthwise, dilated, strided, padded; also a linear over an image: R x S = H x W
-    TRCONV = "trconv"  # transposed: out[p] += in[h] * w[r] where p = h * stride + r * dilation - padding
-    LINEAR = "linear"  # rows N x P, C -> K; R = S = Q = 1
-    MATMUL = "matmul"  # batched: G x (P x C) @ (C x K), Q = 1; both operands are activations (see ``transpose_b``)
-    MAXPOOL = "maxpool"  # depthwise window: G = channels, K = C = 1
-    AVGPOOL = "avgpool"
-    ADD = "add"  # elementwise of two tensors: G = channels, K = C = 1
-    MUL = "mul"  # elementwise; the second operand may be one value a channel (1 x 1)
-    CONCAT = "concat"  # along ``axis`` (channels unless told); G = output channels; no arithmetic
-    ACT = "act"  # a non-linearity that stands alone (``activation`` says which); G = channels
-    SOFTMAX = "softmax"  # over the K = C channels of each of G groups, at each of N x P x Q places
-    LAYERNORM = "layernorm"  # over the K = C channels, G = 1, at each of N x P x Q places
-    CONSTANT = "constant"  # a stored tensor (position embedding, class token): no input; G = channels
-    EMBEDDING = "embedding"  # row of a table by number: N x P numbers, K features a row, C rows in the table
-    RESHAPE = "reshape"  # layout only (transpose, slice, repeat); G = output channels; no arithmetic
-
-
-MAC_OPS = frozenset({Op.CONV, Op.TRCONV, Op.LINEAR, Op.MATMUL})
-WINDOW_OPS = frozenset({Op.MAXPOOL, Op.AVGPOOL})
-#: Which dims index which tensor of a MAC operator ("P" and "R" reach the input through the sliding window).
-COUPLING: dict[str, frozenset[str]] = {
-    "I": frozenset("GNCPQRS"),
-    "W": frozenset("GKCRS"),
-    "O": frozenset("GNKPQ"),
-}
 
 
 @dataclass(frozen=True)
@@ -147,7 +115,7 @@ class Layer:
     @property
     def H(self) -> int:
         """Input rows, padding excluded. Trailing rows that no window touches are not counted."""
-        if self.op is Op.TRCONV:
+        if self.op.spec.transposed:
             span = self.P + self.padding[0] + self.padding[2] - ((self.R - 1) * self.dilation[0] + 1)
             return span // self.stride[0] + 1
         return (self.P - 1) * self.stride[0] + (self.R - 1) * self.dilation[0] + 1 - self.padding[0] - self.padding[2]
@@ -155,7 +123,7 @@ class Layer:
     @property
     def W_in(self) -> int:
         """Input columns, padding excluded."""
-        if self.op is Op.TRCONV:
+        if self.op.spec.transposed:
             span = self.Q + self.padding[1] + self.padding[3] - ((self.S - 1) * self.dilation[1] + 1)
             return span // self.stride[1] + 1
         return (self.Q - 1) * self.stride[1] + (self.S - 1) * self.dilation[1] + 1 - self.padding[1] - self.padding[3]
@@ -166,16 +134,16 @@ class Layer:
 
         Of a transposed convolution each input meets each tap, those included whose output is cut off.
         """
-        if self.op not in MAC_OPS:
+        rule = self.op.spec.macs
+        if rule is Macs.NONE:
             return 0
-        if self.op is Op.TRCONV:
-            return self.groups * self.N * self.K * self.C * self.H * self.W_in * self.R * self.S
-        return self.groups * self.N * self.K * self.C * self.P * self.Q * self.R * self.S
+        places = self.H * self.W_in if rule is Macs.INPUTS else self.P * self.Q
+        return self.groups * self.N * self.K * self.C * places * self.R * self.S
 
     @property
     def channels_in(self) -> int:
         """Input channels of all groups."""
-        return 1 if self.op is Op.EMBEDDING else self.groups * self.C
+        return 1 if self.op.spec.second is SecondOperand.TABLE else self.groups * self.C
 
     @property
     def channels_out(self) -> int:
@@ -185,10 +153,12 @@ class Layer:
     @property
     def elements(self) -> dict[str, int]:
         """Elements of each tensor; W is 0 where the operator has no weights."""
-        weights = self.groups * self.K * self.C * self.R * self.S if self.op in MAC_OPS else 0
-        if self.op is Op.MATMUL:
+        second, weights = self.op.spec.second, 0
+        if second is SecondOperand.WEIGHTS:
+            weights = self.groups * self.K * self.C * self.R * self.S
+        elif second is SecondOperand.ACTIVATIONS:
             weights = self.N * self.groups * self.K * self.C
-        if self.op is Op.EMBEDDING:
+        elif second is SecondOperand.TABLE:
             return {"I": self.N * self.P * self.Q, "W": self.K * self.C, "O": self.N * self.K * self.P * self.Q}
         return {
             "I": self.N * self.channels_in * self.H * self.W_in,
@@ -199,7 +169,14 @@ class Layer:
     @property
     def is_depthwise(self) -> bool:
         """One channel a group."""
-        return self.op is Op.CONV and self.groups > 1 and self.K == 1 and self.C == 1
+        spec = self.op.spec
+        return spec.convolves and spec.windowed and self.groups > 1 and self.K == 1 and self.C == 1
+
+    @property
+    def keeps_scale(self) -> bool:
+        """Its integers have the scale of its operands: nothing rescales between."""
+        spec = self.op.spec
+        return spec.rescale is Rescale.NONE or (spec.function and self.activation in ("relu", "relu6"))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; fields at their default are left out."""
@@ -237,7 +214,8 @@ class Layer:
             part.done()
             return Bits(**widths)
 
-        data: dict[str, Any] = {"name": reader.text("name"), "op": reader.choice("op", Op, Op)}
+        by_name = {str(op): op for op in Op}
+        data: dict[str, Any] = {"name": reader.text("name"), "op": reader.choice("op", by_name.__getitem__, by_name)}
         for item in fields(cls):
             if item.name in data:
                 continue

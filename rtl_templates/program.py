@@ -23,8 +23,8 @@ from accel_models.template.spec import Template
 from accel_models.template.weight_form import WeightForm
 from mappings.errors import Fault, SpecError
 from mappings.integer_run import run_layer
-from mappings.layer import Op
 from mappings.moves import layer_index
+from mappings.operators import Layout, Rescale
 from mappings.quantized import IntArray, QuantizedLayer, QuantizedNetwork
 from rtl_templates.packing import pack_weights
 from rtl_templates.parameters import number_of, parameters
@@ -77,10 +77,10 @@ def _drain(body: Drain, plan: LayerPlan, network: QuantizedNetwork, template: Te
     numbers = network.layers[plan.layer.name]
     mult, shift, low, high = 1, 0, numbers.low, numbers.high
     m0, m1, shift2, low2, high2 = 0, 0, 0, 0, 0
-    if plan.layer.op in (Op.AVGPOOL, Op.MATMUL, Op.MUL) or plan.shape.op is ComputeOp.GELU:
+    if plan.layer.op.spec.rescale is Rescale.ONE or plan.shape.op is ComputeOp.GELU:
         assert numbers.mult is not None and numbers.shift is not None
         mult, shift = int(numbers.mult[0]), int(numbers.shift[0])
-    elif plan.layer.op is Op.ADD or plan.shape.table:
+    elif plan.layer.op.spec.rescale is Rescale.OPERANDS or plan.shape.table:
         low, high = -top - 1, top
     if plan.addition is not None:
         sums = network.layers[plan.addition.name]
@@ -91,7 +91,7 @@ def _drain(body: Drain, plan: LayerPlan, network: QuantizedNetwork, template: Te
     return [
         (half, 1), (int(body.lookup), 1), (int(body.broadcast), 1), (int(body.second is Second.MULTIPLY), 1),
         (high2, 16), (low2, 16), (shift2, 6), (m1, 24), (m0, 24), (high, 16), (low, 16), (shift, 6), (mult, 32),
-        (int(plan.layer.op is Op.LAYERNORM), 1), (int(body.second is Second.ADD), 1), (int(body.per_channel), 1),
+        (int(plan.shape.op is ComputeOp.NORM), 1), (int(body.second is Second.ADD), 1), (int(body.per_channel), 1),
         (body.words, 20), (body.blocks, 16),
         (body.param_base // template.ppu_lanes, 16), (body.rb_base, 20), (body.ob_base, 20), (body.ab_base, 20),
     ]  # fmt: skip
@@ -276,7 +276,7 @@ def param_bytes(plan: LayerPlan, numbers: QuantizedLayer, template: Template) ->
         return full
 
     bias, mult = numbers.bias, numbers.mult
-    if plan.layer.op is Op.LAYERNORM:  # normal * gain + bias
+    if plan.shape.op is ComputeOp.NORM:  # normal * gain + bias
         bias, mult = numbers.constants["bias"], numbers.constants["gain"]
     record[:, 0:8] = column(bias).astype("<i8").view(np.uint8).reshape(-1, 8)
     record[:, 8:12] = column(mult).astype("<i8").astype("<u4").view(np.uint8).reshape(-1, 4)
@@ -327,11 +327,11 @@ def memory_image(schedule: Schedule, network: QuantizedNetwork, inputs: dict[str
             )
         write_tensor(memory, schedule.tensors[tensor.name], inputs[tensor.name], bits)
     for layer in schedule.workload.layers:
-        if layer.op is Op.CONSTANT:
+        if layer.op.spec.layout is Layout.STORED:
             value = network.layers[layer.name].constants["value"]
             write_tensor(memory, schedule.tensors[layer.name], value, bits)
     for layer in schedule.workload.layers:
-        index = network.layers[layer.name].constants.get("index") if layer.op is Op.RESHAPE else None
+        index = network.layers[layer.name].constants.get("index") if layer.op.spec.layout is Layout.RESHAPED else None
         told = None if index is None else layer_index(layer, schedule.workload.shapes[layer.inputs[0]])
         if index is not None and (told is None or not np.array_equal(told, index)):
             raise SpecError(Fault(f"layer {layer.name}", "takes other elements than its fields tell"))

@@ -72,7 +72,7 @@ def render(
     Args:
         design: with an accelerator that has a template.
         network: the integers of the design's workload.
-        folder: made where it is missing; ``rtl/``, ``files.f``, ``memory.bin``, ``memory.hex``, ``map.json`` and
+        folder: made where it is missing; the sources, ``files.f``, ``memory.bin``, ``memory.hex``, ``map.json`` and
             ``README.md`` are written into it. ``files.f`` is a command file of Verilator and of Yosys'
             ``read_slang -f``; `cd_top` is the top.
         inputs: by name, for the memory image; None: zeros.
@@ -87,15 +87,14 @@ def render(
     if inputs is None:
         inputs = {t.name: np.zeros((t.N, t.C, t.H, t.W), dtype=np.int64) for t in schedule.workload.inputs}
     memory = memory_image(schedule, network, inputs)
-    rtl = folder / "rtl"
-    rtl.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     names = []
     for source in sources():
-        shutil.copyfile(source, rtl / source.name)
+        shutil.copyfile(source, folder / source.name)
         names.append(source.name)
-    (rtl / PACKAGES[1]).write_text(config_package(schedule.template), encoding="utf-8")
+    (folder / PACKAGES[1]).write_text(config_package(schedule.template), encoding="utf-8")
     names.insert(1, PACKAGES[1])
-    (folder / "files.f").write_text("".join(f"rtl/{name}\n" for name in names), encoding="utf-8")
+    (folder / "files.f").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
     (folder / "memory.bin").write_bytes(memory.tobytes())
     beat = schedule.template.axi_bits // 8
     words = memory[: len(memory) // beat * beat].reshape(-1, beat)[:, ::-1]
@@ -103,7 +102,7 @@ def render(
     text = json.dumps(memory_map(schedule, memory), indent=1)
     (folder / "map.json").write_text(text + "\n", encoding="utf-8")
     (folder / "README.md").write_text(driver_notes(schedule), encoding="utf-8")
-    return Rendered(folder, tuple(rtl / name for name in names), schedule)
+    return Rendered(folder, tuple(folder / name for name in names), schedule)
 
 
 def memory_map(schedule: Schedule, memory: Bytes) -> dict[str, object]:
@@ -167,7 +166,7 @@ def driver_notes(schedule: Schedule) -> str:
         "6. Bit 2 of 0x04 says that the run failed; bits 11:8 why (`cd_types_pkg.sv`), 0x08 at which descriptor.",
         "",
         "A tensor lies `region_offset` bytes behind the address in its region's register. Inputs may change between",
-        "runs without anything else being written again. Registers: `rtl/cd_csr.sv`.",
+        "runs without anything else being written again. Registers: `cd_csr.sv`.",
         "",
         "| region | register | bytes |",
         "| --- | --- | --- |",

@@ -25,7 +25,7 @@ from accel_models.reuse.evaluate import evaluate_nest
 from accel_models.reuse.parts import bias_bits, bias_cost
 from accel_models.reuse.translate import column_to_nest, mappings_to_columns
 from mappings.errors import Fault, SpecError
-from mappings.layer import Layer, Op
+from mappings.layer import Layer
 from mappings.loops import bounds_of
 from mappings.mapping import Mapping
 from mappings.mapspace import MappingColumns
@@ -197,7 +197,7 @@ def _evaluate_columns(
     arrays = Columns(columns.chains, columns.orders, columns.keeps)
     for lo, hi in [(0, count)] if alike else _runs(columns):
         layer, machine = layers[columns.layer[lo]], accelerators[columns.accelerator[lo]]
-        if layer.op is Op.TRCONV:
+        if layer.op.spec.transposed:
             _run_phases(lo, hi, columns, layer, machine, cost)
         else:
             _run(lo, hi, arrays, columns, layer, machine, cost)

@@ -16,7 +16,7 @@ from accel_models.reuse import formulas
 from accel_models.reuse.evaluate import MAX_COUNT, MODES
 from mappings.errors import Fault, SpecError
 from mappings.layer import TENSORS, Layer
-from mappings.loops import LOOP_OPS, Window, bounds_of, relevance, scans_of, tensors_of, windows_of
+from mappings.loops import LOOP_OPS, Window, bounds_of, relevance, tensors_of, windows_of
 from mappings.mapspace import divisors
 
 Ints = NDArray[np.int64]
@@ -173,7 +173,7 @@ def layer_table(layer: Layer) -> LayerTable:
     windows = windows_of(layer)
     closed = all((bounds[d] + 1) * (bounds[d + 2] + 1) <= MAX_TABLE for d in (formulas.P, formulas.Q))
     none = np.zeros((2, 2), np.int64)
-    scans = scans_of(layer.op)
+    scans = layer.op.spec.scans
     steps = math.prod(bounds) * scans
     bits = COUNTS_A_STEP * steps * max(layer.bits.I, layer.bits.W, layer.bits.O, layer.bits.acc)
     relevant, real = relevance(layer.op), [d for d in range(formulas.DIM_COUNT) if bounds[d] > 1]

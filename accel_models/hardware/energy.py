@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from accel_models.hardware.accelerator import Accelerator, MemoryKind
 from accel_models.hardware.technology import Technology, TechnologyKind
 from accel_models.report import Infeasible, LayerCost
-from mappings.layer import MAC_OPS, Bits, Layer
+from mappings.layer import Bits, Layer
 
 #: Part of the bits of working registers that change in a cycle: every second one of random data.
 DATA_TOGGLE = 0.5
@@ -59,7 +59,7 @@ def operation_pj(layer: Layer, accelerator: Accelerator) -> float | None:
     where only the energy of a MAC is known, as that: an upper bound.
     """
     technology = accelerator.tech
-    if layer.op not in MAC_OPS and technology is not None and technology.value("add_32b_pj") is not None:
+    if not layer.op.spec.multiplies and technology is not None and technology.value("add_32b_pj") is not None:
         return technology.value("add_32b_pj")
     if accelerator.mac_pj is not None or technology is None:
         return accelerator.mac_pj

@@ -29,7 +29,7 @@ from accel_models.reuse.evaluate import evaluate
 from accel_models.reuse.translate import column_to_mapping
 from mappings.dataflow import DATAFLOWS, Dataflow
 from mappings.errors import Fault, SpecError, unknown_name
-from mappings.layer import Layer, Op
+from mappings.layer import Layer
 from mappings.loops import bounds_of
 from mappings.mapping import Mapping
 from mappings.mapspace import MappingColumns
@@ -180,7 +180,7 @@ def _search(
 
 def _alike(layer: Layer) -> bool:
     """Whether what is searched is what runs: the phases of a transposed convolution may differ from their largest."""
-    if layer.op is not Op.TRCONV:
+    if not layer.op.spec.transposed:
         return True
     return all(not phase.empty and bounds_of(phase.layer) == bounds_of(layer) for phase in phases(layer))
 

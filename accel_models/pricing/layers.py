@@ -17,13 +17,14 @@ from accel_models.pricing.machine import Ints
 from accel_models.pricing.price import Floats, Pricer
 from accel_models.pricing.tiles import NO_CAP
 from accel_models.template.spec import Template
-from mappings.layer import Layer, Op
+from mappings.layer import Layer
+from mappings.operators import Layout
 from mappings.workload import TensorShape, Workload
 
 
 def alone(workload: Workload, layer: Layer) -> Workload | None:
     """A layer as a network of its own, equal for equal layers; None: it runs nothing (a stored tensor)."""
-    if layer.op is Op.CONSTANT:
+    if layer.op.spec.layout is Layout.STORED:
         return None
     inputs = []
     for place, source in enumerate(layer.inputs):

@@ -22,7 +22,7 @@ from accel_models.schedule.planning import Outline, outlines
 from accel_models.schedule.tensors import TensorLayout
 from accel_models.template.spec import Template
 from mappings.errors import Fault, SpecError
-from mappings.layer import Layer, Op
+from mappings.layer import Layer
 from mappings.workload import Workload
 
 #: Columns that the choice of tiles depends on: two plans with equal ones have equal tiles.
@@ -121,7 +121,7 @@ def _row(outline: Outline, template: Template, pool: list[int]) -> Ints:
     layer, shape = plan.layer, plan.shape
     row = np.zeros(PLAN_COLUMNS, dtype=np.int64)
     row[:SHAPE_COLUMNS] = (
-        shape.op, layer.op is Op.MATMUL, layer.groups, layer.K, layer.C, layer.P, layer.Q, layer.R, layer.S,
+        shape.op, layer.op.spec.is_product, layer.groups, layer.K, layer.C, layer.P, layer.Q, layer.R, layer.S,
         *layer.stride, *layer.dilation, shape.k, shape.c, shape.groups, shape.row_k, shape.unit_k, shape.weights,
         shape.params, shape.operands, shape.masked, *shape.form, _mapped_by(layer, outline.mapped), outline.phase,
     )  # fmt: skip
@@ -129,7 +129,7 @@ def _row(outline: Outline, template: Template, pool: list[int]) -> Ints:
     row[TRANSPOSE_B], row[JOINS], row[BROADCAST] = layer.transpose_b, plan.joins, plan.broadcast
     row[LOOKUP], row[PARAM_BYTES], row[MACS] = plan.table is not None, outline.param_bytes, layer.macs
     tensors = [(INPUT_TENSOR, plan.inputs[0]), (OUTPUT_TENSOR, plan.output)]
-    if layer.op is Op.MATMUL:
+    if layer.op.spec.is_product:
         _check_product(plan, template.word_lanes)
         tensors.append((PRODUCT_TENSOR, plan.inputs[1]))
     if plan.joins is not Second.NONE and plan.second is not None:
@@ -142,9 +142,9 @@ def _row(outline: Outline, template: Template, pool: list[int]) -> Ints:
 def _mapped_by(layer: Layer, mapped: bool) -> int:
     if not mapped:
         return COPY
-    if layer.op is Op.MATMUL:
+    if layer.op.spec.is_product:
         return BY_HEADS
-    if layer.op in (Op.SOFTMAX, Op.LAYERNORM):
+    if layer.op.spec.over_rows:
         return BY_ROWS
     return BY_CHANNELS if layer.K > 1 and layer.groups == 1 else BY_GROUPS
 

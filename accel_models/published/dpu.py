@@ -28,10 +28,10 @@ from mappings.directives import Cluster, Directive, SpatialMap, TemporalMap
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
 from mappings.mapping import Mapping
+from mappings.operators import SecondOperand
 from mappings.workload import Workload
 
 ALU_OPS = frozenset({Op.MAXPOOL, Op.AVGPOOL, Op.ADD, Op.MUL})
-ARRAY_OPS = frozenset({Op.CONV, Op.LINEAR})
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,9 @@ class Dpu:
         """
         if layer.op in ALU_OPS or layer.is_depthwise:
             return self.alu
-        if layer.op in ARRAY_OPS:
+        if layer.op.spec.convolves:
             return self.array
-        allowed = ", ".join(sorted(ALU_OPS | ARRAY_OPS))
+        allowed = ", ".join(sorted(ALU_OPS | {op for op in Op if op.spec.convolves}))
         raise SpecError(Fault(f"{self.name}: layer {layer.name}", f'operator "{layer.op}" is not supported', allowed))
 
     def mapping(self, layer: Layer) -> Mapping:
@@ -201,14 +201,15 @@ def _work(machine: Dpu, layer: Layer) -> DpuWork:
     if isinstance(cost, Infeasible):
         raise SpecError(Fault(f"{machine.name}: layer {layer.name}", str(cost)))
     inputs, outputs = layer.elements["I"], layer.elements["O"]
-    on_array = layer.op in ARRAY_OPS and not layer.is_depthwise
+    on_array = layer.op.spec.convolves and not layer.is_depthwise
     runs = _spilled_runs(machine, layer)
     return DpuWork(
         array_steps=cost.compute_cycles if on_array else 0,
         alu_steps=0 if on_array else cost.compute_cycles,
-        input_bytes=inputs + (outputs if layer.op is Op.ADD else 0),  # an addition reads two maps
+        input_bytes=inputs
+        + (outputs if layer.op.spec.second is SecondOperand.ADDED else 0),  # an addition reads two maps
         output_bytes=outputs,
-        weight_bytes=cost.bytes_of("DRAM", "W", "read") if layer.op in ARRAY_OPS else 0,
+        weight_bytes=cost.bytes_of("DRAM", "W", "read") if layer.op.spec.convolves else 0,
         excited_channels=layer.channels_out if layer.activation == "sigmoid" else 0,
         spilled_bytes=inputs if runs else 0,
         spilled_runs=runs,

@@ -23,7 +23,7 @@ from accel_models.report import Infeasible, LayerCost
 from accel_models.reuse.evaluate import evaluate
 from mappings.directives import Cluster, SpatialMap, TemporalMap
 from mappings.errors import Fault, SpecError
-from mappings.layer import Bits, Layer, Op
+from mappings.layer import Bits, Layer
 from mappings.mapping import Mapping
 
 WORD_BYTES = 2
@@ -125,7 +125,7 @@ class Eyeriss:
             SpecError: it does not.
         """
         too_large = max(layer.R / self.rows, layer.S / self.input_words) > 1
-        if layer.op is not Op.CONV or too_large or layer.dilation != (1, 1):
+        if not (layer.op.spec.convolves and layer.op.spec.windowed) or too_large or layer.dilation != (1, 1):
             raise SpecError(
                 Fault(f"eyeriss: layer {layer.name}", "is not supported", f"convolution of at most {self.rows} rows")
             )

@@ -26,7 +26,7 @@ from accel_models.report import Infeasible
 from accel_models.reuse.lower import lower
 from accel_models.reuse.nest import Nest
 from mappings.errors import Fault, SpecError
-from mappings.layer import DIMS, Layer, Op
+from mappings.layer import DIMS, Layer
 from mappings.mapping import Mapping
 
 #: Dims that each tensor's tile depends on.
@@ -119,7 +119,7 @@ class Gemmini:
         Raises:
             SpecError: the mapping is not one of this layer and array, or the layer is no plain convolution.
         """
-        if layer.op not in (Op.CONV, Op.LINEAR) or layer.groups != 1 or layer.dilation != (1, 1):
+        if not layer.op.spec.convolves or layer.groups != 1 or layer.dilation != (1, 1):
             allowed = "convolution or linear, one group, no dilation"
             raise SpecError(Fault(f"gemmini: layer {layer.name}", "is not supported", allowed))
         nest = lower(layer, mapping, self.accelerator)

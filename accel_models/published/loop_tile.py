@@ -17,12 +17,11 @@ from accel_models.hardware.devices import Device
 from accel_models.published.loop_tile_formulas import bram18, layer_cycles
 from accel_models.report import Infeasible
 from mappings.errors import Fault, SpecError
-from mappings.layer import Layer, Op
+from mappings.layer import Layer
+from mappings.operators import OpSpec, Unit
 
 CLOCK_HZ = 100_000_000
 PORT_BITS = 512
-#: Operators that multiply but that the engines lack.
-_LACKING = frozenset({Op.TRCONV, Op.MATMUL, Op.SOFTMAX, Op.LAYERNORM, Op.EMBEDDING})
 #: Multiplier blocks of one multiply-accumulate by bits of a word (Zhang 2015: 5 for 32 bits in floating point).
 DSP_OF_BITS = {8: 1, 12: 1, 16: 1, 32: 5}
 
@@ -148,7 +147,7 @@ class LoopTile:
             )
             if demand > bound
         ]
-        lacking = [item.name for item in layers if item.op in _LACKING]
+        lacking = [item.name for item in layers if not _runs(item.op.spec)]
         if not self.depthwise_lanes:
             lacking += [item.name for item in convolutions(layers) if item.is_depthwise]
         if lacking:
@@ -198,9 +197,14 @@ class LoopTile:
         return {**vars(self), "extent": str(self.extent)}
 
 
+def _runs(spec: OpSpec) -> bool:
+    """Convolutions; beside the engines, for nothing, what passes over each channel alone."""
+    return spec.convolves or spec.unit in (Unit.VECTOR, Unit.MEMORY)
+
+
 def convolutions(layers: Sequence[Layer]) -> list[Layer]:
     """The layers that the formulas price."""
-    return [layer for layer in layers if layer.op in (Op.CONV, Op.LINEAR)]
+    return [layer for layer in layers if layer.op.spec.convolves]
 
 
 def shape_of(layer: Layer, extent: Extent) -> tuple[int, int, int, int, int, int, int, int, int]:
@@ -212,7 +216,7 @@ def shape_of(layer: Layer, extent: Extent) -> tuple[int, int, int, int, int, int
     Raises:
         SpecError: an operator that the engines lack.
     """
-    if layer.op not in (Op.CONV, Op.LINEAR):
+    if not layer.op.spec.convolves:
         raise SpecError(Fault(f"layer {layer.name}", f'is "{layer.op}"', "conv, linear"))
     down, right = layer.stride
     grown = (down, right) if extent is Extent.INPUT else (1, 1)

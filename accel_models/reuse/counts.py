@@ -8,7 +8,6 @@ from functools import lru_cache
 from accel_models.reuse import formulas
 from accel_models.reuse.nest import Nest, relevance, tensors_of, windows_of
 from mappings.errors import Fault, SpecError
-from mappings.loops import scans_of
 
 Table = tuple[tuple[int, int, int], ...]
 
@@ -64,7 +63,7 @@ def count(nest: Nest) -> Counts:
         peaks = _peaks(nest)
     except OverflowError as error:
         raise SpecError(Fault(f"layer {nest.layer.name}", str(error), f"{formulas.MAX_WALK:,} iterations")) from None
-    scans = scans_of(nest.layer.op)
+    scans = nest.layer.op.spec.scans
     macs = scans
     for extent in nest.bounds:
         macs *= extent
@@ -92,7 +91,7 @@ def _fill(
     exists, relevant, windows = tensors_of(nest.layer.op), relevance(nest.layer.op), windows_of(nest.layer)
     formulas.count(
         levels,
-        scans_of(nest.layer.op),
+        nest.layer.op.spec.scans,
         bounds,
         nest.chains,
         nest.orders,

@@ -18,8 +18,7 @@ from accel_models.reuse.lower import lower
 from accel_models.reuse.nest import Nest, relevance, tensors_of
 from accel_models.reuse.parts import bias_bits, bias_cost, joined, nests_of
 from mappings.errors import Fault, SpecError
-from mappings.layer import TENSORS, Layer, Op
-from mappings.loops import scans_of
+from mappings.layer import TENSORS, Layer
 from mappings.mapping import Mapping
 
 MODES = {
@@ -79,7 +78,7 @@ def charge(nest: Nest, counts: Counts) -> Charged:
     replaced = [
         [
             charges.events(x, m, nest.bounds, nest.chains, nest.orders, relevant, levels, profiles)
-            * (scanned(m, levels, scans_of(layer.op), nest.bounds[C], nest.chains[C]) if x == I else 1)
+            * (scanned(m, levels, layer.op.spec.scans, nest.bounds[C], nest.chains[C]) if x == I else 1)
             if m and exists[x] and nest.keeps[m][x]
             else 0
             for x in range(3)
@@ -109,7 +108,7 @@ def evaluate_nest(nest: Nest, accelerator: Accelerator) -> LayerCost | Infeasibl
     Raises:
         SpecError: counts overflow 64 bits.
     """
-    if nest.layer.op is not Op.TRCONV:
+    if not nest.layer.op.spec.transposed:
         return _evaluate_one(nest, accelerator)
     parts: list[LayerCost] = []
     for one in nests_of(nest):

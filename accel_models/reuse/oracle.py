@@ -14,7 +14,7 @@ from itertools import product
 from typing import Any
 
 from accel_models.reuse.nest import Nest
-from mappings.layer import MAC_OPS, Layer, Op
+from mappings.layer import Layer, Op
 
 Index = tuple[int, ...]  # (g, n, k, c, p, q, r, s)
 Element = tuple[int, ...]
@@ -37,7 +37,7 @@ def weight_element(layer: Layer, at: Index) -> Element | None:
         return (n, g, k, c)
     if layer.op is Op.EMBEDDING:
         return (n, g, k, p, q)
-    return (g, k, c, r, s) if layer.op in MAC_OPS else None
+    return (g, k, c, r, s) if layer.op in (Op.CONV, Op.TRCONV, Op.LINEAR) else None
 
 
 def output_element(layer: Layer, at: Index) -> Element:

@@ -13,7 +13,7 @@ from accel_models.hardware.energy import leakage_mw, static_pj
 from accel_models.report import LayerCost
 from accel_models.reuse.charges import ceil_cycles
 from accel_models.reuse.nest import Nest, bounds_of
-from mappings.layer import Layer, Op
+from mappings.layer import Layer
 from mappings.phases import phases
 
 
@@ -27,7 +27,7 @@ def cut_to(nest: Nest, layer: Layer) -> Nest:
 
 def nests_of(nest: Nest) -> tuple[Nest, ...]:
     """The nests that run: of a transposed convolution one for each phase with taps, else the nest itself."""
-    if nest.layer.op is not Op.TRCONV:
+    if not nest.layer.op.spec.transposed:
         return (nest,)
     return tuple(cut_to(nest, phase.layer) for phase in phases(nest.layer) if not phase.empty)
 

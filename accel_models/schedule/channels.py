@@ -9,12 +9,11 @@ import numpy as np
 from accel_models.schedule.tensors import Places, dense_places
 from accel_models.template.array_timing import ceil_div
 from mappings.errors import Fault, SpecError
-from mappings.layer import Layer, Op
+from mappings.layer import Layer
+from mappings.operators import Layout, Unit
 from mappings.workload import Workload
 
-#: Operators of the vector and non-linear units: a channel of the output lies where that of the first input does.
-VECTOR_OPS = frozenset({Op.MAXPOOL, Op.AVGPOOL, Op.ADD, Op.MUL, Op.ACT, Op.SOFTMAX, Op.LAYERNORM})
-_WEIGHTED = frozenset({Op.CONV, Op.LINEAR, Op.TRCONV})
+_PASSED = (Layout.JOINED, Layout.RESHAPED)
 #: Functions with f(0) = 0: what lies in a lane that no channel names stays 0.
 _ZERO_KEEPING = frozenset(
     [
@@ -62,15 +61,16 @@ def wanted_heads(workload: Workload, lanes: int) -> dict[str, tuple[int, int]]:
 
     def want(name: str, heads: int, channels: int) -> None:
         layer = workload.by_name.get(name)
-        if layer is None or layer.op is Op.CONSTANT or (layer.op in _WEIGHTED and layer.groups == 1):
+        spec = None if layer is None else layer.op.spec
+        if layer is None or spec is None or spec.layout is Layout.STORED or (spec.weighted and layer.groups == 1):
             if found.setdefault(name, (heads, channels)) != (heads, channels):
                 raise SpecError(Fault(f"tensor {name}", f"is taken as heads of {channels} and of {found[name][1]}"))
-        elif layer.op in VECTOR_OPS - {Op.SOFTMAX, Op.LAYERNORM}:
+        elif spec.unit is Unit.VECTOR:
             for source in layer.inputs:
                 want(source, heads, channels)
 
     for layer in workload.layers:
-        if layer.op is Op.MATMUL and layer.groups > 1:
+        if layer.op.spec.is_product and layer.groups > 1:
             for name, channels in zip(layer.inputs, (layer.C, layer.C if layer.transpose_b else layer.K), strict=True):
                 if channels % lanes:
                     want(name, layer.groups, channels)
@@ -79,9 +79,9 @@ def wanted_heads(workload: Workload, lanes: int) -> dict[str, tuple[int, int]]:
 
 def places_of_rows(layer: Layer, lanes: int) -> Places | None:
     """Where an operator that takes rows of channels expects those of its first operand; None: it does not care."""
-    if layer.op is Op.LAYERNORM:
-        return dense_places(layer.C)
-    return head_places(layer.groups, layer.C, lanes)[0] if layer.op is Op.SOFTMAX else None
+    if not layer.op.spec.over_rows:
+        return None
+    return head_places(layer.groups, layer.C, lanes)[0] if layer.op.spec.heads else dense_places(layer.C)
 
 
 def nonzero_lanes(workload: Workload, lanes: int) -> Iterator[Fault]:
@@ -90,15 +90,15 @@ def nonzero_lanes(workload: Workload, lanes: int) -> Iterator[Fault]:
     They meet whatever lies beyond the second operand's rows, so they must be.
     """
     for layer in workload.layers:
-        if layer.op is not Op.MATMUL or layer.C % lanes == 0:
+        if not layer.op.spec.is_product or layer.C % lanes == 0:
             continue
         queue = [layer.inputs[0]]
         while queue:
             source = workload.by_name.get(queue.pop())
-            if source is None or source.op not in VECTOR_OPS | {Op.RESHAPE, Op.CONCAT}:
+            if source is None or not (source.op.spec.keeps_places or source.op.spec.layout in _PASSED):
                 continue
-            if source.op is Op.ACT and source.activation not in _ZERO_KEEPING:
+            if source.op.spec.function and source.activation not in _ZERO_KEEPING:
                 what = f'takes heads of {layer.C} channels from activation "{source.activation}", which is not 0 at 0'
                 yield Fault(f"layer {layer.name}", what, f"multiples of {lanes} channels")
-            if source.op not in (Op.SOFTMAX, Op.LAYERNORM):
+            if not source.op.spec.over_rows:
                 queue.extend(source.inputs)

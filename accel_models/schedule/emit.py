@@ -14,7 +14,6 @@ from accel_models.template.array_timing import ceil_div
 from accel_models.template.spec import Template
 from accel_models.template.tile import Tile
 from mappings.errors import Fault, SpecError
-from mappings.layer import Op
 
 MAX_PAD = 255  #: rows or columns of zeros before a tile: a field of the descriptor
 
@@ -168,7 +167,7 @@ class _Emitter:
                 self.held["param"] = number
                 count = ceil_div(channels, self.lanes) * self.lanes
                 self._load(rings.param, [Dma(Buffer.PARAM, plan.param_addr + 16 * k0, 0, count)])
-            if layer.op is Op.MATMUL:
+            if layer.op.spec.is_product:
                 channels_in = (word1 - word0) * self.lanes
                 if self.held.get("weight") != (image, number):
                     self.held["weight"] = (image, number)

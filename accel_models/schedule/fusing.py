@@ -9,19 +9,16 @@ from __future__ import annotations
 from collections import Counter
 
 from accel_models.template.spec import Template
-from mappings.layer import Layer, Op
+from mappings.layer import Layer
+from mappings.operators import Layout, SecondOperand
 from mappings.workload import Workload
 
 CLAMPS = frozenset({"", "relu", "relu6"})
-#: Operators that move nothing.
-LAYOUT_OPS = frozenset({Op.CONCAT, Op.RESHAPE, Op.CONSTANT})
-#: Operators whose own second operand joins in post-processing.
-TWO_OPERANDS = frozenset({Op.ADD, Op.MUL})
 
 
 def is_table(layer: Layer, template: Template) -> bool:
     """Whether an activation function that stands alone is a table here (GELU has a unit of its own, too)."""
-    if layer.op is not Op.ACT or layer.activation in CLAMPS:
+    if not layer.op.spec.function or layer.activation in CLAMPS:
         return False
     return layer.activation != "gelu" or bool(template.activation_tables)
 
@@ -41,8 +38,10 @@ def chains(workload: Workload, template: Template, fuse: bool = True) -> dict[st
     found: dict[str, list[Layer]] = {}
     tail_of: dict[str, list[Layer]] = {}  # by the name of a chain's last layer
     for index, layer in enumerate(workload.layers):
-        if layer.op in LAYOUT_OPS:
-            position[layer.name] = -1 if layer.op is Op.CONSTANT else index  # what is copied is so at its turn
+        if not layer.op.spec.has_loops:
+            position[layer.name] = (
+                -1 if layer.op.spec.layout is Layout.STORED else index
+            )  # what is copied is so at its turn
             continue
         chain = None
         if fuse:
@@ -50,7 +49,7 @@ def chains(workload: Workload, template: Template, fuse: bool = True) -> dict[st
             if is_table(layer, template) and template.activation_tables:
                 chain = open_ends[0]
                 chain = None if chain is None or is_table(chain[-1], template) else chain
-            elif layer.op is Op.ADD:
+            elif layer.op.spec.second is SecondOperand.ADDED:
                 chain = _addition(layer, open_ends, position, template)
         if chain is None:
             chain = found[layer.name] = []
@@ -69,7 +68,7 @@ def _addition(
     """The operand's chain that can take the addition: the later one, the other's result being there by then."""
     best = None
     for chain, other in zip(open_ends, reversed(layer.inputs), strict=True):
-        if chain is None or len(chain) > 1 or chain[0].op in TWO_OPERANDS or is_table(chain[0], template):
+        if chain is None or len(chain) > 1 or chain[0].op.spec.joins or is_table(chain[0], template):
             continue
         at = position[chain[0].name]
         if position[other] < at and (best is None or at > position[best[0].name]):

@@ -11,15 +11,14 @@ from accel_models.report import Infeasible
 from accel_models.schedule.tiling import Tiling, choose_tiling, shape_of, tiling_of
 from accel_models.template.spec import ArrayKind, Template
 from mappings.directives import Cluster, Directive, SpatialMap, TemporalMap
-from mappings.layer import Layer, Op
-from mappings.loops import ROW_OPS
+from mappings.layer import Layer
 from mappings.mapping import Mapping
 from mappings.phases import phases
 
 
 def largest_phase(layer: Layer) -> Layer:
     """The layer that tiles are chosen for: of a transposed convolution its largest phase, whose tiles serve all."""
-    if layer.op is not Op.TRCONV:
+    if not layer.op.spec.transposed:
         return layer
     return max((phase.layer for phase in phases(layer)), key=lambda part: part.R * part.S)
 
@@ -50,7 +49,7 @@ def mapping_of(layer: Layer, tiling: Tiling, template: Template) -> Mapping:
     for dim in tiling.order:
         dims = _channel_dims(layer, tile) if dim == "K" else (dim,)
         maps += [TemporalMap(name, tile[name]) for name in dims]
-    if not shape.vector and layer.op is not Op.MATMUL:
+    if not shape.vector and not layer.op.spec.is_product:
         maps.append(TemporalMap("C", tile["C"]))
     maps += [TemporalMap("R", tile["R"]), TemporalMap("S", layer.S), Cluster(template.rows * template.cols)]
     maps += _unit_loops(tile, template) if shape.vector else _array_loops(tile, template)
@@ -62,9 +61,9 @@ def _tile_of(layer: Layer, tiling: Tiling) -> dict[str, int]:
     bounds = layer.bounds
     tile = {"P": min(tiling.p, bounds["P"]), "Q": min(tiling.q, bounds["Q"]), "R": tiling.r or layer.R, "S": layer.S}
     tile["C"] = min(tiling.c, layer.C) if layer.groups == 1 else layer.C
-    if layer.op in ROW_OPS:
+    if layer.op.spec.over_rows:
         return {"G": 1, **tile, "C": layer.C}
-    if layer.op is Op.MATMUL:
+    if layer.op.spec.is_product:
         return {"G": 1, "K": min(tiling.k, layer.K), **tile, "C": layer.C}
     if layer.groups == 1:
         return {"K": min(tiling.k, layer.K), **tile}
@@ -75,7 +74,7 @@ def _tile_of(layer: Layer, tiling: Tiling) -> dict[str, int]:
 
 def _channel_dims(layer: Layer, tile: dict[str, int]) -> tuple[str, ...]:
     """Loops over the output's channels; K within G is none where groups stay whole."""
-    within = layer.op is Op.MATMUL or layer.groups == 1 or tile.get("K", 0) < layer.K
+    within = layer.op.spec.is_product or layer.groups == 1 or tile.get("K", 0) < layer.K
     return tuple(dim for dim in "GK" if dim in tile and (dim == "G" or within))
 
 

@@ -19,7 +19,7 @@ from accel_models.schedule.tensors import Span
 from accel_models.template.array_timing import ceil_div
 from accel_models.template.spec import Template
 from mappings.errors import Fault, SpecError
-from mappings.layer import TENSORS, Op
+from mappings.layer import TENSORS
 from mappings.mapping import Mapping
 
 #: Why a program moves what the loop nest does not; in the order in which they are counted.
@@ -62,13 +62,13 @@ def unaccounted(plan: LayerPlan, template: Template) -> str:
     layer, lanes = plan.layer, template.word_lanes
     if plan.label:
         return "a phase of a transposed convolution, or a copy"
-    if layer.groups > 1 and layer.op is Op.CONV and not layer.is_depthwise:
+    if layer.groups > 1 and layer.op.spec.convolves and not layer.is_depthwise:
         fills = layer.K % lanes == 0 or lanes % layer.K == 0
         words = [tile[2:] for tile in channel_tiles(plan, lanes)]
         shared = plan.tiling.k >= layer.K and len(set(words)) < len(words)
         if not fills or shared or not plan.inputs[0].is_dense:
             return "groups that fill no channel words"
-    if any(not tensor.is_dense for tensor in plan.inputs) and layer.op is not Op.MATMUL:
+    if any(not tensor.is_dense for tensor in plan.inputs) and not layer.op.spec.is_product:
         return "channels that lie with holes between them"
     if not _windows(plan, 0)[0] or not _windows(plan, 1)[0]:
         return "taps that meet nothing but padding"
@@ -106,7 +106,7 @@ _Steps = list[tuple[str, Fraction]]
 
 
 def _moved(tensor: str, plan: LayerPlan, template: Template, elements: int, steps: _Steps) -> Moved:
-    operand = plan.layer.op in (Op.MATMUL, Op.ADD, Op.MUL)  # the second operand is an activation
+    operand = plan.layer.op.spec.is_product or plan.layer.op.spec.joins  # the second operand is an activation
     width = Fraction(template.act_bits)
     if tensor == "W" and not operand:  # narrow weights lie several in the place of one
         width = Fraction(template.weight_bits, plan.shape.form.narrowing)
@@ -184,7 +184,7 @@ def _windows(plan: LayerPlan, axis: int) -> tuple[int, int]:
 
 def _weight_steps(plan: LayerPlan, template: Template, elements: int) -> _Steps:
     layer, shape, lanes = plan.layer, plan.shape, template.word_lanes
-    if layer.op in (Op.ADD, Op.MUL):
+    if layer.op.spec.joins:
         words = Fraction(elements, layer.channels_out) * plan.output.blocks * lanes
         steps = [("channel words", words)]
         if plan.broadcast:
@@ -192,7 +192,7 @@ def _weight_steps(plan: LayerPlan, template: Template, elements: int) -> _Steps:
             tiles = len(cuts(layer.P, plan.tiling.p)) * len(cuts(layer.Q, plan.tiling.q))
             steps.append(("one value a channel", words / pixels * tiles))
         return steps
-    if layer.op is Op.MATMUL:
+    if layer.op.spec.is_product:
         depth = ceil_div(layer.C, lanes) * lanes
         whole = sum(ceil_div(k1 - k0, template.cols) * template.cols for k0, k1, _, _ in channel_tiles(plan, lanes))
         again = Fraction(elements, layer.groups * layer.K * layer.C)

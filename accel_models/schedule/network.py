@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from accel_models.design import Design
 from accel_models.report import Infeasible
 from accel_models.schedule.builder import CHUNK, DESCRIPTOR_BYTES, Builder, with_fetches
-from accel_models.schedule.channels import VECTOR_OPS
 from accel_models.schedule.commands import Command
 from accel_models.schedule.emit import Rings, emit_layer
-from accel_models.schedule.fusing import CLAMPS, LAYOUT_OPS, is_table
+from accel_models.schedule.fusing import CLAMPS, is_table
 from accel_models.schedule.memory import Memory
 from accel_models.schedule.plan import LayerPlan, WeightTile
 from accel_models.schedule.planning import plan_network
@@ -19,12 +18,13 @@ from accel_models.template.array_timing import ceil_div
 from accel_models.template.spec import Template
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
+from mappings.operators import Unit
 from mappings.workload import Workload
 
 __all__ = ["LayerPlan", "Schedule", "WeightTile", "schedule_network"]
 
-ARRAY_OPS = frozenset({Op.CONV, Op.LINEAR, Op.MATMUL, Op.TRCONV})
-ATTENTION_OPS = frozenset({Op.MATMUL, Op.SOFTMAX, Op.LAYERNORM})
+#: What a template has where a field of it is above 0.
+_NEEDED = {"nonlinear_lanes": "the non-linear unit"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +107,7 @@ def producers(plan: LayerPlan, workload: Workload) -> set[str]:
         if source is None:
             continue
         found.add(name)
-        if source.op in (Op.CONCAT, Op.RESHAPE):
+        if not source.op.spec.has_loops:
             queue.extend(source.inputs)
     return found
 
@@ -116,17 +116,20 @@ def layer_faults(layer: Layer, template: Template) -> list[Fault]:
     """Why this hardware can not run a layer."""
     where = f"layer {layer.name}"
     faults = []
-    known = ARRAY_OPS | VECTOR_OPS | LAYOUT_OPS
+    spec = layer.op.spec
     unit_gelu = layer.activation == "gelu" and not template.activation_tables
-    if layer.op not in known:
-        faults.append(Fault(where, f"{layer.op} has no lowering to this hardware", ", ".join(sorted(known))))
-    elif (layer.op in ATTENTION_OPS or unit_gelu) and not template.nonlinear_lanes:
-        faults.append(Fault(where, "needs the non-linear unit", "a template with nonlinear_lanes over 0"))
+    needs = (*spec.needs, "nonlinear_lanes") if unit_gelu else spec.needs
+    lacking = next((need for need in needs if not getattr(template, need)), None)
+    if spec.unit is Unit.OUTSIDE:
+        known = sorted(op for op in Op if op.spec.unit is not Unit.OUTSIDE)
+        faults.append(Fault(where, f"{layer.op} has no lowering to this hardware", ", ".join(known)))
+    elif lacking is not None:
+        faults.append(Fault(where, f"needs {_NEEDED[lacking]}", f"a template with {lacking} over 0"))
     elif layer.masked and template.weight_word_bytes * 8 < template.word_lanes:
         bits = template.weight_word_bytes * 8
         what = f"has masks of {template.word_lanes} lanes, more than the {bits} bits of a weight word"
         faults.append(Fault(where, what, "more columns, or wider weights"))
-    elif layer.activation not in CLAMPS and layer.op is not Op.ACT:
+    elif layer.activation not in CLAMPS and not spec.function:
         faults.append(Fault(where, f'activation "{layer.activation}" has no lowering', "relu, relu6; others alone"))
     elif is_table(layer, template) and not template.activation_tables:
         what = f'activation "{layer.activation}" needs a table'

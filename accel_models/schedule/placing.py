@@ -12,19 +12,18 @@ from typing import NamedTuple
 import numpy as np
 
 from accel_models.schedule.channels import (
-    VECTOR_OPS,
     head_places,
     nonzero_lanes,
     places_of_rows,
     wanted_heads,
 )
-from accel_models.schedule.fusing import TWO_OPERANDS
 from accel_models.schedule.memory import Memory
 from accel_models.schedule.tensors import REGION_ALIGN, Places, TensorLayout, align, dense_places
 from accel_models.template.array_timing import ceil_div
 from accel_models.template.spec import Template
 from mappings.errors import Fault, SpecError
-from mappings.layer import Layer, Op
+from mappings.layer import Layer
+from mappings.operators import Layout
 from mappings.workload import Workload
 
 
@@ -74,7 +73,7 @@ class _Placer:
         self.homes: dict[str, Callable[[], TensorLayout]] = {}  # of what is written in another tensor's region
         self.copies: dict[str, list[Copy]] = defaultdict(list)
         self.uses = Counter(source for layer in workload.layers for source in layer.inputs)
-        self.operands = {layer.inputs[1] for layer in workload.layers if layer.op is Op.MATMUL}
+        self.operands = {layer.inputs[1] for layer in workload.layers if layer.op.spec.is_product}
 
     def run(self) -> Placement:
         faults = list(nonzero_lanes(self.workload, self.lanes))
@@ -86,14 +85,14 @@ class _Placer:
             self.places[layer.name] = self._places_of(layer)
             self._check_rows(layer)
         for layer in self.workload.layers:
-            if layer.op is Op.CONCAT:
+            if layer.op.spec.layout is Layout.JOINED:
                 self._claim_operands(layer)
-        concats = [layer.name for layer in self.workload.layers if layer.op is Op.CONCAT]
+        concats = [layer.name for layer in self.workload.layers if layer.op.spec.layout is Layout.JOINED]
         rest = [layer.name for layer in self.workload.layers if layer.name not in self.absorbed]
         for name in [*(tensor.name for tensor in self.workload.inputs), *concats, *rest]:
             self._locate(name)
         for layer in self.workload.layers:
-            if layer.op is Op.CONCAT:
+            if layer.op.spec.layout is Layout.JOINED:
                 self._copy_operands(layer)
         return Placement(self.tensors, self.copies)
 
@@ -105,7 +104,7 @@ class _Placer:
         return dense_places(channels), ceil_div(channels, self.lanes)
 
     def _places_of(self, layer: Layer) -> tuple[Places, int]:
-        if layer.op is Op.CONCAT:
+        if layer.op.spec.layout is Layout.JOINED:
             found = [self.places[source] for source in layer.inputs]
             if layer.axis in ("P", "Q"):
                 if any(not np.array_equal(found[0][0], other) for other, _ in found):
@@ -114,13 +113,13 @@ class _Placer:
             offsets = np.cumsum([0, *(blocks for _, blocks in found)])
             shifted = [places + at * self.lanes for (places, _), at in zip(found, offsets, strict=False)]
             return np.concatenate(shifted), int(offsets[-1])
-        if layer.op is Op.RESHAPE:
+        if layer.op.spec.layout is Layout.RESHAPED:
             return self._reshaped_places(layer)
-        if layer.op in TWO_OPERANDS:
+        if layer.op.spec.joins:
             self._adopt(*layer.inputs)
-        if layer.is_depthwise or layer.op in VECTOR_OPS:
+        if layer.is_depthwise or layer.op.spec.keeps_places:
             return self.places[layer.inputs[0]]
-        if layer.op is Op.MATMUL:  # each head begins a channel word
+        if layer.op.spec.is_product:  # each head begins a channel word
             return head_places(layer.groups, layer.K, self.lanes)
         return self._producer_places(layer.name, layer.channels_out)
 
@@ -128,7 +127,7 @@ class _Placer:
         """A stored tensor that nobody else reads lies as the tensor that it is added to or multiplied by."""
         for name, other in ((first, second), (second, first)):
             source = self.workload.by_name.get(name)
-            stored = source is not None and source.op is Op.CONSTANT and self.uses[name] == 1
+            stored = source is not None and source.op.spec.layout is Layout.STORED and self.uses[name] == 1
             if stored and len(self.places[name][0]) == len(self.places[other][0]):
                 self.places[name] = self.places[other]
 
@@ -153,7 +152,7 @@ class _Placer:
         raise SpecError(Fault(f"layer {layer.name}", f"reshape of {shapes} moves data", allowed))
 
     def _check_rows(self, layer: Layer) -> None:
-        if layer.op in TWO_OPERANDS:
+        if layer.op.spec.joins:
             first, second = (self.places[name][0] for name in layer.inputs)
             if not np.array_equal(first, second):
                 raise SpecError(Fault(f"layer {layer.name}", "joins tensors whose channels lie differently"))
@@ -177,7 +176,7 @@ class _Placer:
             layer = self.workload.by_name.get(name)
             if name in self.homes:
                 found = self.homes[name]()
-            elif layer is not None and layer.op is Op.RESHAPE:
+            elif layer is not None and layer.op.spec.layout is Layout.RESHAPED:
                 found = self._reshaped(layer)
             else:
                 n, _, rows, cols = self.workload.shapes[name]
@@ -203,10 +202,10 @@ class _Placer:
         for position, name in enumerate(concat.inputs):
             names = [name]
             layer = self.workload.by_name.get(name)
-            while layer is not None and layer.op is Op.RESHAPE and layer.moves == "":
+            while layer is not None and layer.op.spec.layout is Layout.RESHAPED and layer.moves == "":
                 names.append(layer.inputs[0])
                 layer = self.workload.by_name.get(layer.inputs[0])
-            moved = layer is not None and layer.op is Op.RESHAPE
+            moved = layer is not None and layer.op.spec.layout is Layout.RESHAPED
             flat = any(len(self.places[a][0]) != len(self.places[b][0]) for a, b in pairwise(names))
             if moved or flat or any(item in self.homes for item in names):
                 continue

@@ -13,7 +13,8 @@ from accel_models.template.array_timing import ceil_div
 from accel_models.template.spec import Template
 from accel_models.template.tile import Tile
 from mappings.errors import Fault, SpecError
-from mappings.layer import Layer, Op
+from mappings.layer import Layer
+from mappings.operators import SecondOperand
 
 
 class WeightTile(NamedTuple):
@@ -101,7 +102,7 @@ class LayerPlan:
         """What post-processing does with the second operand."""
         if self.second is None:
             return Second.NONE
-        return Second.MULTIPLY if self.layer.op is Op.MUL else Second.ADD
+        return Second.MULTIPLY if self.layer.op.spec.second is SecondOperand.MULTIPLIED else Second.ADD
 
     @property
     def broadcast(self) -> bool:
@@ -112,7 +113,7 @@ class LayerPlan:
     @property
     def addition(self) -> Layer | None:
         """The addition that the plan carries out."""
-        return next((layer for layer in self.chain if layer.op is Op.ADD), None)
+        return next((layer for layer in self.chain if layer.op.spec.second is SecondOperand.ADDED), None)
 
     @property
     def first_is_first(self) -> bool:
@@ -124,15 +125,15 @@ class LayerPlan:
     def table(self) -> Layer | None:
         """The activation function that post-processing looks up."""
         last = self.chain[-1]
-        return last if self.shape.table or (last is not self.layer and last.op is Op.ACT) else None
+        return last if self.shape.table or (last is not self.layer and last.op.spec.function) else None
 
 
 def second_operand(chain: tuple[Layer, ...]) -> str | None:
     """Name of the tensor that joins in post-processing."""
-    if chain[0].op in (Op.ADD, Op.MUL):
+    if chain[0].op.spec.joins:
         return chain[0].inputs[1]
     for before, layer in pairwise(chain):
-        if layer.op is Op.ADD:
+        if layer.op.spec.second is SecondOperand.ADDED:
             return next(name for name in layer.inputs if name != before.name)
     return None
 
@@ -169,7 +170,7 @@ def cuts(total: int, size: int) -> list[Span]:
 def channel_tiles(plan: LayerPlan, lanes: int) -> list[tuple[int, int, int, int]]:
     """(k0, k1, word0, word1) of every weight tile: by output tile, then input tile."""
     layer, tiling = plan.layer, plan.tiling
-    if layer.op is Op.MATMUL:
+    if layer.op.spec.is_product:
         return _head_tiles(plan, lanes)
     if plan.shape.vector:
         blocks = plan.output.blocks
@@ -205,7 +206,7 @@ def _head_tiles(plan: LayerPlan, lanes: int) -> list[tuple[int, int, int, int]]:
 def weight_tiles(plan: LayerPlan, template: Template) -> tuple[WeightTile, ...]:
     """Every weight tile of a layer, without addresses."""
     lanes, layer = template.word_lanes, plan.layer
-    if layer.op is Op.MATMUL or not plan.shape.weights:
+    if layer.op.spec.is_product or not plan.shape.weights:
         return ()
     top = int(plan.inputs[0].places.max()) + 1
     tiles = []

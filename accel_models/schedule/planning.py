@@ -113,7 +113,7 @@ def _compute_outlines(chain: tuple[Layer, ...], template: Template, placement: P
         origin=(-layer.padding[0], -layer.padding[1]),
     )  # fmt: skip
     size = 16 * output.blocks * template.word_lanes
-    if layer.op is not Op.TRCONV:
+    if not layer.op.spec.transposed:
         yield Outline(whole, mapped=True, param_bytes=size if whole.shape.params else 0)
         return
     parts = phases(layer)

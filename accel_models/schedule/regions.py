@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from accel_models.schedule.commands import Buffer, Dma, Unit
 from accel_models.schedule.network import Schedule
-from mappings.layer import Op
+from mappings.operators import Layout
 
 PAGE_BYTES = 4096  #: a buffer that begins at a multiple takes the predicted cycles
 
@@ -52,7 +52,7 @@ class Regions:
         weights, tensors = _first_weight(schedule), schedule.tensors
         spans = sorted(_spans(schedule, weights))
         written = [a for a, _, store in spans if store]
-        fixed = [tensors[x.name].addr for x in schedule.workload.layers if x.op is Op.CONSTANT]
+        fixed = [tensors[x.name].addr for x in schedule.workload.layers if x.op.spec.layout is Layout.STORED]
         inputs = min([*written, *fixed, weights])
         outputs = min((tensors[name].addr for name in schedule.workload.outputs if name in tensors), default=weights)
         inputs = _clear(inputs, spans) if inputs else 0

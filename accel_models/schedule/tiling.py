@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from accel_models.report import Infeasible
 from accel_models.schedule.commands import ComputeOp
-from accel_models.schedule.fusing import TWO_OPERANDS, is_table
+from accel_models.schedule.fusing import is_table
 from accel_models.template.array_timing import array_accesses, ceil_div
 from accel_models.template.spec import ArrayKind, Template
 from accel_models.template.tile import Tile
@@ -15,6 +15,7 @@ from accel_models.template.unit_timing import compute_cycles
 from accel_models.template.weight_form import WHOLE, WeightForm, weight_form
 from mappings.layer import Layer, Op
 from mappings.mapping import Mapping
+from mappings.operators import Unit
 
 COMMAND_CYCLES = 60  #: rough price of one tile's commands, for choosing tiles only
 PARTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 512)  #: into which an extent is cut evenly
@@ -80,31 +81,32 @@ class Shape(NamedTuple):
         return self.op is not ComputeOp.ARRAY
 
 
+#: What a unit does for an operator that is no sum over a window; a copy or a stand-alone function is a sum of one.
+_COMPUTED = {Op.MAXPOOL: ComputeOp.MAX, Op.SOFTMAX: ComputeOp.SOFTMAX, Op.LAYERNORM: ComputeOp.NORM}
+
+
 def compute_op(layer: Layer, template: Template) -> ComputeOp:
     """Which engine runs a layer, and how."""
     if layer.is_depthwise:
         return ComputeOp.DEPTHWISE
-    if layer.op is Op.ACT and layer.activation == "gelu" and not is_table(layer, template):
+    spec = layer.op.spec
+    if spec.function and layer.activation == "gelu" and not is_table(layer, template):
         return ComputeOp.GELU
-    return {
-        Op.CONV: ComputeOp.ARRAY,
-        Op.LINEAR: ComputeOp.ARRAY,
-        Op.MATMUL: ComputeOp.ARRAY,
-        Op.MAXPOOL: ComputeOp.MAX,
-        Op.SOFTMAX: ComputeOp.SOFTMAX,
-        Op.LAYERNORM: ComputeOp.NORM,
-    }.get(layer.op, ComputeOp.SUM)
+    if spec.unit is Unit.ARRAY:
+        return ComputeOp.ARRAY
+    return _COMPUTED.get(layer.op, ComputeOp.SUM)
 
 
 def shape_of(layer: Layer, template: Template) -> Shape:
     """The layer as the accelerator sees it."""
     op, lanes = compute_op(layer, template), template.word_lanes
-    heads = layer.op in (Op.MATMUL, Op.SOFTMAX)
+    spec = layer.op.spec
+    heads, product = spec.heads, spec.is_product
     row = ceil_div(layer.K, lanes) * lanes
     k = layer.groups * row if heads else ceil_div(layer.channels_out, lanes) * lanes
     c = ceil_div(layer.C if heads else layer.channels_in, lanes) * lanes
     weights = op in (ComputeOp.ARRAY, ComputeOp.DEPTHWISE)
-    stored = weights and layer.op is not Op.MATMUL
+    stored = weights and not product
     return Shape(
         op=op,
         k=k,
@@ -117,10 +119,10 @@ def shape_of(layer: Layer, template: Template) -> Shape:
         dilation=layer.dilation,
         groups=layer.groups if op is ComputeOp.ARRAY and not heads else 1,
         row_k=row if op in (ComputeOp.SOFTMAX, ComputeOp.NORM) else 0,
-        unit_k=row if layer.op is Op.MATMUL else k,
+        unit_k=row if product else k,
         weights=weights,
-        params=layer.op in (Op.CONV, Op.LINEAR, Op.LAYERNORM),
-        operands=2 if layer.op in TWO_OPERANDS else 1,
+        params=spec.channel_values,
+        operands=2 if spec.joins else 1,
         table=is_table(layer, template),
         masked=layer.masked,
         form=weight_form(template, layer.bits.W, op is ComputeOp.ARRAY) if stored else WHOLE,
@@ -204,11 +206,11 @@ def tiling_of(layer: Layer, mapping: Mapping, template: Template) -> Tiling | In
     if "C" in cut and cut[-1] != "C":
         remedy = "make C the innermost loop of the DRAM level"
         return Infeasible("accumulators", 1, 0, "partial sums", remedy, layer.name)
-    heads = layer.op is Op.MATMUL
+    heads = layer.op.spec.is_product
     k = min(ceil_div(sizes["K"] if heads else sizes["G"] * sizes["K"], lanes) * lanes, shape.k)
     k = shape.row_k or min(k, shape.unit_k)
     c = min(ceil_div(sizes["C"], lanes) * lanes, shape.c)
-    if shape.vector or shape.groups > 1 or layer.op is Op.MATMUL:
+    if shape.vector or shape.groups > 1 or heads:
         c = shape.c
     places = ["K" if dim == "G" else dim for dim in order if dim in "GKPQ"]
     places += [dim for dim in "KPQ" if dim not in places]
@@ -282,7 +284,7 @@ def choose_tiling(layer: Layer, template: Template) -> Tiling | Infeasible:
         return found
     lanes = template.word_lanes
     least = group_span(layer, lanes, lanes) if shape.groups > 1 else lanes
-    smallest = Tiling(shape.row_k or lanes, shape.c if layer.op is Op.MATMUL else least, 1, 1, "KPQ")
+    smallest = Tiling(shape.row_k or lanes, shape.c if layer.op.spec.is_product else least, 1, 1, "KPQ")
     # The search above tries the larger cuts of Q alone: where single columns fit, the smallest tile is what is left.
     if shape.r > 1 and check(shape, smallest, template, layer.name) is not None:
         smallest = smallest._replace(r=1)
@@ -302,7 +304,7 @@ def _least_estimate(layer: Layer, shape: Shape, template: Template, held: int) -
         if shape.groups > 1:
             channels = [group_span(layer, k, lanes)]
         else:
-            whole = shape.vector or layer.op is Op.MATMUL
+            whole = shape.vector or layer.op.spec.is_product
             channels = [shape.c] if whole else _sizes(shape.c, lanes)
         for c in channels:
             for q in _sizes(shape.q, 1)[:TRIED_COLUMNS]:

@@ -37,11 +37,8 @@ from accel_models.template.spec import Template
 from accel_models.template.timing import predict
 from mappings.directives import Cluster, Directive, TemporalMap
 from mappings.errors import Fault, SpecError
-from mappings.layer import Op
 from mappings.mapping import Mapping
 from mappings.workload import Workload
-
-_UNMAPPED = frozenset({Op.CONCAT, Op.RESHAPE, Op.CONSTANT})
 
 
 def _capped(mapping: Mapping, caps: dict[str, int]) -> Mapping:
@@ -80,7 +77,7 @@ def mapped_design(
     caps = {"P": tile_rows, "K": tile_channels, "G": tile_channels}
     mappings: list[tuple[str, Mapping]] = []
     for layer in workload.layers:
-        if layer.op in _UNMAPPED:
+        if not layer.op.spec.has_loops:
             continue
         mapping = default_mapping(layer, template)
         if isinstance(mapping, Infeasible):

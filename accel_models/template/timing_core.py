@@ -21,9 +21,9 @@ QUEUE_DEPTH = 8
 WORDS_AHEAD = 4  #: of the store unit
 BEATS_AHEAD = 2  #: of the load unit, between the bus and the cutting into words
 TOKENS = 16
-DISPATCH_CYCLES = 6  #: fetch, decode, multiply, scale, check, push
+DISPATCH_CYCLES = 7  #: fetch, decode, operands, multiply, scale, check, push
 COMPUTE_SETTLE_CYCLES = 6  #: from the last accumulator write until the unit is free and signals
-DRAIN_LATENCY_CYCLES = 17  #: from the last group issued until the unit is free and signals
+DRAIN_LATENCY_CYCLES = 20  #: from the last group issued until the unit is free and signals
 LOOKUP_CYCLES = 2  #: more, where post-processing ends in a table
 #: Columns of the command table.
 UNIT, WAIT, SIGNAL, CYCLES, ADDR, COUNT0, COUNT1, COUNT2, STRIDE1, STRIDE2, WORD_BYTES, FETCH, TURN, COLUMNS = range(14)

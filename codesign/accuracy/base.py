@@ -95,6 +95,15 @@ SUPERNET_OPTIONS = {
     **_PART_OPTIONS,
 }
 
+#: One network is trained, and what is made of it keeps its weights.
+TUNED_OPTIONS = {
+    "base_steps": options.integer(450, 1, 1_000_000),
+    "base_learning_rate": options.number(0.02, 0.0, 10.0),
+    "shift_pixels": options.integer(1, 0, 32),
+    **_PART_OPTIONS,
+    "tune_steps": options.integer(20, 0, 1_000_000),
+}
+
 #: A step is one update: a batch through each network that shares it.
 CELL_OPTIONS = {
     "data": options.text(what="a data set of colour images, by name or path", required=True),
@@ -127,6 +136,19 @@ def _register_builtins(registry: Registry[Plugin[AccuracyFactory]]) -> None:
                 **_PART_OPTIONS,
                 "file": options.text(required=True),
                 "kernel": SUPERNET_OPTIONS["kernel"],
+                "tune_shift_pixels": options.integer(0, 0, 32),
+                "deploy_shift_pixels": options.integer(0, 0, 32),
+            },
+        ),
+    )
+    registry.register(
+        "tuned",
+        Plugin(
+            "compressed forms of a trained network's file",
+            "codesign.accuracy.tuned:TunedEvaluator",
+            {
+                **_PART_OPTIONS,
+                "file": options.text(required=True),
                 "tune_shift_pixels": options.integer(0, 0, 32),
                 "deploy_shift_pixels": options.integer(0, 0, 32),
             },

@@ -36,9 +36,9 @@ class Unquantised(nn.Module):
         self.workload, self.normal = workload, normal
         self.weights = nn.ParameterDict()
         for layer in workload.layers:
-            if layer.op in (Op.CONV, Op.LINEAR):
+            if layer.op.spec.convolves:
                 shape = (layer.channels_out, layer.C, layer.R, layer.S)
-                scale = math.sqrt((2.0 if layer.op is Op.CONV else 1.0) / (layer.C * layer.R * layer.S))
+                scale = math.sqrt((2.0 if layer.op.spec.windowed else 1.0) / (layer.C * layer.R * layer.S))
                 self.weights[layer.name] = nn.Parameter(torch.randn(shape, generator=generator) * scale)
         #: After each pass: which units of each ReLU are on, [n, units].
         self.patterns: list[Tensor] = []
@@ -49,11 +49,11 @@ class Unquantised(nn.Module):
         values = {self.workload.inputs[0].name: images}
         for layer in self.workload.layers:
             inputs = [values[name] for name in layer.inputs]
-            if layer.op in (Op.CONV, Op.LINEAR):
+            if layer.op.spec.convolves:
                 weight, padding = self.weights[layer.name].to(images.dtype), layer.padding[:2]
                 x = inputs[0]
                 out = functional.conv2d(x, weight, None, layer.stride, padding, layer.dilation, layer.groups)
-                if self.normal and layer.op is Op.CONV:
+                if self.normal and layer.op.spec.windowed:
                     out = functional.batch_norm(out, None, None, training=True)
             elif layer.op is Op.ADD:
                 out = inputs[0] + inputs[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -32,12 +33,17 @@ class SupernetEvaluator:
         torch.set_num_threads(1)
         self._context = context
         self._data = load_dataset(context.dataset)
-        self._network = from_arrays(load(Path(context.options["file"])).arrays, str(context.options["kernel"]))
+        self._extract = self._opened()
+
+    def _opened(self) -> Callable[[Workload], QatNetwork]:
+        """What takes a network out of the file."""
+        options = self._context.options
+        return from_arrays(load(Path(options["file"])).arrays, str(options["kernel"])).extract
 
     def _taken(self, workload: Workload, purpose: str) -> QatNetwork:
         check_fits(self._data, workload)
         options = self._context.options
-        network, images = self._network.extract(workload), int(options["calibration_images"])
+        network, images = self._extract(workload), int(options["calibration_images"])
         steps = int(options[f"{purpose}_steps"])
         if steps:
             seed = derive_seed(self._context.seed, purpose, workload.digest)

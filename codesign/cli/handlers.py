@@ -94,17 +94,24 @@ def _map(options: argparse.Namespace) -> int:
 
 
 def _simulate(options: argparse.Namespace) -> int:
+    from accel_models.report import Infeasible
     from codesign.commands.hardware import simulate
 
     result = simulate(**_keywords(options), reporter=_reporter(options))
+    if isinstance(result, Infeasible):
+        return output.infeasible(result, options)
     output.verification(result, options)
     return 0 if result.passed else 1
 
 
 def _emit(options: argparse.Namespace) -> int:
+    from accel_models.report import Infeasible
     from codesign.commands.hardware import emit
 
-    output.emitted(emit(**_keywords(options), reporter=_reporter(options)), options)
+    result = emit(**_keywords(options), reporter=_reporter(options))
+    if isinstance(result, Infeasible):
+        return output.infeasible(result, options)
+    output.emitted(result, options)
     return 0
 
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from accel_models.cycles import GROUPS
-from mappings.errors import Fault, SpecError, printable
+from mappings.errors import Fault, SpecError, counted, printable
 from mappings.yamlio import dump_yaml
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ def emitted(value: Emitted, options: Namespace) -> None:
         return
     for kind, files in (("RTL", value.rtl), ("HLS", value.hls)):
         if files:
-            _line(f"{kind}: {len(files)} files in {files[0].parent}")
+            _line(f"{kind}: {counted(len(files), 'file')} in {files[0].parent}")
             if options.verbose:
                 for file in files:
                     _line(f"  {file}")
@@ -277,7 +277,10 @@ def _checks(value: Verification, options: Namespace) -> None:
     if value.right is not None:
         _line(f"digits named rightly by the hardware: {value.right}/{value.images}")
     if value.hls_exact_images is not None:
-        _line(f"HLS C++: {value.hls_exact_images}/{value.images} images bit-exact ({value.hls_s:.1f} s with g++)")
+        _line(
+            f"HLS C++: {value.hls_exact_images}/{counted(value.images, 'image')} bit-exact "
+            f"({value.hls_s:.1f} s with g++)"
+        )
     _line(f"RTL: compiled in {value.compile_s:.1f} s, ran in {value.run_s:.1f} s")
 
 
@@ -286,7 +289,10 @@ def joined(run: str, value: SearchTally, options: Namespace) -> None:
     if options.format == "json":
         _json({"run": run, **asdict(value)})
         return
-    _line(f"{value.told:,} designs told; the process that began {run} writes its front, or codesign explore --resume")
+    _line(
+        f"{counted(value.told, 'design')} told; the process that began {run} writes its front, "
+        f"or codesign explore --resume"
+    )
 
 
 def run(value: RunResult, options: Namespace) -> None:
@@ -314,7 +320,7 @@ def run(value: RunResult, options: Namespace) -> None:
     told = value.points[0].accuracy if value.points else {}
     columns += [part.replace("_", "-") for part in ("held_out", "test") if part in told]
     columns += [*names, "kMACs", *(name for name, _ in (value.points[0].cost.resources or ()))]
-    _table(f"front of {value.tally.told:,} designs", columns, rows, left=3)
+    _table(f"front of {counted(value.tally.told, 'design')}", columns, rows, left=3)
     for item in value.verifications:
         _checks(item, options)
     spent = f"{value.seconds:.0f} s, {value.cpu_seconds:.0f} s of processor time"

@@ -17,7 +17,6 @@ from accel_models.report import CostReport, Infeasible, LayerCost
 from accel_models.reuse.evaluate import evaluate
 from accel_models.reuse.nest import LOOP_OPS
 from accel_models.schedule import default_mapping
-from accel_models.schedule.fusing import LAYOUT_OPS
 from codesign.commands.applies import check_applies, refuse
 from codesign.commands.kinds import Kind
 from codesign.commands.maestro import cost_maestro
@@ -162,7 +161,7 @@ def program_design(
     workload = at_widths(workload, template)
     mappings: list[tuple[str, Mapping]] = []
     for layer in workload.layers:
-        if layer.op not in LAYOUT_OPS:
+        if layer.op.spec.has_loops:
             known = (given or {}).get(layer.name)
             mapping = default_mapping(layer, template) if known is None else known
             if isinstance(mapping, Infeasible):

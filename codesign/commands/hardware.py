@@ -79,7 +79,7 @@ def _of_float(
     data: str | Path | None,
     images: int,
     reporter: Reporter,
-) -> _Job:
+) -> _Job | Infeasible:
     """A module, quantised to the widths of the hardware on the data or on random inputs, and run on the first ones."""
     if hardware is None:
         raise SpecError(Fault("--hardware", "is missing", "the YAML of an accelerator template or of a design"))
@@ -92,8 +92,8 @@ def _of_float(
     if data is None:
         samples = random_inputs(target, shapes, max(CALIBRATION_IMAGES, images))
         reporter.say(
-            f"{target.name}: scales are chosen and {images} inputs are run from random ones of seed 0; "
-            "--data FILE.npz takes real ones"
+            f"{target.name}: inputs are random ones of seed 0, {len(samples[0])} to choose scales on and {images} to "
+            "run; --data FILE.npz takes real ones"
         )
     else:
         samples = read_samples(Path(data), [tuple(item.shape) for item in random_inputs(target, shapes, 1)])
@@ -107,10 +107,8 @@ def _of_float(
             name=target.value if target.kind is Kind.NETWORK else "",
         )
     design = program_design(network.workload, accelerator, mappings_with(hardware, network.workload))
-    figures = design if isinstance(design, Infeasible) else design_cost(design)
-    if not isinstance(figures, CostReport):  # also the budget of the device that the hardware names
-        raise SpecError(Fault("--hardware", str(figures if isinstance(figures, Infeasible) else figures[0])))
-    assert isinstance(design, Design), "it was costed"
+    if isinstance(design, Infeasible):
+        return design
     named = dict(zip((item.name for item in network.workload.inputs), (item[:images] for item in samples), strict=True))
     integers = {name: value.numpy() for name, value in quantize_input(network, named).items()}
     return _Job(network.workload.name, design, network, integers)
@@ -156,10 +154,16 @@ def _job(
     data: str | Path | None,
     images: int,
     reporter: Reporter,
-) -> _Job:
+) -> _Job | Infeasible:
+    """What runs, or the bound of the hardware that it breaks: of its memories, or of the device that it names."""
     if target.kind is Kind.DESIGN:
-        return _of_design(target.value, images)
-    return _of_float(target, shapes, hardware, data, images, reporter)
+        job: _Job | Infeasible = _of_design(target.value, images)
+    else:
+        job = _of_float(target, shapes, hardware, data, images, reporter)
+    if isinstance(job, Infeasible):
+        return job
+    figures = design_cost(job.design)
+    return job if isinstance(figures, CostReport) else figures[0]
 
 
 def simulate(
@@ -171,7 +175,7 @@ def simulate(
     images: int | None = None,
     no_hls: bool | None = None,
     reporter: Reporter | None = None,
-) -> Verification:
+) -> Verification | Infeasible:
     """Run a network's RTL, and its HLS, on images, against PyTorch's integers.
 
     Args:
@@ -183,6 +187,9 @@ def simulate(
         images: how many run (10).
         no_hls: RTL alone.
         reporter: where progress goes.
+
+    Returns:
+        what ran; or which bound of the hardware, or of its device, is broken.
 
     Raises:
         SpecError: wrong input, an option that changes nothing, a network that the hardware does not run, or a missing
@@ -196,6 +203,8 @@ def simulate(
         raise SpecError(Fault("--images", f"is {count}", f"1 to {MAX_IMAGES}"))
     reporter = reporter or Silent()
     job = _job(found, shapes_of(input), hardware, data, count, reporter)
+    if isinstance(job, Infeasible):
+        return job
     with tempfile.TemporaryDirectory() as scratch:
         return verify(
             job.name, job.design, job.network, job.images, job.labels, Path(scratch),
@@ -226,7 +235,7 @@ def emit(
     hardware: HardwareLike | None = None,
     data: str | Path | None = None,
     reporter: Reporter | None = None,
-) -> Emitted:
+) -> Emitted | Infeasible:
     """Write a network's SystemVerilog (with program and memory image) and HLS C++.
 
     Args:
@@ -234,6 +243,9 @@ def emit(
         out: folder; made when needed.
         what: "rtl", "hls" or "both" (None).
         reporter: where progress goes.
+
+    Returns:
+        what was written; or which bound of the hardware, or of its device, is broken: then nothing is.
 
     Raises:
         SpecError: wrong input, an option that changes nothing, or a folder that cannot be written.
@@ -245,6 +257,8 @@ def emit(
     found = read_target(target)
     check_applies("emit", found.kind, given)
     job = _job(found, shapes_of(input), hardware, data, 1, reporter or Silent())
+    if isinstance(job, Infeasible):
+        return job
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -255,7 +269,7 @@ def emit(
     if what in ("rtl", "both"):
         rendered = render(job.design, job.network, folder / "rtl", job.images)
         if isinstance(rendered, Infeasible):
-            raise SpecError(Fault(job.name, str(rendered)))
+            return rendered
         rtl = rendered.files
     if what in ("hls", "both"):
         sources = tuple(hls.emit(job.design, job.network, folder / "hls").sources)

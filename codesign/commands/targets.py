@@ -18,7 +18,7 @@ from accel_models.template.spec import Template
 from codesign.commands.kinds import Kind
 from codesign.design_file import DesignFile
 from mappings.errors import Fault, SpecError, nearest
-from mappings.layer import MAC_OPS, Bits, Layer, Op
+from mappings.layer import Bits, Layer
 from mappings.mapping import Mapping
 from mappings.quantized import QuantizedNetwork
 from mappings.workload import Workload
@@ -282,7 +282,7 @@ def at_widths(workload: Workload, template: Template) -> Workload:
     """A network as it runs on a template: quantised to the widths of its data."""
 
     def bits(layer: Layer) -> Bits:
-        weight = template.weight_bits if layer.op in MAC_OPS and layer.op is not Op.MATMUL else template.act_bits
+        weight = template.weight_bits if layer.op.spec.weighted else template.act_bits
         return Bits(template.act_bits, weight, template.act_bits, template.acc_bits)
 
     return Workload(

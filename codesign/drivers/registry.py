@@ -128,6 +128,29 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
         ),
     )
     registry.register(
+        "layer_agent",
+        DriverEntry(
+            "a continuous agent goes through the layers and compresses each, within a limit",
+            f"{here}.layer_agent:LayerAgent",
+            {
+                "limit": options.name("lowered", ("lowered", "bounded")),
+                "hidden": options.integer(64, 1, 4096),
+                "actor_rate": options.number(1e-3, 0.0, 1.0),
+                "critic_rate": options.number(1e-3, 0.0, 1.0),
+                "warmup": options.integer(20, 1, 1_000_000),
+                "noise": options.number(0.5, 0.0, 10.0),
+                "noise_decay": options.number(0.97, 0.0, 1.0),
+                "replayed": options.integer(64, 1, 65_536),
+                "updates": options.integer(1, 0, 1000),
+                "follow": options.number(0.02, 0.0, 1.0),
+                "held": options.choices_of(),
+            },
+            source="He 2018, Wang 2019",
+            needs=("subjects",),
+            asks=False,
+        ),
+    )
+    registry.register(
         "halving",
         DriverEntry(
             "successive halving: many points measured a little, the best of them more",

@@ -43,7 +43,7 @@ from codesign.progress import Reporter, Silent
 from codesign.recipe import Recipe
 from codesign.reports.page import write_page
 from mappings.durable import is_full
-from mappings.errors import Fault, SpecError
+from mappings.errors import Fault, SpecError, counted
 from rtl_templates.verilator import compiler, toolchain
 
 
@@ -244,7 +244,8 @@ def _search(
     recipe, space = record.recipe, record.recipe.space
     unit = DRIVERS.get(recipe.driver.name).unit
     reporter.say(
-        f"{recipe.name}: {space.networks:,} networks x {space.accelerators:,} accelerators on {recipe.device}; "
+        f"{recipe.name}: {counted(space.networks, 'network')} x {counted(space.accelerators, 'accelerator')} on "
+        f"{recipe.device}; "
         f"{recipe.controller.name}, {recipe.driver.name}, {recipe.trials:,} {unit}, seed {recipe.seed}; "
         f"run in {folder.path}"
     )
@@ -279,7 +280,7 @@ def _none_fits(recipe: Recipe, trials: Sequence[Trial]) -> list[Fault]:
     number, trial = nearest_miss(trials)
     bounds = tally(recipe, trials).bounds
     worst = max(bounds, key=lambda name: bounds[name], default="the last rung, which no design came to")
-    what = f"none of {len(trials)} designs fits; {worst} is broken most often"
+    what = f"none of {counted(len(trials), 'design')} fits; {worst} is broken most often"
     why = "; ".join(str(item) for item in trial.told.outcome.broken)
     where = f"device {recipe.device}" + "".join(f", {name} of {bound:g}" for name, bound in recipe.limits)
     return [Fault(where, f"{what}; the nearest is trial {number}: {why}", "other bounds, or more --trials")]

@@ -28,6 +28,7 @@ from codesign.providers.registry import PROVIDERS, make_provider
 from codesign.recipe import Recipe
 from codesign.seeds import derive_seed
 from codesign.spaces.search_space import NETWORK_GROUPS
+from mappings.errors import counted
 from mappings.yamlio import digest
 
 
@@ -236,10 +237,10 @@ def describe(tallied: SearchTally, found: Sequence[Found]) -> str:
     most = max(tallied.bounds, key=lambda name: tallied.bounds[name], default="")
     text = f"{tallied.infeasible:,} over a bound ({share:.0%}, mostly {most})" if most else "all fit"
     if tallied.trained:
-        text += f", {tallied.spared:,} never trained; {tallied.trained:,} networks trained"
+        text += f", {tallied.spared:,} never trained; {counted(tallied.trained, 'network')} trained"
     accuracies = [item.metrics["accuracy"] for item in found if "accuracy" in item.metrics]
     best = f", the best names {max(accuracies):.1%} of the held-out images" if accuracies else ""
-    return f"{tallied.told:,} designs: {text}{best}"
+    return f"{counted(tallied.told, 'design')}: {text}{best}"
 
 
 def proved(accounts: Sequence[Account]) -> str:

@@ -9,7 +9,7 @@ from codesign.explorer.result import RunResult, cloud_of
 from codesign.explorer.search import feasible, reporting_providers, search_front, tally
 from codesign.explorer.storage import storage_faults
 from codesign.explorer.study import open_study, run_storage
-from mappings.errors import Fault, SpecError
+from mappings.errors import Fault, SpecError, counted
 
 
 def standing(folder: RunFolder, storage: str | None = None) -> RunResult:
@@ -31,7 +31,7 @@ def standing(folder: RunFolder, storage: str | None = None) -> RunResult:
         trials = list(StudyJournal(study, recipe.space.decisions, recipe.goal))
     found = feasible(trials)
     if not found:
-        what = f"has {len(trials):,} designs so far, none within its bounds"
+        what = f"has {counted(len(trials), 'design')} so far, none within its bounds"
         raise SpecError(Fault(str(folder.path), what, f"codesign explore --resume {folder.path}"))
     chosen = search_front(recipe.goal, found, recipe.front_points)
     points, measuring = [], reporting_providers(recipe, folder.networks)

@@ -19,8 +19,7 @@ from codesign.images import random_images, sample_images
 from codesign.integer_reference import run_integer
 from codesign.progress import Reporter, Silent
 from codesign.quantize import quantize_input
-from mappings.errors import Fault, SpecError
-from mappings.layer import Op
+from mappings.errors import Fault, SpecError, counted
 from mappings.network_io import load_network
 from mappings.quantized import IntArray, QuantizedNetwork
 from rtl_templates.simulate import simulate as rtl_simulate
@@ -81,8 +80,8 @@ class Verification:
     def line(self) -> str:
         """The line that ends a run."""
         return (
-            f"{'verified' if self.passed else 'FAILED'}: {self.exact_images}/{self.images} images bit-exact, "
-            f"{len(self.layers)} layers, cycles predicted {self.predicted_cycles:,} simulated "
+            f"{'verified' if self.passed else 'FAILED'}: {self.exact_images}/{counted(self.images, 'image')} "
+            f"bit-exact, {counted(len(self.layers), 'layer')}, cycles predicted {self.predicted_cycles:,} simulated "
             f"{self.simulated_cycles:,} ({100 * self.error:.1f} %)"
         )
 
@@ -92,7 +91,6 @@ class Verification:
 
 
 #: Operators that move nothing: hardware may keep no output of theirs apart.
-_LAYOUT_ONLY = frozenset({Op.RESHAPE, Op.CONCAT, Op.CONSTANT})
 
 
 def _exact(
@@ -109,7 +107,7 @@ def _exact(
     return {
         layer.name: layer.name in outputs and np.array_equal(outputs[layer.name], reference[layer.name])
         for layer in network.workload.layers
-        if layer.name in outputs or (layer.op not in _LAYOUT_ONLY and layer.name not in inner)
+        if layer.name in outputs or (layer.op.spec.has_loops and layer.name not in inner)
     }
 
 
@@ -144,7 +142,7 @@ def verify(
             tensors = {key: torch.from_numpy(value) for key, value in one.items()}
             reference.append({key: value.numpy() for key, value in run_integer(network, tensors).items()})
             advance()
-    with reporter.task(f"{name}: RTL, {count} images", None):
+    with reporter.task(f"{name}: RTL, {counted(count, 'image')}", None):
         singles = [{key: value[index : index + 1] for key, value in images.items()} for index in range(count)]
         reports = rtl_simulate(design, network, singles)
     if isinstance(reports, Infeasible):
@@ -161,7 +159,7 @@ def verify(
         right = int(np.sum(np.array(named) == labels))
     hls_exact, hls_s = None, None
     if with_hls:
-        with reporter.task(f"{name}: HLS, {count} images", None):
+        with reporter.task(f"{name}: HLS, {counted(count, 'image')}", None):
             started = time.perf_counter()
             emitted = hls.emit(design, network, folder / name / "hls")
             found = hls.csim(emitted, images)

@@ -8,6 +8,7 @@ from codesign.explorer.search import feasible, search_front
 from codesign.objectives import METRICS
 from codesign.progress import Glance
 from codesign.recipe import Recipe
+from mappings.errors import counted
 
 _ROWS = 12
 
@@ -44,14 +45,15 @@ class Watch:
         done = len(trials) if self._counts_designs else self._done
         found = feasible(trials)
         if not found:
-            return Glance(done, f"{self._trained:,} networks trained, no design told within its bounds yet")
+            return Glance(done, f"{counted(self._trained, 'network')} trained, no design told within its bounds yet")
         front = search_front(recipe.goal, found)
         best = []
         for name in recipe.objectives:
             values = [item.metrics[name] for item in front]
             best.append(f"{name} {figure(name, max(values) if METRICS.get(name).maximize else min(values))}")
-        line = f"{len(found):,} of {len(trials):,} designs feasible, {len(front):,} on the front; best " + ", ".join(
-            best
+        line = (
+            f"{len(found):,} of {counted(len(trials), 'design')} feasible, {len(front):,} on the front; best "
+            + ", ".join(best)
         )
         shown = search_front(recipe.goal, front, _ROWS)
         first = recipe.objectives[0]

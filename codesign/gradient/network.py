@@ -15,7 +15,7 @@ from codesign.gradient.mixing import mixed
 from codesign.gradient.superkernel import SuperKernel
 from codesign.networks.qat import QatLayer, fitted, gates_of
 from mappings.errors import Fault, SpecError
-from mappings.layer import Layer, Op
+from mappings.layer import Layer
 from mappings.workload import Workload
 
 
@@ -45,7 +45,7 @@ def narrowed(layer: Layer, share: int) -> Layer:
     """A layer with a part of its channels."""
     if layer.groups > 1:
         return replace(layer, groups=max(1, layer.groups // share))
-    if layer.op is Op.CONV:
+    if layer.op.spec.convolves and layer.op.spec.windowed:
         return replace(layer, K=max(1, layer.K // share), C=max(1, layer.C // share))
     return layer
 

@@ -19,7 +19,6 @@ from mappings.workload import Workload
 
 #: Weights by layer, [K, C, R, S] or [K, C].
 Weights = dict[str, Tensor]
-_WEIGHTED = (Op.CONV, Op.LINEAR)
 
 
 def random_weights(workload: Workload, seed: int) -> Weights:
@@ -27,7 +26,7 @@ def random_weights(workload: Workload, seed: int) -> Weights:
     generator = torch.Generator().manual_seed(seed)
     out = {}
     for layer in workload.layers:
-        if layer.op in _WEIGHTED:
+        if layer.op.spec.convolves:
             shape = _shape(layer)
             fan_in = layer.C * layer.R * layer.S
             out[layer.name] = torch.randn(shape, generator=generator, dtype=torch.float64) * (2.0 / fan_in) ** 0.5
@@ -35,7 +34,7 @@ def random_weights(workload: Workload, seed: int) -> Weights:
 
 
 def _shape(layer: Layer) -> tuple[int, ...]:
-    if layer.op is Op.LINEAR:
+    if not layer.op.spec.windowed:
         return (layer.K, layer.C)
     return (layer.channels_out, layer.C, layer.R, layer.S)
 
@@ -85,9 +84,9 @@ def inherited(parent: Workload, weights: Mapping[str, Tensor], child: Workload) 
         known = before.get(layer.name)
         if known is not None and tuple(_as_before(name, child, before) for name in layer.inputs) != known.inputs:
             raise SpecError(Fault(f"layer {layer.name}", "reads another tensor than its parent's", "a morphism of it"))
-        if known is None and layer.op in _WEIGHTED:
+        if known is None and layer.op.spec.convolves:
             out[layer.name] = _newborn(layer, child, source, old_width)
-        elif layer.op in _WEIGHTED and known is not None:
+        elif layer.op.spec.convolves and known is not None:
             reads = old_width[layer.inputs[0]]
             out[layer.name] = _grown(layer, known, weights[layer.name], reads)
         width = known.channels_out if known is not None else old_width[layer.inputs[0]]
@@ -134,7 +133,7 @@ def _grown(layer: Layer, known: Layer, weight: Tensor, reads: int) -> Tensor:
     often = torch.bincount(columns, minlength=reads)
     shape = (-1,) + (1,) * (weight.dim() - 2)
     wide = weight[rows][:, columns] / often[columns].reshape(shape)
-    if layer.op is Op.CONV and layer.R > known.R:
+    if layer.op.spec.windowed and layer.R > known.R:
         top, left = layer.padding[0] - known.padding[0], layer.padding[1] - known.padding[1]
         rim = (left, layer.S - known.S - left, top, layer.R - known.R - top)
         wide = functional.pad(wide, rim)

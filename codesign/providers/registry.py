@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from accel_models.hardware.devices import DeviceKind, device
 from codesign import options
-from codesign.accuracy.base import CELL_OPTIONS, SUPERNET_OPTIONS, TRAIN_OPTIONS
+from codesign.accuracy.base import CELL_OPTIONS, SUPERNET_OPTIONS, TRAIN_OPTIONS, TUNED_OPTIONS
 from codesign.plugin import Plugin
 from codesign.providers.accuracy.table import TABLE_OPTIONS
 from codesign.providers.base import Provider, ProviderContext
@@ -219,6 +219,20 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             SUPERNET_OPTIONS,
             source="Guo 2020, Chu 2021, Yu 2020, Cai 2020",
             needs=("workload", "trainable"),
+            offers=("weights",),
+            metrics=("accuracy",),
+            dear=True,
+            key="network",
+        ),
+    )
+    registry.register(
+        "tuned",
+        ProviderEntry(
+            "compressed forms of one trained network: each keeps the weights that are left, and is tuned a little",
+            f"{here}.accuracy.tuned:TunedProvider",
+            TUNED_OPTIONS,
+            source="He 2018, Wang 2019",
+            needs=("workload", "trainable", "subjects"),
             offers=("weights",),
             metrics=("accuracy",),
             dear=True,

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from plotly.offline import get_plotlyjs
 
 from mappings.durable import write_durably
+from mappings.errors import counted
 
 #: One hue for what the front is about, one for what was measured, greys for the rest.
 ACCENT, MEASURED, GREY, BROKEN = "#2456a6", "#d9622b", "#b9c0ca", "#e3b5ae"
@@ -40,7 +41,7 @@ def _hover(point: dict[str, Any], metrics: dict[str, Any]) -> str:
             "{array} {rows} x {cols}, ".format(**hardware) + f"{point['hardware']['clock_hz'] / 1e6:g} MHz",
             "W{weight_bits} A{act_bits}; buffers ".format(**hardware) + f"{buffers} KiB",
         ]
-    lines.append(f"{len(point['layers'])} layers, {point['macs'] / 1e3:,.0f} kMACs")
+    lines.append(f"{counted(len(point['layers']), 'layer')}, {point['macs'] / 1e3:,.0f} kMACs")
     return "<br>".join(lines)
 
 
@@ -244,7 +245,7 @@ def page(result: dict[str, Any]) -> str:
     }
     return environment.get_template("report.html.j2").render(
         result=result,
-        count=lambda value: "any number of" if value is None else f"{value:,}",
+        counted=lambda value, noun: f"any number of {noun}s" if value is None else counted(value, noun),
         controller=_named(result["recipe"]["controller"]),
         driver=_named(result["recipe"]["driver"]),
         parts=[part for part in ("held_out", "test") if points and part in points[0]["accuracy"]],

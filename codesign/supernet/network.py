@@ -63,7 +63,7 @@ class Shared:
                 if kinds.setdefault(layer.name, layer.op) != layer.op:
                     what = f"is {layer.op} in one network and {kinds[layer.name]} in another"
                     raise SpecError(Fault(f"supernet: layer {layer.name}", what, "one operator a name"))
-                if layer.op not in (Op.CONV, Op.LINEAR):
+                if not layer.op.spec.convolves:
                     continue
                 rows, columns = weights.get(layer.name, (0, 0))
                 weights[layer.name] = (max(rows, layer.channels_out), max(columns, layer.C))
@@ -93,15 +93,15 @@ class SuperNetwork(nn.Module):
         for name, (rows, columns) in shared.weights.items():
             sizes = shared.kernels[name]
             for size in sizes if kernel == "own" else sizes[-1:]:
-                shape = (rows, columns, size, size) if shared.kinds[name] is Op.CONV else (rows, columns)
+                shape = (rows, columns, size, size) if shared.kinds[name].spec.windowed else (rows, columns)
                 generator = torch.Generator().manual_seed(derive_seed(seed, "weight", name, size))
-                gain = 2.0 if shared.kinds[name] is Op.CONV else 1.0
+                gain = 2.0 if shared.kinds[name].spec.windowed else 1.0
                 value = torch.randn(shape, generator=generator) * math.sqrt(gain / (columns * size * size))
                 self.parts[f"{name}/weight{size}"] = nn.Parameter(value)
             if kernel == "transform":
                 for small, large in pairwise(sizes):
                     self.parts[f"{name}/matrix{large}to{small}"] = nn.Parameter(torch.eye(small * small))
-            if shared.kinds[name] is Op.CONV:
+            if shared.kinds[name].spec.windowed:
                 self.parts[f"{name}/gain"] = nn.Parameter(
                     torch.full((rows,), GATE_GAIN if name in shared.gates else 1.0)
                 )
@@ -128,7 +128,7 @@ class SuperNetwork(nn.Module):
         prefix = f"{layer.name}/weight"
         (largest,) = [int(key[len(prefix) :]) for key in self.parts if key.startswith(prefix)] or [0]
         weight: Tensor = self._part(layer, f"weight{largest}")
-        if layer.op is Op.LINEAR or largest == layer.R:
+        if not layer.op.spec.windowed or largest == layer.R:
             return weight
         if largest < layer.R:
             return self._part(layer, f"weight{layer.R}")  # which tells that there is none
@@ -154,7 +154,7 @@ class SuperNetwork(nn.Module):
         for layer in workload.layers:
             step = f"steps.{layer.name}"
             out[f"{step}.quantizer.log_scale"] = self._part(layer, f"scale{layer.bits.O}")
-            if layer.op not in (Op.CONV, Op.LINEAR):
+            if not layer.op.spec.convolves:
                 continue
             weight, rows = self._kernel(layer), layer.channels_out
             if weight.shape[0] < rows or weight.shape[1] < layer.C:
@@ -162,7 +162,7 @@ class SuperNetwork(nn.Module):
                 raise SpecError(Fault(f"layer {layer.name}", what, "a network of the supernet's own space"))
             out[f"{step}.weight"] = weight[:rows, : layer.C]
             bias = self._part(layer, "bias")[:rows]
-            if layer.op is Op.CONV:
+            if layer.op.spec.windowed:
                 out[f"{step}.norm.weight"], out[f"{step}.norm.bias"] = self._part(layer, "gain")[:rows], bias
             else:
                 out[f"{step}.bias"] = bias

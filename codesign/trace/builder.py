@@ -13,17 +13,14 @@ from torch import Tensor, fx
 from codesign.trace.network import Operand, TracedLayer
 from codesign.trace.views import AXES, Shape, View
 from mappings.errors import Fault, SpecError
-from mappings.layer import WINDOW_OPS, Layer, Op
+from mappings.layer import Layer, Op
 from mappings.moves import moves_of
 from mappings.workload import TensorShape
 
 Value: TypeAlias = Any  # View, Tensor (a constant), number, None, or a list or tuple of these
 
 _LEAF_MODULES = ("conv", "linear", "batchnorm", "normalization", "pooling", "activation")
-#: Operators with a clamp at their end, into which a ReLU goes.
-_CLAMPED = frozenset({Op.CONV, Op.TRCONV, Op.LINEAR, Op.MATMUL, Op.ADD, Op.MUL}) | WINDOW_OPS
 _NEVER_NEGATIVE = frozenset({"relu", "relu6", "sigmoid", "hardsigmoid"})
-_WEIGHTED = frozenset({Op.CONV, Op.TRCONV, Op.LINEAR})
 #: Stored axes of the torch dims of a value of each rank.
 RANK_AXES = {1: "C", 2: "NC", 3: "NHC", 4: "NCHW"}
 
@@ -268,7 +265,7 @@ class Builder:
     def fuse(self, view: View, source: fx.Node, activation: str) -> View | None:
         """Put an activation into the layer behind ``view``; None where that is not possible."""
         item = self.layers.get(view.tensor)
-        if item is None or not self._fusible(view, source) or item.layer.op not in _CLAMPED:
+        if item is None or not self._fusible(view, source) or not item.layer.op.spec.clamps:
             return None
         if view.factor != 1.0 and item.weight is not None:
             item.weight = item.weight * view.factor
@@ -280,7 +277,7 @@ class Builder:
     def affine(self, view: View, source: fx.Node, scale: Tensor, shift: Tensor) -> View:
         """``scale[c] * x + shift[c]`` along channels: folded into the weights before it, else a depthwise 1 x 1."""
         item = self.layers.get(view.tensor)
-        if item is not None and self._fusible(view, source) and item.layer.op in _WEIGHTED and item.weight is not None:
+        if item is not None and self._fusible(view, source) and item.layer.op.spec.weighted and item.weight is not None:
             bias = torch.zeros(scale.numel(), dtype=torch.float64) if item.bias is None else item.bias
             item.weight = item.weight * scale.view(-1, 1, 1, 1) * view.factor
             item.bias = bias * scale * view.factor + shift
@@ -307,7 +304,7 @@ class Builder:
             and not item.layer.activation
             and item.node != ""
             and view.channels(self.shapes[view.tensor]) == (0, self.shapes[view.tensor][1])
-            and (view.factor == 1.0 or (item.layer.op in _WEIGHTED and item.weight is not None))
+            and (view.factor == 1.0 or (item.layer.op.spec.weighted and item.weight is not None))
         )
 
     def _taken_over(self, item: TracedLayer, view: View) -> View:

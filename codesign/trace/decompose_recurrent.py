@@ -139,9 +139,32 @@ def _of_one_state(cell: Any) -> Callable[..., tuple[Tensor, Tensor]]:
     return run
 
 
+def _one_step(cell: Any) -> Callable[..., Any]:
+    """One step of a layer, as ``nn.LSTMCell``, ``nn.GRUCell`` and ``nn.RNNCell`` have it: ``[N, features]``."""
+
+    def run(
+        x: Tensor,
+        start: Tensor | Sequence[Tensor],
+        w_in: Tensor,
+        w_hidden: Tensor,
+        b_in: Tensor | None = None,
+        b_hidden: Tensor | None = None,
+    ) -> Any:
+        products, step = cell([w_in, w_hidden, b_in, b_hidden, None])
+        if isinstance(start, Tensor):
+            return step(products(x), (start,))[0]
+        return step(products(x), tuple(start))
+
+    return run
+
+
 RECURRENT: dict[Any, Callable[..., Any]] = {
     aten.lstm.input: _lstm,
     aten.gru.input: _of_one_state(_gru_cell),
     aten.rnn_tanh.input: _of_one_state(_plain_cell(torch.tanh)),
     aten.rnn_relu.input: _of_one_state(_plain_cell(torch.relu)),
+    aten.lstm_cell.default: _one_step(_lstm_cell),
+    aten.gru_cell.default: _one_step(_gru_cell),
+    aten.rnn_tanh_cell.default: _one_step(_plain_cell(torch.tanh)),
+    aten.rnn_relu_cell.default: _one_step(_plain_cell(torch.relu)),
 }

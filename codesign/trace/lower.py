@@ -229,7 +229,7 @@ def _split_parts(builder: Builder, outputs: set[str]) -> dict[str, TracedLayer]:
         parts = sorted(part for part in uses.get(source, ()) if part != (0, channels))
         disjoint = all(a[0] + a[1] <= b[0] for a, b in itertools.pairwise(parts))
         whole_used = (0, channels) in uses.get(source, ()) or source in outputs or not parts
-        splits = item is not None and item.layer.op in (Op.LINEAR, Op.CONV) and item.layer.groups == 1
+        splits = item is not None and item.layer.op.spec.convolves and item.layer.groups == 1
         if item is not None and not (splits and disjoint and not whole_used):
             out[source] = item
         for number, (first, count) in enumerate(parts):

@@ -12,7 +12,8 @@ from torch import Tensor, fx
 
 from codesign.trace.capture import Captured
 from codesign.trace.views import Shape, View
-from mappings.layer import Layer, Op
+from mappings.layer import Layer
+from mappings.operators import SecondOperand
 from mappings.workload import Workload
 
 
@@ -128,9 +129,9 @@ class TracedNetwork:
         parts = [stored[o.tensor][:, o.first : o.first + o.count] * o.factor for o in item.operands]
         if item.function is not None:
             return item.function(parts[0])
-        if item.layer.op is Op.ADD:
+        if item.layer.op.spec.second is SecondOperand.ADDED:
             return parts[0] + parts[1]
-        if item.layer.op is Op.MUL:
+        if item.layer.op.spec.second is SecondOperand.MULTIPLIED:
             return parts[0] * parts[1]
         if item.weight is not None:  # a scale and a shift by channel
             bias = torch.zeros(()) if item.bias is None else item.bias.reshape(1, -1, 1, 1)

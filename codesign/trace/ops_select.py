@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -74,7 +75,11 @@ def where(builder: Builder, condition: Value, a: Value, b: Value) -> Value:
     keep = condition.bool()
     for value, other, kept in ((b, a, keep), (a, b, ~keep)):
         if isinstance(other, View) and not isinstance(value, View):
-            constant = torch.broadcast_to(torch.as_tensor(value, dtype=torch.float32), kept.shape)
+            constant = torch.as_tensor(value, dtype=torch.float32)
+            if constant.numel() and bool((constant == constant.reshape(-1)[0]).all()):
+                constant = constant.reshape(-1)[0]  # zeros_like(x): the mask alone tells what differs where
+            shape = np.broadcast_shapes(kept.shape, constant.shape)
+            kept, constant = kept.expand(shape), constant.expand(shape)
             if bool((~kept).any()) and bool((constant[~kept] <= -1e4).all()):
                 return builder.masked(other, kept)
             rest = torch.where(kept, torch.zeros(()), constant)

@@ -114,8 +114,8 @@ class MnasNet:
         """
         total = 0
         for layer in self.workload().layers:
-            if layer.op in (Op.CONV, Op.LINEAR):
-                per_channel = 1 if layer.op is Op.LINEAR else 2
+            if layer.op.spec.weighted:
+                per_channel = 2 if layer.op.spec.windowed else 1
                 total += layer.elements["W"] + per_channel * layer.channels_out
         return total
 

@@ -37,31 +37,34 @@ module cd_burst_gen #(
   logic [31:0] run_bytes_q, stride1_q, stride2_q;
   logic [15:0] left1_q, left2_q, count1_q;
 
-  // ---- Bursts: what is left of the run on offer ----
-  logic          valid_q, first_q, head_q, final_q;
-  logic [39:0]   addr_q;
-  logic [32-Lg:0] left_q;               // beats
-  logic [Lg-1:0] last_byte_q;
-  logic [LgBurst:0] room;               // beats up to the next multiple of MaxBurst
-  logic          run_end;
+  // ---- Bursts: what is left of the run on offer, counted in blocks of MaxBurst beats ----
+  localparam int unsigned LgBlock = Lg + LgBurst;
+  logic                   valid_q, first_q, head_q, final_q, tail_q;  // tail_q: the run ends in this block
+  logic [39:0]            addr_q;
+  logic [33:0]            run_end;       // last byte of the run to come, from the start of its first block
+  logic [33-LgBlock:0]    blocks_q;      // behind this one
+  logic [LgBurst-1:0]     beats_more;    // of the burst, behind its first
+  logic [LgBurst-1:0]     last_beat_q;   // of the run, in its last block
+  logic [Lg-1:0]          last_byte_q;
+  logic                   take_end;
 
   assign run_last   = left1_q == 16'd1 && left2_q == 16'd1;
   assign next_run   = run_q + 40'(stride1_q);
   assign next_group = group_q + 40'(stride2_q);
-  assign run_take   = run_valid_q && (!valid_q || (accept_i && run_end));
-
-  assign room    = (LgBurst+1)'(MaxBurst) - {1'b0, addr_q[Lg +: LgBurst]};
-  assign run_end = left_q <= (33-Lg)'(room);
+  assign take_end   = accept_i && tail_q;
+  assign run_take   = run_valid_q && (!valid_q || take_end);
+  assign run_end    = 34'(run_q[LgBlock-1:0]) + 34'(run_bytes_q) - 34'd1;
 
   assign busy_o       = run_valid_q || valid_q;
   assign active_o     = valid_q;
   assign addr_o       = {addr_q[39:Lg], {Lg{1'b0}}};
-  assign len_o        = run_end ? 8'(left_q) - 8'd1 : 8'(room) - 8'd1;
+  assign beats_more   = (tail_q ? last_beat_q : {LgBurst{1'b1}}) - addr_q[Lg +: LgBurst];
+  assign len_o        = 8'(beats_more);
   assign first_byte_o = addr_q[Lg-1:0];
-  assign last_byte_o  = run_end ? last_byte_q : {Lg{1'b1}};
+  assign last_byte_o  = tail_q ? last_byte_q : {Lg{1'b1}};
   assign run_first_o  = head_q;
   assign first_o      = first_q;
-  assign last_o       = run_end && final_q;
+  assign last_o       = tail_q && final_q;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -71,7 +74,7 @@ module cd_burst_gen #(
       if (start_i) run_valid_q <= 1'b1;
       else if (run_take && run_last) run_valid_q <= 1'b0;
       if (run_take) valid_q <= 1'b1;
-      else if (accept_i && run_end) valid_q <= 1'b0;
+      else if (take_end) valid_q <= 1'b0;
     end
   end
 
@@ -101,16 +104,19 @@ module cd_burst_gen #(
 
     if (run_take) begin
       addr_q      <= run_q;
-      left_q      <= (33-Lg)'((33'(run_bytes_q) + 33'(run_q[Lg-1:0]) + 33'(AxiBytes - 1)) >> Lg);
-      last_byte_q <= run_q[Lg-1:0] + run_bytes_q[Lg-1:0] - 1'b1;
+      blocks_q    <= run_end[33:LgBlock];
+      tail_q      <= run_end[33:LgBlock] == '0;
+      last_beat_q <= run_end[Lg +: LgBurst];
+      last_byte_q <= run_end[Lg-1:0];
       first_q     <= run_first_q;
       head_q      <= 1'b1;
       final_q     <= run_last;
     end else if (accept_i) begin
-      addr_q  <= {addr_q[39:Lg+LgBurst] + 1'b1, {(Lg+LgBurst){1'b0}}};
-      left_q  <= left_q - (33-Lg)'(room);
-      first_q <= 1'b0;
-      head_q  <= 1'b0;
+      addr_q   <= {addr_q[39:LgBlock] + 1'b1, {LgBlock{1'b0}}};
+      blocks_q <= blocks_q - 1'b1;
+      tail_q   <= blocks_q == (34-LgBlock)'(1);
+      first_q  <= 1'b0;
+      head_q   <= 1'b0;
     end
   end
 

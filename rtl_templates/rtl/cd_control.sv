@@ -202,10 +202,18 @@ module cd_control
     .store_full_i  (full[UnitStore])
   );
 
-  // ---- Queues ----
+  // ---- Queues: what decides whether a head may start lies in registers ----
+  compute_e compute_op;
+  compute_t compute_head;
+  always_comb begin
+    compute_o    = compute_head;
+    compute_o.op = compute_op;
+  end
+
   cd_fifo #(
     .Width($bits(token_t) + $bits(dma_t) + 32),
-    .Depth(QueueDepth)
+    .Depth(QueueDepth),
+    .HeadW($bits(token_t))
   ) u_load_queue (
     .clk_i,
     .rst_ni (core_rst_no),
@@ -218,22 +226,24 @@ module cd_control
     .empty_o(empty[UnitLoad])
   );
   cd_fifo #(
-    .Width($bits(token_t) + $bits(compute_t)),
-    .Depth(QueueDepth)
+    .Width($bits(token_t) + $bits(compute_e) + $bits(compute_t)),
+    .Depth(QueueDepth),
+    .HeadW($bits(token_t) + $bits(compute_e))
   ) u_compute_queue (
     .clk_i,
     .rst_ni (core_rst_no),
     .flush_i(flush),
     .push_i (push[UnitCompute]),
-    .data_i ({token, compute}),
+    .data_i ({token, compute.op, compute}),
     .full_o (full[UnitCompute]),
     .pop_i  (start_i[UnitCompute]),
-    .data_o ({token_o[UnitCompute], compute_o}),
+    .data_o ({token_o[UnitCompute], compute_op, compute_head}),
     .empty_o(empty[UnitCompute])
   );
   cd_fifo #(
     .Width($bits(token_t) + $bits(drain_t)),
-    .Depth(QueueDepth)
+    .Depth(QueueDepth),
+    .HeadW($bits(token_t))
   ) u_drain_queue (
     .clk_i,
     .rst_ni (core_rst_no),
@@ -247,7 +257,8 @@ module cd_control
   );
   cd_fifo #(
     .Width($bits(token_t) + $bits(dma_t) + 53),
-    .Depth(QueueDepth)
+    .Depth(QueueDepth),
+    .HeadW($bits(token_t))
   ) u_store_queue (
     .clk_i,
     .rst_ni (core_rst_no),

@@ -73,11 +73,14 @@ module cd_load
   endfunction
 
   typedef struct packed {
+    logic [Lg:0]   piece_bytes;
+    logic [ChW:0]  pieces_more;   // of a word, behind its first
+    logic          turned;
     logic [15:0]   signal;
     buffer_e       target;
     logic [19:0]   base;
     logic [Lg-1:0] first_byte;
-    logic [Lg-1:0] last_byte;
+    logic signed [Lg+1:0] last_piece;
     logic          run_first;
     logic          first;
     logic          last;
@@ -89,16 +92,29 @@ module cd_load
   logic          gen_busy, gen_active, gen_accept, gen_run_first, gen_first, gen_last;
   logic [Lg-1:0] gen_first_byte, gen_last_byte;
   buffer_e       target_q;
+  logic [Lg:0]   piece_bytes_q;
+  logic [ChW:0]  pieces_more_q;
+  logic          turned_q;
   logic [19:0]   base_q;
   logic [15:0]   signal_q, tag_q;
   logic [31:0]   index_q;
   logic          info_full, info_empty, info_pop;
   burst_t        info;
+  logic [Lg+1:0] last_piece;   // last byte of the burst in its last beat, less a piece
+
+  // The words of a command: in pieces of a beat at most.
+  logic [3:0]    lg;
+  logic [Lg:0]   piece_bytes;
+  logic [ChW:0]  pieces_more;
+  assign lg          = lg_word(cmd_i.target);
+  assign piece_bytes = (Lg+1)'(1) << (lg < 4'(Lg) ? lg : 4'(Lg));
+  assign pieces_more = lg < 4'(Lg) ? '0 : ((ChW+1)'(1) << (lg - 4'(Lg))) - 1'b1;
 
   assign start_o    = cmd_valid_i && tokens_ok_i && !gen_busy;
   assign arvalid_o  = gen_active && !info_full;
   assign gen_accept = arvalid_o && arready_i;
   assign aruser_o   = tag_q;
+  assign last_piece = (Lg+2)'(gen_last_byte) - (Lg+2)'(piece_bytes_q);
 
   cd_burst_gen #(
     .AxiBytes(AxiBytes),
@@ -108,7 +124,7 @@ module cd_load
     .rst_ni,
     .start_i     (start_o),
     .addr_i      (cmd_i.addr),
-    .run_bytes_i (32'(cmd_i.count0) << lg_word(cmd_i.target)),
+    .run_bytes_i (32'(cmd_i.count0) << lg),
     .count1_i    (cmd_i.count1),
     .count2_i    (cmd_i.count2),
     .stride1_i   (cmd_i.stride1),
@@ -128,12 +144,18 @@ module cd_load
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       target_q <= BufInput;
+      piece_bytes_q <= '0;
+      pieces_more_q <= '0;
+      turned_q <= 1'b0;
       base_q   <= '0;
       signal_q <= '0;
       tag_q    <= '0;
       index_q  <= '0;
     end else if (start_o) begin
       target_q <= cmd_i.target;
+      piece_bytes_q <= piece_bytes;
+      pieces_more_q <= pieces_more;
+      turned_q <= cmd_i.target == BufTurned;
       base_q   <= cmd_i.base;
       signal_q <= signal_i;
       tag_q    <= tag_i;
@@ -143,13 +165,14 @@ module cd_load
 
   cd_fifo #(
     .Width($bits(burst_t)),
-    .Depth(Outstanding)
+    .Depth(Outstanding),
+    .HeadW($bits(burst_t) - 72)   // but the descriptor's number and the address, which an error asks for
   ) u_info (
     .clk_i,
     .rst_ni,
     .flush_i(1'b0),
     .push_i (gen_accept),
-    .data_i ({signal_q, target_q, base_q, gen_first_byte, gen_last_byte, gen_run_first, gen_first, gen_last, index_q,
+    .data_i ({piece_bytes_q, pieces_more_q, turned_q, signal_q, target_q, base_q, gen_first_byte, last_piece, gen_run_first, gen_first, gen_last, index_q,
               araddr_o}),
     .full_o (info_full),
     .pop_i  (info_pop),
@@ -165,7 +188,8 @@ module cd_load
 
   cd_fifo #(
     .Width(AxiBytes * 8 + 2),
-    .Depth(2)
+    .Depth(2),
+    .HeadW(2)
   ) u_beats (
     .clk_i,
     .rst_ni,
@@ -184,14 +208,9 @@ module cd_load
   logic                  head;                // the next step is the first of its burst
   logic [ChW-1:0]        chunk_q;             // pieces of a wide word collected so far
   logic [MaxBytes*8-1:0] wide_q, wide_d;
-  logic [3:0]            lg;
-  logic                  narrow, piece_valid, word_done, beat_done, begins;
+  logic                  piece_valid, word_done, beat_done, begins;
   logic [AxiBytes*8-1:0] piece;
-  logic [Lg:0]           piece_bytes;
 
-  assign lg          = lg_word(info.target);
-  assign narrow      = lg < 4'(Lg);
-  assign piece_bytes = (Lg+1)'(1) << (narrow ? lg : 4'(Lg));
   assign begins      = head && info.first;
   assign waddr       = begins ? info.base : waddr_q;
 
@@ -207,8 +226,8 @@ module cd_load
     .last_i       (beat_last),
     .run_first_i  (info.run_first),
     .first_byte_i (info.first_byte),
-    .last_byte_i  (info.last_byte),
-    .piece_bytes_i(piece_bytes),
+    .last_piece_i (info.last_piece),
+    .piece_bytes_i(info.piece_bytes),
     .head_o       (head),
     .done_o       (beat_done),
     .valid_o      (piece_valid),
@@ -216,11 +235,11 @@ module cd_load
   );
 
   if (LgMax > Lg) begin : gen_wide
-    logic [ChW:0] chunks;
-    assign chunks    = (ChW+1)'(1) << (lg - 4'(Lg));
-    assign word_done = piece_valid && (narrow || (ChW+1)'(chunk_q) == chunks - 1'b1);
+    assign word_done = piece_valid && {1'b0, chunk_q} == info.pieces_more;
   end else begin : gen_no_wide
     assign word_done = piece_valid;
+    logic unused_more;
+    assign unused_more = ^info.pieces_more;
   end
 
   always_comb begin
@@ -242,7 +261,7 @@ module cd_load
   logic [19:0] turn_addr;
   logic [15:0] turn_signal_q;
   logic [WgtBytes*8-1:0] turn_data;
-  assign turned = info.target == BufTurned;
+  assign turned = info.turned;
 
   if (Transposer) begin : gen_transposer
     localparam int unsigned ElW  = ActBytes * 8 / N;
@@ -316,11 +335,9 @@ module cd_load
       if (turn_end && turn_last_q) signal_o <= turn_signal_q;
       program_o   <= info_pop && info.last && info.target == BufProgram && !failed;
       bus_error_o <= beat_pop && beat_bad;
-      if (beat_pop) begin
-        error_index_o <= info.index;
-        error_addr_o  <= info.addr;
-        failed_q      <= failed && !(info_pop && info.last);
-      end
+      if (beat_pop) failed_q <= failed && !(info_pop && info.last);
+      error_index_o <= info.index;
+      error_addr_o  <= info.addr;
       if (step) begin
         waddr_q <= word_done ? waddr + 20'd1 : waddr;
         if (piece_valid) chunk_q <= word_done ? '0 : chunk_q + 1'b1;

@@ -27,34 +27,60 @@ module cd_ppu_lane #(
   localparam int unsigned ProdW = AccW + 1 + 33;
   localparam int unsigned AddW  = ActW + 26;   // both products and their sum
 
-  function automatic logic signed [15:0] clamp(input logic negative, input logic [16:0] magnitude,
-                                               input logic signed [15:0] low, input logic signed [15:0] high);
-    logic signed [17:0] value;
-    value = negative ? -$signed({1'b0, magnitude}) : $signed({1'b0, magnitude});
+  function automatic logic signed [17:0] with_sign(input logic negative, input logic [16:0] magnitude);
+    return negative ? -$signed({1'b0, magnitude}) : $signed({1'b0, magnitude});
+  endfunction
+
+  function automatic logic signed [15:0] clamp(input logic signed [17:0] value, input logic signed [15:0] low,
+                                               input logic signed [15:0] high);
     if (value < 18'(low)) return low;
     if (value > 18'(high)) return high;
     return value[15:0];
   endfunction
 
-  localparam int unsigned Late   = 9;        // of the second operand: as long as stages 1 to 9
-  localparam int unsigned MultLo = 17;       // the multiplier in two parts, whose products are added a stage later
+  localparam int unsigned Late  = 11;        // of the second operand: as long as stages 1 to 11
+  localparam int unsigned Part  = 17;        // bits of a factor's parts, whose products are added in the stages behind
+  localparam int unsigned Parts = (AccW + Part) / Part;  // of AccW + 1 bits
 
-  // Stage 1: operands. 2: bias. 3: products. 4: product. 5: bias behind it. 6: magnitude plus half. 7, 8: shift. 9: clamp.
-  logic signed [AccW-1:0]  acc_q1, bias_q1, bias_q2, bias_q3, bias_q4;
+  // Stage 1: operands. 2: bias. 3: products of parts. 4, 5: their sum. 6: bias behind it. 7: magnitude plus half.
+  // 8, 9: shift. 10: sign. 11: clamp.
+  logic signed [AccW-1:0]  acc_q1, bias_q1, bias_q2, bias_q3, bias_q4, bias_q5;
   logic [31:0]             mult_q1;
   logic signed [AccW:0]    sum_q2;
   logic signed [32:0]      mult_q2;
-  logic signed [ProdW-1:0] low_q3, high_q3, prod_q4, biased_q5;
-  logic [5:0]              shift_q [7];  // of stage i + 1
-  logic [ProdW-1:0]        mag_q6, coarse_q7, shifted;
-  logic                    neg_q6, neg_q7, neg_q8;
-  logic [16:0]             mag_q8;
-  logic signed [ActW-1:0]  y_q9;
+  logic signed [2*Part+1:0] part_q3 [Parts][2];
+  logic signed [ProdW-1:0] low_d, high_d, low_q4, high_q4, prod_q5, biased_q6;
+  logic [ProdW-1:0]        half_q6;
+  logic [5:0]              shift_q [8];  // of stage i + 1
+  logic [ProdW-1:0]        mag_q7, coarse_q8, shifted;
+  logic                    neg_q7, neg_q8, neg_q9;
+  logic [16:0]             mag_q9;
+  logic signed [17:0]      value_q10;
+  logic signed [ActW-1:0]  y_q11;
   logic signed [ActW-1:0]  other_q [Late];
   logic signed [ActW-1:0]  value;
 
   assign value   = acc_q1[ActW-1:0];
-  assign shifted = coarse_q7 >> shift_q[6][2:0];
+
+  // Parts of the sum: unsigned but the uppermost.
+  logic signed [Part:0] sum_part [Parts];
+  for (genvar i = 0; i < Parts; i++) begin : gen_part
+    if (i + 1 < Parts) begin : gen_lower
+      assign sum_part[i] = $signed({1'b0, sum_q2[Part*i +: Part]});
+    end else begin : gen_upper
+      assign sum_part[i] = (Part+1)'($signed(sum_q2[AccW:Part*i]));
+    end
+  end
+  assign shifted = coarse_q8 >> shift_q[7][2:0];
+
+  always_comb begin
+    low_d  = '0;
+    high_d = '0;
+    for (int unsigned i = 0; i < Parts; i++) begin
+      low_d  = low_d + (ProdW'(part_q3[i][0]) <<< (Part * i));
+      high_d = high_d + (ProdW'(part_q3[i][1]) <<< (Part * i));
+    end
+  end
 
   always_ff @(posedge clk_i) begin
     acc_q1  <= acc_i;
@@ -66,62 +92,74 @@ module cd_ppu_lane #(
     mult_q2 <= $signed({affine_i & mult_q1[31], mult_q1});
     bias_q2 <= affine_i ? bias_q1 : '0;
 
-    low_q3  <= sum_q2 * $signed({1'b0, mult_q2[MultLo-1:0]});
-    high_q3 <= sum_q2 * $signed(mult_q2[32:MultLo]);
+    for (int unsigned i = 0; i < Parts; i++) begin
+      part_q3[i][0] <= (2*Part+2)'(sum_part[i]) * (2*Part+2)'($signed({1'b0, mult_q2[Part-1:0]}));
+      part_q3[i][1] <= (2*Part+2)'(sum_part[i]) * (2*Part+2)'($signed(mult_q2[32:Part]));
+    end
     bias_q3 <= bias_q2;
 
-    prod_q4 <= low_q3 + (high_q3 <<< MultLo);
+    low_q4  <= low_d;
+    high_q4 <= high_d;
     bias_q4 <= bias_q3;
 
-    biased_q5 <= prod_q4 + ProdW'(bias_q4);
+    prod_q5 <= low_q4 + (high_q4 <<< Part);
+    bias_q5 <= bias_q4;
 
-    mag_q6  <= ({ProdW{biased_q5[ProdW-1]}} ^ biased_q5) + ((ProdW'(1) << shift_q[4]) >> 1)
-               + ProdW'(biased_q5[ProdW-1]);
-    neg_q6  <= biased_q5[ProdW-1];
+    biased_q6 <= prod_q5 + ProdW'(bias_q5);
+    half_q6   <= (ProdW'(1) << shift_q[4]) >> 1;
 
-    coarse_q7 <= mag_q6 >> {shift_q[5][5:3], 3'b000};
-    neg_q7    <= neg_q6;
+    mag_q7  <= ({ProdW{biased_q6[ProdW-1]}} ^ biased_q6) + half_q6 + ProdW'(biased_q6[ProdW-1]);
+    neg_q7  <= biased_q6[ProdW-1];
 
-    mag_q8  <= |shifted[ProdW-1:16] ? 17'h10000 : shifted[16:0];
-    neg_q8  <= neg_q7;
+    coarse_q8 <= mag_q7 >> {shift_q[6][5:3], 3'b000};
+    neg_q8    <= neg_q7;
 
-    y_q9    <= ActW'(clamp(neg_q8, mag_q8, low_i, high_i));
+    mag_q9  <= |shifted[ProdW-1:16] ? 17'h10000 : shifted[16:0];
+    neg_q9  <= neg_q8;
+
+    value_q10 <= with_sign(neg_q9, mag_q9);
+
+    y_q11   <= ActW'(clamp(value_q10, low_i, high_i));
 
     shift_q[0] <= shift_i;
-    for (int unsigned i = 1; i < 7; i++) shift_q[i] <= shift_q[i-1];
+    for (int unsigned i = 1; i < 8; i++) shift_q[i] <= shift_q[i-1];
     other_q[0] <= other_i;
     for (int unsigned i = 1; i < Late; i++) other_q[i] <= other_q[i-1];
   end
 
-  // Stage 10: scaled operands. 11: sum. 12: magnitude plus half. 13, 14: shift. 15: clamp.
-  logic signed [AddW-1:0] p0_q10, p1_q10, add_q11;
-  logic [AddW+37:0]       mag_q12, coarse_q13, shifted2;
-  logic                   neg_q12, neg_q13, neg_q14;
-  logic [16:0]            mag_q14;
-  logic signed [ActW-1:0] y_q [10:15];
+  // Stage 12: scaled operands. 13: sum. 14: magnitude plus half. 15, 16: shift. 17: sign. 18: clamp.
+  logic signed [AddW-1:0] p0_q12, p1_q12, add_q13;
+  logic [AddW+37:0]       half2_q, mag_q14, coarse_q15, shifted2;
+  logic                   neg_q14, neg_q15, neg_q16;
+  logic [16:0]            mag_q16;
+  logic signed [17:0]     value_q17;
+  logic signed [ActW-1:0] y_q [12:18];
 
-  assign shifted2 = coarse_q13 >> shift2_i[2:0];
+  assign shifted2 = coarse_q15 >> shift2_i[2:0];
 
   always_ff @(posedge clk_i) begin
-    p0_q10  <= AddW'(y_q9) * AddW'($signed({1'b0, m0_i}));
-    p1_q10  <= AddW'(other_q[Late-1]) * AddW'($signed({1'b0, m1_i}));
-    add_q11 <= p0_q10 + p1_q10;
+    p0_q12  <= AddW'(y_q11) * AddW'($signed({1'b0, m0_i}));
+    p1_q12  <= AddW'(other_q[Late-1]) * AddW'($signed({1'b0, m1_i}));
+    add_q13 <= p0_q12 + p1_q12;
 
-    mag_q12 <= {38'd0, {AddW{add_q11[AddW-1]}} ^ add_q11} + (((AddW+38)'(1) << shift2_i) >> 1)
-               + (AddW+38)'(add_q11[AddW-1]);
-    neg_q12 <= add_q11[AddW-1];
+    half2_q <= ((AddW+38)'(1) << shift2_i) >> 1;
+    mag_q14 <= {38'd0, {AddW{add_q13[AddW-1]}} ^ add_q13} + half2_q
+               + (AddW+38)'(add_q13[AddW-1]);
+    neg_q14 <= add_q13[AddW-1];
 
-    coarse_q13 <= mag_q12 >> {shift2_i[5:3], 3'b000};
-    neg_q13    <= neg_q12;
+    coarse_q15 <= mag_q14 >> {shift2_i[5:3], 3'b000};
+    neg_q15    <= neg_q14;
 
-    mag_q14 <= |shifted2[AddW+37:16] ? 17'h10000 : shifted2[16:0];
-    neg_q14 <= neg_q13;
+    mag_q16 <= |shifted2[AddW+37:16] ? 17'h10000 : shifted2[16:0];
+    neg_q16 <= neg_q15;
 
-    y_q[10] <= y_q9;
-    for (int unsigned i = 11; i < 15; i++) y_q[i] <= y_q[i-1];
-    y_q[15] <= residual_i ? ActW'(clamp(neg_q14, mag_q14, low2_i, high2_i)) : y_q[14];
+    value_q17 <= with_sign(neg_q16, mag_q16);
+
+    y_q[12] <= y_q11;
+    for (int unsigned i = 13; i < 18; i++) y_q[i] <= y_q[i-1];
+    y_q[18] <= residual_i ? ActW'(clamp(value_q17, low2_i, high2_i)) : y_q[17];
   end
 
-  assign y_o = y_q[15];
+  assign y_o = y_q[18];
 
 endmodule

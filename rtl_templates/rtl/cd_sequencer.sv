@@ -76,7 +76,7 @@ module cd_sequencer
   localparam int unsigned ParAlign = 16 < AxiBytes ? 16 : AxiBytes;
   localparam int unsigned PrgAlign = 64 < AxiBytes ? 64 : AxiBytes;
 
-  typedef enum logic [3:0] {Idle, First, Fetch, Decode, Multiply, Scale, Check, Push, Finish, Abort} state_e;
+  typedef enum logic [3:0] {Idle, First, Fetch, Decode, Operands, Multiply, Scale, Check, Push, Finish, Abort} state_e;
   state_e          state_q;
   logic [31:0]     pc_q;
   logic [1:0]      chunks_q;     // fetched and not begun
@@ -105,7 +105,12 @@ module cd_sequencer
     .rdata_o(pm_data)
   );
 
-  // ---- Decode: pm_data holds while the descriptor is checked and pushed ----
+  // ---- The descriptor, from the memory into a register in Decode: it holds while it is checked and pushed ----
+  logic [511:0] desc_q;
+  always_ff @(posedge clk_i) begin
+    if (state_q == Decode) desc_q <= pm_data;
+  end
+
   header_t  header;
   dma_t     dma;
   compute_t comp;
@@ -113,16 +118,16 @@ module cd_sequencer
   tile_cmd_t tile;
   logic     is_dma, is_array, nonlinear;
 
-  assign header   = pm_data[$bits(header_t)-1:0];
-  assign dma      = pm_data[64 +: $bits(dma_t)];
-  assign comp     = pm_data[64 +: $bits(compute_t)];
-  assign drain    = pm_data[64 +: $bits(drain_t)];
+  assign header   = desc_q[$bits(header_t)-1:0];
+  assign dma      = desc_q[64 +: $bits(dma_t)];
+  assign comp     = desc_q[64 +: $bits(compute_t)];
+  assign drain    = desc_q[64 +: $bits(drain_t)];
   assign tile     = comp.tile;
   assign is_dma   = header.opcode == OpLoad || header.opcode == OpStore;
   assign is_array = comp.op == CompArray;
   assign nonlinear = comp.op >= CompSoftmax;
   logic unused_data;
-  assign unused_data = ^{pm_data[447:64+$bits(compute_t)], header.reserved, pm_addr_i, tile};
+  assign unused_data = ^{desc_q[447:64+$bits(compute_t)], header.reserved, pm_addr_i, tile};
 
   // Where a transfer's buffer lies.
   logic [39:0] base_q, addr_q;
@@ -134,7 +139,7 @@ module cd_sequencer
   // Whom the descriptor is for.
   logic stranger_q;
   always_ff @(posedge clk_i) begin
-    stranger_q <= pm_data[511:480] != 32'(DesignHash) || (image_i != '0 && pm_data[479:448] != image_i);
+    stranger_q <= desc_q[511:480] != 32'(DesignHash) || (image_i != '0 && desc_q[479:448] != image_i);
   end
 
   // Footprints, each a product of three; a product of two that no memory holds is marked, so that the third
@@ -174,27 +179,24 @@ module cd_sequencer
     over1_q  <= |ab1_q[35:21];
   end
 
-  // ---- Checks, in the Check state ----
-  logic [37:0] capacity;
-  logic [6:0]  align_mask;
-  error_e      fault, fault_q;
-  logic        misaligned, ab_overflow;
+  // ---- Checks, in the Check state: each comparison into a register ----
+  logic [37:0] capacity_q;
+  logic [6:0]  align_mask_q;
 
-  always_comb begin
+  always_ff @(posedge clk_i) begin
     unique case (dma.target)
-      BufInput:    {capacity, align_mask} = {38'(IbWords),    7'(ActAlign - 1)};
-      BufWeight:   {capacity, align_mask} = {38'(WbWords),    7'(WgtAlign - 1)};
-      BufParam:    {capacity, align_mask} = {38'(PbChannels), 7'(ParAlign - 1)};
-      BufResidual: {capacity, align_mask} = {38'(RbWords),    7'(ActAlign - 1)};
-      BufOutput:   {capacity, align_mask} = {38'(ObWords),    7'(ActAlign - 1)};
+      BufInput:    {capacity_q, align_mask_q} <= {38'(IbWords),    7'(ActAlign - 1)};
+      BufWeight:   {capacity_q, align_mask_q} <= {38'(WbWords),    7'(WgtAlign - 1)};
+      BufParam:    {capacity_q, align_mask_q} <= {38'(PbChannels), 7'(ParAlign - 1)};
+      BufResidual: {capacity_q, align_mask_q} <= {38'(RbWords),    7'(ActAlign - 1)};
+      BufOutput:   {capacity_q, align_mask_q} <= {38'(ObWords),    7'(ActAlign - 1)};
       // What is read is Cols words for every N that are written.
-      BufTurned:   {capacity, align_mask} = {Nonlinear ? 38'(WbWords) : 38'd0, 7'(ActAlign - 1)};
-      BufProgram:  {capacity, align_mask} = {38'(2 * Chunk),  7'(PrgAlign - 1)};
-      BufTable:    {capacity, align_mask} = {38'(TableWords), 7'(ParAlign - 1)};
-      default:     {capacity, align_mask} = '0;
+      BufTurned:   {capacity_q, align_mask_q} <= {Nonlinear ? 38'(WbWords) : 38'd0, 7'(ActAlign - 1)};
+      BufProgram:  {capacity_q, align_mask_q} <= {38'(2 * Chunk),  7'(PrgAlign - 1)};
+      BufTable:    {capacity_q, align_mask_q} <= {38'(TableWords), 7'(ParAlign - 1)};
+      default:     {capacity_q, align_mask_q} <= '0;
     endcase
   end
-  assign misaligned = !Unaligned && |((7'(addr_q) | 7'(dma.stride1) | 7'(dma.stride2)) & align_mask);
 
   // A transposed transfer goes by whole blocks.
   logic        turned, ragged;
@@ -210,37 +212,56 @@ module cd_sequencer
   // The accumulator range [base, base + total) must stay within its half.
   logic [19:0] ab_base;
   logic [37:0] ab_total;
-  assign ab_base     = header.opcode == OpDrain ? drain.ab_base : tile.ab_base;
-  assign ab_total    = header.opcode == OpDrain ? 38'(total0_q) : 38'(total1_q);
-  assign ab_overflow = |(ab_base >> (AbHw + 1)) || 38'(ab_base[AbHw-1:0]) + ab_total > 38'(AbWords);
+  assign ab_base  = header.opcode == OpDrain ? drain.ab_base : tile.ab_base;
+  assign ab_total = header.opcode == OpDrain ? 38'(total0_q) : 38'(total1_q);
 
-  always_comb begin
-    fault = ErrNone;
-    unique case (header.opcode)
-      OpLoad, OpStore: begin
-        if (capacity == '0 || header.region > RegOutput || (dma.target == BufOutput) != (header.opcode == OpStore)) fault = ErrOpcode;
-        else if (total0_q == '0 || over0_q || 38'(dma.base) + written > capacity || ragged) fault = ErrRange;
-        else if (misaligned) fault = ErrAlign;
-      end
-      OpCompute: begin
-        if (comp.op < CompArray || comp.op > (Nonlinear ? CompGelu : CompMax) ||
-            comp.narrow > 2'($clog2(Packing)) || (tile.dual && !(DualRate && is_array))) fault = ErrOpcode;
-        else if (total0_q == '0 || over0_q || total1_q == '0 || over1_q || tile.c == '0 || tile.r == '0 || tile.s == '0 ||
-                 tile.stride_h == '0 || tile.stride_w == '0 ||
-                 38'(tile.ib_base) + 38'(total0_q) > 38'(IbWords) || ab_overflow) fault = ErrRange;
-      end
-      OpDrain: begin
-        if (drain.lookup && TableWords == 0) fault = ErrOpcode;
-        else if (total0_q == '0 || over0_q || ab_overflow || 38'(drain.ob_base) + 38'(total0_q) > 38'(ObWords) ||
-            (second && 38'(drain.rb_base) + (drain.broadcast ? 38'(drain.blocks) : 38'(total0_q)) > 38'(RbWords)) ||
-            (drain.per_channel && (over1_q || 38'(drain.pb_base) + 38'(total1_q) > 38'(PbChannels / PpuLanes)))) fault = ErrRange;
-      end
-      OpEnd: ;
-      default: fault = ErrOpcode;
-    endcase
+  logic bad_load_q, bad_compute_q, bad_drain_q;        // ErrOpcode
+  logic misaligned_q;
+  logic none0_q, none1_q, ragged_q, empty_tile_q;      // ErrRange: a count of 0, and beyond each memory
+  logic dma_over_q, ib_over_q, ab_over_q, ob_over_q, rb_over_q, pb_over_q;
+
+  always_ff @(posedge clk_i) begin
+    bad_load_q    <= capacity_q == '0 || header.region > RegOutput
+                     || (dma.target == BufOutput) != (header.opcode == OpStore);
+    bad_compute_q <= comp.op < CompArray || comp.op > (Nonlinear ? CompGelu : CompMax)
+                     || comp.narrow > 2'($clog2(Packing)) || (tile.dual && !(DualRate && is_array));
+    bad_drain_q   <= drain.lookup && TableWords == 0;
+    misaligned_q  <= !Unaligned && |((7'(addr_q) | 7'(dma.stride1) | 7'(dma.stride2)) & align_mask_q);
+    none0_q       <= total0_q == '0 || over0_q;
+    none1_q       <= total1_q == '0 || over1_q;
+    ragged_q      <= ragged;
+    empty_tile_q  <= tile.c == '0 || tile.r == '0 || tile.s == '0 || tile.stride_h == '0 || tile.stride_w == '0;
+    dma_over_q    <= 38'(dma.base) + written > capacity_q;
+    ib_over_q     <= 38'(tile.ib_base) + 38'(total0_q) > 38'(IbWords);
+    ab_over_q     <= |(ab_base >> (AbHw + 1)) || 38'(ab_base[AbHw-1:0]) + ab_total > 38'(AbWords);
+    ob_over_q     <= 38'(drain.ob_base) + 38'(total0_q) > 38'(ObWords);
+    rb_over_q     <= second && 38'(drain.rb_base) + (drain.broadcast ? 38'(drain.blocks) : 38'(total0_q)) > 38'(RbWords);
+    pb_over_q     <= drain.per_channel
+                     && (over1_q || 38'(drain.pb_base) + 38'(total1_q) > 38'(PbChannels / PpuLanes));
   end
 
-  always_ff @(posedge clk_i) fault_q <= fault != ErrOpcode && stranger_q ? ErrImage : fault;
+  error_e fault, fault_found;
+  always_comb begin
+    fault_found = ErrNone;
+    unique case (header.opcode)
+      OpLoad, OpStore: begin
+        if (bad_load_q) fault_found = ErrOpcode;
+        else if (none0_q || dma_over_q || ragged_q) fault_found = ErrRange;
+        else if (misaligned_q) fault_found = ErrAlign;
+      end
+      OpCompute: begin
+        if (bad_compute_q) fault_found = ErrOpcode;
+        else if (none0_q || none1_q || empty_tile_q || ib_over_q || ab_over_q) fault_found = ErrRange;
+      end
+      OpDrain: begin
+        if (bad_drain_q) fault_found = ErrOpcode;
+        else if (none0_q || ab_over_q || ob_over_q || rb_over_q || pb_over_q) fault_found = ErrRange;
+      end
+      OpEnd: ;
+      default: fault_found = ErrOpcode;
+    endcase
+  end
+  assign fault = fault_found != ErrOpcode && stranger_q ? ErrImage : fault_found;
 
   // ---- Push ----
   logic push, room;
@@ -253,7 +274,7 @@ module cd_sequencer
       default:   room = 1'b1;
     endcase
   end
-  assign push           = state_q == Push && fault_q == ErrNone && room && !bus_error_i;
+  assign push           = state_q == Push && fault == ErrNone && room && !bus_error_i;
   assign load_push_o    = (push && header.opcode == OpLoad) || state_q == First;
   assign compute_push_o = push && header.opcode == OpCompute;
   assign drain_push_o   = push && header.opcode == OpDrain;
@@ -311,13 +332,14 @@ module cd_sequencer
         end
         First:    state_q <= Fetch;
         Fetch:    if (pm_re) state_q <= Decode;
-        Decode:   state_q <= Multiply;
+        Decode:   state_q <= Operands;
+        Operands: state_q <= Multiply;
         Multiply: state_q <= Scale;
         Scale:    state_q <= Check;
         Check:    state_q <= Push;
         Push: begin
-          if (fault_q != ErrNone) begin
-            error_q <= fault_q;
+          if (fault != ErrNone) begin
+            error_q <= fault;
             error_index_q <= pc_q;
             state_q <= Abort;
           end else if (header.opcode == OpEnd) begin

@@ -61,6 +61,7 @@ module cd_store
     logic [Lg-1:0] first_byte;
     logic [Lg-1:0] last_byte;
     logic          run_first;
+    logic          single;      // of one beat
   } burst_t;
   typedef struct packed {
     logic        last;
@@ -142,13 +143,14 @@ module cd_store
 
   cd_fifo #(
     .Width($bits(burst_t)),
-    .Depth(Outstanding)
+    .Depth(Outstanding),
+    .HeadW($bits(burst_t))
   ) u_info (
     .clk_i,
     .rst_ni,
     .flush_i(1'b0),
     .push_i (gen_accept),
-    .data_i ({gen_len, gen_first_byte, gen_last_byte, gen_run_first}),
+    .data_i ({gen_len, gen_first_byte, gen_last_byte, gen_run_first, gen_len == '0}),
     .full_o (info_full),
     .pop_i  (info_pop),
     .data_o (info),
@@ -221,17 +223,18 @@ module cd_store
 
   // ---- Beats ----
   logic [7:0]            beat_q;        // beats of the burst already built
+  logic                  begun_q, final_q; // some are; only the last is missing
   logic                  last_beat, step, need, beat_done, out_free;
   logic [Piece*8-1:0]    piece;
   logic [AxiBytes*8-1:0] beat_data;
   logic [AxiBytes-1:0]   beat_strb;
 
-  assign last_beat = beat_q == info.len;
+  assign last_beat = begun_q ? final_q : info.single;
   assign out_free  = !wvalid_o || wready_i;
   assign step      = !info_empty && (!word_empty || !need) && (out_free || !beat_done);
   assign info_pop  = step && beat_done && last_beat;
 
-  assign beat_strb = (beat_q == 8'd0 ? {AxiBytes{1'b1}} << info.first_byte : {AxiBytes{1'b1}})
+  assign beat_strb = (!begun_q ? {AxiBytes{1'b1}} << info.first_byte : {AxiBytes{1'b1}})
                    & (last_beat ? ~(({AxiBytes{1'b1}} << 1) << info.last_byte) : {AxiBytes{1'b1}});
 
   cd_pack #(
@@ -270,15 +273,20 @@ module cd_store
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       beat_q   <= '0;
+      begun_q  <= 1'b0;
       wvalid_o <= 1'b0;
     end else begin
       if (out_free) wvalid_o <= step && beat_done;
-      if (step && beat_done) beat_q <= last_beat ? 8'd0 : beat_q + 8'd1;
+      if (step && beat_done) begin
+        beat_q  <= last_beat ? 8'd0 : beat_q + 8'd1;
+        begun_q <= !last_beat;
+      end
     end
   end
 
   always_ff @(posedge clk_i) begin
-    if (step && beat_done) begin
+    if (step && beat_done) final_q <= beat_q + 8'd1 == info.len;
+    if (out_free) begin      // what is not valid does not matter
       wdata_o <= beat_data;
       wstrb_o <= beat_strb;
       wlast_o <= last_beat;

@@ -1,7 +1,8 @@
 // The five products that a tile's address walk needs, by one multiplier, one a cycle.
 //
 // Operands are taken from cmd_i, which must hold from the cycle after start_i; ready_o pulses when all products are
-// registered: start_i in cycle 0, ready_o in cycle 7. Address products are kept modulo 2^IbAw.
+// registered: start_i in cycle 0, ready_o in cycle 7; pixels_o is there in cycle 3, pad_words_o in cycle 4. Address
+// products are kept modulo 2^IbAw.
 module cd_tile_setup
   import cd_types_pkg::tile_cmd_t;
 #(
@@ -31,14 +32,14 @@ module cd_tile_setup
   always_comb begin
     rhs = cmd_i.in_w;
     unique case (step_q)
-      3'd0:    lhs = cmd_i.in_h;
-      3'd1:    lhs = {8'd0, cmd_i.pad_top};
-      3'd2:    lhs = {8'd0, cmd_i.dilation_h};
-      3'd3:    lhs = {8'd0, cmd_i.stride_h};
-      default: begin
+      3'd0: begin
         lhs = cmd_i.p;
         rhs = cmd_i.q;
       end
+      3'd1:    lhs = {8'd0, cmd_i.pad_top};
+      3'd2:    lhs = {8'd0, cmd_i.dilation_h};
+      3'd3:    lhs = {8'd0, cmd_i.stride_h};
+      default: lhs = cmd_i.in_h;
     endcase
   end
 
@@ -69,11 +70,11 @@ module cd_tile_setup
     held_q    <= step_q;
     if (held_valid_q) begin
       unique case (held_q)
-        3'd0:    plane_q <= IbAw'(product_q);
+        3'd0:    pixels_q <= PxW'(product_q);
         3'd1:    pad_words_q <= IbAw'(product_q);
         3'd2:    tap_row_q <= IbAw'(product_q);
         3'd3:    pixel_row_q <= IbAw'(product_q);
-        default: pixels_q <= PxW'(product_q);
+        default: plane_q <= IbAw'(product_q);
       endcase
     end
   end

@@ -7,13 +7,16 @@
 //
 // All addresses are sums of increments. A pass lasts as many cycles as it has pixels, but at least MinPass (and, with
 // ChannelPass, at least one for each of its input channels). The first slot follows start_i by one cycle.
+//
+// What holds through a pass is worked out during the one before it, in three steps, a register each; the first pass's
+// before start_i: cmd_i, pad_words_i and pixels_i have to be there three cycles earlier.
 module cd_tile_walker
   import cd_types_pkg::tile_cmd_t;
 #(
   parameter int unsigned Lanes       = 16,    // channels of a word
   parameter int unsigned ChGroup     = 16,    // input channels of a pass; divides Lanes
   parameter int unsigned Cols        = 16,    // output channels of a pass; divides Lanes
-  parameter int unsigned MinPass     = 16,    // cycles, 2 or more
+  parameter int unsigned MinPass     = 16,    // cycles, 4 or more
   parameter int unsigned Stripe      = 0,     // pixels of a stripe; 0: one stripe holds all pixels
   parameter bit          MergeLast   = 1'b1,  // the last stripe takes up to 2 * Stripe - 1 pixels
   parameter bit          ChannelPass = 1'b0,
@@ -79,41 +82,28 @@ module cd_tile_walker
     logic [IbAw-1:0]          addr;       // row + filter column
   } tap_t;
 
-  logic   run_q, run_d;
-  pixel_t pixel_q, pixel_d, pixel_next, origin_q, origin_d, pixel_zero;
-  tap_t   tap_q, tap_d, tap_zero;
+  logic   run_q;
+  pixel_t pixel_q, pixel_d, pixel_next, origin_q, pixel_zero;
 
-  logic [15:0]      k_left_q, k_left_d;
-  logic [KSubW-1:0] k_sub_q, k_sub_d;
-  logic [AbAw-1:0]  ab_block_q, ab_block_d;
-  logic [PxW-1:0]   px_left_q, px_left_d;      // pixels from the present stripe's first to the tile's last
-  logic [PxW-1:0]   stripe_q, stripe_d;        // pixels of the stripe
-  logic [PxW-1:0]   slots_q, slots_d;          // pixels left in the pass
-  logic [PxW-1:0]   cycle_q, cycle_d;
-  logic [CountW-1:0] min_more_q, min_more_d;   // cycles of the pass that must still follow
+  // ---- The pass, and the next one ----
+  tap_t              tap_q, tap_d, tap_next_q, tap_zero;
+  logic [15:0]       k_left_q, k_left_d, k_left_next_q;
+  logic [KSubW-1:0]  k_sub_q, k_sub_d, k_sub_next_q;
+  logic [AbAw-1:0]   ab_block_q, ab_block_d, ab_block_next_q;
+  logic [PxW-1:0]    px_left_q, px_left_d, px_left_next_q;  // pixels from the stripe's first to the tile's last
+  logic              red_first_q, red_first_next_q;
+  logic [PxW-1:0]    stripe_q, stripe_next_q;               // pixels of the stripe
+  logic              red_last_q, red_last_next_q, k_last_q, k_last_next_q;
+  logic [CountW-1:0] channels_q, channels_next_q;           // input channels
+  logic              stripe_last_q, stripe_last_next_q, single_next_q;  // single: a stripe of one pixel
+  logic [CountW-1:0] min_next_q;                            // cycles that must follow the first
 
-  function automatic logic [CountW-1:0] channels_of(logic [15:0] left);
-    return left < 16'(ChGroup) ? CountW'(left) : CountW'(ChGroup);
-  endfunction
-
-  logic slot, slots_end, pass_end, s_last, r_last, c_last, stripe_last, k_last, new_reduction, dual;
-  logic [15:0] k_step;                         // output channels of a pass
-
-  assign slot        = run_q && slots_q != '0;
-  assign slots_end   = slots_q <= PxW'(1);
-  assign pass_end    = run_q && slots_end && min_more_q == '0;
-  assign s_last      = tap_q.s_left == '0;
-  assign r_last      = tap_q.r_left == '0;
-  assign c_last      = tap_q.c_left <= 16'(ChGroup);
-  assign stripe_last = px_left_q == stripe_q;
-  assign dual        = DualRate && cmd_i.dual;
-  assign k_step      = dual ? 16'(2 * Cols) : 16'(Cols);
-  assign k_last      = k_left_q <= k_step;
+  logic        dual;
+  logic [15:0] k_step;                                      // output channels of a pass
+  assign dual   = DualRate && cmd_i.dual;
+  assign k_step = dual ? 16'(2 * Cols) : 16'(Cols);
 
   always_comb begin
-    pixel_zero           = '0;
-    pixel_zero.cols_left = cmd_i.q - 16'd1;
-
     tap_zero        = '0;
     tap_zero.c_left = cmd_i.c;
     tap_zero.r_left = cmd_i.r - 8'd1;
@@ -123,6 +113,93 @@ module cd_tile_walker
     tap_zero.block  = IbAw'(cmd_i.ib_base) - pad_words_i - IbAw'(cmd_i.pad_left);
     tap_zero.row    = tap_zero.block;
     tap_zero.addr   = tap_zero.block;
+
+    tap_d      = tap_q;
+    k_left_d   = k_left_q;
+    k_sub_d    = k_sub_q;
+    ab_block_d = ab_block_q;
+    px_left_d  = px_left_q;
+    if (tap_q.s_left != '0) begin
+      tap_d.s_left = tap_q.s_left - 8'd1;
+      tap_d.w      = tap_q.w + CoordW'(cmd_i.dilation_w);
+      tap_d.addr   = tap_q.addr + IbAw'(cmd_i.dilation_w);
+    end else begin
+      tap_d.s_left = tap_zero.s_left;
+      tap_d.w      = tap_zero.w;
+      if (tap_q.r_left != '0) begin
+        tap_d.r_left = tap_q.r_left - 8'd1;
+        tap_d.h      = tap_q.h + CoordW'(cmd_i.dilation_h);
+        tap_d.row    = tap_q.row + tap_row_i;
+      end else begin
+        tap_d.r_left = tap_zero.r_left;
+        tap_d.h      = tap_zero.h;
+        tap_d.c_left = tap_q.c_left - 16'(ChGroup);
+        if (Lanes == ChGroup || tap_q.ch_sub == ChSubW'(Lanes / ChGroup - 1)) begin
+          tap_d.ch_sub = '0;
+          tap_d.block  = tap_q.block + plane_i;
+        end else begin
+          tap_d.ch_sub = tap_q.ch_sub + 1'b1;
+        end
+        tap_d.row = tap_d.block;
+      end
+      tap_d.addr = tap_d.row;
+    end
+    if (red_last_q) begin
+      tap_d = tap_zero;
+      if (!stripe_last_q) begin
+        px_left_d = px_left_q - stripe_q;
+      end else begin
+        px_left_d = pixels_i;
+        k_left_d  = k_left_q - k_step;
+        if (Lanes == Cols || (k_sub_q | KSubW'(dual)) == KSubW'(Lanes / Cols - 1)) begin
+          k_sub_d    = '0;
+          ab_block_d = ab_block_q + AbAw'(pixels_i);
+        end else begin
+          k_sub_d = dual ? k_sub_q + KSubW'(2) : k_sub_q + 1'b1;
+        end
+      end
+    end
+    if (!run_q) begin  // the first
+      tap_d      = tap_zero;
+      k_left_d   = cmd_i.k;
+      k_sub_d    = '0;
+      ab_block_d = AbAw'(cmd_i.ab_base);
+      px_left_d  = pixels_i;
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    tap_next_q       <= tap_d;
+    k_left_next_q    <= k_left_d;
+    k_sub_next_q     <= k_sub_d;
+    ab_block_next_q  <= ab_block_d;
+    px_left_next_q   <= px_left_d;
+    red_first_next_q <= red_last_q || !run_q;
+
+    red_last_next_q  <= tap_next_q.s_left == '0 && tap_next_q.r_left == '0 && tap_next_q.c_left <= 16'(ChGroup);
+    k_last_next_q    <= k_left_next_q <= k_step;
+    channels_next_q  <= tap_next_q.c_left < 16'(ChGroup) ? CountW'(tap_next_q.c_left) : CountW'(ChGroup);
+    stripe_next_q    <= px_left_next_q < PxW'(StripeLimit) ? px_left_next_q : PxW'(StripeFull);
+
+    stripe_last_next_q <= px_left_next_q == stripe_next_q;
+    single_next_q      <= stripe_next_q <= PxW'(1);
+    min_next_q         <= CountW'(MinPass - 1);
+    if (ChannelPass && channels_next_q > CountW'(MinPass)) min_next_q <= channels_next_q - 1'b1;
+  end
+
+  // ---- Slots ----
+  logic [PxW-1:0]    slots_q;                // pixels left in the pass
+  logic [PxW-1:0]    cycle_q;
+  logic [CountW-1:0] min_more_q;             // cycles of the pass that must still follow
+  logic              some_q, end_q, min_end_q, pass_start_q;  // slots_q > 0, slots_q <= 1, min_more_q == 0
+  logic              slot, pass_end;
+
+  assign slot     = run_q && some_q;
+  assign pass_end = run_q && end_q && min_end_q;
+
+  always_comb begin
+    pixel_zero           = '0;
+    pixel_zero.cols_left = cmd_i.q - 16'd1;
 
     pixel_next       = pixel_q;
     pixel_next.index = pixel_q.index + 1'b1;
@@ -137,123 +214,55 @@ module cd_tile_walker
       pixel_next.w         = pixel_q.w + CoordW'(cmd_i.stride_w);
       pixel_next.words     = pixel_q.words + IbAw'(cmd_i.stride_w);
     end
-  end
 
-  always_comb begin
-    run_d         = run_q;
-    pixel_d       = slot ? pixel_next : pixel_q;
-    origin_d      = origin_q;
-    tap_d         = tap_q;
-    k_left_d      = k_left_q;
-    k_sub_d       = k_sub_q;
-    ab_block_d    = ab_block_q;
-    px_left_d     = px_left_q;
-    stripe_d      = stripe_q;
-    slots_d       = slot ? slots_q - 1'b1 : slots_q;
-    cycle_d       = cycle_q + 1'b1;
-    min_more_d    = min_more_q == '0 ? '0 : min_more_q - 1'b1;
-    new_reduction = 1'b0;
-
-    if (start_i) begin
-      run_d         = 1'b1;
-      pixel_d       = pixel_zero;
-      origin_d      = pixel_zero;
-      tap_d         = tap_zero;
-      k_left_d      = cmd_i.k;
-      k_sub_d       = '0;
-      ab_block_d    = AbAw'(cmd_i.ab_base);
-      px_left_d     = pixels_i;
-      new_reduction = 1'b1;
-    end else if (pass_end) begin
-      if (!s_last) begin
-        tap_d.s_left = tap_q.s_left - 8'd1;
-        tap_d.w      = tap_q.w + CoordW'(cmd_i.dilation_w);
-        tap_d.addr   = tap_q.addr + IbAw'(cmd_i.dilation_w);
-      end else begin
-        tap_d.s_left = tap_zero.s_left;
-        tap_d.w      = tap_zero.w;
-        if (!r_last) begin
-          tap_d.r_left = tap_q.r_left - 8'd1;
-          tap_d.h      = tap_q.h + CoordW'(cmd_i.dilation_h);
-          tap_d.row    = tap_q.row + tap_row_i;
-        end else begin
-          tap_d.r_left = tap_zero.r_left;
-          tap_d.h      = tap_zero.h;
-          tap_d.c_left = tap_q.c_left - 16'(ChGroup);
-          if (Lanes == ChGroup || tap_q.ch_sub == ChSubW'(Lanes / ChGroup - 1)) begin
-            tap_d.ch_sub = '0;
-            tap_d.block  = tap_q.block + plane_i;
-          end else begin
-            tap_d.ch_sub = tap_q.ch_sub + 1'b1;
-          end
-          tap_d.row = tap_d.block;
-        end
-        tap_d.addr = tap_d.row;
-      end
-      if (!red_last_o) begin
-        pixel_d = origin_q;
-      end else begin
-        new_reduction = 1'b1;
-        tap_d         = tap_zero;
-        if (!stripe_last) begin
-          origin_d  = pixel_d;
-          px_left_d = px_left_q - stripe_q;
-        end else begin
-          origin_d  = pixel_zero;
-          pixel_d   = pixel_zero;
-          px_left_d = pixels_i;
-          k_left_d  = k_left_q - k_step;
-          if (Lanes == Cols || (k_sub_q | KSubW'(dual)) == KSubW'(Lanes / Cols - 1)) begin
-            k_sub_d    = '0;
-            ab_block_d = ab_block_q + AbAw'(pixels_i);
-          end else begin
-            k_sub_d = dual ? k_sub_q + KSubW'(2) : k_sub_q + 1'b1;
-          end
-          if (k_last) run_d = 1'b0;
-        end
-      end
-    end
-
-    if (new_reduction) stripe_d = px_left_d < PxW'(StripeLimit) ? px_left_d : PxW'(StripeFull);
-    if (start_i || pass_end) begin
-      slots_d    = stripe_d;
-      cycle_d    = '0;
-      min_more_d = CountW'(MinPass - 1);
-      if (ChannelPass && channels_of(tap_d.c_left) > CountW'(MinPass)) begin
-        min_more_d = channels_of(tap_d.c_left) - 1'b1;
-      end
-    end
+    pixel_d = some_q ? pixel_next : pixel_q;
+    if (pass_end && !red_last_q) pixel_d = origin_q;
+    if ((pass_end && red_last_q && stripe_last_q) || !run_q) pixel_d = pixel_zero;
   end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      run_q      <= 1'b0;
-      pixel_q    <= '0;
-      origin_q   <= '0;
-      tap_q      <= '0;
-      k_left_q   <= '0;
-      k_sub_q    <= '0;
-      ab_block_q <= '0;
-      px_left_q  <= '0;
-      stripe_q   <= '0;
-      slots_q    <= '0;
-      cycle_q    <= '0;
-      min_more_q <= '0;
+      run_q        <= 1'b0;
+      pass_start_q <= 1'b0;
+      cycle_q      <= '0;
     end else begin
-      run_q <= run_d;
-      if (start_i || run_q) begin
-        pixel_q    <= pixel_d;
-        origin_q   <= origin_d;
-        tap_q      <= tap_d;
-        k_left_q   <= k_left_d;
-        k_sub_q    <= k_sub_d;
-        ab_block_q <= ab_block_d;
-        px_left_q  <= px_left_d;
-        stripe_q   <= stripe_d;
-        slots_q    <= slots_d;
-        cycle_q    <= cycle_d;
-        min_more_q <= min_more_d;
-      end
+      if (start_i) run_q <= 1'b1;
+      else if (pass_end && red_last_q && stripe_last_q && k_last_q) run_q <= 1'b0;
+      pass_start_q <= start_i || pass_end;
+      if (start_i || pass_end) cycle_q <= '0;
+      else if (run_q) cycle_q <= cycle_q + 1'b1;
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    pixel_q <= pixel_d;
+    if (!run_q || (pass_end && red_last_q)) origin_q <= pixel_d;
+    if (some_q) begin
+      slots_q <= slots_q - 1'b1;
+      some_q  <= !end_q;
+      end_q   <= slots_q <= PxW'(2);
+    end
+    if (!min_end_q) begin
+      min_more_q <= min_more_q - 1'b1;
+      min_end_q  <= min_more_q == CountW'(1);
+    end
+    if (start_i || pass_end) begin
+      tap_q         <= tap_next_q;
+      k_left_q      <= k_left_next_q;
+      k_sub_q       <= k_sub_next_q;
+      ab_block_q    <= ab_block_next_q;
+      px_left_q     <= px_left_next_q;
+      red_first_q   <= red_first_next_q;
+      stripe_q      <= stripe_next_q;
+      red_last_q    <= red_last_next_q;
+      k_last_q      <= k_last_next_q;
+      channels_q    <= channels_next_q;
+      stripe_last_q <= stripe_last_next_q;
+      slots_q       <= stripe_next_q;
+      some_q        <= 1'b1;
+      end_q         <= single_next_q;
+      min_more_q    <= min_next_q;
+      min_end_q     <= 1'b0;
     end
   end
 
@@ -265,19 +274,18 @@ module cd_tile_walker
   assign h_inside = !h[CoordW-1] && h < signed'(CoordW'(cmd_i.in_h));
   assign w_inside = !w[CoordW-1] && w < signed'(CoordW'(cmd_i.in_w));
 
-  assign pass_start_o    = run_q && cycle_q == '0;
-  assign red_first_o     = tap_q.c_left == cmd_i.c && tap_q.r_left == tap_zero.r_left &&
-                           tap_q.s_left == tap_zero.s_left;
-  assign red_last_o      = s_last && r_last && c_last;
-  assign stripe_last_o   = stripe_last;
-  assign tile_last_o     = red_last_o && stripe_last && k_last;
+  assign pass_start_o    = run_q && pass_start_q;
+  assign red_first_o     = red_first_q;
+  assign red_last_o      = red_last_q;
+  assign stripe_last_o   = stripe_last_q;
+  assign tile_last_o     = red_last_q && stripe_last_q && k_last_q;
   assign ch_sub_o        = tap_q.ch_sub;
   assign k_sub_o         = k_sub_q;
-  assign channels_o      = channels_of(tap_q.c_left);
+  assign channels_o      = channels_q;
   assign stripe_pixels_o = stripe_q;
   assign cycle_o         = cycle_q;
   assign slot_o          = slot;
-  assign slot_last_o     = slot && slots_end;
+  assign slot_last_o     = slot && end_q;
   assign ib_req_o        = slot && h_inside && w_inside;
   assign ib_addr_o       = tap_q.addr + pixel_q.words;
   assign ab_addr_o       = ab_block_q + pixel_q.index;

@@ -16,7 +16,7 @@ module cd_unpack #(
   input  logic                  last_i,        // last beat of its burst
   input  logic                  run_first_i,   // the burst begins a run
   input  logic [Lg-1:0]         first_byte_i,  // of the run in its first beat
-  input  logic [Lg-1:0]         last_byte_i,   // of the burst in its last beat
+  input  logic signed [Lg+1:0]  last_piece_i,  // last byte of the burst in its last beat, less a piece
   input  logic [Lg:0]           piece_bytes_i,
   output logic                  head_o,        // nothing of the burst has been worked on
   output logic                  done_o,        // this step is the beat's last
@@ -29,19 +29,25 @@ module cd_unpack #(
   logic                     head_q, begins;
   logic                     carry_q, carry;  // the piece began in the beat before
   logic [Lg-1:0]            pos_q, pos;      // its first byte in the beat in which it began
-  logic [Lg:0]              stop;            // the byte behind it in the beat in which it ends
-  logic [Lg+1:0]            next_stop;       // the same of the next piece, if it begins in this beat
+  logic [Lg:0]              stop;            // the byte behind it, counted as pos
+  logic [Lg+1:0]            next_stop;       // the same of the next piece
+  logic                     next_ends;       // beyond the beat
+  logic                     last_piece;      // it ends behind the burst's last byte
   logic [AxiBytes-1:0][7:0] mixed;
 
   assign begins    = head_q && run_first_i;
   assign carry     = Unaligned && carry_q && !begins;
   assign pos       = (begins ? first_byte_i : pos_q) & Places;
-  assign stop      = {1'b0, pos} + piece_bytes_i - (carry ? (Lg+1)'(AxiBytes) : '0);
-  assign next_stop = {1'b0, stop} + {1'b0, piece_bytes_i};
+  assign stop      = {1'b0, pos} + piece_bytes_i;
+  assign next_stop = {2'b00, pos} + {piece_bytes_i, 1'b0};
+  // A carried piece is counted from the beat before: all bounds are a beat further.
+  assign next_ends  = next_stop[Lg+1] ? !carry || |next_stop[Lg:0] : !carry && next_stop[Lg] && |next_stop[Lg-1:0];
+  assign last_piece = carry ? signed'({2'b00, pos}) > last_piece_i + signed'((Lg+2)'(AxiBytes))
+                            : signed'({2'b00, pos}) > last_piece_i;
 
   assign head_o  = head_q;
   assign valid_o = !Unaligned || carry || stop <= (Lg+1)'(AxiBytes);
-  assign done_o  = !valid_o || next_stop > (Lg+2)'(AxiBytes) || (last_i && stop > {1'b0, last_byte_i});
+  assign done_o  = !valid_o || next_ends || (last_i && last_piece);
 
   if (Unaligned) begin : gen_across
     logic [AxiBytes-1:0][7:0] held_q;        // the beat before
@@ -50,7 +56,7 @@ module cd_unpack #(
       piece_o = (AxiBytes*8)'({mixed, mixed} >> {pos, 3'b000});
     end
     always_ff @(posedge clk_i) begin
-      if (step_i && done_o) held_q <= beat_i;
+      if (step_i) held_q <= beat_i;          // the pieces behind a beat's first do not need it
     end
   end else begin : gen_within
     assign mixed   = beat_i;
@@ -64,7 +70,7 @@ module cd_unpack #(
       pos_q   <= '0;
     end else if (step_i) begin
       head_q  <= done_o && last_i;
-      carry_q <= done_o && stop != (Lg+1)'(AxiBytes);
+      carry_q <= done_o && |stop[Lg-1:0];
       pos_q   <= valid_o ? stop[Lg-1:0] : pos;
     end
   end

@@ -5,7 +5,8 @@
 // Passes run over blocks (outermost), filter rows, groups of taps. A row of q outputs takes t + (q - 1) min(stride_w, t)
 // cycles, t taps together; a pass its p rows, and three cycles more where it has fewer than four pixels (two writes to
 // one accumulator stay four cycles apart), but no less than its successor has weight words. Taps that are
-// dilated go one by one. Before the first pass come its weights, and five cycles of address arithmetic.
+// dilated go one by one. Before the first pass come its weights, and five cycles of address arithmetic, whose last products
+// come meanwhile. A pass lasts four cycles or more, and what the next ones need is worked out in registers during them.
 module cd_window_walker
   import cd_types_pkg::*;
 #(
@@ -41,114 +42,163 @@ module cd_window_walker
 
   typedef enum logic [1:0] {Idle, Setup, Prologue, Stream} state_e;
   state_e      state_q;
-  logic [2:0]  setup_q;
 
-  // ---- Setup: five products on one multiplier ----
-  logic [15:0] ma, mb;
-  logic [31:0] product;
+  // ---- Setup: five products on one multiplier, between two registers ----
+  // Operands that are chosen in cycle n give a product that can be used in cycle n + 3; the walk begins in cycle 5.
+  localparam logic [2:0] SetupEnd = 3'd7;
+  logic [2:0]  step_q;
+  logic [15:0] ma_d, mb_d, ma_q, mb_q;
+  logic [31:0] product_q;
   logic [19:0] plane_q, row_step_q, tap_step_q, pad_step_q, pixels_q;
+  logic        short_q;                  // fewer than four pixels
 
   always_comb begin
-    unique case (setup_q)
-      3'd0:    {ma, mb} = {cmd_i.in_h, cmd_i.in_w};
-      3'd1:    {ma, mb} = {8'd0, cmd_i.stride_h, cmd_i.in_w};
-      3'd2:    {ma, mb} = {8'd0, cmd_i.dilation_h, cmd_i.in_w};
-      3'd3:    {ma, mb} = {8'd0, cmd_i.pad_top, cmd_i.in_w};
-      default: {ma, mb} = {cmd_i.p, cmd_i.q};
+    unique case (step_q)
+      3'd0:    {ma_d, mb_d} = {8'd0, cmd_i.pad_top, cmd_i.in_w};
+      3'd1:    {ma_d, mb_d} = {cmd_i.p, cmd_i.q};
+      3'd2:    {ma_d, mb_d} = {8'd0, cmd_i.stride_h, cmd_i.in_w};
+      3'd3:    {ma_d, mb_d} = {8'd0, cmd_i.dilation_h, cmd_i.in_w};
+      default: {ma_d, mb_d} = {cmd_i.in_h, cmd_i.in_w};
     endcase
   end
-  assign product = 32'(ma) * 32'(mb);
+
+  always_ff @(posedge clk_i) begin
+    ma_q      <= ma_d;
+    mb_q      <= mb_d;
+    product_q <= 32'(ma_q) * 32'(mb_q);
+    unique case (step_q)
+      3'd2:    pad_step_q <= product_q[19:0];
+      3'd3:    pixels_q   <= product_q[19:0];
+      3'd4:    row_step_q <= product_q[19:0];
+      3'd5:    tap_step_q <= product_q[19:0];
+      3'd6:    plane_q    <= product_q[19:0];
+      default: ;
+    endcase
+    short_q <= pixels_q < 20'd4;
+  end
   logic unused;
-  assign unused = ^{product[31:20], cmd_i};
+  assign unused = ^{product_q[31:20], cmd_i};
 
-  // ---- Taps of this pass and of the next ----
-  logic [15:0]   block_q;
-  logic [7:0]    r_q, s_q, s_next;
-  logic [Tw-1:0] taps, taps_next, unit;
-  logic          last_group, last_r, last_pass;
+  // ---- This pass and the next: a block, a filter row, a group of taps ----
+  typedef struct packed {
+    logic [15:0]   blocks_left;          // behind this one
+    logic [7:0]    rows_left;
+    logic [7:0]    taps_left;            // of the filter row, this group's included
+    logic [Tw-1:0] taps;                 // of this group
+    logic          first;                // of its block
+    logic          last_group;           // of its filter row
+    logic          last_row;             // of its block
+    logic          last_block;
+  } pass_t;
+  pass_t         pass_q, next_q, next_d;
+  logic [Tw-1:0] unit, after_taps_q;     // taps of the pass behind the next
+  logic [Tw-1:0] next_words_q, words_q;  // words from one window to the next
+  logic [7:0]    next_gap_q, gap_q;      // columns from a window's last word to the next one to read
+  logic          last_pass;
 
-  function automatic logic [Tw-1:0] taps_from(input logic [7:0] s, input logic [7:0] first, input logic [Tw-1:0] most);
-    return s - first < 8'(most) ? Tw'(s - first) : most;
+  function automatic logic [Tw-1:0] taps_of(input logic [7:0] left, input logic [Tw-1:0] most);
+    return left < 8'(most) ? Tw'(left) : most;
   endfunction
-  assign unit       = cmd_i.dilation_w == 8'd1 ? Tw'(Taps) : Tw'(1);
-  assign taps       = taps_from(cmd_i.s, s_q, unit);
-  assign last_group = cmd_i.s - s_q <= 8'(unit);
-  assign s_next     = last_group ? 8'd0 : s_q + 8'(unit);
-  assign taps_next  = taps_from(cmd_i.s, s_next, unit);
-  assign last_r     = r_q == cmd_i.r - 8'd1;
-  assign last_pass  = last_group && last_r && block_q == blocks_i - 16'd1;
+  assign unit      = cmd_i.dilation_w == 8'd1 ? Tw'(Taps) : Tw'(1);
+  assign last_pass = pass_q.last_group && pass_q.last_row && pass_q.last_block;
+
+  always_comb begin
+    next_d       = pass_q;
+    next_d.first = 1'b0;
+    if (!pass_q.last_group) begin
+      next_d.taps_left = pass_q.taps_left - 8'(unit);
+    end else begin
+      next_d.taps_left = cmd_i.s;
+      next_d.rows_left = pass_q.rows_left - 8'd1;
+      if (pass_q.last_row) begin
+        next_d.first       = 1'b1;
+        next_d.rows_left   = cmd_i.r - 8'd1;
+        next_d.blocks_left = pass_q.blocks_left - 16'd1;
+      end
+    end
+    if (state_q != Stream) begin         // the first
+      next_d.first       = 1'b1;
+      next_d.taps_left   = cmd_i.s;
+      next_d.rows_left   = cmd_i.r - 8'd1;
+      next_d.blocks_left = blocks_i - 16'd1;
+    end
+    next_d.taps       = taps_of(next_d.taps_left, unit);
+    next_d.last_group = next_d.taps_left <= 8'(unit);
+    next_d.last_row   = next_d.rows_left == '0;
+    next_d.last_block = next_d.blocks_left == '0;
+  end
 
   // ---- Weights: one word a cycle until the next pass's are in ----
   logic [21:0]   w_addr_q;
-  logic [Tw-1:0] w_tap_q, w_taps;        // w_taps: of the pass whose weights are fetched
+  logic [Tw-1:0] w_tap_q, w_taps_q;      // w_taps_q: of the pass whose weights are fetched
   logic [7:0]    w_part_q;
-  logic          w_more_q, w_fetch, w_last, w_done;
+  logic          w_more_q, w_last, w_done;
 
-  assign w_taps   = state_q == Stream ? taps_next : taps;
-  assign w_last   = w_tap_q == w_taps - 1'b1 && w_part_q == 8'(Words - 1);
-  assign w_fetch  = w_more_q && !(state_q == Stream && last_pass);
-  assign w_done   = !w_fetch || w_last;
-  assign w_req_o  = w_fetch;
+  assign w_last   = w_tap_q == w_taps_q - 1'b1 && w_part_q == 8'(Words - 1);
+  assign w_done   = !w_more_q || w_last;
+  assign w_req_o  = w_more_q;
   assign w_addr_o = w_addr_q;
   assign w_tap_o  = w_tap_q;
   assign w_part_o = w_part_q;
 
   // ---- Words of the pass ----
-  logic [15:0]   row_q, col_q;           // of the output
-  logic [Tw-1:0] missing_q;              // words until the window is complete
-  logic [16:0]   h0_q, w0_q, h_q, w_q;   // input row and column, signed; h0, w0: of the pass's first window
-  logic [19:0]   tap_row_q, line_q;      // address of input row h0, h within the block, modulo 2^20
-  logic [19:0]   in_block_q, acc_block_q, pixel_q;
-  logic          streaming_q, complete, last_col, last_row, last_word, pass_end, first_cycle_q;
+  logic [15:0]   rows_left_q, cols_left_q;  // of the output, behind this one
+  logic          last_row_q, last_col_q;
+  logic [Tw-1:0] missing_q;                 // words until the window is complete
+  logic [16:0]   h0_q, w0_q, h_q, w_q;      // input row and column, signed; h0, w0: of the pass's first window
+  logic [19:0]   tap_row_q, line_q;         // address of input row h0, h, modulo 2^20
+  logic [19:0]   in_block_q, acc_block_q, acc_addr_q;
+  logic          streaming_q, complete, last_word, pass_end, first_cycle_q;
   logic [1:0]    slack_q;
-  logic [7:0]    gap;                    // columns between a window's last word and the next one to read
 
   assign complete  = missing_q == Tw'(1);
-  assign last_col  = col_q == cmd_i.q - 16'd1;
-  assign last_row  = row_q == cmd_i.p - 16'd1;
-  assign last_word = streaming_q && complete && last_col && last_row;
-  assign gap       = cmd_i.stride_w > 8'(taps) ? cmd_i.stride_w - 8'(taps) : 8'd0;
-  assign pass_end  = (streaming_q ? last_word && pixels_q >= 20'd4 : slack_q == 2'd1 || slack_q == 2'd0) && w_done;
+  assign last_word = streaming_q && complete && last_col_q && last_row_q;
+  assign pass_end  = (streaming_q ? last_word && !short_q : !slack_q[1]) && w_done;
 
   assign busy_o     = state_q != Idle;
   assign x_shift_o  = state_q == Stream && streaming_q;
   assign x_inside_o = x_shift_o && h_q < {1'b0, cmd_i.in_h} && w_q < {1'b0, cmd_i.in_w};
-  assign x_addr_o   = cmd_i.ib_base + in_block_q + line_q + {{3{w_q[16]}}, w_q};
+  assign x_addr_o   = line_q + {{3{w_q[16]}}, w_q};
   assign x_start_o  = state_q == Stream && first_cycle_q;
-  assign x_taps_o   = taps;
+  assign x_taps_o   = pass_q.taps;
   assign x_valid_o  = x_shift_o && complete;
-  assign x_first_o  = s_q == '0 && r_q == '0 && !cmd_i.accumulate;
+  assign x_first_o  = pass_q.first && !cmd_i.accumulate;
   assign x_last_o   = last_pass && last_word;
-  assign acc_addr_o = cmd_i.ab_base + acc_block_q + pixel_q;
+  assign acc_addr_o = acc_addr_q;
 
   // ---- Where the next pass begins ----
-  logic [16:0] h0_d, w0_d, w_left;
-  logic [19:0] tap_row_d, in_block_d, acc_block_d;
+  logic [16:0] h0_next_q, w0_next_q, w_left;
+  logic [19:0] tap_row_next_q, in_block_next_q, acc_block_next_q;
   assign w_left = -17'(cmd_i.pad_left);
 
-  always_comb begin
-    h0_d        = h0_q;
-    w0_d        = w0_q + (cmd_i.dilation_w == 8'd1 ? 17'(taps) : 17'(cmd_i.dilation_w));
-    tap_row_d   = tap_row_q;
-    in_block_d  = in_block_q;
-    acc_block_d = acc_block_q;
-    if (last_group) begin
-      w0_d      = w_left;
-      h0_d      = h0_q + 17'(cmd_i.dilation_h);
-      tap_row_d = tap_row_q + tap_step_q;
-      if (last_r) begin
-        h0_d        = -17'(cmd_i.pad_top);
-        tap_row_d   = -pad_step_q;
-        in_block_d  = in_block_q + plane_q;
-        acc_block_d = acc_block_q + pixels_q;
+  always_ff @(posedge clk_i) begin
+    next_q       <= next_d;
+    after_taps_q <= taps_of(next_q.last_group ? cmd_i.s : next_q.taps_left - 8'(unit), unit);
+    next_words_q <= cmd_i.stride_w < 8'(next_q.taps) ? Tw'(cmd_i.stride_w) : next_q.taps;
+    next_gap_q   <= cmd_i.stride_w > 8'(next_q.taps) ? cmd_i.stride_w - 8'(next_q.taps) : 8'd0;
+
+    h0_next_q        <= h0_q;
+    w0_next_q        <= w0_q + (cmd_i.dilation_w == 8'd1 ? 17'(pass_q.taps) : 17'(cmd_i.dilation_w));
+    tap_row_next_q   <= tap_row_q;
+    in_block_next_q  <= in_block_q;
+    acc_block_next_q <= acc_block_q;
+    if (pass_q.last_group) begin
+      w0_next_q      <= w_left;
+      h0_next_q      <= h0_q + 17'(cmd_i.dilation_h);
+      tap_row_next_q <= tap_row_q + tap_step_q;
+      if (pass_q.last_row) begin
+        h0_next_q        <= -17'(cmd_i.pad_top);
+        tap_row_next_q   <= in_block_q + (plane_q - pad_step_q);
+        in_block_next_q  <= in_block_q + plane_q;
+        acc_block_next_q <= acc_block_q + pixels_q;
       end
     end
-    if (state_q != Stream) begin  // the first
-      h0_d        = -17'(cmd_i.pad_top);
-      w0_d        = w_left;
-      tap_row_d   = -pad_step_q;
-      in_block_d  = '0;
-      acc_block_d = '0;
+    if (state_q != Stream) begin         // the first
+      h0_next_q        <= -17'(cmd_i.pad_top);
+      w0_next_q        <= w_left;
+      tap_row_next_q   <= cmd_i.ib_base - pad_step_q;
+      in_block_next_q  <= cmd_i.ib_base;
+      acc_block_next_q <= cmd_i.ab_base;
     end
   end
 
@@ -158,126 +208,103 @@ module cd_window_walker
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       state_q       <= Idle;
-      setup_q       <= '0;
-      plane_q       <= '0;
-      row_step_q    <= '0;
-      tap_step_q    <= '0;
-      pad_step_q    <= '0;
-      pixels_q      <= '0;
-      block_q       <= '0;
-      r_q           <= '0;
-      s_q           <= '0;
-      w_addr_q      <= '0;
-      w_tap_q       <= '0;
-      w_part_q      <= '0;
+      step_q        <= SetupEnd;
       w_more_q      <= 1'b0;
-      row_q         <= '0;
-      col_q         <= '0;
-      missing_q     <= '0;
-      h0_q          <= '0;
-      w0_q          <= '0;
-      h_q           <= '0;
-      w_q           <= '0;
-      tap_row_q     <= '0;
-      line_q        <= '0;
-      in_block_q    <= '0;
-      acc_block_q   <= '0;
-      pixel_q       <= '0;
       streaming_q   <= 1'b0;
       first_cycle_q <= 1'b0;
       slack_q       <= '0;
     end else begin
-      if (!w_fetch) w_more_q <= 1'b0;
-      else begin
-        w_addr_q <= w_addr_q + 22'd1;
-        w_part_q <= w_part_q == 8'(Words - 1) ? '0 : w_part_q + 8'd1;
-        if (w_part_q == 8'(Words - 1)) w_tap_q <= w_tap_q + 1'b1;
-        if (w_last) w_more_q <= 1'b0;
-      end
+      if (step_q != SetupEnd) step_q <= step_q + 3'd1;
+      if (w_last) w_more_q <= 1'b0;
+      first_cycle_q <= 1'b0;
 
       unique case (state_q)
         Idle: if (start_i) begin
           state_q <= Setup;
-          setup_q <= '0;
-          block_q <= '0;
-          r_q     <= '0;
-          s_q     <= '0;
+          step_q  <= '0;
         end
 
-        Setup: begin
-          setup_q <= setup_q + 3'd1;
-          unique case (setup_q)
-            3'd0:    plane_q    <= product[19:0];
-            3'd1:    row_step_q <= product[19:0];
-            3'd2:    tap_step_q <= product[19:0];
-            3'd3:    pad_step_q <= product[19:0];
-            default: pixels_q   <= product[19:0];
-          endcase
-          if (setup_q == 3'd4) begin
-            state_q  <= Prologue;
-            w_addr_q <= cmd_i.wb_base;
-            w_tap_q  <= '0;
-            w_part_q <= '0;
-            w_more_q <= weights_i;
-          end
+        Setup: if (step_q == 3'd4) begin
+          state_q  <= Prologue;
+          w_more_q <= weights_i;
         end
 
         Prologue: if (w_done) state_q <= Stream;
 
         Stream: begin
-          first_cycle_q <= 1'b0;
-          if (streaming_q) begin
-            w_q       <= w_q + 17'd1;
-            missing_q <= missing_q - 1'b1;
-            if (complete) begin
-              pixel_q   <= pixel_q + 20'd1;
-              col_q     <= col_q + 16'd1;
-              w_q       <= w_q + 17'd1 + 17'(gap);
-              missing_q <= cmd_i.stride_w < 8'(taps) ? Tw'(cmd_i.stride_w) : taps;
-              if (last_col) begin
-                col_q     <= '0;
-                row_q     <= row_q + 16'd1;
-                w_q       <= w0_q;
-                missing_q <= taps;
-                h_q       <= h_q + 17'(cmd_i.stride_h);
-                line_q    <= line_q + row_step_q;
-                if (last_row) streaming_q <= 1'b0;
-              end
-            end
-          end else if (slack_q != '0) begin
-            slack_q <= slack_q - 2'd1;
-          end
-          if (pass_end) begin
-            s_q <= s_next;
-            if (last_group) r_q <= last_r ? '0 : r_q + 8'd1;
-            if (last_group && last_r) block_q <= block_q + 16'd1;
-            if (last_pass) state_q <= Idle;
-          end
+          if (last_word) streaming_q <= 1'b0;
+          else if (!streaming_q && slack_q != '0) slack_q <= slack_q - 2'd1;
+          if (pass_end && last_pass) state_q <= Idle;
         end
 
         default: state_q <= Idle;
       endcase
 
       if (begin_pass) begin
-        h0_q          <= h0_d;
-        w0_q          <= w0_d;
-        tap_row_q     <= tap_row_d;
-        in_block_q    <= in_block_d;
-        acc_block_q   <= acc_block_d;
-        h_q           <= h0_d;
-        w_q           <= w0_d;
-        line_q        <= tap_row_d;
-        row_q         <= '0;
-        col_q         <= '0;
-        pixel_q       <= '0;
-        missing_q     <= state_q == Stream ? taps_next : taps;
         streaming_q   <= 1'b1;
         first_cycle_q <= 1'b1;
-        slack_q       <= pixels_q < 20'd4 ? Slack : 2'd0;
-        w_tap_q       <= '0;
-        w_part_q      <= '0;
-        w_more_q      <= weights_i;
+        slack_q       <= short_q ? Slack : 2'd0;
+        w_more_q      <= weights_i && !(next_q.last_group && next_q.last_row && next_q.last_block);
       end
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (w_more_q) begin
+      w_addr_q <= w_addr_q + 22'd1;
+      w_part_q <= w_part_q == 8'(Words - 1) ? '0 : w_part_q + 8'd1;
+      if (w_part_q == 8'(Words - 1)) w_tap_q <= w_tap_q + 1'b1;
+    end
+    if (state_q == Setup) begin
+      w_addr_q <= cmd_i.wb_base;
+      w_tap_q  <= '0;
+      w_part_q <= '0;
+      w_taps_q <= next_q.taps;
+    end
+
+    if (streaming_q) begin
+      w_q       <= w_q + 17'd1;
+      missing_q <= missing_q - 1'b1;
+      if (complete) begin
+        acc_addr_q  <= acc_addr_q + 20'd1;
+        cols_left_q <= cols_left_q - 16'd1;
+        last_col_q  <= cols_left_q == 16'd1;
+        w_q         <= w_q + 17'd1 + 17'(gap_q);
+        missing_q   <= words_q;
+        if (last_col_q) begin
+          cols_left_q <= cmd_i.q - 16'd1;
+          last_col_q  <= cmd_i.q == 16'd1;
+          rows_left_q <= rows_left_q - 16'd1;
+          last_row_q  <= rows_left_q == 16'd1;
+          w_q         <= w0_q;
+          missing_q   <= pass_q.taps;
+          h_q         <= h_q + 17'(cmd_i.stride_h);
+          line_q      <= line_q + row_step_q;
+        end
+      end
+    end
+
+    if (begin_pass) begin
+      pass_q      <= next_q;
+      words_q     <= next_words_q;
+      gap_q       <= next_gap_q;
+      h0_q        <= h0_next_q;
+      w0_q        <= w0_next_q;
+      tap_row_q   <= tap_row_next_q;
+      in_block_q  <= in_block_next_q;
+      acc_block_q <= acc_block_next_q;
+      h_q         <= h0_next_q;
+      w_q         <= w0_next_q;
+      line_q      <= tap_row_next_q;
+      acc_addr_q  <= acc_block_next_q;
+      rows_left_q <= cmd_i.p - 16'd1;
+      last_row_q  <= cmd_i.p == 16'd1;
+      cols_left_q <= cmd_i.q - 16'd1;
+      last_col_q  <= cmd_i.q == 16'd1;
+      missing_q   <= next_q.taps;
+      w_tap_q     <= '0;
+      w_part_q    <= '0;
+      w_taps_q    <= after_taps_q;
     end
   end
 

@@ -68,7 +68,7 @@ def test_the_story_ends_with_its_line(run: Path, capsys: pytest.CaptureFixture[s
     knee = str(run / "designs" / f"{result['knee']}.yaml")
     assert main(["simulate", knee, "--images", "1", "--no-hls", "-q"]) == 0
     said = capsys.readouterr().out.strip().splitlines()
-    assert said[-1].startswith("verified: 1/1 images bit-exact, ") and said[-1].endswith("(0.0 %)")
+    assert said[-1].startswith("verified: 1/1 image bit-exact, ") and said[-1].endswith("(0.0 %)")
 
 
 @pytest.mark.rtl

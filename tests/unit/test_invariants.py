@@ -16,7 +16,7 @@ from accel_models.reuse.evaluate import evaluate
 from accel_models.reuse.lower import lower
 from benchmarks.oracle_cases import random_accelerator, random_layer, random_mapping
 from mappings.layer import Layer, Op
-from mappings.loops import bounds_of, scans_of
+from mappings.loops import bounds_of
 from mappings.mapping import Mapping
 from mappings.phases import phases
 
@@ -159,7 +159,7 @@ def test_energy_is_what_moves_times_what_it_costs(rng: random.Random) -> None:
     found = cost_of(layer, how, on)
     parts = dict(found.energy_pj or ())
     runs = [phase.layer for phase in phases(layer) if not phase.empty] if layer.op is Op.TRCONV else [layer]
-    assert parts["MAC"] == sum(math.prod(bounds_of(one)) for one in runs) * scans_of(layer.op)
+    assert parts["MAC"] == sum(math.prod(bounds_of(one)) for one in runs) * layer.op.spec.scans
     for level in on.levels:
         exact = found.bytes_of(level.name, way="read") + 2 * found.bytes_of(level.name, way="write")
         rounding = 9 * len(runs) + 2 * (level is on.levels[0])  # of each phase and of the outputs without taps

@@ -9,7 +9,6 @@ from accel_models.design import Design
 from accel_models.report import Infeasible, LayerCost
 from accel_models.reuse.evaluate import evaluate
 from accel_models.schedule import Buffer, Schedule, as_run, default_mapping, mapping_of, schedule_network
-from accel_models.schedule.fusing import LAYOUT_OPS
 from accel_models.schedule.moves import WHY, moved_bytes, unaccounted
 from accel_models.schedule.tiling import Tiling, choose_tiling, group_span, shape_of, tiling_of
 from accel_models.template.accelerator import template_accelerator
@@ -63,7 +62,7 @@ def mapped(seed: int) -> tuple[Template, Workload, dict[str, Mapping]]:
     rng, template, workload = drawn(seed)
     mappings = {}
     for layer in workload.layers:
-        if layer.op not in LAYOUT_OPS:
+        if layer.op.spec.has_loops:
             tiling = random_tiling(rng, layer, template) or choose_tiling(layer, template)
             if not isinstance(tiling, Infeasible):
                 mappings[layer.name] = mapping_of(layer, tiling, template)

@@ -200,6 +200,52 @@ def test_recurrent_layers_are_unrolled(make: Callable[[], nn.Module], shape: tup
     assert counted == macs
 
 
+class Cells(nn.Module):
+    """A loop over steps that the user wrote."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.LSTMCell(8, 6, bias=False), nn.GRUCell(6, 5)
+        self.c, self.d = nn.RNNCell(5, 4), nn.RNNCell(4, 3, nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        h, c = torch.zeros(1, 6), torch.zeros(1, 6)
+        states = [torch.zeros(1, n) for n in (5, 4, 3)]
+        for t in range(x.shape[1]):
+            h, c = self.a(x[:, t], (h, c))
+            states[0] = self.b(h, states[0])
+            states[1] = self.c(states[0], states[1])
+            states[2] = self.d(states[1], states[2])
+        return states[2]
+
+
+def test_cells_are_steps_of_their_layers() -> None:
+    counted, found, real = unrolled(Cells(), 1, 3, 8)
+    torch.testing.assert_close(found.reshape(real.shape), real)
+    inputs, states = 24 * 8 + 15 * 6 + 4 * 5 + 3 * 4, 24 * 6 + 15 * 5 + 4 * 4 + 3 * 3
+    assert counted == 3 * inputs + 2 * states  # a first state of zeros is no product
+
+
+class Masked(nn.Module):
+    """Zeros of the value's shape where a mask of its channels says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, bias=False)
+        self.register_buffer("keep", (torch.arange(8) % 2 == 0).view(1, 8, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        picked: Tensor = torch.where(self.keep, x, torch.zeros_like(x)) + torch.where(self.keep, x, torch.ones_like(x))
+        return picked
+
+
+def test_a_mask_may_be_smaller_than_what_it_chooses() -> None:
+    counted, found, real = unrolled(Masked(), 1, 3, 8, 8)
+    torch.testing.assert_close(found.reshape(real.shape), real)
+    assert counted == 8 * 27 * 36
+
+
 class Language(nn.Module):
     """Rows of a table, of positions, and a layer."""
 

@@ -30,7 +30,7 @@ from accel_models.pricing.plans import NEEDS, PARAM_BYTES, SHAPE_COLUMNS, TILED_
 from accel_models.pricing.tiles import TILING_COLUMNS
 from accel_models.pricing.tilings import TilingPricer, Tilings
 from accel_models.report import Infeasible
-from accel_models.schedule.fusing import LAYOUT_OPS, absorbed, chains
+from accel_models.schedule.fusing import absorbed, chains
 from accel_models.schedule.mapped import default_mapping, mapping_of
 from accel_models.schedule.memory import Memory
 from accel_models.schedule.placing import place_tensors
@@ -121,7 +121,7 @@ def best_program(
         raise SpecError(Fault(where, what, "latency, or a technology"))
     start: dict[str, Mapping] = {}
     for layer in workload.layers:
-        if layer.op not in LAYOUT_OPS:
+        if layer.op.spec.has_loops:
             found = default_mapping(layer, template)
             if isinstance(found, Infeasible):
                 return found

@@ -12,7 +12,7 @@ from accel_models.pricing.machine import Ints
 from accel_models.schedule.tiling import PARTS, Shape, Tiling, demand, group_span, shape_of
 from accel_models.template.array_timing import ceil_div
 from accel_models.template.spec import Template
-from mappings.layer import Layer, Op
+from mappings.layer import Layer
 
 #: Ways to list the sizes of a dim: all; the least one of each number of tiles; even cuts; halves of halves.
 EVERY, BY_TILES, EVEN, HALVES = range(4)
@@ -114,7 +114,7 @@ def _sizes(layer: Layer, shape: Shape, template: Template, thin: int) -> tuple[l
         ks = [shape.row_k]
     else:
         ks = [size for size in _cuts(shape.unit_k, lanes, thin) if _readable(layer, shape, size, lanes)]
-    free = not shape.vector and shape.groups == 1 and layer.op is not Op.MATMUL
+    free = not shape.vector and shape.groups == 1 and not layer.op.spec.is_product
     cs = _cuts(shape.c, lanes, thin) if free else [shape.c]
     held = [0, *(size for size in _cuts(shape.r, 1, thin) if size < shape.r)]
     return ks, cs, _cuts(layer.P, 1, thin), _cuts(layer.Q, 1, thin), held

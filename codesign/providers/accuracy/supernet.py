@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from accel_models.jit import cache_dir
 from codesign.accuracy.base import AccuracyContext
 from codesign.accuracy.data import load_dataset
 from codesign.contents import by_content
 from codesign.decisions import Point
+from codesign.providers.accuracy.kept import kept_once
 from codesign.providers.accuracy.train import TrainProvider
 from codesign.providers.base import ProviderContext
 from codesign.spaces.search_space import NETWORK_GROUPS
 from codesign.supernet.corners import Corners
 from codesign.supernet.store import FORMAT, Stored, load
 from codesign.supernet.training import Trainer, TrainingOptions
-from mappings.cache_folder import own_folder
 from mappings.errors import SpecError
 from mappings.workload import Workload
 from mappings.yamlio import digest
@@ -53,20 +50,12 @@ class SupernetProvider(TrainProvider):
             self._kernel = str(load(self._file, space).told.get("kernel", "crop"))
             return
         self._kernel = str(options["kernel"])
-        name = f"supernet-{digest(told)[:16]}.npz"
-        self._file = self._context.folder / name
-        if _whole(self._file, space, told):
-            return
-        cached = own_folder(cache_dir()) / "supernets" / name
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        with cached.with_suffix(".lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # of several runs that need it one trains it, and the others wait
-            if not _whole(cached, space, told):
-                self._train(cached, space, told)
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._file.with_suffix(".partial")
-        shutil.copyfile(cached, partial)
-        partial.replace(self._file)  # a run is its folder: it needs no cache afterwards
+        self._file = kept_once(
+            f"supernet-{digest(told)[:16]}.npz",
+            self._context.folder,
+            lambda path: _whole(path, space, told),
+            lambda path: self._train(path, space, told),
+        )
 
     def _train(self, cached: Path, space: str, told: Mapping[str, Any]) -> None:
         options = TrainingOptions(**{name: self._context.options[name] for name in _TRAINING}, seed=self._context.seed)

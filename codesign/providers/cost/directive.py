@@ -11,7 +11,7 @@ from codesign.providers.base import Candidate, Measurement, ProviderContext
 from codesign.providers.cost.mapped import total_energy_pj
 from codesign.providers.registry import PROVIDERS
 from mappings.errors import Fault, SpecError
-from mappings.layer import MAC_OPS, Layer
+from mappings.layer import Layer
 
 
 class DirectiveProvider:
@@ -48,7 +48,7 @@ class DirectiveProvider:
     def layers(self, candidate: Candidate) -> list[LayerCost] | Infeasible:
         """Figures of the layers that multiply, or the first that has no mapping; equal layers are mapped once."""
         assert candidate.workload is not None, "a candidate without a workload is not measured"
-        multiplying = [layer for layer in candidate.workload.layers if layer.op in MAC_OPS]
+        multiplying = [layer for layer in candidate.workload.layers if layer.op.spec.multiplies]
         if not multiplying:
             raise SpecError(Fault(f"network {candidate.workload.name}", "multiplies nothing", "one with convolutions"))
         known: dict[tuple[Layer, int], LayerCost | Infeasible] = {}

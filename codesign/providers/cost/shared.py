@@ -13,7 +13,7 @@ from codesign.providers.cost.mapped import total_energy_pj
 from codesign.providers.registry import PROVIDERS
 from codesign.spaces.network.several import parts_of
 from mappings.errors import Fault, SpecError
-from mappings.layer import MAC_OPS, Layer
+from mappings.layer import Layer
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class SharedProvider:
         """Names of the layers that multiply by network, and the figures of each on each engine."""
         workload = candidate.workload
         assert workload is not None, "a candidate without a workload is not measured"
-        names = [[name for name in part if workload.by_name[name].op in MAC_OPS] for part in parts_of(workload)]
+        names = [[name for name in part if workload.by_name[name].op.spec.multiplies] for part in parts_of(workload)]
         names = [part for part in names if part]
         if not names:
             raise SpecError(Fault(f"network {workload.name}", "multiplies nothing", "one with convolutions"))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from codesign.providers.base import Candidate, Measurement, ProviderContext
-from mappings.layer import Op
+from mappings.operators import SecondOperand
 
 #: Operators with trained weights.
-_WEIGHTED = frozenset({Op.CONV, Op.TRCONV, Op.LINEAR})
 
 
 class SizeProvider:
@@ -35,11 +34,11 @@ class SizeProvider:
             assert candidate.workload is not None, "a candidate without a workload is not measured"
             weights = bits = biases = 0
             for layer in candidate.workload.layers:
-                if layer.op in _WEIGHTED:
+                if layer.op.spec.weighted:
                     count = layer.channels_out * layer.C * layer.R * layer.S
                     weights, bits = weights + count, bits + count * layer.bits.W
                     biases += layer.channels_out
-                elif layer.op is Op.EMBEDDING:
+                elif layer.op.spec.second is SecondOperand.TABLE:
                     weights, bits = weights + layer.elements["W"], bits + layer.elements["W"] * layer.bits.W
             figures = {"macs": float(candidate.workload.macs), "parameters": float(weights + biases)}
             out.append(Measurement({**figures, "weight_bytes": bits / 8}))

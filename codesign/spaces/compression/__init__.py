@@ -13,7 +13,11 @@ from mappings.workload import Workload
 
 
 class CompressionSpace(Protocol):
-    """Ways to compress a network."""
+    """Ways to compress a network.
+
+    One that decides layer by layer (``offers=("subjects",)``) also has ``subjects(workload)``: the layers that each of
+    its decisions is about, by name, in the order of the layers.
+    """
 
     @property
     def decisions(self) -> tuple[Variable, ...]:
@@ -51,6 +55,22 @@ def _register_builtins(registry: Registry[Plugin[CompressionFactory]]) -> None:
                 "slots": options.integer(12, 1, 256),
             },
             source="Wang 2019",
+            offers=("subjects",),
+        ),
+    )
+    registry.register(
+        "layer_channels",
+        Plugin(
+            "the share of its channels that each layer keeps; the others are gone from the network",
+            f"{here}.layer_channels:LayerChannels",
+            {
+                "kept": options.list_of(
+                    options.number(1.0, 0.01, 1.0), (0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0), least=1
+                ),
+                "slots": options.integer(12, 1, 256),
+            },
+            source="He 2018",
+            offers=("subjects",),
         ),
     )
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from codesign.decisions import Decision, Variable
-from mappings.layer import MAC_OPS, Layer, Op
+from mappings.layer import Layer
 from mappings.workload import Workload
 
 
 def weighted(workload: Workload) -> list[str]:
     """Layers with weights, in order."""
-    return [layer.name for layer in workload.layers if layer.op in MAC_OPS and layer.op is not Op.MATMUL]
+    return [layer.name for layer in workload.layers if layer.op.spec.weighted]
 
 
 def with_bits(workload: Workload, weights: Mapping[str, int], acts: Mapping[str, int], widest: int) -> Workload:
@@ -57,10 +57,22 @@ class LayerBits:
             found += [Decision(f"act_bits_{i}", "compression", self.act_bits) for i in range(self.slots)]
         return tuple(found)
 
+    def _slot(self, workload: Workload) -> dict[str, int]:
+        names = weighted(workload)
+        return {name: i if len(names) <= self.slots else i * self.slots // len(names) for i, name in enumerate(names)}
+
+    def subjects(self, workload: Workload) -> dict[str, tuple[str, ...]]:
+        """Layers that each decision is about; decisions that change nothing of this network are not there."""
+        out: dict[str, tuple[str, ...]] = {}
+        for name, place in self._slot(workload).items():
+            out[f"weight_bits_{place}"] = (*out.get(f"weight_bits_{place}", ()), name)
+            if len(self.act_bits) > 1 and name not in workload.outputs:
+                out[f"act_bits_{place}"] = (*out.get(f"act_bits_{place}", ()), name)
+        return out
+
     def compressed(self, workload: Workload, point: Mapping[str, Any]) -> Workload:
         """The network with the point's widths, layer by layer."""
-        names = weighted(workload)
-        slot = {name: i if len(names) <= self.slots else i * self.slots // len(names) for i, name in enumerate(names)}
+        slot = self._slot(workload)
         weights = {name: int(point[f"weight_bits_{i}"]) for name, i in slot.items()}
         acts = {name: int(point.get(f"act_bits_{i}", self.act_bits[0])) for name, i in slot.items()}
         widest = max(*self.weight_bits, *self.act_bits)

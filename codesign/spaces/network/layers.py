@@ -155,4 +155,5 @@ class LayerList:
     def _joins(self, layer: Layer, before: Layer) -> bool:
         if before.activation:
             return False
-        return layer.op is Op.ACT or (layer.name in self._scales and before.op is Op.CONV)
+        spec = before.op.spec
+        return layer.op.spec.function or (layer.name in self._scales and spec.convolves and spec.windowed)

@@ -1,0 +1,95 @@
+"""Accuracy of compressed forms of one trained network: each keeps the weights that are left, and is tuned a little."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from codesign.accuracy.augment import Augmentation
+from codesign.accuracy.data import Dataset, check_fits
+from codesign.accuracy.supernet import SupernetEvaluator
+from codesign.accuracy.training import Training, recalibrate, train
+from codesign.networks.pruned import inherited
+from codesign.networks.qat import QatNetwork
+from codesign.seeds import derive_seed
+from mappings.durable import write_durably
+from mappings.errors import Fault, SpecError
+from mappings.npz import read_arrays
+from mappings.workload import Workload
+
+_KIND = "trained network"
+_FORMAT = 1
+_MOST_BYTES = 2**33
+
+
+class TunedEvaluator(SupernetEvaluator):
+    """Each network takes the weights of the channels that it keeps; then it is tuned, and its statistics are set anew.
+
+    Args:
+        context: options ``file`` (see :func:`train_base`), ``calibration_images``, and ``steps``, ``learning_rate``
+            with the prefix ``tune_`` (for the search) or ``deploy_``.
+    """
+
+    def _opened(self) -> Callable[[Workload], QatNetwork]:
+        return partial(inherited, load_base(Path(self._context.options["file"]))[0])
+
+
+def train_base(
+    workload: Workload,
+    data: Dataset,
+    how: tuple[int, float, int],
+    seed: int,
+    told: Mapping[str, Any],
+    file: Path,
+    on_step: Callable[[], None] = lambda: None,
+) -> None:
+    """Train a network and keep it; an interrupted training is gone on with.
+
+    Args:
+        how: steps, learning rate, pixels by which images are shifted.
+        told: all that decides the weights, for the file.
+    """
+    check_fits(data, workload)
+    torch.set_num_threads(1)  # equal results whatever the machine
+    torch.manual_seed(derive_seed(seed, "base", workload.digest))
+    network = QatNetwork(workload)
+    steps, rate, shift = how
+    checkpoint = file.with_suffix(".part.npz")
+    training = Training(steps, rate, augmentation=Augmentation(shift))
+    train(network, data, training, derive_seed(seed, "base"), checkpoint, workload.digest, on_step)
+    recalibrate(network, data)
+    head = {"format": _FORMAT, "kind": _KIND, "told": dict(told), "workload": workload.to_dict()}
+    arrays: dict[str, Any] = {name: value.detach().numpy() for name, value in network.state_dict().items()}
+    buffer = io.BytesIO()
+    np.savez(buffer, head=np.array(json.dumps(head)), **arrays)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(file, buffer.getvalue())
+    checkpoint.unlink(missing_ok=True)
+
+
+def load_base(file: Path) -> tuple[QatNetwork, dict[str, Any]]:
+    """What :func:`train_base` kept: the network, and all that decided its weights.
+
+    Raises:
+        SpecError: no such file, or another one.
+    """
+    allowed = "a trained network that codesign keeps (.npz)"
+    try:
+        arrays = read_arrays(file, _MOST_BYTES)
+        head = json.loads(str(arrays.pop("head")))
+        if (head["kind"], head["format"]) != (_KIND, _FORMAT):
+            raise ValueError(f"is a {head['kind']}, version {head['format']}")
+        network = QatNetwork(Workload.from_dict(head["workload"], str(file)))
+        network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in arrays.items()})
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, SpecError):
+            raise
+        raise SpecError(Fault(str(file), f"cannot be used: {str(error)[:200]}", allowed)) from None
+    return network.eval(), dict(head["told"])
