@@ -10,7 +10,7 @@ from accel_models.design import Design
 from accel_models.hardware.budget import broken_budget, resources, silicon_um2
 from accel_models.hardware.devices import device
 from accel_models.hardware.energy import broken_power
-from accel_models.report import CostReport, Infeasible, LayerCost
+from accel_models.report import CostReport, Infeasible, LayerCost, network_energy_pj
 from accel_models.reuse.evaluate import evaluate
 from accel_models.template.cost import template_cost
 from mappings.errors import Fault, SpecError
@@ -76,8 +76,6 @@ def mapped_cost(design: Design) -> CostReport | Infeasible:
             seen[key] = result
         layers.append(seen[key].named(layer.name))
     cycles = sum(layer.cycles for layer in layers)
-    energies = [layer.total_energy_pj for layer in layers]
-    known = [energy for energy in energies if energy is not None]
     bound_mw = device(accelerator.device).power_mw if accelerator.device else None
     broken = broken_power(accelerator, tuple(layers), cycles, bound_mw)
     if broken is not None:
@@ -86,7 +84,7 @@ def mapped_cost(design: Design) -> CostReport | Infeasible:
         layers=tuple(layers),
         latency_cycles=cycles,
         latency_ms=cycles / accelerator.clock_hz * 1e3,
-        energy_pj=sum(known) if len(known) == len(energies) else None,
+        energy_pj=network_energy_pj(layers),
         area_um2=silicon_um2(accelerator, bits),
         resources=resources(accelerator),
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
+from accel_models.breakdown import EnergyBreakdown
 from accel_models.cycles import CycleAccount
 from mappings.reader import Reader, whole
 
@@ -55,6 +56,31 @@ class Infeasible:
         return cls(**texts, **figures, where=spot)
 
 
+class Bound(NamedTuple):
+    """What is taken of a resource, and how much of it there is.
+
+    Attributes:
+        resource, unit, remedy: as :class:`Infeasible` has them.
+        demand: None: not modelled.
+        limit: None: there is none.
+    """
+
+    resource: str
+    demand: float | None
+    limit: float | None
+    unit: str
+    remedy: str
+
+
+def broken_bounds(bounds: Iterable[Bound], where: str = "") -> tuple[Infeasible, ...]:
+    """Those whose demand is over the limit."""
+    return tuple(
+        Infeasible(one.resource, one.demand, one.limit, one.unit, one.remedy, where)
+        for one in bounds
+        if one.demand is not None and one.limit is not None and one.demand > one.limit
+    )
+
+
 @dataclass(frozen=True)
 class LayerCost:
     """Figures of one layer.
@@ -79,7 +105,7 @@ class LayerCost:
     cycles: int
     compute_cycles: int
     utilisation: float
-    energy_pj: tuple[tuple[str, float], ...] | None
+    energy_pj: EnergyBreakdown | None
     traffic_bytes: tuple[tuple[str, str, str, int], ...]
     peak_bytes: tuple[tuple[str, str, int], ...] = ()
     port_cycles: tuple[tuple[str, str, int], ...] = ()
@@ -88,7 +114,7 @@ class LayerCost:
     @property
     def total_energy_pj(self) -> float | None:
         """Sum over the components, or None where energy is not modelled."""
-        return None if self.energy_pj is None else sum(value for _, value in self.energy_pj)
+        return None if self.energy_pj is None else self.energy_pj.total_pj
 
     def named(self, name: str) -> LayerCost:
         """The same figures under another layer's name."""
@@ -136,9 +162,9 @@ class LayerCost:
         derived = ("bound_by", "total_energy_pj")
         reader = Reader(value, where, [*(item.name for item in fields(cls)), *derived])
 
-        def energy(given: Any) -> tuple[tuple[str, float], ...]:
+        def energy(given: Any) -> EnergyBreakdown:
             part = Reader(given, f"{where}.energy_pj", [str(key) for key in given])
-            pairs = tuple((str(key), part.number(key, 0, sys.float_info.max)) for key in given)
+            pairs = EnergyBreakdown((str(key), part.number(key, 0, sys.float_info.max)) for key in given)
             part.done()
             return pairs
 
@@ -163,6 +189,13 @@ class LayerCost:
         }
         reader.done()
         return cls(**data)
+
+
+def network_energy_pj(layers: Iterable[LayerCost]) -> float | None:
+    """Energy of layers that run one after another; None where one of them has none."""
+    totals = [layer.total_energy_pj for layer in layers]
+    known = [total for total in totals if total is not None]
+    return sum(known) if len(known) == len(totals) else None
 
 
 @dataclass(frozen=True)

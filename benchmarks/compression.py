@@ -1,4 +1,4 @@
-"""Bits a layer (2, 4, 8) against 8 alone and 4 alone: accuracy in integers, cycles and energy of the RTL that runs it.
+"""Bits a layer (2, 4, 8), and filter taps a layer: accuracy in integers, cycles and energy of the RTL that runs it.
 
     python -m benchmarks.compression [--data mnist5k] [--steps 300] [--tune 80] [--points 5] [--images 2] [--seed 0]
                                      [--json]
@@ -7,6 +7,10 @@ One network is trained with 8 bits. A path of bits leads down from there: at eac
 cost least loss for the cycles and the energy that they save (both by the exact model). Points of the path, 8 bits alone
 and 4 alone are tuned for the same steps and turned into integers. 8 bits alone run on hardware without packing; all
 else on the same array with packing and two narrow products a multiplier. Every row that is judged runs in simulation.
+
+Taps: the 8-bit network keeps some of the nine taps of its filters, the same ones for as many channels as a pass of the
+array has, is tuned, and runs where taps that are left out take no cycle. What that saves of a layer is measured on one
+of the size that compute bounds: 64 to 64 channels over 32 x 32 pixels.
 """
 
 from __future__ import annotations
@@ -22,12 +26,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from accel_models.design import Design
 from accel_models.pricing.price import Pricer
 from accel_models.schedule import schedule_network
 from accel_models.schedule.network import Schedule
 from accel_models.template.cost import template_cost, template_design
 from accel_models.template.spec import ArrayKind, Template
 from benchmarks.common import Figure, show
+from benchmarks.rtl_cases import inputs, quantized, reference
 from codesign.accuracy.data import Dataset, load_dataset
 from codesign.accuracy.evaluator import integer_accuracy
 from codesign.accuracy.training import recalibrate, score, tensors, train
@@ -36,6 +42,7 @@ from codesign.networks.deploy import deploy
 from codesign.networks.qat import QatNetwork, fitted
 from codesign.quantize import quantize_input
 from codesign.seeds import derive_seed
+from codesign.spaces.compression.kept_taps import prunable, with_kept_taps
 from codesign.spaces.compression.layer_bits import weighted, with_bits
 from mappings.errors import SpecError
 from mappings.layer import Layer, Op
@@ -49,10 +56,14 @@ PLAIN = Template(
     output_buffer_bytes=8192, axi_bits=64, dram_bytes_per_cycle=8,
 )  # fmt: skip
 NARROW = replace(PLAIN, weight_packing=4, dual_rate=True)
+SKIPPING = replace(PLAIN, tap_skipping=True)
+BLOCK = (SKIPPING.cols, SKIPPING.rows)
 WIDTHS = (8, 4, 2)
 #: Points of accuracy that count as equal, and how many times fewer cycles or less energy there must be.
 EQUAL, TIMES = 0.003, 1.5
 LOSS_IMAGES = 512
+#: Taps left of nine; how near to their share the cycles must be.
+KEPT, NEAR = (6, 4, 2), 0.1
 
 
 def network_of(data: Dataset) -> Workload:
@@ -95,6 +106,18 @@ class Point:
     energy_uj: float
 
 
+def designed(workload: Workload, template: Template, name: str) -> Design:
+    """The network with default tiles.
+
+    Raises:
+        SpecError: it does not fit the device.
+    """
+    design = template_design(workload, template, DEVICE, 1 << 20, 1 << 20)
+    if isinstance(design, tuple):
+        raise SpecError(f"{name} does not fit {DEVICE}: {design[0]}")
+    return design
+
+
 class Bench:
     """The network in 8 bits, and what follows from it.
 
@@ -113,9 +136,9 @@ class Bench:
         train(self.base, data, steps, 0.01, seed)
         recalibrate(self.base, data)
 
-    def with_weights(self, bits: dict[str, int]) -> QatNetwork:
-        """The trained network with other bits."""
-        network = QatNetwork(with_bits(self.workload, bits, {}, 8))
+    def compressed(self, workload: Workload) -> QatNetwork:
+        """The trained network with other bits or fewer taps."""
+        network = QatNetwork(workload)
         network.load_state_dict(self.base.state_dict())
         recalibrate(network, self.data)
         return network
@@ -124,7 +147,7 @@ class Bench:
         """Cross entropy of some training images, untuned."""
         images, labels = tensors(self.data, "train")
         with torch.no_grad():
-            logits = self.with_weights(bits)(images[:LOSS_IMAGES])
+            logits = self.compressed(self.with_bits(bits))(images[:LOSS_IMAGES])
         return float(nn.functional.cross_entropy(logits, labels[:LOSS_IMAGES]))
 
     def path(self) -> list[dict[str, int]]:
@@ -149,28 +172,65 @@ class Bench:
         Raises:
             SpecError: one does not run.
         """
-        priced = self.pricer.price([with_bits(self.workload, bits, {}, 8) for bits in choices], [NARROW])
+        priced = self.pricer.price([self.with_bits(bits) for bits in choices], [NARROW])
         if priced.code.any():
             raise SpecError(f"a choice of bits does not run: code {priced.code.max()}")
         return priced.cycles * priced.energy_pj
 
-    def point(self, name: str, bits: dict[str, int], template: Template) -> Point:
+    def with_bits(self, bits: dict[str, int]) -> Workload:
+        """The network with weights of so many bits."""
+        return with_bits(self.workload, bits, {}, 8)
+
+    def with_taps(self, kept: int) -> Workload:
+        """The network in 8 bits with so many taps in all convolutions but the first."""
+        names = [layer.name for layer in self.workload.layers if prunable(layer)]
+        return with_kept_taps(self.with_bits({}), dict.fromkeys(names[1:], kept), BLOCK)
+
+    def point(self, name: str, workload: Workload, template: Template) -> Point:
         """Tuned from the 8-bit weights, deployed and priced.
 
         Raises:
             SpecError: it does not fit the device.
         """
-        network = self.with_weights(bits)
+        network = self.compressed(workload)
         train(network, self.data, self.tune, 0.004, derive_seed(self.seed, "tune"))
         recalibrate(network, self.data)
         integers = deploy(network)
-        design = template_design(integers.workload, template, DEVICE, 1 << 20, 1 << 20)
-        if isinstance(design, tuple):
-            raise SpecError(f"{name} does not fit {DEVICE}: {design[0]}")
+        design = designed(integers.workload, template, name)
         cost, schedule = template_cost(design), schedule_network(design)
         assert not isinstance(cost, tuple) and isinstance(schedule, Schedule) and cost.energy_pj is not None
         parts = [integer_accuracy(integers, part, self.data) for part in ("held_out", "test")]
         return Point(name, integers, template, schedule, parts[0], parts[1], cost.latency_cycles, cost.energy_pj / 1e6)
+
+
+def layer_cycles(kept: int) -> tuple[int, bool]:
+    """Simulated cycles of a layer that keeps so many taps (9: all); whether they are as predicted, and the integers."""
+    layer = Layer("y", Op.CONV, K=64, C=64, P=32, Q=32, R=3, S=3, padding=(1,) * 4, inputs=("x",))
+    one = Workload("layer", (TensorShape("x", 1, 64, 32, 32, 8),), (layer,))
+    pruned = with_kept_taps(one, {"y": kept}, BLOCK)
+    network, given = quantized(pruned, kept), inputs(pruned, 1)
+    schedule = schedule_network(designed(pruned, SKIPPING, f"{kept} taps"))
+    assert isinstance(schedule, Schedule)
+    (report,) = simulate_jobs([Job(schedule, network, given)])
+    expected = reference(network, given)
+    same = all(np.array_equal(expected[name], value) for name, value in report.outputs.items())
+    return report.cycles, same and report.exact
+
+
+def taps(bench: Bench, images: int) -> list[Figure]:
+    """The network with fewer taps, and the cycles that a layer loses with them."""
+    points = [bench.point(f"{kept} of 9 taps", bench.with_taps(kept), SKIPPING) for kept in (9, *KEPT)]
+    lines = [
+        Figure(p.name, f"{p.test:.1%} test, {p.held_out:.1%} held out, {p.cycles:,} cycles, {p.energy_uj:.2f} uJ")
+        for p in points
+    ]
+    found = {kept: layer_cycles(kept) for kept in (9, *KEPT)}
+    for kept in KEPT:
+        share = found[kept][0] / found[9][0]
+        told = f"{found[kept][0]:,} of {found[9][0]:,} cycles, {share:.3f}; {kept} / 9 is {kept / 9:.3f}"
+        met = found[kept][1] and found[9][1] and abs(share * 9 / kept - 1) <= NEAR
+        lines.append(Figure(f"a layer with {kept} of 9 taps on RTL", told, f"within {NEAR:.0%} of the share", met))
+    return lines + simulated(points, bench.data, images)
 
 
 def simulated(points: list[Point], data: Dataset, images: int) -> list[Figure]:
@@ -206,11 +266,13 @@ def compare(options: argparse.Namespace) -> list[Figure]:
     """The table."""
     data = load_dataset(options.data)
     bench = Bench(data, options.steps, options.tune, options.seed)
-    eight = bench.point("8 bits alone", dict.fromkeys(bench.names, 8), PLAIN)
-    four = bench.point("4 bits alone", dict.fromkeys(bench.names, 4), NARROW)
+    eight = bench.point("8 bits alone", bench.with_bits({}), PLAIN)
+    four = bench.point("4 bits alone", bench.with_bits(dict.fromkeys(bench.names, 4)), NARROW)
     path = bench.path()
     picked = sorted({round(at) for at in np.linspace(len(path) / 3, len(path) - 1, options.points)})
-    mixed = [bench.point("-".join(str(path[i][n]) for n in bench.names), path[i], NARROW) for i in picked]
+    mixed = [
+        bench.point("-".join(str(path[i][n]) for n in bench.names), bench.with_bits(path[i]), NARROW) for i in picked
+    ]
     points = [eight, four, *mixed]
     best_of = front(points)
     lines = [Figure("accuracy of the 8-bit network, held out, trained alone", score(bench.base, data, "held_out"))]
@@ -232,7 +294,8 @@ def compare(options: argparse.Namespace) -> list[Figure]:
         )
     )
     judged = [eight, four, *(sorted(equal, key=lambda p: p.cycles)[:1] or mixed[:1]), mixed[-1]]
-    return lines + simulated(list({p.name: p for p in judged}.values()), data, options.images)
+    lines += simulated(list({p.name: p for p in judged}.values()), data, options.images)
+    return lines + taps(bench, options.images)
 
 
 def main() -> int:

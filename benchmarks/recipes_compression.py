@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from scipy.stats import wilcoxon
 
 from benchmarks.recipes_lines import Bench, Line, quarters, refused
 from benchmarks.recipes_runs import Run, Versus, opened, versus
+from codesign.accuracy.data import load_dataset
+from codesign.accuracy.training import recalibrate, score
+from codesign.drivers.shrinking import Shrinking
 from codesign.providers.accuracy.train import TrainProvider
 from codesign.recipe import Part, Recipe
 from mappings.workload import Workload
@@ -104,6 +107,36 @@ def _finished(recipe: Recipe, workloads: list[Workload]) -> list[float]:
         provider = steps[-1].provider
         assert isinstance(provider, TrainProvider), "the last provider trains"
         return [float(found["held_out"]) for _, found in provider.deploy(workloads)]
+
+
+def atomnas(bench: Bench) -> Line:
+    """Networks shrink under their limit while they train, and need no other training; a cheaper channel stays rather.
+
+    The control is the same with one price for all channels. Random points within the limit are tuned as long as the
+    channels that are left are.
+    """
+    mine, alike = bench.run(), bench.run(bench.recipe("control"))
+    plain = Part("ask_tell")
+    even = bench.run(bench.recipe(driver=plain, controller=Part("random"), trials=60, batch=20))
+    runs = [cast(Shrinking, run.driver).found for run in (mine, alike)]
+    data = load_dataset(mine.recipe.space.network.dataset)
+    for found in (*runs[0], *runs[1]):
+        recalibrate(found.network, data)
+    own, others = (float(np.mean([score(f.network, data, "held_out") for f in found])) for found in runs)
+    limit = dict(mine.recipe.limits)["macs"]
+    # By the network itself, before its channels are rounded up to shares.
+    within = float(np.mean([found.network.workload.macs <= limit for found in runs[0]]))
+    steps = [float(np.sum(np.diff(found.costs) < 0)) for found in runs[0]]
+    fitting = even.values("accuracy")
+    text = (
+        f"{len(runs[0])} networks of {runs[0][0].costs[0]:.0f} multiply-accumulates, {within:.0%} of them under "
+        f"{limit:.0f} after {np.mean(steps):.0f} shrinkings on average, name {own:.3f} as they are; with one price for "
+        f"all channels {others:.3f}; their channels, from a whole network and tuned, "
+        f"{np.mean(mine.values('accuracy')):.3f}, {len(fitting)} random ones within the limit {np.mean(fitting):.3f}"
+    )
+    figures = {"within": within, "own": own, "one_price": others, "random": float(np.mean(fitting))}
+    found = versus(mine.recipe.goal, [mine], [_fitting(even)], share=1.0)
+    return bench.line(text, within == 1.0 and min(steps) >= 3 and own > others, mine, even, figures, found)
 
 
 def mcunet(bench: Bench) -> Line:

@@ -8,6 +8,7 @@ from benchmarks import recipes_codesign as codesign
 from benchmarks import recipes_compression as compression
 from benchmarks import recipes_distributions as distributions
 from benchmarks import recipes_networks as networks
+from benchmarks import recipes_shared as shared
 from benchmarks.recipes_lines import Bench, Line
 
 MECHANISMS: dict[str, Callable[[Bench], Line]] = {
@@ -15,12 +16,14 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "amc": compression.amc,
     "amoebanet": networks.amoebanet,
     "asng": distributions.asng,
+    "atomnas": compression.atomnas,
     "blockqnn": networks.blockqnn,
     "chamnet": codesign.chamnet,
     "co_exploration": codesign.co_exploration,
     "codesign_nas": codesign.codesign_nas,
     "ddpnas": distributions.ddpnas,
     "dpp_net": networks.dpp_net,
+    "enas": shared.enas,
     "fnas": codesign.fnas,
     "fnass": codesign.fnass,
     "fpga_dnn": codesign.fpga_dnn,

@@ -17,7 +17,7 @@ from scipy.stats import mannwhitneyu
 from benchmarks.oracle_space import Memory
 from codesign.controllers.controller import Controller
 from codesign.decisions import Choice, DecisionSpace, Point
-from codesign.drivers.base import DriverContext, Trial
+from codesign.drivers.base import Driver, DriverContext, Trial
 from codesign.drivers.pooled import Pooled
 from codesign.drivers.registry import DRIVERS
 from codesign.explorer.problem import SearchProblem, Step
@@ -60,6 +60,7 @@ class Run:
         controllers: that were made, by part of the space, each part's in order.
         steps: the providers, with what they measured.
         problem: what was searched, still open to questions that need no provider.
+        driver: that searched it.
     """
 
     recipe: Recipe
@@ -67,6 +68,7 @@ class Run:
     controllers: list[tuple[str, Controller]]
     steps: list[Step]
     problem: SearchProblem
+    driver: Driver
 
     @cached_property
     def outcomes(self) -> list[Outcome]:
@@ -110,8 +112,8 @@ def run(recipe: Recipe) -> Run:
 
     with opened(recipe) as steps:
         problem = SearchProblem(recipe.space, recipe.goal, steps)
-        search(recipe, problem, journal, recipe.trials, make=make)
-    return Run(recipe, list(journal), made, steps, problem)
+        driver = search(recipe, problem, journal, recipe.trials, make=make)
+    return Run(recipe, list(journal), made, steps, problem, driver)
 
 
 def worth(recipe: Recipe) -> dict[str, dict[Choice, float]]:

@@ -6,7 +6,8 @@
 
 Every second design of the draw serves the fit of what flattening saves; the errors are of the others. The terms of the
 parts are fitted to modules synthesised alone. Needs ``pip install pyosys``; results are kept by digest, and in a table
-with the digest of their sources: a row of older sources stands until its design is synthesised again.
+with the digest of their sources: a row of older sources is neither fitted to nor judged on (``--older`` takes
+them too), and a part with fewer rows than terms keeps its coefficients.
 """
 
 from __future__ import annotations
@@ -76,8 +77,12 @@ def write_table(table: Mapping[tuple[str, str], tuple[str, Taken]]) -> None:
     fresh.replace(TABLE)
 
 
-def collect(cases: Sequence[tuple[str, Template]], run: bool) -> list[Case]:
-    """Synthesis of each case that is kept or in the table, or with ``run`` of every case; new ones enter the table."""
+def collect(cases: Sequence[tuple[str, Template]], run: bool, older: bool = False) -> list[Case]:
+    """Synthesis of each case that is kept or in the table, or with ``run`` of every case; new ones enter the table.
+
+    Args:
+        older: rows of the table whose sources have changed since count too.
+    """
     found = []
     for part, template in cases:
         place = part, spelled(template)
@@ -87,14 +92,16 @@ def collect(cases: Sequence[tuple[str, Template]], run: bool) -> list[Case]:
             if table.get(place) != row:
                 write_table({**table, place: row})
         else:
-            taken = read_table().get(place, ("", None))[1]
+            digest, taken = read_table().get(place, ("", None))
+            if digest != sources(part, template) and not older:
+                taken = None
         if taken is not None:
             found.append((part, template, taken))
     return found
 
 
 def fit_parts(cases: Sequence[Case], resource: str) -> Rows:
-    """Coefficients of every part's terms, none negative, by least squares of relative errors."""
+    """Coefficients of the terms of every part with enough cases, none negative, by least squares of relative errors."""
     groups: dict[str, list[tuple[tuple[float, ...], float]]] = {}
     for part, template, taken in cases:
         stored = part_lutram(template, part) if resource == "lut" else part_memory_ff(template, part)
@@ -102,6 +109,8 @@ def fit_parts(cases: Sequence[Case], resource: str) -> Rows:
         groups.setdefault(fabric.key(template, part), []).append((fabric.terms(template, part), max(value, 1.0)))
     rows: Rows = {}
     for name, samples in sorted(groups.items()):
+        if len(samples) < len(samples[0][0]):
+            continue
         terms, values = np.array([t for t, _ in samples]), np.array([v for _, v in samples])
         found, _ = nnls(terms / values[:, None], np.ones(len(values)))
         rows[name] = tuple(float(f"{value:.5g}") for value in found)
@@ -138,7 +147,7 @@ def write_fit(modules: Sequence[Case], designs: Sequence[Case], command: str, se
     }
     for resource in ("lut", "ff"):
         known = {name: row for name, row in fabric.coefficients()[resource].items() if name != "whole"}
-        rows = fit_parts(modules, resource) if modules else known
+        rows = {**known, **fit_parts(modules, resource)}
         rows["whole"] = fit_whole(designs, rows, resource)
         data[resource] = {name: list(row) for name, row in rows.items()}
     fabric.DATA.parent.mkdir(exist_ok=True)
@@ -183,15 +192,20 @@ def main() -> int:
     text = "fit the coefficients anew and write them; whole: only what flattening leaves, the parts stay"
     parser.add_argument("--fit", nargs="?", const="all", choices=("all", "whole"), help=text)
     parser.add_argument("--kept", action="store_true", help="use kept results alone; synthesise nothing")
+    parser.add_argument("--older", action="store_true", help="judge on rows of older sources as well; not with --fit")
     parser.add_argument("--each", action="store_true", help="print every design's errors to the error output")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
+    if args.older and args.fit:
+        parser.error("argument --older: not allowed with --fit")
     run = not args.kept
     whole = [(WHOLE, template) for template in draw(args.designs, args.seed)]
-    fitted, others = collect(whole[::2], run), collect(whole[1::2], run)
+    fitted, others = (collect(part, run, args.older) for part in (whole[::2], whole[1::2]))
     if args.fit:
         modules = collect(module_cases(), run) if args.fit == "all" else []
         command = f"python -m benchmarks.resources --designs {args.designs} --seed {args.seed} --fit {args.fit}"
+        if not fitted:
+            parser.error("argument --fit: no whole design of the present sources is kept; run it without --kept")
         write_fit(modules, fitted, command, args.seed)
     held = others if load_yaml(fabric.DATA)["seed"] == args.seed else [*fitted, *others]
     if args.each:

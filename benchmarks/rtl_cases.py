@@ -16,6 +16,7 @@ from mappings.layer import Bits, Layer, Op
 from mappings.moves import layer_index
 from mappings.quantized import IntArray, QuantizedLayer, QuantizedNetwork, multiplier
 from mappings.workload import TensorShape, Workload
+from rtl_templates.array_cases import tap_mask
 
 
 def limits(bits: int) -> tuple[int, int]:
@@ -42,6 +43,8 @@ def _parameters(layer: Layer, rng: np.random.Generator) -> QuantizedLayer:
     if layer.op in (Op.CONV, Op.LINEAR, Op.TRCONV):
         top = limits(layer.bits.W)[1]
         weight = rng.integers(-top, top + 1, size=(channels, layer.C, layer.R, layer.S))
+        if layer.kept_taps:
+            weight *= tap_mask(rng, (channels, layer.C, layer.R, layer.S), layer.kept_taps, layer.tap_block)
         spread = float(np.sqrt(layer.C * layer.R * layer.S) * top / 3)
         mult_bits = 15 if layer.bits.acc == 48 else 31
         mult = rng.integers(2 ** (mult_bits - 2), 2**mult_bits - 1, size=channels)

@@ -11,8 +11,8 @@ from mappings.errors import SpecError
 from mappings.layer import Bits, Layer, Op
 from mappings.workload import TensorShape, Workload
 
-#: Arrays that can make two products with weights of half the width.
-DUAL_ARRAYS = (ArrayKind.CHANNEL_PARALLEL, ArrayKind.LOOP_TILE)
+#: Arrays that can make two products with weights of half the width, and skip filter taps.
+TREE_ARRAYS = (ArrayKind.CHANNEL_PARALLEL, ArrayKind.LOOP_TILE)
 
 
 def random_template(rng: np.random.Generator, array: ArrayKind, size: int | None = None) -> Template:
@@ -26,7 +26,7 @@ def random_template(rng: np.random.Generator, array: ArrayKind, size: int | None
     while True:
         rows, cols = (size or int(rng.choice([4, 4, 4, 8, 8, 8, 16, 16, 32])) for _ in range(2))
         bits = int(rng.choice([4, 8, 8, 16]))
-        dual = bool(rng.integers(2)) and bits == 8 and cols <= 16 and array in DUAL_ARRAYS
+        dual = bool(rng.integers(2)) and bits == 8 and cols <= 16 and array in TREE_ARRAYS
         lanes = max(rows, cols << dual)
         axi = int(rng.choice([32, 64, 128, 256]))
         word = lanes * bits // 8
@@ -50,6 +50,7 @@ def random_template(rng: np.random.Generator, array: ArrayKind, size: int | None
                 vector_taps=int(rng.choice([1, 1, 3, 3, 5, 7])),
                 weight_packing=int(rng.choice([2, 4] if dual else [1, 2, 4])),
                 dual_rate=dual,
+                tap_skipping=bool(rng.integers(2)) and array in TREE_ARRAYS,
                 acc_stages=int(rng.choice([0, 0, 1, 2, 3])),
                 ppu_stages=int(rng.choice([0, 0, 1, 2, 3])),
                 axi_bits=axi,
@@ -73,6 +74,18 @@ def narrowed(rng: np.random.Generator, workload: Workload, template: Template) -
     return replace(workload, layers=tuple(layers))
 
 
+def pruned(rng: np.random.Generator, workload: Workload, template: Template) -> Workload:
+    """The same network with fewer filter taps in some convolutions, in blocks that suit the array or do not."""
+    layers = []
+    for layer in workload.layers:
+        plain = layer.op is Op.CONV and layer.groups == 1 and layer.R * layer.S > 1
+        if plain and template.tap_skipping and rng.integers(2):
+            block = (template.word_lanes, template.word_lanes) if rng.integers(4) else (int(rng.integers(1, 9)), 8)
+            layer = replace(layer, kept_taps=int(rng.integers(1, layer.R * layer.S)), tap_block=block)
+        layers.append(layer)
+    return replace(workload, layers=tuple(layers))
+
+
 def random_memory(rng: np.random.Generator, template: Template) -> Template:
     """The same hardware with another memory."""
     rate = int(rng.integers(1, template.axi_bits // 8 + 1))
@@ -85,7 +98,7 @@ def random_layer(rng: np.random.Generator, bits: int, acc: int) -> Workload:
     b = Bits(bits, bits, bits, acc)
     n = int(rng.choice([1, 1, 1, 2]))
     activation = str(rng.choice(["", "relu"]))
-    r, s = int(rng.integers(1, 6)), int(rng.integers(1, 6))
+    r, s = (int(rng.integers(1, int(rng.choice([4, 6])))) for _ in range(2))
     stride = (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
     dilation = (int(rng.integers(1, 3)), int(rng.integers(1, 3)))
     rows, cols = ((taps - 1) * d for taps, d in zip((r, s), dilation, strict=True))

@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
@@ -20,7 +20,7 @@ from accel_models.template.spec import ArrayKind, Template
 from benchmarks.common import Figure, show
 from benchmarks.rtl_cases import design, inputs, quantized, reference
 from benchmarks.rtl_graphs import random_workload
-from benchmarks.rtl_layers import narrowed, random_memory, random_template
+from benchmarks.rtl_layers import narrowed, pruned, random_memory, random_template
 from mappings.errors import SpecError
 from rtl_templates.simulate import Job, simulate_jobs
 
@@ -62,6 +62,7 @@ def parts_of(template: Template) -> list[str]:
         f"{template.vector_taps} taps in the vector unit",
         f"{template.weight_packing} weights in the place of one",
         *(["two narrow products at a time"] if template.dual_rate else []),
+        *(["skipped taps"] if template.tap_skipping else []),
         "buffers at any byte" if template.unaligned else "buffers between words",
     ]
 
@@ -74,9 +75,15 @@ def run_hardware(number: int, seed: int, cases: int, tally: Tally) -> None:
     tally.parts.update(parts_of(template))
     jobs, names = [], []
     while len(jobs) < cases:
-        workload = narrowed(rng, random_workload(rng, template), template)
+        workload = pruned(rng, narrowed(rng, random_workload(rng, template), template), template)
         places = int(rng.integers(1000)) if rng.integers(2) else None
-        schedule = schedule_network(design(workload, random_memory(rng, template)), scatter=places)
+        try:
+            schedule = schedule_network(design(workload, random_memory(rng, template)), scatter=places)
+        except SpecError:  # taps are skipped by blocks of channels, which lie with holes between them
+            workload = replace(
+                workload, layers=tuple(replace(y, kept_taps=0, tap_block=(0, 0)) for y in workload.layers)
+            )
+            schedule = schedule_network(design(workload, random_memory(rng, template)), scatter=places)
         if isinstance(schedule, Infeasible):
             tally.infeasible += 1
             continue
@@ -86,6 +93,7 @@ def run_hardware(number: int, seed: int, cases: int, tally: Tally) -> None:
         jobs.append(Job(schedule, network, inputs(workload, draw + 1), stall, draw))
         names.append(f"seed {seed} hardware {number} case {len(names)}: {workload.layers[-1].to_dict()} on {template}")
         tally.operators[workload.name] += 1
+        tally.operators["with skipped taps"] += any(plan.shape.kept > 0 for plan in schedule.plans)
     tally.hardware += 1
     tally.cases += len(jobs)
     try:

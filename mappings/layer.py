@@ -53,6 +53,9 @@ class Layer:
             ``x[origin[0] + c, origin[1] + p * stride[0] // dilation[0], origin[2] + q * stride[1] // dilation[1]]``;
             "list": ``constants["index"]`` alone tells.
         origin: (channel, row, column) of a box.
+        kept_taps: a pattern-pruned CONV has weights under no more filter taps than that in each block of channels;
+            which ones is up to the block; 0: under all.
+        tap_block: (output, input) channels of such a block, counted from the first channels.
         bits: bits per element of each tensor.
         inputs: names of the layers (or workload inputs) that feed it, in operand order.
     """
@@ -76,6 +79,8 @@ class Layer:
     masked: bool = False
     moves: str = ""
     origin: tuple[int, int, int] = (0, 0, 0)
+    kept_taps: int = 0
+    tap_block: tuple[int, int] = (0, 0)
     bits: Bits = field(default_factory=Bits)
     inputs: tuple[str, ...] = ()
 
@@ -89,6 +94,7 @@ class Layer:
             values = getattr(self, what)
             if len(values) != length or any(type(v) is not int or not low <= v <= MAX_EXTENT for v in values):
                 faults.append(Fault(f"layer {self.name}.{what}", f"is {values}", f"{length} integers >= {low}"))
+        faults += self._tap_faults()
         faults += [
             Fault(f"layer {self.name}.bits.{which}", f"is {width!r}", f"an integer from 1 to {MAX_BITS}")
             for which, width in asdict(self.bits).items()
@@ -106,6 +112,20 @@ class Layer:
             faults.append(Fault(f"layer {self.name}.padding", f"leaves an input of {self.H} x {self.W_in}"))
         if faults:
             raise SpecError(faults)
+
+    def _tap_faults(self) -> list[Fault]:
+        where, taps, block = f"layer {self.name}.kept_taps", self.kept_taps, self.tap_block
+        if taps == 0 and block == (0, 0):
+            return []
+        if type(taps) is not int or not 0 < taps < (self.R * self.S if type(self.R) is type(self.S) is int else 1):
+            return [
+                Fault(where, f"is {taps!r}", f"1 to {self.R} * {self.S} - 1 taps of a filter, or 0 without a block")
+            ]
+        if len(block) != 2 or any(type(size) is not int or size < 1 for size in block):
+            return [Fault(f"layer {self.name}.tap_block", f"is {block}", "output and input channels, 1 or more")]
+        if self.op is not Op.CONV or self.groups > 1:
+            return [Fault(where, f"is of a {self.op} in {self.groups} groups", "a convolution in one group")]
+        return []
 
     @property
     def bounds(self) -> dict[str, int]:
@@ -228,7 +248,7 @@ class Layer:
             elif isinstance(item.default, bool):
                 data[item.name] = reader.truth(item.name, item.default)
             elif isinstance(item.default, int):
-                data[item.name] = reader.integer(item.name, 1, MAX_EXTENT, item.default)
+                data[item.name] = reader.integer(item.name, min(1, item.default), MAX_EXTENT, item.default)
             else:
                 data[item.name] = reader.text(item.name, item.default)
         reader.done()

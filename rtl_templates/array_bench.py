@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from accel_models.template.array_timing import ArrayAccesses, array_accesses, array_cycles
+from accel_models.template.array_timing import ArrayAccesses, array_accesses, array_cycles, window_reads
 from accel_models.template.spec import ArrayKind, Template
 from accel_models.template.tile import Tile
 from accel_models.template.weight_form import WeightForm
@@ -52,6 +52,7 @@ COMMAND_BITS = (
     ("in_w", 16),
     ("accumulate", 1),
     ("dual", 1),
+    ("kept", 4),
     ("ib_base", 20),
     ("wb_base", 22),
     ("ab_base", 20),
@@ -109,6 +110,8 @@ def build(template: Template, cache: Path | None = None) -> Path:
     }
     if template.dual_rate:  # which the other arrays have not
         parameters["DualRate"] = 1
+    if template.tap_skipping:
+        parameters["TapSkip"] = 1
     defines = {
         "CD_LANES": template.word_lanes,
         "CD_COLS": template.cols,
@@ -172,7 +175,7 @@ def run(template: Template, cases: list[TileCase], cache: Path | None = None) ->
         rng = np.random.default_rng(case.seed)
         words = _input_words(template, case, rng)
         cols, form = template.cols << case.dual, WeightForm(dual=case.dual)
-        packed = pack_weights(template.array, template.rows, cols, case.weight)
+        packed = pack_weights(template.array, template.rows, cols, case.weight, case.tile.kept)
         weights = bytes(case.wb_base * template.weight_word_bytes) + stored_weights(packed, form, template).tobytes()
         pixels = case.tile.p * case.tile.q
         initial = rng.integers(-1000, 1000, (case.ab_base + -(-case.tile.k // lanes) * pixels + 1, lanes))
@@ -199,13 +202,28 @@ def run(template: Template, cases: list[TileCase], cache: Path | None = None) ->
             cycles,
             array_cycles(template.array, template.rows, cols, case.tile),
             ArrayAccesses(input_reads, weight_reads, writes, words_used),
-            array_accesses(template.array, template.rows, cols, case.tile),
+            _accesses(template, cols, case),
             _mismatches(template, case, initial, got),
             tuple(name for bit, name in enumerate(FAULTS) if fault >> bit & 1),
             case.tile.macs / (cycles * template.rows * template.cols),
         )
         results.append(result)
     return results
+
+
+def _accesses(template: Template, cols: int, case: TileCase) -> ArrayAccesses:
+    """What the model predicts; reads of the input with the very taps that the weights keep."""
+    model = array_accesses(template.array, template.rows, cols, case.tile)
+    if not case.tile.kept:
+        return model
+    words = pack_weights(template.array, template.rows, cols, case.weight, case.tile.kept)
+    heads = words.reshape(-1, 1 + template.rows, cols)[:, 0, :2] & 3
+    one = case.tile._replace(r=1, s=1, kept=0)
+    reads = 0
+    for s, r in heads.tolist():
+        at = one._replace(pad_top=one.pad_top - r * one.dilation_h, pad_left=one.pad_left - s * one.dilation_w)
+        reads += window_reads(at)
+    return model._replace(input_reads=reads)
 
 
 def _mismatches(template: Template, case: TileCase, initial: IntArray, got: IntArray) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from accel_models.template.array_timing import array_cycles
 from accel_models.template.spec import Template
 from accel_models.template.tile import Tile
+from accel_models.template.weight_form import HEADER_TAPS
 from rtl_templates.packing import IntArray
 
 
@@ -63,6 +64,8 @@ def random_case(rng: np.random.Generator, template: Template, max_cycles: int = 
             int(v)
             for v in rng.choice([1, 1, 2, 3, 3, 4, 5, 7, 11, lanes + 1], 2, p=[0.2, 0.15, *[0.1] * 5, 0.06, 0.05, 0.04])
         )
+        if template.tap_skipping and rng.random() < 0.5:
+            r, s = (int(v) for v in rng.integers(1, HEADER_TAPS + 1, 2))
         stride_h, stride_w = (int(v) for v in rng.choice([1, 2, 3, 5], 2, p=[0.55, 0.3, 0.1, 0.05]))
         dilation_h, dilation_w = (int(v) for v in rng.choice([1, 2, 3, 6], 2, p=[0.65, 0.2, 0.1, 0.05]))
         p, q = (int(v) for v in np.exp(rng.uniform(0, np.log(4 * lanes), 2)))
@@ -88,16 +91,30 @@ def tile_case(rng: np.random.Generator, template: Template, tile: Tile) -> TileC
     """A tile with random data (extreme values among them), bases and former accumulators."""
     dual = template.dual_rate and bool(rng.random() < 0.7)
     act, weight = 1 << (template.act_bits - 1), 1 << ((template.weight_bits >> dual) - 1)
+    if template.tap_skipping and max(tile.r, tile.s) <= HEADER_TAPS and rng.random() < 0.8:
+        tile = tile._replace(kept=int(rng.integers(1, tile.r * tile.s + 1)))
     x = rng.integers(-act, act, (tile.c, tile.in_h, tile.in_w))
     w = rng.integers(-weight, weight, (tile.k, tile.c, tile.r, tile.s))
     if rng.random() < 0.1:
         x, w = np.full_like(x, -act), np.full_like(w, -weight)
+    if tile.kept:
+        w *= tap_mask(rng, w.shape, tile.kept, (template.cols << dual, template.rows))
     bases = [int(rng.integers(0, 50)) if rng.random() < 0.5 else 0 for _ in range(3)]
     accumulate, idle = bool(rng.random() < 0.4), int(rng.integers(0, 4))
     reset_at = int(rng.integers(1, 1500)) if rng.random() < 0.2 else 0
     return TileCase(
         tile, x, w, accumulate, bases[0], bases[1], bases[2], idle, reset_at, int(rng.integers(2**31)), dual
     )
+
+
+def tap_mask(rng: np.random.Generator, shape: tuple[int, ...], kept: int, block: tuple[int, int]) -> IntArray:
+    """Ones and zeros ``[K, C, R, S]``: up to ``kept`` random taps in each block of channels."""
+    taps = shape[2] * shape[3]
+    blocks = (-(-shape[0] // block[0]), -(-shape[1] // block[1]))
+    limit = np.where(rng.random(blocks) < 0.8, kept, rng.integers(0, kept + 1, blocks))
+    mask = rng.permuted(np.broadcast_to(np.arange(taps), (*blocks, taps)), axis=2) < limit[..., None]
+    whole = mask.repeat(block[0], axis=0).repeat(block[1], axis=1)[: shape[0], : shape[1]]
+    return whole.reshape(shape).astype(np.int64)
 
 
 def busy_tile(template: Template) -> Tile:

@@ -36,6 +36,7 @@ def parameters(template: Template) -> dict[str, int]:
         "PpuStages": template.ppu_stages,
         "Packing": template.weight_packing,
         "DualRate": template.dual_rate,
+        "TapSkip": template.tap_skipping,
         "AxiW": template.axi_bits,
         "MaxBurst": template.axi_burst_beats,
         "Unaligned": template.unaligned,

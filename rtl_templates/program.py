@@ -64,7 +64,7 @@ def _compute(body: Compute, numbers: QuantizedLayer, masked: bool) -> list[tuple
         shift = int(numbers.shift[0])
     return [
         (body.op, 4), (body.ab_base, 20), (body.wb_base * body.form.pack, 22), (body.ib_base, 20),
-        (int(body.form.dual), 1), (int(body.accumulate), 1),
+        (t.kept, 4), (int(body.form.dual), 1), (int(body.accumulate), 1),
         (t.in_w, 16), (t.in_h, 16), (t.pad_left, 8), (t.pad_top, 8), (t.dilation_w, 8), (t.dilation_h, 8),
         (t.stride_w, 8), (t.stride_h, 8), (t.s, 8), (t.r, 8), (t.q, 16), (t.p, 16), (t.c, 16), (t.k, 16),
         (arg_mult, 20), (arg_shift, 6), (shift, 6), (epsilon, 61), (int(masked), 1),
@@ -217,7 +217,8 @@ def _array_weights(
         at = places[group * layer.C : (group + 1) * layer.C] - word0 * lanes
         inside = np.flatnonzero((at >= 0) & (at < c))
         dense[first - k0 : last - k0, at[inside]] = weight[first:last, inside]
-    return pack_weights(template.array, template.rows, template.cols << plan.shape.form.dual, dense)
+    shape = plan.shape
+    return pack_weights(template.array, template.rows, template.cols << shape.form.dual, dense, shape.kept)
 
 
 def weight_bytes(plan: LayerPlan, numbers: QuantizedLayer, template: Template) -> list[tuple[int, Bytes]]:

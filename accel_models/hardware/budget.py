@@ -10,7 +10,7 @@ from __future__ import annotations
 from accel_models.hardware.accelerator import Accelerator, MemoryKind, MemoryLevel
 from accel_models.hardware.devices import Device, DeviceKind, device
 from accel_models.hardware.technology import Technology
-from accel_models.report import Infeasible
+from accel_models.report import Bound, Infeasible, broken_bounds
 from accel_models.template.resources import area_um2, estimate, fits
 from mappings.layer import Bits
 
@@ -75,25 +75,22 @@ def broken_budget(accelerator: Accelerator, bits: Bits = _BYTES) -> Infeasible |
     if accelerator.template is not None:
         return next(iter(fits(accelerator.template, accelerator.device)), None)
     where = device(accelerator.device, f"accelerator {accelerator.name}.device")
-    for resource, demand, bound, unit, remedy in _bounds(accelerator, where, bits):
-        if demand is not None and bound is not None and demand > bound:
-            return Infeasible(resource, demand, bound, unit, remedy)
-    return None
+    return next(iter(broken_bounds(_bounds(accelerator, where, bits))), None)
 
 
-def _bounds(
-    accelerator: Accelerator, where: Device, bits: Bits
-) -> list[tuple[str, float | None, float | None, str, str]]:
+def _bounds(accelerator: Accelerator, where: Device, bits: Bits) -> list[Bound]:
     taken = dict(resources(accelerator) or ())
     area = silicon_um2(accelerator, bits) if where.kind is DeviceKind.ASIC else None
     outer = accelerator.levels[0]
     rates = [rate for rate in (outer.read_bytes_per_cycle, outer.write_bytes_per_cycle) if rate is not None]
     return [
-        ("DSP", taken.get("DSP"), where.dsp, "blocks", "a smaller array"),
-        ("BRAM36", taken.get("BRAM36"), where.bram36, "blocks", "smaller memories"),
-        ("clock", accelerator.clock_hz, where.fmax_hz, "Hz", "a slower clock"),
-        ("area", None if area is None else area / 1e6, where.area_mm2, "mm2", "a smaller array or smaller memories"),
-        (
+        Bound("DSP", taken.get("DSP"), where.dsp, "blocks", "a smaller array"),
+        Bound("BRAM36", taken.get("BRAM36"), where.bram36, "blocks", "smaller memories"),
+        Bound("clock", accelerator.clock_hz, where.fmax_hz, "Hz", "a slower clock"),
+        Bound(
+            "area", None if area is None else area / 1e6, where.area_mm2, "mm2", "a smaller array or smaller memories"
+        ),
+        Bound(
             "memory bandwidth",
             sum(rates) * accelerator.clock_hz,
             where.dram_bytes_per_s,

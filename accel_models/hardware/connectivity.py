@@ -18,7 +18,7 @@ from accel_models.hardware.accelerator import Accelerator, Buffering, MemoryKind
 from accel_models.hardware.budget import silicon_um2
 from accel_models.hardware.devices import Device, device
 from accel_models.mapper.space import Limits
-from accel_models.report import Infeasible
+from accel_models.report import Bound, Infeasible, broken_bounds
 from mappings.errors import Fault, SpecError
 from mappings.layer import DIMS, Layer
 from mappings.registry import Registry
@@ -206,13 +206,12 @@ def over(envelope: Envelope, pes: int, onchip_bytes: int, area_mm2: float | None
     """Bounds of an envelope that demands exceed."""
     area = envelope.part.figure("area_mm2")
     rows = [
-        ("PE", pes, envelope.pes, "PEs", "smaller axes"),
-        ("on-chip memory", onchip_bytes, envelope.onchip_bytes, "bytes", "smaller l1 or l2"),
+        Bound("PE", pes, envelope.pes, "PEs", "smaller axes"),
+        Bound("on-chip memory", onchip_bytes, envelope.onchip_bytes, "bytes", "smaller l1 or l2"),
     ]
-    out = [Infeasible(what, demand, bound, unit, fix) for what, demand, bound, unit, fix in rows if demand > bound]
-    if area is not None and area_mm2 is not None and area_mm2 > area.value:
-        out.append(Infeasible("area", area_mm2, area.value, "mm2", "smaller axes, l1 or l2"))
-    return tuple(out)
+    if area is not None:
+        rows.append(Bound("area", area_mm2, area.value, "mm2", "smaller axes, l1 or l2"))
+    return broken_bounds(rows)
 
 
 def loop_of(dim: str, machine: Connected, layer: Layer) -> str:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from accel_models.breakdown import EnergyBreakdown
 from accel_models.hardware.accelerator import Accelerator, MemoryKind
 from accel_models.hardware.technology import Technology, TechnologyKind
-from accel_models.report import Infeasible, LayerCost
+from accel_models.report import Bound, Infeasible, LayerCost, broken_bounds
 from mappings.layer import Bits, Layer
 
 #: Part of the bits of working registers that change in a cycle: every second one of random data.
@@ -198,18 +199,15 @@ def broken_power(
         cycles: of the whole run.
         bound_mw: None: unbounded.
     """
-    energies = [layer.energy_pj for layer in layers]
-    if bound_mw is None or cycles <= 0 or any(parts is None for parts in energies):
+    energy = EnergyBreakdown.listed(layer.energy_pj for layer in layers)
+    if bound_mw is None or cycles <= 0 or energy is None:
         return None
     outside = {level.name for level in accelerator.levels if level.kind is MemoryKind.DRAM}
-    chip_pj = sum(value for parts in energies for name, value in parts or () if name not in outside)
-    mean_mw = power_mw(chip_pj, cycles, accelerator.clock_hz)
+    mean_mw = power_mw(energy.without(outside).total_pj, cycles, accelerator.clock_hz)
     return over_power(mean_mw, bound_mw)
 
 
 def over_power(mean_mw: float, bound_mw: float) -> Infeasible | None:
     """Whether a mean power is over a bound."""
-    if mean_mw <= bound_mw:
-        return None
     remedy = "a slower clock, a smaller array, or mappings that move less"
-    return Infeasible("power", mean_mw, bound_mw, "mW", remedy)
+    return next(iter(broken_bounds([Bound("power", mean_mw, bound_mw, "mW", remedy)])), None)

@@ -51,15 +51,16 @@ def tile_cycles(op: int, tile: Tile, m: Machine, dual: int) -> int:
 
 
 @uncounted
-def array_weight_words(m: Machine, k: int, c: int, r: int, s: int, pack: int, dual: int) -> int:
-    """Words of the weight buffer that an array tile takes, ``pack`` words of weights in each."""
+def array_weight_words(m: Machine, k: int, c: int, r: int, s: int, pack: int, dual: int, kept: int) -> int:
+    """Words of the weight buffer that an array tile takes, ``pack`` words of weights in each; ``kept``: of its taps."""
     cols = m.cols << dual
     if m.array == _ROW_STATIONARY:
         passes = ceil_div(k, cols) * arrays.row_stationary_passes(m.rows, m.cols, c, r)
         return int(ceil_div(passes * s * m.rows, pack))
     if m.array == _OUTPUT_STATIONARY:
         return int(ceil_div(ceil_div(k, cols) * c * r * s, pack))
-    return int(ceil_div(ceil_div(k, cols) * ceil_div(c, m.rows) * r * s * m.rows, pack))
+    words = (kept or r * s) * arrays.tree_weight_words(m.rows, kept)
+    return int(ceil_div(ceil_div(k, cols) * ceil_div(c, m.rows) * words, pack))
 
 
 @uncounted

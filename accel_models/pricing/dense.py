@@ -78,7 +78,12 @@ def plain_layers(workload: Workload) -> tuple[Ints, Ints] | None:
     rows = []
     for layer in workload.layers:
         kind = _CODES.get(layer.op)
-        if kind is None or layer.activation not in CLAMPS or len(layer.inputs) != (2 if kind == _ADD else 1):
+        if (
+            kind is None
+            or layer.kept_taps
+            or layer.activation not in CLAMPS
+            or len(layer.inputs) != (2 if kind == _ADD else 1)
+        ):
             return None
         number[layer.name] = len(number)
         macs = layer.groups * layer.N * layer.K * layer.C * layer.P * layer.Q * layer.R * layer.S

@@ -27,6 +27,7 @@ from accel_models.pricing.plans import (
     INPUT_TENSOR,
     JOINED_TENSOR,
     JOINS,
+    KEPT,
     LOOKUP,
     MASKED,
     MATMUL,
@@ -328,7 +329,8 @@ def put_weights(plan: Ints, t: Ints, tiles: int, end: int, m: Machine, work: Scr
                     words = (tile[WORD1] - tile[WORD0]) * rows * plan[S] * (m.lanes // m.cols)
                     words = ceil_div(words, plan[PACK])
                 else:
-                    words = array_weight_words(m, tile[K1] - tile[K0], c, rows, plan[S], plan[PACK], plan[DUAL])
+                    k = tile[K1] - tile[K0]
+                    words = array_weight_words(m, k, c, rows, plan[S], plan[PACK], plan[DUAL], plan[KEPT])
             row = work.weights[n * cuts + cut]
             row[WEIGHT_ADDR], row[WEIGHT_WORDS], row[WEIGHT_C] = aligned(end), words, c
             end = aligned(end) + words * m.weight_word
@@ -534,7 +536,7 @@ def emit(
                             )  # fmt: skip
                         tile = Tile(
                             channels, channels_in, rows, cols, taps, plan[S], plan[STRIDE_H], plan[STRIDE_W],
-                            plan[DILATION_H], plan[DILATION_W], pad_h, pad_w, high, wide,
+                            plan[DILATION_H], plan[DILATION_W], pad_h, pad_w, high, wide, plan[KEPT],
                         )  # fmt: skip
                         wait = read_ring(INPUT, n, work)
                         if weighted:

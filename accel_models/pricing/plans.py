@@ -51,19 +51,20 @@ from mappings.workload import Workload
     MASKED,
     PACK,
     DUAL,
+    KEPT,
     MAPPED_BY,
     PHASE,
     SHAPE_COLUMNS,
-) = range(27)
+) = range(28)
 #: Further columns: images, origin of the filter; the second operand's part, a table behind; bytes of parameters to be
 #: placed (-1: those of the plan before); the plan whose results it waits for (-1: none); the plan whose shape decides
 #: the default tiles; MACs.
-(IMAGES, ORIGIN_H, ORIGIN_W, TRANSPOSE_B, JOINS, BROADCAST, LOOKUP, PARAM_BYTES, NEEDS, TILED_AS, MACS) = range(26, 37)
+(IMAGES, ORIGIN_H, ORIGIN_W, TRANSPOSE_B, JOINS, BROADCAST, LOOKUP, PARAM_BYTES, NEEDS, TILED_AS, MACS) = range(27, 38)
 #: Four tensors: input, a matrix product's second operand, post-processing's second operand, output.
-INPUT_TENSOR, PRODUCT_TENSOR, JOINED_TENSOR, OUTPUT_TENSOR = 37, 48, 59, 70
+INPUT_TENSOR, PRODUCT_TENSOR, JOINED_TENSOR, OUTPUT_TENSOR = 38, 49, 60, 71
 #: Columns of a tensor from there on; ``PLACES`` is an offset into the pool of channel places, -1 where they are dense.
 ADDR, BLOCKS, TENSOR_ROWS, TENSOR_COLS, IMAGE_STRIDE, PLANE, ROW, COL, PLACES, CHANNELS, TOP, TENSOR_COLUMNS = range(12)
-PLAN_COLUMNS = 81
+PLAN_COLUMNS = 82
 #: ``MAPPED_BY``: how the default mapping writes channels down; copies have no mapping.
 COPY, BY_HEADS, BY_ROWS, BY_CHANNELS, BY_GROUPS = range(5)
 
@@ -86,7 +87,7 @@ def plans_key(template: Template) -> tuple[int, ...]:
     """What a network's plans depend on of a template."""
     t = template
     units = int(t.nonlinear_lanes > 0), t.activation_tables
-    return (t.rows, t.cols, t.act_bits, t.weight_bits, t.weight_packing, int(t.dual_rate), *units)
+    return (t.rows, t.cols, t.act_bits, t.weight_bits, t.weight_packing, int(t.dual_rate), int(t.tap_skipping), *units)
 
 
 def plan_rows(workload: Workload, template: Template) -> Plans:
@@ -123,11 +124,12 @@ def _row(outline: Outline, template: Template, pool: list[int]) -> Ints:
     row[:SHAPE_COLUMNS] = (
         shape.op, layer.op.spec.is_product, layer.groups, layer.K, layer.C, layer.P, layer.Q, layer.R, layer.S,
         *layer.stride, *layer.dilation, shape.k, shape.c, shape.groups, shape.row_k, shape.unit_k, shape.weights,
-        shape.params, shape.operands, shape.masked, *shape.form, _mapped_by(layer, outline.mapped), outline.phase,
+        shape.params, shape.operands, shape.masked, *shape.form, shape.kept,
+        _mapped_by(layer, outline.mapped), outline.phase,
     )  # fmt: skip
     row[IMAGES], row[ORIGIN_H], row[ORIGIN_W] = layer.N, *plan.origin
     row[TRANSPOSE_B], row[JOINS], row[BROADCAST] = layer.transpose_b, plan.joins, plan.broadcast
-    row[LOOKUP], row[PARAM_BYTES], row[MACS] = plan.table is not None, outline.param_bytes, layer.macs
+    row[LOOKUP], row[PARAM_BYTES], row[MACS] = plan.table is not None, outline.param_bytes, plan.done_macs
     tensors = [(INPUT_TENSOR, plan.inputs[0]), (OUTPUT_TENSOR, plan.output)]
     if layer.op.spec.is_product:
         _check_product(plan, template.word_lanes)

@@ -23,6 +23,7 @@ from accel_models.pricing.kernel import DEFAULT_TILES, Networks, Results, new_re
 from accel_models.pricing.machine import CLOCK, Ints, template_rows
 from accel_models.pricing.plans import Plans, plan_rows, plans_key
 from accel_models.pricing.tiles import NO_CAP
+from accel_models.report import Infeasible
 from accel_models.template.energy import COMPONENTS, Prices, energies, total_pj
 from accel_models.template.resources import demand, fits
 from accel_models.template.spec import Template
@@ -42,6 +43,10 @@ BROKEN = (
     "operator",
     "device",
     "power",
+)
+#: By code: the bound that is broken, nobody has asked by how much.
+UNEXPLAINED = tuple(
+    Infeasible(n, 1.0, 0.0, "not worked out", "larger buffers, or operators that it has") for n in BROKEN
 )
 OPERATOR, DEVICE, POWER = (BROKEN.index(name) for name in ("operator", "device", "power"))
 

@@ -16,6 +16,7 @@ from accel_models.pricing.plans import (
     DILATION_W,
     DUAL,
     GROUPS,
+    KEPT,
     MAPPED_BY,
     MASKED,
     MATMUL,
@@ -100,7 +101,7 @@ def weight_demand(plan: Ints, k: int, c: int, p: int, q: int, held: int, m: Mach
         return 0
     if plan[OP] != _ARRAY:
         return int(ceil_div(ceil_div(k, m.lanes) * held * plan[S] * (m.lanes // m.cols), plan[PACK]))
-    return array_weight_words(m, k, c, held, plan[S], plan[PACK], plan[DUAL])
+    return array_weight_words(m, k, c, held, plan[S], plan[PACK], plan[DUAL], plan[KEPT])
 
 
 @uncounted
@@ -215,7 +216,7 @@ def least_estimate(plan: Ints, held: int, m: Machine, lists: Ints, out: Ints) ->
                         if compute < 0:
                             tile = Tile(
                                 k, k if vector else c, p, q, rows_held, plan[S], plan[STRIDE_H], plan[STRIDE_W],
-                                plan[DILATION_H], plan[DILATION_W], 0, 0, 1, 1,
+                                plan[DILATION_H], plan[DILATION_W], 0, 0, 1, 1, plan[KEPT],
                             )  # fmt: skip
                             compute = tile_cycles(op, tile, m, plan[DUAL])
                         slowest = max(slowest, float(tiles * (compute + COMMAND_CYCLES)))
@@ -238,14 +239,14 @@ def choose(plan: Ints, m: Machine, lists: Ints, out: Ints) -> int:
     while True:
         if least_estimate(plan, 0 if held == plan[R] else held, m, lists, out):
             return FITS
-        if held == 1:
+        if held == 1 or plan[KEPT]:
             break
         held = ceil_div(held, 2)
     least = group_span(plan, m.lanes, m.lanes) if plan[SHAPE_GROUPS] > 1 else m.lanes
     out[TILE_K] = plan[ROW_K] if plan[ROW_K] else m.lanes
     out[TILE_C] = plan[SHAPE_C] if plan[MATMUL] else least
     out[TILE_P], out[TILE_Q], out[ORDER], out[TILE_R] = 1, 1, KPQ, 0
-    if plan[R] > 1 and misfit(plan, out, m) != FITS:
+    if plan[R] > 1 and not plan[KEPT] and misfit(plan, out, m) != FITS:
         out[TILE_R] = 1
     return misfit(plan, out, m)
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from accel_models.hardware.devices import Device
 from accel_models.published.loop_tile_formulas import bram18, layer_cycles
-from accel_models.report import Infeasible
+from accel_models.report import Bound, Infeasible, broken_bounds
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer
 from mappings.operators import OpSpec, Unit
@@ -138,14 +138,14 @@ class LoopTile:
     def broken(self, layers: Sequence[Layer], board: Board) -> tuple[Infeasible, ...]:
         """Every limit of a board that a network on this accelerator exceeds, and operators that it lacks."""
         out = [
-            Infeasible(what, demand, bound, unit, remedy)
-            for what, demand, bound, unit, remedy in (
-                ("DSP", self.dsp, board.dsp, "blocks", "smaller tm, tn or depthwise_lanes"),
-                ("BRAM18", self.bram18(layers), board.bram18, "blocks", "smaller tm, tn, tr or tc"),
-                ("LUT", self.lut, board.lut, "tables", "smaller tm or tn"),
-                ("port", self.port_bits, board.port_bits, "bits", "fewer ports"),
+            *broken_bounds(
+                (
+                    Bound("DSP", self.dsp, board.dsp, "blocks", "smaller tm, tn or depthwise_lanes"),
+                    Bound("BRAM18", self.bram18(layers), board.bram18, "blocks", "smaller tm, tn, tr or tc"),
+                    Bound("LUT", self.lut, board.lut, "tables", "smaller tm or tn"),
+                    Bound("port", self.port_bits, board.port_bits, "bits", "fewer ports"),
+                )
             )
-            if demand > bound
         ]
         lacking = [item.name for item in layers if not _runs(item.op.spec)]
         if not self.depthwise_lanes:

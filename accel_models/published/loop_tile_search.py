@@ -18,7 +18,7 @@ from accel_models.columns.compiled import compile_module
 from accel_models.jit import compiled, entry
 from accel_models.published import loop_tile_formulas as _plain
 from accel_models.published.loop_tile import DSP_OF_BITS, Board, Extent, LoopTile, shapes_of
-from accel_models.report import Infeasible
+from accel_models.report import Bound, Infeasible, broken_bounds
 from mappings.layer import Layer
 
 Ints = NDArray[np.int64]
@@ -70,13 +70,16 @@ def fastest(
     macs = min(board.dsp // DSP_OF_BITS[bits], board.lut // (2 * bits))
     blocks = board.bram18 if bounded else _NONE
     smallest = _plain.bram18(1, 1, 1, 1, taps, bits)
-    for what, demand, bound, unit in (
-        ("DSP or LUT", 1, macs, "multipliers"),
-        ("port", 3 * bits, board.port_bits, "bits"),
-        ("BRAM18", smallest, blocks, "blocks"),
-    ):
-        if demand > bound:
-            return Infeasible(what, demand, bound, unit, "a larger board")
+    remedy = "a larger board"
+    broken = broken_bounds(
+        (
+            Bound("DSP or LUT", 1, macs, "multipliers", remedy),
+            Bound("port", 3 * bits, board.port_bits, "bits", remedy),
+            Bound("BRAM18", smallest, blocks, "blocks", remedy),
+        )
+    )
+    if broken:
+        return broken[0]
     pairs, tiles = _pairs(shapes, macs, blocks, taps, bits), _tiles(shapes)
     best, tally = np.full(8, _NONE, np.int64), np.zeros(2, np.int64)
     _search(shapes, pairs, tiles, np.array([words, blocks, taps, bits], np.int64), best, tally)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from accel_models.breakdown import EnergyBreakdown
 from accel_models.hardware.accelerator import Accelerator, Buffering, MemoryLevel
 from accel_models.hardware.energy import access_pj, leakage_mw, operation_pj, static_pj
 from accel_models.report import Infeasible, LayerCost
@@ -231,7 +232,7 @@ def _level_pj(level: MemoryLevel, accelerator: Accelerator, read: int, written: 
 
 def _energy_pj(
     nest: Nest, counts: Counts, charged: Charged, accelerator: Accelerator, cycles: int
-) -> tuple[tuple[str, float], ...] | None:
+) -> EnergyBreakdown | None:
     step_pj = operation_pj(nest.layer, accelerator)
     if step_pj is None:
         return None
@@ -247,7 +248,7 @@ def _energy_pj(
     static = leakage_mw(accelerator, nest.layer.bits)
     if static is not None:
         parts.append(("leakage", static_pj(static, cycles, accelerator.clock_hz)))
-    return tuple(parts)
+    return EnergyBreakdown(parts)
 
 
 def _network_bits(nest: Nest, charged: Charged, level: int) -> int:

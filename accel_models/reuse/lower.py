@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import product
 
 from accel_models.hardware.accelerator import Accelerator, MemoryLevel
@@ -150,7 +151,7 @@ def _cut(memory: MemoryLevel, maps: tuple[Map, ...], rest: dict[str, int], name:
         folds = [one.dim not in timed and one.dim not in twice for one in spatial]
         axes = _fold(memory, spatial, counts, folds, whole)
     if isinstance(axes, Infeasible):
-        return Infeasible(**{**vars(axes), "where": name})
+        return replace(axes, where=name)
     out: dict[str, Cut] = {}
     for dim in rest:
         along = [whole[dim], whole[dim]]

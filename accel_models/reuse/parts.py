@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from accel_models.breakdown import EnergyBreakdown
 from accel_models.hardware.accelerator import Accelerator
 from accel_models.hardware.energy import leakage_mw, static_pj
 from accel_models.report import LayerCost
@@ -54,7 +55,7 @@ def bias_cost(layer: Layer, accelerator: Accelerator) -> LayerCost:
         cycles=cycles,
         compute_cycles=0,
         utilisation=0.0,
-        energy_pj=None if write_pj is None else tuple(energy),
+        energy_pj=None if write_pj is None else EnergyBreakdown(energy),
         traffic_bytes=((dram.name, "O", "write", -(-bits // 8)),),
         port_cycles=((dram.name, "write", cycles),) if rate else (),
     )
@@ -62,7 +63,6 @@ def bias_cost(layer: Layer, accelerator: Accelerator) -> LayerCost:
 
 def joined(layer: Layer, parts: list[LayerCost], executed_macs: int, pes: int) -> LayerCost:
     """One layer's figures from those of its phases; it is busy with its own products, not with what padding adds."""
-    energies = [part.energy_pj for part in parts]
     cycles = sum(part.cycles for part in parts)
 
     def summed(name: str) -> dict[tuple[str, ...], int]:
@@ -72,9 +72,6 @@ def joined(layer: Layer, parts: list[LayerCost], executed_macs: int, pes: int) -
                 total[tuple(key)] = total.get(tuple(key), 0) + count
         return total
 
-    energy: dict[str, float] = {}
-    for name, value in (item for one in energies if one is not None for item in one):
-        energy[name] = energy.get(name, 0.0) + value
     peaks: dict[tuple[str, str], int] = {}
     for level, tensor, size in (item for part in parts for item in part.peak_bytes):
         peaks[level, tensor] = max(size, peaks.get((level, tensor), 0))
@@ -84,7 +81,7 @@ def joined(layer: Layer, parts: list[LayerCost], executed_macs: int, pes: int) -
         cycles=cycles,
         compute_cycles=sum(part.compute_cycles for part in parts),
         utilisation=min(layer.macs, executed_macs) / (max(cycles, 1) * pes),
-        energy_pj=None if None in energies else tuple(energy.items()),
+        energy_pj=EnergyBreakdown.joined(part.energy_pj for part in parts),
         traffic_bytes=tuple((k[0], k[1], k[2], n) for k, n in summed("traffic_bytes").items()),
         peak_bytes=tuple((level, tensor, size) for (level, tensor), size in peaks.items()),
         port_cycles=tuple((k[0], k[1], n) for k, n in summed("port_cycles").items()),

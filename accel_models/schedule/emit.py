@@ -190,7 +190,7 @@ class _Emitter:
                 self._load(rings.input, box, memory=True)
             tile = Tile(
                 channels, channels_in, rows[1], cols[1], taps, layer.S, *layer.stride, *layer.dilation,
-                high.pad, wide.pad, high.extent, wide.extent,
+                high.pad, wide.pad, high.extent, wide.extent, plan.shape.kept,
             )  # fmt: skip
             wait = builder.read(rings.input)
             weighted = plan.shape.weights or plan.shape.masked

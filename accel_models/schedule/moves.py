@@ -28,7 +28,9 @@ WHY = {
     "channel words": "channels are moved in words, the last one of a tensor, head or group filled up",
     "windows whole": "rows and columns that stride or dilation skip are moved with those around them, a pixel where a"
     " tile has nothing but padding",
-    "array passes": "weights lie in whole passes of the array, of a grouped layer as blocks with zeros beside them",
+    "taps kept": "filter taps that a layer does not keep are not moved",
+    "array passes": "weights lie in whole passes of the array, of a grouped layer as blocks with zeros beside them,"
+    " where taps are skipped behind a header",
     "windows kept": "filter rows come in parts, and the next part or tile needs the very rows that are on the chip",
     "mask": "a softmax's mask, which is no tensor of the loop nest",
     "one value a channel": "a second operand of one value a channel is read once a tile, not once a pixel",
@@ -203,7 +205,10 @@ def _weight_steps(plan: LayerPlan, template: Template, elements: int) -> _Steps:
         return []
     again = Fraction(elements, layer.groups * layer.K * layer.C * layer.R * layer.S)
     stored = sum(tile.words for tile in plan.weights) * template.cols
-    return [("array passes", again * stored * shape.form.narrowing)]
+    passes = ("array passes", again * stored * shape.form.narrowing)
+    if not shape.kept:
+        return [passes]
+    return [("taps kept", Fraction(elements * shape.kept, layer.R * layer.S)), passes]
 
 
 def _mask_places(plan: LayerPlan) -> int:

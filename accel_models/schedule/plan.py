@@ -83,14 +83,20 @@ class LayerPlan:
         return self.chain[-1].name + self.label
 
     @property
+    def done_macs(self) -> int:
+        """Multiply-accumulates that its commands do: all of its layer's but those of skipped taps."""
+        taps = self.layer.R * self.layer.S
+        return self.layer.macs // taps * (self.shape.kept or taps)
+
+    @property
     def useful_macs(self) -> int:
-        """Multiply-accumulates that the network counts: of a phase, those of its taps with real inputs."""
-        return self.layer.macs if self.macs is None else self.macs
+        """Those that the network counts: of a phase, those of its taps with real inputs."""
+        return self.done_macs if self.macs is None else self.macs
 
     @property
     def utilised_macs(self) -> int:
         """Those of them that the array is busy with: what cut outputs would take is never done."""
-        return min(self.useful_macs, self.layer.macs)
+        return min(self.useful_macs, self.done_macs)
 
     @property
     def filter_cuts(self) -> list[Span]:
@@ -215,6 +221,8 @@ def weight_tiles(plan: LayerPlan, template: Template) -> tuple[WeightTile, ...]:
         if plan.shape.vector:
             words = plan.shape.form.stored_words((word1 - word0) * rows[1] * layer.S * (lanes // template.cols))
         else:
-            words = weight_words(template, Tile(k1 - k0, c, 1, 1, rows[1], layer.S), plan.shape.form)
+            words = weight_words(
+                template, Tile(k1 - k0, c, 1, 1, rows[1], layer.S, kept=plan.shape.kept), plan.shape.form
+            )
         tiles.append(WeightTile(k0, k1, word0, word1, c, rows, words))
     return tuple(tiles)

@@ -17,6 +17,7 @@ from accel_models.schedule.tensors import TensorLayout
 from accel_models.schedule.tiling import Tiling, choose_tiling, shape_of, tiling_of
 from accel_models.template.spec import Template
 from mappings.directives import TemporalMap
+from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
 from mappings.mapping import Mapping
 from mappings.phases import Phase, phases
@@ -103,13 +104,22 @@ def outlines(
 
 
 def _compute_outlines(chain: tuple[Layer, ...], template: Template, placement: Placement) -> Iterator[Outline]:
-    """One plan; of a transposed convolution, one for each phase."""
+    """One plan; of a transposed convolution, one for each phase.
+
+    Raises:
+        SpecError: blocks of channels whose taps are skipped do not lie side by side.
+    """
     layer, tensors = chain[0], placement.tensors
     second, output = second_operand(chain), tensors[chain[-1].name]
     joining = None if second is None else tensors[second]
     inputs = tuple(tensors[name] for name in layer.inputs)
+    shape = shape_of(layer, template)
+    if shape.kept and not (inputs[0].is_dense and output.is_dense):
+        what = "skips taps by blocks of channels, and channels lie with holes between them"
+        remedy = "a concatenation of whole channel words, all taps (kept_taps = 0), or no tap_skipping"
+        raise SpecError(Fault(f"layer {layer.name}", what, remedy))
     whole = LayerPlan(
-        layer, 0, shape_of(layer, template), UNTILED, inputs, output, chain, joining,
+        layer, 0, shape, UNTILED, inputs, output, chain, joining,
         origin=(-layer.padding[0], -layer.padding[1]),
     )  # fmt: skip
     size = 16 * output.blocks * template.word_lanes

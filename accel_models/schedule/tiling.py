@@ -12,7 +12,7 @@ from accel_models.template.array_timing import array_accesses, ceil_div
 from accel_models.template.spec import ArrayKind, Template
 from accel_models.template.tile import Tile
 from accel_models.template.unit_timing import compute_cycles
-from accel_models.template.weight_form import WHOLE, WeightForm, weight_form
+from accel_models.template.weight_form import WHOLE, WeightForm, skipped_to, weight_form
 from mappings.layer import Layer, Op
 from mappings.mapping import Mapping
 from mappings.operators import Unit
@@ -54,6 +54,7 @@ class Shape(NamedTuple):
         table: an activation function that stands alone: a table in post-processing.
         masked: a softmax's mask, a bit for each place and channel, fills the weight buffer.
         form: how the weights lie there.
+        kept: filter taps of each block of channels that the array passes over, the others being skipped; 0: all.
     """
 
     op: ComputeOp
@@ -74,6 +75,7 @@ class Shape(NamedTuple):
     table: bool
     masked: bool
     form: WeightForm = WHOLE
+    kept: int = 0
 
     @property
     def vector(self) -> bool:
@@ -107,6 +109,7 @@ def shape_of(layer: Layer, template: Template) -> Shape:
     c = ceil_div(layer.C if heads else layer.channels_in, lanes) * lanes
     weights = op in (ComputeOp.ARRAY, ComputeOp.DEPTHWISE)
     stored = weights and not product
+    form = weight_form(template, layer.bits.W, op is ComputeOp.ARRAY) if stored else WHOLE
     return Shape(
         op=op,
         k=k,
@@ -125,7 +128,8 @@ def shape_of(layer: Layer, template: Template) -> Shape:
         operands=2 if spec.joins else 1,
         table=is_table(layer, template),
         masked=layer.masked,
-        form=weight_form(template, layer.bits.W, op is ComputeOp.ARRAY) if stored else WHOLE,
+        form=form,
+        kept=skipped_to(layer, template, form),
     )
 
 
@@ -149,7 +153,7 @@ def demand(shape: Shape, t: Tiling, template: Template) -> dict[str, tuple[int, 
     elif shape.vector:
         weights = shape.form.stored_words(k_words * (t.r or shape.r) * shape.s * (lanes // template.cols))
     else:
-        tile = Tile(t.k, t.c, t.p, t.q, t.r or shape.r, shape.s)
+        tile = Tile(t.k, t.c, t.p, t.q, t.r or shape.r, shape.s, kept=shape.kept)
         weights = weight_words(template, tile, shape.form)
     return {
         "input_buffer_bytes": (in_words * pixels, template.input_words),
@@ -163,12 +167,13 @@ def demand(shape: Shape, t: Tiling, template: Template) -> dict[str, tuple[int, 
 def weight_words(template: Template, tile: Tile, form: WeightForm = WHOLE) -> int:
     """Words of the weight buffer that an array tile takes: channels and filter taps decide."""
     cols = template.cols << form.dual
-    return form.stored_words(_weight_words(template.array, template.rows, cols, tile.k, tile.c, tile.r, tile.s))
+    weight_extents = (tile.k, tile.c, tile.r, tile.s, tile.kept)
+    return form.stored_words(_weight_words(template.array, template.rows, cols, *weight_extents))
 
 
 @lru_cache(maxsize=65536)
-def _weight_words(kind: ArrayKind, rows: int, cols: int, k: int, c: int, r: int, s: int) -> int:
-    return array_accesses(kind, rows, cols, Tile(k, c, 1, 1, r, s)).weight_words
+def _weight_words(kind: ArrayKind, rows: int, cols: int, k: int, c: int, r: int, s: int, kept: int) -> int:
+    return array_accesses(kind, rows, cols, Tile(k, c, 1, 1, r, s, kept=kept)).weight_words
 
 
 def check(shape: Shape, t: Tiling, template: Template, where: str) -> Infeasible | None:
@@ -187,7 +192,7 @@ def tiling_of(layer: Layer, mapping: Mapping, template: Template) -> Tiling | In
     """The tiles that a mapping's DRAM level asks for, rounded up to whole channel words.
 
     Infeasible where partial sums would have to leave the chip, where images are not the outermost loop, where a filter
-    is cut, or where a buffer is too small.
+    is cut (by rows: one whose taps are skipped), or where a buffer is too small.
     """
     lanes = template.word_lanes
     shape = shape_of(layer, template)
@@ -202,6 +207,9 @@ def tiling_of(layer: Layer, mapping: Mapping, template: Template) -> Tiling | In
         order.append(item.dim)
     if sizes["S"] < layer.S:
         return Infeasible("filter S", layer.S, sizes["S"], "taps", "map S whole at the DRAM level", layer.name)
+    if shape.kept and sizes["R"] < layer.R:
+        remedy = "map R whole at the DRAM level where taps are skipped"
+        return Infeasible("filter R", layer.R, sizes["R"], "taps", remedy, layer.name)
     cut = [dim for dim in order if dim in "GKCPQ" and sizes[dim] < layer.bounds[dim]]
     if "C" in cut and cut[-1] != "C":
         remedy = "make C the innermost loop of the DRAM level"
@@ -248,7 +256,7 @@ def estimate(shape: Shape, t: Tiling, template: Template) -> float:
     need = demand(shape, t, template)
     tiles, spatial = nk * np_ * nq * nc, np_ * nq
     c = t.k if shape.vector else t.c
-    tile = Tile(t.k, c, t.p, t.q, t.r or shape.r, shape.s, *shape.stride, *shape.dilation)
+    tile = Tile(t.k, c, t.p, t.q, t.r or shape.r, shape.s, *shape.stride, *shape.dilation, kept=shape.kept)
     compute = compute_cycles(shape.op, tile, template, shape.form.dual)
     weight_loads = nk if nc == 1 and (t.order[0] == "K" or nk == 1) else tiles
     input_loads = spatial if nc == 1 and nk == 1 else tiles
@@ -271,13 +279,13 @@ def estimate(shape: Shape, t: Tiling, template: Template) -> float:
 def choose_tiling(layer: Layer, template: Template) -> Tiling | Infeasible:
     """The tiling with the least :func:`estimate` among even cuts that fit the buffers.
 
-    All rows of the filter at a time where they fit, else half of them, and so on.
+    All rows of the filter at a time where they fit, else half of them, and so on; where taps are skipped, all alone.
     """
     shape = shape_of(layer, template)
     held = shape.r
     while True:
         found = _least_estimate(layer, shape, template, 0 if held == shape.r else held)
-        if found is not None or held == 1:
+        if found is not None or held == 1 or shape.kept:
             break
         held = ceil_div(held, 2)
     if found is not None:
@@ -286,7 +294,7 @@ def choose_tiling(layer: Layer, template: Template) -> Tiling | Infeasible:
     least = group_span(layer, lanes, lanes) if shape.groups > 1 else lanes
     smallest = Tiling(shape.row_k or lanes, shape.c if layer.op.spec.is_product else least, 1, 1, "KPQ")
     # The search above tries the larger cuts of Q alone: where single columns fit, the smallest tile is what is left.
-    if shape.r > 1 and check(shape, smallest, template, layer.name) is not None:
+    if shape.r > 1 and not shape.kept and check(shape, smallest, template, layer.name) is not None:
         smallest = smallest._replace(r=1)
     return check(shape, smallest, template, layer.name) or smallest
 

@@ -55,20 +55,36 @@ def taps_inside(outputs: int, taps: int, stride: int, dilation: int, pad: int, s
     return count
 
 
-def tree_fill_cycles(rows: int) -> int:
+def tree_weight_words(rows: int, kept: int) -> int:
+    """Adder trees: words of weights of a pass; a header leads them where it is one of ``kept`` filter taps."""
+    return rows + min(kept, 1)
+
+
+def tree_fill_cycles(rows: int, kept: int) -> int:
     """Adder trees: cycles before the first pixel enters and after the last one has."""
-    return max(SETUP_CYCLES, rows + 1) + 3 + tree_stages(rows)
+    return max(SETUP_CYCLES, tree_weight_words(rows, kept) + 1) + 3 + tree_stages(rows)
 
 
-def tree_cycles(rows: int, cols: int, k: int, c: int, pixels: int, taps: int) -> int:
-    """Adder trees (loop tile; channel parallel takes one cycle more).
+def tree_cycles(rows: int, cols: int, k: int, c: int, pixels: int, taps: int, kept: int) -> int:
+    """Adder trees with all pixels in one stripe (loop tile).
 
-    A pass is one filter tap of ``rows`` x ``cols`` channels over the pixels, hidden behind which the next ``rows``
-    weight words are read.
+    A pass is one filter tap of ``rows`` x ``cols`` channels over the pixels, hidden behind which the next weight words
+    are read. Of each block of channels ``kept`` taps are done, 0: all.
     """
-    passes = ceil_div(k, cols) * ceil_div(c, rows) * taps
-    idle_tail = max(rows - pixels, 0)
-    return tree_fill_cycles(rows) + passes * max(pixels, rows) - idle_tail
+    words = tree_weight_words(rows, kept)
+    passes = ceil_div(k, cols) * ceil_div(c, rows) * (kept or taps)
+    return tree_fill_cycles(rows, kept) + (passes - 1) * max(pixels, words) + pixels
+
+
+def striped_cycles(rows: int, cols: int, k: int, c: int, pixels: int, taps: int, kept: int) -> int:
+    """Adder trees that take the pixels stripe by stripe (channel parallel): :func:`tree_cycles` for each."""
+    words = tree_weight_words(rows, kept)
+    passes = ceil_div(c, rows) * (kept or taps)
+    stripes = max(1, pixels // CHANNEL_PARALLEL_STRIPE)
+    last = pixels - (stripes - 1) * CHANNEL_PARALLEL_STRIPE
+    group = (stripes - 1) * max(CHANNEL_PARALLEL_STRIPE, words) + max(last, words)
+    idle_tail = max(words - last, 0)
+    return tree_fill_cycles(rows, kept) + ceil_div(k, cols) * passes * group - idle_tail + 1
 
 
 def output_stationary_fill_cycles(rows: int, pixels: int) -> int:

@@ -19,9 +19,11 @@ from accel_models.template.array_formulas import (
     row_stationary_groups,
     row_stationary_passes,
     row_stationary_reads,
+    striped_cycles,
     taps_inside,
     tree_cycles,
     tree_fill_cycles,
+    tree_weight_words,
 )
 from accel_models.template.spec import ArrayKind
 from accel_models.template.tile import Tile
@@ -76,12 +78,20 @@ def window_reads(tile: Tile) -> int:
     return rows * taps_inside(tile.q, tile.s, tile.stride_w, tile.dilation_w, tile.pad_left, tile.in_w)
 
 
+def tree_reads(tile: Tile) -> int:
+    """Input words of a block of channels that adder trees read.
+
+    Which taps of a filter are kept is up to the weights: of those that meet padding they are taken to be the mean.
+    """
+    return window_reads(tile) * (tile.kept or tile.r * tile.s) // (tile.r * tile.s)
+
+
 def loop_tile_cycles(rows: int, cols: int, tile: Tile) -> int:
-    return tree_cycles(rows, cols, tile.k, tile.c, tile.p * tile.q, tile.r * tile.s)
+    return tree_cycles(rows, cols, tile.k, tile.c, tile.p * tile.q, tile.r * tile.s, tile.kept)
 
 
 def channel_parallel_cycles(rows: int, cols: int, tile: Tile) -> int:
-    return tree_cycles(rows, cols, tile.k, tile.c, tile.p * tile.q, tile.r * tile.s) + 1
+    return striped_cycles(rows, cols, tile.k, tile.c, tile.p * tile.q, tile.r * tile.s, tile.kept)
 
 
 def output_stationary_tile_cycles(rows: int, cols: int, tile: Tile) -> int:
@@ -101,16 +111,17 @@ def _row_stationary_fill(rows: int, cols: int, tile: Tile) -> int:
 
 
 def loop_tile_accesses(rows: int, cols: int, tile: Tile) -> ArrayAccesses:
-    groups = ceil_div(tile.k, cols) * ceil_div(tile.c, rows)
-    words = groups * tile.r * tile.s * rows
-    return ArrayAccesses(groups * window_reads(tile), words, groups * tile.r * tile.s * tile.p * tile.q, words)
+    groups, taps = ceil_div(tile.k, cols) * ceil_div(tile.c, rows), tile.kept or tile.r * tile.s
+    words = groups * taps * tree_weight_words(rows, tile.kept)
+    return ArrayAccesses(groups * tree_reads(tile), words, groups * taps * tile.p * tile.q, words)
 
 
 def channel_parallel_accesses(rows: int, cols: int, tile: Tile) -> ArrayAccesses:
     kernels, pixels = ceil_div(tile.k, cols), tile.p * tile.q
-    words = kernels * ceil_div(tile.c, rows) * tile.r * tile.s * rows
+    taps = tile.kept or tile.r * tile.s
+    words = kernels * ceil_div(tile.c, rows) * taps * tree_weight_words(rows, tile.kept)
     stripes = max(1, pixels // CHANNEL_PARALLEL_STRIPE)
-    reads = kernels * ceil_div(tile.c, rows) * window_reads(tile)
+    reads = kernels * ceil_div(tile.c, rows) * tree_reads(tile)
     return ArrayAccesses(reads, words * stripes, kernels * pixels, words)
 
 
@@ -144,8 +155,8 @@ _FILL: dict[ArrayKind, Callable[[int, int, Tile], int]] = {
     ArrayKind.WEIGHT_STATIONARY: lambda rows, cols, tile: weight_stationary_fill_cycles(rows),
     ArrayKind.ROW_STATIONARY: _row_stationary_fill,
     ArrayKind.OUTPUT_STATIONARY: lambda rows, cols, tile: output_stationary_fill_cycles(rows, tile.p * tile.q),
-    ArrayKind.LOOP_TILE: lambda rows, cols, tile: tree_fill_cycles(rows),
-    ArrayKind.CHANNEL_PARALLEL: lambda rows, cols, tile: tree_fill_cycles(rows) + 1,
+    ArrayKind.LOOP_TILE: lambda rows, cols, tile: tree_fill_cycles(rows, tile.kept),
+    ArrayKind.CHANNEL_PARALLEL: lambda rows, cols, tile: tree_fill_cycles(rows, tile.kept) + 1,
 }
 _ACCESSES = {
     ArrayKind.ROW_STATIONARY: row_stationary_accesses,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from accel_models.breakdown import EnergyBreakdown
 from accel_models.design import Design
 from accel_models.hardware.accelerator import Accelerator
 from accel_models.hardware.devices import device
@@ -96,7 +97,7 @@ def moved(schedule: Schedule) -> Counts:
     for command in schedule.commands:
         count(command, schedule.template, counts[command.tag])
     for plan in schedule.plans:
-        counts[plan.index, DUAL_MACS] += plan.layer.macs if plan.shape.form.dual else 0
+        counts[plan.index, DUAL_MACS] += plan.done_macs if plan.shape.form.dual else 0
     counts[0, Buffer.PROGRAM] += CHUNK  # the first chunk comes without a command
     return counts
 
@@ -137,8 +138,8 @@ def template_cost(design: Design, *, bounded: bool = True) -> CostReport | tuple
     part = device(accelerator.device) if accelerator.device else None
     prices = None if tech is None else Prices.of(template, tech, part)
     counts = moved(schedule)
-    macs = np.array([plan.layer.macs for plan in schedule.plans], dtype=np.int64)
-    by_layer: list[tuple[tuple[str, float], ...] | None] = [None] * len(macs)
+    macs = np.array([plan.done_macs for plan in schedule.plans], dtype=np.int64)
+    by_layer: list[EnergyBreakdown | None] = [None] * len(macs)
     energy_pj = None
     if prices is not None:
         figures, shape = np.array([prices.figures]), np.array([prices.shape])
@@ -146,7 +147,8 @@ def template_cost(design: Design, *, bounded: bool = True) -> CostReport | tuple
         busy = np.array([item.compute_cycles for item in timing.layers], dtype=np.int64)
         parts = energies(figures, shape, counts, macs, busy, cycles)
         by_layer = [
-            tuple((name, float(part)) for name, part in zip(COMPONENTS, row, strict=True) if part) for row in parts
+            EnergyBreakdown((name, float(part)) for name, part in zip(COMPONENTS, row, strict=True) if part)
+            for row in parts
         ]
         sums = (macs.sum(keepdims=True), busy.sum(keepdims=True), cycles.sum(keepdims=True))
         whole = energies(figures, shape, counts.sum(axis=0, keepdims=True), *sums)

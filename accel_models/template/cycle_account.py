@@ -65,7 +65,7 @@ def layer_accounts(schedule: Schedule, timing: Timing) -> tuple[CycleAccount, ..
         end, former = start + busy, tag
     for plan in schedule.plans:
         if "edge_cycles" in parts[plan.index]:
-            macs = plan.layer.macs / (template.rows * template.cols << plan.shape.form.dual)
+            macs = plan.done_macs / (template.rows * template.cols << plan.shape.form.dual)
             add(plan.index, "mac_cycles", macs)
             add(plan.index, "edge_cycles", -macs)
     if former >= 0:

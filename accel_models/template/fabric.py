@@ -160,7 +160,21 @@ def key(template: Template, part: str) -> str:
 
 @lru_cache(maxsize=1)
 def coefficients() -> dict[str, dict[str, tuple[float, ...]]]:
-    """``{resource: {key: coefficients}}``; a resource's "whole" has one for the array and one for the shell."""
+    """``{resource: {key: coefficients}}``; a resource's "whole" has one for the array and one for the shell.
+
+    What the data file has under ``since`` (hardware newer than the rows of the fit, counted) is part of them.
+    """
+    since = load_yaml(DATA).get("since", {})
+    found = fitted()
+    for resource, rows in found.items():
+        for name, more in since.get(resource, {}).items():
+            padded = (*more, *[0.0] * (len(rows[name]) - len(more)))
+            rows[name] = tuple(a + b for a, b in zip(rows[name], padded, strict=True))
+    return found
+
+
+def fitted() -> dict[str, dict[str, tuple[float, ...]]]:
+    """:func:`coefficients` as they were fitted, without what is counted since."""
     raw = load_yaml(DATA)
     return {
         resource: {name: tuple(float(value) for value in row) for name, row in raw[resource].items()}

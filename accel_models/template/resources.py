@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from accel_models.hardware.devices import Device, DeviceKind, device
 from accel_models.hardware.technology import Technology, technology
-from accel_models.report import Infeasible
+from accel_models.report import Bound, Infeasible, broken_bounds
 from accel_models.template.fabric import Part, array_part, product_in_dsp, shell_parts
 from accel_models.template.spec import ArrayKind, Template
 
@@ -117,8 +117,8 @@ def memories(template: Template) -> tuple[Memory, ...]:
 #: What the logic around the memories depends on; memories depend on the other fields.
 _LOGIC_FIELDS = (
     "array", "rows", "cols", "act_bits", "weight_bits", "acc_bits", "ppu_lanes", "nonlinear_lanes",
-    "activation_tables", "vector_taps", "weight_packing", "dual_rate", "acc_stages", "ppu_stages", "axi_bits",
-    "unaligned",
+    "activation_tables", "vector_taps", "weight_packing", "dual_rate", "tap_skipping", "acc_stages", "ppu_stages",
+    "axi_bits", "unaligned",
 )  # fmt: skip
 _logic_key = attrgetter(*_LOGIC_FIELDS)
 _logic: dict[tuple[object, ...], Logic] = {}
@@ -228,18 +228,18 @@ def area_um2(template: Template, tech: Technology) -> float | None:
     return total
 
 
-def _fpga_bounds(template: Template, part: Device) -> list[tuple[str, float, float | None, str, str]]:
-    dsp, bram36, lut, ff = demand(template)
-    lut = lut if part.lut_inputs == 6 else round(lut * LUT4_PER_LUT6)
+def fpga_bounds(
+    part: Device, dsp: float | None, bram36: float | None, lut: float | None, ff: float | None
+) -> list[Bound]:
+    """What a design takes of a part beside what there is; look-up tables are the part's own, up to the fill limit."""
     fewer = "fewer rows or cols, or a narrower bus"
     tables = _tables(part)
     filled = "" if part.lut is None else f"look-up tables ({part.lut_fill:.0%} of {part.lut:,}, the fill limit)"
     return [
-        ("DSP", dsp, part.dsp, "blocks", "fewer rows or cols"),
-        ("BRAM36", bram36, part.bram36, "blocks", "smaller buffers"),
-        ("LUT", lut, tables, filled, fewer),
-        ("FF", ff, part.ff, "flip-flops", fewer),
-        ("clock", template.clock_hz, highest_hz(template, part), "Hz", "a slower clock"),
+        Bound("DSP", dsp, part.dsp, "blocks", "fewer rows or cols"),
+        Bound("BRAM36", bram36, part.bram36, "blocks", "smaller buffers"),
+        Bound("LUT", lut, tables, filled, fewer),
+        Bound("FF", ff, part.ff, "flip-flops", fewer),
     ]
 
 
@@ -273,20 +273,19 @@ def fits(template: Template, where: Device | str) -> tuple[Infeasible, ...]:
     """
     part = device(where) if isinstance(where, str) else where
     if part.kind is DeviceKind.FPGA:
-        bounds = _fpga_bounds(template, part)
+        dsp, bram36, lut, ff = demand(template)
+        lut = lut if part.lut_inputs == 6 else round(lut * LUT4_PER_LUT6)
+        bounds = fpga_bounds(part, dsp, bram36, lut, ff)
+        bounds.append(Bound("clock", template.clock_hz, highest_hz(template, part), "Hz", "a slower clock"))
     else:
         area = area_um2(template, technology(part.technology, f"device {part.name}.technology"))
         bounds = []
         if area is not None:
-            bounds.append(("area", area / 1e6, part.area_mm2, "mm2", "fewer rows or cols, or smaller buffers"))
+            bounds.append(Bound("area", area / 1e6, part.area_mm2, "mm2", "fewer rows or cols, or smaller buffers"))
     # The model lets reads and writes run at that rate at the same time; the board's memory is shared by both.
-    demand = 2.0 * template.dram_bytes_per_cycle * template.clock_hz
+    rate = 2.0 * template.dram_bytes_per_cycle * template.clock_hz
     beats = template.axi_burst_beats
-    bounds.append(("memory port", template.axi_bits, part.axi_bits, "bits", "a narrower bus: axi_bits"))
-    bounds.append(("burst length", beats, part.axi_burst_beats, "beats", "shorter bursts: axi_burst_beats"))
-    bounds.append(("memory bandwidth", demand, part.dram_bytes_per_s, "bytes/s", "a lower dram_bytes_per_cycle"))
-    return tuple(
-        Infeasible(resource, need, bound, unit, remedy)
-        for resource, need, bound, unit, remedy in bounds
-        if bound is not None and need > bound
-    )
+    bounds.append(Bound("memory port", template.axi_bits, part.axi_bits, "bits", "a narrower bus: axi_bits"))
+    bounds.append(Bound("burst length", beats, part.axi_burst_beats, "beats", "shorter bursts: axi_burst_beats"))
+    bounds.append(Bound("memory bandwidth", rate, part.dram_bytes_per_s, "bytes/s", "a lower dram_bytes_per_cycle"))
+    return broken_bounds(bounds)

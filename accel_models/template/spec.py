@@ -41,6 +41,8 @@ class Template:
             1, 2 or 4 (an 8-bit template then has layers of 8, 4 and 2 bits); the compute unit widens them.
         dual_rate: a multiplier makes two products with weights of half the width in a cycle, so that an array of adder
             trees takes ``2 * cols`` output channels a pass, and a memory word at least as many.
+        tap_skipping: an array of adder trees passes over filter taps that a block of channels does not use
+            (``Layer.kept_taps``), which then take neither cycle nor room.
         acc_stages, ppu_stages: pipeline registers added in front of the accumulators and behind post-processing, for
             wires that are long in a large array.
         axi_bits: width of the memory bus.
@@ -68,6 +70,7 @@ class Template:
     vector_taps: int = 1
     weight_packing: int = 1
     dual_rate: bool = False
+    tap_skipping: bool = False
     acc_stages: int = 0
     ppu_stages: int = 0
     axi_bits: int = 128
@@ -102,7 +105,7 @@ class Template:
             value = getattr(self, item.name)
             if item.name == "array":
                 continue
-            if item.name in ("unaligned", "dual_rate"):
+            if item.name in ("unaligned", "dual_rate", "tap_skipping"):
                 if type(value) is not bool:
                     faults.append(Fault(f"template.{item.name}", f"is {value!r}", "true or false"))
                 continue
@@ -139,11 +142,12 @@ class Template:
         if self.weight_bits // self.weight_packing < 2:
             bound = f"at most {self.weight_bits // 2}: weights have 2 bits or more"
             faults.append(Fault("template.weight_packing", f"is {self.weight_packing}", bound))
-        if not self.dual_rate:
-            return faults
         if self.array not in (ArrayKind.CHANNEL_PARALLEL, ArrayKind.LOOP_TILE):
             trees = f"{ArrayKind.CHANNEL_PARALLEL} or {ArrayKind.LOOP_TILE}"
-            faults.append(Fault("template.dual_rate", f"has no array of kind {self.array}", trees))
+            asked = [name for name in ("dual_rate", "tap_skipping") if getattr(self, name)]
+            faults += [Fault(f"template.{name}", f"has no array of kind {self.array}", trees) for name in asked]
+        if not self.dual_rate:
+            return faults
         if self.cols > 16:
             faults.append(Fault("template.dual_rate", f"has no {self.cols} columns", "at most 16, which work as 32"))
         if self.weight_bits != 8 or self.act_bits > 8:

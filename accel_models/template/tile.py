@@ -15,6 +15,8 @@ class Tile(NamedTuple):
         stride_h, stride_w, dilation_h, dilation_w: in input pixels.
         pad_top, pad_left: zeros before the first stored row and column.
         in_h, in_w: stored input rows and columns; a pixel outside them is 0.
+        kept: filter taps of each block of channels that take part, each named by a header in front of its weights; 0:
+            all, without headers.
     """
 
     k: int
@@ -31,6 +33,7 @@ class Tile(NamedTuple):
     pad_left: int = 0
     in_h: int = 1
     in_w: int = 1
+    kept: int = 0
 
     @property
     def macs(self) -> int:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from accel_models.template.spec import Template
+from mappings.layer import Layer
+
+HEADER_TAPS = 3  #: filter rows and columns that the header of a pass can name (`cd_next_tap`)
 
 
 class WeightForm(NamedTuple):
@@ -55,3 +58,16 @@ def narrowing(template: Template, weight_bits: int) -> int:
     while 2 * most <= template.weight_packing and template.weight_bits // (2 * most) >= weight_bits:
         most *= 2
     return most
+
+
+def skipped_to(layer: Layer, template: Template, form: WeightForm) -> int:
+    """Filter taps of each block of channels that the array passes over, all others being skipped; 0: none is skipped.
+
+    The channels of a pass must lie in one block, and its header must be able to name the tap. Where they do not, a
+    pruned layer runs as any other: its zeros are multiplied.
+    """
+    if not (template.tap_skipping and layer.kept_taps and max(layer.R, layer.S) <= HEADER_TAPS):
+        return 0
+    sizes = (template.cols << form.dual, template.rows)
+    blocks = zip(sizes, layer.tap_block, (layer.K, layer.C), strict=True)
+    return layer.kept_taps if all(block % size == 0 or total <= block for size, block, total in blocks) else 0

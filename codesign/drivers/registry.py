@@ -151,6 +151,46 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
         ),
     )
     registry.register(
+        "shared_policy",
+        DriverEntry(
+            "shared weights and the controller that draws networks learn in turn; what it draws at the end is measured",
+            f"{here}.shared_policy:SharedPolicy",
+            {
+                "rounds": options.integer(20, 1, 1_000_000),
+                "steps": options.integer(40, 1, 1_000_000),
+                "told": options.integer(40, 1, 100_000),
+                "images": options.integer(128, 2, 1_000_000),
+                "samples": options.integer(200, 1, 1_000_000),
+                "learning_rate": options.number(0.02, 0.0, 10.0),
+                "kernel": options.name("crop", ("crop", "own", "transform")),
+                "held": options.choices_of(),
+            },
+            source="Pham 2018",
+            needs=("workload", "trainable"),
+            unit="networks",
+        ),
+    )
+    registry.register(
+        "shrinking",
+        DriverEntry(
+            "a network shrinks while it trains: channels pay for what they cost, until the limit holds",
+            f"{here}.shrinking:Shrinking",
+            {
+                "steps": options.integer(300, 1, 10_000_000),
+                "learning_rate": options.number(0.02, 0.0, 10.0),
+                "interval": options.integer(4, 1, 1_000_000),
+                "penalty": options.number(0.004, 0.0, 1e6),
+                "growth": options.number(1.15, 1.0, 1e3),
+                "weighed": options.flag(True),
+                "held": options.choices_of(),
+            },
+            source="Mei 2020",
+            needs=("subjects", "trainable"),
+            unit="searches",
+            asks=False,
+        ),
+    )
+    registry.register(
         "halving",
         DriverEntry(
             "successive halving: many points measured a little, the best of them more",

@@ -41,6 +41,9 @@ from codesign.explorer.claims import Claims
 from codesign.objectives import Goal, Outcome
 
 REPORT_KEY = "report"
+#: Of a trial in a storage that takes lines one after another: which of the run's trials it is. Where two processes that
+#: do not know of each other told it, the first counts.
+PLACE_KEY = "place"
 
 
 @lru_cache(maxsize=4096)
@@ -148,15 +151,17 @@ class StudyJournal:
                 fresh = trials[len(self.since(start)) :]
                 frozen = [frozen_trial(self._space, self._goal, trial) for trial in fresh]
                 written = add_trials(self.study, frozen, len(self._trials))
-            self._trials += fresh
+            self._trials += fresh  # nothing, where it was read again
 
 
 def read_reports(study: optuna.Study, start: int = 0) -> list[str]:
     """The report of every finished trial from a number on; of a database without the rest of each trial."""
     storage = _bare(study._storage)
     if not isinstance(storage, RDBStorage):
-        trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        return [trial.user_attrs[REPORT_KEY] for trial in trials[start:]]
+        firsts: dict[int, str] = {}
+        for number, found in enumerate(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))):
+            firsts.setdefault(found.user_attrs.get(PLACE_KEY, number), found.user_attrs[REPORT_KEY])
+        return [text for place, text in sorted(firsts.items()) if place >= start]
     trial, attribute = models.TrialModel, models.TrialUserAttributeModel
     wanted = (
         select(attribute.value_json)
@@ -176,19 +181,21 @@ def add_trials(study: optuna.Study, trials: Sequence[FrozenTrial], start: int) -
         start: number of the first.
 
     Returns:
-        False, and nothing was written: a database has other trials from that number on, told by a worker in another
-        copy of the folder.
+        False where the study may have other trials from that number on, told by a worker in another copy of the folder:
+        a database wrote nothing then, of the others the first count.
     """
     if not trials:
         return True
     storage = _bare(study._storage)
     if isinstance(storage, RDBStorage):
         return _insert(storage, study._study_id, trials, start)
+    for place, made in enumerate(trials, start):
+        made.set_user_attr(PLACE_KEY, place)
     if isinstance(storage, JournalStorage):
         _append(storage, study._study_id, trials)
     else:
         study.add_trials(trials)
-    return True
+    return False
 
 
 def _bare(storage: BaseStorage) -> BaseStorage:

@@ -14,7 +14,7 @@ from codesign.contents import by_content
 from codesign.controllers.controller import Controller, ControllerContext
 from codesign.controllers.registry import make_controller
 from codesign.decisions import DecisionSpace, Point
-from codesign.drivers.base import ControllerMaker, DriverContext, Journal, Trial
+from codesign.drivers.base import ControllerMaker, Driver, DriverContext, Journal, Trial
 from codesign.drivers.registry import DRIVERS
 from codesign.explorer.claims import Claims
 from codesign.explorer.folder import RunFolder
@@ -161,8 +161,8 @@ def search(
     planned: int,
     advance: Callable[[], None] = lambda: None,
     make: ControllerMaker | None = None,
-) -> None:
-    """Run the recipe's driver until the journal holds its budget.
+) -> Driver:
+    """Run the recipe's driver until the journal holds its budget; returns it.
 
     Args:
         planned: the budget with which the run was begun.
@@ -185,6 +185,7 @@ def search(
             search_space=recipe.space,
         )
     )
+    return driver
 
 
 def feasible(trials: Sequence[Trial]) -> list[Found]:

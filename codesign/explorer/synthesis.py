@@ -7,6 +7,8 @@ from typing import Any
 
 from accel_models.hardware.accelerator import Accelerator
 from accel_models.hardware.devices import Device, device
+from accel_models.report import Infeasible, broken_bounds
+from accel_models.template.resources import fpga_bounds
 from codesign.progress import Reporter
 from rtl_templates.synth.report import SynthReport, synthesize
 from rtl_templates.synth.target import target_of
@@ -20,12 +22,12 @@ class Synthesised:
     Attributes:
         point: name of the design.
         report: estimated and found.
-        over: resources that synthesis finds more of than the device (its fill limit) has: (name, found, bound).
+        over: resources that synthesis finds more of than the device (its fill limit) has.
     """
 
     point: str
     report: SynthReport
-    over: tuple[tuple[str, int, int], ...]
+    over: tuple[Infeasible, ...]
 
     @property
     def found(self) -> dict[str, float]:
@@ -40,8 +42,7 @@ class Synthesised:
     def line(self) -> str:
         """One line that tells it."""
         if self.over:
-            what = ", ".join(f"{name} {found:,} of {bound:,}" for name, found, bound in self.over)
-            return f"{self.point} synthesised: OVER its budget: {what}"
+            return f"{self.point} synthesised: OVER its budget: {', '.join(map(str, self.over))}"
         pairs = ", ".join(
             f"{item.name} {item.found:,.0f} ({item.error:+.1%})"
             for item in self.report.figures
@@ -51,7 +52,7 @@ class Synthesised:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
-        over = [list(item) for item in self.over]
+        over = [item.to_dict() for item in self.over]
         return {"point": self.point, **self.report.to_dict(), "over": over, "passed": self.passed}
 
 
@@ -65,13 +66,6 @@ def check_synthesis(name: str) -> None:
     yosys_version()
 
 
-def bounds(part: Device) -> dict[str, int]:
-    """What a design may take of a part, by resource; look-up tables up to the fill limit."""
-    lut = None if part.lut is None else int(part.lut * part.lut_fill)
-    stated = {"DSP": part.dsp, "BRAM36": part.bram36, "LUT": lut, "FF": part.ff}
-    return {name: bound for name, bound in stated.items() if bound is not None}
-
-
 def synthesise(name: str, accelerator: Accelerator, reporter: Reporter) -> Synthesised:
     """A design whose hardware is ours, for the device that it was searched for.
 
@@ -82,10 +76,10 @@ def synthesise(name: str, accelerator: Accelerator, reporter: Reporter) -> Synth
     part = device(accelerator.device)
     with reporter.task(f"{name}: synthesis", None):
         report = synthesize(accelerator.template, target_of(part, "--verify synth"))
-    room = bounds(part)
-    over = tuple(
-        (item.name, round(item.found), room[item.name])
-        for item in report.figures
-        if item.name in room and item.found is not None and item.found > room[item.name]
-    )
-    return Synthesised(name, report, over)
+    return Synthesised(name, report, over_budget(report, part))
+
+
+def over_budget(report: SynthReport, part: Device) -> tuple[Infeasible, ...]:
+    """What synthesis finds more of than a part has."""
+    found = {item.name: item.found for item in report.figures}
+    return broken_bounds(fpga_bounds(part, *(found.get(name) for name in ("DSP", "BRAM36", "LUT", "FF"))))

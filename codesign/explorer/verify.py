@@ -90,9 +90,6 @@ class Verification:
         return {**asdict(self), "passed": self.passed}
 
 
-#: Operators that move nothing: hardware may keep no output of theirs apart.
-
-
 def _exact(
     network: QuantizedNetwork,
     outputs: dict[str, IntArray],

@@ -19,8 +19,9 @@ _SMALLEST_GAIN = 1e-12
 def _folded(step: QatLayer) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Integers of the weight, real scale of one unit a channel, real bias a channel; batch norm folded in."""
     assert step.weight is not None
-    weight = step.weight.detach().double()
-    scale = weight_scale(step.weight, step.layer.bits.W).double()
+    kept = step.pruned(step.weight)
+    weight = kept.detach().double()
+    scale = weight_scale(kept, step.layer.bits.W).double()
     integers = integer_weight(weight, scale, step.layer.bits.W)
     scale = scale.reshape(-1)
     if step.norm is not None:

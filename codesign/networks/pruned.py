@@ -7,6 +7,7 @@ magnitude (He 2018, AMC).
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -46,13 +47,14 @@ def _kept(base: QatNetwork, workload: Workload) -> dict[str, Tensor]:
     return out
 
 
-def inherited(base: QatNetwork, workload: Workload) -> QatNetwork:
+def inherited(base: QatNetwork, workload: Workload, kept: Mapping[str, Tensor] | None = None) -> QatNetwork:
     """A network with the weights of a larger one; its batch statistics are best set anew.
 
     Args:
         base: trained.
         workload: its own with fewer channels (of :func:`codesign.spaces.compression.layer_channels.with_channels`) and
             with other bits.
+        kept: places of the channels that stay, ascending, by tensor that loses some; None: by :func:`importance`.
 
     Raises:
         SpecError: the workload is no such part of the base's.
@@ -60,14 +62,14 @@ def inherited(base: QatNetwork, workload: Workload) -> QatNetwork:
     if [layer.name for layer in workload.layers] != [layer.name for layer in base.workload.layers]:
         what = "has other layers than the network whose weights it takes"
         raise SpecError(Fault(f"network {workload.name}", what, "the same with fewer channels or other bits"))
-    network, kept = QatNetwork(workload), _kept(base, workload)
+    network, kept = QatNetwork(workload), _kept(base, workload) if kept is None else kept
     for layer in workload.layers:
         _copy(_step(base, layer.name), _step(network, layer.name), kept)
     return network
 
 
 @torch.no_grad()
-def _copy(source: QatLayer, target: QatLayer, kept: dict[str, Tensor]) -> None:
+def _copy(source: QatLayer, target: QatLayer, kept: Mapping[str, Tensor]) -> None:
     new = target.layer
     rows = kept.get(new.name)
     if source.weight is not None and target.weight is not None:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from codesign.networks.taps import kept_taps
 from codesign.quantize_layer import TERNARY_SCALE
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
@@ -162,13 +163,17 @@ class QatLayer(nn.Module):
         self.norm.bias.fill_(GATE_BIAS)
         self.quantizer.log_scale.fill_(-math.log(self.quantizer.high))
 
+    def pruned(self, weight: Tensor) -> Tensor:
+        """The weight under the taps that the layer keeps; of a layer that keeps all, as it is."""
+        return weight * kept_taps(weight, self.layer) if self.layer.kept_taps else weight
+
     def _integer_weight(self, weight: Tensor) -> Tensor:
         return fake_quantize_weight(weight, self.layer.bits.W) if self.exact_weight else weight
 
     def _convolved(self, value: Tensor, taps: Tensor | None) -> Tensor:
         """The normalised convolution; the quantiser's clamp at 0 is the ReLU."""
         assert self.weight is not None and self.norm is not None
-        layer, weight = self.layer, self._integer_weight(self.weight)
+        layer, weight = self.layer, self._integer_weight(self.pruned(self.weight))
         if taps is not None:
             weight = weight * taps
         value = functional.conv2d(value, weight, None, layer.stride, layer.padding[:2], layer.dilation, layer.groups)

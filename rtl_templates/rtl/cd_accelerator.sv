@@ -21,6 +21,7 @@ module cd_accelerator
   parameter int unsigned PpuStages   = 0,     // and behind post-processing
   parameter int unsigned Packing     = 1,     // most weights that share the place of one: 1, 2 or 4
   parameter bit          DualRate    = 1'b0,  // two products with weights of half the width in the place of one
+  parameter bit          TapSkip     = 1'b0,  // filter taps that a block of channels does not use take no cycle
   parameter int unsigned AxiW        = 128,
   parameter bit          Unaligned   = 1'b1,  // transfers may begin at any byte; 0: between words or beats
   parameter int unsigned MaxBurst    = 16,    // beats; 16 suits AXI3 too
@@ -166,6 +167,7 @@ module cd_accelerator
     .TableWords(ActTables > 0 ? 2 ** ActW / 8 : 0),
     .Packing   (Packing),
     .DualRate  (DualRate),
+    .TapSkip   (TapSkip),
     .Unaligned (Unaligned)
   ) u_control (
     .core_rst_no  (core_rst_n),
@@ -300,7 +302,8 @@ module cd_accelerator
     .VectorTaps(VectorTaps),
     .AccStages(AccStages),
     .Packing  (Packing),
-    .DualRate (DualRate)
+    .DualRate (DualRate),
+    .TapSkip  (TapSkip)
   ) u_compute (
     .clk_i,
     .rst_ni     (core_rst_n),

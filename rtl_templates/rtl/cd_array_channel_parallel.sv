@@ -16,6 +16,7 @@ module cd_array_channel_parallel
   parameter  int unsigned AbAw  = 12,
   parameter  int unsigned Stripe = 32,  // pixels; at least Rows, a power of two; the last one of a tile is up to twice
   parameter  bit          DualRate = 1'b0,  // two weights of half the width in the place of one
+  parameter  bit          TapSkip  = 1'b0,  // filter taps that a block of channels does not use take no cycle
   localparam int unsigned Outs  = DualRate ? 2 * Cols : Cols,
   localparam int unsigned Lanes = Rows > Outs ? Rows : Outs
 ) (
@@ -76,6 +77,7 @@ module cd_array_channel_parallel
     .WbAw  (WbAw),
     .AbAw  (AbAw),
     .DualRate(DualRate),
+    .TapSkip(TapSkip),
     .Stripe(Stripe)
   ) u_core (
     .clk_i,

@@ -15,6 +15,7 @@ module cd_array_loop_tile
   parameter  int unsigned WbAw  = 12,
   parameter  int unsigned AbAw  = 12,
   parameter  bit          DualRate = 1'b0,  // two weights of half the width in the place of one
+  parameter  bit          TapSkip  = 1'b0,  // filter taps that a block of channels does not use take no cycle
   localparam int unsigned Outs  = DualRate ? 2 * Cols : Cols,
   localparam int unsigned Lanes = Rows > Outs ? Rows : Outs
 ) (
@@ -64,7 +65,8 @@ module cd_array_loop_tile
     .IbAw(IbAw),
     .WbAw(WbAw),
     .AbAw(AbAw),
-    .DualRate(DualRate)
+    .DualRate(DualRate),
+    .TapSkip(TapSkip)
   ) u_core (
     .clk_i,
     .rst_ni,

@@ -135,6 +135,8 @@ module cd_array_output_stationary
     .tap_row_i      (tap_row),
     .pixel_row_i    (pixel_row),
     .pixels_i       (pixels),
+    .head_valid_i   (1'b0),
+    .head_i         ('0),
     .pass_start_o   (pass_start),
     .red_first_o    (red_first),
     .red_last_o     (red_last),

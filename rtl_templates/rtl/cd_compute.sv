@@ -16,6 +16,7 @@ module cd_compute
   parameter int unsigned AccStages = 0,       // registers between the engines and the accumulators
   parameter int unsigned Packing = 1,         // most words of weights in a stored word
   parameter bit          DualRate = 1'b0,     // two products with weights of half the width in the place of one
+  parameter bit          TapSkip = 1'b0,      // filter taps that a block of channels does not use take no cycle
   localparam int unsigned Outs = DualRate ? 2 * Cols : Cols,
   localparam int unsigned N = Rows > Outs ? Rows : Outs
 ) (
@@ -117,15 +118,15 @@ module cd_compute
   end else if (ArrayKind == 2) begin : gen_row_stationary
     cd_array_row_stationary #(`CD_ARRAY_PARAMS) u_array (`CD_ARRAY_PORTS, .ib_pair_o(a_ib_pair), .ib_next_i);
   end else if (ArrayKind == 3) begin : gen_channel_parallel
-    cd_array_channel_parallel #(`CD_ARRAY_PARAMS, .DualRate(DualRate)) u_array (`CD_ARRAY_PORTS);
+    cd_array_channel_parallel #(`CD_ARRAY_PARAMS, .DualRate(DualRate), .TapSkip(TapSkip)) u_array (`CD_ARRAY_PORTS);
   end else if (ArrayKind == 4) begin : gen_loop_tile
-    cd_array_loop_tile #(`CD_ARRAY_PARAMS, .DualRate(DualRate)) u_array (`CD_ARRAY_PORTS);
+    cd_array_loop_tile #(`CD_ARRAY_PARAMS, .DualRate(DualRate), .TapSkip(TapSkip)) u_array (`CD_ARRAY_PORTS);
   end else begin : gen_unknown
     $error("cd_compute: unknown ArrayKind");
   end
 
-  if (DualRate && ArrayKind != 3 && ArrayKind != 4) begin : gen_no_dual
-    $error("cd_compute: DualRate needs an array of adder trees");
+  if ((DualRate || TapSkip) && ArrayKind != 3 && ArrayKind != 4) begin : gen_no_trees
+    $error("cd_compute: DualRate and TapSkip need an array of adder trees");
   end
 
   if (ArrayKind != 2) begin : gen_no_pair

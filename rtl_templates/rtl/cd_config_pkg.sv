@@ -19,6 +19,7 @@ package cd_config_pkg;
   localparam int unsigned PpuStages      = 0;
   localparam int unsigned Packing        = 1;
   localparam bit          DualRate       = 1'b0;
+  localparam bit          TapSkip        = 1'b0;
   localparam int unsigned AxiW           = 128;
   localparam int unsigned MaxBurst       = 16;
   localparam bit          Unaligned      = 1'b1;

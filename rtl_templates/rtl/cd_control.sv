@@ -23,6 +23,7 @@ module cd_control
   parameter int unsigned TableWords = 0,
   parameter int unsigned Packing    = 1,
   parameter bit          DualRate   = 1'b0,
+  parameter bit          TapSkip    = 1'b0,
   parameter bit          Unaligned  = 1'b1
 ) (
   input  logic              clk_i,
@@ -160,6 +161,7 @@ module cd_control
     .TableWords(TableWords),
     .Packing   (Packing),
     .DualRate  (DualRate),
+    .TapSkip   (TapSkip),
     .Unaligned (Unaligned),
     .DesignHash(DesignHash)
   ) u_sequencer (

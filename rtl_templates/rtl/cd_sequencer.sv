@@ -22,6 +22,7 @@ module cd_sequencer
   parameter int unsigned TableWords = 0,    // of both halves; 0: no tables
   parameter int unsigned Packing    = 1,    // most words of weights in a stored word
   parameter bit          DualRate   = 1'b0,
+  parameter bit          TapSkip    = 1'b0,
   parameter bit          Unaligned  = 1'b1,
   parameter int unsigned DesignHash = 0     // what a program must name
 ) (
@@ -224,7 +225,8 @@ module cd_sequencer
     bad_load_q    <= capacity_q == '0 || header.region > RegOutput
                      || (dma.target == BufOutput) != (header.opcode == OpStore);
     bad_compute_q <= comp.op < CompArray || comp.op > (Nonlinear ? CompGelu : CompMax)
-                     || comp.narrow > 2'($clog2(Packing)) || (tile.dual && !(DualRate && is_array));
+                     || comp.narrow > 2'($clog2(Packing)) || (tile.dual && !(DualRate && is_array))
+                     || (tile.kept != '0 && !(TapSkip && is_array));
     bad_drain_q   <= drain.lookup && TableWords == 0;
     misaligned_q  <= !Unaligned && |((7'(addr_q) | 7'(dma.stride1) | 7'(dma.stride2)) & align_mask_q);
     none0_q       <= total0_q == '0 || over0_q;

@@ -8,6 +8,9 @@
 // All addresses are sums of increments. A pass lasts as many cycles as it has pixels, but at least MinPass (and, with
 // ChannelPass, at least one for each of its input channels). The first slot follows start_i by one cycle.
 //
+// With TapSkip a command may keep some filter taps of each channel group: there are then so many passes instead of one
+// for each filter row and column, headers (of the weights) name their taps, and a pass has one cycle more at least.
+//
 // What holds through a pass is worked out during the one before it, in three steps, a register each; the first pass's
 // before start_i: cmd_i, pad_words_i and pixels_i have to be there three cycles earlier.
 module cd_tile_walker
@@ -21,6 +24,7 @@ module cd_tile_walker
   parameter bit          MergeLast   = 1'b1,  // the last stripe takes up to 2 * Stripe - 1 pixels
   parameter bit          ChannelPass = 1'b0,
   parameter bit          DualRate    = 1'b0,  // twice as many output channels a pass where the command says so
+  parameter bit          TapSkip     = 1'b0,
   parameter int unsigned IbAw        = 12,
   parameter int unsigned AbAw        = 12,
   parameter int unsigned PxW         = 21,
@@ -37,6 +41,8 @@ module cd_tile_walker
   input  logic [IbAw-1:0]   tap_row_i,
   input  logic [IbAw-1:0]   pixel_row_i,
   input  logic [PxW-1:0]    pixels_i,
+  input  logic              head_valid_i,    // a header, of the pass after the present one
+  input  logic [3:0]        head_i,
   // The pass.
   output logic              pass_start_o,    // its first cycle
   output logic              red_first_o,     // first of its reduction
@@ -98,16 +104,17 @@ module cd_tile_walker
   logic              stripe_last_q, stripe_last_next_q, single_next_q;  // single: a stripe of one pixel
   logic [CountW-1:0] min_next_q;                            // cycles that must follow the first
 
-  logic        dual;
+  logic        dual, skip;
   logic [15:0] k_step;                                      // output channels of a pass
   assign dual   = DualRate && cmd_i.dual;
+  assign skip   = TapSkip && cmd_i.kept != '0;
   assign k_step = dual ? 16'(2 * Cols) : 16'(Cols);
 
   always_comb begin
     tap_zero        = '0;
     tap_zero.c_left = cmd_i.c;
-    tap_zero.r_left = cmd_i.r - 8'd1;
-    tap_zero.s_left = cmd_i.s - 8'd1;
+    tap_zero.r_left = skip ? '0 : cmd_i.r - 8'd1;
+    tap_zero.s_left = skip ? 8'(cmd_i.kept) - 8'd1 : cmd_i.s - 8'd1;
     tap_zero.h      = -CoordW'(cmd_i.pad_top);
     tap_zero.w      = -CoordW'(cmd_i.pad_left);
     tap_zero.block  = IbAw'(cmd_i.ib_base) - pad_words_i - IbAw'(cmd_i.pad_left);
@@ -183,8 +190,45 @@ module cd_tile_walker
 
     stripe_last_next_q <= px_left_next_q == stripe_next_q;
     single_next_q      <= stripe_next_q <= PxW'(1);
-    min_next_q         <= CountW'(MinPass - 1);
+    min_next_q         <= skip ? CountW'(MinPass) : CountW'(MinPass - 1);
     if (ChannelPass && channels_next_q > CountW'(MinPass)) min_next_q <= channels_next_q - 1'b1;
+  end
+
+  // Where its tap lies, if a header names it.
+  logic signed [CoordW-1:0] head_h, head_w;
+  logic [IbAw-1:0]          head_addr;
+  tap_t                     tap_after;
+
+  if (TapSkip) begin : gen_next_tap
+    cd_next_tap #(
+      .IbAw  (IbAw),
+      .CoordW(CoordW)
+    ) u_next_tap (
+      .clk_i,
+      .cmd_i,
+      .tap_row_i,
+      .block_i     (tap_next_q.block),
+      .head_valid_i,
+      .head_i,
+      .h_o         (head_h),
+      .w_o         (head_w),
+      .addr_o      (head_addr)
+    );
+  end else begin : gen_all_taps
+    assign head_h    = '0;
+    assign head_w    = '0;
+    assign head_addr = '0;
+    logic unused_head;
+    assign unused_head = ^{head_valid_i, head_i};
+  end
+
+  always_comb begin
+    tap_after = tap_next_q;
+    if (skip) begin
+      tap_after.h    = head_h;
+      tap_after.w    = head_w;
+      tap_after.addr = head_addr;
+    end
   end
 
   // ---- Slots ----
@@ -247,7 +291,7 @@ module cd_tile_walker
       min_end_q  <= min_more_q == CountW'(1);
     end
     if (start_i || pass_end) begin
-      tap_q         <= tap_next_q;
+      tap_q         <= tap_after;
       k_left_q      <= k_left_next_q;
       k_sub_q       <= k_sub_next_q;
       ab_block_q    <= ab_block_next_q;

@@ -102,6 +102,7 @@ module cd_top #(
     .Unaligned (Unaligned),
     .Packing   (Packing),
     .DualRate  (DualRate),
+    .TapSkip   (TapSkip),
     .DesignHash(DesignHash)
   ) u_accelerator (.*);
 

@@ -13,6 +13,7 @@ module cd_tree_core
   parameter  int unsigned AbAw   = 12,
   parameter  int unsigned Stripe = 0,    // pixels of a stripe; 0: the tile
   parameter  bit          DualRate = 1'b0, // passes of 2 * Cols output channels with weights of half the width
+  parameter  bit          TapSkip = 1'b0,  // passes of those filter taps alone that headers in the weights name
   parameter  int unsigned LevelsPerStage = 2,
   localparam int unsigned Outs   = DualRate ? 2 * Cols : Cols,
   localparam int unsigned Lanes  = Rows > Outs ? Rows : Outs,
@@ -107,12 +108,13 @@ module cd_tree_core
   logic [AbAw-1:0]   ab_addr;
   logic [PxW-1:0]    cycle, unused_stripe;
   logic [$clog2(Lanes+1)-1:0] unused_channels;
-  logic unused_cycle;
+  logic unused_cycle, head_valid;
   assign unused_cycle = ^cycle;
 
   cd_tile_walker #(
     .Lanes  (Lanes),
     .DualRate(DualRate),
+    .TapSkip(TapSkip),
     .ChGroup(Rows),
     .Cols   (Cols),
     .MinPass(Rows),
@@ -130,6 +132,8 @@ module cd_tree_core
     .tap_row_i      (tap_row),
     .pixel_row_i    (pixel_row),
     .pixels_i       (pixels),
+    .head_valid_i   (head_valid),
+    .head_i         ({wb_data_i[1][1:0], wb_data_i[0][1:0]}),
     .pass_start_o   (pass_start),
     .red_first_o    (red_first),
     .red_last_o     (red_last),
@@ -160,6 +164,7 @@ module cd_tree_core
     .clk_i,
     .rst_ni,
     .start_i,
+    .headed_i     (TapSkip && cmd_q.kept != '0),
     .base_i       (WbAw'(cmd_i.wb_base)),
     .pass_start_i (pass_start),
     .red_last_i   (red_last),
@@ -168,6 +173,7 @@ module cd_tree_core
     .loading_o    (loading),
     .wb_req_o,
     .wb_addr_o,
+    .head_o       (head_valid),
     .we_o         (wgt_we),
     .row_o        (wgt_row)
   );

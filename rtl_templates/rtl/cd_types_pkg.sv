@@ -26,6 +26,7 @@ package cd_types_pkg;
     logic [15:0] in_w;        // stored input columns
     logic        accumulate;  // 1: add to the accumulators; 0: the first partial sum overwrites them
     logic        dual;        // weights of half the width, 2 * Cols output channels a pass (arrays with DualRate)
+    logic [3:0]  kept;        // filter taps of each reduction block, a header names each (arrays with TapSkip); 0: all
     logic [19:0] ib_base;
     logic [21:0] wb_base;     // counts words of Cols weights, of which a stored one may hold several
     logic [19:0] ab_base;

@@ -3,6 +3,7 @@
 // The first load follows start_i by one cycle. pass_start_i (first cycle of a pass) starts the load of the pass that
 // comes after it, in the same cycle; a pass lasts Rows cycles or more, so that a load is over before the next begins.
 // Words are read in order; a stripe that is not the last of its output channels is followed by the same words again.
+// With headed_i a header lies in front of the Rows words, and a pass lasts Rows + 1 cycles or more.
 module cd_weight_fetch #(
   parameter int unsigned Rows = 16,
   parameter int unsigned WbAw = 12
@@ -10,6 +11,7 @@ module cd_weight_fetch #(
   input  logic                    clk_i,
   input  logic                    rst_ni,
   input  logic                    start_i,
+  input  logic                    headed_i,       // from the cycle after start_i on
   input  logic [WbAw-1:0]         base_i,         // with start_i
   input  logic                    pass_start_i,
   input  logic                    red_last_i,     // the pass is the last of its reduction
@@ -18,6 +20,7 @@ module cd_weight_fetch #(
   output logic                    loading_o,      // requests of this load follow after this cycle
   output logic                    wb_req_o,
   output logic [WbAw-1:0]         wb_addr_o,
+  output logic                    head_o,         // with the data: it is a header
   output logic                    we_o,           // with the data: write it to row_o
   output logic [$clog2(Rows)-1:0] row_o
 );
@@ -25,16 +28,18 @@ module cd_weight_fetch #(
   localparam int unsigned RowAw = $clog2(Rows);
 
   logic [WbAw-1:0]  ptr_q, group_q;  // next word; first word of the present output channels
-  logic             run_q, we_q;
+  logic             run_q, we_q, before_q, head_q;  // before_q: the next word is the first of its load
   logic [RowAw-1:0] row_q, we_row_q, row;
-  logic             begin_load, replay;
+  logic             begin_load, replay, head;
 
   assign begin_load = pass_start_i && !tile_last_i;
   assign replay     = red_last_i && !stripe_last_i;
   assign row        = begin_load ? '0 : row_q;
+  assign head       = headed_i && (begin_load || before_q);
   assign wb_req_o   = begin_load || run_q;
   assign wb_addr_o  = (begin_load && replay) ? group_q : ptr_q;
-  assign loading_o  = wb_req_o && row != RowAw'(Rows - 1);
+  assign loading_o  = wb_req_o && (head || row != RowAw'(Rows - 1));
+  assign head_o     = head_q;
   assign we_o       = we_q;
   assign row_o      = we_row_q;
 
@@ -44,20 +49,25 @@ module cd_weight_fetch #(
       group_q  <= '0;
       run_q    <= 1'b0;
       we_q     <= 1'b0;
+      before_q <= 1'b0;
+      head_q   <= 1'b0;
       row_q    <= '0;
       we_row_q <= '0;
     end else begin
-      we_q     <= wb_req_o;
+      we_q     <= wb_req_o && !head;
+      head_q   <= wb_req_o && head;
       we_row_q <= row;
       if (start_i) begin
         ptr_q   <= base_i;
         group_q <= base_i;
         row_q   <= '0;
         run_q   <= 1'b1;
+        before_q <= 1'b1;
       end else if (wb_req_o) begin
         ptr_q <= wb_addr_o + 1'b1;
-        row_q <= row + 1'b1;
+        row_q <= head ? '0 : row + 1'b1;
         run_q <= loading_o;
+        before_q <= 1'b0;
         if (begin_load && red_last_i && stripe_last_i) group_q <= ptr_q;
       end
     end

@@ -72,10 +72,10 @@ def dma(
 def compute(op: int = 1, **changes: int) -> int:
     """A compute descriptor by hand."""
     fields = {
-        "op": 4, "ab_base": 20, "wb_base": 22, "ib_base": 20, "dual": 1, "accumulate": 1, "in_w": 16, "in_h": 16,
-        "pad_left": 8, "pad_top": 8, "dilation_w": 8, "dilation_h": 8, "stride_w": 8, "stride_h": 8, "s": 8, "r": 8,
-        "q": 16, "p": 16, "c": 16, "k": 16, "arg_mult": 20, "arg_shift": 6, "shift": 6, "epsilon": 61,
-        "masked": 1, "narrow": 2,
+        "op": 4, "ab_base": 20, "wb_base": 22, "ib_base": 20, "kept": 4, "dual": 1, "accumulate": 1,
+        "in_w": 16, "in_h": 16, "pad_left": 8, "pad_top": 8, "dilation_w": 8, "dilation_h": 8,
+        "stride_w": 8, "stride_h": 8, "s": 8, "r": 8, "q": 16, "p": 16, "c": 16, "k": 16, "arg_mult": 20,
+        "arg_shift": 6, "shift": 6, "epsilon": 61, "masked": 1, "narrow": 2,
     }  # fmt: skip
     ones = ("in_w", "in_h", "dilation_w", "dilation_h", "stride_w", "stride_h", "s", "r", "q", "p", "c", "k")
     return join(fields, {**dict.fromkeys(ones, 1), "op": op, **changes}) << 64 | OP_COMPUTE
@@ -133,6 +133,7 @@ def illegal_cases(schedule: Schedule) -> list[dict[str, Any]]:
         ("softmax without its unit", compute(op=5), ERR_OPCODE),
         ("packed weights without packing", compute(narrow=1), ERR_OPCODE),
         ("pairs of weights without pairs", compute(dual=1), ERR_OPCODE),
+        ("skipped taps without their unit", compute(kept=4), ERR_OPCODE),
         ("a table without tables", drain(lookup=1), ERR_OPCODE),
         ("a table's entries without tables", dma(buffer=Buffer.TABLE), ERR_OPCODE),
         ("a transposed load without its unit", dma(buffer=Buffer.TURNED), ERR_OPCODE),

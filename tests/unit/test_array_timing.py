@@ -100,9 +100,9 @@ def _callable(function: Any) -> Any:
 def test_numba_compiles_the_same_formulas() -> None:
     rng = np.random.default_rng(5)
     # Compiled code alone may call these: they have no wrapper for Python.
-    names = ("row_stationary_cycles", "tree_cycles", "output_stationary_cycles", "row_stationary_reads")
-    row_cycles, tree_cycles, output_cycles, row_reads = (
-        _callable(getattr(compiled.array_formulas, name)) for name in names
+    names = ("row_stationary_cycles", "tree_cycles", "striped_cycles", "output_stationary_cycles")
+    row_cycles, tree_cycles, striped_cycles, output_cycles, row_reads = (
+        _callable(getattr(compiled.array_formulas, name)) for name in (*names, "row_stationary_reads")
     )
     for _ in range(300):
         rows, cols = (int(v) for v in rng.choice([4, 8, 16, 32], 2))
@@ -112,7 +112,9 @@ def test_numba_compiles_the_same_formulas() -> None:
         row = (rows, cols, k, c, p, q, r, s, *steps)
         assert row_cycles(row) == array_formulas.row_stationary_cycles(*row)
         flat = (rows, cols, k, c, p * q, r * s)
-        assert tree_cycles(flat) == array_formulas.tree_cycles(*flat)
+        for kept in (0, r * s // 2):
+            assert tree_cycles((*flat, kept)) == array_formulas.tree_cycles(*flat, kept)
+            assert striped_cycles((*flat, kept)) == array_formulas.striped_cycles(*flat, kept)
         assert output_cycles(flat) == array_formulas.output_stationary_cycles(*flat)
         reads = (*row, 1, 2, 3 * p, 2 * q)
         assert row_reads(reads) == array_formulas.row_stationary_reads(*reads)

@@ -17,6 +17,7 @@ from codesign.accuracy.tuned import load_base, train_base
 from codesign.controllers.ddpg import Agent, AgentOptions, Transition
 from codesign.drivers.base import DriverContext
 from codesign.drivers.registry import DRIVERS
+from codesign.gradient.shrinking import ShrinkOptions, gains, shrink, without_dead
 from codesign.integer_reference import run_integer
 from codesign.networks.deploy import deploy
 from codesign.networks.pruned import importance, inherited
@@ -226,3 +227,33 @@ def test_every_episode_is_within_the_limit_and_late_ones_know_what_to_keep(limit
 def test_a_limit_that_nothing_meets_is_told() -> None:
     with pytest.raises(SpecError, match=r"limits\.macs: is 50 with the smallest choice"):
         _episodes(40.0, 4)
+
+
+def test_a_network_shrinks_while_it_trains_until_it_is_within_its_limit() -> None:
+    data, workload = load_dataset("digits"), residual()
+    options = ShrinkOptions(steps=48, interval=3, penalty=0.01, growth=1.2, learning_rate=0.1)
+    found = shrink(workload, data, lambda w: float(w.macs), 0.6 * workload.macs, options, 1)
+    assert found.costs[0] == workload.macs and list(found.costs) == sorted(found.costs, reverse=True)
+    assert found.network.workload.macs <= 0.6 * workload.macs and len(set(found.costs)) > 2
+    assert found.counts == {w.tensors[0]: w.count for w in widths(found.network.workload)}
+    loose = shrink(workload, data, lambda w: float(w.macs), 2.0 * workload.macs, options, 1)
+    assert loose.costs == (float(workload.macs),) and loose.network.workload == workload
+
+
+def test_dead_channels_are_taken_out_and_nothing_else_changes() -> None:
+    network = trained(residual())
+    width = widths(network.workload)[1]
+    (gain,) = gains(network, width)
+    expand = network.steps["expand"]
+    with torch.no_grad():
+        gain[[0, 5]] = 0.0
+        expand.norm.bias[[0, 5]] = -1.0  # type: ignore[union-attr,index] # nothing passes the ReLU
+    assert without_dead(trained(residual())).workload == residual()
+    deep = network.steps["deep"]
+    with torch.no_grad():
+        deep.norm.bias[[0, 5]] = -9.0  # type: ignore[union-attr,index]
+    small, images = without_dead(network).eval(), torch.rand(8, 1, 8, 8)
+    assert small.workload.by_name["deep"].groups == 10
+    network.use_integers(False)
+    small.use_integers(False)
+    torch.testing.assert_close(small(images), network(images))

@@ -15,7 +15,7 @@ from accel_models.template.accelerator import template_accelerator
 from accel_models.template.cost import moved
 from accel_models.template.energy import TENSOR_OF, word_bits
 from accel_models.template.spec import ArrayKind, Template
-from benchmarks.rtl_layers import narrowed, random_attention, random_layer, random_template
+from benchmarks.rtl_layers import narrowed, pruned, random_attention, random_layer, random_template
 from mappings.layer import Layer, Op
 from mappings.mapping import Mapping
 from mappings.workload import Workload
@@ -28,7 +28,8 @@ def drawn(seed: int) -> tuple[np.random.Generator, Template, Workload]:
     template = random_template(rng, list(ArrayKind)[seed % 5], [4, 8][seed // 5 % 2])
     if seed % 4 == 3 and template.nonlinear_lanes:
         return rng, template, random_attention(rng, template)
-    return rng, template, narrowed(rng, random_layer(rng, template.act_bits, template.acc_bits), template)
+    workload = narrowed(rng, random_layer(rng, template.act_bits, template.acc_bits), template)
+    return rng, template, pruned(rng, workload, template) if len(workload.layers) == 1 else workload
 
 
 def random_tiling(rng: np.random.Generator, layer: Layer, template: Template) -> Tiling | None:
@@ -83,7 +84,8 @@ def test_tiles_are_mappings_and_back(seed: int) -> None:
             if isinstance(mapping, Mapping) and layer.name in mappings:
                 assert Mapping.from_dict(mapping.to_dict()) == mapping
                 assert as_run(layer, mapping, template) == mapping
-                assert isinstance(evaluate(layer, mapping, target), LayerCost)
+                if not shape_of(layer, template).kept:  # to the directives its skipped taps take room
+                    assert isinstance(evaluate(layer, mapping, target), LayerCost)
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))

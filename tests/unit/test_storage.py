@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
 
-from codesign.explorer import storage
+from codesign.controllers.controller import Told
+from codesign.decisions import Decision, DecisionSpace
+from codesign.drivers.base import Trial
+from codesign.explorer import journal, storage
 from codesign.explorer.finished import read_record, write_record
+from codesign.explorer.journal import StudyJournal
 from codesign.explorer.redact import redacted
 from codesign.explorer.storage import open_sqlite, open_storage, storage_faults
+from codesign.objectives import Goal, Outcome
 from mappings.errors import SpecError
 
 
@@ -33,6 +39,35 @@ def test_a_journal_file(tmp_path: Path) -> None:
     url = f"journal:///{tmp_path}/j.log"
     assert trials_of(open_storage(url)) == 1 and trials_of(open_storage(url)) == 2
     assert (tmp_path / "j.log").stat().st_mode & 0o777 == 0o600
+
+
+def journal_of(url: str) -> StudyJournal:
+    study = optuna.create_study(storage=open_storage(url), study_name="s", load_if_exists=True, directions=["minimize"])
+    return StudyJournal(study, DecisionSpace((Decision("size", "network", (1, 2, 3)),)), Goal(("latency_ms",)))
+
+
+@pytest.mark.parametrize("scheme", ["sqlite", "journal"])
+def test_of_two_that_tell_a_batch_at_once_the_first_counts(
+    scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two copies of a folder at work on one study, without a lock between them: measured times differ."""
+    first, second = (journal_of(f"{scheme}:///{tmp_path}/study") for _ in range(2))
+    ours, theirs = (
+        [Trial(Told({"size": n}, Outcome({"latency_ms": n * factor}))) for n in (1, 2, 3)] for factor in (1.0, 1.5)
+    )
+    make = journal.frozen_trial
+
+    def overtaken(*given: Any) -> Any:
+        monkeypatch.setattr(journal, "frozen_trial", make)
+        first.append(ours[:2], 0)
+        return make(*given)
+
+    monkeypatch.setattr(journal, "frozen_trial", overtaken)
+    second.append(theirs, 0)
+    expected = [*ours[:2], theirs[2]]
+    assert first.since(0) == list(second) == list(journal_of(f"{scheme}:///{tmp_path}/study")) == expected
+    first.append(ours, 3)
+    assert second.since(3) == list(first)[3:] == ours
 
 
 @pytest.mark.parametrize(

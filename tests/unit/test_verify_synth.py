@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from accel_models.hardware.devices import device
+from accel_models.report import Bound
 from accel_models.template.resources import estimate
 from accel_models.template.spec import Template
 from codesign.explorer import synthesis
@@ -71,7 +72,9 @@ def test_a_front_that_was_synthesised_says_so(tmp_path: Path, monkeypatch: pytes
     said = (folder / "report.html").read_text(encoding="utf-8")
     assert "Estimated and synthesised" in said and f"{int(rows[0]['synth_lut']):,}" in said
     least = min(item.found["LUT"] for item in result.syntheses)
-    monkeypatch.setattr(synthesis, "bounds", lambda part: {"LUT": int(least) - 1})
+    monkeypatch.setattr(
+        synthesis, "fpga_bounds", lambda _, *found: [Bound("LUT", found[2], least - 1, "look-up tables", "less")]
+    )
     again = explore(ExploreOptions(resume=str(folder), verify=("synth:knee",), jobs=0))
     assert [item.point for item in again.syntheses] == [again.knee]
     assert not again.syntheses[0].passed and "OVER its budget: LUT" in again.syntheses[0].line()

@@ -68,7 +68,7 @@ class DirectiveProvider:
         cycles = sum(layer.cycles for layer in layers)
         clock_hz = machine.machine(0).accelerator.clock_hz
         energy_pj = total_energy_pj(layers)
-        dram_pj = sum(dict(layer.energy_pj or ())["DRAM"] for layer in layers)
+        dram_pj = sum(layer.energy_pj.of_pj("DRAM") for layer in layers if layer.energy_pj is not None)
         milliseconds, energy_uj, onchip_uj = 1e3 * cycles / clock_hz, energy_pj / 1e6, (energy_pj - dram_pj) / 1e6
         out = {
             "latency_ms": milliseconds,

@@ -8,8 +8,7 @@ import numpy as np
 
 from accel_models.hardware.devices import device
 from accel_models.pricing.layers import LayerTable, layer_costs
-from accel_models.pricing.price import BROKEN, Pricer
-from accel_models.report import Infeasible
+from accel_models.pricing.price import UNEXPLAINED, Pricer
 from codesign.providers.base import Candidate, Measurement, ProviderContext
 from mappings.errors import Fault, SpecError
 from mappings.workload import Workload
@@ -51,8 +50,7 @@ class LayerSumProvider:
             met = numbers > 0
             codes = costs.code[met, column]
             if codes.any():
-                name = BROKEN[int(codes[codes > 0][0])]
-                out.append(Measurement(broken=(Infeasible(name, 1.0, 0.0, "", "larger buffers, or its operators"),)))
+                out.append(Measurement(broken=(UNEXPLAINED[int(codes[codes > 0][0])],)))
                 continue
             cycles = int(numbers[met] @ costs.cycles[met, column])
             energy_uj = float(numbers[met] @ costs.energy_pj[met, column]) / 1e6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from accel_models.report import LayerCost
+from accel_models.report import LayerCost, network_energy_pj
 from mappings.errors import Fault, SpecError
 
 
@@ -14,9 +14,8 @@ def total_energy_pj(layers: Sequence[LayerCost]) -> float:
     Raises:
         SpecError: one has none.
     """
-    total = 0.0
-    for layer in layers:
-        if layer.total_energy_pj is None:
-            raise SpecError(Fault(f"layer {layer.name}", "has no energy", "a technology with energy figures"))
-        total += layer.total_energy_pj
+    total = network_energy_pj(layers)
+    if total is None:
+        lacking = next(layer.name for layer in layers if layer.energy_pj is None)
+        raise SpecError(Fault(f"layer {lacking}", "has no energy", "a technology with energy figures"))
     return total

@@ -11,8 +11,8 @@ from accel_models.hardware.devices import DeviceKind, device
 from accel_models.hardware.energy import broken_power, over_power
 from accel_models.hardware.technology import technology
 from accel_models.jit import is_compiled
-from accel_models.pricing.price import BROKEN, Pricer
-from accel_models.report import CostReport, Infeasible
+from accel_models.pricing.price import UNEXPLAINED, Pricer
+from accel_models.report import CostReport
 from accel_models.template.cost import mapped_design, template_cost
 from accel_models.template.energy import TENSOR_OF, word_bits
 from accel_models.template.resources import area_um2, demand, memories
@@ -27,13 +27,6 @@ from mappings.errors import Fault, SpecError
 
 #: Where machine code is not kept on disk yet, compiling it pays after so many designs or so much of the readable path.
 _DESIGNS_WORTH, _SECONDS_WORTH = 400, 15.0
-
-
-#: By code of the compiled path: a bound that is broken, nobody has asked by how much.
-UNEXPLAINED = tuple(
-    Measurement(broken=(Infeasible(name, 1.0, 0.0, "not worked out", "larger buffers, or operators that it has"),))
-    for name in BROKEN
-)
 
 
 @dataclass(frozen=True)
@@ -111,7 +104,7 @@ class ScheduleProvider:
         widths = {template: self._widths(template) for template in set(templates)}
         for place, template in enumerate(templates):
             if priced.code[place]:
-                unknown = UNEXPLAINED[int(priced.code[place])]
+                unknown = Measurement(broken=(UNEXPLAINED[int(priced.code[place])],))
                 out.append(self._by_reading(candidates[place]) if explained else unknown)
                 continue
             moved = sum(int(priced.counts[place, column]) * size for column, size in widths[template])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from accel_models.report import Infeasible
 from codesign.providers.base import Candidate, Measurement, ProviderContext
@@ -72,4 +73,4 @@ class TargetsProvider:
 
 def _of(bound: Infeasible, target: str) -> Infeasible:
     """A broken bound that says on which target."""
-    return Infeasible(f"{bound.resource} of {target}", bound.demand, bound.bound, bound.unit, bound.remedy, bound.where)
+    return replace(bound, resource=f"{bound.resource} of {target}")

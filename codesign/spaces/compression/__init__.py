@@ -73,6 +73,20 @@ def _register_builtins(registry: Registry[Plugin[CompressionFactory]]) -> None:
             offers=("subjects",),
         ),
     )
+    registry.register(
+        "kept_taps",
+        Plugin(
+            "how many taps of its 3 x 3 filters each layer keeps, the same ones for a block of channels",
+            f"{here}.kept_taps:KeptTaps",
+            {
+                "kept": options.list_of(options.integer(4, 0, 8), (0, 6, 4, 2), least=1),
+                "block": options.integer(32, 4, 4096),
+                "bits": options.integer(8, 2, 16),
+                "slots": options.integer(12, 1, 256),
+            },
+            source="Jiang 2020",
+        ),
+    )
 
 
 COMPRESSION_SPACES: Registry[Plugin[CompressionFactory]] = Registry("compression space", _register_builtins)

@@ -56,6 +56,14 @@ def _register_builtins(registry: Registry[Plugin[HardwareFactory]]) -> None:
         ),
     )
     registry.register(
+        "templates_sparse",
+        Plugin(
+            "the templates, with narrow weights as above and arrays that skip filter taps",
+            f"{here}.templates:SparseTemplateSpace",
+            offers=("template", "accelerator"),
+        ),
+    )
+    registry.register(
         "fixed",
         Plugin(
             "one accelerator of ours: the YAML of a design or of a template",

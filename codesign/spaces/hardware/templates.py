@@ -112,6 +112,18 @@ class NarrowTemplateSpace(TemplateSpace):
         return {"weight_packing": packing, "dual_rate": able and bool(point["dual_rate"])}
 
 
+@dataclass(frozen=True)
+class SparseTemplateSpace(NarrowTemplateSpace):
+    """As above, and whether filter taps that a block of channels does not use take cycles (`Template.tap_skipping`)."""
+
+    decisions: tuple[Decision, ...] = (*NarrowTemplateSpace.decisions, _hardware("tap_skipping", (0, 1)))
+
+    def _more(self, point: Mapping[str, Any], act_bits: int, weight_bits: int) -> dict[str, Any]:
+        trees = str(point["array"]) in (ArrayKind.CHANNEL_PARALLEL, ArrayKind.LOOP_TILE)
+        more = super()._more(point, act_bits, weight_bits)
+        return {**more, "tap_skipping": trees and bool(point["tap_skipping"])}
+
+
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
