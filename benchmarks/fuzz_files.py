@@ -201,7 +201,7 @@ FILES = (
     InputKind("npz archive", (_WEIGHTS, _stored()), _use_archive),
     InputKind("array in an archive", (_array(),), _use_array),
     InputKind("weights of a network", (_WEIGHTS,), lambda data: _use_network(_GRAPH, data)),
-    InputKind("graph of a network", (_GRAPH,), lambda data: _use_network(data, _WEIGHTS)),
+    InputKind("graph of a network", (_GRAPH,), lambda data: _use_network(data, _WEIGHTS), sealed=True),
     InputKind("record of accuracies", (_record_seed(),), _use_record, sealed=True),
     InputKind("run.yaml", (_run_seed(),), _use_run),
     InputKind("recipe", (dump_yaml(load_recipe("default").to_dict()).encode(),), _use_recipe),

@@ -6,7 +6,8 @@
 The published figures are the primer's (nvdla.org: area at 28 and 16 nm, ResNet-50 int8 frames a second at 1 GHz), as
 ``CODESIGN_REFERENCE_DIR``/others/nvdla_primer.csv. The description is ``nvdla_like`` with the configuration's
 multipliers, buffer and memory bandwidth. Time is that of convolutions and linear layers: additions and pooling run in
-units of their own beside them, which the description does not have; nor has its area.
+units of their own beside them, which the description does not have; nor has its area. What the published areas have
+beyond it is shown by a fit over all rows: a fixed part, so much a multiplier, and the buffer some times ours.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ import csv
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
+from scipy.optimize import nnls
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
@@ -115,6 +119,33 @@ def measure(config: Config) -> list[Figure]:
     return [*figures, Figure(f"{config.macs} MACs: ResNet-50", error, target, abs(error) <= 0.2, told)]
 
 
+def explained(configs: list[Config]) -> list[Figure]:
+    """The published areas as a fixed part, a part for each multiplier and a multiple of the buffer's modelled area."""
+    figures = []
+    for index, (node, _) in enumerate(configs[0].area_mm2):
+        machines = [replace(described(item), technology=node) for item in configs]
+        buffers = [_buffer_mm2(machine) for machine in machines]
+        published = np.array([item.area_mm2[index][1] for item in configs])
+        terms = np.array([(1.0, item.macs * 1e-6, size) for item, size in zip(configs, buffers, strict=True)])
+        (fixed, each, times), _ = nnls(terms / published[:, None], np.ones(len(published)))
+        worst = float(np.abs(terms @ (fixed, each, times) / published - 1).max())
+        technology = machines[0].tech
+        own = technology.mac_um2(8, 8, 32) if technology is not None else None
+        told = f"ours: {own:.0f}; fixed {fixed:.2f} mm2, buffer {times:.2f} of ours, worst error of the fit {worst:.1%}"
+        name = f"published area a multiplier, {node.removeprefix('asic_')}, um2"
+        figures.append(Figure(name, round(float(each), 1), peer=told))
+    return figures
+
+
+def _buffer_mm2(machine: Accelerator) -> float:
+    """Modelled area of the convolution buffer."""
+    level, technology = machine.levels[1], machine.tech
+    assert level.total_bytes is not None and technology is not None, "described() gives both"
+    found = technology.sram_um2(level.total_bytes, level.width_bits)
+    assert found is not None, "an asic technology models areas"
+    return found * machine.instances(1) / 1e6
+
+
 def main() -> int:
     """Compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -130,7 +161,8 @@ def main() -> int:
             allowed = ", ".join(str(config.macs) for config in configs)
             raise SpecError(Fault("--configs", f"has {', '.join(missing)}", allowed))
         chosen = [config for config in configs if not wanted or str(config.macs) in wanted]
-        figures = [figure for config in chosen for figure in measure(config)]
+        figures = explained(configs) if len(configs) > 3 else []
+        figures += [figure for config in chosen for figure in measure(config)]
     except SpecError as error:
         print(f"nvdla: {error}", file=sys.stderr)
         return 2

@@ -6,8 +6,8 @@
 
 Every second design of the draw serves the fit of what flattening saves; the errors are of the others. The terms of the
 parts are fitted to modules synthesised alone. Needs ``pip install pyosys``; results are kept by digest, and in a table
-with the digest of their sources: a row of older sources is neither fitted to nor judged on (``--older`` takes
-them too), and a part with fewer rows than terms keeps its coefficients.
+with the digest of their sources: a row of older sources is neither fitted to nor judged on (``--older`` judges on it
+too), and a part with fewer rows than terms keeps its coefficients.
 """
 
 from __future__ import annotations

@@ -11,8 +11,6 @@ import os
 import secrets
 from pathlib import Path
 
-from mappings.errors import Fault, SpecError
-
 #: What a disk without room says.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -35,7 +33,7 @@ def write_durably(path: Path, data: str | bytes, *, private: bool = False) -> No
         private: nobody else may read it, from its first byte on.
 
     Raises:
-        SpecError: the disk is full.
+        OSError: it can not be written; of a full disk with the file's own name.
     """
     content = data.encode() if isinstance(data, str) else data
     partial = partial_path(path)
@@ -49,10 +47,8 @@ def write_durably(path: Path, data: str | bytes, *, private: bool = False) -> No
     except BaseException as error:
         partial.unlink(missing_ok=True)
         if is_full(error):
-            what = f"cannot be written: {os.strerror(errno.ENOSPC)}"
-            raise SpecError(
-                Fault(str(path), what, "the same command once there is room; what is finished is kept")
-            ) from None
+            assert isinstance(error, OSError)
+            raise OSError(error.errno, error.strerror, str(path)) from None  # not the temporary name
         raise
     sync_folder(path.parent)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -37,6 +39,22 @@ def resume(folder: Path | str, **options: object) -> None:
 
 def front(folder: Path) -> str:
     return (folder / "front.csv").read_text(encoding="utf-8")
+
+
+def test_a_full_disk_is_told_with_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, _: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    begin(tmp_path / "whole")
+    with monkeypatch.context() as disk:
+        disk.setattr("codesign.reports.page.write_durably", full)
+        with pytest.raises(
+            SpecError, match=r"report\.html: cannot be written: No space .*explore --resume .*room"
+        ) as told:
+            begin(tmp_path / "run")
+    assert str(told.value).count(str(tmp_path / "run")) == 2
+    resume(tmp_path / "run")
+    assert front(tmp_path / "run") == front(tmp_path / "whole") and (tmp_path / "run" / "report.html").is_file()
 
 
 @pytest.fixture(scope="module")
