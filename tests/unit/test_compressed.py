@@ -183,6 +183,8 @@ class Weighed:
         """Everything."""
         return [self._outcome(point, dear=True) for point in points]
 
+    hardware_front = None
+
     def price(self, network: dict[str, object], rows: Sequence[dict[str, object]]) -> list[Outcome]:
         """The cost alone."""
         return [self._outcome(network, dear=False) for _ in rows]
