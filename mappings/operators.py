@@ -3,7 +3,7 @@
 Everything that differs between operators is a column of :class:`OpSpec`, and an operator is one row of :class:`Op`.
 Other files ask the row (``layer.op.spec.weighted``) and name no operator, but for those that make layers (tracing, the
 network builders) and those that hold an operator's own arithmetic, by operator: the integer definitions, their torch
-and hardware counterparts. ``tests/unit/test_operators.py`` holds both.
+and hardware counterparts. ``tests/unit/test_op_table.py`` holds both.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from codesign.spaces.search_space import SearchSpace
 from mappings.workload import Workload
 
 #: More families (accelerators that differ in more than buffers and clock) than these are not looked at one by one.
-_MOST_FAMILIES, _MOST_DESIGNS = 4_000, 20_000_000
+_MOST_FAMILIES, _MOST_DESIGNS = 4_000, 50_000_000
 _KIB, _MHZ = 1024, 1_000_000
 _CLOCK = "clock_mhz"
 _BUFFER_OF = {name.replace("_bytes", "_kib"): name for name in BUFFERS}
