@@ -32,7 +32,7 @@ SPACE = DecisionSpace(
         Decision("tile", "mapping", (1, 2, 4)),
     )
 )
-GOAL = Goal(("accuracy", "latency_ms", "energy_uj"), (Limit("dsp", 500),))
+GOAL = Goal(("accuracy", "latency_ms", "energy_uj"), (Limit("dsp", 500.0),))
 NAMES = ("ask_tell", "nested", "alternate", "staged", "halving")
 OPTIONS = {
     "alternate": {"phase_trials": 10},
