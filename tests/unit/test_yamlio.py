@@ -52,3 +52,7 @@ def test_unknown_names_offer_the_nearest() -> None:
     error = unknown_name("--device", "device", "zynq7002", ["zynq7020", "zcu102"])
     assert 'did you mean "zynq7020"?' in str(error)
     assert "zcu102, zynq7020" in str(error)
+
+
+def test_where_there_is_no_name_it_is_said() -> None:
+    assert str(unknown_name("recipe", "variant", "whole", [])).endswith("(allowed: there is none)")
