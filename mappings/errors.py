@@ -108,4 +108,5 @@ def _slips(matcher: difflib.SequenceMatcher[str], text: str, length: int) -> int
 def unknown_name(where: str, kind: str, name: str, known: Iterable[str]) -> SpecError:
     """The error for a name that is not registered, with what is and the nearest one."""
     names = sorted(known)
-    return SpecError(Fault(where, f'unknown {kind} "{cut(name)}"{nearest(name, names)}', ", ".join(names) or "there is none"))
+    allowed = ", ".join(names) or "there is none"
+    return SpecError(Fault(where, f'unknown {kind} "{cut(name)}"{nearest(name, names)}', allowed))
