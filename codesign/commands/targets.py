@@ -17,6 +17,7 @@ from accel_models.template.accelerator import template_accelerator
 from accel_models.template.spec import Template
 from codesign.commands.kinds import Kind
 from codesign.design_file import DesignFile
+from codesign.explorer.folder import RUN_FILE
 from mappings.errors import Fault, SpecError, cut, nearest
 from mappings.layer import Bits, Layer
 from mappings.mapping import Mapping
@@ -32,7 +33,6 @@ MAX_ELEMENTS = 2**28
 FILES = (".yaml", ".yml", ".json")
 _WORKLOAD = {"name", "inputs", "layers"}
 _DESIGN = {"design", "workload"}
-RUN_FILE = "run.yaml"
 _HARDWARE = {"name", "template", "technology", "device"}
 
 #: What Python may point a command at; the command line has the strings alone.

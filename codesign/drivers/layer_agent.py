@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,9 @@ from codesign.controllers.ddpg import Agent, AgentOptions, Transition
 from codesign.decisions import Decision, Point
 from codesign.drivers.base import DriverContext
 from codesign.drivers.ledger import Ledger
-from codesign.drivers.parts import joined
+from codesign.drivers.parts import joined, options_of, tightest_limit, uncompressed
 from codesign.objectives import Limit, Outcome
 from codesign.seeds import derive_seed
-from codesign.spaces.search_space import HARDWARE_GROUPS, SearchSpace
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer
 from mappings.workload import Workload
@@ -39,10 +38,8 @@ class LayerAgent:
         Raises:
             SpecError: a limit that even the smallest choices break, or nothing to compress.
         """
-        names = {field.name for field in fields(AgentOptions)}
-        options = AgentOptions(**{name: value for name, value in context.options.items() if name in names})
         episodes, ledger = _Episodes(context), Ledger(context)
-        agent = Agent(episodes.features, options, derive_seed(context.seed, "layer agent"))
+        agent = Agent(episodes.features, options_of(AgentOptions, context), derive_seed(context.seed, "layer agent"))
         while ledger.left > 0:
             taken = [episodes.decided(agent) for _ in range(min(context.batch, ledger.left))]
             told = ledger.measure([episodes.point(episode.choices) for episode in taken], "episode")
@@ -72,12 +69,7 @@ class _Episodes:
 
     def __init__(self, context: DriverContext) -> None:
         self._context = context
-        space = context.search_space
-        assert isinstance(space, SearchSpace), "a driver that needs subjects is given the space that has them"
-        self._rest = self._held(context)
-        everything = joined(context, {d.name: d.choices[-1] for d in _compression(context)}, self._rest)
-        workload = space.network.network_at(everything).workload
-        assert workload is not None, "a space that is compressed has workloads"
+        self._whole, workload, space = uncompressed(context, "layer agent")
         subjects = space.compression.subjects(workload)  # type: ignore[attr-defined]
         self._decisions = [d for d in _compression(context) if d.name in subjects and len(d.choices) > 1]
         if not self._decisions:
@@ -88,14 +80,6 @@ class _Episodes:
         self._costs: dict[tuple[int, ...], float] = {}
         self._limit: Limit | None = None
         self._limit = self._tightest()
-
-    @staticmethod
-    def _held(context: DriverContext) -> Point:
-        rng = np.random.default_rng(derive_seed(context.seed, "layer agent", "held"))
-        given = dict(context.options["held"])
-        hardware = context.problem.space.of_groups(*HARDWARE_GROUPS).completed(given, rng)
-        networks = context.problem.space.of_groups("network")
-        return {**networks.canonical({d.name: d.choices[-1] for d in networks.choices} | given), **hardware}
 
     @property
     def features(self) -> int:
@@ -108,18 +92,14 @@ class _Episodes:
 
     def point(self, choices: tuple[int, ...]) -> Point:
         """The whole point; decisions that are about no layer of this network have their last choice."""
-        values = {decision.name: decision.choices[-1] for decision in _compression(self._context)}
         chosen = {d.name: d.choices[place] for d, place in zip(self._decisions, choices, strict=True)}
-        return joined(self._context, self._rest, values, chosen)
+        return joined(self._context, self._whole, chosen)
 
     def _tightest(self) -> Limit | None:
         """The limit that the uncompressed network breaks most; None: nothing is limited."""
-        (outcome,) = self._context.problem.price(self.point(self._largest), [{}])
-        limits = [limit for limit in self._context.problem.goal.limits if limit.metric in outcome.metrics]
-        if not limits:
+        self._limit = found = tightest_limit(self._context, self._whole)
+        if found is None:
             return None
-        found = max(limits, key=lambda limit: limit.excess(outcome.metrics[limit.metric]))
-        self._limit = found
         if found.excess(least := self._cost((0,) * len(self._decisions))) > 0:
             what = f"is {least:.4g} with the smallest choice of every layer"
             raise SpecError(Fault(f"limits.{found.metric}", what, f"at least {least:.4g}"))

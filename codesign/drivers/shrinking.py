@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
-import numpy as np
-
 from codesign.accuracy.data import check_fits, load_dataset
 from codesign.decisions import Decision, Point
 from codesign.drivers.base import DriverContext
 from codesign.drivers.ledger import Ledger
-from codesign.drivers.parts import joined
+from codesign.drivers.parts import joined, options_of, tightest_limit, uncompressed
 from codesign.gradient.shrinking import ShrinkOptions, Shrunk, shrink
 from codesign.objectives import Limit
 from codesign.seeds import derive_seed
 from codesign.spaces.compression.layer_channels import kept_count, widths
-from codesign.spaces.search_space import HARDWARE_GROUPS, SearchSpace
 from mappings.errors import Fault, SpecError
 from mappings.workload import Workload
 
@@ -58,19 +53,10 @@ class _Search:
     """The largest network, what a smaller one costs, and the point that it is."""
 
     def __init__(self, context: DriverContext) -> None:
-        self._context, space = context, context.search_space
-        assert isinstance(space, SearchSpace), "a driver that needs subjects is given the space that has them"
-        self._space = space
-        rng = np.random.default_rng(derive_seed(context.seed, "shrinking", "held"))
-        given, problem = dict(context.options["held"]), context.problem
-        hardware = problem.space.of_groups(*HARDWARE_GROUPS).completed(given, rng)
-        networks = problem.space.of_groups("network")
-        rest = {**networks.canonical({d.name: d.choices[-1] for d in networks.choices} | given), **hardware}
-        self._decisions = {d.name: d for d in problem.space.of_groups("compression").choices}
-        self._whole = joined(context, {n: d.choices[-1] for n, d in self._decisions.items()}, rest)
-        workload = space.network.network_at(self._whole).workload
-        assert workload is not None, "a space that is compressed has workloads"
-        self._workload = workload
+        self._context = context
+        self._whole, workload, self._space = uncompressed(context, "shrinking")
+        self._workload, space = workload, self._space
+        self._decisions = {d.name: d for d in context.problem.space.of_groups("compression").choices}
         subjects = space.compression.subjects(workload)  # type: ignore[attr-defined]
         about = {names: self._decisions[name] for name, names in subjects.items()}
         found = widths(workload)
@@ -83,12 +69,12 @@ class _Search:
         self._limit = self._tightest()
 
     def _tightest(self) -> Limit:
-        (outcome,) = self._context.problem.price(self._whole, [{}])
-        limits = [limit for limit in self._context.problem.goal.limits if limit.metric in outcome.metrics]
-        if not limits:
+        found = tightest_limit(self._context, self._whole)
+        if found is None:
+            (outcome,) = self._context.problem.price(self._whole, [{}])
             what = "has no limit that a provider before the dear ones knows"
             raise SpecError(Fault("driver shrinking", what, ", ".join(outcome.metrics) or "a limit"))
-        return max(limits, key=lambda limit: limit.excess(outcome.metrics[limit.metric]))
+        return found
 
     def _cost(self, point: Point) -> float:
         (outcome,) = self._context.problem.price(point, [{}])
@@ -108,8 +94,7 @@ class _Search:
 
     def shrunk(self, number: int) -> Shrunk:
         """One search."""
-        names = {field.name for field in fields(ShrinkOptions)}
-        options = ShrinkOptions(**{name: value for name, value in self._context.options.items() if name in names})
+        options = options_of(ShrinkOptions, self._context)
         data = load_dataset(self._space.network.dataset)
         check_fits(data, self._workload)
         seed = derive_seed(self._context.seed, "shrinking", number)

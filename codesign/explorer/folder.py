@@ -18,6 +18,8 @@ from mappings.durable import write_durably
 from mappings.errors import Fault, SpecError
 from mappings.yamlio import dump_yaml, load_yaml
 
+#: The record of a run, by which its folder is known.
+RUN_FILE = "run.yaml"
 _FORMAT = 3
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -53,7 +55,7 @@ class RunFolder:
     @property
     def run_file(self) -> Path:
         """The recipe, its space's digest, and the storage."""
-        return self.path / "run.yaml"
+        return self.path / RUN_FILE
 
     @property
     def database(self) -> Path:
@@ -209,7 +211,7 @@ def new_folder(out: str | None, recipe: str) -> RunFolder:
             path = base.with_name(f"{base.name}-{number}")
     else:
         path = Path(out)
-        if (path / "run.yaml").exists():
+        if (path / RUN_FILE).exists():
             raise SpecError(Fault(out, "holds a run already", f"--resume {out}, or another folder"))
     if path.exists() and not path.is_dir():
         raise SpecError(Fault(str(path), "is a file", "a folder: --out runs/NAME"))
