@@ -117,14 +117,13 @@ module cd_sequencer
   compute_t comp;
   drain_t   drain;
   tile_cmd_t tile;
-  logic     is_dma, is_array, nonlinear;
+  logic     is_array, nonlinear;
 
   assign header   = desc_q[$bits(header_t)-1:0];
   assign dma      = desc_q[64 +: $bits(dma_t)];
   assign comp     = desc_q[64 +: $bits(compute_t)];
   assign drain    = desc_q[64 +: $bits(drain_t)];
   assign tile     = comp.tile;
-  assign is_dma   = header.opcode == OpLoad || header.opcode == OpStore;
   assign is_array = comp.op == CompArray;
   assign nonlinear = comp.op >= CompSoftmax;
   logic unused_data;
@@ -199,6 +198,22 @@ module cd_sequencer
     endcase
   end
 
+  // What the descriptor is, from the Multiply state on.
+  logic       is_dma, is_compute, is_drain, known;
+  logic [3:0] for_q;                  // for whose queue, in the order of unit_e
+  logic       end_q;
+  always_ff @(posedge clk_i) begin
+    for_q[UnitLoad]    <= header.opcode == OpLoad;
+    for_q[UnitCompute] <= header.opcode == OpCompute;
+    for_q[UnitDrain]   <= header.opcode == OpDrain;
+    for_q[UnitStore]   <= header.opcode == OpStore;
+    end_q              <= header.opcode == OpEnd;
+  end
+  assign is_dma     = for_q[UnitLoad] || for_q[UnitStore];
+  assign is_compute = for_q[UnitCompute];
+  assign is_drain   = for_q[UnitDrain];
+  assign known      = for_q != '0 || end_q;
+
   // A transposed transfer goes by whole blocks.
   logic        turned, ragged;
   logic [37:0] written;
@@ -211,18 +226,14 @@ module cd_sequencer
   assign second = drain.residual || drain.product;
 
   // The accumulator range [base, base + total) must stay within its half.
-  logic [19:0] ab_base;
+  logic [19:0] ab_base_q;
   logic [37:0] ab_total;
-  assign ab_base  = header.opcode == OpDrain ? drain.ab_base : tile.ab_base;
-  assign ab_total = header.opcode == OpDrain ? 38'(total0_q) : 38'(total1_q);
+  always_ff @(posedge clk_i) begin
+    ab_base_q <= is_drain ? drain.ab_base : tile.ab_base;
+  end
+  assign ab_total = is_drain ? 38'(total0_q) : 38'(total1_q);
 
-  // Each belongs to one opcode and falls with the others, so that whether there is a fault is one OR.
-  logic is_end, is_compute, is_drain, known;
-  assign is_compute = header.opcode == OpCompute;
-  assign is_drain   = header.opcode == OpDrain;
-  assign is_end     = header.opcode == OpEnd;
-  assign known      = is_dma || is_compute || is_drain || is_end;
-
+  // Each belongs to one opcode, so that whether there is a fault is one OR.
   logic unknown_q;
   logic bad_load_q, bad_compute_q, bad_drain_q;        // ErrOpcode
   logic misaligned_q;
@@ -232,7 +243,7 @@ module cd_sequencer
   always_ff @(posedge clk_i) begin
     unknown_q     <= !known;
     bad_load_q    <= is_dma && (capacity_q == '0 || header.region > RegOutput
-                     || (dma.target == BufOutput) != (header.opcode == OpStore));
+                     || (dma.target == BufOutput) != for_q[UnitStore]);
     bad_compute_q <= is_compute && (comp.op < CompArray || comp.op > (Nonlinear ? CompGelu : CompMax)
                      || comp.narrow > 2'($clog2(Packing)) || (tile.dual && !(DualRate && is_array))
                      || (tile.kept != '0 && !(TapSkip && is_array)));
@@ -246,7 +257,7 @@ module cd_sequencer
     dma_over_q    <= is_dma && 38'(dma.base) + written > capacity_q;
     ib_over_q     <= is_compute && 38'(tile.ib_base) + 38'(total0_q) > 38'(IbWords);
     ab_over_q     <= (is_compute || is_drain)
-                     && (|(ab_base >> (AbHw + 1)) || 38'(ab_base[AbHw-1:0]) + ab_total > 38'(AbWords));
+                     && (|(ab_base_q >> (AbHw + 1)) || 38'(ab_base_q[AbHw-1:0]) + ab_total > 38'(AbWords));
     ob_over_q     <= is_drain && 38'(drain.ob_base) + 38'(total0_q) > 38'(ObWords);
     rb_over_q     <= is_drain && second
                      && 38'(drain.rb_base) + (drain.broadcast ? 38'(drain.blocks) : 38'(total0_q)) > 38'(RbWords);
@@ -269,16 +280,7 @@ module cd_sequencer
   end
 
   // ---- Push ----
-  logic       push, room, end_q;
-  logic [3:0] for_q;                  // for whose queue, in the order of unit_e
-  always_ff @(posedge clk_i) begin
-    for_q <= '0;
-    for_q[UnitLoad]    <= header.opcode == OpLoad;
-    for_q[UnitCompute] <= is_compute;
-    for_q[UnitDrain]   <= is_drain;
-    for_q[UnitStore]   <= header.opcode == OpStore;
-    end_q              <= is_end;
-  end
+  logic push, room;
   assign room = !(for_q[UnitLoad] && load_full_i) && !(for_q[UnitCompute] && compute_full_i)
                 && !(for_q[UnitDrain] && drain_full_i) && !(for_q[UnitStore] && store_full_i);
   assign push           = state_q == Push && !faulty && room && !bus_error_i;

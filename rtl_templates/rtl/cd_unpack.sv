@@ -27,13 +27,12 @@ module cd_unpack #(
   localparam logic [Lg-1:0] Places = ~Lg'(Granule - 1);
 
   logic                     head_q, begins;
-  logic                     carry_q, carry;  // the piece began in the beat before
+  logic                     carry_q;         // the piece began in the beat before
   logic [Lg-1:0]            pos_q, pos;      // its first byte in the beat in which it began
   logic [Lg-1:0]            stop;            // the byte behind it, modulo a beat
-  logic [AxiBytes-1:0][7:0] mixed;
+  logic [AxiBytes-1:0][7:0] mixed_q;         // the piece's bytes, not yet in their places
 
   assign begins    = head_q && run_first_i;
-  assign carry     = Unaligned && carry_q && !begins;
   assign pos       = (begins ? first_byte_i : pos_q) & Places;
   assign stop      = pos + Lg'(piece_bytes_i);
 
@@ -58,34 +57,29 @@ module cd_unpack #(
   assign done_o  = !valid_o || next_ends[begins] || (last_i && last_piece[begins]);
 
   // ---- The piece, from registers ----
-  logic [Lg-1:0]            at_q;
-  logic [AxiBytes-1:0][7:0] beat_q;
-
+  logic [Lg-1:0] at_q;
   always_ff @(posedge clk_i) begin
-    if (step_i) begin
-      at_q   <= pos;
-      beat_q <= beat_i;
-    end
+    if (step_i) at_q <= pos;
   end
 
   if (Unaligned) begin : gen_across
-    logic                     across_q;
-    logic [AxiBytes-1:0][7:0] held_q;        // the beat before
-    always_comb begin
-      for (int unsigned i = 0; i < AxiBytes; i++) mixed[i] = across_q && Lg'(i) >= at_q ? held_q[i] : beat_q[i];
-      piece_o = (AxiBytes*8)'({mixed, mixed} >> {at_q, 3'b000});
-    end
+    logic [AxiBytes-1:0][7:0] beat_q;        // the beat before
+    logic                     carry;
+    assign carry   = carry_q && !begins;
+    assign piece_o = (AxiBytes*8)'({mixed_q, mixed_q} >> {at_q, 3'b000});
     always_ff @(posedge clk_i) begin
       if (step_i) begin
-        across_q <= carry;
-        held_q   <= beat_q;                  // the pieces behind a beat's first do not need it
+        for (int unsigned i = 0; i < AxiBytes; i++) begin
+          mixed_q[i] <= carry && Lg'(i) >= pos_q ? beat_q[i] : beat_i[i*8 +: 8];
+        end
+        beat_q <= beat_i;                    // the pieces behind a beat's first do not need it
       end
     end
   end else begin : gen_within
-    assign mixed   = beat_q;
-    assign piece_o = mixed >> {at_q, 3'b000};
-    logic unused_carry;
-    assign unused_carry = carry;
+    assign piece_o = mixed_q >> {at_q, 3'b000};
+    always_ff @(posedge clk_i) begin
+      if (step_i) mixed_q <= beat_i;
+    end
   end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
