@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from accel_models.answers import Answers
 from mappings.cache_folder import is_whole, keep, own_folder, work_folder
 from mappings.durable import write_durably
 from mappings.errors import SpecError
@@ -36,6 +37,34 @@ def test_a_damaged_entry_is_told_and_made_again(
     assert not is_whole(entry) and not entry.exists()
     assert capsys.readouterr().err.count("\n") == 1
     assert is_whole(made(tmp_path, b"whole"))
+
+
+@pytest.mark.parametrize("kind", ["folder", "no seal", "folder as seal"])
+def test_an_entry_that_cannot_be_read_is_made_again(kind: str, tmp_path: Path) -> None:
+    entry = made(tmp_path, b"whole")
+    place = entry if kind == "folder" else entry.with_name("entry.sha256")
+    place.unlink()
+    if kind != "no seal":
+        (place / "in it").mkdir(parents=True)
+    assert not is_whole(entry) and not entry.exists()
+    assert is_whole(made(tmp_path, b"whole"))
+
+
+def test_no_flipped_byte_of_an_answer_is_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODESIGN_CACHE_DIR", str(tmp_path))
+    answers, value = Answers("some", "some are"), {"cycles": 4749, "energy_pj": 4.3}
+    answers.store("ab", value)
+    (path,) = tmp_path.rglob("*.json")
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert answers.load("ab") in (None, value)
+    path.write_bytes(whole)
+    assert answers.load("ab") == value
+    tmp_path.chmod(0o777)
+    other = Answers("other", "others are")
+    other.store("ab", value)
+    assert other.load("ab") is None and not (tmp_path / "other").exists()
 
 
 def test_of_two_makers_the_first_stays(tmp_path: Path) -> None:
