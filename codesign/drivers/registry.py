@@ -234,6 +234,43 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             asks=False,
         ),
     )
+    draws = ("softmax", "gumbel_soft", "gumbel_hard", "gumbel_two")
+    registry.register(
+        "relaxed",
+        DriverEntry(
+            "choices of network, bits and accelerator relaxed together; the cost is exact, or an evaluator network's",
+            f"{here}.relaxed:Relaxed",
+            {
+                "cost": options.name("conditional", ("conditional", "sampled", "evaluator")),
+                "refresh": options.integer(10, 1, 1_000_000),
+                "widths": options.name("masked", ("masked", "interpolated")),
+                "weights_draw": options.name("gumbel_soft", draws),
+                "choices_draw": options.name("gumbel_soft", draws),
+                "steps": options.integer(200, 1, 10_000_000),
+                "learning_rate": options.number(0.01, 0.0, 10.0),
+                "arch_learning_rate": options.number(0.05, 0.0, 10.0),
+                "temperature": options.number(5.0, 1e-3, 1000.0),
+                "last_temperature": options.number(0.5, 1e-3, 1000.0),
+                "bilevel": options.flag(True),
+                "cost_weight": options.number(1.0, 0.0, 1e6),
+                "loss": options.name("sum", ("sum", "product")),
+                "certain": options.number(0.0, 0.0, 1e6),
+                "over_weight": options.number(1.0, 0.0, 1e6),
+                "limit": options.name("multiplier", ("multiplier", "barrier", "window", "exponential")),
+                "limit_weight": options.number(0.2, 0.0, 1e6),
+                "limit_base": options.number(100.0, 1.0, 1e6),
+                "tolerance": options.number(0.1, 0.0, 1.0),
+                "evaluator_networks": options.integer(200, 10, 100_000),
+                "evaluator_machines": options.integer(200, 2, 20_000),
+                "evaluator_steps": options.integer(1500, 1, 10_000_000),
+                "held": options.choices_of(),
+            },
+            source="Li 2020, Zhang 2020, Choi 2021, Fu 2021, Yu 2020, Dong 2019, Wu 2018",
+            needs=("workload", "trainable"),
+            unit="searches",
+            asks=False,
+        ),
+    )
 
 
 DRIVERS: Registry[DriverEntry] = Registry("driver", _register_builtins)
