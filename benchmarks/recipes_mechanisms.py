@@ -16,6 +16,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "alphax": networks.alphax,
     "amc": compression.amc,
     "amoebanet": networks.amoebanet,
+    "apq": compression.apq,
     "asng": distributions.asng,
     "atomnas": compression.atomnas,
     "auto_nba": relaxed.auto_nba,
@@ -27,6 +28,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "dance": relaxed.dance,
     "ddpnas": distributions.ddpnas,
     "dna_gradient": relaxed.dna_gradient,
+    "dnas_bits": relaxed.dnas_bits,
     "dpp_net": networks.dpp_net,
     "edd": relaxed.edd,
     "enas": shared.enas,
@@ -53,5 +55,6 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "pnas": networks.pnas,
     "random_search": networks.random_search,
     "software_defined_dse": codesign.software_defined_dse,
+    "tas": relaxed.tas,
     "yoso": codesign.yoso,
 }

@@ -168,3 +168,45 @@ def bp_nas(bench: Bench) -> Line:
     figures = {"least": min(used), "most": max(used), "certainty": certainty, "without": loose}
     met = max(used) <= 1.0 and min(used) > 0.75 and certainty > loose + 0.05
     return bench.line(text, met, mine, even, figures, found)
+
+
+def tas(bench: Bench) -> Line:
+    """Expected costs end in their window; what is found learns more from the unpruned network than from labels."""
+    mine = bench.run()
+    even, found = _against(bench, mine, 72)
+    metric, limit = mine.recipe.limits[0]
+    driver = cast(Relaxed, mine.driver)
+    used = [mine.problem.price(item.likeliest, [{}])[0].metrics[metric] / limit for item in driver.found]
+    start = tuple(dict.fromkeys(tuple(trial.told.point.items()) for trial in mine.trials))
+    plain = {"driver": Part("ask_tell"), "controller": Part("random"), "start": start, "trials": len(start)}
+    alone = bench.run(bench.recipe("control", **plain, batch=len(start)))
+    taught, untaught, fitting = (float(np.mean(run.values("accuracy"))) for run in (mine, alone, even))
+    text = (
+        f"likeliest widths need {min(used):.0%} to {max(used):.0%} of {limit:.0f} {metric}; taught by the unpruned "
+        f"network what is found names {taught:.3f}, by labels alone {untaught:.3f}; "
+        f"{len(even.values('accuracy'))} random widths within the limit, taught alike, {fitting:.3f}"
+    )
+    figures = {"least": min(used), "most": max(used), "taught": taught, "untaught": untaught, "random": fitting}
+    met = max(used) <= 1.1 and min(used) >= 0.75 and taught > untaught
+    return bench.line(text, met, mine, even, figures, found)
+
+
+def dnas_bits(bench: Bench) -> Line:
+    """Bits of its own for each layer are ahead of any width for all; the cost in the loss is what made them narrow."""
+    mine = bench.run()
+    even, found = _against(bench, mine, 60)
+    given = dict(mine.recipe.driver.options) | {"cost_weight": 0.0}
+    free = bench.run(bench.recipe(driver=Part("relaxed", tuple(given.items()))))
+    names = [d.name for d in mine.recipe.space.decisions.of_groups("compression").choices]
+    start = tuple(tuple(dict.fromkeys(names, bits).items()) for bits in (2, 4, 8))
+    plain = {"driver": Part("ask_tell"), "controller": Part("random"), "start": start, "trials": 3, "batch": 3}
+    alike = [float(mine.recipe.goal.reward(o.metrics)) for o in bench.run(bench.recipe(**plain)).outcomes]  # type: ignore[misc]
+    size, without = (float(np.mean(run.values("weight_bytes"))) for run in (mine, free))
+    mean = _mean_reward(mine)
+    text = (
+        f"weights of {size:.0f} bytes, {without:.0f} where the error alone is the loss; rewards of {mean:.3f} on "
+        f"average, 2, 4 and 8 bits for all {', '.join(f'{value:.3f}' for value in alike)}, random bits "
+        f"{_mean_reward(even):.3f}"
+    )
+    figures = {"bytes": size, "without": without, "reward": mean, "uniform": max(alike)}
+    return bench.line(text, size < 0.8 * without and mean > max(alike), mine, even, figures, found)

@@ -234,6 +234,26 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             asks=False,
         ),
     )
+    registry.register(
+        "transferred",
+        DriverEntry(
+            "a predictor of accuracy learned where nothing is compressed, then taught compression by few networks more",
+            f"{here}.transferred:Transferred",
+            {
+                "whole": options.integer(80, 4, 1_000_000),
+                "compressed": options.integer(40, 4, 1_000_000),
+                "fit_steps": options.integer(600, 1, 1_000_000),
+                "learning_rate": options.number(3e-3, 0.0, 1.0),
+                "population": options.integer(64, 4, 100_000),
+                "generations": options.integer(20, 1, 100_000),
+                "mutation": options.number(0.1, 0.0, 1.0),
+                "transfer": options.flag(True),
+                "held": options.choices_of(),
+            },
+            source="Wang 2020",
+            asks=False,
+        ),
+    )
     draws = ("softmax", "gumbel_soft", "gumbel_hard", "gumbel_two")
     registry.register(
         "relaxed",
@@ -246,6 +266,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
                 "widths": options.name("masked", ("masked", "interpolated")),
                 "weights_draw": options.name("gumbel_soft", draws),
                 "choices_draw": options.name("gumbel_soft", draws),
+                "hardware_draw": options.name("", ("", *draws)),
                 "steps": options.integer(200, 1, 10_000_000),
                 "learning_rate": options.number(0.01, 0.0, 10.0),
                 "arch_learning_rate": options.number(0.05, 0.0, 10.0),

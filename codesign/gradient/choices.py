@@ -22,6 +22,8 @@ from codesign.decisions import Decision, Point
 from codesign.gradient.mixing import gumbel
 
 DRAWS = ("softmax", "gumbel_soft", "gumbel_hard", "gumbel_two")
+#: Groups of decisions about the accelerator.
+_MACHINE = ("hardware", "mapping")
 #: Weights [choices] that sum to 1, by decision.
 Draw: TypeAlias = Mapping[str, Tensor]
 
@@ -45,13 +47,19 @@ class Choices:
         """How much each choice is chosen."""
         return {name: functional.softmax(logits, dim=0) for name, logits in self.logits.items()}
 
-    def drawn(self, how: str, temperature: float, generator: torch.Generator) -> dict[str, Tensor]:
+    def drawn(self, how: str, temperature: float, generator: torch.Generator, hardware: str = "") -> dict[str, Tensor]:
         """Weights for one pass.
 
         Args:
             how: one of :data:`DRAWS`.
+            hardware: of decisions about the accelerator; "": as the others.
         """
-        return {name: drawn(how, logits, temperature, generator) for name, logits in self.logits.items()}
+        return {
+            d.name: drawn(
+                (hardware or how) if d.group in _MACHINE else how, self.logits[d.name], temperature, generator
+            )
+            for d in self.decisions
+        }
 
     def point(self, weights: Draw) -> Point:
         """The choice of the largest weight of each decision."""

@@ -29,6 +29,7 @@ class RelaxedOptions:
         steps: updates of the weights; after a third of them the logits learn too, once for each update of weights.
         learning_rate, arch_learning_rate: of weights and logits (AdamW, Adam).
         weights_draw, choices_draw: how a pass draws where weights, and where logits, learn; see :mod:`.choices`.
+        hardware_draw: how it draws the accelerator where logits learn; "": as the network.
         temperature, last_temperature: of the Gumbel-softmax, falling geometrically.
         bilevel: logits learn from images that weights never see; else from the same batch.
         cost_weight: of the logarithm of the cost in the loss.
@@ -42,6 +43,7 @@ class RelaxedOptions:
     arch_learning_rate: float = 0.05
     weights_draw: str = "gumbel_soft"
     choices_draw: str = "gumbel_soft"
+    hardware_draw: str = ""
     temperature: float = 5.0
     last_temperature: float = 0.5
     bilevel: bool = True
@@ -106,7 +108,7 @@ class CoSearch:
             weights.step()
             if step < options.steps // 3:
                 continue
-            draw = self._choices.drawn(options.choices_draw, temperature, self._generator)
+            draw = self._choices.drawn(options.choices_draw, temperature, self._generator, options.hardware_draw)
             loss = self._loss(self._batch(halves[1]) if options.bilevel else index, draw, done)
             logits.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
