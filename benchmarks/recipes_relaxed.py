@@ -152,7 +152,7 @@ def auto_nba(bench: Bench) -> Line:
 def bp_nas(bench: Bench) -> Line:
     """One search ends inside its limit, near to it and certain; without the regulariser shares stay undecided."""
     mine, control = bench.run(), bench.run(bench.recipe("control"))
-    even, found = _against(bench, mine, 400)
+    even, found = _against(bench, mine, 120)
     metric, limit = mine.recipe.limits[0]
     driver, other = cast(Relaxed, mine.driver), cast(Relaxed, control.driver)
     used = [mine.problem.price(item.likeliest, [{}])[0].metrics[metric] / limit for item in driver.found]
