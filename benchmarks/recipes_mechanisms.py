@@ -54,6 +54,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "nsganet": networks.nsganet,
     "pnas": networks.pnas,
     "random_search": networks.random_search,
+    "setn": relaxed.setn,
     "software_defined_dse": codesign.software_defined_dse,
     "tas": relaxed.tas,
     "yoso": codesign.yoso,

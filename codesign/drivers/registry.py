@@ -207,7 +207,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             f"{here}.gradient:Gradient",
             {
                 "relaxation": options.name(
-                    "gumbel_soft", ("softmax", "sigmoid", "gumbel_soft", "gumbel_hard", "two_path", "shared")
+                    "gumbel_soft", ("softmax", "sigmoid", "sharp", "gumbel_soft", "gumbel_hard", "two_path", "shared")
                 ),
                 "partial": options.integer(1, 1, 64),
                 "steps": options.integer(200, 1, 10_000_000),
@@ -254,7 +254,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             asks=False,
         ),
     )
-    draws = ("softmax", "gumbel_soft", "gumbel_hard", "gumbel_two")
+    draws = ("softmax", "gumbel_soft", "gumbel_hard", "gumbel_two", "even")
     registry.register(
         "relaxed",
         DriverEntry(
@@ -281,6 +281,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
                 "limit_weight": options.number(0.2, 0.0, 1e6),
                 "limit_base": options.number(100.0, 1.0, 1e6),
                 "tolerance": options.number(0.1, 0.0, 1.0),
+                "templates": options.integer(0, 0, 100_000),
                 "evaluator_networks": options.integer(200, 10, 100_000),
                 "evaluator_machines": options.integer(200, 2, 20_000),
                 "evaluator_steps": options.integer(1500, 1, 10_000_000),

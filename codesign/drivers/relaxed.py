@@ -210,8 +210,11 @@ class _Search:
             for name, bound in self._limits.items()
         }
         told = options_of(RelaxedOptions, self._context)
-        CoSearch(network, choices, cost, self._exponents, terms, data, told, seed).run()
+        search = CoSearch(network, choices, cost, self._exponents, terms, data, told, seed)
+        search.run()
         likeliest, shares = choices.likeliest()
+        if told.templates:
+            likeliest = search.best_template()
         if options["cost"] == "evaluator":
             likeliest = {**likeliest, **self._best_machine(likeliest)}
         point = self._mended(likeliest, shares, learned)

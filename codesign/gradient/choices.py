@@ -4,6 +4,7 @@ reaches the logits.
 * ``softmax``: the shares themselves.
 * ``gumbel_soft``: a Gumbel-softmax of falling temperature.
 * ``gumbel_hard``: one choice, drawn; the gradient is that of its soft weight.
+* ``even``: one choice, drawn evenly whatever the shares (Dong 2019, SETN).
 * ``gumbel_two``: two choices, drawn without replacement, weighed by a Gumbel-softmax over the two (Dong 2019, TAS).
 """
 
@@ -21,7 +22,7 @@ from torch.nn import functional
 from codesign.decisions import Decision, Point
 from codesign.gradient.mixing import gumbel
 
-DRAWS = ("softmax", "gumbel_soft", "gumbel_hard", "gumbel_two")
+DRAWS = ("softmax", "gumbel_soft", "gumbel_hard", "gumbel_two", "even")
 #: Groups of decisions about the accelerator.
 _MACHINE = ("hardware", "mapping")
 #: Weights [choices] that sum to 1, by decision.
@@ -71,12 +72,17 @@ class Choices:
             shares = self.shares()
         return self.point(shares), {name: share.double().numpy() for name, share in shares.items()}
 
+    def templates(self, count: int, generator: torch.Generator) -> list[Point]:
+        """Points drawn from the shares."""
+        with torch.no_grad():
+            return [self.point(self.drawn("gumbel_hard", 1.0, generator)) for _ in range(count)]
+
     def one_hot(self, point: Mapping[str, object]) -> dict[str, Tensor]:
         """A point as weights."""
         out = {}
         for decision in self.decisions:
             out[decision.name] = torch.zeros(len(decision.choices))
-            out[decision.name][decision.choices.index(point[decision.name])] = 1.0  # type: ignore[arg-type]
+            out[decision.name][decision.choices.index(point[decision.name])] = 1.0
         return out
 
 
@@ -84,6 +90,8 @@ def drawn(how: str, logits: Tensor, temperature: float, generator: torch.Generat
     """Weights [choices] of one decision."""
     if how == "softmax":
         return functional.softmax(logits, dim=0)
+    if how == "even":
+        return functional.one_hot(torch.randint(len(logits), (), generator=generator), len(logits)).float()
     if how == "gumbel_two" and len(logits) > 2:
         two = torch.multinomial(functional.softmax(logits.detach(), dim=0), 2, generator=generator)
         return torch.zeros_like(logits).index_add(0, two, gumbel(logits[two], temperature, generator))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from codesign.accuracy.data import Dataset
 from codesign.accuracy.training import BATCH, tensors
+from codesign.decisions import Point
 from codesign.gradient.choices import Choices, Draw
 from codesign.gradient.nested import NestedNetwork
 from codesign.gradient.priced import OVER
@@ -36,6 +37,8 @@ class RelaxedOptions:
         loss: ``sum``, or ``product``: the error times the cost against that of the start (EDD).
         certain: weight of the Prob-1 regulariser, growing from 0 to it.
         over_weight: of bounds of the device that are broken, in bounds.
+        templates: networks that are drawn at the end, of which the one that does best with the shared weights is taken
+            (Dong 2019, SETN); 0: the likeliest is.
     """
 
     steps: int = 200
@@ -51,6 +54,7 @@ class RelaxedOptions:
     loss: str = "sum"
     certain: float = 0.0
     over_weight: float = 1.0
+    templates: int = 0
 
 
 class CoSearch:
@@ -83,6 +87,7 @@ class CoSearch:
         self._images, self._labels = tensors(data, "train")
         self._generator = torch.Generator().manual_seed(derive_seed(seed, "relaxed"))
         self._first: float | None = None
+        self._unseen = torch.arange(len(self._labels))
 
     def run(self) -> None:
         """All steps; the choices hold what was learned."""
@@ -90,6 +95,7 @@ class CoSearch:
         options, count = self._options, len(self._labels)
         order = torch.randperm(count, generator=self._generator)
         halves = (order[: count // 2], order[count // 2 :]) if options.bilevel else (order, order)
+        self._unseen = halves[1]
         weights = torch.optim.AdamW(
             self._network.parameters(), lr=options.learning_rate, betas=(0.8, 0.95), weight_decay=1e-4
         )
@@ -113,6 +119,17 @@ class CoSearch:
             logits.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             logits.step()
+
+    def best_template(self) -> Point:
+        """Of some drawn networks the one that names most images that the weights did not see, with those weights."""
+        places = self._unseen[: 8 * BATCH]
+        scores = []
+        points = self._choices.templates(self._options.templates, self._generator)
+        for point in points:
+            with torch.no_grad():
+                guess = self._network(self._images[places], self._choices.one_hot(point)).argmax(dim=1)
+            scores.append(float((guess == self._labels[places]).float().mean()))
+        return points[int(np.argmax(scores))]
 
     def _batch(self, part: Tensor) -> Tensor:
         places = torch.randint(0, len(part), (min(BATCH, len(part)),), generator=self._generator)

@@ -71,7 +71,7 @@ class Evaluator(nn.Module):
     def suited(self, network: Tensor) -> list[Tensor]:
         """Logits of each hardware decision [n, choices] for networks [n, features]."""
         logits: Tensor = self.generator(network)
-        return list(logits.split(self.sizes, dim=1))
+        return list(torch.split(logits, self.sizes, dim=1))
 
     def logs(self, network: Tensor, hardware: Tensor) -> Tensor:
         """Logarithms of the metrics [n, metrics]."""
@@ -172,8 +172,8 @@ def fitted_evaluator(
     held, seen = order[:apart], order[apart:]
     fine = ~torch.isnan(known.logs[seen]).any(dim=2)
     flat = known.logs[seen][fine]
-    evaluator.mean.copy_(flat.mean(dim=0))  # type: ignore[operator, union-attr]
-    evaluator.spread.copy_(flat.std(dim=0).clamp_min(1e-6))  # type: ignore[operator, union-attr]
+    evaluator.mean.copy_(flat.mean(dim=0))  # type: ignore[operator]
+    evaluator.spread.copy_(flat.std(dim=0).clamp_min(1e-6))  # type: ignore[operator]
     weights = torch.tensor([metrics[name] for name in metrics])
     worth = torch.nan_to_num(known.logs @ weights, nan=float("inf"))
     best = known.places[worth.argmin(dim=1)]
@@ -189,7 +189,7 @@ def fitted_evaluator(
         for place, logits in enumerate(evaluator.suited(known.networks[mine])):
             loss = loss + functional.cross_entropy(logits, best[mine, place])
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
     return evaluator.eval().requires_grad_(False), _error(evaluator, known, held, worth, tuple(metrics))

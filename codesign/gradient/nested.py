@@ -166,7 +166,8 @@ class NestedNetwork(nn.Module):
     def _weight(self, step: QatLayer, draw: Draw) -> Tensor:
         """Rounded, and with its taps weighed."""
         assert step.weight is not None
-        layer, weight = step.layer, step.weight
+        layer = step.layer
+        weight: Tensor = step.weight
         bits = self.effects.get((layer.name, Part.WEIGHT_BITS))
         if bits is None:
             weight = fake_quantize_weight(weight, layer.bits.W)

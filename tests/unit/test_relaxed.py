@@ -119,7 +119,7 @@ def test_every_choice_has_a_gradient() -> None:
     network, choices, _ = _nested(_recipe(compression={"name": "layer_bits", "slots": 4, "act_bits": [4, 8]}))
     names = set(choices.logits)
     assert {"l1.kernel", "l3.filters", "weight_bits_3", "act_bits_0"} <= names
-    for how in DRAWS:
+    for how in (how for how in DRAWS if how != "even"):
         for logits in choices.parameters():
             logits.grad = None
         draw = choices.drawn(how, 1.0, torch.Generator().manual_seed(1))
@@ -138,10 +138,20 @@ def test_a_draw_is_a_distribution_and_hard_ones_are_one_choice() -> None:
         weights = drawn(how, logits, 0.5, generator)
         assert float(weights.sum().detach()) == pytest.approx(1.0, abs=1e-5)
         some = int((weights.detach() > 0).sum())
-        assert some == {"gumbel_hard": 1, "gumbel_two": 2}.get(how, 4)
+        assert some == {"gumbel_hard": 1, "even": 1, "gumbel_two": 2}.get(how, 4)
         counts[how] += int(weights.argmax()) == 1
     share = float(torch.softmax(logits.detach(), 0)[1])
     assert counts["gumbel_hard"] / 300 == pytest.approx(share, abs=0.1)
+    assert counts["even"] / 300 == pytest.approx(0.25, abs=0.1)
+
+
+def test_of_the_templates_that_are_drawn_the_best_is_taken(tmp_path: Any) -> None:
+    driver = {"name": "relaxed", "steps": 3, "templates": 4, "weights_draw": "even", "choices_draw": "gumbel_hard"}
+    found, (trial,) = _run(_recipe(driver=driver), Memory(), tmp_path)
+    likeliest = {name: int(share.argmax()) for name, share in found.found[0].shares.items()}
+    choices = {d.name: d.choices for d in _recipe().space.decisions.choices}
+    # After three steps shares are nearly even: what was drawn is hardly ever the likeliest in all eleven.
+    assert any(trial.told.point[name] != choices[name][place] for name, place in likeliest.items())
 
 
 def test_widths_are_aligned_by_interpolation() -> None:
