@@ -8,6 +8,7 @@ from benchmarks import recipes_codesign as codesign
 from benchmarks import recipes_compression as compression
 from benchmarks import recipes_distributions as distributions
 from benchmarks import recipes_networks as networks
+from benchmarks import recipes_scaling as scaling
 from benchmarks import recipes_shared as shared
 from benchmarks.recipes_lines import Bench, Line
 
@@ -23,11 +24,13 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "codesign_nas": codesign.codesign_nas,
     "ddpnas": distributions.ddpnas,
     "dpp_net": networks.dpp_net,
+    "efficientnet": scaling.efficientnet,
     "enas": shared.enas,
     "fnas": codesign.fnas,
     "fnass": codesign.fnass,
     "fpga_dnn": codesign.fpga_dnn,
     "fpnet": codesign.fpnet,
+    "greedynas": shared.greedynas,
     "haq": compression.haq,
     "htas": codesign.htas,
     "hurricane": codesign.hurricane,
