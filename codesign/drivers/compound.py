@@ -1,4 +1,4 @@
-"""Depth, width and resolution grow together, each by a constant of its own to the power of one coefficient (Tan 2019)."""
+"""Depth, width and resolution grow together: constants of their own to the power of one coefficient (Tan 2019)."""
 
 from __future__ import annotations
 

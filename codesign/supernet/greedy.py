@@ -49,9 +49,8 @@ class Greedy:
     def __call__(self, step: int) -> StepPlan:
         """One network. Steps are asked for in order."""
         place = step % self._subnets
-        if not place:
-            if step != self._step:
-                self._pending, self._step = self._chosen(step), step
+        if not place and step != self._step:
+            self._pending, self._step = self._chosen(step), step
         return StepPlan((self._pending[place],))
 
     def _chosen(self, step: int) -> list[Point]:

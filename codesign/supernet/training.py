@@ -113,7 +113,7 @@ class Trainer:
         return planner(options.strategy, self._corners, options.seed, options.steps, options.subnets)
 
     def _losses(self, points: Sequence[Point], step: int) -> list[float]:
-        """Of networks with the weights as they are, on one draw of held-out images; statistics are those of the draw."""
+        """Of networks with the weights as they are, on a draw of held-out images, with the statistics of that draw."""
         images, labels = tensors(self._data, "held_out")
         generator = torch.Generator().manual_seed(derive_seed(self._options.seed, "judged", step))
         chosen = torch.randperm(len(labels), generator=generator)[:JUDGED]
