@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
-from scipy.stats import spearmanr, wilcoxon
+from scipy.stats import spearmanr
 
 from benchmarks.recipes_lines import Bench, Line, quarters, refused
 from benchmarks.recipes_runs import PAIRS, Run, Versus, opened, paired, versus
