@@ -89,7 +89,7 @@ def _digest(head: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
     total = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
     for name, array in sorted(arrays.items()):
         total.update(f"{name} {array.dtype.str} {array.shape} ".encode())
-        total.update(np.ascontiguousarray(array))
+        total.update(np.ascontiguousarray(array).data)
     return total.hexdigest()
 
 

@@ -32,11 +32,14 @@ class TunedEvaluator(SupernetEvaluator):
 
     Args:
         context: options ``file`` (see :func:`train_base`), ``calibration_images``, and ``steps``, ``learning_rate``
-            with the prefix ``tune_`` (for the search) or ``deploy_``.
+            with the prefix ``tune_`` (for the search) or ``deploy_``; ``distilled``: share of the loss of tuning that
+            is the soft labels of the network as it was before its compression.
     """
 
     def _opened(self) -> Callable[[Workload], QatNetwork]:
-        return partial(inherited, load_base(Path(self._context.options["file"]))[0])
+        base = load_base(Path(self._context.options["file"]))[0]
+        self._teacher = base if self._context.options.get("distilled") else None
+        return partial(inherited, base)
 
 
 def train_base(
