@@ -134,7 +134,10 @@ def layer_faults(layer: Layer, template: Template) -> list[Fault]:
     elif is_table(layer, template) and not template.activation_tables:
         what = f'activation "{layer.activation}" needs a table'
         faults.append(Fault(where, what, "a template with activation_tables = 1"))
-    for tensor, width in (("I", template.act_bits), ("W", template.weight_bits), ("O", template.act_bits)):
+    widths = {"I": template.act_bits, "O": template.act_bits}
+    if spec.weighted or spec.is_product:  # what else has a second operand takes it where activations go
+        widths["W"] = template.weight_bits
+    for tensor, width in widths.items():
         bits = getattr(layer.bits, tensor)
         if bits > width:
             faults.append(Fault(f"{where}.bits.{tensor}", f"is {bits}", f"at most the template's {width}"))

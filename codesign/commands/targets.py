@@ -36,11 +36,11 @@ _DESIGN = {"design", "workload"}
 _HARDWARE = {"name", "template", "technology", "device"}
 
 #: What Python may point a command at; the command line has the strings alone.
-TargetLike: TypeAlias = Union[str, Path, Design, DesignFile, Workload, "nn.Module"]
+TargetLike: TypeAlias = Union[str, Path, Design, DesignFile, Workload, "nn.Module", "type[nn.Module]"]
 #: What Python may give as shapes of inputs: "1,3,32,32", one shape, or one for each input.
 ShapesLike: TypeAlias = str | Sequence[int] | Sequence[str] | Sequence[Sequence[int]]
 #: Hardware: a name, a YAML file (of an accelerator, a design or a template), or the thing itself.
-HardwareLike: TypeAlias = str | Path | Accelerator | Template
+HardwareLike: TypeAlias = str | Path | Accelerator | Template | Design | DesignFile
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,10 @@ def read_target(target: TargetLike) -> Target:
     torch = sys.modules.get("torch")  # who has a module has torch
     if torch is not None and isinstance(target, torch.nn.Module):
         return Target(Kind.MODULE, type(target).__name__, target)
+    if torch is not None and isinstance(target, type) and issubclass(target, torch.nn.Module):
+        from codesign.trace.loader import built
+
+        return Target(Kind.MODULE, target.__name__, built(target, target.__name__))
     text = str(target)
     if text.endswith(FILES):
         raw: Any = load_yaml(text)
@@ -251,6 +255,10 @@ def find_hardware(hardware: HardwareLike, where: str) -> Accelerator:
     Raises:
         SpecError: no such name, or an unreadable or malformed file.
     """
+    if isinstance(hardware, DesignFile):
+        hardware = hardware.design
+    if isinstance(hardware, Design):
+        return hardware.accelerator
     if isinstance(hardware, Accelerator):
         return hardware
     if isinstance(hardware, Template):
@@ -269,17 +277,19 @@ def find_hardware(hardware: HardwareLike, where: str) -> Accelerator:
 
 
 def mappings_with(hardware: HardwareLike, workload: Workload) -> dict[str, Mapping]:
-    """Mappings that stand in a design's file which names the hardware, if it is a design of the same layers.
+    """Mappings of the design that names the hardware, if it is a design of the same layers.
 
     Raises:
         SpecError: an unreadable or malformed file.
     """
-    if isinstance(hardware, Accelerator | Template) or not str(hardware).endswith(FILES):
+    if isinstance(hardware, str | Path):
+        raw: Any = load_yaml(str(hardware)) if str(hardware).endswith(FILES) else None
+        if not isinstance(raw, dict) or not ("design" in raw or "workload" in raw):
+            return {}
+        hardware = DesignFile.from_document(raw, Path(str(hardware)))
+    design = hardware.design if isinstance(hardware, DesignFile) else hardware
+    if not isinstance(design, Design):
         return {}
-    raw: Any = load_yaml(str(hardware))
-    if not isinstance(raw, dict) or not ("design" in raw or "workload" in raw):
-        return {}
-    design = DesignFile.from_document(raw, Path(str(hardware))).design
     return dict(design.mappings) if design.workload.layers == workload.layers else {}
 
 

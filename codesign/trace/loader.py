@@ -33,9 +33,7 @@ def load_module(reference: str, seed: int = 0) -> nn.Module:
         SpecError: no such file, module or name, the file fails, the constructor needs arguments or fails, or the result
             is no ``nn.Module``.
     """
-    value = load_object(reference, nn.Module)
-    torch.manual_seed(seed)
-    return _build(value, reference)
+    return built(load_object(reference, nn.Module), reference, seed)
 
 
 def load_object(reference: str, kind: type = object) -> Any:
@@ -97,7 +95,13 @@ def _is_part_of(missing: str | None, place: str) -> bool:
     return missing is not None and (place == missing or place.startswith(f"{missing}."))
 
 
-def _build(value: object, where: str) -> nn.Module:
+def built(value: object, where: str, seed: int = 0) -> nn.Module:
+    """The module that a class without required arguments or a function makes, or the instance itself.
+
+    Raises:
+        SpecError: it needs arguments, fails, or makes something else.
+    """
+    torch.manual_seed(seed)
     if isinstance(value, nn.Module):
         return value
     if not callable(value):
@@ -113,9 +117,9 @@ def _build(value: object, where: str) -> nn.Module:
             Fault(where, f"needs arguments: {', '.join(required)}", "defaults for all, or a function that builds it")
         )
     try:
-        built = value()
+        made = value()
     except Exception as error:
         raise SpecError(Fault(where, f"can not be built: {type(error).__name__}: {error}")) from error
-    if not isinstance(built, nn.Module):
-        raise SpecError(Fault(where, f"gives {type(built).__name__}", "a torch.nn.Module"))
-    return built
+    if not isinstance(made, nn.Module):
+        raise SpecError(Fault(where, f"gives {type(made).__name__}", "a torch.nn.Module"))
+    return made

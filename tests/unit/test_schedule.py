@@ -134,3 +134,20 @@ def test_an_accelerator_without_a_template_is_refused() -> None:
     accelerator = replace(template_accelerator(TEMPLATE), template=None)
     with pytest.raises(SpecError, match="has no template"):
         schedule_network(Design(NETWORK, accelerator, ()))
+
+
+def test_weights_may_be_narrower_than_activations_where_a_layer_has_none() -> None:
+    """Pooling has no weights and an addition takes its second operand as activations; a product's must fit."""
+    template = replace(TEMPLATE, weight_bits=4, act_bits=8)
+    layers = (
+        CONV,
+        Layer("p", Op.MAXPOOL, K=40, C=40, P=6, Q=6, R=2, S=2, stride=(2, 2), inputs=("c",)),
+        Layer("a", Op.ADD, K=40, C=40, P=6, Q=6, inputs=("p", "p")),
+    )
+    bits = {"c": 4}
+    narrow = Workload(
+        "n", NETWORK.inputs, tuple(replace(item, bits=replace(item.bits, W=bits.get(item.name, 8))) for item in layers)
+    )
+    assert scheduled(narrow, template).commands
+    with pytest.raises(SpecError, match=r"layer c\.bits\.W: is 8 .allowed: at most the template's 4"):
+        scheduled(NETWORK, template)

@@ -25,6 +25,14 @@ from mappings.errors import SpecError
 from mappings.yamlio import dump_yaml
 from tests.toy import register_network, small_convolution, write_recipe
 
+
+class SmallConvolution(torch.nn.Sequential):
+    """A class, as ``my_module.py:MyNet`` names one."""
+
+    def __init__(self) -> None:
+        super().__init__(*small_convolution())
+
+
 SMALL = Template(rows=8, cols=8, axi_bits=64, dram_bytes_per_cycle=8)
 
 
@@ -58,6 +66,8 @@ def test_whatever_is_costed_is_the_same(tmp_path: Path) -> None:
         costed(module, input=[(1, 3, 8, 8)], accelerator="eyeriss_like"),
         costed(name, accelerator="eyeriss_like"),
         costed(workload, accelerator="eyeriss_like"),
+        costed(workload, accelerator=by_module.design),
+        costed(SmallConvolution, input=(1, 3, 8, 8), accelerator="eyeriss_like"),
         costed(path, accelerator="eyeriss_like"),
         costed(by_module.design),
         costed(design),
