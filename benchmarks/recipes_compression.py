@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
-from scipy.stats import spearmanr, wilcoxon
+from scipy.stats import spearmanr
 
 from benchmarks.recipes_lines import Bench, Line, quarters, refused
-from benchmarks.recipes_runs import Run, Versus, opened, versus
+from benchmarks.recipes_runs import PAIRS, Run, Versus, opened, paired, versus
 from codesign.accuracy.data import load_dataset
 from codesign.accuracy.training import recalibrate, score
 from codesign.drivers.registry import DRIVERS
@@ -20,9 +20,6 @@ from codesign.providers.accuracy.train import TrainProvider
 from codesign.recipe import Part, Recipe
 from mappings.workload import Workload
 
-#: Seeds of a paired comparison: so many wins without a loss have p < 0.01.
-_PAIRS = 8
-
 
 def netadapt(bench: Bench) -> Line:
     """The most accurate proposal of each step leads to a better network at the limit than any proposal does.
@@ -30,27 +27,20 @@ def netadapt(bench: Bench) -> Line:
     Paired over seeds; the control is the same descent, with the same proposals to choose from, and differs in which of
     them it goes on with.
     """
-    seeds = [replace(bench, seed=bench.seed + place) for place in range(_PAIRS)]
+    seeds = [replace(bench, seed=bench.seed + place) for place in range(PAIRS)]
     runs = [each.run() for each in seeds]
     drawn = [each.run(each.recipe("control")) for each in seeds]
-    chance, p = _paired([run.best() for run in runs], [run.best() for run in drawn])
+    chance, p = paired([run.best() for run in runs], [run.best() for run in drawn])
     mine, limit = runs[0], dict(runs[0].recipe.limits)["macs"]
     steps = [trial.phase for trial in mine.trials]
     costs = [max(t.told.outcome.metrics["macs"] for t in mine.trials if t.phase == s) for s in dict.fromkeys(steps)]
     even = bench.run(bench.recipe(driver=Part("ask_tell"), controller=Part("random"), trials=len(mine.trials)))
     gain = float(np.mean([run.best() for run in runs]) - np.mean([run.best() for run in drawn]))
     text = (
-        f"{len(costs)} steps of {len(mine.trials)} proposals to {limit:.0f} multiply-accumulates; over {_PAIRS} seeds "
+        f"{len(costs)} steps of {len(mine.trials)} proposals to {limit:.0f} multiply-accumulates; over {PAIRS} seeds "
         f"{gain:+.3f} accuracy there against drawn proposals, better in {chance:.0%} (p = {p:.0e})"
     )
     return bench.line(text, gain > 0, mine, even, {"gain": gain, "better": chance, "p": p}, Versus(chance, p))
-
-
-def _paired(mine: list[float], control: list[float]) -> tuple[float, float]:
-    """Share of pairs in which the first is ahead (ties count half), and the one-sided p-value that it is not."""
-    gaps = np.array(mine) - np.array(control)
-    chance = float((gaps > 0).mean() + 0.5 * (gaps == 0).mean())
-    return chance, float(wilcoxon(gaps, alternative="greater").pvalue) if gaps.any() else 1.0
 
 
 def haq(bench: Bench) -> Line:

@@ -9,6 +9,7 @@ from benchmarks import recipes_compression as compression
 from benchmarks import recipes_distributions as distributions
 from benchmarks import recipes_networks as networks
 from benchmarks import recipes_relaxed as relaxed
+from benchmarks import recipes_scaling as scaling
 from benchmarks import recipes_shared as shared
 from benchmarks.recipes_lines import Bench, Line
 
@@ -31,11 +32,13 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "dnas_bits": relaxed.dnas_bits,
     "dpp_net": networks.dpp_net,
     "edd": relaxed.edd,
+    "efficientnet": scaling.efficientnet,
     "enas": shared.enas,
     "fnas": codesign.fnas,
     "fnass": codesign.fnass,
     "fpga_dnn": codesign.fpga_dnn,
     "fpnet": codesign.fpnet,
+    "greedynas": shared.greedynas,
     "haq": compression.haq,
     "htas": codesign.htas,
     "hurricane": codesign.hurricane,

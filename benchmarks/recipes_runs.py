@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import mannwhitneyu
+from scipy.stats import mannwhitneyu, wilcoxon
 
 from benchmarks.oracle_space import Memory
 from codesign.controllers.controller import Controller
@@ -29,6 +29,8 @@ from codesign.providers.registry import PROVIDERS, make_provider
 from codesign.recipe import Part, Recipe
 from mappings.yamlio import digest
 
+#: Seeds of a paired comparison: so many wins without a loss have p < 0.01.
+PAIRS = 8
 #: What dear providers measured, by space and seed: runs of one process share it.
 _MEASURED: dict[str, dict[Any, Any]] = {}
 
@@ -188,3 +190,10 @@ def versus(goal: Goal, runs: Sequence[Run], randoms: Sequence[Run], share: float
     rated = standing(goal, [*late, *even])
     test = mannwhitneyu(rated[: len(late)], rated[len(late) :], alternative="greater")
     return Versus(float(test.statistic) / (len(late) * len(even)), float(test.pvalue))
+
+
+def paired(mine: list[float], control: list[float]) -> tuple[float, float]:
+    """Share of pairs in which the first is ahead (ties count half), and the one-sided p-value that it is not."""
+    gaps = np.array(mine) - np.array(control)
+    chance = float((gaps > 0).mean() + 0.5 * (gaps == 0).mean())
+    return chance, float(wilcoxon(gaps, alternative="greater").pvalue) if gaps.any() else 1.0

@@ -26,6 +26,7 @@ from accel_models.template.timing_core import (
     DRAIN_LATENCY_CYCLES,
     LOOKUP_CYCLES,
     OUTSTANDING_BURSTS,
+    PIECE_CYCLES,
     QUEUE_DEPTH,
     SIGNAL,
     STRIDE1,
@@ -221,7 +222,7 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
                             issue, last_beat = read_full_bursts(
                                 full, m.burst_beats * whole, latency, issue, last_beat, read_bursts, read_pops
                             )
-                            done = last_beat
+                            done = last_beat + PIECE_CYCLES
                             read_bursts += full
                             addr += full << burst_bits
                             left -= full << burst_bits
@@ -280,12 +281,12 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
                                         turn_count += 1
                                         if turn_count == m.cols:
                                             turn_count = 0
-                                            turn_free = last_beat + 1 + m.lanes
+                                            turn_free = last_beat + PIECE_CYCLES + 1 + m.lanes
                                 level = credit_at(read_credit, read_since, last_taken, rate, cap)
                                 read_credit = min(level - beat_bytes + rate, cap)
                                 read_since = last_taken + 1
                         read_pops[slot] = last_beat
-                        done = turn_free - 1 if turn else last_beat
+                        done = turn_free - 1 if turn else last_beat + PIECE_CYCLES
                         addr += size
                         left -= size
             free[0] = issue + 1

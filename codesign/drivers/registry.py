@@ -128,6 +128,27 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
         ),
     )
     registry.register(
+        "compound",
+        DriverEntry(
+            "depth, width and resolution grow together by constants that a small grid finds",
+            f"{here}.compound:Compound",
+            {
+                "growth": options.number(2.0, 1.01, 100.0),
+                "tolerance": options.number(0.15, 0.0, 0.9),
+                "grid": options.integer(8, 1, 100),
+                "by": options.text("macs", what="a metric that is known before the dear providers"),
+                "step": options.number(0.5, 0.01, 10.0),
+                "dimensions": options.list_of(
+                    options.name("depth", ("depth", "width", "resolution")), ("depth", "width", "resolution"), least=1
+                ),
+                "held": options.choices_of(),
+            },
+            source="Tan 2019",
+            needs=("workload",),
+            asks=False,
+        ),
+    )
+    registry.register(
         "layer_agent",
         DriverEntry(
             "a continuous agent goes through the layers and compresses each, within a limit",

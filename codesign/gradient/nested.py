@@ -182,8 +182,8 @@ class NestedNetwork(nn.Module):
         taps = self.effects.get((layer.name, Part.KERNEL))
         if taps is None:
             return weight
-        kept: Tensor = torch.einsum("c,crs->rs", draw[taps.decision], self._masks[layer.name, Part.KERNEL])
-        return weight * kept
+        mask: Tensor = torch.tensordot(draw[taps.decision], self._masks[layer.name, Part.KERNEL], dims=1)
+        return weight * mask
 
     def _rounded(self, step: QatLayer, value: Tensor, draw: Draw) -> Tensor:
         bits = self.effects.get((step.layer.name, Part.ACT_BITS))

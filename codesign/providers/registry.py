@@ -217,7 +217,7 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             "one set of weights trained for all networks of the space; each is scored with its part of them",
             f"{here}.accuracy.supernet:SupernetProvider",
             SUPERNET_OPTIONS,
-            source="Guo 2020, Chu 2021, Yu 2020, Cai 2020",
+            source="Guo 2020, Chu 2021, Yu 2020, Cai 2020, You 2020",
             needs=("workload", "trainable"),
             offers=("weights",),
             metrics=("accuracy",),

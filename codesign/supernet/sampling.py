@@ -8,6 +8,7 @@ training goes on after a kill as it would have gone.
   BigNAS: Yu 2020).
 * ``progressive``: the largest network alone, then kernels, then depths, then widths become elastic, while the largest
   network as it was trained at first teaches (OFA, Cai 2020).
+* ``greedy``: networks that the weights serve best, as :mod:`codesign.supernet.greedy` says (You 2020).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from codesign.decisions import Point
 from codesign.seeds import derive_seed
 from codesign.supernet.corners import Corners, kind_of
 
-STRATEGIES = ("uniform", "fair", "sandwich", "progressive")
+STRATEGIES = ("uniform", "fair", "sandwich", "progressive", "greedy")
 #: Phases of progressive shrinking: the decisions that become elastic. What is no extent (a choice of block, a place
 #: of a stride) is open from the second phase on.
 PHASES: tuple[tuple[str, ...], ...] = (
@@ -55,7 +56,7 @@ def planner(strategy: str, corners: Corners, seed: int, steps: int, subnets: int
     """The plan of each step.
 
     Args:
-        strategy: one of :data:`STRATEGIES`.
+        strategy: one of :data:`STRATEGIES`, but "greedy", which needs the weights: :mod:`codesign.supernet.greedy`.
         steps: of the whole training.
         subnets: networks drawn evenly in a step of ``sandwich`` or ``progressive``.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,22 @@ from torch.nn import functional
 from codesign.accuracy.augment import shifted
 from codesign.accuracy.data import Dataset, check_fits
 from codesign.accuracy.training import batches, recalibrate, score, tensors
+from codesign.decisions import Point
 from codesign.networks.qat import QatNetwork
 from codesign.seeds import derive_seed
 from codesign.supernet.corners import Corners
+from codesign.supernet.greedy import Greedy
 from codesign.supernet.network import Shared, SuperNetwork
-from codesign.supernet.sampling import StepPlan, planner
+from codesign.supernet.sampling import Planner, StepPlan, planner
 from codesign.supernet.store import Arrays, Stored, load
+from mappings.cache_folder import tell
 from mappings.errors import SpecError
 from mappings.workload import Workload
 
 #: Seconds between two checkpoints.
 CHECKPOINT_SECONDS = 20.0
+#: Held-out images that judge a network in training (You 2020: 1,000).
+JUDGED = 128
 #: Where an exponential schedule stops falling (BigNAS, Yu 2020).
 _FLOOR = 0.05
 
@@ -97,10 +102,25 @@ class Trainer:
         self._corners, self._data, self._options = corners, data, options
         self._space, self._told = space, dict(told or {})
         self.network = new_network(corners, options)
-        self._plan = planner(options.strategy, corners, options.seed, options.steps, options.subnets)
+        self._plan: Planner = self._planner()
         self._optimizer = self._fresh_optimizer()
         self._teacher: QatNetwork | None = None
         self.step = 0
+
+    def _planner(self) -> Planner:
+        options = self._options
+        if options.strategy == "greedy":
+            return Greedy(self._corners, options.seed, options.steps, options.subnets, self._losses)
+        return planner(options.strategy, self._corners, options.seed, options.steps, options.subnets)
+
+    def _losses(self, points: Sequence[Point], step: int) -> list[float]:
+        """Of networks with the weights as they are, on a draw of held-out images, with the statistics of that draw."""
+        images, labels = tensors(self._data, "held_out")
+        generator = torch.Generator().manual_seed(derive_seed(self._options.seed, "judged", step))
+        chosen = torch.randperm(len(labels), generator=generator)[:JUDGED]
+        with torch.no_grad():
+            logits = [self.network(images[chosen], self._corners.workload_at(point)) for point in points]
+            return [float(functional.cross_entropy(found, labels[chosen])) for found in logits]
 
     def _fresh_optimizer(self) -> torch.optim.AdamW:
         return torch.optim.AdamW(self.network.parameters(), lr=1e-3, betas=(0.8, 0.95), weight_decay=1e-4)
@@ -178,6 +198,8 @@ class Trainer:
             for key, part in self.network.parts.items():
                 for kind, value in self._optimizer.state[part].items() if part in self._optimizer.state else ():
                     arrays[f"state/{kind}/{key}"] = value.numpy().copy()
+            if isinstance(self._plan, Greedy):
+                arrays |= self._plan.arrays()
             if self._teacher is not None:
                 arrays |= {f"teacher/{key}": value.numpy().copy() for key, value in self._teacher.state_dict().items()}
         return Stored(self._space, self._told, self.step, arrays)
@@ -185,12 +207,16 @@ class Trainer:
     def _resume(self, path: Path) -> None:
         try:
             found = load(path, self._space)
-        except SpecError:
-            return  # none, or one that a kill or another version left: the training begins at its first step
+        except SpecError as error:
+            if path.exists():
+                tell(f"the training begins anew: {error}")
+            return
         if dict(found.told) != self._told or found.step > self._options.steps:
             return
         restore(self.network, found.arrays)
         self.step = found.step
+        if isinstance(self._plan, Greedy):
+            self._plan.restore(found.arrays)
         for key, part in self.network.parts.items():
             state = {
                 name.split("/")[1]: torch.from_numpy(np.array(value))
