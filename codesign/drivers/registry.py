@@ -299,6 +299,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
                 "certain": options.number(0.0, 0.0, 1e6),
                 "over_weight": options.number(1.0, 0.0, 1e6),
                 "limit": options.name("multiplier", ("multiplier", "barrier", "window", "exponential")),
+                "limit_on": options.name("draw", ("draw", "shares")),
                 "limit_weight": options.number(0.2, 0.0, 1e6),
                 "limit_base": options.number(100.0, 1.0, 1e6),
                 "tolerance": options.number(0.1, 0.0, 1.0),

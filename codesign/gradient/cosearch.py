@@ -36,6 +36,7 @@ class RelaxedOptions:
         cost_weight: of the logarithm of the cost in the loss.
         loss: ``sum``, or ``product``: the error times the cost against that of the start (EDD).
         certain: weight of the Prob-1 regulariser, growing from 0 to it.
+        limit_on: costs that limits are about are those of the ``draw``, or expected under the ``shares``.
         over_weight: of bounds of the device that are broken, in bounds.
         templates: networks that are drawn at the end, of which the one that does best with the shared weights is taken
             (Dong 2019, SETN); 0: the likeliest is.
@@ -53,6 +54,7 @@ class RelaxedOptions:
     cost_weight: float = 0.1
     loss: str = "sum"
     certain: float = 0.0
+    limit_on: str = "draw"
     over_weight: float = 1.0
     templates: int = 0
 
@@ -149,9 +151,10 @@ class CoSearch:
             loss = error * torch.exp(options.cost_weight * (cost - self._first))
         else:
             loss = error + options.cost_weight * cost
+        bound = self._cost(self._choices.shares()) if self._limits and options.limit_on == "shares" else logs
         for name, term in self._limits.items():
-            loss = loss + term(logs[name])
-            term.after(float(logs[name].detach()))
+            loss = loss + term(bound[name])
+            term.after(float(bound[name].detach()))
         if OVER in logs:
             loss = loss + options.over_weight * logs[OVER].clamp_min(0.0)
         if options.certain:

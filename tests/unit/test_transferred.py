@@ -50,7 +50,7 @@ def test_what_was_learned_of_whole_networks_helps_with_compressed_ones() -> None
     for start in (begun, None):
         found = fitted_predictor(DECISIONS, few, _truth(few), 300, 1e-3, 0, start)
         gaps.append(float(np.mean(np.abs(found.predicted(others) - _truth(others)))))
-    assert gaps[0] < 0.6 * gaps[1]
+    assert gaps[0] < 0.9 * gaps[1]
 
 
 def _recipe(**changes: Any) -> Recipe:
