@@ -30,6 +30,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "fnass": codesign.fnass,
     "fpga_dnn": codesign.fpga_dnn,
     "fpnet": codesign.fpnet,
+    "ghn": shared.ghn,
     "greedynas": shared.greedynas,
     "haq": compression.haq,
     "htas": codesign.htas,
@@ -49,6 +50,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "nsganet": networks.nsganet,
     "pnas": networks.pnas,
     "random_search": networks.random_search,
+    "smash": shared.smash,
     "software_defined_dse": codesign.software_defined_dse,
     "yoso": codesign.yoso,
 }
