@@ -20,7 +20,7 @@ import platformdirs
 from numba import config, njit
 from numba.core.caching import IndexDataCacheFile
 
-from mappings.cache_folder import own_folder, tell
+from mappings.cache_folder import own_folder, remove, tell
 from mappings.errors import Fault, SpecError
 
 CACHE_VARIABLE = "CODESIGN_CACHE_DIR"
@@ -71,18 +71,37 @@ def code_version(sources: tuple[str, ...] = SOURCES) -> str:
     return total.hexdigest()
 
 
-@lru_cache(maxsize=1)
-def _machine_code_dir() -> str | None:
-    """A folder that can be written, or None: then each process compiles for itself."""
+def kept_folder(name: str, what: str) -> Path | None:
+    """A folder of the cache that can be written, or None, which is told once: nothing is kept then.
+
+    Args:
+        name: of the folder, below :func:`cache_dir`.
+        what: is not kept, for people: "mappings are".
+    """
     try:
-        path = cache_dir() / "compiled" / code_version(COMPILED_SOURCES)[:16]
-        own_folder(cache_dir())
-        own_folder(path)
+        return _kept_folder(cache_dir(), name, what)
     except SpecError as error:
-        if multiprocessing.parent_process() is None:  # workers would say it again
-            tell(f"machine code is not kept: {error}")
-        return None
-    return str(path) if os.access(path, os.W_OK) else None
+        return _refused(what, str(error))
+
+
+@lru_cache(maxsize=16)
+def _kept_folder(cache: Path, name: str, what: str) -> Path | None:
+    try:
+        path = own_folder(own_folder(cache) / name)
+    except SpecError as error:
+        return _refused(what, str(error))
+    return path if os.access(path, os.W_OK) else None
+
+
+@lru_cache(maxsize=16)
+def _refused(what: str, error: str) -> None:
+    if multiprocessing.parent_process() is None:  # workers would say it again
+        tell(f"{what} not kept: {error}")
+
+
+def _machine_code_dir() -> Path | None:
+    """A folder that can be written, or None: then each process compiles for itself."""
+    return kept_folder(f"compiled/{code_version(COMPILED_SOURCES)[:16]}", "machine code is")
 
 
 class _Checked(IndexDataCacheFile):  # type: ignore[misc]
@@ -114,10 +133,12 @@ def _is_whole(path: Path) -> bool:
         data = path.read_bytes()
     except FileNotFoundError:
         return False
-    if hashlib.sha256(data[:-32]).digest() == data[-32:]:
+    except OSError:
+        data = b""
+    if data and hashlib.sha256(data[:-32]).digest() == data[-32:]:
         return True
     tell(f"{path} is damaged and is compiled again")
-    path.unlink(missing_ok=True)
+    remove(path)
     return False
 
 
@@ -155,7 +176,7 @@ def _kept_on_disk(function: _Function, nrt: bool) -> _Function:
     folder = _machine_code_dir()
     before = config.CACHE_DIR
     if folder is not None:
-        config.CACHE_DIR = folder  # read when the decorator runs, and only then
+        config.CACHE_DIR = str(folder)  # read when the decorator runs, and only then
     try:
         kept: _Function = njit(cache=folder is not None, error_model="numpy", nogil=True, _nrt=nrt)(function)
         if folder is not None:
@@ -168,4 +189,4 @@ def _kept_on_disk(function: _Function, nrt: bool) -> _Function:
 def is_compiled(package: str) -> bool:
     """Whether machine code of a package of the cost model ("mapper", "columns") is kept on disk."""
     folder = _machine_code_dir()
-    return folder is not None and next(Path(folder).glob(f"{package}_*/*.nbi"), None) is not None
+    return folder is not None and next(folder.glob(f"{package}_*/*.nbi"), None) is not None

@@ -6,6 +6,7 @@
 Every limit is a share of the way from the fastest to the slowest network of the space on one accelerator. A derived
 network must be under its limit by the exact model, and within 5 % of it. With `--train`, the network that each method
 derives under the middle limit is trained, beside the best of as many random networks under it as cost as many passes.
+Then network and hardware together, against the enumerated optimum of both (`gradient_codesign.py`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy as np
 import torch
 
 from benchmarks.common import Figure, show
+from benchmarks.gradient_codesign import regrets
 from benchmarks.supernet import alone
 from codesign.accuracy.data import load_dataset
 from codesign.decisions import Point
@@ -123,6 +125,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--steps", type=int, default=60, help="of each search")
     parser.add_argument("--train", type=int, default=0, help="steps with which networks are trained; 0: none is")
+    parser.add_argument("--searches", type=int, default=4, help="of network and hardware together; 0: none")
+    parser.add_argument("--only-together", action="store_true", help="network and hardware together alone")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -131,7 +135,7 @@ def main() -> int:
     plain = with_limit(base, None, options.steps, options.seed)
     low, high = latencies(plain, [corner(plain, 0), corner(plain, -1)])
     figures = [Figure("fastest network, ms", low), Figure("slowest network, ms", high)]
-    for name, words in METHODS.items():
+    for name, words in () if options.only_together else METHODS.items():
         started, kept = time.process_time(), list[Trial]()
         for share in SHARES:
             limit = low + share * (high - low)
@@ -160,6 +164,8 @@ def main() -> int:
                     peer=f"{other:.3f}: best of {count} random",
                 )
             )
+    if options.searches:
+        figures += regrets(options.seed, options.searches)
     return show(f"gradient search under limits, {options.steps} steps each", figures, options.json)
 
 

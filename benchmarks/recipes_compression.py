@@ -6,12 +6,16 @@ from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from benchmarks.recipes_lines import Bench, Line, quarters, refused
 from benchmarks.recipes_runs import PAIRS, Run, Versus, opened, paired, versus
 from codesign.accuracy.data import load_dataset
 from codesign.accuracy.training import recalibrate, score
+from codesign.drivers.registry import DRIVERS
 from codesign.drivers.shrinking import Shrinking
+from codesign.drivers.transferred import Transferred
+from codesign.gradient.predictor import fitted_predictor
 from codesign.providers.accuracy.train import TrainProvider
 from codesign.recipe import Part, Recipe
 from mappings.workload import Workload
@@ -148,6 +152,55 @@ def mcunet(bench: Bench) -> Line:
         f"that fit are ahead with chance {found.chance:.2f} (p = {found.p:.0e})"
     )
     return bench.line(text, found.told_apart, mine, even, {"space_ahead": found.chance, "p": found.p})
+
+
+def apq(bench: Bench) -> Line:
+    """What the predictor learned of whole networks makes it better at quantised ones that it never saw.
+
+    The control is the same predictor fitted to the same quantised networks alone; both are judged by networks drawn
+    without a limit.
+    """
+    mine = bench.run()
+    drawn = Part("ask_tell"), Part("random")
+    even = bench.run(bench.recipe(driver=drawn[0], controller=drawn[1]))
+    judges = bench.run(bench.recipe(driver=drawn[0], controller=drawn[1], limits=(), trials=100, batch=50))
+    driver = cast(Transferred, mine.driver)
+    points = [trial.told.point for trial in judges.trials]
+    known = judges.values("accuracy")
+    assert driver.predictor is not None
+    rank, error = _rank(driver.predictor.predicted(points), known)
+    fewer = [_alone(mine, driver, points, known, seed) for seed in range(3)]
+    alone, missed = (float(np.mean(column)) for column in zip(*fewer, strict=True))
+    searched = replace(mine, trials=[trial for trial in mine.trials if trial.phase == "searched"])
+    text = (
+        f"rank correlation with {len(known)} quantised networks that it did not see {rank:.2f}, off by {error:.3f}; "
+        f"fitted to the same {len(driver.compressed)} quantised ones alone {alone:.2f}, off by {missed:.3f}; "
+        f"{len(searched.trials)} designs that it leads to name {np.mean(searched.values('accuracy')):.3f} with the "
+        f"shared weights, random ones within the limit {np.mean(even.values('accuracy')):.3f}"
+    )
+    figures = {"rank": rank, "error": error, "rank_alone": alone, "error_alone": missed}
+    found = versus(mine.recipe.goal, [searched], [_fitting(even)], share=1.0)
+    return bench.line(text, rank > alone + 0.03 and error < missed, searched, even, figures, found)
+
+
+def _rank(guess: Any, known: Any) -> tuple[float, float]:
+    """Rank correlation, and the mean of how far off."""
+    return float(spearmanr(guess, known).statistic), float(np.mean(np.abs(np.asarray(guess) - known)))
+
+
+def _alone(mine: Run, driver: Transferred, points: list[Any], known: Any, seed: int) -> tuple[float, float]:
+    """Of a predictor without the transfer."""
+    options = DRIVERS.get("transferred").checked(mine.recipe.driver.given, "driver")
+    accuracies = [told.outcome.metrics["accuracy"] for told in driver.compressed]
+    fitted = fitted_predictor(
+        mine.recipe.space.decisions.of_groups("network", "compression").choices,
+        [told.point for told in driver.compressed],
+        accuracies,
+        2 * int(options["fit_steps"]),
+        float(options["learning_rate"]),
+        seed,
+    )
+    return _rank(fitted.predicted(points), known)
 
 
 def _fitting(item: Run) -> Run:

@@ -8,6 +8,7 @@ from benchmarks import recipes_codesign as codesign
 from benchmarks import recipes_compression as compression
 from benchmarks import recipes_distributions as distributions
 from benchmarks import recipes_networks as networks
+from benchmarks import recipes_relaxed as relaxed
 from benchmarks import recipes_scaling as scaling
 from benchmarks import recipes_shared as shared
 from benchmarks.recipes_lines import Bench, Line
@@ -16,14 +17,21 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "alphax": networks.alphax,
     "amc": compression.amc,
     "amoebanet": networks.amoebanet,
+    "apq": compression.apq,
     "asng": distributions.asng,
     "atomnas": compression.atomnas,
+    "auto_nba": relaxed.auto_nba,
     "blockqnn": networks.blockqnn,
+    "bp_nas": relaxed.bp_nas,
     "chamnet": codesign.chamnet,
     "co_exploration": codesign.co_exploration,
     "codesign_nas": codesign.codesign_nas,
+    "dance": relaxed.dance,
     "ddpnas": distributions.ddpnas,
+    "dna_gradient": relaxed.dna_gradient,
+    "dnas_bits": relaxed.dnas_bits,
     "dpp_net": networks.dpp_net,
+    "edd": relaxed.edd,
     "efficientnet": scaling.efficientnet,
     "enas": shared.enas,
     "fnas": codesign.fnas,
@@ -50,7 +58,9 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "nsganet": networks.nsganet,
     "pnas": networks.pnas,
     "random_search": networks.random_search,
+    "setn": relaxed.setn,
     "smash": shared.smash,
     "software_defined_dse": codesign.software_defined_dse,
+    "tas": relaxed.tas,
     "yoso": codesign.yoso,
 }

@@ -9,22 +9,27 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import secrets
 import shutil
 import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from mappings.durable import sync_file, write_durably
+from mappings.durable import partial_path, sync_file, write_durably
 from mappings.errors import Fault, SpecError
+from mappings.files import read_json
+from mappings.yamlio import digest
 
 _LOCK = "maker.lock"
 #: A folder this young may be between its making and its locking.
 _YOUNG_S = 60.0
+_MOST_JSON_BYTES = 2**26
 
 
 def tell(line: str) -> None:
@@ -79,12 +84,65 @@ def _checked(path: Path) -> bool:
     try:
         if _seal(path).read_text(encoding="ascii", errors="replace").strip() == file_digest(path):
             return True
-    except FileNotFoundError:
+    except OSError:  # no seal, or one of the two cannot be read
         pass
     tell(f"{path} is damaged and is made again")
-    path.unlink(missing_ok=True)
-    _seal(path).unlink(missing_ok=True)
+    remove(path)
+    remove(_seal(path))
     return False
+
+
+def remove(path: Path) -> None:
+    """Take away what lies at the place of an entry, be it a folder.
+
+    Raises:
+        SpecError: it stays.
+    """
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise _unusable(path, error) from None
+
+
+def _unusable(path: Path, error: OSError) -> SpecError:
+    what = f"cannot be used as a cache: {error.strerror}"
+    return SpecError(Fault(str(path), what, "a folder of your own in CODESIGN_CACHE_DIR"))
+
+
+def keep_values(path: Path, values: Mapping[str, Any]) -> None:
+    """Keep plain values with their digest; of two writers the last stays.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = partial_path(path)
+    try:
+        with partial.open("x", encoding="utf-8") as file:
+            json.dump({"sha256": digest(values), "values": values}, file)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def kept_values(path: Path) -> dict[str, Any] | None:
+    """Values that are kept; None: there are none, or they are not as they were kept, which one line says."""
+    if not path.exists():
+        return None
+    try:
+        found = read_json(path, _MOST_JSON_BYTES)
+        values: dict[str, Any] = found["values"]
+        if digest(values) == found["sha256"]:
+            return values
+    except (SpecError, KeyError, TypeError):
+        pass
+    tell(f"{path} is damaged and is made again")
+    remove(path)
+    return None
 
 
 def keep(made: Path, path: Path) -> None:
@@ -100,7 +158,11 @@ def keep(made: Path, path: Path) -> None:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """No other process looks at entries of the folder between a file and its digest."""
-    with (folder / ".lock").open("a") as lock:
+    try:
+        lock = (folder / ".lock").open("a")
+    except OSError as error:
+        raise _unusable(folder, error) from None
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

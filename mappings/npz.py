@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 import math
 import warnings
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,7 @@ MAX_ARRAYS = 100_000
 _MAX_HEADER_BYTES = 10_000
 _PIECE_BYTES = 2**20
 _ENCRYPTED = 1
+_HEAD, _SEAL = "head", "sha256"
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -52,6 +57,40 @@ def read_arrays(path: Path, most_bytes: int, integers: bool = False) -> dict[str
     except Exception as error:  # what a damaged archive may raise has no end
         what = f"is no whole npz archive: {error or type(error).__name__}"
         raise SpecError(Fault(str(path), what, "as numpy.savez writes it")) from None
+
+
+def packed(head: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """An archive of arrays with plain values as its head, which holds the digest of both."""
+    buffer = io.BytesIO()
+    sealed = {**head, _SEAL: _digest(head, arrays)}
+    contents: dict[str, Any] = {_HEAD: np.array(json.dumps(sealed)), **arrays}
+    np.savez(buffer, **contents)
+    return buffer.getvalue()
+
+
+def unpacked(path: Path, most_bytes: int) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Head and arrays of what :func:`packed` made.
+
+    Raises:
+        SpecError: as :func:`read_arrays`, no head, or another digest.
+    """
+    arrays = read_arrays(path, most_bytes)
+    try:
+        head: dict[str, Any] = json.loads(str(arrays.pop(_HEAD)))
+        seal = head.pop(_SEAL, None)
+    except (KeyError, ValueError, TypeError, AttributeError):
+        raise SpecError(Fault(str(path), "has no head, which what codesign keeps has")) from None
+    if seal is not None and seal != _digest(head, arrays):  # archives of earlier releases have none
+        raise SpecError(Fault(str(path), "is damaged: its arrays are not those that were kept"))
+    return head, arrays
+
+
+def _digest(head: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
+    total = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
+    for name, array in sorted(arrays.items()):
+        total.update(f"{name} {array.dtype.str} {array.shape} ".encode())
+        total.update(np.ascontiguousarray(array).data)
+    return total.hexdigest()
 
 
 def read_integer_arrays(path: Path) -> dict[str, NDArray[np.int64]]:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 #: The tool runs beside a reader of standard input, whose other end the starter alone holds: when that closes, and the
 #: kernel closes it also after SIGKILL, the group is killed. A compiler driver's children are in the group too.
@@ -16,9 +17,12 @@ _GUARD = (
 
 
 def run_owned(
-    command: Sequence[str], environment: Mapping[str, str] | None = None, timeout_s: float | None = None
+    command: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    timeout_s: float | None = None,
+    folder: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a tool to its end; its standard output and error are text in the result.
+    """Run a tool to its end, in ``folder`` or here; its standard output and error are text in the result.
 
     Raises:
         subprocess.TimeoutExpired: it and its children were killed.
@@ -32,6 +36,7 @@ def run_owned(
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
+            cwd=folder,
             env=None if environment is None else {**os.environ, **environment},
             start_new_session=True,
         )

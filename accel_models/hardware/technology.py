@@ -8,9 +8,11 @@ of the supply ratio, 1.0 V against 0.9 V). A coefficient that nobody published i
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, wraps
+from typing import Any, TypeVar, cast
 
 from accel_models.hardware import sram
 from mappings.registry import Registry
@@ -31,6 +33,25 @@ class Coefficient:
     unit: str
     node_nm: int
     source: str
+
+
+_Formula = TypeVar("_Formula", bound=Callable[..., Any])
+
+
+def _kept(formula: _Formula) -> _Formula:
+    """A search asks a formula for few arguments, and for each of them a million times."""
+
+    @wraps(formula)
+    def ask(self: Technology, *args: Any, **named: Any) -> Any:
+        asked = (formula.__name__, args, *named.items())
+        known = self._answers
+        if asked not in known:
+            if len(known) > 100_000:
+                known.clear()
+            known[asked] = formula(self, *args, **named)
+        return known[asked]
+
+    return cast(_Formula, ask)
 
 
 @dataclass(frozen=True)
@@ -54,6 +75,10 @@ class Technology:
         return self._by_name.get(name)
 
     @cached_property
+    def _answers(self) -> dict[tuple[Any, ...], Any]:
+        return {}
+
+    @cached_property
     def _by_name(self) -> dict[str, Coefficient]:
         return dict(self.coefficients)
 
@@ -62,6 +87,7 @@ class Technology:
         found = self.coefficient(name)
         return None if found is None else found.value
 
+    @_kept
     def mac_pj(self, act_bits: int, weight_bits: int, acc_bits: int = 32) -> float | None:
         """Energy of one multiply-accumulate.
 
@@ -73,6 +99,7 @@ class Technology:
         width = math.sqrt(act_bits * weight_bits) / 8
         return float(mult * width**exponent + add)
 
+    @_kept
     def add_pj(self, acc_bits: int = 32) -> float | None:
         """Energy of one addition."""
         add, exponent = self.value("add_32b_pj"), self.value("add_exponent")
@@ -95,6 +122,7 @@ class Technology:
         """Energy to write one bit of a memory; arguments as :meth:`sram_read_pj_per_bit`."""
         return self._sram_pj_per_bit(capacity_bytes, width_bits, write=True)
 
+    @_kept
     def _sram_pj_per_bit(self, capacity_bytes: float, width_bits: int, write: bool) -> float | None:
         base, block = self.value("sram_8kib_pj_per_bit"), self.value("sram_block_bytes")
         if base is None:
@@ -132,6 +160,7 @@ class Technology:
         density = self.value("logic_leakage_nw_per_um2")
         return None if density is None else area_um2 * density * 1e-6
 
+    @_kept
     def mac_um2(self, act_bits: int, weight_bits: int, acc_bits: int = 32) -> float | None:
         """Area of one multiplier and its adder, registers excluded."""
         mult, exponent, add = (self.value(n) for n in ("mult_8b_um2", "mult_area_exponent", "add_32b_um2"))
@@ -152,6 +181,7 @@ class Technology:
             return None
         return sram.area_130nm_um2(capacity_bytes * 8 / width_bits, width_bits, ports) * cell / known
 
+    @_kept
     def register_um2(self, bits: int) -> float | None:
         """Area of that many flip-flops."""
         cell = self.value("register_um2_per_bit")

@@ -117,13 +117,13 @@ def best_mapping(
         layer.digest, accelerator.digest, ANY if isinstance(flow, str) else digest(repr(flow)), objective, tiles
     )
     if use_cache:
-        hit = _restore(cache.load(key), layer, accelerator, objective, named)
+        hit = _restore(cache.MAPPINGS.load(key), layer, accelerator, objective, named)
         if hit is not None:
             return hit
     limits = free_limits(layer, accelerator) if isinstance(flow, str) else dataflow_limits(layer, accelerator, flow)
     result = _search(limits, layer, accelerator, objective, named, ragged=tiles == "any")
     if use_cache and isinstance(result, MappingResult):
-        cache.store(key, _stored(result))
+        cache.MAPPINGS.store(key, _stored(result))
     return result
 
 

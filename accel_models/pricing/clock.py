@@ -26,6 +26,7 @@ from accel_models.template.timing_core import (
     DRAIN_LATENCY_CYCLES,
     LOOKUP_CYCLES,
     OUTSTANDING_BURSTS,
+    PIECE_CYCLES,
     QUEUE_DEPTH,
     SIGNAL,
     STRIDE1,
@@ -38,6 +39,9 @@ from accel_models.template.timing_core import (
     credit_at,
     payable_at,
 )
+
+#: Lowest bit of a set of tokens.
+LOWEST = np.array([(n & -n).bit_length() - 1 if n else 0 for n in range(1 << TOKENS)], dtype=np.int8)
 
 
 class Room(NamedTuple):
@@ -65,12 +69,59 @@ def new_room() -> Room:
 
 
 @uncounted
+def log2(power: int) -> int:
+    """Of a power of two; shifts by it stand for divisions, which would take most of the time."""
+    bits = 0
+    while power > 1 << bits:
+        bits += 1
+    return bits
+
+
+@uncounted
 def fetches(commands: int) -> int:
     """Loads of the program's further chunks among ``commands`` and the end."""
     left, count = commands + 1, 0
     if left > CHUNK:
         count = -(-(left - CHUNK) // (CHUNK - 1))
     return count
+
+
+@uncounted
+def read_full_bursts(
+    count: int, taken: int, latency: int, issue: int, last_beat: int, bursts: int, pops: Ints
+) -> tuple[int, int]:
+    """Whole bursts of a read at full rate; returns when the latest was issued and when its last beat left.
+
+    Once as many as may be outstanding have followed each other without a gap, and memory answers sooner than the bus
+    needs for the others, every further one does: they are counted.
+
+    Args:
+        count: bursts.
+        taken: cycles of the bus for each.
+        latency: cycles from issue to the first beat.
+        issue, last_beat: of the burst before.
+        bursts: before these.
+        pops: last beats of the latest bursts, by slot.
+    """
+    followed, most = 0, (OUTSTANDING_BURSTS - 1) * taken
+    while count:
+        if followed >= OUTSTANDING_BURSTS and count >= 2 * OUTSTANDING_BURSTS and latency < most:
+            skipped = count & ~(OUTSTANDING_BURSTS - 1)
+            last_beat += skipped * taken
+            issue = max(issue + skipped, last_beat - OUTSTANDING_BURSTS * taken + 1)
+            for slot in range(OUTSTANDING_BURSTS):
+                pops[slot] += skipped * taken
+            count -= skipped
+            continue
+        slot = bursts & (OUTSTANDING_BURSTS - 1)
+        issue = max(issue, pops[slot]) + 1
+        ready = issue + latency
+        followed = followed + 1 if ready <= last_beat else 0
+        last_beat = max(ready, last_beat) + taken
+        pops[slot] = last_beat
+        bursts += 1
+        count -= 1
+    return issue, last_beat
 
 
 @uncounted
@@ -85,6 +136,9 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
     """
     beat_bytes, latency, rate = m.beat_bytes, m.latency, m.rate
     full_rate = rate >= beat_bytes
+    # Bytes of words, beats and bursts are powers of two.
+    beat_bits, burst_mask = log2(beat_bytes), m.burst_beats - 1
+    beat_mask, burst, burst_bits = beat_bytes - 1, m.burst_beats * beat_bytes, log2(m.burst_beats * beat_bytes)
     cap = beat_bytes + rate
     drain = DRAIN_LATENCY_CYCLES + m.ppu_stages + (LOOKUP_CYCLES if m.tables else 0)
     tokens, given, taken, pops, popped, free, rest, read_pops, info_pops, reply_pops = room
@@ -122,7 +176,7 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
                 fetched = max(fetched, ready1 if n // CHUNK % 2 else ready0)
             push = fetched + DISPATCH_CYCLES - 1
             if unit < 4 and popped[unit] >= QUEUE_DEPTH:
-                push = max(push, pops[unit, popped[unit] % QUEUE_DEPTH] + 1)
+                push = max(push, pops[unit, popped[unit] & (QUEUE_DEPTH - 1)] + 1)
         if unit == 4:
             finish = push + 1
             for u in range(4):
@@ -133,14 +187,13 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
 
         # ---- Start: at the head of the queue, unit free, tokens there ----
         start = max(push + 1, free[unit])
-        bits, s = wait, 0
+        bits = wait
         while bits:
-            if bits & 1:
-                start = max(start, tokens[s, taken[s] % 8])
-                taken[s] += 1
-            bits >>= 1
-            s += 1
-        pops[unit, popped[unit] % QUEUE_DEPTH] = start
+            s = LOWEST[bits]
+            start = max(start, tokens[s, taken[s] & 7])
+            taken[s] += 1
+            bits &= bits - 1
+        pops[unit, popped[unit] & (QUEUE_DEPTH - 1)] = start
         popped[unit] += 1
 
         done = 0
@@ -155,42 +208,55 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
         elif unit == 0:
             issue = start + 1
             piece = min(word, beat_bytes)
-            whole = max(beat_bytes // piece, 1)  # pieces of a full beat
+            piece_bits = log2(piece)
+            whole = beat_bytes >> piece_bits  # pieces of a full beat
+            smooth = full_rate and turn == 0
             for j in range(count2):
                 for i in range(count1):
                     addr = addr0 + j * stride2 + i * stride1
                     left = count0 * word
                     position = 0
                     while left > 0:
-                        offset = addr % beat_bytes
+                        if smooth and left >> burst_bits and addr & (burst - 1) == 0 and position & (piece - 1) == 0:
+                            full = left >> burst_bits
+                            issue, last_beat = read_full_bursts(
+                                full, m.burst_beats * whole, latency, issue, last_beat, read_bursts, read_pops
+                            )
+                            done = last_beat
+                            read_bursts += full
+                            addr += full << burst_bits
+                            left -= full << burst_bits
+                            position += full << burst_bits
+                            continue
+                        offset = addr & beat_mask
                         beats = min(
-                            (left + offset + beat_bytes - 1) // beat_bytes,
-                            m.burst_beats - addr // beat_bytes % m.burst_beats,
+                            (left + offset + beat_mask) >> beat_bits,
+                            m.burst_beats - (addr >> beat_bits & burst_mask),
                         )
                         size = min(left, beats * beat_bytes - offset)
                         issue += 1
-                        slot = read_bursts % OUTSTANDING_BURSTS
+                        slot = read_bursts & (OUTSTANDING_BURSTS - 1)
                         issue = max(issue, read_pops[slot] + 1)
                         read_bursts += 1
                         ready = issue + latency
-                        if full_rate and not turn:
+                        if smooth:
                             last_beat = max(ready, last_beat)
                             if whole == 1:
                                 last_beat += beats
                                 position += size
-                            elif offset == 0 and size == beats * beat_bytes and position % piece == 0:
+                            elif offset == 0 and size == beats * beat_bytes and position & (piece - 1) == 0:
                                 last_beat += beats * whole
                                 position += size
                             else:
                                 head = min(beat_bytes - offset, size)
-                                ending = (position + head) // piece - position // piece
+                                ending = ((position + head) >> piece_bits) - (position >> piece_bits)
                                 last_beat += max(ending, 1)
                                 position += head
                                 if beats > 1:
                                     last_beat += (beats - 2) * whole
                                     position += (beats - 2) * beat_bytes
                                     tail = size - head - (beats - 2) * beat_bytes
-                                    ending = (position + tail) // piece - position // piece
+                                    ending = ((position + tail) >> piece_bits) - (position >> piece_bits)
                                     last_beat += max(ending, 1)
                                     position += tail
                         else:
@@ -201,7 +267,7 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
                                 second_last = last_beat
                                 begin = max(last_taken + 1, last_beat + 1, turn_free)
                                 part = min(beat_bytes if b else beat_bytes - offset, count0 * word - position)
-                                ending = (position + part) // piece - position // piece
+                                ending = ((position + part) >> piece_bits) - (position >> piece_bits)
                                 position += part
                                 last_beat = begin + max(ending, 1) - 1
                                 if turn:
@@ -215,12 +281,12 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
                                         turn_count += 1
                                         if turn_count == m.cols:
                                             turn_count = 0
-                                            turn_free = last_beat + 1 + m.lanes
+                                            turn_free = last_beat + PIECE_CYCLES + 1 + m.lanes
                                 level = credit_at(read_credit, read_since, last_taken, rate, cap)
                                 read_credit = min(level - beat_bytes + rate, cap)
                                 read_since = last_taken + 1
                         read_pops[slot] = last_beat
-                        done = turn_free - 1 if turn else last_beat
+                        done = turn_free - 1 if turn else last_beat + PIECE_CYCLES
                         addr += size
                         left -= size
             free[0] = issue + 1
@@ -234,7 +300,9 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
         else:
             issue, read = start + 1, last_read
             piece = min(word, beat_bytes)
-            period = max(word // beat_bytes, 1)  # beats of a word
+            piece_bits = log2(piece)
+            period = max(word >> beat_bits, 1)  # beats of a word
+            period_bits = log2(period)
             first_word = True
             for j in range(count2):
                 for i in range(count1):
@@ -242,14 +310,14 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
                     left = count0 * word
                     position = 0
                     while left > 0:
-                        offset = addr % beat_bytes
+                        offset = addr & beat_mask
                         beats = min(
-                            (left + offset + beat_bytes - 1) // beat_bytes,
-                            m.burst_beats - addr // beat_bytes % m.burst_beats,
+                            (left + offset + beat_mask) >> beat_bits,
+                            m.burst_beats - (addr >> beat_bits & burst_mask),
                         )
                         size = min(left, beats * beat_bytes - offset)
                         issue += 1
-                        slot = write_bursts % OUTSTANDING_BURSTS
+                        slot = write_bursts & (OUTSTANDING_BURSTS - 1)
                         issue = max(issue, max(info_pops[slot], reply_pops[slot]) + 1)
                         write_bursts += 1
                         # State at the latest beat between words, relative to its step.
@@ -259,8 +327,8 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
                         while b < beats:
                             part = min(beat_bytes if b else beat_bytes - offset, count0 * word - position)
                             if full_rate and part == beat_bytes and word_left == 0 and not first_word:
-                                full_beats = min(beats - b, (count0 * word - position) // beat_bytes)
-                                rounds = full_beats // period
+                                full_beats = min(beats - b, (count0 * word - position) >> beat_bits)
+                                rounds = full_beats >> period_bits
                                 same = (
                                     seen and rounds > 0 and issue + 1 <= was_step
                                     and last_write - last_step == was_write and read - last_step == was_read
@@ -285,7 +353,9 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
                                 was0, was1, was2, was3 = (
                                     word0 - last_step, word1 - last_step, word2 - last_step, word3 - last_step
                                 )  # fmt: skip
-                            begins = (position + part + piece - 1) // piece - (position + piece - 1) // piece
+                            begins = ((position + part + piece - 1) >> piece_bits) - (
+                                (position + piece - 1) >> piece_bits
+                            )
                             position += part
                             last_piece = max(begins, 1) - 1
                             for e in range(last_piece + 1):
@@ -324,11 +394,10 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
             free[3] = max(issue, read) + 1
             rest[3] = done + 1
             done += 2
-        bits, s = signal, 0
+        bits = signal
         while bits:
-            if bits & 1:
-                tokens[s, given[s] % 8] = done
-                given[s] += 1
-            bits >>= 1
-            s += 1
+            s = LOWEST[bits]
+            tokens[s, given[s] & 7] = done
+            given[s] += 1
+            bits &= bits - 1
         n += 1

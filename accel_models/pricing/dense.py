@@ -5,6 +5,8 @@ The rows equal those of :func:`accel_models.pricing.plans.plan_rows`, which take
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 import numpy as np
 
 from accel_models.jit import uncounted, uncounted_entry
@@ -70,6 +72,11 @@ _ARRAY, _DEPTHWISE, _MAX, _SUM = (
 )
 _JOIN = int(Second.ADD)
 _FIELD, _EXTENT = 255, 65535  #: of a descriptor; larger ones are the readable planner's to refuse
+#: Fields of a layer that a row is made of; from the images on as they stand in it.
+_fields = attrgetter(
+    "op", "activation", "name", "inputs", "kept_taps", "stride", "dilation", "padding", "bits",
+    "N", "groups", "K", "C", "P", "Q", "R", "S",
+)  # fmt: skip
 
 
 def plain_layers(workload: Workload) -> tuple[Ints, Ints] | None:
@@ -77,28 +84,37 @@ def plain_layers(workload: Workload) -> tuple[Ints, Ints] | None:
     number = {tensor.name: i for i, tensor in enumerate(workload.inputs)}
     rows = []
     for layer in workload.layers:
-        kind = _CODES.get(layer.op)
-        if (
-            kind is None
-            or layer.kept_taps
-            or layer.activation not in CLAMPS
-            or len(layer.inputs) != (2 if kind == _ADD else 1)
-        ):
+        op, activation, name, sources, kept_taps, stride, dilation, padding, bits, *loops = _fields(layer)
+        kind = _CODES.get(op)
+        if kind is None or kept_taps or activation not in CLAMPS or len(sources) != (2 if kind == _ADD else 1):
             return None
-        number[layer.name] = len(number)
-        macs = layer.groups * layer.N * layer.K * layer.C * layer.P * layer.Q * layer.R * layer.S
+        number[name] = len(number)
         rows.append((
-            kind, layer.N, layer.groups, layer.K, layer.C, layer.P, layer.Q, layer.R, layer.S, *layer.stride,
-            *layer.dilation, *layer.padding[:2], number[layer.inputs[0]], number[layer.inputs[-1]],
-            macs if kind <= _LINEAR else 0, max(layer.padding), max(layer.bits.I, layer.bits.O) | layer.bits.W << 8,
+            kind, *loops, *stride, *dilation, *padding[:2], number[sources[0]], number[sources[-1]], 0, max(padding),
+            max(bits.I, bits.O) | bits.W << 8,
         ))  # fmt: skip
     table = np.array(rows, dtype=np.int64).reshape(-1, LAYER_COLUMNS)
-    if not len(rows) or max(table[:, R:PADDING].max(), table[:, WIDEST_PAD].max()) > _FIELD:
-        return None
-    if max(table[:, P : Q + 1].max(), (table[:, GROUPS] * table[:, K : C + 1].T).max()) > _EXTENT:
+    if not len(rows) or not fill_macs(table):
         return None
     inputs = [(tensor.N, tensor.C, tensor.H, tensor.W) for tensor in workload.inputs]
     return table, np.array(inputs, dtype=np.int64).reshape(-1, 4)
+
+
+@uncounted_entry
+def fill_macs(table: Ints) -> bool:
+    """Multiply-accumulates of each layer; False where a descriptor's fields do not hold one."""
+    for layer in table:
+        if layer[KIND] <= _LINEAR:
+            layer[LAYER_MACS] = 1
+            for column in range(IMAGES_OF, STRIDES):
+                layer[LAYER_MACS] *= layer[column]
+        for column in range(R, PADDING):
+            if layer[column] > _FIELD:
+                return False
+        channels = layer[GROUPS] * max(layer[K], layer[C])
+        if layer[WIDEST_PAD] > _FIELD or max(layer[P], layer[Q], channels) > _EXTENT:
+            return False
+    return True
 
 
 def dense_plans(layers: Ints, inputs: Ints, template: Template) -> Plans | None:
@@ -109,8 +125,10 @@ def dense_plans(layers: Ints, inputs: Ints, template: Template) -> Plans | None:
     rows = np.zeros((len(layers), PLAN_COLUMNS), dtype=np.int64)
     tensors = np.zeros((len(inputs) + len(layers), 8), dtype=np.int64)
     end = np.zeros(1, dtype=np.int64)
-    by_bits = np.array([narrowing(template, bits) for bits in range(template.weight_bits + 1)], dtype=np.int64)
-    narrow = by_bits[widths >> 8]
+    narrow = np.ones(len(layers), dtype=np.int64)
+    if template.weight_packing > 1:
+        by_bits = np.array([narrowing(template, bits) for bits in range(template.weight_bits + 1)], dtype=np.int64)
+        narrow = by_bits[widths >> 8]
     words = template.word_lanes, template.act_word_bytes
     count = fill_plans(layers, inputs, narrow, int(template.dual_rate), *words, tensors, rows, end)
     return None if count < 0 else Plans(rows[:count], np.zeros(1, dtype=np.int64), int(end[0]))

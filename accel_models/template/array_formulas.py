@@ -10,7 +10,7 @@ simulation on every tile.
 
 from __future__ import annotations
 
-SETUP_CYCLES = 8  #: from the handshake to the first slot of the walk: command register, five products, walk registers
+SETUP_CYCLES = 9  #: from the handshake to the first slot of the walk: command register, operands, five products, walk
 TREE_LEVELS_PER_STAGE = 2  #: adders between two registers of an adder tree
 CHANNEL_PARALLEL_STRIPE = 32  #: pixels of a stripe; the last one of a tile takes up to twice less one
 OUTPUT_STATIONARY_STAGES = 5  #: transposer, operands, product, sum, shadow register

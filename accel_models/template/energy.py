@@ -20,7 +20,7 @@ from accel_models.hardware.technology import Technology, TechnologyKind
 from accel_models.schedule import Buffer, Command, Compute, ComputeOp, Dma, Drain, Second
 from accel_models.template.array_timing import array_accesses, ceil_div
 from accel_models.template.fabric import product_in_dsp
-from accel_models.template.resources import FF_IN_DSP, GATES_PER_LUT, logic, logic_um2, memories
+from accel_models.template.resources import FF_IN_DSP, GATES_PER_LUT, logic, logic_um2, stored
 from accel_models.template.spec import Template
 
 #: Columns 1 to 8: words transferred, by `Buffer`. Then words that the compute unit reads of the input and the weight
@@ -120,7 +120,7 @@ def template_shape(template: Template, tech: Technology, part: Device | None = N
     ]
     if t.activation_tables:  # a copy in each lane of post-processing
         shapes.append(("tables", 16 * t.act_bits, 2 * t.table_words * 2 * t.act_bits))
-    taken, stored = logic(t), memories(t)
+    taken, held = logic(t), stored(t)
     hard = product_in_dsp(t)
     # Standard cells have no hard blocks: a PE's operand registers, which a DSP has inside, are flip-flops there.
     inside = 0 if tech.kind is TechnologyKind.FPGA or not hard else t.rows * t.cols * FF_IN_DSP
@@ -131,9 +131,9 @@ def template_shape(template: Template, tech: Technology, part: Device | None = N
         t.acc_bits,
         flip_flops=taken.ff + inside,
         array_bits=taken.array_ff + inside,
-        gates=GATES_PER_LUT * (taken.lut - taken.array_lut + sum(memory.lutram for memory in stored)),
+        gates=GATES_PER_LUT * (taken.lut - taken.array_lut + held.lutram),
         logic_um2=logic_um2(t, tech),
-        memory_bytes=sum(memory.size_bytes for memory in stored),
+        memory_bytes=held.size_bytes,
         hard_macs=hard or tech.kind is not TechnologyKind.FPGA,
         device_static_mw=None if part is None else part.static_mw,
     )

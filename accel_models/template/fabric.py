@@ -192,13 +192,17 @@ _TAP_SKIPPING = {"lut": 140.0, "ff": 60.0}
 
 def alone(template: Template, part: str, resource: str) -> float:
     """Look-up tables or flip-flops of one part synthesised alone; ``resource`` is "lut" or "ff"."""
-    row = coefficients()[resource][key(template, part)]
-    found = sum(c * x for c, x in zip(row, terms(template, part), strict=True))
+    found = _fitted_part(resource, key(template, part), terms(template, part))
     if part == "PE array" and template.dual_rate:
         found += template.rows * template.cols * _PAIR[resource]
     if part == "PE array" and template.tap_skipping:
         found += _TAP_SKIPPING[resource]
     return found
+
+
+@lru_cache(maxsize=1 << 16)
+def _fitted_part(resource: str, name: str, of: tuple[float, ...]) -> float:
+    return sum(c * x for c, x in zip(coefficients()[resource][name], of, strict=True))
 
 
 #: Multipliers of the address walker in front of an array.

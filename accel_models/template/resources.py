@@ -7,6 +7,7 @@ look-up tables and flip-flops come from :mod:`accel_models.template.fabric`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -57,6 +58,13 @@ class Resources:
         return (("DSP", self.dsp), ("BRAM36", self.bram36), ("LUT", self.lut), ("FF", self.ff))
 
 
+@lru_cache(maxsize=1 << 16)
+def _bram18(width_bits: int, depth: int) -> int:
+    if depth <= LUTRAM_DEPTH:
+        return 0
+    return min(-(-width_bits // bits) * -(-depth // words) for bits, words in BRAM18_SHAPES)
+
+
 @dataclass(frozen=True)
 class Memory:
     """On-chip memories of one kind.
@@ -74,10 +82,7 @@ class Memory:
     @property
     def bram18(self) -> int:
         """Fewest blocks of 18 Kb over the shapes; 0 where it is shallow enough for look-up tables."""
-        if self.depth <= LUTRAM_DEPTH:
-            return 0
-        shapes = (-(-self.width_bits // bits) * -(-self.depth // words) for bits, words in BRAM18_SHAPES)
-        return self.count * min(shapes)
+        return self.count * _bram18(self.width_bits, self.depth)
 
     @property
     def lutram(self) -> int:
@@ -146,21 +151,41 @@ def logic(template: Template) -> Logic:
     return found
 
 
+class Stored(NamedTuple):
+    """What all memories of a template take."""
+
+    bram36: int
+    lutram: int
+    ff: int
+    size_bytes: int
+
+
+@lru_cache(maxsize=1 << 12)
+def stored(template: Template) -> Stored:
+    """Sums over :func:`memories`; several questions about one template follow each other."""
+    found = memories(template)
+    return Stored(
+        -(-sum(memory.bram18 for memory in found) // 2),
+        sum(memory.lutram for memory in found),
+        sum(memory.ff for memory in found),
+        sum(memory.size_bytes for memory in found),
+    )
+
+
 def demand(template: Template) -> tuple[int, int, int, int]:
     """DSP, BRAM36, LUT and FF of :func:`estimate`."""
-    found, stored = logic(template), memories(template)
-    bram36 = -(-sum(memory.bram18 for memory in stored) // 2)
-    return found.dsp, bram36, found.lut + sum(m.lutram for m in stored), found.ff + sum(m.ff for m in stored)
+    found, held = logic(template), stored(template)
+    return found.dsp, held.bram36, found.lut + held.lutram, found.ff + held.ff
 
 
 def lut_memory(template: Template) -> int:
     """Look-up tables of all memories that are too shallow for blocks."""
-    return sum(memory.lutram for memory in memories(template))
+    return stored(template).lutram
 
 
 def ff_memory(template: Template) -> int:
     """Flip-flops behind all memories that are too shallow for blocks."""
-    return sum(memory.ff for memory in memories(template))
+    return stored(template).ff
 
 
 #: Part of the structure that holds each memory.
@@ -201,20 +226,19 @@ def logic_um2(template: Template, tech: Technology) -> float | None:
     Returns:
         None where the technology models no areas (FPGA fabric).
     """
-    t, taken = template, estimate(template)
-    pes = t.rows * t.cols
+    t = template
     mac, gate = tech.mac_um2(t.act_bits, t.weight_bits, t.acc_bits), tech.value("gate_um2")
     lane, flop = tech.mac_um2(_DSP_BITS, _DSP_BITS, _DSP_SUM_BITS), tech.register_um2(1)
     if mac is None or gate is None or lane is None or flop is None:
         return None
-    hard = product_in_dsp(t)
+    taken, pes, hard = logic(t), t.rows * t.cols, product_in_dsp(t)
     others = taken.dsp - (pes if hard else 0)
     # Products of four bits are in look-up tables already: their MACs are not counted twice.
     macs = pes * mac if hard else 0.0
     return (
         MAC_SYNTHESISED * (macs + others * lane)
-        + (taken.ff - ff_memory(t) + FF_IN_DSP * pes * hard) * flop
-        + (taken.lut - lut_memory(t)) * GATES_PER_LUT * gate
+        + (taken.ff + FF_IN_DSP * pes * hard) * flop
+        + taken.lut * GATES_PER_LUT * gate
     )
 
 

@@ -182,32 +182,32 @@ class Template:
 
     def _words(self) -> dict[str, int]:
         return {
-            "input_buffer_bytes": self.input_buffer_bytes // self.act_word_bytes,
-            "weight_buffer_bytes": self.weight_buffer_bytes // self.weight_word_bytes,
-            "acc_buffer_bytes": self.acc_buffer_bytes // (self.word_lanes * self.acc_bits // 8),
-            "output_buffer_bytes": self.output_buffer_bytes // self.act_word_bytes,
+            "input_buffer_bytes": self.input_words,
+            "weight_buffer_bytes": self.weight_words,
+            "acc_buffer_bytes": self.acc_words,
+            "output_buffer_bytes": self.output_words,
             "param_buffer_bytes": self.param_channels // self.word_lanes,
         }
 
     @property
     def input_words(self) -> int:
         """Words of one half of the input buffer."""
-        return self._words()["input_buffer_bytes"]
+        return self.input_buffer_bytes // self.act_word_bytes
 
     @property
     def weight_words(self) -> int:
         """Words of one half of the weight buffer."""
-        return self._words()["weight_buffer_bytes"]
+        return self.weight_buffer_bytes // self.weight_word_bytes
 
     @property
     def acc_words(self) -> int:
         """Words of one half of the accumulators."""
-        return self._words()["acc_buffer_bytes"]
+        return self.acc_buffer_bytes // (self.word_lanes * self.acc_bits // 8)
 
     @property
     def output_words(self) -> int:
         """Words of one half of the output buffer and of the residual buffer."""
-        return self._words()["output_buffer_bytes"]
+        return self.output_buffer_bytes // self.act_word_bytes
 
     @property
     def param_channels(self) -> int:

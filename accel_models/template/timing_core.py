@@ -20,6 +20,7 @@ OUTSTANDING_BURSTS = 16
 QUEUE_DEPTH = 8
 WORDS_AHEAD = 4  #: of the store unit
 BEATS_AHEAD = 2  #: of the load unit, between the bus and the cutting into words
+PIECE_CYCLES = 1  #: from a step of the load unit's cutting until its piece is put together
 TOKENS = 16
 DISPATCH_CYCLES = 7  #: fetch, decode, operands, multiply, scale, check, push
 COMPUTE_SETTLE_CYCLES = 6  #: from the last accumulator write until the unit is free and signals
@@ -188,14 +189,14 @@ def simulate_commands(
                                         turn_count += 1
                                         if turn_count == turn_rows:
                                             turn_count = 0
-                                            turn_free = last_end + 1 + turn_cols
+                                            turn_free = last_end + PIECE_CYCLES + 1 + turn_cols
                                 beat_ends[beats_taken % BEATS_AHEAD] = last_end
                                 beats_taken += 1
                                 level = credit_at(read_credit, read_since, last_beat, rate, cap)
                                 read_credit = min(level - beat_bytes + rate, cap)
                                 read_since = last_beat + 1
                             read_pops[slot] = last_end
-                            done = turn_free - 1 if turn else last_end
+                            done = turn_free - 1 if turn else last_end + PIECE_CYCLES
                         else:
                             slot = write_bursts % OUTSTANDING_BURSTS
                             issue = max(issue, info_pops[slot] + 1, reply_pops[slot] + 1)

@@ -102,6 +102,7 @@ TUNED_OPTIONS = {
     "shift_pixels": options.integer(1, 0, 32),
     **_PART_OPTIONS,
     "tune_steps": options.integer(20, 0, 1_000_000),
+    "distilled": options.number(0.0, 0.0, 1.0),
 }
 
 #: A step is one update: a batch through each network that shares it.
@@ -149,6 +150,7 @@ def _register_builtins(registry: Registry[Plugin[AccuracyFactory]]) -> None:
             {
                 **_PART_OPTIONS,
                 "file": options.text(required=True),
+                "distilled": options.number(0.0, 0.0, 1.0),
                 "tune_shift_pixels": options.integer(0, 0, 32),
                 "deploy_shift_pixels": options.integer(0, 0, 32),
             },

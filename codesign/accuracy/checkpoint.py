@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import json
 import time
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from mappings.cache_folder import tell
 from mappings.durable import write_durably
+from mappings.errors import SpecError
+from mappings.npz import packed, unpacked
 
 #: Between two checkpoints.
 SECONDS = 30.0
+_MOST_BYTES = 2**33
 
 
 def keep(path: Path, told: str, step: int, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -27,16 +28,14 @@ def keep(path: Path, told: str, step: int, network: nn.Module, optimizer: torch.
         told: all that decides the training.
         step: steps that are done.
     """
-    arrays: dict[str, Any] = {"head": np.array(json.dumps({"told": told, "step": step}))}
+    arrays: dict[str, NDArray[Any]] = {}
     for name, value in network.state_dict().items():
         arrays[f"network/{name}"] = value.detach().numpy()
     for place, state in optimizer.state_dict()["state"].items():
         for name, value in state.items():
             arrays[f"optimizer/{place}/{name}"] = np.asarray(value)
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_durably(path, buffer.getvalue())
+    write_durably(path, packed({"told": told, "step": step}, arrays))
 
 
 class Periodic:
@@ -64,13 +63,13 @@ def resume(path: Path, told: str, network: nn.Module, optimizer: torch.optim.Opt
         steps that are done; 0 where nothing is kept, or what another training or a damaged disk left.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        head = json.loads(str(arrays.pop("head")))
+        head, arrays = unpacked(path, _MOST_BYTES)
         if head["told"] != told:
             return 0
         step = int(head["step"])
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+    except (SpecError, ValueError, KeyError, TypeError) as error:
+        if path.exists():
+            tell(f"the training begins anew: {error}")
         return 0
     network.load_state_dict({name[8:]: _tensor(value) for name, value in arrays.items() if name[:8] == "network/"})
     state: dict[int, dict[str, Any]] = {}

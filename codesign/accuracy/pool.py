@@ -21,6 +21,8 @@ from mappings.cache_folder import tell
 from mappings.errors import Fault, SpecError
 from mappings.workload import Workload
 
+#: Of a worker process: what makes its evaluator, and the evaluator once it was needed.
+_asked: tuple[str, AccuracyContext] | None = None
 _evaluator: AccuracyEvaluator | None = None
 #: What a worker of a cluster has made: one evaluator a process.
 _made: tuple[str, AccuracyContext, AccuracyEvaluator] | None = None
@@ -44,15 +46,19 @@ def _leave_with_parent(parent: int) -> None:
 
 
 def _start_worker(name: str, context: AccuracyContext, parent: int) -> None:
-    global _evaluator  # noqa: PLW0603 - one evaluator a worker process
+    global _asked  # noqa: PLW0603 - one evaluator a worker process
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; it ends its workers
     threading.Thread(target=_leave_with_parent, args=(parent,), daemon=True).start()
     os.nice(5)  # the terminal stays responsive
-    _evaluator = make_evaluator(name, context)
+    _asked = name, context
 
 
 def _work(purpose: str, workload: Workload) -> Any:
-    assert _evaluator is not None
+    """In a worker, which makes its evaluator here: an error of its making reaches the run as itself."""
+    global _evaluator  # noqa: PLW0603 - one evaluator a worker process
+    if _evaluator is None:
+        assert _asked is not None
+        _evaluator = make_evaluator(*_asked)
     return getattr(_evaluator, purpose)(workload)
 
 

@@ -33,6 +33,7 @@ class SupernetEvaluator:
         torch.set_num_threads(1)
         self._context = context
         self._data = load_dataset(context.dataset)
+        self._teacher: QatNetwork | None = None
         self._extract = self._opened()
 
     def _opened(self) -> Callable[[Workload], QatNetwork]:
@@ -48,7 +49,10 @@ class SupernetEvaluator:
         if steps:
             seed = derive_seed(self._context.seed, purpose, workload.digest)
             rate, shift = float(options[f"{purpose}_learning_rate"]), int(options[f"{purpose}_shift_pixels"])
-            train(network, self._data, Training(steps, rate, augmentation=Augmentation(shift)), seed)
+            how = Training(
+                steps, rate, augmentation=Augmentation(shift), distilled=float(options.get("distilled", 0.0))
+            )
+            train(network, self._data, how, seed, teacher=self._teacher)
         recalibrate(network, self._data, images)
         return network
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from codesign.accuracy.augment import Augmentation, whitening
 from codesign.accuracy.checkpoint import Periodic, resume
@@ -19,6 +20,8 @@ from codesign.networks.qat import QatLayer, QatNetwork
 BATCH = 64
 #: Images that are scored, or whose statistics are taken, at once.
 _AT_ONCE = 1000
+#: Temperature of a teacher's soft labels.
+_SOFTNESS = 4.0
 #: Images whose patches are decorrelated.
 _WHITENED = 2000
 
@@ -38,6 +41,7 @@ class Training:
         float_share: share of the steps that are trained in real numbers; the rest with the quantisation.
         whiten: the first convolution begins with filters that decorrelate the patches of the images (Page 2018).
         augmentation: of images.
+        distilled: share of the loss that is a teacher's soft labels (Hinton 2015), where there is a teacher.
     """
 
     steps: int
@@ -49,6 +53,7 @@ class Training:
     float_share: float = 0.0
     whiten: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)
+    distilled: float = 0.0
 
 
 def tensors(data: Dataset, part: str) -> tuple[Tensor, Tensor]:
@@ -105,6 +110,13 @@ def _whiten(network: QatNetwork, images: Tensor) -> None:
             step.weight[: len(filters)] = filters
 
 
+def soft_loss(logits: Tensor, images: Tensor, teacher: nn.Module) -> Tensor:
+    """Cross entropy with a teacher's soft labels, both at a temperature; its gradients are as large as hard labels'."""
+    with torch.no_grad():
+        soft = functional.softmax(teacher(images) / _SOFTNESS, dim=1)
+    return _SOFTNESS**2 * functional.cross_entropy(logits / _SOFTNESS, soft)
+
+
 def train(
     network: QatNetwork,
     data: Dataset,
@@ -113,6 +125,7 @@ def train(
     checkpoint: Path | None = None,
     told: str = "",
     on_step: Callable[[], None] = lambda: None,
+    teacher: nn.Module | None = None,
 ) -> None:
     """Train in place: a warm-up, a falling rate, cross entropy.
 
@@ -123,6 +136,7 @@ def train(
             as it would have without the interruption.
         told: what the training is of, for the checkpoint: another training's is not gone on from.
         on_step: called after each step, for a progress bar.
+        teacher: what soft labels are of; images to logits.
     """
     images, labels = tensors(data, "train")
     images = images.contiguous(memory_format=torch.channels_last)  # depthwise convolutions run half as long again else
@@ -156,6 +170,8 @@ def train(
         loss = loss_of(logits, target)
         if partners is not None:
             loss = share * loss + (1.0 - share) * loss_of(logits, target[partners])
+        if teacher is not None and how.distilled:
+            loss = (1.0 - how.distilled) * loss + how.distilled * soft_loss(logits, batch, teacher)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

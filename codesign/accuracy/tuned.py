@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -21,7 +19,7 @@ from codesign.networks.qat import QatNetwork
 from codesign.seeds import derive_seed
 from mappings.durable import write_durably
 from mappings.errors import Fault, SpecError
-from mappings.npz import read_arrays
+from mappings.npz import packed, unpacked
 from mappings.workload import Workload
 
 _KIND = "trained network"
@@ -34,11 +32,14 @@ class TunedEvaluator(SupernetEvaluator):
 
     Args:
         context: options ``file`` (see :func:`train_base`), ``calibration_images``, and ``steps``, ``learning_rate``
-            with the prefix ``tune_`` (for the search) or ``deploy_``.
+            with the prefix ``tune_`` (for the search) or ``deploy_``; ``distilled``: share of the loss of tuning that
+            is the soft labels of the network as it was before its compression.
     """
 
     def _opened(self) -> Callable[[Workload], QatNetwork]:
-        return partial(inherited, load_base(Path(self._context.options["file"]))[0])
+        base = load_base(Path(self._context.options["file"]))[0]
+        self._teacher = base if self._context.options.get("distilled") else None
+        return partial(inherited, base)
 
 
 def train_base(
@@ -66,11 +67,9 @@ def train_base(
     train(network, data, training, derive_seed(seed, "base"), checkpoint, workload.digest, on_step)
     recalibrate(network, data)
     head = {"format": _FORMAT, "kind": _KIND, "told": dict(told), "workload": workload.to_dict()}
-    arrays: dict[str, Any] = {name: value.detach().numpy() for name, value in network.state_dict().items()}
-    buffer = io.BytesIO()
-    np.savez(buffer, head=np.array(json.dumps(head)), **arrays)
+    arrays = {name: value.detach().numpy() for name, value in network.state_dict().items()}
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_durably(file, buffer.getvalue())
+    write_durably(file, packed(head, arrays))
     checkpoint.unlink(missing_ok=True)
 
 
@@ -82,8 +81,7 @@ def load_base(file: Path) -> tuple[QatNetwork, dict[str, Any]]:
     """
     allowed = "a trained network that codesign keeps (.npz)"
     try:
-        arrays = read_arrays(file, _MOST_BYTES)
-        head = json.loads(str(arrays.pop("head")))
+        head, arrays = unpacked(file, _MOST_BYTES)
         if (head["kind"], head["format"]) != (_KIND, _FORMAT):
             raise ValueError(f"is a {head['kind']}, version {head['format']}")
         network = QatNetwork(Workload.from_dict(head["workload"], str(file)))

@@ -57,7 +57,7 @@ def _explore(parser: argparse.ArgumentParser) -> None:
     add("--storage", metavar="URL", help=text)
     add("--resume", metavar="runs/NAME", help="go on with a run; other options must be what it was begun with")
     add("--join", metavar="runs/NAME", help="search along with a run that is at work, as one more worker")
-    text = 'points to run as hardware: a name, "knee", "all", "none"; "synth" or "synth:NAME": to synthesise (knee)'
+    text = 'points to run as hardware: a name, "knee", "all", "none"; to synthesise: "synth", "synth:NAME" (knee)'
     add("--verify", action="append", metavar="POINT", help=text)
     add("--images", type=int, metavar="N", help="test images that the hardware runs (10)")
     add("--jobs", type=int, metavar="N", help="worker processes; 0: none (one a core)")

@@ -13,7 +13,7 @@ from codesign.commands.kinds import Kind
 from codesign.commands.targets import FILES
 from codesign.explorer.folder import RunFolder
 from codesign.explorer.options import ExploreOptions, prepare
-from codesign.explorer.wanted import check_wanted, to_run
+from codesign.explorer.wanted import MAX_IMAGES, check_wanted
 from codesign.spaces.network import NETWORK_SPACES
 from mappings.errors import Fault, SpecError
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from codesign.explorer.search import SearchTally
     from codesign.progress import Reporter
 
-DEFAULT_IMAGES, MAX_IMAGES, MAX_JOBS = 10, 500, 256
+MAX_JOBS = 256
 
 
 def explore(
@@ -63,9 +63,9 @@ def explore(
         out: folder of a new run; None: the next free ``runs/RECIPE``.
         storage: Optuna storage URL; None: SQLite in the run's folder.
         resume: folder of a run to go on with; what else is given must be what it was begun with, but for trials.
-        verify: points to run as hardware: names, "knee" (None), "all"; "synth" synthesises every point, "synth:knee"
-            or "synth:point_00" one; or "none" alone.
-        images: test images that the hardware runs (10).
+        verify: points to run as hardware: names, "knee", "all"; "synth" synthesises every point, "synth:knee" or
+            "synth:point_00" one; or "none" alone. None: "knee", or what the resumed run was begun with.
+        images: test images that the hardware runs; None: 10, or as many as the resumed run was begun with.
         jobs: worker processes; 0: none; None: one a core.
         executor: ``dask://HOST:PORT`` of a cluster whose workers train in place of them.
         reporter: where progress goes.
@@ -80,15 +80,11 @@ def explore(
         "jobs": jobs, "executor": executor,
     }  # fmt: skip
     check_applies("explore", Kind.NEW if resume is None else Kind.RESUMED, given)
-    wanted = _wanted(verify)
     if input is not None and (network is None or network in NETWORK_SPACES.names() or network.endswith(FILES)):
         allowed = "--network my_module.py:MyNet, or a network by name"
         raise SpecError(Fault("--input", "changes nothing for a space or a file", allowed))
-    if images is not None:
-        if not to_run(wanted):
-            raise SpecError(Fault("--images", "changes nothing where no point is run", "--verify knee, all or a point"))
-        if not 1 <= images <= MAX_IMAGES:
-            raise SpecError(Fault("--images", f"is {images}", f"1 to {MAX_IMAGES}"))
+    if images is not None and not 1 <= images <= MAX_IMAGES:
+        raise SpecError(Fault("--images", f"is {images}", f"1 to {MAX_IMAGES}"))
     _check_jobs(jobs, executor)
     options = ExploreOptions(
         recipe=_text(recipe),
@@ -106,10 +102,10 @@ def explore(
         out=_text(out),
         storage=storage,
         resume=_text(resume),
-        verify=wanted,
+        verify=_wanted(verify),
         jobs=jobs,
         executor=executor,
-        images=images or DEFAULT_IMAGES,
+        images=images,
     )
     prepare(options)  # what is wrong is told before torch and Optuna are loaded
     result: RunResult = importlib.import_module("codesign.explorer.run").explore(options, reporter)
@@ -161,12 +157,14 @@ def _joined(value: str | Sequence[Any] | None) -> str | None:
     return value if value is None or isinstance(value, str) else ",".join(map(str, value))
 
 
-def _wanted(verify: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Points to run; none for "none".
+def _wanted(verify: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Points to run; none for "none"; None where nothing is said.
 
     Raises:
         SpecError: what can be no point of any front, or "none" among others.
     """
-    items = ("knee",) if verify is None else (verify,) if isinstance(verify, str) else tuple(verify)
+    if verify is None:
+        return None
+    items = (verify,) if isinstance(verify, str) else tuple(verify)
     check_wanted(items)
     return () if items in ((), ("none",)) else items

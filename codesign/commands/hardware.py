@@ -32,6 +32,7 @@ from codesign.commands.targets import (
 )
 from codesign.design_file import DesignFile
 from codesign.explorer.verify import Verification, verify
+from codesign.explorer.wanted import DEFAULT_IMAGES, MAX_IMAGES
 from codesign.images import random_images, sample_images
 from codesign.progress import Reporter, Silent
 from codesign.quantize import quantize, quantize_input
@@ -40,7 +41,6 @@ from mappings.npz import read_arrays
 from mappings.quantized import IntArray, QuantizedNetwork
 from rtl_templates.render import render
 
-DEFAULT_IMAGES, MAX_IMAGES = 10, 500
 #: Random inputs on which scales are chosen where no data is given, and the most that are taken of data.
 CALIBRATION_IMAGES, MAX_CALIBRATION_IMAGES = 32, 512
 MAX_DATA_BYTES = 2**30

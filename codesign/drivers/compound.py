@@ -114,9 +114,9 @@ class Compound:
         networks, held = part_space(context, "network"), dict(context.options["held"])
         values: Point = {d.name: d.choices[0] for d in networks.choices}
         for decision, dimension in self._scaling(networks.choices, held):
-            first = float(decision.choices[0])  # type: ignore[arg-type] # checked
+            first = float(decision.choices[0])  # checked
             wanted = first * min(getattr(triple, dimension) ** min(coefficient, 100.0), 1e9)
-            gaps = [abs(float(choice) - wanted) for choice in decision.choices]  # type: ignore[arg-type]
+            gaps = [abs(float(choice) - wanted) for choice in decision.choices]
             values[decision.name] = decision.choices[int(np.argmin(gaps))]
         hardware = {name: value for name, value in base.items() if name not in networks.names}
         return joined(context, networks.canonical(values | held), hardware)

@@ -228,7 +228,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             f"{here}.gradient:Gradient",
             {
                 "relaxation": options.name(
-                    "gumbel_soft", ("softmax", "sigmoid", "gumbel_soft", "gumbel_hard", "two_path", "shared")
+                    "gumbel_soft", ("softmax", "sigmoid", "sharp", "gumbel_soft", "gumbel_hard", "two_path", "shared")
                 ),
                 "partial": options.integer(1, 1, 64),
                 "steps": options.integer(200, 1, 10_000_000),
@@ -251,6 +251,65 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             },
             source="Liu 2019, Xie 2019, Dong 2019, Wu 2019, Cai 2019, Xu 2020, Stamoulis 2019, Nayman 2019, Chu 2020",
             needs=("cells",),
+            unit="searches",
+            asks=False,
+        ),
+    )
+    registry.register(
+        "transferred",
+        DriverEntry(
+            "a predictor of accuracy learned where nothing is compressed, then taught compression by few networks more",
+            f"{here}.transferred:Transferred",
+            {
+                "whole": options.integer(80, 4, 1_000_000),
+                "compressed": options.integer(40, 4, 1_000_000),
+                "fit_steps": options.integer(600, 1, 1_000_000),
+                "learning_rate": options.number(3e-3, 0.0, 1.0),
+                "population": options.integer(64, 4, 100_000),
+                "generations": options.integer(20, 1, 100_000),
+                "mutation": options.number(0.1, 0.0, 1.0),
+                "transfer": options.flag(True),
+                "held": options.choices_of(),
+            },
+            source="Wang 2020",
+            asks=False,
+        ),
+    )
+    draws = ("softmax", "gumbel_soft", "gumbel_hard", "gumbel_two", "even")
+    registry.register(
+        "relaxed",
+        DriverEntry(
+            "choices of network, bits and accelerator relaxed together; the cost is exact, or an evaluator network's",
+            f"{here}.relaxed:Relaxed",
+            {
+                "cost": options.name("conditional", ("conditional", "sampled", "evaluator")),
+                "refresh": options.integer(10, 1, 1_000_000),
+                "widths": options.name("masked", ("masked", "interpolated")),
+                "weights_draw": options.name("gumbel_soft", draws),
+                "choices_draw": options.name("gumbel_soft", draws),
+                "hardware_draw": options.name("", ("", *draws)),
+                "steps": options.integer(200, 1, 10_000_000),
+                "learning_rate": options.number(0.01, 0.0, 10.0),
+                "arch_learning_rate": options.number(0.05, 0.0, 10.0),
+                "temperature": options.number(5.0, 1e-3, 1000.0),
+                "last_temperature": options.number(0.5, 1e-3, 1000.0),
+                "bilevel": options.flag(True),
+                "cost_weight": options.number(1.0, 0.0, 1e6),
+                "loss": options.name("sum", ("sum", "product")),
+                "certain": options.number(0.0, 0.0, 1e6),
+                "over_weight": options.number(1.0, 0.0, 1e6),
+                "limit": options.name("multiplier", ("multiplier", "barrier", "window", "exponential")),
+                "limit_weight": options.number(0.2, 0.0, 1e6),
+                "limit_base": options.number(100.0, 1.0, 1e6),
+                "tolerance": options.number(0.1, 0.0, 1.0),
+                "templates": options.integer(0, 0, 100_000),
+                "evaluator_networks": options.integer(200, 10, 100_000),
+                "evaluator_machines": options.integer(200, 2, 20_000),
+                "evaluator_steps": options.integer(1500, 1, 10_000_000),
+                "held": options.choices_of(),
+            },
+            source="Li 2020, Zhang 2020, Choi 2021, Fu 2021, Yu 2020, Dong 2019, Wu 2018",
+            needs=("workload", "trainable"),
             unit="searches",
             asks=False,
         ),

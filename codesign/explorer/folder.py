@@ -13,6 +13,7 @@ from typing import Any
 
 from codesign.contents import missing_files, named_files
 from codesign.explorer.inputs import inside, outside
+from codesign.explorer.wanted import DEFAULT_IMAGES, DEFAULT_VERIFY, MAX_IMAGES, check_wanted
 from codesign.recipe import Recipe, parse_recipe
 from mappings.durable import write_durably
 from mappings.errors import Fault, SpecError
@@ -20,7 +21,9 @@ from mappings.yamlio import dump_yaml, load_yaml
 
 #: The record of a run, by which its folder is known.
 RUN_FILE = "run.yaml"
-_FORMAT = 3
+_FORMAT = 4
+#: Runs that do not say what they verify.
+_WITHOUT_VERIFY = 3
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -33,12 +36,16 @@ class RunRecord:
         run: identity, drawn when the run was made; its study has the same.
         storage: where the study is, for people and without passwords; None: in the folder.
         begun: trials were told, so that a study without any is not the run's.
+        verify: points that it runs as hardware or synthesises, by the words of ``--verify``.
+        images: test images that the hardware runs.
     """
 
     recipe: Recipe
     run: str
     storage: str | None = None
     begun: bool = False
+    verify: tuple[str, ...] = DEFAULT_VERIFY
+    images: int = DEFAULT_IMAGES
 
     @property
     def study_name(self) -> str:
@@ -110,6 +117,8 @@ class RunFolder:
             "digest": record.recipe.digest,
             "storage": record.storage,
             "begun": record.begun,
+            "verify": list(record.verify),
+            "images": record.images,
             "recipe": inside(record.recipe.to_dict(), self.path),
         }
         write_durably(self.run_file, dump_yaml(document), private=True)
@@ -126,7 +135,9 @@ class RunFolder:
             raise SpecError(Fault(str(self.path), "holds no run", "a folder that codesign explore made"))
         self._refuse_links()
         document: Any = load_yaml(self.run_file)
-        keys = {"format", "run", "digest", "storage", "begun", "recipe"}
+        keys = {"format", "run", "digest", "storage", "begun", "verify", "images", "recipe"}
+        if isinstance(document, dict) and document.get("format") == _WITHOUT_VERIFY:
+            document |= {"format": _FORMAT, "verify": list(DEFAULT_VERIFY), "images": DEFAULT_IMAGES}
         if not isinstance(document, dict) or set(document) != keys or document["format"] != _FORMAT:
             raise SpecError(Fault(where, "is not a run", f"format {_FORMAT} with " + ", ".join(sorted(keys))))
         run, storage, begun = str(document["run"]), document["storage"], document["begun"]
@@ -134,6 +145,11 @@ class RunFolder:
             raise SpecError(
                 Fault(where, "is not a run", "run: 32 hex digits; storage: text or nothing; begun: yes or no")
             )
+        verify, images = document["verify"], document["images"]
+        if not isinstance(verify, list) or type(images) is not int or not 1 <= images <= MAX_IMAGES:
+            raise SpecError(Fault(where, "is not a run", f"verify: a list; images: 1 to {MAX_IMAGES}"))
+        verify = tuple(map(str, verify))
+        check_wanted(verify, f"{where}: verify")
         plain = outside(document["recipe"], self.path)
         try:
             recipe = parse_recipe(plain, f"{where}: recipe")
@@ -147,7 +163,7 @@ class RunFolder:
             if files := named_files(recipe.to_dict()):
                 what += f", or what it names has changed since: {', '.join(files)}"
             raise SpecError(Fault(str(self.path), f"{what}; nothing was changed", "a new run in another folder"))
-        return RunRecord(recipe, run, storage, begun)
+        return RunRecord(recipe, run, storage, begun, verify, images)
 
     def _refuse_links(self) -> None:
         """What a run writes stays in its folder: none of the places is a link to another."""

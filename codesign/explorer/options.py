@@ -11,6 +11,7 @@ from typing import Any
 from codesign.commands.targets import parse_shape
 from codesign.explorer.folder import RunFolder, RunRecord, new_folder
 from codesign.explorer.redact import redacted
+from codesign.explorer.wanted import check_wanted, to_run
 from codesign.recipe import DEFAULT_RECIPE, JOINT_RECIPE, Recipe, load_recipe, parse_recipe
 from codesign.spaces.search_space import NETWORK_GROUPS
 from mappings.errors import Fault, SpecError
@@ -32,10 +33,11 @@ class ExploreOptions:
         out: folder of a new run; None: the next free ``runs/RECIPE``.
         storage: Optuna storage URL; None: SQLite in the run's folder.
         resume: folder of a run to go on with.
-        verify: points to run as hardware: names, "knee", "all"; to synthesise: "synth", "synth:NAME"; empty: none.
+        verify: points to run as hardware: names, "knee", "all"; to synthesise: "synth", "synth:NAME"; empty: none;
+            None: the knee, or what the resumed run was begun with.
         jobs: worker processes for training; None: one a core.
         executor: URL of a cluster that trains in place of worker processes.
-        images: test images that the hardware runs.
+        images: test images that the hardware runs; None: 10, or as many as the resumed run was begun with.
     """
 
     recipe: str | None = None
@@ -53,10 +55,10 @@ class ExploreOptions:
     out: str | None = None
     storage: str | None = None
     resume: str | None = None
-    verify: Sequence[str] = ("knee",)
+    verify: Sequence[str] | None = None
     jobs: int | None = None
     executor: str | None = None
-    images: int = 10
+    images: int | None = None
 
 
 def _overrides(options: ExploreOptions) -> dict[str, Any]:
@@ -108,7 +110,9 @@ def prepare(options: ExploreOptions) -> tuple[RunFolder, RunRecord]:
         recipe = load_recipe(options.recipe or _base(options, overrides), overrides)
         folder = new_folder(options.out, options.recipe or "default")
         shown = None if options.storage is None else redacted(options.storage)
-        return folder, RunRecord(recipe, secrets.token_hex(16), shown)
+        record = RunRecord(recipe, secrets.token_hex(16), shown)
+        verify, images = to_verify(options, record)
+        return folder, replace(record, verify=verify, images=images)
     if options.out is not None:
         raise SpecError(Fault("--out", "goes with a new run, not with --resume"))
     folder = RunFolder(Path(options.resume))
@@ -119,7 +123,21 @@ def prepare(options: ExploreOptions) -> tuple[RunFolder, RunRecord]:
         raise SpecError([*faults, Fault("--resume", "nothing was changed", "the run's own recipe, or a new run")])
     if options.trials is not None:
         recipe = replace(recipe, trials=options.trials).check("explore")
+    to_verify(options, record)
     return folder, replace(record, recipe=recipe)
+
+
+def to_verify(options: ExploreOptions, record: RunRecord) -> tuple[tuple[str, ...], int]:
+    """Points to run as hardware or to synthesise, and on how many images: as asked now, or as the run was begun with.
+
+    Raises:
+        SpecError: what can be no point of any front, or images where none is run.
+    """
+    verify = record.verify if options.verify is None else tuple(options.verify)
+    check_wanted(verify)
+    if options.images is not None and not to_run(verify):
+        raise SpecError(Fault("--images", "changes nothing where no point is run", "--verify knee, all or a point"))
+    return verify, record.images if options.images is None else options.images
 
 
 def _contradictions(options: ExploreOptions, recipe: Recipe, given: dict[str, Any]) -> list[Fault]:

@@ -18,7 +18,7 @@ from codesign.explorer.finish import deploy_front, knee_of, write_designs, write
 from codesign.explorer.folder import RunFolder, RunRecord
 from codesign.explorer.inputs import keep_inputs
 from codesign.explorer.journal import StudyJournal
-from codesign.explorer.options import ExploreOptions, prepare
+from codesign.explorer.options import ExploreOptions, prepare, to_verify
 from codesign.explorer.problem import SearchProblem, Step
 from codesign.explorer.result import RunResult, cloud_of, write_result
 from codesign.explorer.search import (
@@ -37,7 +37,7 @@ from codesign.explorer.storage import storage_faults
 from codesign.explorer.study import open_study, planned_trials, run_storage
 from codesign.explorer.synthesis import Synthesised, check_synthesis, synthesise
 from codesign.explorer.verify import Verification, verify_point
-from codesign.explorer.wanted import check_wanted, choose_points, to_run, to_synthesise
+from codesign.explorer.wanted import choose_points, to_run, to_synthesise
 from codesign.explorer.watch import Watch
 from codesign.progress import Reporter, Silent
 from codesign.recipe import Recipe
@@ -68,11 +68,11 @@ def explore(options: ExploreOptions | None = None, reporter: Reporter | None = N
         SpecError: wrong input, nothing was begun or lost.
     """
     options, reporter = options or ExploreOptions(), reporter or Silent()
-    check_wanted(options.verify)  # wrong words and missing tools are told before the search, not after it
-    if to_run(options.verify):
-        toolchain(), compiler()
     folder, record = prepare(options)
-    if to_synthesise(options.verify):
+    wanted, _ = to_verify(options, record)
+    if to_run(wanted):  # missing tools are told before the search, not after it
+        toolchain(), compiler()
+    if to_synthesise(wanted):
         check_synthesis(record.recipe.device)
     again = f"codesign explore --resume {folder.path}" + (" --storage URL" if record.storage else "")
     with folder.locked(), storage_faults(options.storage or str(folder.database), "cannot be used", again):
@@ -155,7 +155,7 @@ def _explore(
 ) -> RunResult:
     """The steps, inside a folder that is ours."""
     started, started_cpu = time.monotonic(), _cpu_seconds()
-    recipe = record.recipe
+    recipe, (verify, images) = record.recipe, to_verify(options, record)
     space, goal = recipe.space, recipe.goal
     with _opened(recipe, folder, study, options.jobs, options.executor, reporter) as (steps, journal):
         _search(record, folder, study, steps, journal, reporter)
@@ -187,19 +187,19 @@ def _explore(
     _write(result, folder)  # what follows may lack a tool; the front does not
     verifications: list[Verification] = []
     names = {point.name: point for point in points}
-    for name in choose_points(to_run(options.verify), list(names), best):
+    for name in choose_points(to_run(verify), list(names), best):
         point = names[name]
         if not point.network:
             why = "its hardware is not built here" if point.design is None else "its network has no weights"
             reporter.say(f"{point.name} is not run: {why}")
             continue
         dataset = space.network.dataset if point.accuracy else ""
-        verifications.append(verify_point(point, dataset, folder, options.images, reporter))
+        verifications.append(verify_point(point, dataset, folder, images, reporter))
         seconds, cpu_seconds = time.monotonic() - started, _cpu_seconds() - started_cpu
         result = replace(result, verifications=tuple(verifications), seconds=seconds, cpu_seconds=cpu_seconds)
         _write(result, folder)
     syntheses: list[Synthesised] = []
-    for name in choose_points(to_synthesise(options.verify), list(names), best):
+    for name in choose_points(to_synthesise(verify), list(names), best):
         design = names[name].design
         if design is None or design.accelerator.template is None:
             reporter.say(f"{name} is not synthesised: its hardware is not built here")

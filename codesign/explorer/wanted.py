@@ -9,20 +9,26 @@ from mappings.errors import Fault, SpecError, nearest, unknown_name
 
 WORDS = ("knee", "all", "none", "synth")
 ALLOWED = "knee, all, none, a point: point_00; synth, synth:knee, synth:point_00"
+#: What a run verifies where nobody says otherwise, and on how many test images.
+DEFAULT_VERIFY, DEFAULT_IMAGES, MAX_IMAGES = ("knee",), 10, 500
 _ITEM = re.compile(r"(synth:)?(knee|all|point_\d{2,4})|synth|none")
 
 
-def check_wanted(wanted: Sequence[str]) -> None:
+def check_wanted(wanted: Sequence[str], where: str = "--verify") -> None:
     """Refuse what can be no point of any front, and "none" among others.
+
+    Args:
+        wanted: words.
+        where: they stand, for the error.
 
     Raises:
         SpecError: such a word.
     """
     for item in wanted:
         if not _ITEM.fullmatch(item):
-            raise SpecError(Fault("--verify", f"is {item[:60]!r}{nearest(item, WORDS)}", ALLOWED))
+            raise SpecError(Fault(where, f"is {item[:60]!r}{nearest(item, WORDS)}", ALLOWED))
     if "none" in wanted and len(wanted) > 1:
-        raise SpecError(Fault("--verify", "none goes with no other point"))
+        raise SpecError(Fault(where, "none goes with no other point"))
 
 
 def to_run(wanted: Sequence[str]) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 * ``softmax``: all arms, weighed (DARTS, Liu 2019).
 * ``sigmoid``: all arms, each weighed by a sigmoid of its own, so that they do not compete (FairDARTS, Chu 2020).
+* ``sharp``: all arms, each weighed by its share plus what the largest share lacks to 1, so that the largest arm passes
+  in full (the max-w weighting of sharpDARTS, Hundt 2019).
 * ``gumbel_soft``: all arms, weighed by a Gumbel-softmax of falling temperature (SNAS, Xie 2019; FBNet, Wu 2019).
 * ``gumbel_hard``: one arm, drawn; the gradient is that of the soft weight (GDAS, Dong 2019).
 * ``two_path``: of two drawn arms one runs; both are computed where logits learn, and the gradient is that between the
@@ -18,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-RELAXATIONS = ("softmax", "sigmoid", "gumbel_soft", "gumbel_hard", "two_path", "shared")
+RELAXATIONS = ("softmax", "sigmoid", "sharp", "gumbel_soft", "gumbel_hard", "two_path", "shared")
 Arm = Callable[[Tensor], Tensor]
 
 
@@ -48,6 +50,9 @@ def mixed(
         return _weighed(arms, functional.softmax(logits, dim=0), x)
     if relaxation == "sigmoid":
         return _weighed(arms, torch.sigmoid(logits), x)
+    if relaxation == "sharp":
+        shares = functional.softmax(logits, dim=0)
+        return _weighed(arms, torch.where(shares > 0, 1.0 - shares.max() + shares, 0.0), x)
     if relaxation == "gumbel_soft":
         return _weighed(arms, gumbel(logits, temperature, generator), x)
     if relaxation == "gumbel_hard":

@@ -92,7 +92,7 @@ class Greedy:
             "greedy/step": np.array(self._step, np.int64),
         }
 
-    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:  # type: ignore[type-arg]
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Take a checkpoint's state."""
         points = {name: [self._point(row) for row in arrays[f"greedy/{name}"]] for name in ("pending", "pool")}
         self._pending, self._step = points["pending"], int(arrays["greedy/step"])

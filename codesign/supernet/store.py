@@ -5,21 +5,18 @@ Files are kept by the digest of all that decides them, so that any recipe and de
 
 from __future__ import annotations
 
-import io
-import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from mappings.durable import write_durably
 from mappings.errors import Fault, SpecError
 from mappings.files import check_regular
-from mappings.npz import read_arrays
+from mappings.npz import packed, unpacked
 
 FORMAT = 1
 _MOST_BYTES = 2**33
@@ -45,11 +42,8 @@ class Stored:
     def save(self, path: Path) -> None:
         """Write it, whole or not at all."""
         head = {"format": FORMAT, "kind": "supernet", "space": self.space, "told": dict(self.told), "step": self.step}
-        buffer = io.BytesIO()
-        contents: dict[str, Any] = {"head": np.array(json.dumps(head)), **self.arrays}
-        np.savez(buffer, **contents)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_durably(path, buffer.getvalue())
+        write_durably(path, packed(head, self.arrays))
 
 
 def load(path: Path, space: str = "") -> Stored:
@@ -70,17 +64,15 @@ def load(path: Path, space: str = "") -> Stored:
             pickled = start[:1] == b"\x80"
             what = "is a pickle, which can run code when it is read" if pickled else "is no supernet"
             raise SpecError(Fault(where, what, allowed))
-        with zipfile.ZipFile(path) as archive:
-            if any(name.endswith(".pkl") for name in archive.namelist()):
-                raise SpecError(Fault(where, "holds a pickle, which can run code when it is read", allowed))
-        arrays = read_arrays(path, _MOST_BYTES)
-        head = json.loads(str(arrays.pop("head")))
+        if _holds_pickle(path):
+            raise SpecError(Fault(where, "holds a pickle, which can run code when it is read", allowed))
+        head, arrays = unpacked(path, _MOST_BYTES)
         version, kind = head["format"], head["kind"]
     except SpecError:
         raise
     except OSError as error:
         raise SpecError(Fault(where, f"cannot be read: {error.strerror}", allowed)) from None
-    except (ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError):
+    except (ValueError, KeyError, TypeError):
         raise SpecError(Fault(where, "is no supernet, or a damaged one", allowed)) from None
     if kind != "supernet" or version != FORMAT:
         what = f"is a {str(kind)[:30]} of version {str(version)[:10]}"
@@ -89,3 +81,11 @@ def load(path: Path, space: str = "") -> Stored:
         what = f"was trained for another space ({str(head['space'])[:12]}; here it is {space[:12]})"
         raise SpecError(Fault(where, what, "a supernet of this network space, its bits and its choices"))
     return Stored(str(head["space"]), head["told"], int(head["step"]), arrays)
+
+
+def _holds_pickle(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith(".pkl") for name in archive.namelist())
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError):  # damaged, which its reader tells
+        return False

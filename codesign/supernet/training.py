@@ -25,6 +25,7 @@ from codesign.supernet.greedy import Greedy
 from codesign.supernet.network import Shared, SuperNetwork
 from codesign.supernet.sampling import Planner, StepPlan, planner
 from codesign.supernet.store import Arrays, Stored, load
+from mappings.cache_folder import tell
 from mappings.errors import SpecError
 from mappings.workload import Workload
 
@@ -206,8 +207,10 @@ class Trainer:
     def _resume(self, path: Path) -> None:
         try:
             found = load(path, self._space)
-        except SpecError:
-            return  # none, or one that a kill or another version left: the training begins at its first step
+        except SpecError as error:
+            if path.exists():
+                tell(f"the training begins anew: {error}")
+            return
         if dict(found.told) != self._told or found.step > self._options.steps:
             return
         restore(self.network, found.arrays)

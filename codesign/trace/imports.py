@@ -3,6 +3,8 @@
 ``pkg/net.py`` is the module ``pkg.net`` of the working folder, so that relative imports and imports from the project's
 root find their packages. Folders are on ``sys.path`` while a file is imported; what it imports later, in ``forward``,
 is found by a finder that comes after all others, so that ``sys.path`` is as it was and nothing installed is shadowed.
+Where a project has a package by the name of one of ours, of the standard library's or of one that is loaded, its code
+gets its own while it is imported, and everybody else the other.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from types import ModuleType
 _FOLDERS: list[str] = []
 #: Modules that came from those folders, by name: another project may have others of the same name.
 _OWN: set[str] = set()
+#: What we import ourselves, some of it later.
+_OURS = ("mappings", "accel_models", "rtl_templates", "hls")
 
 
 class _Finder:
@@ -48,11 +52,15 @@ def _package_root(folder: Path) -> Path:
     return folder
 
 
-def _dotted(path: Path, roots: Sequence[Path]) -> str | None:
-    """Name of a file as a module of the first root that has one for it."""
-    for root in roots:
-        if path.is_relative_to(root):
-            parts = path.relative_to(root).with_suffix("").parts
+def _dotted(path: Path, here: Path, root: Path) -> str | None:
+    """Name of a file as a module: from the folder one works in, or from where its outermost package lies.
+
+    Inside a package, or above the folder that holds it, only the package's own name lets its files find each other.
+    """
+    package = (path.parent / "__init__.py").is_file() and (path.parent == here or root.is_relative_to(here))
+    for top in (root, here) if package else (here, root):
+        if path.is_relative_to(top):
+            parts = path.relative_to(top).with_suffix("").parts
             if all(_is_name(part) for part in parts):
                 return ".".join(parts)
     return None
@@ -68,6 +76,39 @@ def _inside(module: ModuleType, folders: Sequence[str]) -> bool:
     return sorted(spec.submodule_search_locations or ()) == sorted(getattr(module, "__path__", ()))
 
 
+def _with_parts(name: str) -> list[str]:
+    """A loaded module's name and those of what is in it."""
+    return [key for key in sys.modules if key == name or key.startswith(f"{name}.")]
+
+
+@contextmanager
+def _lent(wanted: str | None, folders: Sequence[str]) -> Iterator[None]:
+    """Top-level names that others hold too are the project's for a while.
+
+    Args:
+        wanted: name of the module that is imported, if it is in a package.
+        folders: of the project; one with a copy of this program lends nothing of it.
+    """
+    names = set[str]()
+    if not any((Path(folder) / "codesign" / "__init__.py").is_file() for folder in folders):
+        names |= set(_OURS)
+    if wanted is not None and "." in wanted:
+        top = wanted.partition(".")[0]
+        if top in sys.stdlib_module_names or (top in sys.modules and top not in _OWN):
+            names.add(top)
+    path_finder = importlib.machinery.PathFinder
+    names = {name for name in names if path_finder.find_spec(name, list(folders)) is not None}
+    names = {name for name in names if name not in sys.modules or not _inside(sys.modules[name], folders)}
+    aside = {key: sys.modules.pop(key) for name in names for key in _with_parts(name)}
+    try:
+        yield
+    finally:
+        for name in names:
+            for key in _with_parts(name):
+                del sys.modules[key]
+        sys.modules.update(aside)
+
+
 @contextmanager
 def _searched(folders: Sequence[str]) -> Iterator[None]:
     """The folders before all others, and names that another project's modules have taken free again."""
@@ -76,7 +117,7 @@ def _searched(folders: Sequence[str]) -> Iterator[None]:
     before = set(sys.modules)
     for name in [name for name in _OWN if "." not in name and name in sys.modules]:
         if not _inside(sys.modules[name], folders):
-            for other in [key for key in sys.modules if key == name or key.startswith(f"{name}.")]:
+            for other in _with_parts(name):
                 del sys.modules[other]
     try:
         yield
@@ -107,8 +148,8 @@ def import_file(path: Path) -> ModuleType:
     folders = list(dict.fromkeys(str(folder) for folder in (here, root, path.parent)))
     if not path.is_relative_to(here):
         folders = folders[1:] + folders[:1]
-    name = _dotted(path, (here, root))
-    with _searched(folders):
+    name = _dotted(path, here, root)
+    with _searched(folders), _lent(name, folders):
         if name is None or (name in sys.modules and name not in _OWN) or not _packages_are(name, path):
             name = f"_codesign_user_{path.stem}"
         spec = importlib.util.spec_from_file_location(name, path)
@@ -142,5 +183,9 @@ def import_name(name: str) -> ModuleType:
     Raises:
         BaseException: no such module, or whatever it raises.
     """
-    with _searched([str(Path.cwd().resolve())]):
+    here = Path.cwd().resolve()
+    alone = here / f"{name}.py"
+    if name in sys.modules and name not in _OWN and alone.is_file():  # in a file, so that the other one stays
+        return import_file(alone)
+    with _searched([str(here)]), _lent(name, [str(here)]):
         return importlib.import_module(name)

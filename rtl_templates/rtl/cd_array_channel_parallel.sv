@@ -82,6 +82,7 @@ module cd_array_channel_parallel
   ) u_core (
     .clk_i,
     .rst_ni,
+    .idle_i       (!busy_q),
     .start_i      (start),
     .cmd_i,
     .ib_req_o,

@@ -71,15 +71,13 @@ module cd_array_row_stationary
   assign start       = cmd_valid_i && cmd_ready_o;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) begin
-      busy_q <= 1'b0;
-      cmd_q  <= '0;
-    end else if (start) begin
-      busy_q <= 1'b1;
-      cmd_q  <= cmd_i;
-    end else if (done_o) begin
-      busy_q <= 1'b0;
-    end
+    if (!rst_ni) busy_q <= 1'b0;
+    else if (start) busy_q <= 1'b1;
+    else if (done_o) busy_q <= 1'b0;
+  end
+  // Taken in every idle cycle: start, which is known late, need not reach so many registers.
+  always_ff @(posedge clk_i) begin
+    if (!busy_q) cmd_q <= cmd_i;
   end
 
   // ---- set-up: products, and the first pair of each PE row ----

@@ -64,8 +64,9 @@ module cd_array_weight_stationary
       started_q <= busy_q && !done_o;
     end
   end
+  // Taken in every idle cycle: the start, which is known late, need not reach so many registers.
   always_ff @(posedge clk_i) begin
-    if (cmd_valid_i && cmd_ready_o) cmd_q <= cmd_i;
+    if (!busy_q) cmd_q <= cmd_i;
   end
 
   cd_walker #(

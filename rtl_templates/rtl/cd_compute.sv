@@ -50,7 +50,7 @@ module cd_compute
   localparam int unsigned WwAw = WbAw + $clog2(Packing);  // words of weights
   localparam logic [2:0] Settle = 3'd5;  // cycles until the last sum is in the accumulators and the walker idle
 
-  logic        busy_q, vector_q, nonlinear_q;
+  logic        busy_q, vector_q, nonlinear_q, max_q;
   logic [2:0]  settle_q;
   logic [1:0]  narrow_q;
   logic        dual_q;
@@ -69,6 +69,7 @@ module cd_compute
       busy_q   <= 1'b0;
       vector_q <= 1'b0;
       nonlinear_q <= 1'b0;
+      max_q    <= 1'b0;
       settle_q <= '0;
       narrow_q <= '0;
       dual_q   <= 1'b0;
@@ -80,6 +81,7 @@ module cd_compute
         busy_q   <= 1'b1;
         vector_q <= use_vector;
         nonlinear_q <= use_nonlinear;
+        max_q    <= cmd_i.op == CompMax;
         narrow_q <= cmd_i.narrow;
         dual_q   <= cmd_i.tile.dual;
         signal_q <= signal_i;
@@ -100,7 +102,7 @@ module cd_compute
   logic [AbAw-1:0]   a_addr, v_addr;
   logic [N-1:0]      a_mask;
   logic [N*AccW-1:0] a_data, v_data;
-  logic              v_ib_req, v_wb_req, v_valid, v_first, v_max;
+  logic              v_ib_req, v_wb_req, v_valid, v_first;
 
   `define CD_ARRAY_PORTS \
     .clk_i, .rst_ni, \
@@ -156,7 +158,6 @@ module cd_compute
     .wb_data_i  (ww_data),
     .acc_valid_o(v_valid),
     .acc_first_o(v_first),
-    .acc_max_o  (v_max),
     .acc_addr_o (v_addr),
     .acc_data_o (v_data)
   );
@@ -257,6 +258,6 @@ module cd_compute
     .valid_o(last_write),
     .data_o (unused_done)
   );
-  assign acc_max_o = vector_q && v_max;     // holds until the unit is free
+  assign acc_max_o = max_q;                 // holds until the unit is free
 
 endmodule

@@ -2,8 +2,8 @@
 //
 // Its address side starts a command as soon as the tokens are there and the previous command's addresses are out; its
 // data side follows in order, so that the memory's latency is hidden across commands. Beats are cut into words
-// (cd_unpack); words wider than a beat are collected from several. One word is written a cycle. A transposed
-// transfer (BufTurned) goes to the weight buffer through a block of registers.
+// (cd_unpack), in a step and the cycle after it; words wider than a beat are collected from several. One word is written
+// a cycle. A transposed transfer (BufTurned) goes to the weight buffer through a block of registers.
 module cd_load
   import cd_types_pkg::*;
 #(
@@ -205,6 +205,7 @@ module cd_load
   // ---- Data side ----
   logic [19:0]           waddr_q, waddr;      // next word of the command
   logic                  step, turning;       // a beat is worked on; the transposer is writing
+  logic                  full;                // ... or will be in the next cycle
   logic                  head;                // the next step is the first of its burst
   logic [ChW-1:0]        chunk_q;             // pieces of a wide word collected so far
   logic [MaxBytes*8-1:0] wide_q, wide_d;
@@ -242,19 +243,26 @@ module cd_load
     assign unused_more = ^info.pieces_more;
   end
 
+  // The cycle after a step: its piece, and what becomes of it.
+  logic           step_q, word_q, put_turned_q, end_q, program_q;
+  logic [ChW-1:0] put_chunk_q;
+  logic [15:0]    end_signal_q;
+  buffer_e        put_target_q;
+  logic [19:0]    put_addr_q;
+
   always_comb begin
     wide_d = wide_q;
-    wide_d[AxiBytes*8*32'(chunk_q) +: AxiBytes*8] = piece;
+    wide_d[AxiBytes*8*32'(put_chunk_q) +: AxiBytes*8] = piece;
   end
 
   // A command with an error response gives no token: what waits for it would work on nothing.
   logic failed_q, failed;
 
-  assign step      = !beat_empty && !turning;
+  assign step      = !beat_empty && !turning && !full;
   assign beat_pop  = step && beat_done;
   assign info_pop  = beat_pop && beat_last;
   assign failed    = failed_q || beat_bad;
-  assign busy_o    = gen_busy || !info_empty || wr_valid_o || turning;
+  assign busy_o    = gen_busy || !info_empty || step_q || wr_valid_o || turning || full;
 
   // ---- Transposer: collects Cols words of N lanes, then writes N words of Cols lanes while the bus waits ----
   logic        turned, turn_last_q, turn_end;
@@ -268,10 +276,11 @@ module cd_load
     localparam int unsigned LgN  = $clog2(N);
     localparam int unsigned LgCo = $clog2(Cols);
     logic [N-1:0][ElW-1:0] block_q [Cols];
-    logic [LgCo-1:0]       row_q;
+    logic [LgCo-1:0]       row_q, put_row_q;
     logic [LgN-1:0]        col_q;
-    logic                  turning_q;
+    logic                  full_q, turning_q;
     logic [19:0]           addr_q;
+    assign full      = full_q;
     assign turning   = turning_q;
     assign turn_end  = turning_q && &col_q;
     assign turn_addr = addr_q;
@@ -282,14 +291,14 @@ module cd_load
       if (!rst_ni) begin
         row_q     <= '0;
         col_q     <= '0;
+        full_q    <= 1'b0;
         turning_q <= 1'b0;
         addr_q    <= '0;
       end else begin
         if (step && turned && begins) addr_q <= info.base;
-        if (step && turned && word_done) begin
-          row_q <= row_q + 1'b1;
-          if (&row_q) turning_q <= 1'b1;
-        end
+        if (step && turned && word_done) row_q <= row_q + 1'b1;
+        full_q <= step && turned && word_done && &row_q;
+        if (full_q) turning_q <= 1'b1;
         if (turning_q) begin
           col_q  <= col_q + 1'b1;
           addr_q <= addr_q + 20'd1;
@@ -298,9 +307,11 @@ module cd_load
       end
     end
     always_ff @(posedge clk_i) begin
-      if (step && turned && word_done) block_q[row_q] <= wide_d[ActBytes*8-1:0];
+      put_row_q <= row_q;
+      if (step_q && put_turned_q && word_q) block_q[put_row_q] <= wide_d[ActBytes*8-1:0];
     end
   end else begin : gen_no_transposer
+    assign full      = 1'b0;
     assign turning   = 1'b0;
     assign turn_end  = 1'b0;
     assign turn_addr = '0;
@@ -313,6 +324,9 @@ module cd_load
     if (!rst_ni) begin
       chunk_q     <= '0;
       waddr_q     <= '0;
+      step_q      <= 1'b0;
+      end_q       <= 1'b0;
+      program_q   <= 1'b0;
       wr_valid_o  <= 1'b0;
       signal_o    <= '0;
       program_o   <= 1'b0;
@@ -323,17 +337,19 @@ module cd_load
       turn_last_q   <= 1'b0;
       turn_signal_q <= '0;
     end else begin
-      wr_valid_o  <= (step && word_done && !turned) || turning;
+      step_q      <= step;
+      wr_valid_o  <= (step_q && word_q && !put_turned_q) || turning;
       // A transposed command is done when its last block is written.
       if (info_pop) begin
         turn_last_q   <= info.last && turned;
         turn_signal_q <= failed ? '0 : info.signal;
       end
       if (turn_end) turn_last_q <= 1'b0;
-      signal_o <= '0;
-      if (info_pop && info.last && !turned && !failed) signal_o <= info.signal;
+      end_q     <= info_pop && info.last && !turned && !failed;
+      program_q <= info_pop && info.last && info.target == BufProgram && !failed;
+      signal_o  <= end_q ? end_signal_q : '0;
       if (turn_end && turn_last_q) signal_o <= turn_signal_q;
-      program_o   <= info_pop && info.last && info.target == BufProgram && !failed;
+      program_o   <= program_q;
       bus_error_o <= beat_pop && beat_bad;
       if (beat_pop) failed_q <= failed && !(info_pop && info.last);
       error_index_o <= info.index;
@@ -346,10 +362,16 @@ module cd_load
   end
 
   always_ff @(posedge clk_i) begin
-    if (step) begin
+    word_q       <= word_done;
+    put_turned_q <= turned;
+    put_chunk_q  <= chunk_q;
+    put_target_q <= info.target;
+    put_addr_q   <= waddr;
+    end_signal_q <= info.signal;
+    if (step_q) begin
       wide_q      <= wide_d;
-      wr_target_o <= info.target;
-      wr_addr_o   <= waddr;
+      wr_target_o <= put_target_q;
+      wr_addr_o   <= put_addr_q;
       wr_data_o   <= wide_d;
     end
     if (turning) begin

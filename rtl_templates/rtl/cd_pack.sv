@@ -26,13 +26,29 @@ module cd_pack #(
 
   logic                     head_q, begins;
   logic [Lg-1:0]            pos_q, pos;   // where in the beat the piece begins
-  logic [Lg:0]              stop;         // the byte behind it, counted from this beat's first
+  logic [Lg-1:0]            stop;         // the byte behind it, modulo a beat
 
   assign begins = head_q && run_first_i;
   assign pos    = (begins ? first_byte_i : pos_q) & Places;
-  assign stop   = {1'b0, pos} + (Lg+1)'(PieceBytes);
-  assign need_o = !Unaligned || !(last_i && pos > last_byte_i);
-  assign done_o = !need_o || stop >= (Lg+1)'(AxiBytes) || (last_i && stop > {1'b0, last_byte_i});
+  assign stop   = pos + Lg'(PieceBytes);
+
+  // Bounds of the piece where it follows another (0), and where it begins a run (1): which it is is known late.
+  logic [1:0] behind, full, over;         // it begins behind the burst's last byte, fills the beat, ends behind that byte
+  for (genvar i = 0; i < 2; i++) begin : gen_bounds
+    logic [Lg-1:0] at;
+    logic [Lg:0]   to;
+    assign at        = (i == 0 ? pos_q : first_byte_i) & Places;
+    assign to        = {1'b0, at} + (Lg+1)'(PieceBytes);
+    if (Places == '0) begin : gen_none
+      assign behind[i] = 1'b0;
+    end else begin : gen_some
+      assign behind[i] = at > last_byte_i;
+    end
+    assign full[i]   = to >= (Lg+1)'(AxiBytes);
+    assign over[i]   = to > {1'b0, last_byte_i};
+  end
+  assign need_o = !Unaligned || !(last_i && behind[begins]);
+  assign done_o = !need_o || full[begins] || (last_i && over[begins]);
 
   if (Places == '0) begin : gen_whole
     assign beat_o = piece_i;
@@ -56,7 +72,7 @@ module cd_pack #(
       pos_q  <= '0;
     end else if (step_i) begin
       head_q <= done_o && last_i;
-      pos_q  <= stop[Lg-1:0];
+      pos_q  <= stop;
     end
   end
 

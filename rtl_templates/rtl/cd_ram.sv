@@ -1,4 +1,7 @@
 // A memory with one write and one read port. Read data comes the cycle after re_i and holds until the next read.
+//
+// Nobody uses a word that is read in the cycle in which it is written: no logic need settle what a block of an FPGA gives
+// then (no_rw_check), and a simulation gives what would be noticed.
 module cd_ram #(
   parameter int unsigned Width = 32,
   parameter int unsigned Depth = 256,
@@ -13,6 +16,7 @@ module cd_ram #(
   output logic [Width-1:0] rdata_o
 );
 
+  (* no_rw_check *)
   logic [Width-1:0] mem_q [Depth];
 
   always_ff @(posedge clk_i) begin
@@ -20,7 +24,11 @@ module cd_ram #(
   end
 
   always_ff @(posedge clk_i) begin
+`ifdef VERILATOR
+    if (re_i) rdata_o <= we_i && waddr_i == raddr_i ? ~mem_q[raddr_i] : mem_q[raddr_i];
+`else
     if (re_i) rdata_o <= mem_q[raddr_i];
+`endif
   end
 
 endmodule

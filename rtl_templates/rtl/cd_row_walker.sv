@@ -15,6 +15,9 @@
 // A group of few output rows takes a half, a quarter, ... of the columns, 4 at least; the other folds of columns work
 // on other output channels of the same rows, so that a step gets shorter by as much. Rows that would leave over a
 // quarter of 16 or more columns idle are split in two groups. step_i leaves a step, whose words must all have been read.
+//
+// A step lasts four cycles or more. What holds through a pass is worked out during the one before it, in three steps, a
+// register each; the first pass's before start_i: cmd_i and pad_words_i have to be there four cycles earlier.
 module cd_row_walker
   import cd_types_pkg::tile_cmd_t;
 #(
@@ -101,11 +104,24 @@ module cd_row_walker
     logic [CoordW-1:0] start;     // first input column that the step reads
   } step_t;
 
-  pass_t pass_q, pass_d, pass_next, pass_zero;
-  step_t step_q, step_d;
-  logic  valid_q, valid_d;
+  // What follows from a pass.
+  typedef struct packed {
+    logic [TapW-1:0]          tap_last;
+    logic                     overlap;      // of windows
+    logic [ColW-1:0]          fold_mask, channel_last, row_last;
+    logic                     one_row;      // of input, under the group
+    logic [IbAw-1:0]          words;        // address of input row 0, column 0
+  } shape_t;
 
-  logic pass_end, pairs_last, c_last, s_last, k_last, p_last, tile_end, overlap;
+  pass_t  pass_q, pass_d, pass_zero, pass_next_q;
+  shape_t shape_q, shape_next_q, shape_next_d;
+  step_t  step_q, step_d;
+  logic   valid_q, valid_d, step_pass;
+  logic   fresh_q;                          // first cycle of a pass
+
+  logic pairs_last_q, c_last_q, s_last_q, k_last_q, p_last_q, tile_end_q, pass_first_q, pass_end_q;
+  logic [15:0]     p_left_next_q;
+  logic [ColW-1:0] op_last_q;
 
   function automatic logic [TapW-1:0] taps_of(logic [7:0] left);
     return left > 8'(Taps) ? TapW'(Taps - 1) : TapW'(left - 8'd1);
@@ -125,15 +141,6 @@ module cd_row_walker
   logic can_split;  // with fewer columns the weights of more passes could not be read in time
   assign can_split  = cmd_i.q >= 16'(Rows / 4);
 
-  assign pairs_last = next_lane_i >= (pass_q.c_left > 16'(Lanes) ? CountW'(Lanes) : CountW'(pass_q.c_left));
-  assign c_last     = pass_q.c_left <= 16'(Lanes);
-  assign s_last     = pass_q.s_left <= 8'(Taps);
-  assign k_last     = pass_q.k_left <= 16'(Cols);
-  assign p_last     = pass_q.p_left <= (16'd1 << pass_q.size);
-  assign tile_end   = pairs_last && c_last && s_last && k_last && p_last;
-  assign pass_end   = step_q.x_left == '0;
-  assign overlap    = cmd_i.dilation_w == 8'd1 && cmd_i.stride_w <= 8'(taps_of(pass_q.s_left));
-
   // ---- passes ----
   always_comb begin
     pass_zero            = '0;
@@ -148,69 +155,105 @@ module cd_row_walker
     pass_zero.red_first  = 1'b1;
     pass_zero.tile_first = 1'b1;
 
-    pass_next            = pass_q;
-    pass_next.red_first  = 1'b0;
-    pass_next.tile_first = 1'b0;
-    if (pairs_last) begin
-      pass_next.c_left = pass_q.c_left - 16'(Lanes);
-      pass_next.block  = pass_q.block + plane_i;
-      if (c_last) begin
-        pass_next.c_left   = pass_zero.c_left;
-        pass_next.block    = pass_zero.block;
-        pass_next.s_left   = pass_q.s_left - 8'(Taps);
-        pass_next.s_offset = pass_q.s_offset + CoordW'(cmd_i.dilation_w) * CoordW'(Taps);
-        if (s_last) begin
-          pass_next.s_left    = pass_zero.s_left;
-          pass_next.s_offset  = '0;
-          pass_next.red_first = 1'b1;
-          pass_next.k_left    = pass_q.k_left - 16'(Cols);
+    pass_d            = pass_q;
+    pass_d.red_first  = 1'b0;
+    pass_d.tile_first = 1'b0;
+    if (pairs_last_q) begin
+      pass_d.c_left = pass_q.c_left - 16'(Lanes);
+      pass_d.block  = pass_q.block + plane_i;
+      if (c_last_q) begin
+        pass_d.c_left   = pass_zero.c_left;
+        pass_d.block    = pass_zero.block;
+        pass_d.s_left   = pass_q.s_left - 8'(Taps);
+        pass_d.s_offset = pass_q.s_offset + CoordW'(cmd_i.dilation_w) * CoordW'(Taps);
+        if (s_last_q) begin
+          pass_d.s_left    = pass_zero.s_left;
+          pass_d.s_offset  = '0;
+          pass_d.red_first = 1'b1;
+          pass_d.k_left    = pass_q.k_left - 16'(Cols);
           if (Lanes == Cols || pass_q.k_sub == KSubW'(Lanes / Cols - 1)) begin
-            pass_next.k_sub    = '0;
-            pass_next.ab_block = pass_q.ab_block + pixels_i;
+            pass_d.k_sub    = '0;
+            pass_d.ab_block = pass_q.ab_block + pixels_i;
           end else begin
-            pass_next.k_sub = pass_q.k_sub + 1'b1;
+            pass_d.k_sub = pass_q.k_sub + 1'b1;
           end
-          if (k_last) begin
-            pass_next.k_left     = pass_zero.k_left;
-            pass_next.k_sub      = '0;
-            pass_next.ab_block   = pass_zero.ab_block;
-            pass_next.tile_first = 1'b1;
-            pass_next.p_left     = pass_q.p_left - (16'd1 << pass_q.size);
-            pass_next.size       = size_of(pass_next.p_left, can_split);
-            pass_next.h          = pass_q.h + (CoordW'(cmd_i.stride_h) << pass_q.size);
-            pass_next.h_words    = pass_q.h_words + (pixel_row_i << pass_q.size);
-            pass_next.ab_row     = pass_q.ab_row + (AbAw'(cmd_i.q) << pass_q.size);
+          if (k_last_q) begin
+            pass_d.k_left     = pass_zero.k_left;
+            pass_d.k_sub      = '0;
+            pass_d.ab_block   = pass_zero.ab_block;
+            pass_d.tile_first = 1'b1;
+            pass_d.p_left     = p_left_next_q;
+            pass_d.size       = size_of(p_left_next_q, can_split);
+            pass_d.h          = pass_q.h + (CoordW'(cmd_i.stride_h) << pass_q.size);
+            pass_d.h_words    = pass_q.h_words + (pixel_row_i << pass_q.size);
+            pass_d.ab_row     = pass_q.ab_row + (AbAw'(cmd_i.q) << pass_q.size);
           end
         end
       end
     end
+    if (!valid_q) pass_d = pass_zero;
+
+    shape_next_d.tap_last     = taps_of(pass_next_q.s_left);
+    shape_next_d.overlap      = cmd_i.dilation_w == 8'd1 && cmd_i.stride_w <= 8'(taps_of(pass_next_q.s_left));
+    shape_next_d.fold_mask    = ColW'((16'd1 << pass_next_q.size) - 16'd1);
+    shape_next_d.channel_last = pass_next_q.k_left <= 16'(Cols) ? ColW'(pass_next_q.k_left - 16'd1) : ColW'(Cols - 1);
+    shape_next_d.row_last     = pass_next_q.p_left <= (16'd1 << pass_next_q.size) ? ColW'(pass_next_q.p_left - 16'd1)
+                                                                                  : shape_next_d.fold_mask;
+    shape_next_d.one_row      = pass_next_q.p_left == 16'd1 && span_last_i == '0;
+    shape_next_d.words        = pass_next_q.block + pass_next_q.h_words;
+  end
+
+  always_ff @(posedge clk_i) begin
+    pairs_last_q  <= next_lane_i >= (pass_q.c_left > 16'(Lanes) ? CountW'(Lanes) : CountW'(pass_q.c_left));
+    c_last_q      <= pass_q.c_left <= 16'(Lanes);
+    s_last_q      <= pass_q.s_left <= 8'(Taps);
+    k_last_q      <= pass_q.k_left <= 16'(Cols);
+    p_last_q      <= pass_q.p_left <= (16'd1 << pass_q.size);
+    p_left_next_q <= pass_q.p_left - (16'd1 << pass_q.size);
+    tile_end_q    <= pairs_last_q && c_last_q && s_last_q && k_last_q && p_last_q;
+    pass_next_q   <= pass_d;
+    shape_next_q  <= shape_next_d;
+    op_last_q     <= shape_q.channel_last > shape_q.fold_mask ? shape_q.fold_mask : shape_q.channel_last;
   end
 
   // ---- words ----
-  logic              reading_q, reading_d, row_first_q, row_first_d, col_last, row_last, pair;
-  logic [16:0]       rows_last, row_q, row_d;       // input rows less one; the present one
+  logic              reading_q, reading_d, row_first_q, row_first_d, col_last, row_last, row_end_q, pair;
+  logic [16:0]       rows_q, rows_before_q, row_q, row_d;  // rows_before_q: input rows less two
   logic [TapW-1:0]   col_left_q, col_left_d;        // input columns after this one
   logic [CoordW-1:0] column_q, column_d;
   logic [SlotW-1:0]  slot_q, slot_d;
   logic [IbAw-1:0]   addr, addr_q, row_words;
-  logic signed [CoordW-1:0] h, h_q, w, w_next, h_step;
+  logic signed [CoordW-1:0] h, h_q, h_step;
+  logic [CoordW-1:0] left_q, beyond_q, before_left_q, before_end_q;  // columns of pixels: first one, behind the last
 
   assign pair      = cmd_i.dilation_w == 8'd1 && col_left_q != '0;
   assign col_last  = col_left_q == TapW'(pair);
-  assign rows_last = 17'(row_last_o) * 17'(tag_step_i) + 17'(span_last_i);
-  assign row_last  = row_q == rows_last;
+  assign row_last  = row_first_q ? shape_q.one_row : row_end_q;
   assign h_step    = cmd_i.r == 8'd1 ? CoordW'(cmd_i.stride_h) : CoordW'(1);
   assign row_words = cmd_i.r == 8'd1 ? pixel_row_i : IbAw'(cmd_i.in_w);
-  assign addr      = row_first_q ? pass_q.block + pass_q.h_words + IbAw'(column_q) : addr_q;
+  assign addr      = row_first_q ? shape_q.words + IbAw'(column_q) : addr_q;
   assign h         = row_first_q ? pass_q.h : h_q;
-  assign w         = signed'(column_q) - signed'(CoordW'(cmd_i.pad_left));
-  assign w_next    = w + CoordW'(1);
+
+  // The rows under a group of output rows: known in the second cycle of its passes.
+  always_ff @(posedge clk_i) begin
+    rows_q <= 17'(shape_next_q.row_last) * 17'(tag_step_i);
+    if (fresh_q) rows_before_q <= rows_q + 17'(span_last_i) - 17'd1;
+    row_end_q <= fresh_q ? (rows_q == 17'd1 && span_last_i == '0) || (rows_q == '0 && span_last_i == 16'd1)
+                         : row_q == rows_before_q;
+    left_q        <= CoordW'(cmd_i.pad_left);
+    beyond_q      <= CoordW'(cmd_i.pad_left) + CoordW'(cmd_i.in_w);
+    before_left_q <= left_q - CoordW'(1);
+    before_end_q  <= beyond_q - CoordW'(1);
+  end
+
+  logic single;  // one step a pass
+  assign single = cmd_i.q == 16'd1;
 
   // ---- next state ----
   always_comb begin
     valid_d       = valid_q;
-    pass_d        = pass_q;
     step_d        = step_q;
+    step_pass     = 1'b0;
     reading_d     = reading_q;
     row_d         = row_q;
     row_first_d   = row_first_q;
@@ -226,28 +269,28 @@ module cd_row_walker
       if (row_last) begin
         slot_d     = slot_q + 1'b1 + SlotW'(pair);
         col_left_d = col_left_q - 1'b1 - TapW'(pair);
-        column_d   = column_q + CoordW'(pair) + (overlap ? CoordW'(1) : CoordW'(cmd_i.dilation_w));
+        column_d   = column_q + CoordW'(pair) + (shape_q.overlap ? CoordW'(1) : CoordW'(cmd_i.dilation_w));
         if (col_last) reading_d = 1'b0;
       end
     end
 
     if (start_i || (step_i && valid_q)) begin
-      if (start_i || pass_end) begin
-        valid_d       = start_i || !tile_end;
-        pass_d        = start_i ? pass_zero : pass_next;
+      if (start_i || pass_end_q) begin
+        valid_d       = start_i || !tile_end_q;
+        step_pass     = 1'b1;
         step_d.x_left = cmd_i.q - 16'd1;
         step_d.x      = '0;
         step_d.base   = slot_d;
-        step_d.start  = pass_d.s_offset;
-        col_left_d    = taps_of(pass_d.s_left);
-        block_start_o = start_i || pairs_last;
+        step_d.start  = pass_next_q.s_offset;
+        col_left_d    = shape_next_q.tap_last;
+        block_start_o = start_i || pairs_last_q;
         pass_step_o   = !block_start_o;
       end else begin
         step_d.x_left = step_q.x_left - 16'd1;
         step_d.x      = step_q.x + 1'b1;
-        step_d.base   = overlap ? step_q.base + SlotW'(cmd_i.stride_w) : slot_d;
-        step_d.start  = overlap ? column_d : step_q.start + CoordW'(cmd_i.stride_w);
-        col_left_d    = overlap ? TapW'(cmd_i.stride_w - 8'd1) : taps_of(pass_q.s_left);
+        step_d.base   = shape_q.overlap ? step_q.base + SlotW'(cmd_i.stride_w) : slot_d;
+        step_d.start  = shape_q.overlap ? column_d : step_q.start + CoordW'(cmd_i.stride_w);
+        col_left_d    = shape_q.overlap ? TapW'(cmd_i.stride_w - 8'd1) : shape_q.tap_last;
       end
       column_d    = step_d.start;
       reading_d   = valid_d;
@@ -259,7 +302,11 @@ module cd_row_walker
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       valid_q     <= 1'b0;
+      fresh_q     <= 1'b0;
       pass_q      <= '0;
+      shape_q     <= '0;
+      pass_first_q <= 1'b0;
+      pass_end_q   <= 1'b0;
       step_q      <= '0;
       reading_q   <= 1'b0;
       row_q       <= '0;
@@ -271,8 +318,16 @@ module cd_row_walker
       h_q         <= '0;
     end else begin
       valid_q     <= valid_d;
-      pass_q      <= pass_d;
+      fresh_q     <= step_pass;
+      if (step_pass) begin
+        pass_q  <= pass_next_q;
+        shape_q <= shape_next_q;
+      end
       step_q      <= step_d;
+      if (start_i || (step_i && valid_q)) begin
+        pass_first_q <= step_pass;
+        pass_end_q   <= step_pass ? single : step_q.x_left == 16'd1;
+      end
       reading_q   <= reading_d;
       row_q       <= row_d;
       row_first_q <= row_first_d;
@@ -286,32 +341,29 @@ module cd_row_walker
     end
   end
 
-  logic single;  // one step a pass
-  assign single = cmd_i.q == 16'd1;
-
   assign valid_o         = valid_q;
-  assign pass_first_o    = step_q.x == '0;
+  assign pass_first_o    = pass_first_q;
   assign red_first_o     = pass_q.red_first;
-  assign tile_last_o     = tile_end && pass_end;
-  assign tap_last_o      = taps_of(pass_q.s_left);
-  assign channel_last_o  = k_last ? ColW'(pass_q.k_left - 16'd1) : ColW'(Cols - 1);
-  assign fold_mask_o     = ColW'((16'd1 << pass_q.size) - 16'd1);
-  assign op_last_o       = channel_last_o > fold_mask_o ? fold_mask_o : channel_last_o;
-  assign row_last_o      = p_last ? ColW'(pass_q.p_left - 16'd1) : fold_mask_o;
+  assign tile_last_o     = tile_end_q && pass_end_q;
+  assign tap_last_o      = shape_q.tap_last;
+  assign channel_last_o  = shape_q.channel_last;
+  assign fold_mask_o     = shape_q.fold_mask;
+  assign op_last_o       = op_last_q;
+  assign row_last_o      = shape_q.row_last;
   assign k_sub_o         = pass_q.k_sub;
   assign ab_addr_o       = pass_q.ab_block + pass_q.ab_row + step_q.x;
   assign base_o          = step_q.base;
-  assign load_valid_o    = valid_q && (single || !tile_end);
-  assign load_restart_o  = single ? pass_q.tile_first : pass_next.tile_first;
-  assign load_tap_last_o = taps_of(single ? pass_q.s_left : pass_next.s_left);
+  assign load_valid_o    = valid_q && (single || !tile_end_q);
+  assign load_restart_o  = single ? pass_q.tile_first : pass_next_q.tile_first;
+  assign load_tap_last_o = single ? shape_q.tap_last : shape_next_q.tap_last;
   assign read_done_o     = !reading_q || (row_last && col_last);
   assign word_o          = reading_q;
   assign row_first_o     = row_first_q;
   assign slot_o          = slot_q;
   logic h_inside;
   assign h_inside        = reading_q && !h[CoordW-1] && h < signed'(CoordW'(cmd_i.in_h));
-  assign ib_req_o        = h_inside && !w[CoordW-1] && w < signed'(CoordW'(cmd_i.in_w));
-  assign ib_pair_o       = h_inside && pair && !w_next[CoordW-1] && w_next < signed'(CoordW'(cmd_i.in_w));
+  assign ib_req_o        = h_inside && column_q >= left_q && column_q < beyond_q;
+  assign ib_pair_o       = h_inside && pair && (left_q == '0 || column_q >= before_left_q) && column_q < before_end_q;
   assign pair_o          = pair;
   assign ib_addr_o       = addr;
 

@@ -117,14 +117,13 @@ module cd_sequencer
   compute_t comp;
   drain_t   drain;
   tile_cmd_t tile;
-  logic     is_dma, is_array, nonlinear;
+  logic     is_array, nonlinear;
 
   assign header   = desc_q[$bits(header_t)-1:0];
   assign dma      = desc_q[64 +: $bits(dma_t)];
   assign comp     = desc_q[64 +: $bits(compute_t)];
   assign drain    = desc_q[64 +: $bits(drain_t)];
   assign tile     = comp.tile;
-  assign is_dma   = header.opcode == OpLoad || header.opcode == OpStore;
   assign is_array = comp.op == CompArray;
   assign nonlinear = comp.op >= CompSoftmax;
   logic unused_data;
@@ -199,6 +198,22 @@ module cd_sequencer
     endcase
   end
 
+  // What the descriptor is, from the Multiply state on.
+  logic       is_dma, is_compute, is_drain, known;
+  logic [3:0] for_q;                  // for whose queue, in the order of unit_e
+  logic       end_q;
+  always_ff @(posedge clk_i) begin
+    for_q[UnitLoad]    <= header.opcode == OpLoad;
+    for_q[UnitCompute] <= header.opcode == OpCompute;
+    for_q[UnitDrain]   <= header.opcode == OpDrain;
+    for_q[UnitStore]   <= header.opcode == OpStore;
+    end_q              <= header.opcode == OpEnd;
+  end
+  assign is_dma     = for_q[UnitLoad] || for_q[UnitStore];
+  assign is_compute = for_q[UnitCompute];
+  assign is_drain   = for_q[UnitDrain];
+  assign known      = for_q != '0 || end_q;
+
   // A transposed transfer goes by whole blocks.
   logic        turned, ragged;
   logic [37:0] written;
@@ -211,76 +226,68 @@ module cd_sequencer
   assign second = drain.residual || drain.product;
 
   // The accumulator range [base, base + total) must stay within its half.
-  logic [19:0] ab_base;
+  logic [19:0] ab_base_q;
   logic [37:0] ab_total;
-  assign ab_base  = header.opcode == OpDrain ? drain.ab_base : tile.ab_base;
-  assign ab_total = header.opcode == OpDrain ? 38'(total0_q) : 38'(total1_q);
+  always_ff @(posedge clk_i) begin
+    ab_base_q <= is_drain ? drain.ab_base : tile.ab_base;
+  end
+  assign ab_total = is_drain ? 38'(total0_q) : 38'(total1_q);
 
+  // Each belongs to one opcode, so that whether there is a fault is one OR.
+  logic unknown_q;
   logic bad_load_q, bad_compute_q, bad_drain_q;        // ErrOpcode
   logic misaligned_q;
   logic none0_q, none1_q, ragged_q, empty_tile_q;      // ErrRange: a count of 0, and beyond each memory
   logic dma_over_q, ib_over_q, ab_over_q, ob_over_q, rb_over_q, pb_over_q;
 
   always_ff @(posedge clk_i) begin
-    bad_load_q    <= capacity_q == '0 || header.region > RegOutput
-                     || (dma.target == BufOutput) != (header.opcode == OpStore);
-    bad_compute_q <= comp.op < CompArray || comp.op > (Nonlinear ? CompGelu : CompMax)
+    unknown_q     <= !known;
+    bad_load_q    <= is_dma && (capacity_q == '0 || header.region > RegOutput
+                     || (dma.target == BufOutput) != for_q[UnitStore]);
+    bad_compute_q <= is_compute && (comp.op < CompArray || comp.op > (Nonlinear ? CompGelu : CompMax)
                      || comp.narrow > 2'($clog2(Packing)) || (tile.dual && !(DualRate && is_array))
-                     || (tile.kept != '0 && !(TapSkip && is_array));
-    bad_drain_q   <= drain.lookup && TableWords == 0;
-    misaligned_q  <= !Unaligned && |((7'(addr_q) | 7'(dma.stride1) | 7'(dma.stride2)) & align_mask_q);
-    none0_q       <= total0_q == '0 || over0_q;
-    none1_q       <= total1_q == '0 || over1_q;
-    ragged_q      <= ragged;
-    empty_tile_q  <= tile.c == '0 || tile.r == '0 || tile.s == '0 || tile.stride_h == '0 || tile.stride_w == '0;
-    dma_over_q    <= 38'(dma.base) + written > capacity_q;
-    ib_over_q     <= 38'(tile.ib_base) + 38'(total0_q) > 38'(IbWords);
-    ab_over_q     <= |(ab_base >> (AbHw + 1)) || 38'(ab_base[AbHw-1:0]) + ab_total > 38'(AbWords);
-    ob_over_q     <= 38'(drain.ob_base) + 38'(total0_q) > 38'(ObWords);
-    rb_over_q     <= second && 38'(drain.rb_base) + (drain.broadcast ? 38'(drain.blocks) : 38'(total0_q)) > 38'(RbWords);
-    pb_over_q     <= drain.per_channel
+                     || (tile.kept != '0 && !(TapSkip && is_array)));
+    bad_drain_q   <= is_drain && drain.lookup && TableWords == 0;
+    misaligned_q  <= is_dma && !Unaligned && |((7'(addr_q) | 7'(dma.stride1) | 7'(dma.stride2)) & align_mask_q);
+    none0_q       <= (is_dma || is_compute || is_drain) && (total0_q == '0 || over0_q);
+    none1_q       <= is_compute && (total1_q == '0 || over1_q);
+    ragged_q      <= is_dma && ragged;
+    empty_tile_q  <= is_compute
+                     && (tile.c == '0 || tile.r == '0 || tile.s == '0 || tile.stride_h == '0 || tile.stride_w == '0);
+    dma_over_q    <= is_dma && 38'(dma.base) + written > capacity_q;
+    ib_over_q     <= is_compute && 38'(tile.ib_base) + 38'(total0_q) > 38'(IbWords);
+    ab_over_q     <= (is_compute || is_drain)
+                     && (|(ab_base_q >> (AbHw + 1)) || 38'(ab_base_q[AbHw-1:0]) + ab_total > 38'(AbWords));
+    ob_over_q     <= is_drain && 38'(drain.ob_base) + 38'(total0_q) > 38'(ObWords);
+    rb_over_q     <= is_drain && second
+                     && 38'(drain.rb_base) + (drain.broadcast ? 38'(drain.blocks) : 38'(total0_q)) > 38'(RbWords);
+    pb_over_q     <= is_drain && drain.per_channel
                      && (over1_q || 38'(drain.pb_base) + 38'(total1_q) > 38'(PbChannels / PpuLanes));
   end
 
-  error_e fault, fault_found;
+  logic   bad_opcode, bad_range, faulty;
+  error_e fault;
+  assign bad_opcode = unknown_q || bad_load_q || bad_compute_q || bad_drain_q;
+  assign bad_range  = none0_q || none1_q || ragged_q || empty_tile_q || dma_over_q || ib_over_q || ab_over_q || ob_over_q
+                      || rb_over_q || pb_over_q;
+  assign faulty     = bad_opcode || stranger_q || bad_range || misaligned_q;
   always_comb begin
-    fault_found = ErrNone;
-    unique case (header.opcode)
-      OpLoad, OpStore: begin
-        if (bad_load_q) fault_found = ErrOpcode;
-        else if (none0_q || dma_over_q || ragged_q) fault_found = ErrRange;
-        else if (misaligned_q) fault_found = ErrAlign;
-      end
-      OpCompute: begin
-        if (bad_compute_q) fault_found = ErrOpcode;
-        else if (none0_q || none1_q || empty_tile_q || ib_over_q || ab_over_q) fault_found = ErrRange;
-      end
-      OpDrain: begin
-        if (bad_drain_q) fault_found = ErrOpcode;
-        else if (none0_q || ab_over_q || ob_over_q || rb_over_q || pb_over_q) fault_found = ErrRange;
-      end
-      OpEnd: ;
-      default: fault_found = ErrOpcode;
-    endcase
+    fault = ErrNone;
+    if (bad_opcode) fault = ErrOpcode;
+    else if (stranger_q) fault = ErrImage;
+    else if (bad_range) fault = ErrRange;
+    else if (misaligned_q) fault = ErrAlign;
   end
-  assign fault = fault_found != ErrOpcode && stranger_q ? ErrImage : fault_found;
 
   // ---- Push ----
   logic push, room;
-  always_comb begin
-    unique case (header.opcode)
-      OpLoad:    room = !load_full_i;
-      OpCompute: room = !compute_full_i;
-      OpDrain:   room = !drain_full_i;
-      OpStore:   room = !store_full_i;
-      default:   room = 1'b1;
-    endcase
-  end
-  assign push           = state_q == Push && fault == ErrNone && room && !bus_error_i;
-  assign load_push_o    = (push && header.opcode == OpLoad) || state_q == First;
-  assign compute_push_o = push && header.opcode == OpCompute;
-  assign drain_push_o   = push && header.opcode == OpDrain;
-  assign store_push_o   = push && header.opcode == OpStore;
+  assign room = !(for_q[UnitLoad] && load_full_i) && !(for_q[UnitCompute] && compute_full_i)
+                && !(for_q[UnitDrain] && drain_full_i) && !(for_q[UnitStore] && store_full_i);
+  assign push           = state_q == Push && !faulty && room && !bus_error_i;
+  assign load_push_o    = (push && for_q[UnitLoad]) || state_q == First;
+  assign compute_push_o = push && for_q[UnitCompute];
+  assign drain_push_o   = push && for_q[UnitDrain];
+  assign store_push_o   = push && for_q[UnitStore];
   assign compute_o      = comp;
   assign drain_o        = drain;
   always_comb begin
@@ -288,8 +295,6 @@ module cd_sequencer
     store_o.addr = addr_q;
   end
   assign store_words_o  = total0_q[20:0];
-  logic unused_total;
-  assign unused_total = is_dma;
 
   always_comb begin
     token_o = '{tag: header.tag, signal: header.signal, wait_for: header.wait_for, mark: header.mark};
@@ -340,11 +345,11 @@ module cd_sequencer
         Scale:    state_q <= Check;
         Check:    state_q <= Push;
         Push: begin
-          if (fault != ErrNone) begin
+          if (faulty) begin
             error_q <= fault;
             error_index_q <= pc_q;
             state_q <= Abort;
-          end else if (header.opcode == OpEnd) begin
+          end else if (end_q) begin
             state_q <= Finish;
           end else if (room) begin
             pc_q    <= pc_q + 32'd1;

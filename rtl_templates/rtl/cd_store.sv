@@ -232,7 +232,7 @@ module cd_store
   assign last_beat = begun_q ? final_q : info.single;
   assign out_free  = !wvalid_o || wready_i;
   assign step      = !info_empty && (!word_empty || !need) && (out_free || !beat_done);
-  assign info_pop  = step && beat_done && last_beat;
+  assign info_pop  = !info_empty && (!word_empty || !need) && out_free && beat_done && last_beat;  // step, and a beat's last
 
   assign beat_strb = (!begun_q ? {AxiBytes{1'b1}} << info.first_byte : {AxiBytes{1'b1}})
                    & (last_beat ? ~(({AxiBytes{1'b1}} << 1) << info.last_byte) : {AxiBytes{1'b1}});

@@ -1,7 +1,7 @@
-// The five products that a tile's address walk needs, by one multiplier, one a cycle.
+// The five products that a tile's address walk needs, by one multiplier between two registers, one a cycle.
 //
 // Operands are taken from cmd_i, which must hold from the cycle after start_i; ready_o pulses when all products are
-// registered: start_i in cycle 0, ready_o in cycle 7; pixels_o is there in cycle 3, pad_words_o in cycle 4. Address
+// registered: start_i in cycle 0, ready_o in cycle 8; pixels_o is there in cycle 4, pad_words_o in cycle 5. Address
 // products are kept modulo 2^IbAw.
 module cd_tile_setup
   import cd_types_pkg::tile_cmd_t;
@@ -23,10 +23,10 @@ module cd_tile_setup
 
   localparam int unsigned Steps = 5;
 
-  logic [2:0] step_q, held_q;   // held_q: of the product that the register has
-  logic       run_q, held_valid_q, ready_q;
+  logic [2:0] step_q, taken_q, held_q;   // of the operands to choose, of those chosen, of the product
+  logic       run_q, taken_valid_q, held_valid_q, ready_q;
 
-  logic [15:0] lhs, rhs;
+  logic [15:0] lhs, rhs, lhs_q, rhs_q;
   logic [31:0] product_q;
 
   always_comb begin
@@ -45,13 +45,15 @@ module cd_tile_setup
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      run_q        <= 1'b0;
-      held_valid_q <= 1'b0;
-      ready_q      <= 1'b0;
-      step_q       <= '0;
+      run_q         <= 1'b0;
+      taken_valid_q <= 1'b0;
+      held_valid_q  <= 1'b0;
+      ready_q       <= 1'b0;
+      step_q        <= '0;
     end else begin
-      held_valid_q <= run_q;
-      ready_q      <= held_valid_q && held_q == 3'(Steps - 1);
+      taken_valid_q <= run_q;
+      held_valid_q  <= taken_valid_q;
+      ready_q       <= held_valid_q && held_q == 3'(Steps - 1);
       if (start_i) begin
         run_q  <= 1'b1;
         step_q <= '0;
@@ -66,8 +68,11 @@ module cd_tile_setup
   logic [PxW-1:0]  pixels_q;
 
   always_ff @(posedge clk_i) begin
-    product_q <= lhs * rhs;
-    held_q    <= step_q;
+    lhs_q     <= lhs;
+    rhs_q     <= rhs;
+    taken_q   <= step_q;
+    product_q <= lhs_q * rhs_q;
+    held_q    <= taken_q;
     if (held_valid_q) begin
       unique case (held_q)
         3'd0:    pixels_q <= PxW'(product_q);

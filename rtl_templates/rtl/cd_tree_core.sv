@@ -23,6 +23,7 @@ module cd_tree_core
 ) (
   input  logic                       clk_i,
   input  logic                       rst_ni,
+  input  logic                       idle_i,       // no tile is worked on: with start_i at the latest
   input  logic                       start_i,
   input  tile_cmd_t                  cmd_i,        // with start_i
   output logic                       ib_req_o,
@@ -61,10 +62,10 @@ module cd_tree_core
     logic [KSubW-1:0]  k_sub;
   } place_t;
 
+  // Taken in every idle cycle: start_i, which is known late, need not reach so many registers.
   tile_cmd_t cmd_q;
-  always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) cmd_q <= '0;
-    else if (start_i) cmd_q <= cmd_i;
+  always_ff @(posedge clk_i) begin
+    if (idle_i) cmd_q <= cmd_i;
   end
 
   // ---- walk ----

@@ -2,7 +2,7 @@
 //
 // A run of pieces may begin at any byte of its first beat. A piece that lies across two beats is put together when the
 // second arrives: the first one's bytes wait in a register. One piece a cycle; a beat in which none ends takes a
-// cycle of its own.
+// cycle of its own. What a step does is known in its cycle, the piece itself comes in the next one.
 module cd_unpack #(
   parameter int unsigned AxiBytes  = 16,
   parameter bit          Unaligned = 1'b1, // 0: no piece lies across two beats
@@ -21,46 +21,65 @@ module cd_unpack #(
   output logic                  head_o,        // nothing of the burst has been worked on
   output logic                  done_o,        // this step is the beat's last
   output logic                  valid_o,       // this step gives a piece
-  output logic [AxiBytes*8-1:0] piece_o        // from the lowest byte up
+  output logic [AxiBytes*8-1:0] piece_o        // from the lowest byte up; the cycle after
 );
 
   localparam logic [Lg-1:0] Places = ~Lg'(Granule - 1);
 
   logic                     head_q, begins;
-  logic                     carry_q, carry;  // the piece began in the beat before
+  logic                     carry_q;         // the piece began in the beat before
   logic [Lg-1:0]            pos_q, pos;      // its first byte in the beat in which it began
-  logic [Lg:0]              stop;            // the byte behind it, counted as pos
-  logic [Lg+1:0]            next_stop;       // the same of the next piece
-  logic                     next_ends;       // beyond the beat
-  logic                     last_piece;      // it ends behind the burst's last byte
-  logic [AxiBytes-1:0][7:0] mixed;
+  logic [Lg-1:0]            stop;            // the byte behind it, modulo a beat
+  logic [AxiBytes-1:0][7:0] mixed_q;         // the piece's bytes, not yet in their places
 
   assign begins    = head_q && run_first_i;
-  assign carry     = Unaligned && carry_q && !begins;
   assign pos       = (begins ? first_byte_i : pos_q) & Places;
-  assign stop      = {1'b0, pos} + piece_bytes_i;
-  assign next_stop = {2'b00, pos} + {piece_bytes_i, 1'b0};
-  // A carried piece is counted from the beat before: all bounds are a beat further.
-  assign next_ends  = next_stop[Lg+1] ? !carry || |next_stop[Lg:0] : !carry && next_stop[Lg] && |next_stop[Lg-1:0];
-  assign last_piece = carry ? signed'({2'b00, pos}) > last_piece_i + signed'((Lg+2)'(AxiBytes))
-                            : signed'({2'b00, pos}) > last_piece_i;
+  assign stop      = pos + Lg'(piece_bytes_i);
+
+  // Bounds of the piece where it follows another (0), and where it begins a run (1): which it is is known late.
+  logic [1:0] whole, next_ends, last_piece;  // it ends in the beat, the next one beyond it; it ends behind the burst
+  for (genvar i = 0; i < 2; i++) begin : gen_bounds
+    logic          over;
+    logic [Lg-1:0] at;
+    logic [Lg+1:0] next_stop;                // the byte behind the next piece
+    assign over      = Unaligned && i == 0 && carry_q;
+    assign at        = (i == 0 ? pos_q : first_byte_i) & Places;
+    assign next_stop = {2'b00, at} + {piece_bytes_i, 1'b0};
+    // A carried piece is counted from the beat before: all bounds are a beat further.
+    assign whole[i]      = !Unaligned || over || {1'b0, at} + piece_bytes_i <= (Lg+1)'(AxiBytes);
+    assign next_ends[i]  = next_stop[Lg+1] ? !over || |next_stop[Lg:0] : !over && next_stop[Lg] && |next_stop[Lg-1:0];
+    assign last_piece[i] = over ? signed'({2'b00, at}) > last_piece_i + signed'((Lg+2)'(AxiBytes))
+                                : signed'({2'b00, at}) > last_piece_i;
+  end
 
   assign head_o  = head_q;
-  assign valid_o = !Unaligned || carry || stop <= (Lg+1)'(AxiBytes);
-  assign done_o  = !valid_o || next_ends || (last_i && last_piece);
+  assign valid_o = whole[begins];
+  assign done_o  = !valid_o || next_ends[begins] || (last_i && last_piece[begins]);
+
+  // ---- The piece, from registers ----
+  logic [Lg-1:0] at_q;
+  always_ff @(posedge clk_i) begin
+    if (step_i) at_q <= pos;
+  end
 
   if (Unaligned) begin : gen_across
-    logic [AxiBytes-1:0][7:0] held_q;        // the beat before
-    always_comb begin
-      for (int unsigned i = 0; i < AxiBytes; i++) mixed[i] = carry && Lg'(i) >= pos ? held_q[i] : beat_i[i*8 +: 8];
-      piece_o = (AxiBytes*8)'({mixed, mixed} >> {pos, 3'b000});
-    end
+    logic [AxiBytes-1:0][7:0] beat_q;        // the beat before
+    logic                     carry;
+    assign carry   = carry_q && !begins;
+    assign piece_o = (AxiBytes*8)'({mixed_q, mixed_q} >> {at_q, 3'b000});
     always_ff @(posedge clk_i) begin
-      if (step_i) held_q <= beat_i;          // the pieces behind a beat's first do not need it
+      if (step_i) begin
+        for (int unsigned i = 0; i < AxiBytes; i++) begin
+          mixed_q[i] <= carry && Lg'(i) >= pos_q ? beat_q[i] : beat_i[i*8 +: 8];
+        end
+        beat_q <= beat_i;                    // the pieces behind a beat's first do not need it
+      end
     end
   end else begin : gen_within
-    assign mixed   = beat_i;
-    assign piece_o = mixed >> {pos, 3'b000};
+    assign piece_o = mixed_q >> {at_q, 3'b000};
+    always_ff @(posedge clk_i) begin
+      if (step_i) mixed_q <= beat_i;
+    end
   end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -70,8 +89,8 @@ module cd_unpack #(
       pos_q   <= '0;
     end else if (step_i) begin
       head_q  <= done_o && last_i;
-      carry_q <= done_o && |stop[Lg-1:0];
-      pos_q   <= valid_o ? stop[Lg-1:0] : pos;
+      carry_q <= done_o && |stop;
+      pos_q   <= valid_o ? stop : pos;
     end
   end
 

@@ -28,7 +28,6 @@ module cd_vector
   input  logic [Cols*WgtW-1:0] wb_data_i,
   output logic                 acc_valid_o,
   output logic                 acc_first_o,
-  output logic                 acc_max_o,    // keep the larger instead of adding
   output logic [AbAw-1:0]      acc_addr_o,
   output logic [N*AccW-1:0]    acc_data_o
 );
@@ -61,8 +60,9 @@ module cd_vector
       started_q <= busy_q && !done_o;
     end
   end
+  // Taken in every idle cycle: the start, which is known late, need not reach so many registers.
   always_ff @(posedge clk_i) begin
-    if (cmd_valid_i && cmd_ready_o) cmd_q <= cmd_i;
+    if (cmd_ready_o) cmd_q <= cmd_i;
   end
 
   cd_window_walker #(
@@ -197,7 +197,6 @@ module cd_vector
 
   assign acc_valid_o = valid_q[Latency-1];
   assign acc_first_o = first_q[Latency-1];
-  assign acc_max_o   = cmd_q.op == CompMax;
   assign acc_addr_o  = addr_q[Latency-1];
   assign done_o      = acc_valid_o && last_q[Latency-1];
 

@@ -14,15 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from mappings.errors import Fault, SpecError, unknown_name
+from mappings.process import run_owned
 from rtl_templates.synth.fpga import PASSES
-from rtl_templates.synth.yosys import cached, found_at, keep, read_command, run_passes, source_key, yosys_version
+from rtl_templates.synth.yosys import RESULTS, key_of, read_command, run_passes, source_key, yosys_version
 
 TIMEOUT_S = 4 * 3600
+#: The clock to place for: what the templates reach for. A slower result is a result.
+_ECP5 = "--speed 6 --freq 100 --timing-allow-fail --out-of-context --lpf-allow-unconstrained"
 #: Target -> (router, part -> options).
 ROUTERS: dict[str, tuple[str, dict[str, str]]] = {
     "ecp5": (
         "nextpnr-ecp5",
-        {f"ecp5_{size}k": f"--{size}k --speed 6 --out-of-context --lpf-allow-unconstrained" for size in (25, 45, 85)},
+        {f"ecp5_{size}k": f"--{size}k {_ECP5}" for size in (25, 45, 85)},
     ),
     "ice40": ("nextpnr-ice40", {"ice40_up5k": "--up5k --package sg48"}),
 }
@@ -93,8 +96,7 @@ def route(top: str, parameters: Mapping[str, int], target: str, part: str = "", 
     options = ROUTERS[target][1][chosen]
     passes = PASSES[target]
     key = ["route", yosys_version(), _version(command), *source_key(top, parameters), passes, options, str(seed)]
-    path = cached(key)
-    known: Any = found_at(path)
+    known: Any = RESULTS.load(key_of(key))
     if known is None:
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
@@ -102,14 +104,14 @@ def route(top: str, parameters: Mapping[str, int], target: str, part: str = "", 
             # The WebAssembly build sees the current folder alone.
             line = [command, *options.split(), "--json", "n.json", "--report", "r.json", "--seed", str(seed)]
             try:
-                done = subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+                done = run_owned(line, timeout_s=TIMEOUT_S, folder=folder)
             except subprocess.TimeoutExpired:
                 raise SpecError(Fault("routing", f"did not end in {TIMEOUT_S} s", "a smaller design")) from None
             report = folder / "r.json"
             if done.returncode != 0 or not report.exists():
                 raise SpecError(Fault(f"routing on {chosen}", _why(done.stdout + done.stderr), "a larger part"))
             known = _summary(json.loads(report.read_text(encoding="utf-8")))
-        keep(path, known)
+        RESULTS.store(key_of(key), known)
     used = tuple((str(name), int(a), int(b)) for name, a, b in known["used"])
     return Routed(chosen, float(known["fmax_hz"]), str(known["path"]), used)
 

@@ -21,11 +21,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from accel_models.jit import cache_dir
+from accel_models.answers import Answers
 from mappings.errors import Fault, SpecError
+from mappings.process import run_owned
 from rtl_templates.render import PACKAGES, RTL
 
 TIMEOUT_S = 4 * 3600
+#: What tools found, by sources, parameters, passes and version.
+RESULTS = Answers("synthesis", "results of synthesis are")
 _INSTANCE = re.compile(r"\bcd_[a-z0-9_]+\b")
 
 
@@ -104,7 +107,7 @@ def run_passes(passes: Sequence[str], folder: Path, timeout_s: float = TIMEOUT_S
     script.write_text(json.dumps(list(passes)), encoding="utf-8")
     command = [sys.executable, "-m", "rtl_templates.synth.yosys", str(script)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
+        done = run_owned(command, timeout_s=timeout_s)
     except subprocess.TimeoutExpired:
         raise SpecError(Fault("synthesis", f"Yosys did not end in {timeout_s:.0f} s", "a smaller design")) from None
     if done.returncode != 0:
@@ -114,27 +117,9 @@ def run_passes(passes: Sequence[str], folder: Path, timeout_s: float = TIMEOUT_S
     return time.perf_counter() - start
 
 
-def cached(key: Sequence[str]) -> Path:
-    """Where a result with this key is kept."""
-    name = hashlib.sha256("\0".join(key).encode()).hexdigest()
-    return cache_dir() / "synthesis" / name[:2] / f"{name}.json"
-
-
-def keep(path: Path, value: object) -> None:
-    """Writes a result whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False, encoding="utf-8") as file:
-        json.dump(value, file)
-    Path(file.name).replace(path)
-
-
-def found_at(path: Path) -> dict[str, Any] | None:
-    """A kept result, or None: there is none, or it is damaged and must be made again."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None
+def key_of(parts: Sequence[str]) -> str:
+    """Digest of all that a result depends on."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def source_key(top: str, parameters: Mapping[str, int]) -> list[str]:
@@ -170,8 +155,8 @@ def netlist(
     Raises:
         SpecError: Yosys is missing or stopped.
     """
-    path = _place(top, parameters, passes, flags, files, stat_key or stat)
-    known = found_at(path)
+    key = _key(top, parameters, passes, flags, files, stat_key or stat)
+    known = RESULTS.load(key)
     if known is None:
         with tempfile.TemporaryDirectory() as scratch:
             out = Path(scratch) / "stat.json"
@@ -186,21 +171,21 @@ def netlist(
             "sequential_um2": totals.get("sequential_area"),
             "seconds": round(seconds, 1),
         }
-        keep(path, known)
+        RESULTS.store(key, known)
     return _netlist(known)
 
 
 def known_netlist(top: str, parameters: Mapping[str, int], passes: Sequence[str]) -> Netlist | None:
     """A netlist that is kept, or None; arguments as :func:`netlist`."""
-    known = found_at(_place(top, parameters, passes, "", (), "stat -json"))
+    known = RESULTS.load(_key(top, parameters, passes, "", (), "stat -json"))
     return None if known is None else _netlist(known)
 
 
-def _place(
+def _key(
     top: str, parameters: Mapping[str, int], passes: Sequence[str], flags: str, files: Sequence[Path], stat: str
-) -> Path:
+) -> str:
     key = ["netlist", yosys_version(), *source_key(top, parameters), flags, stat, *passes]
-    return cached([*key, *(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)])
+    return key_of([*key, *(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)])
 
 
 def _netlist(known: dict[str, Any]) -> Netlist:

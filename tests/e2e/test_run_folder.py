@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from codesign.contents import by_content, missing_files
 from codesign.design_file import DesignFile
 from codesign.explorer import storage
 from codesign.explorer.folder import RunFolder, RunRecord
+from codesign.explorer.options import to_verify
 from codesign.explorer.run import ExploreOptions, explore
 from codesign.explorer.study import open_study, run_storage
 from codesign.spaces.hardware.fixed import FixedHardware
@@ -98,6 +100,20 @@ def test_a_folder_is_the_run(whole: Path, tmp_path: Path, monkeypatch: pytest.Mo
     resume(tmp_path / "moved")
     for file in (tmp_path / "moved").rglob("*"):
         assert not file.name.endswith(".partial")
+
+
+def test_a_run_verifies_what_it_was_begun_with(whole: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    record = RunFolder(run).read_run()
+    assert record.verify == ()
+    assert explore(ExploreOptions(resume=str(run), jobs=0)).verifications == ()
+    assert to_verify(ExploreOptions(verify=("all",), images=3), record) == (("all",), 3)
+    assert RunFolder(run).read_run() == record
+    with pytest.raises(SpecError, match="--images: changes nothing where no point is run"):
+        explore(ExploreOptions(resume=str(run), images=3))
+    RunFolder(run).write_run(replace(record, verify=("synth:knee", "point_01"), images=7))
+    assert to_verify(ExploreOptions(), RunFolder(run).read_run()) == (("synth:knee", "point_01"), 7)
 
 
 @pytest.mark.parametrize("name", ["a?x", "a?y", "50%20", "{x}", "{{7}}", "ein großer Name"])

@@ -9,8 +9,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from accel_models.answers import Answers
+from codesign.providers.accuracy.kept import kept_once
+from codesign.supernet.store import Stored, load
 from mappings.cache_folder import is_whole, keep, own_folder, work_folder
 from mappings.durable import write_durably
 from mappings.errors import SpecError
@@ -36,6 +40,76 @@ def test_a_damaged_entry_is_told_and_made_again(
     assert not is_whole(entry) and not entry.exists()
     assert capsys.readouterr().err.count("\n") == 1
     assert is_whole(made(tmp_path, b"whole"))
+
+
+@pytest.mark.parametrize("kind", ["folder", "no seal", "folder as seal"])
+def test_an_entry_that_cannot_be_read_is_made_again(kind: str, tmp_path: Path) -> None:
+    entry = made(tmp_path, b"whole")
+    place = entry if kind == "folder" else entry.with_name("entry.sha256")
+    place.unlink()
+    if kind != "no seal":
+        (place / "in it").mkdir(parents=True)
+    assert not is_whole(entry) and not entry.exists()
+    assert is_whole(made(tmp_path, b"whole"))
+
+
+def test_no_flipped_byte_of_an_answer_is_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODESIGN_CACHE_DIR", str(tmp_path))
+    answers, value = Answers("some", "some are"), {"cycles": 4749, "energy_pj": 4.3}
+    answers.store("ab", value)
+    (path,) = tmp_path.rglob("*.json")
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert answers.load("ab") in (None, value)
+    path.write_bytes(whole)
+    assert answers.load("ab") == value
+    tmp_path.chmod(0o777)
+    other = Answers("other", "others are")
+    other.store("ab", value)
+    assert other.load("ab") is None and not (tmp_path / "other").exists()
+
+
+def test_no_flipped_byte_of_a_supernet_is_believed(tmp_path: Path) -> None:
+    file = tmp_path / "s.npz"
+    arrays = {"weight/a": np.arange(6, dtype=np.float32).reshape(2, 3), "weight/b": np.arange(2)}
+    kept = Stored("space", {"steps": 3}, 3, arrays)
+    kept.save(file)
+    whole, believed = file.read_bytes(), 0
+    for place in range(len(whole)):
+        for mask in (1, 0x80):
+            file.write_bytes(whole[:place] + bytes([whole[place] ^ mask]) + whole[place + 1 :])
+            try:
+                found = load(file, "space")
+            except SpecError:
+                continue
+            believed += 1
+            assert (found.told, found.step, found.arrays.keys()) == (kept.told, 3, arrays.keys())
+            assert all(np.array_equal(found.arrays[name], arrays[name]) for name in arrays)
+    assert believed < len(whole) / 3  # of twice as many: dates and such
+
+
+def test_what_is_trained_once_is_made_again_where_it_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CODESIGN_CACHE_DIR", str(tmp_path / "cache"))
+    made_at: list[Path] = []
+
+    def make(path: Path) -> None:
+        made_at.append(path)
+        path.write_bytes(b"whole")
+
+    def take(run: str) -> bytes:
+        return kept_once(
+            "x.npz", tmp_path / run, lambda p: p.is_file() and p.read_bytes() == b"whole", make
+        ).read_bytes()
+
+    assert take("a") == take("b") == b"whole" and len(made_at) == 1 and capsys.readouterr().err == ""
+    (tmp_path / "a" / "x.npz").write_bytes(b"half")
+    assert take("a") == b"whole" and len(made_at) == 1 and capsys.readouterr().err.count("\n") == 1
+    made_at[0].write_bytes(b"half")
+    assert take("c") == b"whole" and len(made_at) == 2 and capsys.readouterr().err.count("\n") == 1
+    assert {path.name for path in (tmp_path / "c").iterdir()} == {"x.npz"}
 
 
 def test_of_two_makers_the_first_stays(tmp_path: Path) -> None:

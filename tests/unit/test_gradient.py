@@ -29,6 +29,7 @@ from tests.unit.test_drivers import Memory
 
 ONE_PATH = ("gumbel_hard", "two_path")
 RELAXATIONS = ("softmax", "gumbel_soft", *ONE_PATH)
+LEARNING = ("sharp", *RELAXATIONS)
 GRADIENT_RECIPES = ("darts", "pc_darts", "snas", "gdas", "fbnet", "proxylessnas", "single_path")
 
 
@@ -72,7 +73,7 @@ def test_the_two_path_gradient_lies_between_the_two() -> None:
     assert logits.grad is not None and torch.allclose(logits.grad, torch.stack((wanted, -wanted)))
 
 
-@pytest.mark.parametrize("relaxation", RELAXATIONS)
+@pytest.mark.parametrize("relaxation", LEARNING)
 def test_logits_find_the_better_arm(relaxation: str) -> None:
     arms, logits = [times(0.2), times(-1.0), times(2.5)], torch.zeros(3, requires_grad=True)
     optimizer, generator = torch.optim.Adam([logits], lr=0.1), torch.Generator().manual_seed(1)

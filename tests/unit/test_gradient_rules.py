@@ -70,7 +70,7 @@ def test_a_dropped_arm_is_not_computed() -> None:
 
     arms = [arm(place) for place in range(3)]
     logits = torch.tensor([0.0, DROPPED, 0.0])
-    for relaxation, by_hand in (("softmax", 2.0), ("sigmoid", 2.0)):
+    for relaxation, by_hand in (("softmax", 2.0), ("sigmoid", 2.0), ("sharp", 4.0)):
         calls.clear()
         out = mixed(relaxation, arms, logits, torch.ones(1), 1.0, torch.Generator(), logits_learn=True)
         assert calls == [0, 2] and float(out) == pytest.approx(by_hand)

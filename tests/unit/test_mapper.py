@@ -1,6 +1,7 @@
 """The mapper: brute force over whole mapspaces finds nothing better; results, limits and cache."""
 
 import multiprocessing
+import os
 import random
 from collections.abc import Iterator
 from dataclasses import replace
@@ -31,7 +32,7 @@ from mappings.mapspace import DIM_COUNT, MappingColumns, divisors, order_code
 @pytest.fixture(autouse=True)
 def own_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Answers of other runs are out of sight; machine code is not."""
-    monkeypatch.setattr(cache, "cache_dir", lambda: tmp_path)
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
 
 
 def tiny(buffering: Buffering = Buffering.STREAM, buffer_bytes: int = 14, register_bytes: int = 5) -> Accelerator:
@@ -229,7 +230,9 @@ def test_a_dataflow_limits_the_axes() -> None:
         assert bound.value >= free.value * (1 - 1e-12)
 
 
-def test_answers_are_cached_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_answers_are_cached_whole_or_not_at_all(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     layer, target = Layer("fc", Op.LINEAR, K=8, C=16, P=2), accelerator("ca1")
     first = best_mapping(layer, target)
     assert isinstance(first, MappingResult)
@@ -240,21 +243,29 @@ def test_answers_are_cached_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch,
     assert second.mapping == first.mapping
     (stored,) = tmp_path.rglob("*.json")
     assert second.to_dict()["value"] == first.value
-    stored.write_text('{"mapping": ')
-    third = best_mapping(layer, target)
-    assert isinstance(third, MappingResult)
-    assert not third.cached
-    monkeypatch.setattr(cache, "cache_dir", lambda: tmp_path / "a file" / "below")
+    whole = stored.read_text()
+    proof = '"optimal": true'
+    assert proof in whole
+    for damaged in (whole[:40], whole.replace(proof, '"optimal": false'), "", "[]"):
+        stored.write_text(damaged)
+        capsys.readouterr()
+        third = best_mapping(layer, target)
+        assert isinstance(third, MappingResult)
+        assert not third.cached and third.optimal == first.optimal
+        assert stored.name in capsys.readouterr().err
     (tmp_path / "a file").write_text("")
-    assert isinstance(best_mapping(layer, target), MappingResult)
-    assert CACHE_VARIABLE == "CODESIGN_CACHE_DIR"
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "a file" / "below"))
+    for _ in range(2):
+        found = best_mapping(layer, target)
+        assert isinstance(found, MappingResult) and not found.cached
+    assert capsys.readouterr().err.count("mappings are not kept") == 1
 
 
 def _write(number: int, key: str, folder: str) -> None:
-    cache.cache_dir = lambda: Path(folder)
+    os.environ[CACHE_VARIABLE] = folder
     for turn in range(50):
-        cache.store(key, {"number": number, "turn": turn, "fill": "x" * 5000})
-        value = cache.load(key)
+        cache.MAPPINGS.store(key, {"number": number, "turn": turn, "fill": "x" * 5000})
+        value = cache.MAPPINGS.load(key)
         assert value is not None
         assert len(value["fill"]) == 5000
 

@@ -305,7 +305,8 @@ def test_what_is_searched_where_no_recipe_is_named(tmp_path: Path) -> None:
         made = prepare(ExploreOptions(out=str(tmp_path / "run"), **given))[1].recipe
         return made.name, made.driver.name, made.trials, len(made.start)
 
-    assert chosen() == chosen(network="elastic_mnist")[:3] + (2,) == ("default", "nested", load_recipe("default").trials, 2)
+    trials = load_recipe("default").trials
+    assert chosen() == chosen(network="elastic_mnist")[:3] + (2,) == ("default", "nested", trials, 2)
     assert chosen(controller="tpe", trials=5) == ("default", "nested", 5, 2)
     for given in ({"driver": "alternate"}, {"driver": "ask_tell"}, {"network": "mobilenet_v2"}):
         assert chosen(**given) == ("joint", given.get("driver", "ask_tell"), 120, 0)

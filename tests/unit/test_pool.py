@@ -60,6 +60,16 @@ def test_the_last_worker_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         list(pool.run("never", NUMBERS))
 
 
+def test_an_evaluator_that_cannot_be_made_says_why(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    context = AccuracyContext(0, "nowhere/my_data.py:load", tmp_path, {})
+    with (
+        pytest.raises(SpecError, match=r"nowhere/my_data\.py: no such file"),
+        AccuracyPool("train", context, 1) as pool,
+    ):
+        list(pool.run("measure", NUMBERS))
+    assert capfd.readouterr().err == ""
+
+
 def test_an_error_ends_only_the_pools_own_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     child = pools.multiprocessing.get_context("spawn").Process(target=signal.pause)
     child.start()

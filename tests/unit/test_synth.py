@@ -40,7 +40,7 @@ def test_a_stopped_run_is_told_and_not_kept(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setenv("CODESIGN_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(yosys, "yosys_version", lambda: "0")
     failed = subprocess.CompletedProcess([], 1, "reading\nERROR: no such module", "")
-    monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: failed)
+    monkeypatch.setattr(yosys, "run_owned", lambda *args, **kwargs: failed)
     with pytest.raises(SpecError, match="ERROR: no such module"):
         fpga.synthesize_module("cd_fifo", {"Width": 8})
     assert not list(tmp_path.rglob("*.json"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -238,6 +239,53 @@ def test_files_named_as_other_modules(tmp_path: Path) -> None:
         (tmp_path / name).write_text("from torch import nn\nnet = nn.Conv2d(3, 4, 1)\n")
         assert load_module(f"{tmp_path}/{name}:net")(torch.randn(1, 3, 8, 8)).shape[1] == 4
     assert sys.modules["queue"].__file__ != str(tmp_path / "queue.py")
+
+
+@pytest.mark.parametrize("name", ["mappings", "hls", "queue", "random", "statistics", "yaml"])
+@pytest.mark.parametrize("dotted", [False, True])
+def test_a_project_with_a_package_of_a_name_that_others_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, dotted: bool
+) -> None:
+    """It gets its own, and whoever imports the other one gets that."""
+    package = tmp_path / name
+    package.mkdir()
+    (package / "__init__.py").write_text("OWN = 1\n")
+    (package / "parts.py").write_text("WIDTH = 4\n")
+    source = f"from torch import nn\nfrom {name} import OWN\nfrom .parts import WIDTH\nnet = nn.Conv2d(3, WIDTH, OWN)\n"
+    (package / "net.py").write_text(source)
+    (tmp_path / "user.py").write_text(f"from {name}.net import net\n")
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        module = load_module(f"{name}.net:net" if dotted else f"{name}/net.py:net")
+        assert module(torch.randn(1, 3, 8, 8)).shape[1] == 4
+        if name in ("mappings", "hls"):
+            load_module("user.py:net")
+        assert not hasattr(importlib.import_module(name), "OWN")
+
+
+def test_a_file_of_a_name_that_others_have_is_found_by_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("mappings", "random"):
+        (tmp_path / f"{name}.py").write_text("from torch import nn\nnet = nn.Conv2d(3, 4, 1)\n")
+        assert load_module(f"{name}:net")(torch.randn(1, 3, 8, 8)).shape[1] == 4
+        assert not hasattr(importlib.import_module(name), "net")
+
+
+@pytest.mark.parametrize(("where", "reference"), [("p/pkg", "net.py:MyNet"), ("", "p/pkg/net.py:MyNet")])
+def test_a_package_from_within_and_from_above(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, reference: str
+) -> None:
+    """Relative and absolute imports give one module, not two of the same file."""
+    folder = tmp_path / "p" / "pkg"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("")
+    (folder / "layers.py").write_text(LAYERS)
+    late = "import pkg.layers as b; from . import layers as a; assert a is b; from torch import relu as activate"
+    (folder / "net.py").write_text(NET.format(imports="from .layers import block", width=4, late=late))
+    monkeypatch.chdir(tmp_path / where)
+    assert load_module(reference)(torch.randn(1, 3, 8, 8)).shape[1] == 4
 
 
 def test_modules_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

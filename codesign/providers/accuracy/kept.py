@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import fcntl
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from accel_models.jit import cache_dir
-from mappings.cache_folder import own_folder
+from mappings.cache_folder import own_folder, remove, tell
+from mappings.durable import write_durably
 
 
 def kept_once(name: str, folder: Path, whole: Callable[[Path], bool], make: Callable[[Path], None]) -> Path:
@@ -28,9 +28,12 @@ def kept_once(name: str, folder: Path, whole: Callable[[Path], bool], make: Call
     with cached.with_suffix(".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # of several runs that need it one makes it, and the others wait
         if not whole(cached):
+            if cached.exists():
+                tell(f"{cached} is damaged and is made again")
+                remove(cached)
             make(cached)
     folder.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial")
-    shutil.copyfile(cached, partial)
-    partial.replace(file)  # a run is its folder: it needs no cache afterwards
+    if file.exists():
+        tell(f"{file} is damaged and is taken from the cache again")
+    write_durably(file, cached.read_bytes())  # a run is its folder: it needs no cache afterwards
     return file

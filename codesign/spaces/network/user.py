@@ -66,14 +66,13 @@ class UserSpace:
 
     @cached_property
     def dataset(self) -> str:
-        """Named by the class; a file beside the class's own is found from anywhere."""
+        """Named by the class: a file beside the class's own, or as from the working folder."""
         if self._dataset:
             return self._dataset
         name = str(getattr(self._space, "dataset", ""))
         path, colon, function = name.rpartition(":")
-        if colon and not Path(path).is_absolute():
-            return f"{Path(self.reference.rpartition(':')[0]).parent / path}:{function}"
-        return name
+        beside = Path(self.reference.rpartition(":")[0]).parent / path
+        return f"{beside}:{function}" if colon and beside.is_file() else name
 
     @property
     def hooks(self) -> Mapping[str, Any]:

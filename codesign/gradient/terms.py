@@ -1,0 +1,75 @@
+"""How a limit stands in the loss of a relaxed search."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+LIMIT_TERMS = ("multiplier", "barrier", "window", "exponential")
+
+
+@dataclass
+class LimitTerm:
+    """One limit on an expected cost.
+
+    * ``multiplier``: a Lagrange multiplier that grows while the limit is broken.
+    * ``barrier``: next to nothing inside, without bound at the limit: ``-log log(1 + room)`` (Yu 2020, BP-NAS), where
+      room is what is left in hundredths of the limit; from a hundredth of the limit on it goes on as a straight line.
+    * ``window``: the logarithm of the cost is lowered above the limit, raised below ``1 - tolerance`` of it, and left
+      alone between (Dong 2019, TAS).
+    * ``exponential``: ``base ^ (cost / limit - 1)`` (Li 2020, EDD).
+
+    Attributes:
+        kind: one of :data:`LIMIT_TERMS`.
+        log_bound: logarithm of the limit.
+        weight: of the term; of a multiplier how fast it grows.
+        tolerance: of the window.
+        base: of the exponential.
+        multiplier: now.
+    """
+
+    kind: str
+    log_bound: float
+    weight: float
+    tolerance: float = 0.1
+    base: float = 100.0
+    multiplier: float = field(default=0.0)
+
+    def __call__(self, log_cost: Tensor) -> Tensor:
+        """What it adds to the loss."""
+        ratio = torch.exp((log_cost - self.log_bound).clamp(max=4.0))
+        if self.kind == "multiplier":
+            return self.multiplier * (ratio - 1.0)
+        if self.kind == "window":
+            if float(ratio.detach()) > 1.0:
+                return self.weight * log_cost
+            if float(ratio.detach()) < 1.0 - self.tolerance:
+                return -self.weight * log_cost
+            return torch.zeros(())
+        if self.kind == "exponential":
+            return self.weight * torch.exp(math.log(self.base) * (ratio - 1.0).clamp(max=2.0))
+        return self.weight * barrier(ratio)
+
+    def after(self, log_cost: float) -> None:
+        """Told after each step of the logits."""
+        if self.kind == "multiplier":
+            over = math.exp(min(log_cost - self.log_bound, 4.0)) - 1.0
+            self.multiplier = max(0.0, self.multiplier + self.weight * over)
+
+
+def barrier(ratio: Tensor) -> Tensor:
+    """``-log log(1 + room)`` with room = 100 (1 - ratio); below a room of 1 its tangent there."""
+    room = 100.0 * (1.0 - ratio)
+    inside = -torch.log(torch.log1p(room.clamp_min(1.0)))
+    slope = -1.0 / (2.0 * math.log(2.0))  # of -log log(1 + room) where room is 1
+    return inside + slope * torch.clamp(room - 1.0, max=0.0)
+
+
+def certain(shares: Mapping[str, Tensor]) -> Tensor:
+    """The Prob-1 regulariser (Yu 2020, BP-NAS): sum over decisions of the product of ``1 - share``; 0 where each
+    decision has one choice of share 1."""
+    return torch.stack([(1.0 - share).prod() for share in shares.values()]).sum()
