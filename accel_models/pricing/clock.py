@@ -222,7 +222,7 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
                             issue, last_beat = read_full_bursts(
                                 full, m.burst_beats * whole, latency, issue, last_beat, read_bursts, read_pops
                             )
-                            done = last_beat
+                            done = last_beat + PIECE_CYCLES
                             read_bursts += full
                             addr += full << burst_bits
                             left -= full << burst_bits
