@@ -131,7 +131,8 @@ def _cell(parts: Mapping[str, Tensor], message: Tensor, state: Tensor) -> Tensor
 
 def _of(state: Tensor, basis: Tensor) -> Tensor:
     """A state with a constant, times the basis."""
-    return torch.tensordot(functional.pad(state, (0, 1), value=1.0), basis, dims=1)
+    weight: Tensor = torch.tensordot(functional.pad(state, (0, 1), value=1.0), basis, dims=1)
+    return weight
 
 
 def parameters(how: str, shapes: Shapes, seed: int) -> dict[str, nn.Parameter]:
