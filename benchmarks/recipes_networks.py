@@ -233,7 +233,7 @@ def random_search(bench: Bench) -> Line:
 def local_search(bench: Bench) -> Line:
     """Steps to better neighbours, and an optimum among all of its neighbours; its best is ahead of random search's.
 
-    Late proposals are no measure of it: they are the neighbours of an optimum, none of which is better than it, and even
+    Late proposals are no measure of it: they are neighbours of an optimum, none of which is better than it, and even
     draws after it. What it delivers is the best that it came to, so bests are compared, in pairs over seeds.
     """
     mine, even = bench.run(), bench.random()

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import cast
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from scipy.stats import wilcoxon
+from scipy.stats import spearmanr, wilcoxon
 
 from benchmarks.recipes_lines import Bench, Line, quarters
-from benchmarks.recipes_runs import versus
+from benchmarks.recipes_runs import opened, versus
 from codesign.accuracy.data import load_dataset
+from codesign.accuracy.training import recalibrate, score
+from codesign.controllers.controller import Told
 from codesign.controllers.policy import PolicySearch
+from codesign.drivers.base import Trial
+from codesign.explorer.problem import SearchProblem
 from codesign.providers.accuracy.supernet import corners_of
+from codesign.providers.registry import PROVIDERS
 from codesign.recipe import Part, Recipe
+from codesign.supernet.network import fitting
+from codesign.supernet.predicted import weights
 from codesign.supernet.training import Trainer, TrainingOptions, measured
+from mappings.workload import Workload
 
 #: Networks drawn evenly that two ways of sharing are compared by.
 _JUDGED = 90
+#: Networks that predicted weights name as the best, which are trained alone.
+_NAMED = 12
 
 
 def enas(bench: Bench) -> Line:
@@ -62,15 +73,74 @@ def greedynas(bench: Bench) -> Line:
     return bench.line(text, worked, mine, even, {"gap": gap, "p": p, "best": greedy.max(), "even_best": plain.max()})
 
 
+def smash(bench: Bench) -> Line:
+    """Predicted weights rank networks as training each alone does, and are of use to no other network."""
+    return _predicted(bench)
+
+
+def ghn(bench: Bench) -> Line:
+    """As of `smash`, with weights that one decoder predicts from the states of the network's own graph."""
+    return _predicted(bench)
+
+
+def _predicted(bench: Bench) -> Line:
+    """Networks that are named by predicted weights and even ones are trained alone, each for as long.
+
+    The control of the prediction is the same network with weights that were predicted for another one.
+    """
+    mine, even = bench.run(), bench.run(bench.recipe("alone"))
+    accuracies = mine.values("accuracy")
+    best = [mine.trials[int(row)].told.point for row in np.argsort(-accuracies, kind="stable")[:_NAMED]]
+    with opened(even.recipe) as steps:
+        problem = SearchProblem(even.recipe.space, even.recipe.goal, steps)
+        told = [Trial(Told(point, outcome)) for point, outcome in zip(best, problem.measure(best), strict=True)]
+    named = replace(even, trials=told)
+    trainer = _trained(mine.recipe)
+    drawn = [trainer.corners.workload_at(trial.told.point) for trial in even.trials]
+    own, other = (_scored(trainer, drawn, shift) for shift in (0, 1))
+    rank = spearmanr(own, even.values("accuracy"), alternative="greater")
+    p = float(wilcoxon(own, other, alternative="greater").pvalue)
+    text = (
+        f"of {len(drawn)} even draws predicted weights name {own.mean():.3f}, weights that were predicted for another "
+        f"{other.mean():.3f} (p = {p:.0e}); rank correlation with training each alone {rank.statistic:.2f} "
+        f"(p = {rank.pvalue:.0e}); trained alone the best {_NAMED} of {len(accuracies)} name "
+        f"{named.values('accuracy').mean():.3f}, even draws {even.values('accuracy').mean():.3f}"
+    )
+    figures = {"own": own.mean(), "other": other.mean(), "spearman": rank.statistic, "p": rank.pvalue}
+    worked = p < 0.01 and rank.pvalue < 0.01
+    return bench.line(text, worked, named, even, figures, versus(even.recipe.goal, [named], [even], share=1.0))
+
+
+def _scored(trainer: Trainer, networks: list[Workload], shift: int) -> NDArray[np.float64]:
+    """Held-out accuracies of networks with the weights that are predicted for the one ``shift`` places on."""
+    out, parts = [], dict(trainer.network.parts.items())
+    for place, workload in enumerate(networks):
+        alone = trainer.network.extract(workload)
+        with torch.no_grad():
+            told = weights(parts, networks[(place + shift) % len(networks)])
+            for layer in workload.layers:
+                if layer.op.spec.convolves:
+                    part = fitting(told[layer.name], layer)[: layer.channels_out, : layer.C]
+                    alone.get_parameter(f"steps.{layer.name}.weight").copy_(part)
+        recalibrate(alone, trainer.data, 256)
+        out.append(score(alone, trainer.data, "held_out"))
+    return np.array(out)
+
+
 def _shared(recipe: Recipe) -> NDArray[np.float64]:
     """Held-out accuracies of networks that are drawn evenly, with the shared weights as the recipe trains them."""
+    trainer = _trained(recipe)
+    rng = np.random.default_rng(1_000_003)
+    drawn = [trainer.corners.workload_at(trainer.corners.space.draw(rng)) for _ in range(_JUDGED)]
+    return np.array([measured(trainer.network, workload, trainer.data, "held_out", 256) for workload in drawn])
+
+
+def _trained(recipe: Recipe) -> Trainer:
+    """The supernet as the recipe's provider trains it."""
     (part,) = [part for part in recipe.providers if part.name == "supernet"]
-    given = {**part.given, "seed": recipe.seed}
+    given = {**PROVIDERS.get("supernet").checked(part.given, "supernet"), "seed": recipe.seed}
     names = {field.name for field in fields(TrainingOptions)}
     how = TrainingOptions(**{name: value for name, value in given.items() if name in names})
-    corners, data = corners_of(recipe.space), load_dataset(recipe.space.network.dataset)
-    trainer = Trainer(corners, data, how)
+    trainer = Trainer(corners_of(recipe.space), load_dataset(recipe.space.network.dataset), how)
     trainer.run()
-    rng = np.random.default_rng(1_000_003)
-    drawn = [corners.workload_at(corners.space.draw(rng)) for _ in range(_JUDGED)]
-    return np.array([measured(trainer.network, workload, data, "held_out", 256) for workload in drawn])
+    return trainer

@@ -1,9 +1,10 @@
 """One set of parameters for all networks of a space: each takes the part that its layers need.
 
 Layers are shared by name. A network's layer takes the first of the shared channels, and of a larger kernel the middle
-(BigNAS, slimmable), the middle through a learned matrix (OFA), or a kernel of its own size (SPOS, FairNAS). A tensor's
-learned scale is shared by layers of one width of data. What runs is :class:`codesign.networks.qat.QatNetwork` itself,
-with those parts in place of parameters of its own, so that a network that is taken out computes what it did within.
+(BigNAS, slimmable), the middle through a learned matrix (OFA), or a kernel of its own size (SPOS, FairNAS). Weights may
+be predicted instead (``encoded``, ``graph``: :mod:`codesign.supernet.predicted`). A tensor's learned scale is shared by
+layers of one width of data. What runs is :class:`codesign.networks.qat.QatNetwork` itself, with those parts in place of
+parameters of its own, so that a network that is taken out computes what it did within.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from torch.func import functional_call
 
 from codesign.networks.qat import GATE_BIAS, GATE_GAIN, QatNetwork, gates_of
 from codesign.seeds import derive_seed
+from codesign.supernet import predicted
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
 from mappings.workload import Workload
 
-KERNELS = ("crop", "own", "transform")
+#: How kernel sizes share; or how weights are predicted, in place of being shared.
+KERNELS = ("crop", "own", "transform", *predicted.PREDICTED)
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class SuperNetwork(nn.Module):
 
     Args:
         shared: their shapes.
-        kernel: how kernel sizes share: "crop", "own" or "transform".
+        kernel: one of :data:`KERNELS`.
         seed: of the initial values; each parameter's depend on its name alone.
     """
 
@@ -90,9 +93,13 @@ class SuperNetwork(nn.Module):
         super().__init__()
         self.kernel = kernel
         self.parts = nn.ParameterDict()
+        if kernel in predicted.PREDICTED and shared.weights:
+            shapes = {name: (*shape, shared.kernels[name][-1]) for name, shape in shared.weights.items()}
+            self.parts.update(predicted.parameters(kernel, shapes, seed))
         for name, (rows, columns) in shared.weights.items():
             sizes = shared.kernels[name]
-            for size in sizes if kernel == "own" else sizes[-1:]:
+            held = () if kernel in predicted.PREDICTED else sizes if kernel == "own" else sizes[-1:]
+            for size in held:
                 shape = (rows, columns, size, size) if shared.kinds[name].spec.windowed else (rows, columns)
                 generator = torch.Generator().manual_seed(derive_seed(seed, "weight", name, size))
                 gain = 2.0 if shared.kinds[name].spec.windowed else 1.0
@@ -151,12 +158,14 @@ class SuperNetwork(nn.Module):
             SpecError: a layer that is not shared here, or larger than what is.
         """
         out: dict[str, Tensor] = {}
+        whole = predicted.weights(dict(self.parts.items()), workload) if self.kernel in predicted.PREDICTED else {}
         for layer in workload.layers:
             step = f"steps.{layer.name}"
             out[f"{step}.quantizer.log_scale"] = self._part(layer, f"scale{layer.bits.O}")
             if not layer.op.spec.convolves:
                 continue
-            weight, rows = self._kernel(layer), layer.channels_out
+            rows = layer.channels_out
+            weight = fitting(whole[layer.name], layer) if whole else self._kernel(layer)
             if weight.shape[0] < rows or weight.shape[1] < layer.C:
                 what = f"takes {rows} x {layer.C} channels of {weight.shape[0]} x {weight.shape[1]}"
                 raise SpecError(Fault(f"layer {layer.name}", what, "a network of the supernet's own space"))
@@ -202,3 +211,9 @@ def _middle(weight: Tensor, size: int) -> Tensor:
     """The middle taps: ``[..., R, S]`` to ``[..., size, size]``."""
     margin = (weight.shape[-1] - size) // 2
     return weight[..., margin : margin + size, margin : margin + size]
+
+
+def fitting(weight: Tensor, layer: Layer) -> Tensor:
+    """A predicted weight in the layer's kernel size; a fully connected one without taps."""
+    middle = _middle(weight, layer.R)
+    return middle if layer.op.spec.windowed else middle[..., 0, 0]

@@ -99,7 +99,7 @@ class Trainer:
     ) -> None:
         torch.set_num_threads(1)  # equal results whatever the machine
         check_fits(data, corners.workload_at(corners.largest))
-        self._corners, self._data, self._options = corners, data, options
+        self.corners, self.data, self._options = corners, data, options
         self._space, self._told = space, dict(told or {})
         self.network = new_network(corners, options)
         self._plan: Planner = self._planner()
@@ -110,16 +110,16 @@ class Trainer:
     def _planner(self) -> Planner:
         options = self._options
         if options.strategy == "greedy":
-            return Greedy(self._corners, options.seed, options.steps, options.subnets, self._losses)
-        return planner(options.strategy, self._corners, options.seed, options.steps, options.subnets)
+            return Greedy(self.corners, options.seed, options.steps, options.subnets, self._losses)
+        return planner(options.strategy, self.corners, options.seed, options.steps, options.subnets)
 
     def _losses(self, points: Sequence[Point], step: int) -> list[float]:
         """Of networks with the weights as they are, on a draw of held-out images, with the statistics of that draw."""
-        images, labels = tensors(self._data, "held_out")
+        images, labels = tensors(self.data, "held_out")
         generator = torch.Generator().manual_seed(derive_seed(self._options.seed, "judged", step))
         chosen = torch.randperm(len(labels), generator=generator)[:JUDGED]
         with torch.no_grad():
-            logits = [self.network(images[chosen], self._corners.workload_at(point)) for point in points]
+            logits = [self.network(images[chosen], self.corners.workload_at(point)) for point in points]
             return [float(functional.cross_entropy(found, labels[chosen])) for found in logits]
 
     def _fresh_optimizer(self) -> torch.optim.AdamW:
@@ -139,8 +139,8 @@ class Trainer:
             for _ in range(self.step):
                 advance()
         options = self._options
-        images, labels = tensors(self._data, "train")
-        order = batches(self._data, options.steps, options.seed)
+        images, labels = tensors(self.data, "train")
+        order = batches(self.data, options.steps, options.seed)
         kept = time.monotonic()
         while self.step < min(options.steps, until or options.steps):
             index = order[self.step]
@@ -168,7 +168,7 @@ class Trainer:
             with torch.no_grad():
                 soft = functional.softmax(self._teacher(images), dim=1)
         for place, point in enumerate(plan.points):
-            logits = self.network(images, self._corners.workload_at(point))
+            logits = self.network(images, self.corners.workload_at(point))
             if plan.teacher == "first" and place:
                 assert soft is not None, "the first of a sandwich teaches"
                 loss = functional.cross_entropy(logits, soft)
@@ -187,8 +187,8 @@ class Trainer:
             return
         self._optimizer = self._fresh_optimizer()
         if plan.phase == 1:
-            self._teacher = self.network.extract(self._corners.workload_at(self._corners.largest))
-            recalibrate(self._teacher, self._data)
+            self._teacher = self.network.extract(self.corners.workload_at(self.corners.largest))
+            recalibrate(self._teacher, self.data)
         self.network.sort_channels()
 
     def stored(self) -> Stored:
@@ -227,7 +227,7 @@ class Trainer:
                 self._optimizer.state[part] = state
         teacher = {name[8:]: torch.from_numpy(value) for name, value in found.arrays.items() if name[:8] == "teacher/"}
         if teacher:
-            self._teacher = QatNetwork(self._corners.workload_at(self._corners.largest)).eval()
+            self._teacher = QatNetwork(self.corners.workload_at(self.corners.largest)).eval()
             self._teacher.load_state_dict(teacher)
 
 

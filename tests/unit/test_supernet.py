@@ -22,9 +22,10 @@ from codesign.recipe import Part, Recipe, load_recipe
 from codesign.supernet.corners import Corners, kind_of
 from codesign.supernet.greedy import Greedy
 from codesign.supernet.network import KERNELS
+from codesign.supernet.predicted import PREDICTED
 from codesign.supernet.sampling import PHASES, phase_of, planner
 from codesign.supernet.store import Stored, load
-from codesign.supernet.training import Trainer, TrainingOptions, measured, new_network
+from codesign.supernet.training import Trainer, TrainingOptions, from_arrays, measured, new_network
 from mappings.errors import SpecError
 from mappings.npz import packed, unpacked
 
@@ -99,7 +100,7 @@ def test_kernels_share_or_do_not(small: Corners) -> None:
         network = new_network(small, TrainingOptions(kernel=kernel))
         parts = [network.parameters_of(small.workload_at(point))[name] for point in (wide, narrow)]
         middle = parts[0][..., 1:4, 1:4]
-        assert torch.equal(parts[1], middle) is (kernel != "own")
+        assert torch.equal(parts[1], middle) is (kernel in ("crop", "transform"))
         if kernel == "transform":  # the matrix is the identity at first, and is learned
             with torch.no_grad():
                 network.parts["s1b1_conv/matrix5to3"].mul_(2)
@@ -158,6 +159,30 @@ def test_greedy_steps_train_what_the_weights_serve_best(small: Corners) -> None:
     again = Greedy(small, seed=1, steps=40, subnets=4, judge=judge)
     again.restore(plan.arrays())
     assert again.pool == plan.pool
+
+
+@pytest.mark.parametrize("how", PREDICTED)
+def test_predicted_weights_are_the_networks_own(how: str, small: Corners) -> None:
+    network = new_network(small, TrainingOptions(kernel=how))
+    first, name = small.largest | {"s2_width": 12, "stem_width": 8}, "steps.stem.weight"
+    ours, same, other = (
+        network.parameters_of(small.workload_at(small.space.canonical(point)))[name]
+        for point in (first, first, first | {"s3_width": 12})
+    )
+    # A change of the last stage changes what is predicted for the first layer, and nothing else does.
+    assert torch.equal(ours, same) and ours.shape == other.shape and not torch.equal(ours, other)
+    assert not any("/weight" in key for key in network.parts)
+    told = small.workload_at(small.largest)
+    loss = network(torch.rand(8, 1, 28, 28), told).square().sum()
+    loss.backward()  # type: ignore[no-untyped-call]
+    reached = {key for key, part in network.parts.items() if part.grad is not None and part.grad.abs().sum() > 0}
+    assert {key for key in network.parts if key.startswith("predictor/")} <= reached
+    # A file's arrays alone give the same network.
+    arrays = {f"weight/{key}": part.detach().numpy() for key, part in network.parts.items()}
+    again = from_arrays(arrays, how)
+    with torch.no_grad():
+        for key, value in network.parameters_of(told).items():
+            assert torch.equal(again.parameters_of(told)[key], value)
 
 
 def test_sorted_channels_compute_the_same(small: Corners) -> None:
@@ -279,17 +304,21 @@ def test_statistics_are_the_networks_own(small: Corners) -> None:
     assert not torch.equal(wide.state_dict()[first][:4], narrow.state_dict()[first])
 
 
-@pytest.mark.parametrize("name", ["spos", "fairnas", "bignas", "slimmable", "ofa"])
+@pytest.mark.parametrize("name", ["spos", "fairnas", "bignas", "slimmable", "ofa", "greedynas", "smash", "ghn"])
 def test_each_recipe_trains_as_its_paper_does(name: str) -> None:
-    told = dict(load_recipe(name).providers[1].given)
+    told = dict(load_recipe(name).providers[-1].given)
     strategy = {
         "spos": "uniform",
         "fairnas": "fair",
         "bignas": "sandwich",
         "slimmable": "sandwich",
         "ofa": "progressive",
+        "greedynas": "greedy",
+        "smash": "uniform",
+        "ghn": "uniform",
     }
     kernel = {"spos": "own", "fairnas": "own", "bignas": "crop", "slimmable": "crop", "ofa": "transform"}
+    kernel |= {"greedynas": "own", "smash": "encoded", "ghn": "graph"}
     assert (told["strategy"], told["kernel"]) == (strategy[name], kernel[name])
     if name == "slimmable":
         free = [d.name for d in load_recipe(name).space.decisions.choices if d.group == "network" and d.size > 1]
