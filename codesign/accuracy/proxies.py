@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from codesign.accuracy.data import Dataset
 from codesign.accuracy.training import tensors
+from codesign.networks.convolution import convolution
 from codesign.networks.qat import fitted
 from mappings.layer import Op
 from mappings.workload import Workload
@@ -50,9 +51,7 @@ class Unquantised(nn.Module):
         for layer in self.workload.layers:
             inputs = [values[name] for name in layer.inputs]
             if layer.op.spec.convolves:
-                weight, padding = self.weights[layer.name].to(images.dtype), layer.padding[:2]
-                x = inputs[0]
-                out = functional.conv2d(x, weight, None, layer.stride, padding, layer.dilation, layer.groups)
+                out = convolution(inputs[0], self.weights[layer.name].to(images.dtype), layer)
                 if self.normal and layer.op.spec.windowed:
                     out = functional.batch_norm(out, None, None, training=True)
             elif layer.op is Op.ADD:

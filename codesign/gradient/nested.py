@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from codesign.decisions import Decision, Point
 from codesign.gradient.choices import Draw
+from codesign.networks.convolution import convolution
 from codesign.networks.qat import ActivationQuantizer, QatLayer, fake_quantize_weight, fitted, gates_of
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer
@@ -217,10 +218,7 @@ class NestedNetwork(nn.Module):
                 continue
             weight = self._weight(step, draw)
             if step.norm is not None:
-                value = functional.conv2d(
-                    inputs[0], weight, None, layer.stride, layer.padding[:2], layer.dilation, layer.groups
-                )
-                value = step.norm(value)
+                value = step.norm(convolution(inputs[0], weight, layer))
             else:
                 value = functional.linear(inputs[0].flatten(1), weight, step.bias)
             values[layer.name] = self._narrowed(layer, self._rounded(step, value, draw), draw)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from codesign.networks.convolution import convolution
 from codesign.networks.taps import kept_taps
 from codesign.quantize_layer import TERNARY_SCALE
 from mappings.errors import Fault, SpecError
@@ -176,7 +177,7 @@ class QatLayer(nn.Module):
         layer, weight = self.layer, self._integer_weight(self.pruned(self.weight))
         if taps is not None:
             weight = weight * taps
-        value = functional.conv2d(value, weight, None, layer.stride, layer.padding[:2], layer.dilation, layer.groups)
+        value = convolution(value, weight, layer)
         normal: Tensor = self.norm(value)
         return normal
 
