@@ -23,6 +23,7 @@ from mappings.yamlio import dump_yaml, load_yaml
 
 _KEYS = ("name", "design", "network", "dataset", "decisions", "accuracy")
 _PLAIN = {"workload", "accelerator", "mappings"}
+_LONGEST_PATH = 4096
 _WORD = re.compile(r"[A-Za-z0-9_\-]{1,80}")
 
 
@@ -34,7 +35,7 @@ class DesignFile:
         name: of the point.
         design: network, accelerator and mappings.
         network: name of the deployed network's files, or "".
-        dataset: name of the images it was trained for, or "".
+        dataset: what names the images it was trained for (`accuracy.data.load_dataset`), or "".
         decisions: the point of the search space, or empty.
         accuracy: by part, 0 to 1; empty where it was not measured.
         path: of the file, or None.
@@ -90,9 +91,12 @@ class DesignFile:
             Fault(where, f'"{key}" is missing', ", ".join(_KEYS)) for key in ("name", "design") if key not in raw
         ]
         network, dataset = str(raw.get("network") or ""), str(raw.get("dataset") or "")
-        for key, word in (("name", str(raw.get("name"))), ("network", network), ("dataset", dataset)):
+        for key, word in (("name", str(raw.get("name"))), ("network", network)):
             if word and not _WORD.fullmatch(word):
                 faults.append(Fault(f"{where}: {key}", f"is {word[:60]!r}", "letters, digits, - and _"))
+        if len(dataset) > _LONGEST_PATH or not dataset.isprintable():
+            what = f"a registered name, a file, a folder or MODULE:NAME, of {_LONGEST_PATH} characters at most"
+            faults.append(Fault(f"{where}: dataset", f"is {dataset[:60]!r}", what))
         decisions, accuracy = raw.get("decisions") or {}, raw.get("accuracy") or {}
         if not isinstance(decisions, dict) or any(type(value) not in (int, str) for value in decisions.values()):
             faults.append(Fault(f"{where}: decisions", "is not names with choices", "a mapping"))

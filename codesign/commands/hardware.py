@@ -58,14 +58,20 @@ class _Job:
     labels: IntArray | None = None
 
 
-def _of_design(item: DesignFile, images: int) -> _Job:
-    """A design of a run, on test images of its data set; on integers over the whole range where it has none."""
+def _of_design(item: DesignFile, images: int, reporter: Reporter) -> _Job:
+    """A design of a run, on test images of its data set; on integers over the whole range where it has none.
+
+    A design file may be anybody's: a data set that is code (``my_data.py:load``) is not run because a file says so.
+    """
     network = item.load_network()
     if network is None:
         where = item.name if item.path is None else str(item.path)
         what = "a design file of a run, with its weights; or a module with --hardware"
         raise SpecError(Fault(where, "names no network", what))
-    if not item.dataset:
+    code = ":" in item.dataset and not Path(item.dataset).exists()
+    if code:
+        reporter.say(f"{item.name}: its data set is code ({item.dataset}), so inputs are random integers of seed 0")
+    if code or not item.dataset:
         return _Job(item.name, item.design, network, random_images(network, images))
     pixels, labels = sample_images(item.dataset, images, network.workload)
     integers = {name: value.numpy() for name, value in quantize_input(network, pixels).items()}
@@ -157,7 +163,7 @@ def _job(
 ) -> _Job | Infeasible:
     """What runs, or the bound of the hardware that it breaks: of its memories, or of the device that it names."""
     if target.kind is Kind.DESIGN:
-        job: _Job | Infeasible = _of_design(target.value, images)
+        job: _Job | Infeasible = _of_design(target.value, images, reporter)
     else:
         job = _of_float(target, shapes, hardware, data, images, reporter)
     if isinstance(job, Infeasible):

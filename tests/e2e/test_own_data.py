@@ -69,3 +69,7 @@ def test_a_folder_of_images_trains_and_runs_on_hardware(tmp_path: Path) -> None:
     assert check["passed"] and check["exact_images"] == 1 and check["simulated_cycles"] == check["predicted_cycles"] > 0
     (point,) = result["points"]
     assert point["accuracy"]["test"] > 0.7 and point["accuracy"]["held_out"] > 0.7  # chance is 1 / 3
+    # What the run wrote is read by the other commands, whose data set is the folder.
+    design = str(out / "designs" / f"{point['name']}.yaml")
+    assert main(["cost", design, "-q"]) == 0
+    assert main(["simulate", design, "--images", "1", "-q"]) == 0

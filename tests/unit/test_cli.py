@@ -168,6 +168,8 @@ def test_hostile_files_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "cannot be read" in fails(capsys, "cost", str(tmp_path / "none.yaml"))
     assert '"design" is missing' in fails(capsys, "cost", file("empty.yaml", "name: a\n"))
     assert "letters, digits" in fails(capsys, "cost", file("path.yaml", "name: a\nnetwork: ../../x\ndesign: {}\n"))
+    data = file("data.yaml", 'name: a\ndataset: "x\\e[2J"\ndesign: {}\n')
+    assert "dataset: is 'x\\x1b[2J'" in fails(capsys, "cost", data)
     text = (ROOT / "accel_models" / "hardware" / "library" / "eyeriss_like.yaml").read_text(encoding="utf-8")
     negative = file("negative.yaml", text.replace("capacity_bytes: ", "capacity_bytes: -", 1))
     assert "capacity_bytes" in fails(capsys, "cost", "resnet20", "--accelerator", negative)
