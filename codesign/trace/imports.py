@@ -106,6 +106,8 @@ def _lent(wanted: str | None, folders: Sequence[str]) -> Iterator[None]:
         for name in names:
             for key in _with_parts(name):
                 del sys.modules[key]
+            # Who has the name now is not the project's, and must stay when another project comes.
+            _OWN.difference_update([key for key in _OWN if key == name or key.startswith(f"{name}.")])
         sys.modules.update(aside)
 
 

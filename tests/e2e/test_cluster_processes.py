@@ -146,7 +146,13 @@ def connected(dask: Processes, workers: int) -> bool:
 def test_what_a_killed_worker_was_at_is_done_by_another(dask: Processes, alone: str) -> None:
     lost, _ = dask.worker("lost", stop_at="2"), dask.worker("other")
     wait_until(lambda: connected(dask, 2))
-    killer = kill_when(lost, lambda: len(dask.begun("lost")) == 2)
+
+    def told() -> bool:
+        """What the worker did before has arrived: a result that is with it alone is done again as well."""
+        done = [path.read_text(encoding="utf-8") for path in (dask.folder / "there/measured").glob("*")]
+        return len(dask.begun("lost")) == 2 and any(dask.begun("lost")[0] in text for text in done)
+
+    killer = kill_when(lost, told)
     explore(options(dask, "there", executor=dask.url))
     killer.join()
     assert lost.wait() == -signal.SIGKILL

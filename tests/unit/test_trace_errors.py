@@ -271,6 +271,11 @@ def test_a_file_of_a_name_that_others_have_is_found_by_that_name(
         (tmp_path / f"{name}.py").write_text("from torch import nn\nnet = nn.Conv2d(3, 4, 1)\n")
         assert load_module(f"{name}:net")(torch.randn(1, 3, 8, 8)).shape[1] == 4
         assert not hasattr(importlib.import_module(name), "net")
+    # The next project takes no name from us either.
+    (tmp_path / "other.py").write_text("from torch import nn\nnet = nn.Conv2d(3, 5, 1)\n")
+    ours = importlib.import_module("mappings.errors")
+    assert load_module("other.py:net")(torch.randn(1, 3, 8, 8)).shape[1] == 5
+    assert importlib.import_module("mappings.errors") is ours
 
 
 @pytest.mark.parametrize(("where", "reference"), [("p/pkg", "net.py:MyNet"), ("", "p/pkg/net.py:MyNet")])
