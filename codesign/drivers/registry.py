@@ -221,6 +221,15 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             needs=("fidelity",),
         ),
     )
+    # Of every search that learns choices and weights by descent.
+    descent = {
+        "steps": options.integer(200, 1, 10_000_000),
+        "learning_rate": options.number(0.01, 0.0, 10.0),
+        "arch_learning_rate": options.number(0.05, 0.0, 10.0),
+        "temperature": options.number(5.0, 1e-3, 1000.0),
+        "last_temperature": options.number(0.5, 1e-3, 1000.0),
+        "bilevel": options.flag(True),
+    }
     registry.register(
         "gradient",
         DriverEntry(
@@ -231,12 +240,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
                     "gumbel_soft", ("softmax", "sigmoid", "sharp", "gumbel_soft", "gumbel_hard", "two_path", "shared")
                 ),
                 "partial": options.integer(1, 1, 64),
-                "steps": options.integer(200, 1, 10_000_000),
-                "learning_rate": options.number(0.01, 0.0, 10.0),
-                "arch_learning_rate": options.number(0.05, 0.0, 10.0),
-                "temperature": options.number(5.0, 1e-3, 1000.0),
-                "last_temperature": options.number(0.5, 1e-3, 1000.0),
-                "bilevel": options.flag(True),
+                **descent,
                 "cost_weight": options.number(0.0, 0.0, 1e6),
                 "multiplier_rate": options.number(0.2, 0.0, 1e6),
                 "rule": options.name("adam", ("adam", "exponentiated")),
@@ -288,12 +292,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
                 "weights_draw": options.name("gumbel_soft", draws),
                 "choices_draw": options.name("gumbel_soft", draws),
                 "hardware_draw": options.name("", ("", *draws)),
-                "steps": options.integer(200, 1, 10_000_000),
-                "learning_rate": options.number(0.01, 0.0, 10.0),
-                "arch_learning_rate": options.number(0.05, 0.0, 10.0),
-                "temperature": options.number(5.0, 1e-3, 1000.0),
-                "last_temperature": options.number(0.5, 1e-3, 1000.0),
-                "bilevel": options.flag(True),
+                **descent,
                 "cost_weight": options.number(1.0, 0.0, 1e6),
                 "loss": options.name("sum", ("sum", "product")),
                 "certain": options.number(0.0, 0.0, 1e6),

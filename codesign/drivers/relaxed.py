@@ -15,7 +15,7 @@ from codesign.accuracy.data import check_fits, load_dataset
 from codesign.decisions import Decision, Point
 from codesign.drivers.base import DriverContext
 from codesign.drivers.ledger import Ledger
-from codesign.drivers.parts import joined, options_of
+from codesign.drivers.parts import joined, options_of, searches_left
 from codesign.gradient.choices import Choices
 from codesign.gradient.cosearch import CoSearch, CostOf, RelaxedOptions
 from codesign.gradient.evaluator import Evaluated, Evaluator, EvaluatorError, fitted_evaluator, priced
@@ -82,11 +82,9 @@ class Relaxed:
         """
         torch.set_num_threads(1)  # equal results whatever the machine
         ledger = Ledger(context)
-        done = len([item for number in range(context.budget) for item in ledger.held(f"search {number}")])
-        for _ in range(done):
-            context.advance()
-        search = _Search(context) if done < context.budget else None
-        for number in range(done, context.budget):
+        numbers = searches_left(context, ledger)
+        search = _Search(context) if numbers else None
+        for number in numbers:
             assert search is not None, "made where something is left"
             self.found.append(search.derived(number))
             self.error = search.error

@@ -6,7 +6,7 @@ from codesign.accuracy.data import check_fits, load_dataset
 from codesign.decisions import Decision, Point
 from codesign.drivers.base import DriverContext
 from codesign.drivers.ledger import Ledger
-from codesign.drivers.parts import joined, options_of, tightest_limit, uncompressed
+from codesign.drivers.parts import joined, options_of, searches_left, tightest_limit, uncompressed
 from codesign.gradient.shrinking import ShrinkOptions, Shrunk, shrink
 from codesign.objectives import Limit
 from codesign.seeds import derive_seed
@@ -37,11 +37,9 @@ class Shrinking:
             SpecError: no limit that the cheap providers know, or channels that no share stands for.
         """
         ledger = Ledger(context)
-        done = len([item for number in range(context.budget) for item in ledger.held(f"search {number}")])
-        for _ in range(done):
-            context.advance()
-        search = _Search(context) if done < context.budget else None
-        for number in range(done, context.budget):
+        numbers = searches_left(context, ledger)
+        search = _Search(context) if numbers else None
+        for number in numbers:
             assert search is not None, "made where something is left"
             found = search.shrunk(number)
             self.found.append(found)

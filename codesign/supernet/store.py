@@ -87,5 +87,6 @@ def _holds_pickle(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith(".pkl") for name in archive.namelist())
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError):  # damaged, which its reader tells
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError):
+        # What zipfile raises on damaged archives (the second: of a version that it does not know); `unpacked` tells.
         return False
