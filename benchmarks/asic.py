@@ -4,9 +4,14 @@
     python -m benchmarks.asic --sizes 4 --arrays loop_tile --libraries asap7
     python -m benchmarks.asic --kept                            # judge on the table, synthesise nothing
     python -m benchmarks.asic --liberty cells.lib --technology asic_45nm --sizes 4
+    python -m benchmarks.asic --fit [--kept]                    # modules alone in SG13G2 (an hour), and the fit of the model
 
 The libraries are IHP SG13G2 (130 nm) and ASAP7 (7 nm), looked for in ``CODESIGN_REFERENCE_DIR``/liberty. Needs
 ``pip install pyosys``. Results enter ``data/asic_cells.csv`` as they come, with the digest of their sources.
+
+The terms of the parts are fitted to modules alone in SG13G2 (``data/asic_modules.csv``), of arrays up to 256 PEs; what
+flattening leaves is fitted to the whole accelerators in SG13G2 of the first size. The other sizes, and all of ASAP7,
+are judged.
 """
 
 from __future__ import annotations
@@ -19,21 +24,31 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import yaml
+from scipy.optimize import nnls
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
 from accel_models.hardware.technology import Technology, technology
+from accel_models.template import cells, fabric
 from accel_models.template.resources import logic_um2
 from accel_models.template.spec import ArrayKind, Template
 from benchmarks.common import Figure, reference_dir, show
-from benchmarks.resources import sources, spelled
+from benchmarks.resources import PULL, sources, spelled
+from benchmarks.resources_cases import module_cases
 from mappings.errors import Fault, SpecError, unknown_name
+from mappings.yamlio import load_yaml
 from rtl_templates.parameters import parameters
 from rtl_templates.synth.asic import synthesize_cells
-from rtl_templates.synth.measure import TOP, WHOLE
+from rtl_templates.synth.measure import TOP, WHOLE, module_of
+from rtl_templates.synth.yosys import yosys_version
 
 TABLE = Path(__file__).parent / "data" / "asic_cells.csv"
 HEAD = ("library", "template", "sources", "area_um2", "sequential_um2")
+MODULES = Path(__file__).parent / "data" / "asic_modules.csv"
+MODULES_HEAD = ("part", "template", "sources", "gates", "flops")
+#: The library of the fit, and most PEs of an array alone in it.
+FITTED, MOST_PES = "sg13g2", 256
 KIB = 1024
 
 
@@ -124,15 +139,80 @@ def measured(name: str, tech: Technology, files: Sequence[Path], template: Templ
         row = dict(zip(HEAD, values, strict=True))
         if name in LIBRARIES:
             table[place] = row
-            fresh = TABLE.with_suffix(".part")
-            with fresh.open("w", encoding="utf-8", newline="") as file:
-                out = csv.DictWriter(file, HEAD, lineterminator="\n")
-                out.writeheader()
-                out.writerows(table.values())
-            fresh.replace(TABLE)
+            write_rows(TABLE, HEAD, list(table.values()))
     if row is None:
         return None
     return Measured(name, tech, template, float(row["area_um2"]), float(row["sequential_um2"]))
+
+
+def write_rows(path: Path, head: Sequence[str], rows: Sequence[dict[str, str]]) -> None:
+    """Writes a table, whole or not at all."""
+    fresh = path.with_suffix(".part")
+    with fresh.open("w", encoding="utf-8", newline="") as file:
+        out = csv.DictWriter(file, head, lineterminator="\n")
+        out.writeheader()
+        out.writerows(rows)
+    fresh.replace(path)
+
+
+def modules(run: bool) -> list[tuple[str, Template, float, float]]:
+    """(part, accelerator that has it, gates, flip-flops) of the modules alone; of the table where ``run`` is False."""
+    rows = {}
+    if MODULES.exists():
+        with MODULES.open(encoding="utf-8", newline="") as file:
+            rows = {(row["part"], row["template"]): row for row in csv.DictReader(file)}
+    library, found = LIBRARIES[FITTED], []
+    files = [reference_dir() / "liberty" / file for file in library.files]
+    for part, template in module_cases():
+        if template.rows * template.cols > MOST_PES and part == "PE array":
+            continue
+        place, digest = (part, spelled(template)), sources(part, template)
+        row = rows.get(place)
+        if run and (row is None or row["sources"] != digest):
+            taken = synthesize_cells(*module_of(template, part), files)
+            held = taken.sequential_um2 or 0.0
+            gates, flops = ((taken.area_um2 or 0.0) - held) / library.gate[1], held / library.register[1]
+            row = dict(zip(MODULES_HEAD, (*place, digest, f"{gates:.0f}", f"{flops:.0f}"), strict=True))
+            rows[place] = row
+            write_rows(MODULES, MODULES_HEAD, list(rows.values()))
+        if row is not None:
+            found.append((part, template, float(row["gates"]), float(row["flops"])))
+    return found
+
+
+def fit(alone: Sequence[tuple[str, Template, float, float]], whole: Sequence[Measured], command: str) -> None:
+    """Fits the parts to modules alone and what flattening leaves to whole accelerators; writes the data file."""
+    tool = f"our synthesis with Yosys {yosys_version()} and abc, {FITTED}"
+    known = load_yaml(cells.DATA)
+    data: dict[str, object] = {
+        "source": f"{tool}; {len(alone)} modules alone, {len(whole)} whole accelerators: {command}",
+        "source_pair": known["source_pair"],
+        "whole_designs": [spelled(item.template) for item in whole],
+    }
+    library = LIBRARIES[FITTED]
+    for index, resource in enumerate(cells.RESOURCES):
+        groups: dict[str, list[tuple[tuple[float, ...], float]]] = {}
+        for part, template, *values in alone:
+            groups.setdefault(fabric.key(template, part), []).append((cells.terms(template, part), values[index]))
+        rows = {name: list(row) for name, row in known[resource].items()}
+        for name, samples in sorted(groups.items()):
+            terms, found = np.array([t for t, _ in samples]), np.array([max(v, 1.0) for _, v in samples])
+            rows[name] = [float(f"{value:.5g}") for value in nnls(terms / found[:, None], np.ones(len(found)))[0]]
+        sums, taken = [], []
+        for item in whole:
+            t = item.template
+            each = {p: float(np.dot(rows[fabric.key(t, p)], cells.terms(t, p))) for p in ("PE array", *cells.shell_names(t))}
+            sums.append((each.pop("PE array"), sum(each.values())))
+            flops = item.sequential_um2 / library.register[1]
+            taken.append(flops if resource == "flops" else (item.area_um2 - item.sequential_um2) / library.gate[1])
+        if whole:  # drawn towards 1 (nothing saved) as by one accelerator more
+            a, v = np.array(sums), np.array(taken)
+            left, right = np.vstack([a / v[:, None], PULL * np.eye(2)]), np.concatenate([np.ones(len(v)), [PULL, PULL]])
+            rows["whole"] = [float(f"{value:.4g}") for value in nnls(left, right)[0]]
+        data[resource] = rows
+    head = "# Written by benchmarks/asic.py; see accel_models/template/cells.py for the terms.\n"
+    cells.DATA.write_text(head + yaml.safe_dump(data, sort_keys=False, width=118), encoding="utf-8")
+    cells.coefficients.cache_clear()
 
 
 def figures_of(found: Sequence[Measured], asked: int) -> list[Figure]:
@@ -159,6 +239,8 @@ def main() -> int:
     parser.add_argument("--liberty", nargs="+", type=Path, help="a library of your own, in place of them")
     parser.add_argument("--technology", default="", help="that models it: asic_45nm")
     parser.add_argument("--kept", action="store_true", help="the table alone; synthesise nothing")
+    text = "fit the model anew to modules alone and to the whole accelerators of the first size, and write it"
+    parser.add_argument("--fit", action="store_true", help=text)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     found: list[Measured | None] = []
@@ -180,10 +262,16 @@ def main() -> int:
         for template in templates:
             for name, (tech, files) in chosen.items():
                 found.append(measured(name, tech, files, template, run=not args.kept))
+        kept = [item for item in found if item is not None]
+        if args.fit:
+            first = int(args.sizes.split(",")[0])
+            whole = [item for item in kept if item.library == FITTED and item.template.rows == first]
+            fit(modules(run=not args.kept), whole, "python -m benchmarks.asic --fit")
     except SpecError as error:
         print(f"asic: {error}", file=sys.stderr)
         return 2
-    kept = [item for item in found if item is not None]
+    known = set(load_yaml(cells.DATA)["whole_designs"])
+    kept = [item for item in kept if item.library != FITTED or spelled(item.template) not in known]
     return show("Cell area of whole accelerators, memories apart", figures_of(kept, len(found)), args.json)
 
 

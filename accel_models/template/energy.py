@@ -19,8 +19,9 @@ from accel_models.hardware.energy import TemplateShape, static_pj, template_pric
 from accel_models.hardware.technology import Technology, TechnologyKind
 from accel_models.schedule import Buffer, Command, Compute, ComputeOp, Dma, Drain, Second
 from accel_models.template.array_timing import array_accesses, ceil_div
+from accel_models.template.cells import cells
 from accel_models.template.fabric import product_in_dsp
-from accel_models.template.resources import FF_IN_DSP, GATES_PER_LUT, logic, logic_um2, stored
+from accel_models.template.resources import logic, logic_um2, stored
 from accel_models.template.spec import Template
 
 #: Columns 1 to 8: words transferred, by `Buffer`. Then words that the compute unit reads of the input and the weight
@@ -34,6 +35,9 @@ COUNTS = 19
 #: How often the non-linear unit reads a row.
 SCANS = {ComputeOp.SOFTMAX: 3, ComputeOp.NORM: 2}
 PARAM_WORD_BITS, DESCRIPTOR_BITS = 128, 512
+#: Two-input gates for a six-input look-up table of control and data paths: from 4x4 and 8x8 arrays in ASAP7 and SG13G2
+#: (Yosys 0.70 and abc).
+GATES_PER_LUT = 7
 COMPONENTS = (
     "DRAM",
     "input buffer",
@@ -122,15 +126,17 @@ def template_shape(template: Template, tech: Technology, part: Device | None = N
         shapes.append(("tables", 16 * t.act_bits, 2 * t.table_words * 2 * t.act_bits))
     taken, held = logic(t), stored(t)
     hard = product_in_dsp(t)
-    # Standard cells have no hard blocks: a PE's operand registers, which a DSP has inside, are flip-flops there.
-    inside = 0 if tech.kind is TechnologyKind.FPGA or not hard else t.rows * t.cols * FF_IN_DSP
+    flip_flops, array_bits = float(taken.ff), float(taken.array_ff)
+    if tech.kind is not TechnologyKind.FPGA:  # queues and what a DSP has inside are flip-flops there
+        _, flip_flops, _, array_bits = cells(t)
     return TemplateShape(
         tuple(shapes),
         t.act_bits,
         t.weight_bits,
         t.acc_bits,
-        flip_flops=taken.ff + inside,
-        array_bits=taken.array_ff + inside,
+        flip_flops=flip_flops,
+        array_bits=array_bits,
+        # Products are not in look-up tables: they cost what they compute.
         gates=GATES_PER_LUT * (taken.lut - taken.array_lut + held.lutram),
         logic_um2=logic_um2(t, tech),
         memory_bytes=held.size_bytes,

@@ -14,7 +14,8 @@ from typing import NamedTuple
 from accel_models.hardware.devices import Device, DeviceKind, device
 from accel_models.hardware.technology import Technology, technology
 from accel_models.report import Bound, Infeasible, broken_bounds
-from accel_models.template.fabric import Part, array_part, product_in_dsp, shell_parts
+from accel_models.template.cells import cells
+from accel_models.template.fabric import Part, array_part, shell_parts
 from accel_models.template.spec import ArrayKind, Template
 
 #: Shapes of one block of 18 Kb: (bits of a word, words).
@@ -208,38 +209,17 @@ def estimate(template: Template) -> Resources:
     return Resources((array_part(template), *stored, *shell_parts(template)))
 
 
-#: Two-input gates for a six-input look-up table, and the area of a synthesised MAC over the published one; both from
-#: the 4x4 and 8x8 weight-stationary arrays in ASAP7 and the 4x4 in SG13G2 (Yosys 0.70 and abc, no wires).
-GATES_PER_LUT = 7
-MAC_SYNTHESISED = 1.466
-#: Flip-flops of a PE that a DSP has inside: operands on their way into the multiplier.
-FF_IN_DSP = 7
-#: Width of the operands of a multiplier outside the array, and of its result.
-_DSP_BITS, _DSP_SUM_BITS = 17, 34
-
-
 def logic_um2(template: Template, tech: Technology) -> float | None:
-    """Silicon area of everything but memories: MACs, flip-flops, control and data paths, the shell's multipliers.
-
-    The structure is that of the FPGA estimate: a look-up table that holds no product becomes gates, a flip-flop one.
+    """Silicon area of everything but memories: gates and flip-flops of :mod:`accel_models.template.cells`.
 
     Returns:
         None where the technology models no areas (FPGA fabric).
     """
-    t = template
-    mac, gate = tech.mac_um2(t.act_bits, t.weight_bits, t.acc_bits), tech.value("gate_um2")
-    lane, flop = tech.mac_um2(_DSP_BITS, _DSP_BITS, _DSP_SUM_BITS), tech.register_um2(1)
-    if mac is None or gate is None or lane is None or flop is None:
+    gate, flop = tech.value("gate_um2"), tech.register_um2(1)
+    if gate is None or flop is None:
         return None
-    taken, pes, hard = logic(t), t.rows * t.cols, product_in_dsp(t)
-    others = taken.dsp - (pes if hard else 0)
-    # Products of four bits are in look-up tables already: their MACs are not counted twice.
-    macs = pes * mac if hard else 0.0
-    return (
-        MAC_SYNTHESISED * (macs + others * lane)
-        + (taken.ff + FF_IN_DSP * pes * hard) * flop
-        + taken.lut * GATES_PER_LUT * gate
-    )
+    found = cells(template)
+    return found.gates * gate + found.flops * flop
 
 
 def area_um2(template: Template, tech: Technology) -> float | None:

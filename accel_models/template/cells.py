@@ -1,0 +1,95 @@
+"""Two-input gates and flip-flops of the accelerator's parts in standard cells, as functions of its parameters.
+
+The terms are those of :mod:`accel_models.template.fabric`, but that every product is made of gates, and every queue and
+every register that an FPGA has in a block or in look-up tables of flip-flops. The coefficients are data:
+``data/cells.yaml``, fitted without negatives to synthesis of each module alone, by the command that the file names.
+A gate is a two-input NAND of the library.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from operator import attrgetter
+from pathlib import Path
+from typing import NamedTuple
+
+from accel_models.template import fabric
+from accel_models.template.spec import Template
+from mappings.yamlio import load_yaml
+
+DATA = Path(__file__).parent / "data" / "cells.yaml"
+RESOURCES = ("gates", "flops")
+
+
+class Cells(NamedTuple):
+    """What the logic of a template takes in standard cells, memories apart: in all, and of it the PE array."""
+
+    gates: float
+    flops: float
+    array_gates: float
+    array_flops: float
+
+
+def terms(template: Template, part: str) -> tuple[float, ...]:
+    """Terms of a part of a template."""
+    t, found = template, list(fabric.terms(template, part))
+    products = {"PE array": t.rows * t.cols, "vector unit": t.vector_taps * t.word_lanes}
+    if part in products:
+        found[5] = float(products[part] * t.act_bits * t.weight_bits)
+    return tuple(found)
+
+
+@lru_cache(maxsize=1)
+def coefficients() -> dict[str, dict[str, tuple[float, ...]]]:
+    """``{resource: {key: coefficients}}``; a resource's "whole" has one for the array and one for the shell."""
+    raw = load_yaml(DATA)
+    return {
+        resource: {name: tuple(float(value) for value in row) for name, row in raw[resource].items()}
+        for resource in RESOURCES
+    }
+
+
+def alone(template: Template, part: str, resource: str) -> float:
+    """Gates or flip-flops of one part synthesised alone; ``resource`` is one of :data:`RESOURCES`."""
+    row = coefficients()[resource][fabric.key(template, part)]
+    found = sum(c * x for c, x in zip(row, terms(template, part), strict=True))
+    if part == "PE array" and template.dual_rate:
+        found += template.rows * template.cols * coefficients()[resource]["pair"][0]
+    if part == "PE array" and template.tap_skipping:
+        found += coefficients()[resource]["tap skipping"][0]
+    return found
+
+
+#: What the cells of a template depend on.
+_FIELDS = (
+    "array", "rows", "cols", "act_bits", "weight_bits", "acc_bits", "ppu_lanes", "nonlinear_lanes",
+    "activation_tables", "vector_taps", "weight_packing", "dual_rate", "tap_skipping", "acc_stages", "ppu_stages",
+    "axi_bits", "unaligned",
+)  # fmt: skip
+_key = attrgetter(*_FIELDS)
+_known: dict[tuple[object, ...], Cells] = {}
+
+
+def cells(template: Template) -> Cells:
+    """Gates and flip-flops of the whole accelerator, flattened, memories apart."""
+    key = _key(template)
+    found = _known.get(key)
+    if found is None:
+        found = _known[key] = _count(template)
+    return found
+
+
+def shell_names(template: Template) -> tuple[str, ...]:
+    """Parts around the array."""
+    return tuple(name for name in fabric.SHELL if name != "non-linear unit" or template.nonlinear_lanes)
+
+
+def _count(template: Template) -> Cells:
+    t, totals, arrays = template, [], []
+    for resource in RESOURCES:
+        array, shell = coefficients()[resource]["whole"]
+        arrays.append(alone(t, "PE array", resource) * array)
+        totals.append(arrays[-1] + shell * sum(alone(t, name, resource) for name in shell_names(t)))
+    unpack = coefficients()["gates"]["unpack"][0] * 8 * t.weight_word_bytes * (t.weight_packing > 1)
+    late = fabric.pipeline_ff(t) + (t.weight_packing // 2 if t.weight_packing > 1 else 0)
+    return Cells(totals[0] + unpack, totals[1] + late, arrays[0], arrays[1])
