@@ -4,7 +4,7 @@
     python -m benchmarks.asic --sizes 4 --arrays loop_tile --libraries asap7
     python -m benchmarks.asic --kept                            # judge on the table, synthesise nothing
     python -m benchmarks.asic --liberty cells.lib --technology asic_45nm --sizes 4
-    python -m benchmarks.asic --fit [--kept]                    # modules alone in SG13G2 (an hour), and the fit of the model
+    python -m benchmarks.asic --fit [--kept]                    # and fit the model to modules alone in SG13G2 (an hour)
 
 The libraries are IHP SG13G2 (130 nm) and ASAP7 (7 nm), looked for in ``CODESIGN_REFERENCE_DIR``/liberty. Needs
 ``pip install pyosys``. Results enter ``data/asic_cells.csv`` as they come, with the digest of their sources.
@@ -201,7 +201,9 @@ def fit(alone: Sequence[tuple[str, Template, float, float]], whole: Sequence[Mea
         sums, taken = [], []
         for item in whole:
             t = item.template
-            each = {p: float(np.dot(rows[fabric.key(t, p)], cells.terms(t, p))) for p in ("PE array", *cells.shell_names(t))}
+            each = {
+                p: float(np.dot(rows[fabric.key(t, p)], cells.terms(t, p))) for p in ("PE array", *cells.shell_names(t))
+            }
             sums.append((each.pop("PE array"), sum(each.values())))
             flops = item.sequential_um2 / library.register[1]
             taken.append(flops if resource == "flops" else (item.area_um2 - item.sequential_um2) / library.gate[1])

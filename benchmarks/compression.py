@@ -37,10 +37,10 @@ from benchmarks.rtl_cases import inputs, quantized, reference
 from codesign.accuracy.data import Dataset, load_dataset
 from codesign.accuracy.evaluator import integer_accuracy
 from codesign.accuracy.training import Training, recalibrate, score, tensors, train
-from codesign.integer_reference import run_integer
-from codesign.networks.deploy import deploy
-from codesign.networks.qat import QatNetwork, fitted
-from codesign.quantize import quantize_input
+from codesign.quantization.deploy import deploy
+from codesign.quantization.integer_reference import run_integer
+from codesign.quantization.qat import QatNetwork, fitted
+from codesign.quantization.quantize import quantize_input
 from codesign.seeds import derive_seed
 from codesign.spaces.compression.kept_taps import prunable, with_kept_taps
 from codesign.spaces.compression.layer_bits import weighted, with_bits

@@ -15,9 +15,15 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
 from benchmarks.common import Figure, show
-from codesign.calibrate import collect_ranges
-from codesign.integer_reference import run_integer
-from codesign.quantize import QuantizeOptions, quantize, quantize_input, quantize_traced, signal_to_noise_db
+from codesign.quantization.calibrate import collect_ranges
+from codesign.quantization.integer_reference import run_integer
+from codesign.quantization.quantize import (
+    QuantizeOptions,
+    quantize,
+    quantize_input,
+    quantize_traced,
+    signal_to_noise_db,
+)
 from codesign.trace import trace_network
 from codesign.zoo import NETWORKS
 from mappings.integer_run import run_network

@@ -16,10 +16,10 @@ from codesign.controllers.plain import CoordinateDescent
 from codesign.controllers.policy import PolicySearch
 from codesign.controllers.surrogate import SurrogateEvolution
 from codesign.decisions import Decision, Point
-from codesign.networks.deploy import deploy
-from codesign.networks.qat import QatNetwork
 from codesign.providers.cost.predicted import PredictedProvider
 from codesign.providers.cost.targets import TargetsProvider
+from codesign.quantization.deploy import deploy
+from codesign.quantization.qat import QatNetwork
 from codesign.recipe import Part
 from mappings.workload import Workload
 from rtl_templates.simulate import SimReport, simulate

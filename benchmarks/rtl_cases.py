@@ -10,7 +10,7 @@ import torch
 from accel_models.design import Design
 from accel_models.template.accelerator import template_accelerator
 from accel_models.template.spec import Template
-from codesign.integer_reference import run_integer
+from codesign.quantization.integer_reference import run_integer
 from mappings.integer_ops import SOFTMAX_RECIPROCAL_BITS
 from mappings.layer import Bits, Layer, Op
 from mappings.moves import layer_index

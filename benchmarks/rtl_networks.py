@@ -24,8 +24,8 @@ from accel_models.template.accelerator import template_accelerator
 from accel_models.template.cycle_account import CycleAccount
 from accel_models.template.spec import ArrayKind, Template
 from benchmarks.common import table_console
-from codesign.integer_reference import run_integer
-from codesign.quantize import quantize, quantize_input
+from codesign.quantization.integer_reference import run_integer
+from codesign.quantization.quantize import quantize, quantize_input
 from codesign.zoo import NETWORKS
 from mappings.layer import Op
 from mappings.quantized import IntArray, QuantizedNetwork

@@ -26,8 +26,8 @@ from codesign.accuracy.data import load_dataset
 from codesign.accuracy.splits import Dataset
 from codesign.accuracy.training import Training, recalibrate, score, train
 from codesign.decisions import Decision, DecisionSpace
-from codesign.networks.qat import QatNetwork
 from codesign.providers.accuracy.table import read_table
+from codesign.quantization.qat import QatNetwork
 from codesign.seeds import derive_seed
 from codesign.spaces.network.elastic import ElasticSpace
 from codesign.spaces.network.nasbench201 import EDGES, OPERATIONS, architecture

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from codesign.commands.synth import synth
     from codesign.design_file import DesignFile
     from codesign.explorer.loaded import LoadedRun, load_run
-    from codesign.integer_reference import run_integer
-    from codesign.quantize import quantize as quantize_module
+    from codesign.quantization.integer_reference import run_integer
+    from codesign.quantization.quantize import quantize as quantize_module
     from codesign.recipe import Recipe, load_recipe
     from codesign.spaces.search_space import SearchSpace
     from codesign.trace import trace as trace_module
@@ -45,9 +45,9 @@ _PUBLIC = {
     "load_recipe": "codesign.recipe",
     "load_run": "codesign.explorer.loaded",
     "map": "codesign.commands.mapping:map_network",
-    "quantize_module": "codesign.quantize:quantize",
+    "quantize_module": "codesign.quantization.quantize:quantize",
     "report": "codesign.commands.reporting",
-    "run_integer": "codesign.integer_reference",
+    "run_integer": "codesign.quantization.integer_reference",
     "simulate": "codesign.commands.hardware",
     "synth": "codesign.commands.synth",
     "trace_module": "codesign.trace:trace",

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from codesign.accuracy.data import load_dataset
-from codesign.networks.qat import fitted
+from codesign.quantization.qat import fitted
 from mappings.quantized import IntArray, QuantizedNetwork
 from mappings.workload import Workload
 

@@ -10,12 +10,12 @@ import torch
 
 from codesign.accuracy.base import ACCURACY, AccuracyContext
 from codesign.explorer.problem import Step
-from codesign.networks.deploy import deploy
-from codesign.networks.qat import QatNetwork
 from codesign.plugin import Plugin
 from codesign.providers.accuracy.train import TrainProvider
 from codesign.providers.base import ProviderContext
 from codesign.providers.registry import PROVIDERS, ProviderEntry, make_provider
+from codesign.quantization.deploy import deploy
+from codesign.quantization.qat import QatNetwork
 from codesign.recipe import Part, Recipe
 from codesign.zoo import NETWORKS, Network
 from mappings.network_io import save_network

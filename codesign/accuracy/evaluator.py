@@ -10,10 +10,10 @@ from codesign.accuracy.augment import Augmentation
 from codesign.accuracy.base import AccuracyContext
 from codesign.accuracy.data import Dataset, check_fits, load_dataset
 from codesign.accuracy.training import Training, portions, recalibrate, score, tensors, train
-from codesign.integer_reference import run_integer
-from codesign.networks.deploy import deploy
-from codesign.networks.qat import QatNetwork, fitted
-from codesign.quantize import quantize_input
+from codesign.quantization.deploy import deploy
+from codesign.quantization.integer_reference import run_integer
+from codesign.quantization.qat import QatNetwork, fitted
+from codesign.quantization.quantize import quantize_input
 from codesign.seeds import derive_seed
 from mappings.network_io import save_network
 from mappings.quantized import QuantizedNetwork

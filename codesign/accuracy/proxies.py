@@ -17,7 +17,7 @@ from torch.nn import functional
 from codesign.accuracy.data import Dataset
 from codesign.accuracy.training import tensors
 from codesign.networks.convolution import convolution
-from codesign.networks.qat import fitted
+from codesign.quantization.qat import fitted
 from mappings.layer import Op
 from mappings.workload import Workload
 

@@ -12,8 +12,8 @@ from codesign.accuracy.base import AccuracyContext
 from codesign.accuracy.data import check_fits, load_dataset
 from codesign.accuracy.evaluator import integer_accuracy
 from codesign.accuracy.training import Training, recalibrate, score, train
-from codesign.networks.deploy import deploy
-from codesign.networks.qat import QatNetwork
+from codesign.quantization.deploy import deploy
+from codesign.quantization.qat import QatNetwork
 from codesign.seeds import derive_seed
 from codesign.supernet.store import load
 from codesign.supernet.training import from_arrays

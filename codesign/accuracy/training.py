@@ -15,7 +15,7 @@ from torch.nn import functional
 from codesign.accuracy.augment import Augmentation, whitening
 from codesign.accuracy.checkpoint import Periodic, resume
 from codesign.accuracy.data import Dataset
-from codesign.networks.qat import QatLayer, QatNetwork
+from codesign.quantization.qat import QatLayer, QatNetwork
 
 BATCH = 64
 #: Images that are scored, or whose statistics are taken, at once.

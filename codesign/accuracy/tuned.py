@@ -15,7 +15,7 @@ from codesign.accuracy.data import Dataset, check_fits
 from codesign.accuracy.supernet import SupernetEvaluator
 from codesign.accuracy.training import Training, recalibrate, train
 from codesign.networks.pruned import inherited
-from codesign.networks.qat import QatNetwork
+from codesign.quantization.qat import QatNetwork
 from codesign.seeds import derive_seed
 from mappings.durable import write_durably
 from mappings.errors import Fault, SpecError

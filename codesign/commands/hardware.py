@@ -35,7 +35,7 @@ from codesign.explorer.verify import Verification, verify
 from codesign.explorer.wanted import DEFAULT_IMAGES, MAX_IMAGES
 from codesign.images import random_images, sample_images
 from codesign.progress import Reporter, Silent
-from codesign.quantize import quantize, quantize_input
+from codesign.quantization.quantize import quantize, quantize_input
 from mappings.errors import Fault, SpecError
 from mappings.npz import read_arrays
 from mappings.quantized import IntArray, QuantizedNetwork

@@ -338,7 +338,7 @@ def quantized_network(target: Target, shapes: Sequence[tuple[int, ...]] = (), sa
     Raises:
         SpecError: as :func:`load_workload`, or a network that cannot be quantised.
     """
-    from codesign.quantize import quantize
+    from codesign.quantization.quantize import quantize
 
     name = target.value if target.kind is Kind.NETWORK else ""
     return quantize(load_float(target), random_inputs(target, shapes, samples), name=name)

@@ -16,9 +16,9 @@ from accel_models.report import Infeasible
 from codesign.explorer.finish import FrontPoint
 from codesign.explorer.folder import RunFolder
 from codesign.images import random_images, sample_images
-from codesign.integer_reference import run_integer
 from codesign.progress import Reporter, Silent
-from codesign.quantize import quantize_input
+from codesign.quantization.integer_reference import run_integer
+from codesign.quantization.quantize import quantize_input
 from mappings.errors import Fault, SpecError, counted
 from mappings.network_io import load_network
 from mappings.quantized import IntArray, QuantizedNetwork

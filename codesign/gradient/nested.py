@@ -18,7 +18,7 @@ from torch.nn import functional
 from codesign.decisions import Decision, Point
 from codesign.gradient.choices import Draw
 from codesign.networks.convolution import convolution
-from codesign.networks.qat import ActivationQuantizer, QatLayer, fake_quantize_weight, fitted, gates_of
+from codesign.quantization.qat import ActivationQuantizer, QatLayer, fake_quantize_weight, fitted, gates_of
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer
 from mappings.workload import Workload

@@ -13,7 +13,7 @@ from codesign.decisions import Point
 from codesign.gradient.cells import Cell
 from codesign.gradient.mixing import mixed
 from codesign.gradient.superkernel import SuperKernel
-from codesign.networks.qat import QatLayer, fitted, gates_of
+from codesign.quantization.qat import QatLayer, fitted, gates_of
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer
 from mappings.workload import Workload

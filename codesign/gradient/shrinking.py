@@ -19,7 +19,7 @@ from torch.nn import functional
 from codesign.accuracy.data import Dataset
 from codesign.accuracy.training import batches, tensors
 from codesign.networks.pruned import inherited
-from codesign.networks.qat import QatLayer, QatNetwork
+from codesign.quantization.qat import QatLayer, QatNetwork
 from codesign.spaces.compression.layer_channels import Width, widths, with_channels
 from mappings.workload import Workload
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from codesign.networks.qat import QatLayer
+from codesign.quantization.qat import QatLayer
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer
 

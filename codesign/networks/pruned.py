@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from codesign.networks.qat import QatLayer, QatNetwork
+from codesign.quantization.qat import QatLayer, QatNetwork
 from codesign.spaces.compression.layer_channels import Width, mixes, widths
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer

@@ -3,8 +3,8 @@
 Layers are shared by name. A network's layer takes the first of the shared channels, and of a larger kernel the middle
 (BigNAS, slimmable), the middle through a learned matrix (OFA), or a kernel of its own size (SPOS, FairNAS). Weights may
 be predicted instead (``encoded``, ``graph``: :mod:`codesign.supernet.predicted`). A tensor's learned scale is shared by
-layers of one width of data. What runs is :class:`codesign.networks.qat.QatNetwork` itself, with those parts in place of
-parameters of its own, so that a network that is taken out computes what it did within.
+layers of one width of data. What runs is :class:`codesign.quantization.qat.QatNetwork` itself, with those parts in
+place of parameters of its own, so that a network that is taken out computes what it did within.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from codesign.networks.qat import GATE_BIAS, GATE_GAIN, QatNetwork, gates_of
+from codesign.quantization.qat import GATE_BIAS, GATE_GAIN, QatNetwork, gates_of
 from codesign.seeds import derive_seed
 from codesign.supernet import predicted
 from mappings.errors import Fault, SpecError

@@ -18,7 +18,7 @@ from codesign.accuracy.augment import shifted
 from codesign.accuracy.data import Dataset, check_fits
 from codesign.accuracy.training import batches, recalibrate, score, tensors
 from codesign.decisions import Point
-from codesign.networks.qat import QatNetwork
+from codesign.quantization.qat import QatNetwork
 from codesign.seeds import derive_seed
 from codesign.supernet.corners import Corners
 from codesign.supernet.greedy import Greedy

@@ -12,8 +12,8 @@ from torch.nn import functional
 
 import hls
 from accel_models.template.spec import ArrayKind, Template
-from codesign.integer_reference import run_integer
-from codesign.quantize import quantize, quantize_input
+from codesign.quantization.integer_reference import run_integer
+from codesign.quantization.quantize import quantize, quantize_input
 
 
 class Cnn(nn.Module):

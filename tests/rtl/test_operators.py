@@ -14,8 +14,8 @@ from accel_models.schedule import schedule_network
 from accel_models.template.spec import Template
 from benchmarks.rtl_cases import design, quantized
 from benchmarks.rtl_cases import inputs as random_inputs
-from codesign.integer_reference import run_integer
-from codesign.quantize import quantize, quantize_input
+from codesign.quantization.integer_reference import run_integer
+from codesign.quantization.quantize import quantize, quantize_input
 from codesign.zoo.gated import GatedResidual, Stage
 from codesign.zoo.plain import UNet
 from codesign.zoo.transformer import Decoder, ViT

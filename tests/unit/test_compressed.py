@@ -18,12 +18,12 @@ from codesign.controllers.ddpg import Agent, AgentOptions, Transition
 from codesign.drivers.base import DriverContext
 from codesign.drivers.registry import DRIVERS
 from codesign.gradient.shrinking import ShrinkOptions, gains, shrink, without_dead
-from codesign.integer_reference import run_integer
-from codesign.networks.deploy import deploy
 from codesign.networks.pruned import importance, inherited
-from codesign.networks.qat import QatNetwork
 from codesign.objectives import Goal, Limit, Outcome
-from codesign.quantize import quantize_input
+from codesign.quantization.deploy import deploy
+from codesign.quantization.integer_reference import run_integer
+from codesign.quantization.qat import QatNetwork
+from codesign.quantization.quantize import quantize_input
 from codesign.recipe import Part, Recipe
 from codesign.spaces.compression.layer_bits import LayerBits, with_bits
 from codesign.spaces.compression.layer_channels import LayerChannels, widths, with_channels

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codesign.integer_reference import run_integer_layer
+from codesign.quantization.integer_reference import run_integer_layer
 from mappings.integer_run import run_layer
 from mappings.layer import Layer, Op
 from mappings.quantized import IntArray, QuantizedLayer

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codesign import integer_functions
+from codesign.quantization import integer_functions
 from mappings import integer_ops
 from mappings.quantized import multiplier, rescale
 

@@ -18,9 +18,9 @@ from accel_models.template.resources import estimate
 from accel_models.template.spec import ArrayKind, Template
 from accel_models.template.tile import Tile
 from accel_models.template.weight_form import WHOLE, WeightForm, skipped_to
-from codesign.networks.deploy import deploy
-from codesign.networks.qat import QatNetwork
 from codesign.networks.taps import kept_taps
+from codesign.quantization.deploy import deploy
+from codesign.quantization.qat import QatNetwork
 from codesign.spaces.compression.kept_taps import KeptTaps, with_kept_taps
 from codesign.spaces.hardware.templates import SparseTemplateSpace
 from mappings.errors import SpecError

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from accel_models.template.spec import ArrayKind
-from codesign.quantize import quantize, quantize_input
+from codesign.quantization.quantize import quantize, quantize_input
 from codesign.spaces.compression.layer_bits import LayerBits, weighted
 from codesign.spaces.hardware.templates import NarrowTemplateSpace
 from codesign.zoo import NETWORKS

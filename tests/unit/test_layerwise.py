@@ -16,10 +16,10 @@ from codesign.accuracy.pool import make_evaluator
 from codesign.decisions import DecisionSpace
 from codesign.explorer.verify import verify
 from codesign.images import sample_images
-from codesign.integer_reference import run_integer_layer
-from codesign.networks.deploy import deploy
-from codesign.networks.qat import QatLayer, QatNetwork, fitted, gates_of
-from codesign.quantize import quantize_input
+from codesign.quantization.deploy import deploy
+from codesign.quantization.integer_reference import run_integer_layer
+from codesign.quantization.qat import QatLayer, QatNetwork, fitted, gates_of
+from codesign.quantization.quantize import quantize_input
 from codesign.recipe import Part, Recipe, parse_recipe
 from codesign.spaces.compression.bits import UniformBits
 from codesign.spaces.network.layerwise import LayerwiseSpace

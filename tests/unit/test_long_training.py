@@ -14,8 +14,8 @@ from codesign.accuracy.augment import Augmentation, whitening, with_cutout
 from codesign.accuracy.data import digits
 from codesign.accuracy.evaluator import integer_accuracy
 from codesign.accuracy.training import Training, recalibrate, score, train
-from codesign.networks.deploy import deploy
-from codesign.networks.qat import ActivationQuantizer, QatNetwork
+from codesign.quantization.deploy import deploy
+from codesign.quantization.qat import ActivationQuantizer, QatNetwork
 from codesign.spaces.network.residual import ResidualSpace
 from mappings.layer import Op
 from mappings.workload import Workload

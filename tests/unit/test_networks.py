@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from codesign.decisions import Decision
-from codesign.integer_reference import run_integer_layer
-from codesign.networks.deploy import deploy
-from codesign.networks.qat import QatNetwork, fake_quantize_weight
-from codesign.quantize import quantize_input
+from codesign.quantization.deploy import deploy
+from codesign.quantization.integer_reference import run_integer_layer
+from codesign.quantization.qat import QatNetwork, fake_quantize_weight
+from codesign.quantization.quantize import quantize_input
 from codesign.spaces.compression.bits import UniformBits
 from codesign.spaces.network.elastic import ElasticSpace
 from codesign.trace import trace

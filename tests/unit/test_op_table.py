@@ -17,8 +17,8 @@ from accel_models.reuse.oracle import TOUCH
 from accel_models.schedule.commands import ComputeOp
 from accel_models.schedule.tiling import compute_op
 from accel_models.template.spec import Template
-from codesign.integer_reference import _RUN as TORCH_INTEGERS
-from codesign.quantize_layer import _BY_OP as QUANTIZED
+from codesign.quantization.integer_reference import _RUN as TORCH_INTEGERS
+from codesign.quantization.layer import _BY_OP as QUANTIZED
 from codesign.trace import trace
 from mappings.integer_run import _RUN as INTEGERS
 from mappings.layer import DIMS, Layer, Op
@@ -34,12 +34,12 @@ OWN_ARITHMETIC = {
     "accel_models/published/dpu.py",
     "hls/program.py",
     "codesign/accuracy/proxies.py",
-    "codesign/integer_reference.py",
-    "codesign/networks/deploy.py",
+    "codesign/quantization/integer_reference.py",
+    "codesign/quantization/deploy.py",
     "codesign/networks/morphism.py",
-    "codesign/networks/qat.py",
+    "codesign/quantization/qat.py",
     "codesign/providers/accuracy/probe.py",
-    "codesign/quantize.py",
+    "codesign/quantization/quantize.py",
     "codesign/trace/builder.py",
     "codesign/trace/ops_window.py",
 }

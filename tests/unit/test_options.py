@@ -34,7 +34,7 @@ from codesign.commands.kinds import Kind
 from codesign.design_file import DesignFile
 from codesign.explorer.folder import RunFolder, RunRecord
 from codesign.explorer.options import ExploreOptions, prepare
-from codesign.quantize import quantize
+from codesign.quantization.quantize import quantize
 from codesign.recipe import load_recipe
 from mappings.dataflow import DATAFLOWS
 from mappings.layer import Layer

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from codesign.calibrate import Range
-from codesign.integer_reference import run_integer
-from codesign.quantize import quantize, quantize_input, signal_to_noise_db
+from codesign.quantization.calibrate import Range
+from codesign.quantization.integer_reference import run_integer
+from codesign.quantization.quantize import quantize, quantize_input, signal_to_noise_db
 from codesign.trace import trace_network
 from mappings.errors import SpecError
 from mappings.integer_run import run_network

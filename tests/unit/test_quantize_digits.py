@@ -6,8 +6,8 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from codesign.integer_reference import run_integer
-from codesign.quantize import quantize, quantize_input
+from codesign.quantization.integer_reference import run_integer
+from codesign.quantization.quantize import quantize, quantize_input
 
 
 def trained() -> tuple[nn.Module, torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -22,8 +22,8 @@ from codesign.gradient.evaluator import Evaluated, fitted_evaluator, priced
 from codesign.gradient.nested import NestedNetwork, effects_of, interpolated
 from codesign.gradient.priced import OVER, Conditional, Exact, Sampled
 from codesign.gradient.terms import LimitTerm, barrier, certain
-from codesign.networks.qat import QatLayer, QatNetwork
 from codesign.objectives import Outcome
+from codesign.quantization.qat import QatLayer, QatNetwork
 from codesign.recipe import Recipe, parse_recipe
 from codesign.spaces.search_space import NETWORK_GROUPS
 from mappings.errors import SpecError

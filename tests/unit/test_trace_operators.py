@@ -16,9 +16,9 @@ from accel_models.report import LayerCost
 from accel_models.reuse.evaluate import evaluate
 from accel_models.reuse.nest import LOOP_OPS
 from benchmarks.trace_models import torch_macs
-from codesign.calibrate import collect_ranges
-from codesign.integer_reference import run_integer
-from codesign.quantize import QuantizeOptions, quantize_input, quantize_traced, signal_to_noise_db
+from codesign.quantization.calibrate import collect_ranges
+from codesign.quantization.integer_reference import run_integer
+from codesign.quantization.quantize import QuantizeOptions, quantize_input, quantize_traced, signal_to_noise_db
 from codesign.trace import trace_network
 from mappings.dataflow import DATAFLOWS
 from mappings.integer_run import run_network

@@ -17,7 +17,7 @@ from codesign.drivers.registry import DRIVERS
 from codesign.drivers.transferred import Transferred
 from codesign.explorer.problem import SearchProblem
 from codesign.gradient.predictor import fitted_predictor
-from codesign.networks.qat import QatNetwork
+from codesign.quantization.qat import QatNetwork
 from codesign.recipe import Recipe, parse_recipe
 from mappings.errors import SpecError
 from tests import toy

@@ -17,8 +17,8 @@ from torch.nn import functional
 from codesign.accuracy.data import Dataset, load_dataset
 from codesign.accuracy.training import tensors
 from codesign.controllers.threads import one_thread
-from codesign.networks.qat import fake_quantize_weight, fitted
 from codesign.providers.base import Candidate, Measurement, ProviderContext
+from codesign.quantization.qat import fake_quantize_weight, fitted
 from codesign.seeds import derive_seed
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op

@@ -18,8 +18,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from codesign.calibrate import Range, check_method, collect_ranges
-from codesign.quantize_layer import Context, power_of_two_scale, quantize_layer
+from codesign.quantization.calibrate import Range, check_method, collect_ranges
+from codesign.quantization.layer import Context, power_of_two_scale, quantize_layer
 from codesign.trace import TracedNetwork, trace_network
 from mappings.errors import Fault, SpecError, unknown_name
 from mappings.layer import Bits, Layer, Op

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from codesign.integer_functions import clamp_rescaled, gelu, layer_norm, rescale, softmax, table_lookup
-from codesign.quantize import quantize_input
+from codesign.quantization.integer_functions import clamp_rescaled, gelu, layer_norm, rescale, softmax, table_lookup
+from codesign.quantization.quantize import quantize_input
 from mappings.errors import Fault, SpecError
 from mappings.integer_run import check_inputs
 from mappings.layer import Layer, Op
@@ -27,9 +27,9 @@ def run_integer(network: QuantizedNetwork, inputs: Tensor | Mapping[str, Tensor]
     """Run a quantised network in integers.
 
     Args:
-        network: from :func:`codesign.quantize.quantize`.
-        inputs: integers ``[n, C, H, W]`` (see :func:`~codesign.quantize.quantize_input`), by input name where there
-            are several; ``n`` is a multiple of the workload's batch.
+        network: from :func:`codesign.quantization.quantize.quantize`.
+        inputs: integers ``[n, C, H, W]`` (see :func:`~codesign.quantization.quantize.quantize_input`), by input name
+            where there are several; ``n`` is a multiple of the workload's batch.
 
     Returns:
         int64 ``[n, channels, P, Q]`` of every layer, by name; the last layer's are the logits.

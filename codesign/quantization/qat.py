@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from codesign.networks.convolution import convolution
 from codesign.networks.taps import kept_taps
-from codesign.quantize_layer import TERNARY_SCALE
+from codesign.quantization.layer import TERNARY_SCALE
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
 from mappings.workload import Workload

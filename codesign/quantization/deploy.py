@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from codesign.networks.qat import BN_EPSILON, QatLayer, QatNetwork, integer_weight, weight_scale
+from codesign.quantization.qat import BN_EPSILON, QatLayer, QatNetwork, integer_weight, weight_scale
 from mappings.layer import Layer, Op
 from mappings.quantized import IntArray, QuantizedLayer, QuantizedNetwork, multiplier
 
