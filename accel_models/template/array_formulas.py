@@ -11,9 +11,10 @@ simulation on every tile.
 from __future__ import annotations
 
 SETUP_CYCLES = 9  #: from the handshake to the first slot of the walk: command register, operands, five products, walk
+TREE_STAGES = 4  #: the walk's register, buffer, operands, products; the tree's own come on top
 TREE_LEVELS_PER_STAGE = 2  #: adders between two registers of an adder tree
 CHANNEL_PARALLEL_STRIPE = 32  #: pixels of a stripe; the last one of a tile takes up to twice less one
-OUTPUT_STATIONARY_STAGES = 5  #: transposer, operands, product, sum, shadow register
+OUTPUT_STATIONARY_STAGES = 6  #: the walk's register, transposer, operands, product, sum, shadow register
 ROW_STATIONARY_TAPS = 4  #: filter columns of a pass
 ROW_STATIONARY_STAGES = 4  #: bus, window, weight and product; the tree's stages and the column's foot come on top
 
@@ -62,7 +63,7 @@ def tree_weight_words(rows: int, kept: int) -> int:
 
 def tree_fill_cycles(rows: int, kept: int) -> int:
     """Adder trees: cycles before the first pixel enters and after the last one has."""
-    return max(SETUP_CYCLES, tree_weight_words(rows, kept) + 1) + 3 + tree_stages(rows)
+    return max(SETUP_CYCLES, tree_weight_words(rows, kept) + 1) + TREE_STAGES + tree_stages(rows)
 
 
 def tree_cycles(rows: int, cols: int, k: int, c: int, pixels: int, taps: int, kept: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from accel_models.template.tile import Tile
 
 SETUP_CYCLES = 10  #: from the handshake to the prologue: command register, start, eight products
+WALK_CYCLES = 1  #: the register behind the walk
 MIN_PASS_CYCLES = 4  #: two writes to one accumulator stay apart
 FLUSH_CYCLES = 13  #: from the last group of a scan until its results are known
 ROOT_CYCLES = 34  #: variance, its square root
@@ -24,7 +25,7 @@ def stream_cycles(passes: int, pixels: int, weight_words: int, latency: int) -> 
         latency: from a pixel's request to its accumulator write.
     """
     period = max(pixels, weight_words, MIN_PASS_CYCLES)
-    return SETUP_CYCLES + max(weight_words, 1) + (passes - 1) * period + pixels + latency
+    return SETUP_CYCLES + WALK_CYCLES + max(weight_words, 1) + (passes - 1) * period + pixels + latency
 
 
 def weight_stationary_cycles(rows: int, cols: int, tile: Tile) -> int:
@@ -35,7 +36,7 @@ def weight_stationary_cycles(rows: int, cols: int, tile: Tile) -> int:
 
 def weight_stationary_fill_cycles(rows: int) -> int:
     """The part before the first pixel enters the array and after the last one has."""
-    return SETUP_CYCLES + rows + rows + 2
+    return SETUP_CYCLES + WALK_CYCLES + rows + rows + 2
 
 
 def vector_cycles(lanes: int, taps: int, weight_words: int, tile: Tile) -> int:
@@ -59,7 +60,7 @@ def vector_cycles(lanes: int, taps: int, weight_words: int, tile: Tile) -> int:
         period = max(stream + wait, weight_words * following)
         row += period
     passes = -(-tile.k // lanes) * tile.r * row - period + stream
-    return VECTOR_SETUP_CYCLES + max(weight_words * first_group, 1) + passes + VECTOR_LATENCY
+    return VECTOR_SETUP_CYCLES + WALK_CYCLES + max(weight_words * first_group, 1) + passes + VECTOR_LATENCY
 
 
 def softmax_cycles(groups: int, rows: int) -> int:

@@ -88,13 +88,27 @@ module cd_array_output_stationary
   end
 
   // ---- walk ----
-  logic              ready, pass_start, red_first, red_last, stripe_last, tile_last, slot, unused_slot_last;
-  logic              unused_ch_sub;
+  logic              ready, unused_slot_last, unused_ch_sub;
   logic [IbAw-1:0]   plane, pad_words, tap_row, pixel_row;
-  logic [PxW-1:0]    pixels, cycle, stripe_pixels;
-  logic [KSubW-1:0]  k_sub;
-  logic [CountW-1:0] channels;
-  logic [AbAw-1:0]   ab_addr;
+  logic [PxW-1:0]    pixels;
+
+  // What the walk says, a register behind it: sums and comparisons of addresses do not reach the buffer in their cycle.
+  typedef struct packed {
+    logic              pass_start, red_first, red_last, stripe_last, tile_last, slot, ib_req;
+    logic [PxW-1:0]    cycle, stripe_pixels;
+    logic [KSubW-1:0]  k_sub;
+    logic [CountW-1:0] channels;
+    logic [IbAw-1:0]   ib_addr;
+    logic [AbAw-1:0]   ab_addr;
+  } walk_t;
+  walk_t walk, walk_q;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) walk_q <= '0;
+    else walk_q <= walk;
+  end
+  assign ib_req_o  = walk_q.ib_req;
+  assign ib_addr_o = walk_q.ib_addr;
 
   cd_tile_setup #(
     .IbAw(IbAw),
@@ -135,21 +149,21 @@ module cd_array_output_stationary
     .pixels_i       (pixels),
     .head_valid_i   (1'b0),
     .head_i         ('0),
-    .pass_start_o   (pass_start),
-    .red_first_o    (red_first),
-    .red_last_o     (red_last),
-    .stripe_last_o  (stripe_last),
-    .tile_last_o    (tile_last),
+    .pass_start_o   (walk.pass_start),
+    .red_first_o    (walk.red_first),
+    .red_last_o     (walk.red_last),
+    .stripe_last_o  (walk.stripe_last),
+    .tile_last_o    (walk.tile_last),
     .ch_sub_o       (unused_ch_sub),
-    .k_sub_o        (k_sub),
-    .channels_o     (channels),
-    .stripe_pixels_o(stripe_pixels),
-    .cycle_o        (cycle),
-    .slot_o         (slot),
+    .k_sub_o        (walk.k_sub),
+    .channels_o     (walk.channels),
+    .stripe_pixels_o(walk.stripe_pixels),
+    .cycle_o        (walk.cycle),
+    .slot_o         (walk.slot),
     .slot_last_o    (unused_slot_last),
-    .ib_req_o,
-    .ib_addr_o,
-    .ab_addr_o      (ab_addr)
+    .ib_req_o       (walk.ib_req),
+    .ib_addr_o      (walk.ib_addr),
+    .ab_addr_o      (walk.ab_addr)
   );
 
   // ---- fill one half of the transposer ----
@@ -170,24 +184,24 @@ module cd_array_output_stationary
       filled_q     <= 1'b0;
       tap_q        <= '0;
     end else begin
-      slot_q      <= slot;
-      read_q      <= ib_req_o;
+      slot_q      <= walk_q.slot;
+      read_q      <= walk_q.ib_req;
       slot_half_q <= half_q;
-      slot_row_q  <= RowAw'(cycle);
-      if (pass_start) group_addr_q <= ab_addr;
-      filled_q <= busy_q && cycle == PxW'(Rows - 1);
-      if (cycle == PxW'(Rows - 1)) begin
+      slot_row_q  <= RowAw'(walk_q.cycle);
+      if (walk_q.pass_start) group_addr_q <= walk_q.ab_addr;
+      filled_q <= busy_q && walk_q.cycle == PxW'(Rows - 1);
+      if (walk_q.cycle == PxW'(Rows - 1)) begin
         half_q <= !half_q;
         tap_q  <= '{
-            red_first:   red_first,
-            red_last:    red_last,
-            stripe_last: stripe_last,
-            tile_last:   tile_last,
+            red_first:   walk_q.red_first,
+            red_last:    walk_q.red_last,
+            stripe_last: walk_q.stripe_last,
+            tile_last:   walk_q.tile_last,
             half:        half_q,
-            channels:    channels,
-            pixel_last:  RowAw'(stripe_pixels - 1'b1),
+            channels:    walk_q.channels,
+            pixel_last:  RowAw'(walk_q.stripe_pixels - 1'b1),
             ab_addr:     group_addr_q,
-            k_sub:       k_sub
+            k_sub:       walk_q.k_sub
         };
       end
     end

@@ -45,11 +45,21 @@ module cd_array_weight_stationary
   // ---- Control ----
   tile_cmd_t   cmd_q;
   logic        busy_q, walker_busy;
-  logic        x_valid, x_inside, x_start, x_first, x_last, w_req;
-  logic [19:0] x_addr, acc_addr;
-  logic [21:0] w_addr;
-  logic [7:0]  x_sub, acc_sub, w_row;
   logic        start, started_q;
+
+  // What the walk says, a register behind it: sums and comparisons of addresses do not reach the buffers in their cycle.
+  typedef struct packed {
+    logic        x_valid, x_inside, x_start, x_first, x_last, w_req;
+    logic [19:0] x_addr, acc_addr;
+    logic [21:0] w_addr;
+    logic [7:0]  x_sub, acc_sub, w_row;
+  } walk_t;
+  walk_t walk, walk_q;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) walk_q <= '0;
+    else walk_q <= walk;
+  end
 
   assign cmd_ready_o = !busy_q;
   assign start       = busy_q && !started_q;
@@ -81,24 +91,24 @@ module cd_array_weight_stationary
     .out_blocks_i(16'((17'(cmd_q.k) + 17'(Cols - 1)) >> LgCols)),
     .in_blocks_i (16'((17'(cmd_q.c) + 17'(Rows - 1)) >> LgRows)),
     .w_words_i   (8'(Rows)),
-    .w_req_o     (w_req),
-    .w_addr_o    (w_addr),
-    .w_row_o     (w_row),
-    .x_valid_o   (x_valid),
-    .x_inside_o  (x_inside),
-    .x_addr_o    (x_addr),
-    .x_sub_o     (x_sub),
-    .x_start_o   (x_start),
-    .x_first_o   (x_first),
-    .x_last_o    (x_last),
-    .acc_addr_o  (acc_addr),
-    .acc_sub_o   (acc_sub)
+    .w_req_o     (walk.w_req),
+    .w_addr_o    (walk.w_addr),
+    .w_row_o     (walk.w_row),
+    .x_valid_o   (walk.x_valid),
+    .x_inside_o  (walk.x_inside),
+    .x_addr_o    (walk.x_addr),
+    .x_sub_o     (walk.x_sub),
+    .x_start_o   (walk.x_start),
+    .x_first_o   (walk.x_first),
+    .x_last_o    (walk.x_last),
+    .acc_addr_o  (walk.acc_addr),
+    .acc_sub_o   (walk.acc_sub)
   );
 
-  assign ib_req_o  = x_inside;
-  assign ib_addr_o = IbAw'(x_addr);
-  assign wb_req_o  = w_req;
-  assign wb_addr_o = WbAw'(w_addr);
+  assign ib_req_o  = walk_q.x_inside;
+  assign ib_addr_o = IbAw'(walk_q.x_addr);
+  assign wb_req_o  = walk_q.w_req;
+  assign wb_addr_o = WbAw'(walk_q.w_addr);
 
   // ---- Weights ----
   logic                 shadow_we_q;
@@ -112,15 +122,15 @@ module cd_array_weight_stationary
       shadow_we_q <= 1'b0;
       swap_q      <= '0;
     end else begin
-      shadow_we_q <= w_req;
-      swap_q      <= {swap_q[Rows-1:0], x_start};
+      shadow_we_q <= walk_q.w_req;
+      swap_q      <= {swap_q[Rows-1:0], walk_q.x_start};
     end
   end
   logic unused_swap;
   assign unused_swap = swap_q[Rows];
 
   always_ff @(posedge clk_i) begin
-    shadow_row_q <= LgRows'(w_row);
+    shadow_row_q <= LgRows'(walk_q.w_row);
     for (int unsigned i = 0; i < Rows; i++) begin
       for (int unsigned j = 0; j < Cols; j++) begin
         if (shadow_we_q && shadow_row_q == LgRows'(i)) shadow_q[i][j] <= wb_data_i[j*WgtW +: WgtW];
@@ -137,16 +147,16 @@ module cd_array_weight_stationary
   if (LgInSub == 0) begin : gen_one_slice
     assign slice = inside_q ? ib_data_i : '0;
     logic unused_sub;
-    assign unused_sub = ^x_sub;
+    assign unused_sub = ^walk_q.x_sub;
   end else begin : gen_slices
     logic [LgInSub-1:0] sub_q;
-    always_ff @(posedge clk_i) sub_q <= LgInSub'(x_sub);
+    always_ff @(posedge clk_i) sub_q <= LgInSub'(walk_q.x_sub);
     assign slice = inside_q ? ib_data_i[Rows*ActW*32'(sub_q) +: Rows*ActW] : '0;
     logic unused_sub;
-    assign unused_sub = ^x_sub[7:LgInSub];
+    assign unused_sub = ^walk_q.x_sub[7:LgInSub];
   end
 
-  always_ff @(posedge clk_i) inside_q <= x_inside;
+  always_ff @(posedge clk_i) inside_q <= walk_q.x_inside;
 
   for (genvar i = 0; i < Rows; i++) begin : gen_skew
     logic [(i+1)*ActW-1:0] line_q;
@@ -180,13 +190,13 @@ module cd_array_weight_stationary
   logic                out_last;
   logic [LgOutSub:0]   out_sub;
 
-  assign tag_in = {x_last, x_first, AbAw'(acc_addr), (LgOutSub+1)'(acc_sub)};
+  assign tag_in = {walk_q.x_last, walk_q.x_first, AbAw'(walk_q.acc_addr), (LgOutSub+1)'(walk_q.acc_sub)};
   logic unused_high;
-  assign unused_high = ^{x_addr, w_addr, acc_addr, acc_sub, w_row, walker_busy};
+  assign unused_high = ^{walk_q, walker_busy};
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) valid_q <= '0;
-    else valid_q <= {valid_q[Latency-2:0], x_valid};
+    else valid_q <= {valid_q[Latency-2:0], walk_q.x_valid};
   end
   always_ff @(posedge clk_i) begin
     tag_q[0] <= tag_in;

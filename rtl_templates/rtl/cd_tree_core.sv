@@ -148,15 +148,47 @@ module cd_tree_core
     .slot_o         (slot),
     .slot_last_o    (slot_last),
     .ib_req_o       (ib_req),
-    .ib_addr_o,
+    .ib_addr_o      (ib_addr),
     .ab_addr_o      (ab_addr)
   );
 
-  assign ib_req_o = ib_req;
+  // Slots go through a register: sums and comparisons of addresses do not reach the buffer in their cycle. So do weights.
+  place_t            place, slot_q;
+  logic              pass_start_q, ib_req_q;
+  logic [IbAw-1:0]   ib_addr, ib_addr_q;
+  logic [ChSubW-1:0] slot_sub_q;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      slot_q       <= '0;
+      pass_start_q <= 1'b0;
+      ib_req_q     <= 1'b0;
+    end else begin
+      slot_q       <= place;
+      pass_start_q <= pass_start;
+      ib_req_q     <= ib_req;
+    end
+  end
+  always_ff @(posedge clk_i) begin
+    ib_addr_q  <= ib_addr;
+    slot_sub_q <= ch_sub;
+  end
+  assign ib_req_o  = ib_req_q;
+  assign ib_addr_o = ib_addr_q;
 
   // ---- weights ----
-  logic                    wgt_we;
-  logic [$clog2(Rows)-1:0] wgt_row;
+  logic                      wgt_we, wgt_we_q;
+  logic [$clog2(Rows)-1:0]   wgt_row, wgt_row_q;
+  logic [Cols-1:0][WgtW-1:0] wgt_q;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) wgt_we_q <= 1'b0;
+    else wgt_we_q <= wgt_we;
+  end
+  always_ff @(posedge clk_i) begin
+    wgt_row_q <= wgt_row;
+    wgt_q     <= wb_data_i;
+  end
 
   cd_weight_fetch #(
     .Rows(Rows),
@@ -190,9 +222,9 @@ module cd_tree_core
       swap_q   <= 1'b0;
       ch_sub_q <= '0;
     end else begin
-      read_q   <= ib_req;
-      swap_q   <= pass_start;
-      ch_sub_q <= ch_sub;
+      read_q   <= ib_req_q;
+      swap_q   <= pass_start_q;
+      ch_sub_q <= slot_sub_q;
     end
   end
 
@@ -218,9 +250,9 @@ module cd_tree_core
   ) u_trees (
     .clk_i,
     .dual_i    (cmd_q.dual),
-    .wgt_we_i  (wgt_we),
-    .wgt_row_i (wgt_row),
-    .wgt_data_i(wb_data_i),
+    .wgt_we_i  (wgt_we_q),
+    .wgt_row_i (wgt_row_q),
+    .wgt_data_i(wgt_q),
     .swap_i    (swap_q),
     .act_i     (act_q),
     .sum_o
@@ -228,9 +260,8 @@ module cd_tree_core
 
   // ---- place of each sum ----
   place_t [Latency-1:0] place_q;
-  place_t               place;
 
-  assign place = '{
+  assign place = '{  // of the slot
       valid:     slot,
       red_first: red_first,
       red_last:  red_last,
@@ -242,7 +273,7 @@ module cd_tree_core
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) place_q <= '0;
-    else place_q <= {place_q[Latency-2:0], place};
+    else place_q <= {place_q[Latency-2:0], slot_q};
   end
 
   assign valid_o       = place_q[Latency-1].valid;

@@ -40,11 +40,6 @@ module cd_vector
 
   compute_t      cmd_q;
   logic          busy_q, started_q, walker_busy;
-  logic          x_shift, x_inside, x_start, x_valid, x_first, x_last, w_req;
-  logic [19:0]   x_addr, acc_addr;
-  logic [21:0]   w_addr;
-  logic [Tw-1:0] x_taps, w_tap;
-  logic [7:0]    w_part;
   logic [15:0]   blocks;
 
   assign cmd_ready_o = !busy_q && !walker_busy;
@@ -65,6 +60,21 @@ module cd_vector
     if (cmd_ready_o) cmd_q <= cmd_i;
   end
 
+  // What the walk says, a register behind it: sums and comparisons of addresses do not reach the buffers in their cycle.
+  typedef struct packed {
+    logic          x_shift, x_inside, x_start, x_valid, x_first, x_last, w_req;
+    logic [19:0]   x_addr, acc_addr;
+    logic [21:0]   w_addr;
+    logic [Tw-1:0] x_taps, w_tap;
+    logic [7:0]    w_part;
+  } walk_t;
+  walk_t walk, walk_q;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) walk_q <= '0;
+    else walk_q <= walk;
+  end
+
   cd_window_walker #(
     .Taps (Taps),
     .Words(Words)
@@ -76,27 +86,27 @@ module cd_vector
     .cmd_i     (cmd_q.tile),
     .blocks_i  (blocks),
     .weights_i (cmd_q.op == CompDepthwise),
-    .w_req_o   (w_req),
-    .w_addr_o  (w_addr),
-    .w_tap_o   (w_tap),
-    .w_part_o  (w_part),
-    .x_shift_o (x_shift),
-    .x_inside_o(x_inside),
-    .x_addr_o  (x_addr),
-    .x_start_o (x_start),
-    .x_taps_o  (x_taps),
-    .x_valid_o (x_valid),
-    .x_first_o (x_first),
-    .x_last_o  (x_last),
-    .acc_addr_o(acc_addr)
+    .w_req_o   (walk.w_req),
+    .w_addr_o  (walk.w_addr),
+    .w_tap_o   (walk.w_tap),
+    .w_part_o  (walk.w_part),
+    .x_shift_o (walk.x_shift),
+    .x_inside_o(walk.x_inside),
+    .x_addr_o  (walk.x_addr),
+    .x_start_o (walk.x_start),
+    .x_taps_o  (walk.x_taps),
+    .x_valid_o (walk.x_valid),
+    .x_first_o (walk.x_first),
+    .x_last_o  (walk.x_last),
+    .acc_addr_o(walk.acc_addr)
   );
 
-  assign ib_req_o  = x_inside;
-  assign ib_addr_o = IbAw'(x_addr);
-  assign wb_req_o  = w_req;
-  assign wb_addr_o = WbAw'(w_addr);
+  assign ib_req_o  = walk_q.x_inside;
+  assign ib_addr_o = IbAw'(walk_q.x_addr);
+  assign wb_req_o  = walk_q.w_req;
+  assign wb_addr_o = WbAw'(walk_q.w_addr);
   logic unused_signals;
-  assign unused_signals = ^{x_addr, w_addr, acc_addr, cmd_q};
+  assign unused_signals = ^{walk_q, cmd_q};
 
   // ---- Weights: the next pass's wait in shadow registers ----
   logic signed [WgtW-1:0] shadow_q [Taps][N];
@@ -111,15 +121,15 @@ module cd_vector
       shadow_we_q <= 1'b0;
       swap_q      <= 1'b0;
     end else begin
-      shadow_we_q <= w_req;
-      swap_q      <= x_start;
+      shadow_we_q <= walk_q.w_req;
+      swap_q      <= walk_q.x_start;
     end
   end
 
   always_ff @(posedge clk_i) begin
-    shadow_tap_q  <= w_tap;
-    shadow_part_q <= w_part;
-    taps_q        <= x_taps;
+    shadow_tap_q  <= walk_q.w_tap;
+    shadow_part_q <= walk_q.w_part;
+    taps_q        <= walk_q.x_taps;
     for (int unsigned t = 0; t < Taps; t++) begin
       if (swap_q) used_q[t] <= Tw'(t) < taps_q;
       for (int unsigned j = 0; j < N; j++) begin
@@ -137,8 +147,8 @@ module cd_vector
   logic signed [ActW-1:0] window_q [Taps][N];
 
   always_ff @(posedge clk_i) begin
-    shift_q  <= x_shift;
-    inside_q <= x_inside;
+    shift_q  <= walk_q.x_shift;
+    inside_q <= walk_q.x_inside;
     if (shift_q) begin
       for (int unsigned t = 0; t < Taps; t++) begin
         if (Tw'(t + 1) == taps_q) begin
@@ -186,12 +196,12 @@ module cd_vector
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) valid_q <= '0;
-    else valid_q <= {valid_q[Latency-2:0], x_valid};
+    else valid_q <= {valid_q[Latency-2:0], walk_q.x_valid};
   end
   always_ff @(posedge clk_i) begin
-    first_q   <= {first_q[Latency-2:0], x_first};
-    last_q    <= {last_q[Latency-2:0], x_last};
-    addr_q[0] <= AbAw'(acc_addr);
+    first_q   <= {first_q[Latency-2:0], walk_q.x_first};
+    last_q    <= {last_q[Latency-2:0], walk_q.x_last};
+    addr_q[0] <= AbAw'(walk_q.acc_addr);
     for (int unsigned i = 1; i < Latency; i++) addr_q[i] <= addr_q[i-1];
   end
 
