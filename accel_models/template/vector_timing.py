@@ -6,6 +6,7 @@ from accel_models.template.tile import Tile
 
 SETUP_CYCLES = 10  #: from the handshake to the prologue: command register, start, eight products
 WALK_CYCLES = 1  #: the register behind the walk
+SUM_CYCLES = 3  #: weight stationary, from a pixel's request to its write, beside a cycle a row: word, operand, product
 MIN_PASS_CYCLES = 4  #: two writes to one accumulator stay apart
 FLUSH_CYCLES = 13  #: from the last group of a scan until its results are known
 ROOT_CYCLES = 34  #: variance, its square root
@@ -31,12 +32,12 @@ def stream_cycles(passes: int, pixels: int, weight_words: int, latency: int) -> 
 def weight_stationary_cycles(rows: int, cols: int, tile: Tile) -> int:
     """One tile on `cd_array_weight_stationary`."""
     passes = -(-tile.k // cols) * -(-tile.c // rows) * tile.r * tile.s
-    return stream_cycles(passes, tile.p * tile.q, rows, rows + 2)
+    return stream_cycles(passes, tile.p * tile.q, rows, rows + SUM_CYCLES)
 
 
 def weight_stationary_fill_cycles(rows: int) -> int:
     """The part before the first pixel enters the array and after the last one has."""
-    return SETUP_CYCLES + WALK_CYCLES + rows + rows + 2
+    return SETUP_CYCLES + WALK_CYCLES + rows + rows + SUM_CYCLES
 
 
 def vector_cycles(lanes: int, taps: int, weight_words: int, tile: Tile) -> int:

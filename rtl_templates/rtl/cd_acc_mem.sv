@@ -72,26 +72,21 @@ module cd_acc_mem #(
     end
   end
 
+  // Taken in every cycle: only what is valid is written, and valid_i, which is known late, need not reach so many registers.
   always_ff @(posedge clk_i) begin
-    if (valid_i) begin
-      first_q <= first_i;
-      max_q   <= max_i;
-      addr_q  <= addr_i;
-      mask_q  <= mask_i;
-      data_q  <= data_i;
-    end
-    if (valid_q) begin
-      first_q2 <= first_q;
-      max_q2   <= max_q;
-      addr_q2  <= addr_q;
-      mask_q2  <= mask_q;
-      data_q2  <= data_q;
-      old_q2   <= half_data[addr_q[Hw]];
-    end
-    if (valid_q2) begin
-      waddr_q <= addr_q2;
-      wdata_q <= sum;
-    end
+    first_q  <= first_i;
+    max_q    <= max_i;
+    addr_q   <= addr_i;
+    mask_q   <= mask_i;
+    data_q   <= data_i;
+    first_q2 <= first_q;
+    max_q2   <= max_q;
+    addr_q2  <= addr_q;
+    mask_q2  <= mask_q;
+    data_q2  <= data_q;
+    old_q2   <= half_data[addr_q[Hw]];
+    waddr_q  <= addr_q2;
+    wdata_q  <= sum;
   end
 
 endmodule

@@ -282,6 +282,7 @@ module cd_array_output_stationary
   group_t                out_q;
   logic                  copy, out_run_q, out_last;
   logic [RowAw-1:0]      out_row_q;
+  logic [AbAw-1:0]       addr_q;
 
   assign step = '{
       add:   run_q,
@@ -303,15 +304,18 @@ module cd_array_output_stationary
       out_q     <= '0;
       out_run_q <= 1'b0;
       out_row_q <= '0;
+      addr_q    <= '0;
     end else begin
       step_q <= {step_q[CopyStage-2:0], step};
       if (copy) begin
         out_q     <= step_q[CopyStage-1].group;
+        addr_q    <= step_q[CopyStage-1].group.ab_addr;
         out_run_q <= 1'b1;
         out_row_q <= '0;
       end else if (out_run_q) begin
         out_run_q <= !out_last;
         out_row_q <= out_row_q + 1'b1;
+        addr_q    <= addr_q + 1'b1;
       end
     end
   end
@@ -337,7 +341,9 @@ module cd_array_output_stationary
 
   assign acc_valid_o = out_run_q;
   assign acc_first_o = !cmd_q.accumulate;
-  assign acc_addr_o  = out_q.ab_addr + AbAw'(out_row_q);
+  assign acc_addr_o  = addr_q;
+  logic unused_addr;                      // counted up in addr_q
+  assign unused_addr = ^out_q.ab_addr;
   assign acc_data_o  = {(Lanes / Cols) {row}};
   assign done_o      = out_run_q && out_last && out_q.tile_last;
 

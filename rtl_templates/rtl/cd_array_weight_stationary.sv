@@ -40,7 +40,7 @@ module cd_array_weight_stationary
   localparam int unsigned LgInSub  = $clog2(N / Rows);
   localparam int unsigned LgOutSub = $clog2(N / Cols);
   localparam int unsigned SumW     = ActW + WgtW + LgRows;
-  localparam int unsigned Latency  = Rows + 2;      // from a pixel's request to its accumulator write
+  localparam int unsigned Latency  = Rows + 3;      // from a pixel's request to its accumulator write
 
   // ---- Control ----
   tile_cmd_t   cmd_q;
@@ -169,16 +169,17 @@ module cd_array_weight_stationary
   end
 
   // ---- Processing elements ----
-  logic signed [SumW-1:0] sum_q [Rows][Cols];
+  localparam int unsigned ProductW = ActW + WgtW;
+  logic signed [ProductW-1:0] product_q [Rows][Cols];
+  logic signed [SumW-1:0]     sum_q [Rows][Cols];
 
   always_ff @(posedge clk_i) begin
     for (int unsigned j = 0; j < Cols; j++) begin
-      sum_q[0][j] <= SumW'(act[0]) * SumW'(weight_q[0][j]);
-    end
-    for (int unsigned i = 1; i < Rows; i++) begin
-      for (int unsigned j = 0; j < Cols; j++) begin
-        sum_q[i][j] <= sum_q[i-1][j] + SumW'(act[i]) * SumW'(weight_q[i][j]);
+      for (int unsigned i = 0; i < Rows; i++) begin
+        product_q[i][j] <= ProductW'(act[i]) * ProductW'(weight_q[i][j]);
       end
+      sum_q[0][j] <= SumW'(product_q[0][j]);
+      for (int unsigned i = 1; i < Rows; i++) sum_q[i][j] <= sum_q[i-1][j] + SumW'(product_q[i][j]);
     end
   end
 

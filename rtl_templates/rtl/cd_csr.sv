@@ -74,11 +74,12 @@ module cd_csr
   error_e      error_q;
   logic [31:0] error_index_q, image_q, watchdog_q, upper_q;
   logic [39:0] error_addr_q;
-  logic        write, read, late_q;
+  logic        write, read, late_q;      // read: its data is taken in this cycle
   logic [31:0] status;
   logic [3:0]  reset_q;
   logic [CountW-1:0]      cycles_q;
-  logic [4:0][CountW-1:0] counters_q;
+  logic [4:0]             count_q;         // what the counters have still to take: the former cycle's
+  logic [4:0][CountW-1:0] counters_q, counters_now;
   logic [Counters-1:0][CountW-1:0] all;
 
   // A write is taken when address and data are both there and no response waits. READY comes from a register, a cycle
@@ -88,17 +89,20 @@ module cd_csr
   assign s_awready_o = write_q;
   assign s_wready_o  = write_q;
   assign s_bresp_o   = 2'b00;
-  assign read        = read_q;
+  assign read        = choose_q;
   assign s_arready_o = read_q;
   assign s_rresp_o   = 2'b00;
   assign irq_o       = irq_q && irq_enable_q;
   assign status      = {20'd0, error_q, 4'd0, irq_q, error_q != ErrNone, done_q, running_i};
   assign image_o     = image_q;
   assign reset_o     = reset_q != '0;
-  assign all         = {account_i, counters_q};
+  assign all         = {account_i, counters_now};
   assign cycles_o    = 64'(cycles_q);
   always_comb begin
-    for (int unsigned i = 0; i < 5; i++) counters_o[i] = 32'(counters_q[i]);
+    for (int unsigned i = 0; i < 5; i++) begin
+      counters_now[i] = counters_q[i] + CountW'(count_q[i]);
+      counters_o[i]   = 32'(counters_now[i]);
+    end
   end
 
   function automatic logic [31:0] merge(input logic [31:0] old, input logic [31:0] data, input logic [3:0] strb);
@@ -107,7 +111,7 @@ module cd_csr
 
   // Base registers: the program's at 0x10, the others from 0x50 on.
   logic [Regions-1:0][63:0] base_q;
-  logic [2:0]               base_at, base_read;
+  logic [2:0]               base_at, base_read;   // where a write, a read goes
   always_comb begin
     for (int unsigned i = 0; i < Regions; i++) bases_o[i] = base_q[i][39:0];
   end
@@ -119,10 +123,13 @@ module cd_csr
   assign base_at   = region_at(s_awaddr_i);
   assign base_read = region_at(s_araddr_i);
 
+  // A read takes two cycles: first one counter and one base are chosen, then one of all registers.
+  logic              choose_q;
+  logic [7:0]        addr_q;
   logic [3:0]        which;
-  logic [CountW-1:0] counter;
-  assign which   = s_araddr_i[6:3];
-  assign counter = s_araddr_i[7] ? (which < 4'(Counters) ? all[which] : '0) : cycles_q;
+  logic [CountW-1:0] counter_q;
+  logic [31:0]       base_word_q;
+  assign which = s_araddr_i[6:3];
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -146,6 +153,11 @@ module cd_csr
       error_addr_q  <= '0;
       write_q       <= 1'b0;
       read_q        <= 1'b0;
+      choose_q      <= 1'b0;
+      addr_q        <= '0;
+      counter_q     <= '0;
+      base_word_q   <= '0;
+      count_q       <= '0;
       cycles_q      <= '0;
       counters_q    <= '0;
     end else begin
@@ -153,12 +165,17 @@ module cd_csr
       abort_o <= 1'b0;
       if (reset_q != '0) reset_q <= reset_q - 4'd1;
       write_q <= s_awvalid_i && s_wvalid_i && !s_bvalid_o && !write_q;
-      read_q  <= s_arvalid_i && !s_rvalid_o && !read_q;
+      read_q  <= s_arvalid_i && !s_rvalid_o && !read_q && !choose_q;
+      choose_q    <= read_q;
+      addr_q      <= s_araddr_i;
+      counter_q   <= s_araddr_i[7] ? (which < 4'(Counters) ? all[which] : '0) : cycles_q;
+      base_word_q <= base_read == 3'(Regions) ? '0 : s_araddr_i[2] ? base_q[base_read][63:32] : base_q[base_read][31:0];
+      count_q     <= running_i && !reset_o ? count_i : '0;
+      counters_q  <= counters_now;
       if (s_bready_i) s_bvalid_o <= 1'b0;
 
       if (running_i && !reset_o) begin
         cycles_q <= cycles_q + 1'b1;
-        for (int unsigned i = 0; i < 5; i++) counters_q[i] <= counters_q[i] + CountW'(count_i[i]);
         // The interrupt comes now: where the bus never answers, the run does not end by itself.
         late_q <= watchdog_q != '0 && cycles_q >= CountW'(watchdog_q);
         if (late_q && error_q == ErrNone) begin
@@ -214,7 +231,7 @@ module cd_csr
       if (s_rready_i) s_rvalid_o <= 1'b0;
       if (read) begin
         s_rvalid_o <= 1'b1;
-        unique case ({s_araddr_i[7:2], 2'b00})
+        unique case ({addr_q[7:2], 2'b00})
           8'h00:   s_rdata_o <= {29'd0, irq_enable_q, 2'b00};
           8'h04:   s_rdata_o <= status;
           8'h08:   s_rdata_o <= error_index_q;
@@ -228,18 +245,16 @@ module cd_csr
           8'h4C:   s_rdata_o <= watchdog_q;
           default: s_rdata_o <= '0;
         endcase
-        if (base_read != 3'(Regions)) begin
-          s_rdata_o <= s_araddr_i[2] ? base_q[base_read][63:32] : base_q[base_read][31:0];
-        end
-        if (s_araddr_i[7] || s_araddr_i[7:3] == 5'b00011) begin
-          s_rdata_o <= s_araddr_i[2] ? upper_q : counter[31:0];
-          if (!s_araddr_i[2]) upper_q <= 32'(counter[CountW-1:32]);
+        if (region_at(addr_q) != 3'(Regions)) s_rdata_o <= base_word_q;
+        if (addr_q[7] || addr_q[7:3] == 5'b00011) begin
+          s_rdata_o <= addr_q[2] ? upper_q : counter_q[31:0];
+          if (!addr_q[2]) upper_q <= 32'(counter_q[CountW-1:32]);
         end
       end
     end
   end
 
   logic unused_addr;
-  assign unused_addr = ^{s_awaddr_i[1:0], s_araddr_i[1:0]};
+  assign unused_addr = ^{s_awaddr_i[1:0], addr_q[1:0]};
 
 endmodule

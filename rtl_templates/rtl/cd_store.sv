@@ -159,7 +159,8 @@ module cd_store
 
   cd_fifo #(
     .Width($bits(reply_t)),
-    .Depth(Outstanding)
+    .Depth(Outstanding),
+    .HeadW($bits(reply_t))
   ) u_reply (
     .clk_i,
     .rst_ni,
