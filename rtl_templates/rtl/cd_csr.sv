@@ -84,7 +84,7 @@ module cd_csr
 
   // A write is taken when address and data are both there and no response waits. READY comes from a register, a cycle
   // after VALID, which then stays.
-  logic write_q, read_q;
+  logic write_q, read_q, choose_q;
   assign write       = write_q;
   assign s_awready_o = write_q;
   assign s_wready_o  = write_q;
@@ -124,7 +124,6 @@ module cd_csr
   assign base_read = region_at(s_araddr_i);
 
   // A read takes two cycles: first one counter and one base are chosen, then one of all registers.
-  logic              choose_q;
   logic [7:0]        addr_q;
   logic [3:0]        which;
   logic [CountW-1:0] counter_q;
