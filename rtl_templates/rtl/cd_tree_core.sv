@@ -107,6 +107,7 @@ module cd_tree_core
   logic [ChSubW-1:0] ch_sub;
   logic [KSubW-1:0]  k_sub;
   logic [AbAw-1:0]   ab_addr;
+  logic [IbAw-1:0]   ib_addr;
   logic [PxW-1:0]    cycle, unused_stripe;
   logic [$clog2(Lanes+1)-1:0] unused_channels;
   logic unused_cycle, head_valid;
@@ -155,7 +156,7 @@ module cd_tree_core
   // Slots go through a register: sums and comparisons of addresses do not reach the buffer in their cycle. So do weights.
   place_t            place, slot_q;
   logic              pass_start_q, ib_req_q;
-  logic [IbAw-1:0]   ib_addr, ib_addr_q;
+  logic [IbAw-1:0]   ib_addr_q;
   logic [ChSubW-1:0] slot_sub_q;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
