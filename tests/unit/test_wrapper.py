@@ -5,14 +5,17 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from accel_models.template.spec import Template
+from accel_models.template.spec import ArrayKind, Template
 from mappings.errors import SpecError
+from rtl_templates.parameters import parameters
 from rtl_templates.render import PACKAGES, config_package, sources
-from rtl_templates.synth.yosys import run_passes
+from rtl_templates.synth.measure import TOP
+from rtl_templates.synth.yosys import read_command, run_passes
 from rtl_templates.verilator import toolchain
 from rtl_templates.wrapper import NAME, outer_name, ports, verilog_wrapper, write_plain, write_wrapped
 
@@ -35,6 +38,14 @@ def test_every_port_of_the_top_has_its_place() -> None:
     for word in ("wire m_axi_awvalid", "[32-1:0] m_axi_wdata", "[32/8-1:0] m_axi_wstrb", "wire aclk", "s_axi_wdata"):
         assert word in wrapped
     assert "ASSOCIATED_BUSIF s_axi:m_axi" in wrapped and "logic" not in wrapped and "_pkg" not in wrapped
+
+
+@pytest.mark.parametrize("array", ArrayKind)
+def test_slang_reads_every_array(array: ArrayKind, tmp_path: Path) -> None:
+    """It refuses what Verilator takes: a name before its declaration."""
+    if importlib.util.find_spec("pyosys") is None:
+        pytest.skip("pyosys, which has slang, is not installed")
+    run_passes([read_command(TOP, parameters(replace(SMALL, array=array)))], tmp_path)
 
 
 def test_a_folder_with_spaces_is_refused(tmp_path: Path) -> None:
