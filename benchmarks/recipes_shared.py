@@ -10,12 +10,13 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import spearmanr, wilcoxon
 
-from benchmarks.recipes_lines import Bench, Line, quarters
-from benchmarks.recipes_runs import opened, versus
+from benchmarks.recipes_lines import Bench, Line, quarters, refused
+from benchmarks.recipes_runs import Run, opened, versus
 from codesign.accuracy.data import load_dataset
 from codesign.accuracy.training import recalibrate, score
 from codesign.controllers.controller import Told
 from codesign.controllers.policy import PolicySearch
+from codesign.decisions import Point
 from codesign.drivers.base import Trial
 from codesign.explorer.problem import SearchProblem
 from codesign.providers.accuracy.supernet import corners_of
@@ -30,6 +31,10 @@ from mappings.workload import Workload
 _JUDGED = 90
 #: Networks that predicted weights name as the best, which are trained alone.
 _NAMED = 12
+#: Trials at the end of an evolution.
+_LATE = 40
+#: Variants that judge the same networks, and by what.
+_JUDGES = (("reduced", "block_error"), ("whole", "accuracy"))
 
 
 def enas(bench: Bench) -> Line:
@@ -73,6 +78,49 @@ def greedynas(bench: Bench) -> Line:
     return bench.line(text, worked, mine, even, {"gap": gap, "p": p, "best": greedy.max(), "even_best": plain.max()})
 
 
+def hat(bench: Bench) -> Line:
+    """Evolution by shared weights keeps to the latency and ends ahead of as many even draws; shared weights rank
+    transformers as training each alone does."""
+    mine, even, alone = bench.run(), bench.random(), bench.run(bench.recipe("alone"))
+    trainer = _trained(mine.recipe)
+    drawn = [trainer.corners.workload_at(trial.told.point) for trial in alone.trials]
+    shared = [measured(trainer.network, workload, trainer.data, "held_out", 256) for workload in drawn]
+    rank = spearmanr(shared, alone.values("accuracy"), alternative="greater")
+    late, over = float(np.mean(refused(mine)[-_LATE:])), float(np.mean(refused(even)))
+    text = (
+        f"over the latency {100 * late:.0f}% of late networks, of even draws {100 * over:.0f}%; within it the best "
+        f"names {mine.best():.3f} with shared weights, of as many even draws {even.best():.3f}; {len(drawn)} networks "
+        f"trained alone rank as with shared weights with correlation {rank.statistic:.2f} (p = {rank.pvalue:.0e})"
+    )
+    figures = {"late_over": late, "even_over": over, "spearman": rank.statistic, "p": rank.pvalue}
+    worked = late < over and mine.best() >= even.best() and rank.pvalue < 0.01
+    return bench.line(text, worked, mine, even, figures)
+
+
+def dna_blockwise(bench: Bench) -> Line:
+    """Summed errors of blocks rank networks as training each alone does, and lead to networks that are better alone.
+
+    Beside it: how weights of whole networks, trained by labels with as many updates, rank the same networks.
+    """
+    mine, alone = bench.run(), bench.run(bench.recipe("alone"))
+    alone = replace(alone, trials=[trial for trial in alone.trials if trial.told.outcome.feasible])
+    fine = [trial.told.point for trial in alone.trials]
+    order = np.argsort([outcome.metrics.get("block_error", np.inf) for outcome in mine.outcomes], kind="stable")
+    named = _alone(alone, [mine.trials[int(row)].told.point for row in order[:_NAMED]])
+    truth = alone.values("accuracy")
+    errors, shared = (_told(bench.recipe(variant), fine, metric) for variant, metric in _JUDGES)
+    rank, plain = (spearmanr(item, truth, alternative="greater") for item in (-errors, shared))
+    text = (
+        f"of {len(fine)} even draws within {mine.recipe.limits[0][1]:.0f} macs trained alone, summed errors of blocks "
+        f"rank with correlation {rank.statistic:.2f} (p = {rank.pvalue:.0e}), whole networks with shared weights "
+        f"{plain.statistic:.2f}; trained alone the {_NAMED} of least error name "
+        f"{named.values('accuracy').mean():.3f}, even draws {truth.mean():.3f}"
+    )
+    figures = {"spearman": rank.statistic, "p": rank.pvalue, "whole": plain.statistic, "errors": errors.mean()}
+    found = versus(alone.recipe.goal, [named], [alone], share=1.0)
+    return bench.line(text, rank.pvalue < 0.01, named, alone, figures, found)
+
+
 def smash(bench: Bench) -> Line:
     """Predicted weights rank networks as training each alone does, and are of use to no other network."""
     return _predicted(bench)
@@ -91,10 +139,7 @@ def _predicted(bench: Bench) -> Line:
     mine, even = bench.run(), bench.run(bench.recipe("alone"))
     accuracies = mine.values("accuracy")
     best = [mine.trials[int(row)].told.point for row in np.argsort(-accuracies, kind="stable")[:_NAMED]]
-    with opened(even.recipe) as steps:
-        problem = SearchProblem(even.recipe.space, even.recipe.goal, steps)
-        told = [Trial(Told(point, outcome)) for point, outcome in zip(best, problem.measure(best), strict=True)]
-    named = replace(even, trials=told)
+    named = _alone(even, best)
     trainer = _trained(mine.recipe)
     drawn = [trainer.corners.workload_at(trial.told.point) for trial in even.trials]
     own, other = (_scored(trainer, drawn, shift) for shift in (0, 1))
@@ -109,6 +154,21 @@ def _predicted(bench: Bench) -> Line:
     figures = {"own": own.mean(), "other": other.mean(), "spearman": rank.statistic, "p": rank.pvalue}
     worked = p < 0.01 and rank.pvalue < 0.01
     return bench.line(text, worked, named, even, figures, versus(even.recipe.goal, [named], [even], share=1.0))
+
+
+def _alone(even: Run, points: list[Point]) -> Run:
+    """Points as a run of the recipe that trains each network by itself."""
+    with opened(even.recipe) as steps:
+        problem = SearchProblem(even.recipe.space, even.recipe.goal, steps)
+        told = [Trial(Told(point, outcome)) for point, outcome in zip(points, problem.measure(points), strict=True)]
+    return replace(even, trials=told)
+
+
+def _told(recipe: Recipe, points: list[Point], metric: str) -> NDArray[np.float64]:
+    """A metric of some points by the recipe's providers."""
+    with opened(recipe) as steps:
+        outcomes = SearchProblem(recipe.space, recipe.goal, steps).measure(points)
+    return np.array([outcome.metrics[metric] for outcome in outcomes])
 
 
 def _scored(trainer: Trainer, networks: list[Workload], shift: int) -> NDArray[np.float64]:
