@@ -21,6 +21,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "asng": distributions.asng,
     "atomnas": compression.atomnas,
     "auto_nba": relaxed.auto_nba,
+    "autohas": shared.autohas,
     "blockqnn": networks.blockqnn,
     "bp_nas": relaxed.bp_nas,
     "chamnet": codesign.chamnet,

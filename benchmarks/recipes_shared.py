@@ -22,6 +22,7 @@ from codesign.explorer.problem import SearchProblem
 from codesign.providers.accuracy.supernet import corners_of
 from codesign.providers.registry import PROVIDERS
 from codesign.recipe import Part, Recipe
+from codesign.spaces.compression.hyper_parameters import NAMES
 from codesign.supernet.network import fitting
 from codesign.supernet.predicted import weights
 from codesign.supernet.training import Trainer, TrainingOptions, measured
@@ -57,6 +58,26 @@ def enas(bench: Bench) -> Line:
     figures = {"certainty": certain, "alone": ours, "even_shared": control, "random": random}
     found = versus(mine.recipe.goal, [mine], [even], share=1.0)
     return bench.line(text, certain > 0.2 and heard[-1] > heard[0] + 0.1 and ours > control, mine, even, figures, found)
+
+
+def autohas(bench: Bench) -> Line:
+    """Trained by what the policy draws for them, its networks do better than even draws of both by theirs, and no worse
+    than the same networks by the hyper-parameters that a training has by itself; all for as many steps."""
+    mine = bench.run()
+    even = bench.run(bench.recipe(driver=Part("ask_tell"), controller=Part("random")))
+    usual = dict(bench.recipe("fixed").space.decisions.completed({}, np.random.default_rng(0)))
+    points = [trial.told.point for trial in mine.trials]
+    hyper = {name: usual[name] for name in NAMES}
+    fixed = _alone(mine, [{**point, **hyper} for point in points])
+    drawn = [float(np.median([float(point[name]) for point in points])) for name in NAMES]
+    ours, same, random = (float(np.mean(run.values("accuracy"))) for run in (mine, fixed, even))
+    text = (
+        f"it draws a learning rate of {drawn[0]:g} and a weight decay of {drawn[1]:g} (medians); its networks, trained "
+        f"alone by its own, name {ours:.3f} on average, by {hyper[NAMES[0]]:g} and {hyper[NAMES[1]]:g} {same:.3f}; even "
+        f"draws of both {random:.3f}"
+    )
+    figures = {"alone": ours, "fixed": same, "random": random, "learning_rate": drawn[0], "weight_decay": drawn[1]}
+    return bench.line(text, ours >= same, mine, even, figures, versus(mine.recipe.goal, [mine], [even], share=1.0))
 
 
 def greedynas(bench: Bench) -> Line:
