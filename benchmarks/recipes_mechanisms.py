@@ -46,6 +46,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "hat": shared.hat,
     "htas": codesign.htas,
     "hurricane": codesign.hurricane,
+    "instanas": shared.instanas,
     "lemonade": networks.lemonade,
     "local_search": networks.local_search,
     "manas": distributions.manas,

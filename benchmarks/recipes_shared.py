@@ -18,6 +18,7 @@ from codesign.controllers.controller import Told
 from codesign.controllers.policy import PolicySearch
 from codesign.decisions import Point
 from codesign.drivers.base import Trial
+from codesign.drivers.per_image import PerImage
 from codesign.explorer.problem import SearchProblem
 from codesign.providers.accuracy.supernet import corners_of
 from codesign.providers.registry import PROVIDERS
@@ -73,11 +74,31 @@ def autohas(bench: Bench) -> Line:
     ours, same, random = (float(np.mean(run.values("accuracy"))) for run in (mine, fixed, even))
     text = (
         f"it draws a learning rate of {drawn[0]:g} and a weight decay of {drawn[1]:g} (medians); its networks, trained "
-        f"alone by its own, name {ours:.3f} on average, by {hyper[NAMES[0]]:g} and {hyper[NAMES[1]]:g} {same:.3f}; even "
-        f"draws of both {random:.3f}"
+        f"alone by its own, name {ours:.3f} on average, by {hyper[NAMES[0]]:g} and {hyper[NAMES[1]]:g} {same:.3f}; "
+        f"even draws of both {random:.3f}"
     )
     figures = {"alone": ours, "fixed": same, "random": random, "learning_rate": drawn[0], "weight_decay": drawn[1]}
     return bench.line(text, ours >= same, mine, even, figures, versus(mine.recipe.goal, [mine], [even], share=1.0))
+
+
+def instanas(bench: Bench) -> Line:
+    """What a policy picks for each image names more than the best of all networks drawn that takes no longer in the
+    mean, the policy's own time counted.
+
+    The twin that does not look at images gives the same networks to as many images each, drawn evenly.
+    """
+    mine, even = bench.run(), bench.run(bench.recipe(driver=Part("ask_tell"), controller=Part("random"), trials=24))
+    driver = cast(PerImage, mine.driver)
+    gaps, said, blind = list[float](), list[str](), list[float]()
+    for item in driver.mixtures:
+        single = max(accuracy for accuracy, cost in driver.single if cost <= item.latency_ms)
+        kept = driver.single[: len(item.shares)]
+        unseen = sum(share * accuracy for share, (accuracy, _) in zip(item.shares, kept, strict=True))
+        gaps.append(item.accuracy - single)
+        blind.append(item.accuracy - unseen)
+        said.append(f"{item.accuracy:.3f} in {item.latency_ms:.4f} ms (best single {single:.3f}, blind {unseen:.3f})")
+    text = f"at {len(said)} prices of latency the networks that it picks name {'; '.join(said)}"
+    return bench.line(text, max(gaps) > 0, mine, even, {"gap": max(gaps), "over_blind": max(blind)})
 
 
 def greedynas(bench: Bench) -> Line:

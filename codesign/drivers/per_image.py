@@ -179,7 +179,7 @@ class _Weights:
             index = torch.randperm(len(images), generator=generator)[:128]
             expected = (policy(images[index]).softmax(dim=1) * rewards[index]).sum(dim=1).mean()
             optimizer.zero_grad()
-            (-expected).backward()  # type: ignore[no-untyped-call]
+            (-expected).backward()
             optimizer.step()
             schedule.step()
         recalibrate(policy, self._seen)

@@ -27,7 +27,6 @@ from codesign.spaces.search_space import HARDWARE_GROUPS, SearchSpace
 from codesign.supernet.training import TrainingOptions, new_network
 from mappings.workload import Workload
 
-
 #: Of the shared weights, where nothing else is decided.
 WEIGHT_DECAY = 1e-4
 
@@ -106,7 +105,9 @@ class _Shared:
         data = load_dataset(space.network.dataset)
         check_fits(data, corners.workload_at(corners.largest))
         self._network = new_network(corners, self._how)
-        self._optimizer = torch.optim.AdamW(self._network.parameters(), lr=1e-3, betas=(0.8, 0.95), weight_decay=WEIGHT_DECAY)
+        self._optimizer = torch.optim.AdamW(
+            self._network.parameters(), lr=1e-3, betas=(0.8, 0.95), weight_decay=WEIGHT_DECAY
+        )
         self._images, self._labels = tensors(data, "train")
         self._held_out = tensors(data, "held_out")
         self._order = batches(data, steps, derive_seed(context.seed, "shared policy"))

@@ -22,8 +22,8 @@ def factor(layer: Layer) -> float:
 
 
 def product(layer: Layer, left: Tensor, right: Tensor) -> Tensor:
-    """Of each head: scores of queries ``[N, G*C, P, 1]`` with keys ``[N, G*C, K, 1]``, or what scores ``[N, G*C, P, 1]``
-    make of values ``[N, G*K, C, 1]``; both ``[N, G*K, P, 1]``."""
+    """Of each head, ``[N, G*K, P, 1]``: scores of queries ``[N, G*C, P, 1]`` with keys ``[N, G*C, K, 1]``, or what
+    scores ``[N, G*C, P, 1]`` make of values ``[N, G*K, C, 1]``."""
     one = left.reshape(len(left), layer.groups, layer.C, layer.P)
     if layer.transpose_b:
         found = right.reshape(len(left), layer.groups, layer.C, layer.K).transpose(2, 3) @ (one * factor(layer))
@@ -34,7 +34,8 @@ def product(layer: Layer, left: Tensor, right: Tensor) -> Tensor:
 
 def softmax(layer: Layer, scores: Tensor) -> Tensor:
     """Over the channels of each head; same shape."""
-    return scores.unflatten(1, (layer.groups, layer.C)).softmax(dim=2).flatten(1, 2)
+    heads = scores.reshape(len(scores), layer.groups, layer.C, layer.P, 1)
+    return heads.softmax(dim=2).flatten(1, 2)
 
 
 def normalised(value: Tensor, gain: Tensor, bias: Tensor) -> Tensor:

@@ -71,7 +71,9 @@ class Shared:
                     what = f"is {layer.op} in one network and {kinds[layer.name]} in another"
                     raise SpecError(Fault(f"supernet: layer {layer.name}", what, "one operator a name"))
                 if layer.op in (Op.LAYERNORM, Op.CONSTANT):
-                    shape = (layer.channels_out,) if layer.op is Op.LAYERNORM else (layer.channels_out, layer.P, layer.Q)
+                    shape = (
+                        (layer.channels_out,) if layer.op is Op.LAYERNORM else (layer.channels_out, layer.P, layer.Q)
+                    )
                     stored[layer.name] = max(stored.get(layer.name, shape), shape)
                 if not layer.op.spec.convolves:
                     continue

@@ -19,7 +19,14 @@ from codesign.supernet.corners import Corners
 from codesign.supernet.training import TrainingOptions
 from mappings.errors import SpecError
 
-HELD = {"stem_width": [8], "stem_kernel": [3], "downsample": ["s2"], "s1_width": [8], "s2_width": [12], "s3_width": [12]}
+HELD = {
+    "stem_width": [8],
+    "stem_kernel": [3],
+    "downsample": ["s2"],
+    "s1_width": [8],
+    "s2_width": [12],
+    "s3_width": [12],
+}
 FREE = {"s1_depth": [1, 2], "s2_depth": [1], "s3_depth": [1], "s3_kernel": [3]}
 
 
@@ -73,9 +80,7 @@ def test_no_gradient_passes_from_block_to_block(corners: Corners, blocks: Blocks
 
 
 def test_training_brings_blocks_nearer_and_leaves_stem_and_classifier_alone(corners: Corners, blocks: Blocks) -> None:
-    trainer = BlockwiseTrainer(
-        corners, digits(), TrainingOptions("fair", "own", steps=25, learning_rate=0.03), blocks
-    )
+    trainer = BlockwiseTrainer(corners, digits(), TrainingOptions("fair", "own", steps=25, learning_rate=0.03), blocks)
     workload = corners.workload_at(corners.smallest)
     before = Ratings(trainer.network, blocks, digits(), 128).error(workload)
     trainer.run()

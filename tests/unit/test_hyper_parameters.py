@@ -1,4 +1,4 @@
-"""Hyper-parameters that are decided with a network: part of what it is, read where it is trained, shared weights too."""
+"""Hyper-parameters that are decided with a network: part of what it is, read where it is trained."""
 
 from __future__ import annotations
 

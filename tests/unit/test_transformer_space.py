@@ -1,4 +1,4 @@
-"""The space of transformers: every point lowers, trains with its quantisation, has its part of a supernet, and runs."""
+"""The space of transformers: a point lowers, trains with its quantisation, has its part of a supernet, and runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.rtl_cases import design
 from codesign.accuracy.base import AccuracyContext
 from codesign.accuracy.data import digits
 from codesign.accuracy.pool import make_evaluator
-from codesign.accuracy.training import Training, recalibrate, score, train
+from codesign.accuracy.training import Training, recalibrate, train
 from codesign.decisions import DecisionSpace
 from codesign.explorer.verify import verify
 from codesign.images import sample_images
@@ -80,7 +80,6 @@ def test_it_is_what_tracing_such_a_module_gives() -> None:
 def test_a_point_trains_with_its_quantisation(seed: int) -> None:
     network = QatNetwork(draw(seed))
     network(torch.rand(32, 1, 8, 8)).square().sum().backward()
-    # Of keys, the bias adds the same to all scores of a query, and the softmax does not see it.
     silent = {name for name, p in network.named_parameters() if p.grad is None or not bool(p.grad.abs().sum() > 0)}
     assert not silent
 

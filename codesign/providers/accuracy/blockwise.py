@@ -1,9 +1,8 @@
-"""Networks by the errors of their blocks, which a teacher's features trained apart; and by their accuracy as a whole."""
+"""Networks by the errors of their blocks, which a teacher's features trained apart, and by their accuracy."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from codesign.accuracy.base import AccuracyContext

@@ -1,9 +1,9 @@
 """Transformers over the patches of an image, in reading order: the choices of HAT (Wang 2020) for an encoder.
 
-A patch embedding with learned positions; ``depth`` layers, each of attention and a two-layer perceptron with a shortcut
-round either, normalised before; a norm, the mean over tokens, a classifier. ``width`` is that of the embedding, and each
-layer has its own number of heads and width of the perceptron. Queries, keys and values are as wide in every network
-(``attention``), which the heads of a layer share among them, so that their weights are the same for any number.
+A patch embedding with learned positions; ``depth`` layers, each of attention and a two-layer perceptron with a
+shortcut round either, normalised before; a norm, the mean over tokens, a classifier. ``width`` is that of the
+embedding, and each layer has its own number of heads and width of the perceptron. Queries, keys and values are as wide
+in every network (``attention``), and the heads of a layer share that width, so that any number has the same weights.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class TransformerSpace:
         width, side = int(point["width"]), self.extent // self.patch
         net = _Tokens(side * side, width)
         cut: dict[str, Any] = {"R": self.patch, "S": self.patch, "stride": (self.patch, self.patch)}
-        sizes = {"K": width, "C": self.channels, "P": side, "Q": side}
+        sizes: dict[str, Any] = {"K": width, "C": self.channels, "P": side, "Q": side}
         net.layers.append(Layer("patches", Op.CONV, **sizes, **cut, inputs=("image",)))
         net.append("tokens", Op.RESHAPE, "patches", groups=width)
         net.append("positions", Op.CONSTANT, groups=width)
