@@ -10,17 +10,20 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import spearmanr, wilcoxon
 
-from benchmarks.recipes_lines import Bench, Line, quarters
-from benchmarks.recipes_runs import opened, versus
+from benchmarks.recipes_lines import Bench, Line, quarters, refused
+from benchmarks.recipes_runs import Run, opened, versus
 from codesign.accuracy.data import load_dataset
 from codesign.accuracy.training import recalibrate, score
 from codesign.controllers.controller import Told
 from codesign.controllers.policy import PolicySearch
+from codesign.decisions import Point
 from codesign.drivers.base import Trial
+from codesign.drivers.per_image import PerImage
 from codesign.explorer.problem import SearchProblem
 from codesign.providers.accuracy.supernet import corners_of
 from codesign.providers.registry import PROVIDERS
 from codesign.recipe import Part, Recipe
+from codesign.spaces.compression.hyper_parameters import NAMES
 from codesign.supernet.network import fitting
 from codesign.supernet.predicted import weights
 from codesign.supernet.training import Trainer, TrainingOptions, measured
@@ -30,6 +33,10 @@ from mappings.workload import Workload
 _JUDGED = 90
 #: Networks that predicted weights name as the best, which are trained alone.
 _NAMED = 12
+#: Trials at the end of an evolution.
+_LATE = 40
+#: Variants that judge the same networks, and by what.
+_JUDGES = (("reduced", "block_error"), ("whole", "accuracy"))
 
 
 def enas(bench: Bench) -> Line:
@@ -54,6 +61,46 @@ def enas(bench: Bench) -> Line:
     return bench.line(text, certain > 0.2 and heard[-1] > heard[0] + 0.1 and ours > control, mine, even, figures, found)
 
 
+def autohas(bench: Bench) -> Line:
+    """Trained by what the policy draws for them, its networks do better than even draws of both by theirs, and no worse
+    than the same networks by the hyper-parameters that a training has by itself; all for as many steps."""
+    mine = bench.run()
+    even = bench.run(bench.recipe(driver=Part("ask_tell"), controller=Part("random")))
+    usual = dict(bench.recipe("fixed").space.decisions.completed({}, np.random.default_rng(0)))
+    points = [trial.told.point for trial in mine.trials]
+    hyper = {name: usual[name] for name in NAMES}
+    fixed = _alone(mine, [{**point, **hyper} for point in points])
+    drawn = [float(np.median([float(point[name]) for point in points])) for name in NAMES]
+    ours, same, random = (float(np.mean(run.values("accuracy"))) for run in (mine, fixed, even))
+    text = (
+        f"it draws a learning rate of {drawn[0]:g} and a weight decay of {drawn[1]:g} (medians); its networks, trained "
+        f"alone by its own, name {ours:.3f} on average, by {hyper[NAMES[0]]:g} and {hyper[NAMES[1]]:g} {same:.3f}; "
+        f"even draws of both {random:.3f}"
+    )
+    figures = {"alone": ours, "fixed": same, "random": random, "learning_rate": drawn[0], "weight_decay": drawn[1]}
+    return bench.line(text, ours >= same, mine, even, figures, versus(mine.recipe.goal, [mine], [even], share=1.0))
+
+
+def instanas(bench: Bench) -> Line:
+    """What a policy picks for each image names more than the best of all networks drawn that takes no longer in the
+    mean, the policy's own time counted.
+
+    The twin that does not look at images gives the same networks to as many images each, drawn evenly.
+    """
+    mine, even = bench.run(), bench.run(bench.recipe(driver=Part("ask_tell"), controller=Part("random"), trials=24))
+    driver = cast(PerImage, mine.driver)
+    gaps, said, blind = list[float](), list[str](), list[float]()
+    for item in driver.mixtures:
+        single = max(accuracy for accuracy, cost in driver.single if cost <= item.latency_ms)
+        kept = driver.single[: len(item.shares)]
+        unseen = sum(share * accuracy for share, (accuracy, _) in zip(item.shares, kept, strict=True))
+        gaps.append(item.accuracy - single)
+        blind.append(item.accuracy - unseen)
+        said.append(f"{item.accuracy:.3f} in {item.latency_ms:.4f} ms (best single {single:.3f}, blind {unseen:.3f})")
+    text = f"at {len(said)} prices of latency the networks that it picks name {'; '.join(said)}"
+    return bench.line(text, max(gaps) > 0, mine, even, {"gap": max(gaps), "over_blind": max(blind)})
+
+
 def greedynas(bench: Bench) -> Line:
     """Good networks are served better by weights that greedy paths trained than by those of as many even paths.
 
@@ -71,6 +118,49 @@ def greedynas(bench: Bench) -> Line:
     )
     worked = gap > 0 and p < 0.01 and greedy.max() > plain.max()
     return bench.line(text, worked, mine, even, {"gap": gap, "p": p, "best": greedy.max(), "even_best": plain.max()})
+
+
+def hat(bench: Bench) -> Line:
+    """Evolution by shared weights keeps to the latency and ends ahead of as many even draws; shared weights rank
+    transformers as training each alone does."""
+    mine, even, alone = bench.run(), bench.random(), bench.run(bench.recipe("alone"))
+    trainer = _trained(mine.recipe)
+    drawn = [trainer.corners.workload_at(trial.told.point) for trial in alone.trials]
+    shared = [measured(trainer.network, workload, trainer.data, "held_out", 256) for workload in drawn]
+    rank = spearmanr(shared, alone.values("accuracy"), alternative="greater")
+    late, over = float(np.mean(refused(mine)[-_LATE:])), float(np.mean(refused(even)))
+    text = (
+        f"over the latency {100 * late:.0f}% of late networks, of even draws {100 * over:.0f}%; within it the best "
+        f"names {mine.best():.3f} with shared weights, of as many even draws {even.best():.3f}; {len(drawn)} networks "
+        f"trained alone rank as with shared weights with correlation {rank.statistic:.2f} (p = {rank.pvalue:.0e})"
+    )
+    figures = {"late_over": late, "even_over": over, "spearman": rank.statistic, "p": rank.pvalue}
+    worked = late < over and mine.best() >= even.best() and rank.pvalue < 0.01
+    return bench.line(text, worked, mine, even, figures)
+
+
+def dna_blockwise(bench: Bench) -> Line:
+    """Summed errors of blocks rank networks as training each alone does, and lead to networks that are better alone.
+
+    Beside it: how weights of whole networks, trained by labels with as many updates, rank the same networks.
+    """
+    mine, alone = bench.run(), bench.run(bench.recipe("alone"))
+    alone = replace(alone, trials=[trial for trial in alone.trials if trial.told.outcome.feasible])
+    fine = [trial.told.point for trial in alone.trials]
+    order = np.argsort([outcome.metrics.get("block_error", np.inf) for outcome in mine.outcomes], kind="stable")
+    named = _alone(alone, [mine.trials[int(row)].told.point for row in order[:_NAMED]])
+    truth = alone.values("accuracy")
+    errors, shared = (_told(bench.recipe(variant), fine, metric) for variant, metric in _JUDGES)
+    rank, plain = (spearmanr(item, truth, alternative="greater") for item in (-errors, shared))
+    text = (
+        f"of {len(fine)} even draws within {mine.recipe.limits[0][1]:.0f} macs trained alone, summed errors of blocks "
+        f"rank with correlation {rank.statistic:.2f} (p = {rank.pvalue:.0e}), whole networks with shared weights "
+        f"{plain.statistic:.2f}; trained alone the {_NAMED} of least error name "
+        f"{named.values('accuracy').mean():.3f}, even draws {truth.mean():.3f}"
+    )
+    figures = {"spearman": rank.statistic, "p": rank.pvalue, "whole": plain.statistic, "errors": errors.mean()}
+    found = versus(alone.recipe.goal, [named], [alone], share=1.0)
+    return bench.line(text, rank.pvalue < 0.01, named, alone, figures, found)
 
 
 def smash(bench: Bench) -> Line:
@@ -91,10 +181,7 @@ def _predicted(bench: Bench) -> Line:
     mine, even = bench.run(), bench.run(bench.recipe("alone"))
     accuracies = mine.values("accuracy")
     best = [mine.trials[int(row)].told.point for row in np.argsort(-accuracies, kind="stable")[:_NAMED]]
-    with opened(even.recipe) as steps:
-        problem = SearchProblem(even.recipe.space, even.recipe.goal, steps)
-        told = [Trial(Told(point, outcome)) for point, outcome in zip(best, problem.measure(best), strict=True)]
-    named = replace(even, trials=told)
+    named = _alone(even, best)
     trainer = _trained(mine.recipe)
     drawn = [trainer.corners.workload_at(trial.told.point) for trial in even.trials]
     own, other = (_scored(trainer, drawn, shift) for shift in (0, 1))
@@ -109,6 +196,21 @@ def _predicted(bench: Bench) -> Line:
     figures = {"own": own.mean(), "other": other.mean(), "spearman": rank.statistic, "p": rank.pvalue}
     worked = p < 0.01 and rank.pvalue < 0.01
     return bench.line(text, worked, named, even, figures, versus(even.recipe.goal, [named], [even], share=1.0))
+
+
+def _alone(even: Run, points: list[Point]) -> Run:
+    """Points as a run of the recipe that trains each network by itself."""
+    with opened(even.recipe) as steps:
+        problem = SearchProblem(even.recipe.space, even.recipe.goal, steps)
+        told = [Trial(Told(point, outcome)) for point, outcome in zip(points, problem.measure(points), strict=True)]
+    return replace(even, trials=told)
+
+
+def _told(recipe: Recipe, points: list[Point], metric: str) -> NDArray[np.float64]:
+    """A metric of some points by the recipe's providers."""
+    with opened(recipe) as steps:
+        outcomes = SearchProblem(recipe.space, recipe.goal, steps).measure(points)
+    return np.array([outcome.metrics[metric] for outcome in outcomes])
 
 
 def _scored(trainer: Trainer, networks: list[Workload], shift: int) -> NDArray[np.float64]:

@@ -105,6 +105,17 @@ TUNED_OPTIONS = {
     "distilled": options.number(0.0, 0.0, 1.0),
 }
 
+#: The largest network is trained (``base_``), then blocks by its features: one update a step.
+BLOCKWISE_OPTIONS = {
+    **SUPERNET_OPTIONS,
+    "strategy": options.name("uniform", ("uniform", "fair")),
+    "kernel": options.name("own", ("crop", "own", "transform")),
+    "base_steps": TUNED_OPTIONS["base_steps"],
+    "base_learning_rate": TUNED_OPTIONS["base_learning_rate"],
+    "images": options.integer(512, 16, 1_000_000),
+}
+del BLOCKWISE_OPTIONS["file"]
+
 #: A step is one update: a batch through each network that shares it.
 CELL_OPTIONS = {
     "data": options.text(what="a data set of colour images, by name or path", required=True),

@@ -15,6 +15,7 @@ from codesign.quantization.integer_reference import run_integer
 from codesign.quantization.qat import QatNetwork, fitted
 from codesign.quantization.quantize import quantize_input
 from codesign.seeds import derive_seed
+from codesign.spaces.compression.hyper_parameters import decided
 from mappings.network_io import save_network
 from mappings.quantized import QuantizedNetwork
 from mappings.workload import Workload
@@ -36,6 +37,8 @@ def integer_accuracy(network: QuantizedNetwork, part: str, data: Dataset) -> flo
 class TrainingEvaluator:
     """Each network is trained from scratch, alone, from a seed of its own.
 
+    A learning rate or weight decay that was decided with the network holds in place of the options'.
+
     Args:
         context: its options are those of :class:`Training`; ``steps``, ``learning_rate``, ``shift_pixels`` and
             ``float_share`` with the prefix ``search_`` or ``deploy_``.
@@ -45,14 +48,14 @@ class TrainingEvaluator:
         self._context = context
         self._data = load_dataset(context.dataset)
 
-    def _how(self, purpose: str) -> Training:
-        options = self._context.options
+    def _how(self, purpose: str, workload: Workload) -> Training:
+        options, found = self._context.options, decided(workload)
         return Training(
             int(options[f"{purpose}_steps"]),
-            options[f"{purpose}_learning_rate"],
+            found.get("learning_rate", options[f"{purpose}_learning_rate"]),
             int(options["batch"]),
             options["optimizer"],
-            options["weight_decay"],
+            found.get("weight_decay", options["weight_decay"]),
             options["label_smoothing"],
             options[f"{purpose}_float_share"],
             options["whiten"],
@@ -73,7 +76,7 @@ class TrainingEvaluator:
         torch.manual_seed(seed)
         network = QatNetwork(workload)
         told = "" if checkpoint is None else f"{workload.digest} {self._data.digest}"
-        train(network, self._data, self._how(purpose), seed, checkpoint, told)
+        train(network, self._data, self._how(purpose, workload), seed, checkpoint, told)
         recalibrate(network, self._data)
         return network
 

@@ -180,6 +180,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
                 "rounds": options.integer(20, 1, 1_000_000),
                 "steps": options.integer(40, 1, 1_000_000),
                 "told": options.integer(40, 1, 100_000),
+                "trial_steps": options.integer(1, 1, 1000),
                 "images": options.integer(128, 2, 1_000_000),
                 "samples": options.integer(200, 1, 1_000_000),
                 "learning_rate": options.number(0.02, 0.0, 10.0),
@@ -189,6 +190,29 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             source="Pham 2018",
             needs=("workload", "trainable"),
             unit="networks",
+        ),
+    )
+    registry.register(
+        "per_image",
+        DriverEntry(
+            "shared weights, some networks of them, and a policy that picks one of these for each image",
+            f"{here}.per_image:PerImage",
+            {
+                "steps": options.integer(1000, 1, 10_000_000),
+                "learning_rate": options.number(0.02, 0.0, 10.0),
+                "kernel": options.name("crop", ("crop", "own", "transform")),
+                "drawn": options.integer(60, 1, 100_000),
+                "policy_share": options.number(0.3, 0.01, 0.9),
+                "prices": options.list_of(options.number(0.1, 0.0, 1000.0), (0.02, 0.05, 0.1, 0.2), least=1),
+                "policy_steps": options.integer(400, 1, 10_000_000),
+                "policy_rate": options.number(0.01, 0.0, 10.0),
+                "policy_extent": options.integer(8, 4, 512),
+                "held": options.choices_of(),
+            },
+            source="Cheng 2020",
+            needs=("workload", "trainable", "template"),
+            unit="networks",
+            asks=False,
         ),
     )
     registry.register(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from codesign.accuracy.data import check_fits, load_dataset
@@ -19,15 +22,24 @@ from codesign.drivers.parts import joined, part_space
 from codesign.objectives import Goal, Outcome
 from codesign.providers.accuracy.supernet import corners_of
 from codesign.seeds import derive_seed
+from codesign.spaces.compression.hyper_parameters import decided
 from codesign.spaces.search_space import HARDWARE_GROUPS, SearchSpace
 from codesign.supernet.training import TrainingOptions, new_network
 from mappings.workload import Workload
+
+#: Of the shared weights, where nothing else is decided.
+WEIGHT_DECAY = 1e-4
 
 
 class SharedPolicy:
     """Weights are trained on training images through networks that the controller draws; then the controller is told
     how its draws do with these weights on held-out images, and so on. What it draws at the end is sampled, and the best
     by the shared weights are measured by the recipe's own providers: those are the trials.
+
+    Where the space decides how networks are trained (``hyper_parameters``), an update of the weights is by what was
+    drawn with the network; and a draw is judged after ``trial_steps`` updates by its own, which are then undone: the
+    controller learns both at once (Dong 2020, AutoHAS). Rates rise and fall as that of the options does; those of
+    a trial are the highest.
 
     Options: ``rounds`` of both; ``steps`` of the weights in a round, one network and one batch each; ``told`` networks
     that the controller hears of in a round; ``images`` of held-out ones that tell it; ``samples`` at the end;
@@ -93,10 +105,13 @@ class _Shared:
         data = load_dataset(space.network.dataset)
         check_fits(data, corners.workload_at(corners.largest))
         self._network = new_network(corners, self._how)
-        self._optimizer = torch.optim.AdamW(self._network.parameters(), lr=1e-3, betas=(0.8, 0.95), weight_decay=1e-4)
+        self._optimizer = torch.optim.AdamW(
+            self._network.parameters(), lr=1e-3, betas=(0.8, 0.95), weight_decay=WEIGHT_DECAY
+        )
         self._images, self._labels = tensors(data, "train")
         self._held_out = tensors(data, "held_out")
         self._order = batches(data, steps, derive_seed(context.seed, "shared policy"))
+        self._trials = batches(data, int(options["trial_steps"]), derive_seed(context.seed, "shared policy", "trials"))
 
     def _workload(self, point: Point) -> Workload:
         found = self._space.network_at(point).workload
@@ -111,17 +126,39 @@ class _Shared:
         count = int(self._context.options["steps"])
         drawn = controller.ask(count)
         for place, (point, outcome) in enumerate(zip(drawn, self._priced(drawn), strict=True), number * count):
-            if not outcome.feasible:
-                continue
-            for group in self._optimizer.param_groups:
-                group["lr"] = self._how.rate(place)
-            index = self._order[place]
-            loss = functional.cross_entropy(
-                self._network(self._images[index], self._workload(point)), self._labels[index]
-            )
-            self._optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            self._optimizer.step()
+            if outcome.feasible:
+                self._update(self._workload(point), self._order[place], place)
+
+    def _update(self, workload: Workload, index: Tensor, place: int) -> None:
+        """One step of the weights of a network.
+
+        Args:
+            index: of the batch's images.
+            place: of the whole training, which its rate depends on.
+        """
+        told = decided(workload)
+        rate = self._how.rate(place) * told.get("learning_rate", self._how.learning_rate) / self._how.learning_rate
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+            group["weight_decay"] = told.get("weight_decay", WEIGHT_DECAY)
+        loss = functional.cross_entropy(self._network(self._images[index], workload), self._labels[index])
+        self._optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+
+    @contextmanager
+    def _tried(self, workload: Workload) -> Iterator[None]:
+        """The weights as some updates by the network's own hyper-parameters make them, then as they were."""
+        if not decided(workload):
+            yield
+            return
+        weights, state = deepcopy(self._network.state_dict()), deepcopy(self._optimizer.state_dict())
+        highest = self._how.steps // 10  # where the warm-up ends
+        for index in self._trials:
+            self._update(workload, index, highest)
+        yield
+        self._network.load_state_dict(weights)
+        self._optimizer.load_state_dict(state)
 
     def judged(self, points: Sequence[Point], number: int, *, every: bool = False) -> list[Told]:
         """What became of networks with the shared weights, on one draw of held-out images or on every one.
@@ -137,8 +174,9 @@ class _Shared:
         for point, outcome in zip(points, self._priced(points), strict=True):
             metrics = dict(outcome.metrics)
             if outcome.feasible:
-                with torch.no_grad():
-                    right = self._network(images, self._workload(point)).argmax(dim=1) == labels
+                workload = self._workload(point)
+                with self._tried(workload), torch.no_grad():
+                    right = self._network(images, workload).argmax(dim=1) == labels
                 metrics["accuracy"] = float(right.float().mean())
             out.append(Told(point, Outcome(metrics, outcome.broken)))
         return out

@@ -52,6 +52,7 @@ def _register_builtins(registry: Registry[Metric]) -> None:
         "weight_bytes": Metric("of all weights at their width", "bytes"),
         "macs": Metric("multiply-accumulates of one input"),
         "parameters": Metric("weights and biases"),
+        "block_error": Metric("of a network's blocks against a teacher's features, summed", ratio=False),
         "synflow": Metric("synaptic flow of the untrained network, its logarithm", maximize=True, ratio=False),
         "naswot": Metric("how the untrained network tells images apart", maximize=True, ratio=False),
         "snip": Metric("sensitivity of the loss to the untrained weights, its logarithm", maximize=True, ratio=False),

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from accel_models.hardware.devices import DeviceKind, device
 from codesign import options
-from codesign.accuracy.base import CELL_OPTIONS, SUPERNET_OPTIONS, TRAIN_OPTIONS, TUNED_OPTIONS
+from codesign.accuracy.base import BLOCKWISE_OPTIONS, CELL_OPTIONS, SUPERNET_OPTIONS, TRAIN_OPTIONS, TUNED_OPTIONS
 from codesign.plugin import Plugin
 from codesign.providers.accuracy.table import TABLE_OPTIONS
 from codesign.providers.base import Provider, ProviderContext
@@ -221,6 +221,20 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             needs=("workload", "trainable"),
             offers=("weights",),
             metrics=("accuracy",),
+            dear=True,
+            key="network",
+        ),
+    )
+    registry.register(
+        "blockwise",
+        ProviderEntry(
+            "blocks trained apart by the features of the largest network, and how far a network's blocks are from them",
+            f"{here}.accuracy.blockwise:BlockwiseProvider",
+            BLOCKWISE_OPTIONS,
+            source="Li 2020",
+            needs=("workload", "trainable", "cells"),
+            offers=("weights",),
+            metrics=("accuracy", "block_error"),
             dear=True,
             key="network",
         ),

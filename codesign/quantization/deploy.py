@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from codesign.networks.attention import NORM_EPSILON, factor
+from codesign.quantization.layer import Context, quantize_layer
 from codesign.quantization.qat import BN_EPSILON, QatLayer, QatNetwork, integer_weight, weight_scale
+from codesign.trace import TracedLayer
+from codesign.trace.network import Operand
+from codesign.trace.views import View
 from mappings.layer import Layer, Op
 from mappings.quantized import IntArray, QuantizedLayer, QuantizedNetwork, multiplier
 
@@ -14,6 +21,8 @@ from mappings.quantized import IntArray, QuantizedLayer, QuantizedNetwork, multi
 _ADD_MULT_BITS = 24
 #: A channel whose batch norm has (nearly) no gain still needs a positive scale; its weights become 0.
 _SMALLEST_GAIN = 1e-12
+#: Operators whose integers need no more than the scales round them, and what is stored.
+_OF_TRACES = (Op.MATMUL, Op.SOFTMAX, Op.LAYERNORM, Op.CONSTANT, Op.RESHAPE)
 
 
 def _folded(step: QatLayer) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -79,6 +88,24 @@ def _pool(step: QatLayer, layer: Layer, scale_in: float, scale_out: float) -> Qu
     return QuantizedLayer(step.quantizer.low, step.quantizer.high, scale_out, mult=mult, shift=shift)
 
 
+def _as_traced(step: QatLayer, scales: dict[str, float]) -> QuantizedLayer:
+    """What quantisation after training makes of such a layer, with the scales that training fixed."""
+    layer, weight, bias = step.layer, step.weight, step.bias
+    operands = [
+        Operand(name, 0, 0, factor(layer) if layer.op is Op.MATMUL and not place else 1.0)
+        for place, name in enumerate(layer.inputs)
+    ]
+    whole = View(layer.name, (), ())
+    item = TracedLayer(layer, operands, "", whole, epsilon=NORM_EPSILON)
+    if layer.op is Op.CONSTANT:
+        assert weight is not None
+        item = replace(item, value=weight.detach().double()[None])
+    elif weight is not None and bias is not None:
+        item = replace(item, weight=weight.detach().double(), bias=bias.detach().double())
+    bits = layer.bits
+    return quantize_layer(item, Context(bits.W, bits.O, bits.I, bits.acc, scales, {}))
+
+
 def deploy(network: QatNetwork) -> QuantizedNetwork:
     """The integers that a trained network stands for.
 
@@ -97,7 +124,11 @@ def deploy(network: QatNetwork) -> QuantizedNetwork:
         assert isinstance(step, QatLayer)
         scale_out = float(step.quantizer.scale.detach())
         scales_in = [scales[name] for name in layer.inputs]
-        if layer.op is Op.ADD:
+        if layer.op is Op.RESHAPE:
+            scale_out = scales_in[0]
+        if layer.op in _OF_TRACES:
+            layers[layer.name] = _as_traced(step, {**scales, layer.name: scale_out})
+        elif layer.op is Op.ADD:
             layers[layer.name] = _add(step, scales_in, scale_out)
         elif layer.op is Op.MUL:
             layers[layer.name] = _multiply(step, scales_in, scale_out)

@@ -9,15 +9,17 @@ multiplies a channel's weights by one number, which its scale absorbs, so the in
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from codesign.networks import attention
 from codesign.networks.convolution import convolution
 from codesign.networks.taps import kept_taps
-from codesign.quantization.layer import TERNARY_SCALE
+from codesign.quantization.layer import TERNARY_SCALE, power_of_two_scale
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
 from mappings.workload import Workload
@@ -27,6 +29,12 @@ BN_EPSILON = 1e-5
 GATE_GAIN, GATE_BIAS = 1 / 6, 1 / 2
 #: Share of a tensor's elements that its first scale keeps from being clamped.
 _CLIPPED_FROM = 0.9999
+#: Of learned positions at first.
+POSITION_DEVIATION = 0.5
+#: Operators whose output has a scale that is given: of a softmax, or of what is only laid out anew.
+UNSCALED = (Op.SOFTMAX, Op.RESHAPE)
+#: Operators without parameters.
+_PLAIN = (Op.ADD, Op.MUL, Op.AVGPOOL, Op.MATMUL, Op.SOFTMAX, Op.RESHAPE)
 
 
 class _FakeQuantize(torch.autograd.Function):
@@ -133,6 +141,19 @@ class ActivationQuantizer(nn.Module):
         return quantized
 
 
+class FixedQuantizer(ActivationQuantizer):
+    """With a scale that is not learned: of a softmax a power of two, with which the largest integer is nearly 1."""
+
+    def __init__(self, bits: int, *, unsigned: bool) -> None:
+        super().__init__(bits, unsigned=unsigned)
+        del self.log_scale
+        self.register_buffer("log_scale", torch.tensor(math.log(power_of_two_scale(1.0, self.high))))
+
+    def begin(self) -> None:
+        """Round from now on."""
+        self._observed, self.exact = None, True
+
+
 class QatLayer(nn.Module):
     """One layer of a workload: its operator, batch normalisation, ReLU, and the quantiser of its output."""
 
@@ -150,11 +171,16 @@ class QatLayer(nn.Module):
         elif layer.op is Op.LINEAR:
             self.weight = nn.Parameter(torch.randn(layer.K, layer.C) / math.sqrt(layer.C))
             self.bias = nn.Parameter(torch.zeros(layer.K))
-        elif layer.op not in (Op.ADD, Op.MUL, Op.AVGPOOL):
-            raise SpecError(
-                Fault(f"layer {layer.name}", f"cannot train operator {layer.op}", "conv, linear, add, mul, avgpool")
-            )
-        self.quantizer = ActivationQuantizer(layer.bits.O, unsigned=layer.activation == "relu")
+        elif layer.op is Op.LAYERNORM:
+            self.weight, self.bias = nn.Parameter(torch.ones(layer.C)), nn.Parameter(torch.zeros(layer.C))
+        elif layer.op is Op.CONSTANT:
+            self.weight = nn.Parameter(torch.randn(layer.channels_out, layer.P, layer.Q) * POSITION_DEVIATION)
+        elif layer.op not in _PLAIN:
+            trained = ", ".join(map(str, (Op.CONV, Op.LINEAR, Op.LAYERNORM, Op.CONSTANT, *_PLAIN)))
+            raise SpecError(Fault(f"layer {layer.name}", f"cannot train operator {layer.op}", trained))
+        kind = FixedQuantizer if layer.op in UNSCALED else ActivationQuantizer
+        unsigned = layer.activation == "relu" or layer.op is Op.SOFTMAX
+        self.quantizer = kind(layer.bits.O, unsigned=unsigned)
 
     @torch.no_grad()
     def become_gate(self) -> None:
@@ -187,20 +213,33 @@ class QatLayer(nn.Module):
         return result
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Inputs [N, C, H, W] to the layer's quantised output (linear: [N, K])."""
-        layer, value = self.layer, inputs[0]
-        if self.norm is not None:
-            value = self._convolved(value, None)
-        elif self.weight is not None:
-            value = functional.linear(value.flatten(1), self._integer_weight(self.weight), self.bias)
-        elif layer.op is Op.ADD:
-            value = value + inputs[1]
-        elif layer.op is Op.MUL:
-            value = value * inputs[1]
-        else:
-            value = value.mean(dim=(2, 3), keepdim=True)
-        result: Tensor = self.quantizer(value)
+        """Inputs [N, C, H, W] to the layer's quantised output (linear of one token: [N, K])."""
+        if self.layer.op is Op.RESHAPE:  # moves nothing and rescales nothing
+            return inputs[0].reshape(len(inputs[0]), self.layer.channels_out, self.layer.P, self.layer.Q)
+        result: Tensor = self.quantizer(self._computed(*inputs))
         return result
+
+    def _computed(self, *inputs: Tensor) -> Tensor:
+        """In real numbers."""
+        layer, weight, bias = self.layer, self.weight, self.bias
+        if layer.op is Op.CONSTANT:
+            assert weight is not None
+            return weight[None]
+        value = inputs[0]
+        if self.norm is not None:
+            return self._convolved(value, None)
+        if weight is not None:
+            assert bias is not None
+            if layer.op is Op.LAYERNORM:
+                return attention.normalised(value, weight, bias)
+            return attention.linear(value, self._integer_weight(weight), bias)
+        if layer.op is Op.MATMUL:
+            return attention.product(layer, value, inputs[1])
+        if layer.op is Op.SOFTMAX:
+            return attention.softmax(layer, value)
+        if layer.op is Op.ADD:
+            return value + inputs[1]
+        return value * inputs[1] if layer.op is Op.MUL else value.mean(dim=(2, 3), keepdim=True)
 
 
 def gates_of(workload: Workload) -> list[str]:
@@ -221,8 +260,8 @@ class QatNetwork(nn.Module):
 
     Args:
         workload: convolutions (square strides, symmetric padding up to rows that no window touches), residual adds,
-            gates (products whose second operand is a convolution of the means), global average pooling and a linear
-            classifier.
+            gates (products whose second operand is a convolution of the means), attention, layer norms and stored
+            positions over tokens, global average pooling and a linear classifier.
     """
 
     def __init__(self, workload: Workload) -> None:
@@ -261,8 +300,16 @@ class QatNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images [N, C, H, W] in 0..1, of any extent, to logits [N, classes]."""
+        return self.values(self.entered(images))[self.workload.outputs[0]]
+
+    def entered(self, images: Tensor) -> dict[str, Tensor]:
+        """Images as the network's input holds them, by its name."""
         images = fitted(images, self.workload)
-        values = {self.workload.inputs[0].name: torch.round(images / self.image_scale) * self.image_scale}
+        return {self.workload.inputs[0].name: torch.round(images / self.image_scale) * self.image_scale}
+
+    def values(self, entered: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Every tensor by name, from those that enter."""
+        values = dict(entered)
         for layer in self.workload.layers:
             values[layer.name] = self.steps[layer.name](*(values[name] for name in layer.inputs))
-        return values[self.workload.outputs[0]]
+        return values

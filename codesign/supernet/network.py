@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise, product
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from codesign.quantization.qat import GATE_BIAS, GATE_GAIN, QatNetwork, gates_of
+from codesign.quantization.qat import GATE_BIAS, GATE_GAIN, POSITION_DEVIATION, UNSCALED, QatNetwork, gates_of
 from codesign.seeds import derive_seed
 from codesign.supernet import predicted
 from mappings.errors import Fault, SpecError
@@ -40,6 +40,7 @@ class Shared:
         widths: every width of an output, in bits; each layer has a scale for each.
         kinds: operator by layer name.
         gates: layers that begin as a hard sigmoid.
+        stored: by layer name the shape of what a layer norm (its channels) or a constant (all of it) holds.
     """
 
     weights: Mapping[str, tuple[int, int]]
@@ -48,6 +49,7 @@ class Shared:
     widths: tuple[int, ...]
     kinds: Mapping[str, Op]
     gates: frozenset[str] = frozenset()
+    stored: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @classmethod
     def by(cls, workloads: Iterable[Workload]) -> Shared:
@@ -58,14 +60,21 @@ class Shared:
         widths: set[int] = set()
         kinds: dict[str, Op] = {}
         gates: set[str] = set()
+        stored: dict[str, tuple[int, ...]] = {}
         for workload in workloads:
             gates.update(gates_of(workload))
             for layer in workload.layers:
-                scales[layer.name] = layer.activation == "relu"
+                if layer.op not in UNSCALED:
+                    scales[layer.name] = layer.activation == "relu"
                 widths.add(layer.bits.O)
                 if kinds.setdefault(layer.name, layer.op) != layer.op:
                     what = f"is {layer.op} in one network and {kinds[layer.name]} in another"
                     raise SpecError(Fault(f"supernet: layer {layer.name}", what, "one operator a name"))
+                if layer.op in (Op.LAYERNORM, Op.CONSTANT):
+                    shape = (
+                        (layer.channels_out,) if layer.op is Op.LAYERNORM else (layer.channels_out, layer.P, layer.Q)
+                    )
+                    stored[layer.name] = max(stored.get(layer.name, shape), shape)
                 if not layer.op.spec.convolves:
                     continue
                 rows, columns = weights.get(layer.name, (0, 0))
@@ -77,6 +86,8 @@ class Shared:
             scales,
             tuple(sorted(widths)),
             kinds,
+            frozenset(gates),
+            stored,
         )
 
 
@@ -114,6 +125,15 @@ class SuperNetwork(nn.Module):
                 )
             bias = GATE_BIAS if name in shared.gates else 0.0
             self.parts[f"{name}/bias"] = nn.Parameter(torch.full((rows,), bias))
+        for name, extents in shared.stored.items():
+            if shared.kinds[name] is Op.LAYERNORM:
+                self.parts[f"{name}/gain"] = nn.Parameter(torch.ones(extents))
+                self.parts[f"{name}/bias"] = nn.Parameter(torch.zeros(extents))
+            else:
+                generator = torch.Generator().manual_seed(derive_seed(seed, "weight", name, 0))
+                self.parts[f"{name}/value"] = nn.Parameter(
+                    torch.randn(extents, generator=generator) * POSITION_DEVIATION
+                )
         for (name, unsigned), bits in product(shared.scales.items(), shared.widths):
             reach = 1.0 if name in shared.gates else 3.0 if unsigned else 4.0
             start = math.log(reach / (2 ** (bits - 1) - 1))
@@ -161,7 +181,13 @@ class SuperNetwork(nn.Module):
         whole = predicted.weights(dict(self.parts.items()), workload) if self.kernel in predicted.PREDICTED else {}
         for layer in workload.layers:
             step = f"steps.{layer.name}"
-            out[f"{step}.quantizer.log_scale"] = self._part(layer, f"scale{layer.bits.O}")
+            if layer.op not in UNSCALED:
+                out[f"{step}.quantizer.log_scale"] = self._part(layer, f"scale{layer.bits.O}")
+            if layer.op is Op.LAYERNORM:
+                out[f"{step}.weight"] = self._part(layer, "gain")[: layer.C]
+                out[f"{step}.bias"] = self._part(layer, "bias")[: layer.C]
+            if layer.op is Op.CONSTANT:
+                out[f"{step}.weight"] = self._part(layer, "value")[: layer.channels_out]
             if not layer.op.spec.convolves:
                 continue
             rows = layer.channels_out

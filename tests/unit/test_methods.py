@@ -154,8 +154,9 @@ def test_several_targets_at_once(tmp_path: Path) -> None:
 
 
 def test_accelerators_that_ship_are_five_arrays() -> None:
-    assert {str(FixedHardware(name).template.array) for name in library_names()} == set(library_names())
-    assert len(library_names()) == 5
+    arrays = set(library_names()) - {"attention"}
+    assert {str(FixedHardware(name).template.array) for name in arrays} == arrays and len(arrays) == 5
+    assert FixedHardware("attention").template.nonlinear_lanes
 
 
 class _Problem:

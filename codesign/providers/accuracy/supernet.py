@@ -45,7 +45,7 @@ class SupernetProvider(TrainProvider):
         """
         options = self._context.options
         space, told = space_digest(self._context.space), self._told()
-        if options["file"]:
+        if options.get("file"):
             self._file = Path(options["file"])
             self._kernel = str(load(self._file, space).told.get("kernel", "crop"))
             return
@@ -59,13 +59,16 @@ class SupernetProvider(TrainProvider):
 
     def _train(self, cached: Path, space: str, told: Mapping[str, Any]) -> None:
         options = TrainingOptions(**{name: self._context.options[name] for name in _TRAINING}, seed=self._context.seed)
-        data = load_dataset(self._context.space.network.dataset)
-        trainer = Trainer(corners_of(self._context.space), data, options, space, told)
+        trainer = self._trainer(options, space, told)
         checkpoint = cached.with_suffix(".part.npz")
         with self._context.reporter.task("training the supernet", options.steps) as advance:
             trainer.run(checkpoint, advance)
         trainer.stored().save(cached)
         checkpoint.unlink(missing_ok=True)
+
+    def _trainer(self, options: TrainingOptions, space: str, told: Mapping[str, Any]) -> Trainer:
+        data = load_dataset(self._context.space.network.dataset)
+        return Trainer(corners_of(self._context.space), data, options, space, told)
 
     def _told(self) -> dict[str, Any]:
         """All that decides the shared weights."""

@@ -20,7 +20,7 @@ class TrainProvider(AbstractContextManager["TrainProvider"]):
         evaluator: registered name of what the workers run.
     """
 
-    metrics = ("accuracy",)
+    metrics: tuple[str, ...] = ("accuracy",)
     needs = ("workload",)
     key = "network"
 

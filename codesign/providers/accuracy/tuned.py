@@ -37,29 +37,37 @@ class TunedProvider(TrainProvider):
         Raises:
             SpecError: the space has several networks.
         """
-        context, workload = self._context, whole_network(self._context.space)
-        data = load_dataset(context.space.network.dataset)
-        given = {name: context.options[name] for name in _TRAINING}
-        told: dict[str, Any] = {"network": workload.digest, "data": data.digest, "seed": context.seed, **given}
-
-        def whole(path: Path) -> bool:
-            try:
-                return load_base(path)[1] == told
-            except SpecError:
-                return False
-
-        def make(path: Path) -> None:
-            steps, rate, shift = (given[name] for name in _TRAINING)
-            with context.reporter.task("training the network to compress", steps) as advance:
-                train_base(workload, data, (steps, rate, shift), context.seed, told, path, advance)
-
-        self._file = kept_once(f"base-{digest(told)[:16]}.npz", context.folder, whole, make)
+        self._file = kept_base(self._context, whole_network(self._context.space), "the network to compress")
 
     def _asked(self, fidelity: float) -> AccuracyContext:
         options = {name: value for name, value in self._context.options.items() if name not in _TRAINING}
         told = {**options, "file": str(self._file)}
         told["deploy_shift_pixels"] = told["tune_shift_pixels"] = self._context.options["shift_pixels"]
         return AccuracyContext(self._context.seed, self._context.space.network.dataset, self._context.folder, told)
+
+
+def kept_base(context: ProviderContext, workload: Workload, what: str) -> Path:
+    """The file of a network that is trained by the options of :data:`_TRAINING`: found, or made.
+
+    Args:
+        what: it is, for progress.
+    """
+    data = load_dataset(context.space.network.dataset)
+    given = {name: context.options[name] for name in _TRAINING}
+    told: dict[str, Any] = {"network": workload.digest, "data": data.digest, "seed": context.seed, **given}
+
+    def whole(path: Path) -> bool:
+        try:
+            return load_base(path)[1] == told
+        except SpecError:
+            return False
+
+    def make(path: Path) -> None:
+        steps, rate, shift = (given[name] for name in _TRAINING)
+        with context.reporter.task(f"training {what}", steps) as advance:
+            train_base(workload, data, (steps, rate, shift), context.seed, told, path, advance)
+
+    return kept_once(f"base-{digest(told)[:16]}.npz", context.folder, whole, make)
 
 
 def whole_network(space: SearchSpace) -> Workload:

@@ -59,6 +59,20 @@ def _register_builtins(registry: Registry[Plugin[CompressionFactory]]) -> None:
         ),
     )
     registry.register(
+        "hyper_parameters",
+        Plugin(
+            "the network as it is, and how it is trained",
+            f"{here}.hyper_parameters:HyperParameters",
+            {
+                "learning_rate": options.list_of(
+                    options.number(0.01, 0.0, 10.0), (0.001, 0.003, 0.01, 0.03, 0.1), least=1
+                ),
+                "weight_decay": options.list_of(options.number(0.0, 0.0, 1.0), (0.0, 0.0001, 0.01), least=1),
+            },
+            source="Dong 2020",
+        ),
+    )
+    registry.register(
         "layer_channels",
         Plugin(
             "the share of its channels that each layer keeps; the others are gone from the network",

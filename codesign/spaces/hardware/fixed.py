@@ -16,7 +16,7 @@ from mappings.errors import Fault, SpecError, unknown_name
 from mappings.workload import Workload
 from mappings.yamlio import load_yaml
 
-#: Small accelerators that ship, one an array.
+#: Small accelerators that ship, one an array, and one that runs attention.
 LIBRARY = Path(__file__).parent / "library"
 
 

@@ -116,6 +116,24 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
         ),
     )
     registry.register(
+        "transformer",
+        Plugin(
+            "a transformer over an image's patches: width, layers, and of each its heads and its perceptron's width",
+            f"{here}.transformer:TransformerSpace",
+            {
+                **_OF_IMAGES,
+                "patch": options.integer(7, 1, 64),
+                "widths": options.list_of(sizes, (16, 24, 32), least=1),
+                "depths": options.list_of(options.integer(1, 1, 64), (1, 2, 3), least=1),
+                "heads": options.list_of(options.integer(1, 1, 64), (1, 2, 4), least=1),
+                "ffn_widths": options.list_of(sizes, (16, 32, 64), least=1),
+                "attention": options.integer(32, 1, 4096),
+            },
+            source="Wang 2020",
+            offers=("workload", "trainable"),
+        ),
+    )
+    registry.register(
         "chain",
         Plugin(
             "a chain of convolutions, each with a kernel, a number of filters and perhaps a skip connection",
