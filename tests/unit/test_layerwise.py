@@ -138,6 +138,14 @@ def test_it_has_a_supernet_too(kernel: str, corners: Corners) -> None:
         assert (network(images, at(point)) - before).abs().mean() < 0.02 * before.abs().mean()
 
 
+def test_a_shared_gate_begins_as_a_hard_sigmoid_too(corners: Corners) -> None:
+    parts, workload = new_network(corners, TrainingOptions()).parts, draw(0, s1b1_gate="gate")
+    (name, *_) = gates_of(workload)
+    assert torch.equal(parts[f"{name}/gain"], torch.full_like(parts[f"{name}/gain"], 1 / 6))
+    assert torch.equal(parts[f"{name}/bias"], torch.full_like(parts[f"{name}/bias"], 1 / 2))
+    assert parts[f"{name}/scale8"].exp().item() == pytest.approx(1 / 127)
+
+
 def test_its_supernet_learns() -> None:
     one = {
         "resolution": (16,),
