@@ -18,7 +18,7 @@ from mappings.errors import Fault, SpecError
 from mappings.files import check_regular
 from mappings.npz import packed, unpacked
 
-FORMAT = 1
+FORMAT = 2
 _MOST_BYTES = 2**33
 Arrays = dict[str, NDArray[Any]]
 
