@@ -254,7 +254,7 @@ def test_what_is_no_supernet_is_refused_in_one_line(tmp_path: Path) -> None:
         (damaged, "is no supernet"),
         (arrays, "has no head"),
         (objects, "holds pickled objects"),
-        (version, "is a supernet of version 9 (allowed: a supernet of version 1"),
+        (version, "is a supernet of version 9 (allowed: a supernet of version 2"),
         (tmp_path / "none.npz", "cannot be read"),
     ):
         with pytest.raises(SpecError) as caught:
