@@ -36,6 +36,7 @@ def check_rules(recipe: Recipe, where: str) -> list[Fault]:
     collect(lambda: recipe.goal)
     if not faults:
         faults += _needs(recipe, where) + _metrics(recipe, where) + _controllers(recipe, where) + _start(recipe, where)
+        faults += _envelope(recipe, where)
     return faults
 
 
@@ -107,6 +108,15 @@ def _start(recipe: Recipe, where: str) -> list[Fault]:
         except SpecError as error:
             faults += error.faults
     return faults
+
+
+def _envelope(recipe: Recipe, where: str) -> list[Fault]:
+    """A device beside an envelope, which is of a device of its own: it would be named and change nothing."""
+    own = getattr(recipe.space.hardware, "own_device", recipe.device)
+    if recipe.device == own:
+        return []
+    what = f'is "{recipe.device}", and the envelope "{recipe.space.hardware.envelope}" of the hardware is of another'
+    return [Fault(f"{where}.device", what, f"{own}, or hardware in another envelope")]
 
 
 def _controllers(recipe: Recipe, where: str) -> list[Fault]:
