@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 def check_rules(recipe: Recipe, where: str) -> list[Fault]:
     """Every fault: names and options first; what does not go together where those are sound."""
-    faults: list[Fault] = []
+    faults: dict[Fault, None] = {}  # each once, in order
 
     def collect(action: Callable[[], object]) -> None:
         try:
             action()
         except SpecError as error:
-            faults.extend(fault for fault in error.faults if fault not in faults)
+            faults.update(dict.fromkeys(error.faults))
 
     parts = _named_parts(recipe)
     for key, spot, part in parts:
@@ -35,9 +35,9 @@ def check_rules(recipe: Recipe, where: str) -> list[Fault]:
         collect(lambda: recipe.space)
     collect(lambda: recipe.goal)
     if not faults:
-        faults += _needs(recipe, where) + _metrics(recipe, where) + _controllers(recipe, where) + _start(recipe, where)
-        faults += _envelope(recipe, where)
-    return faults
+        for rule in (_needs, _metrics, _controllers, _start, _envelope):
+            faults.update(dict.fromkeys(rule(recipe, where)))
+    return list(faults)
 
 
 def _named_parts(recipe: Recipe) -> list[tuple[str, str, Part]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 MAX_ELEMENTS = 2**28
+_SHAPES = "positive integers: 1,3,32,32"
 #: Endings of files; any other target is a module or a name.
 FILES = (".yaml", ".yml", ".json")
 _WORKLOAD = {"name", "inputs", "layers"}
@@ -146,18 +148,32 @@ def shapes_of(given: ShapesLike | None) -> tuple[tuple[int, ...], ...]:
     """
     if given is None:
         return ()
-    items: list[Any] = [given] if isinstance(given, str) else list(given)
-    if items and all(isinstance(item, int) for item in items):
-        items = [items]
-    out = []
-    for item in items:
-        if isinstance(item, str):
-            out.append(parse_shape(item))
-        elif isinstance(item, Sequence) and all(type(extent) is int for extent in item):
-            out.append(_checked(tuple(item)))
-        else:
-            raise SpecError(Fault("--input", f"is {str(item)[:60]!r}", "positive integers: 1,3,32,32"))
-    return tuple(out)
+    if isinstance(given, str) or _is_shape(given):
+        return (_shape(given),)
+    if not isinstance(given, Iterable):
+        raise SpecError(Fault("--input", f"is {str(given)[:60]!r}", _SHAPES))
+    return tuple(map(_shape, given))
+
+
+def _is_shape(given: Any) -> bool:
+    """Whole numbers alone, of whatever kind: a ``torch.Size``, a row of numpy's."""
+    try:
+        return len(given) > 0 and all(hasattr(extent, "__index__") and not _is_list(extent) for extent in given)
+    except TypeError:
+        return False
+
+
+def _is_list(given: Any) -> bool:
+    """A tensor or array has ``__index__``, too, whatever its shape."""
+    return bool(getattr(given, "shape", ()))
+
+
+def _shape(given: Any) -> tuple[int, ...]:
+    if isinstance(given, str):
+        return parse_shape(given)
+    if not _is_shape(given) or any(isinstance(extent, bool) for extent in given):
+        raise SpecError(Fault("--input", f"is {str(given)[:60]!r}", _SHAPES))
+    return _checked(tuple(map(index, given)))
 
 
 def load_design(target: TargetLike) -> DesignFile:
