@@ -112,10 +112,12 @@ def _start(recipe: Recipe, where: str) -> list[Fault]:
 
 def _envelope(recipe: Recipe, where: str) -> list[Fault]:
     """A device beside an envelope, which is of a device of its own: it would be named and change nothing."""
-    own = getattr(recipe.space.hardware, "own_device", recipe.device)
+    hardware = recipe.space.hardware
+    own = getattr(hardware, "own_device", recipe.device)
     if recipe.device == own:
         return []
-    what = f'is "{recipe.device}", and the envelope "{recipe.space.hardware.envelope}" of the hardware is of another'
+    envelope = getattr(hardware, "envelope", "")
+    what = f'is "{recipe.device}", and the envelope "{envelope}" of the hardware is of another'
     return [Fault(f"{where}.device", what, f"{own}, or hardware in another envelope")]
 
 
