@@ -370,6 +370,6 @@ def test_a_copy_that_fails_names_the_file_that_is_written(
     def full(_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device", "ours.sv", None, "out/rtl/ours.sv")
 
-    monkeypatch.setattr("codesign.cli.main.handlers.run", full)
+    monkeypatch.setattr("codesign.cli.handlers.run", full)
     assert main(["list", "devices"]) == 2
     assert capsys.readouterr().err == "error: out/rtl/ours.sv: No space left on device\n"
