@@ -48,7 +48,8 @@ def mapped_cost(design: Design) -> CostReport | Infeasible:
     move nothing and are not in the report. Where the accelerator names a device, its budget binds.
 
     Raises:
-        SpecError: a layer of the array has no mapping, a mapping is not one of its layer, an unknown device.
+        SpecError: a layer of the array has no mapping, a mapping is not one of its layer, an unknown device, or one
+            whose limit cannot be checked.
     """
     mapped = dict(design.mappings)
     missing = [
@@ -76,8 +77,8 @@ def mapped_cost(design: Design) -> CostReport | Infeasible:
             seen[key] = result
         layers.append(seen[key].named(layer.name))
     cycles = sum(layer.cycles for layer in layers)
-    bound_mw = device(accelerator.device).power_mw if accelerator.device else None
-    broken = broken_power(accelerator, tuple(layers), cycles, bound_mw)
+    part = device(accelerator.device) if accelerator.device else None
+    broken = broken_power(accelerator, tuple(layers), cycles, part)
     if broken is not None:
         return broken
     return CostReport(

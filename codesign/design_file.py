@@ -85,7 +85,7 @@ class DesignFile:
         if not isinstance(raw, dict):
             raise SpecError(Fault(where, f"is {type(raw).__name__}", "a design: " + ", ".join(_KEYS)))
         if set(raw) == _PLAIN:
-            return cls(path.stem, Design.from_dict(raw, where), path=path)
+            return cls(path.stem, Design.from_dict(_located(raw, path), where), path=path)
         faults = unknown_keys(raw, _KEYS, where)
         faults += [
             Fault(where, f'"{key}" is missing', ", ".join(_KEYS)) for key in ("name", "design") if key not in raw
@@ -132,12 +132,16 @@ def _is_own(device: object) -> TypeGuard[str]:
     return isinstance(device, str) and device.endswith((".yaml", ".yml"))
 
 
+def beside(path: Path, name: str) -> str:
+    """A device that a file names: the file of one beside it, so that a folder may lie anywhere; else as it is."""
+    if _is_own(name) and (path.parent / name).is_file():
+        return os.path.normpath(path.parent / name)
+    return name
+
+
 def _located(design: Any, path: Path) -> Any:
-    """A design whose device is a file beside the design's own: so a run's folder may lie anywhere."""
+    """A design whose device is a file beside the design's own."""
     accelerator = design.get("accelerator") if isinstance(design, dict) else None
-    if not isinstance(accelerator, dict):
+    if not isinstance(accelerator, dict) or not isinstance(accelerator.get("device"), str):
         return design
-    device = accelerator.get("device")
-    if not _is_own(device) or not (path.parent / device).is_file():
-        return design
-    return {**design, "accelerator": {**accelerator, "device": os.path.normpath(path.parent / device)}}
+    return {**design, "accelerator": {**accelerator, "device": beside(path, accelerator["device"])}}

@@ -161,7 +161,8 @@ def shorthand(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
 
     Restrictions of decisions and points to start from go, since the decisions are others. A network that cannot be
     trained (by name, from a file, a module of one's own) is priced as it is, with 8-bit data: nothing trains it,
-    accuracy is no objective, and the hardware may have every knob. One accelerator fixes the widths of data.
+    accuracy is no objective, and the hardware may have every knob. One accelerator fixes the widths of data, and is on
+    the device that its file says, where no other is asked for.
 
     Raises:
         SpecError: no such network, or hardware that cannot be read.
@@ -169,7 +170,10 @@ def shorthand(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     out: dict[str, Any] = {"choices": {}, "start": []} if "network" in changes or "hardware" in changes else {}
     hardware = resolve_hardware(read_part(changes.get("hardware", raw.get("hardware", "templates")), "--hardware"))
     if hardware.name == "fixed" and "hardware" in changes:
-        template = FixedHardware(str(hardware.option("hardware"))).template
+        fixed = FixedHardware(str(hardware.option("hardware")))
+        template = fixed.template
+        if fixed.device and "device" not in changes:
+            out["device"] = fixed.device
         out["compression"] = {
             "name": "uniform_bits",
             "weight_bits": [template.weight_bits],

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 def check_rules(recipe: Recipe, where: str) -> list[Fault]:
     """Every fault: names and options first; what does not go together where those are sound."""
-    faults: list[Fault] = []
+    faults: dict[Fault, None] = {}  # each once, in order
 
     def collect(action: Callable[[], object]) -> None:
         try:
             action()
         except SpecError as error:
-            faults.extend(fault for fault in error.faults if fault not in faults)
+            faults.update(dict.fromkeys(error.faults))
 
     parts = _named_parts(recipe)
     for key, spot, part in parts:
@@ -35,8 +35,9 @@ def check_rules(recipe: Recipe, where: str) -> list[Fault]:
         collect(lambda: recipe.space)
     collect(lambda: recipe.goal)
     if not faults:
-        faults += _needs(recipe, where) + _metrics(recipe, where) + _controllers(recipe, where) + _start(recipe, where)
-    return faults
+        for rule in (_needs, _metrics, _controllers, _start, _envelope):
+            faults.update(dict.fromkeys(rule(recipe, where)))
+    return list(faults)
 
 
 def _named_parts(recipe: Recipe) -> list[tuple[str, str, Part]]:
@@ -107,6 +108,17 @@ def _start(recipe: Recipe, where: str) -> list[Fault]:
         except SpecError as error:
             faults += error.faults
     return faults
+
+
+def _envelope(recipe: Recipe, where: str) -> list[Fault]:
+    """A device beside an envelope, which is of a device of its own: it would be named and change nothing."""
+    hardware = recipe.space.hardware
+    own = getattr(hardware, "own_device", recipe.device)
+    if recipe.device == own:
+        return []
+    envelope = getattr(hardware, "envelope", "")
+    what = f'is "{recipe.device}", and the envelope "{envelope}" of the hardware is of another'
+    return [Fault(f"{where}.device", what, f"{own}, or hardware in another envelope")]
 
 
 def _controllers(recipe: Recipe, where: str) -> list[Fault]:

@@ -8,7 +8,7 @@ lower bounds.
 from __future__ import annotations
 
 from accel_models.hardware.accelerator import Accelerator, MemoryKind, MemoryLevel
-from accel_models.hardware.devices import Device, DeviceKind, device
+from accel_models.hardware.devices import Device, DeviceKind, device, unchecked
 from accel_models.hardware.technology import Technology
 from accel_models.report import Bound, Infeasible, broken_bounds
 from accel_models.template.resources import area_um2, estimate, fits
@@ -68,7 +68,7 @@ def broken_budget(accelerator: Accelerator, bits: Bits = _BYTES) -> Infeasible |
         bits: widths that the MACs of a hierarchy are built for.
 
     Raises:
-        SpecError: no such device.
+        SpecError: no such device, or one whose limit on the area cannot be checked.
     """
     if not accelerator.device:
         return None
@@ -81,6 +81,8 @@ def broken_budget(accelerator: Accelerator, bits: Bits = _BYTES) -> Infeasible |
 def _bounds(accelerator: Accelerator, where: Device, bits: Bits) -> list[Bound]:
     taken = dict(resources(accelerator) or ())
     area = silicon_um2(accelerator, bits) if where.kind is DeviceKind.ASIC else None
+    if where.kind is DeviceKind.ASIC and area is None and where.area_mm2 is not None:
+        raise unchecked(where, "area_mm2", f"the area of accelerator {accelerator.name} is not modelled", "areas")
     outer = accelerator.levels[0]
     rates = [rate for rate in (outer.read_bytes_per_cycle, outer.write_bytes_per_cycle) if rate is not None]
     return [

@@ -16,7 +16,7 @@ import numpy as np
 from accel_models.columns.tables import machine_table
 from accel_models.hardware.accelerator import Accelerator, Buffering, MemoryKind, MemoryLevel
 from accel_models.hardware.budget import silicon_um2
-from accel_models.hardware.devices import Device, device
+from accel_models.hardware.devices import Device, device, unchecked
 from accel_models.mapper.space import Limits
 from accel_models.report import Bound, Infeasible, broken_bounds
 from mappings.errors import Fault, SpecError
@@ -203,13 +203,19 @@ class SubAccelerators(Together):
 
 
 def over(envelope: Envelope, pes: int, onchip_bytes: int, area_mm2: float | None) -> tuple[Infeasible, ...]:
-    """Bounds of an envelope that demands exceed."""
+    """Bounds of an envelope that demands exceed.
+
+    Raises:
+        SpecError: its limit on the area cannot be checked.
+    """
     area = envelope.part.figure("area_mm2")
     rows = [
         Bound("PE", pes, envelope.pes, "PEs", "smaller axes"),
         Bound("on-chip memory", onchip_bytes, envelope.onchip_bytes, "bytes", "smaller l1 or l2"),
     ]
     if area is not None:
+        if area_mm2 is None:
+            raise unchecked(envelope.part, "area_mm2", "the area of the array is not modelled", "areas")
         rows.append(Bound("area", area_mm2, area.value, "mm2", "smaller axes, l1 or l2"))
     return broken_bounds(rows)
 

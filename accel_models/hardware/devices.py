@@ -175,6 +175,21 @@ class Device:
         return self._value("power_mw")
 
 
+def unchecked(part: Device, limit: str, why: str, what: str) -> SpecError:
+    """The refusal of a limit that nothing can be held against: to pass it over would be to say that it is met.
+
+    Args:
+        part: whose limit it is.
+        limit: its name, of :data:`FIGURES`.
+        why: what is not known.
+        what: which coefficients the technology lacks: "energies", "areas".
+    """
+    why = f'is a limit that cannot be checked: {why} (technology "{part.technology}")'
+    return SpecError(
+        Fault(f"device {part.name}.{limit}", why, f"a technology with {what}, or a device without {limit}")
+    )
+
+
 @dataclass(frozen=True)
 class Clock:
     """The highest clock of our accelerators on an FPGA family.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from accel_models.breakdown import EnergyBreakdown
 from accel_models.hardware.accelerator import Accelerator, MemoryKind
+from accel_models.hardware.devices import Device, unchecked
 from accel_models.hardware.technology import Technology, TechnologyKind
 from accel_models.report import Bound, Infeasible, LayerCost, broken_bounds
 from mappings.layer import Bits, Layer
@@ -189,22 +190,28 @@ def _template_static_mw(shape: TemplateShape, tech: Technology) -> float | None:
 
 
 def broken_power(
-    accelerator: Accelerator, layers: tuple[LayerCost, ...], cycles: int, bound_mw: float | None
+    accelerator: Accelerator, layers: tuple[LayerCost, ...], cycles: int, part: Device | None
 ) -> Infeasible | None:
-    """Whether the mean power on the chip, external memory excluded, is over a bound.
+    """Whether the mean power on the chip, external memory excluded, is over a device's limit.
 
     Args:
         accelerator: whose levels tell which components are external.
-        layers: with their energies; without them nothing can be said.
+        layers: with their energies.
         cycles: of the whole run.
-        bound_mw: None: unbounded.
+        part: the device; None: unbounded.
+
+    Raises:
+        SpecError: there is a limit, and a layer without energy to hold against it.
     """
-    energy = EnergyBreakdown.listed(layer.energy_pj for layer in layers)
-    if bound_mw is None or cycles <= 0 or energy is None:
+    if part is None or part.power_mw is None or cycles <= 0:
         return None
+    energy = EnergyBreakdown.listed(layer.energy_pj for layer in layers)
+    if energy is None:
+        lacking = next(layer.name for layer in layers if layer.energy_pj is None)
+        raise unchecked(part, "power_mw", f"the energy of layer {lacking} is not modelled", "energies")
     outside = {level.name for level in accelerator.levels if level.kind is MemoryKind.DRAM}
     mean_mw = power_mw(energy.without(outside).total_pj, cycles, accelerator.clock_hz)
-    return over_power(mean_mw, bound_mw)
+    return over_power(mean_mw, part.power_mw)
 
 
 def over_power(mean_mw: float, bound_mw: float) -> Infeasible | None:

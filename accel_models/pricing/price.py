@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from accel_models.hardware.devices import Device, device
+from accel_models.hardware.devices import Device, device, unchecked
 from accel_models.hardware.energy import power_mw
 from accel_models.hardware.technology import Technology, technology
 from accel_models.pricing.dense import dense_plans, plain_layers
@@ -213,6 +213,9 @@ class Pricer:
         told = [self._priced(template) for template in machines]
         prices = [None if code[i] else price for i, (price, _) in enumerate(told)]
         known = np.array([i for i, price in enumerate(prices) if price is not None], dtype=np.int64)
+        limited = self._bounded and self._device is not None and self._device.power_mw is not None
+        if limited and self._device is not None and (code == 0).sum() > len(known):
+            raise unchecked(self._device, "power_mw", "the energy of a template is not modelled", "energies")
         if len(known):
             figures = np.array([price.figures for price in prices if price is not None])
             shapes = np.array([price.shape for price in prices if price is not None])

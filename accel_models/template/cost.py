@@ -14,7 +14,6 @@ from accel_models.design import Design
 from accel_models.hardware.accelerator import Accelerator
 from accel_models.hardware.devices import device
 from accel_models.hardware.energy import broken_power
-from accel_models.hardware.technology import technology
 from accel_models.report import CostReport, Infeasible, LayerCost
 from accel_models.schedule import Buffer, Schedule, as_run, default_mapping, schedule_network
 from accel_models.schedule.builder import CHUNK
@@ -27,9 +26,9 @@ from accel_models.template.energy import (
     DUAL_MACS,
     TENSOR_OF,
     Counts,
-    Prices,
     count,
     energies,
+    prices_on,
     total_pj,
     word_bits,
 )
@@ -134,9 +133,8 @@ def template_cost(design: Design, *, bounded: bool = True) -> CostReport | tuple
     if isinstance(schedule, Infeasible):
         return (schedule,)
     timing = predict(schedule)
-    tech = technology(accelerator.technology, "technology") if accelerator.technology else None
+    tech, prices = accelerator.tech, prices_on(accelerator)
     part = device(accelerator.device) if accelerator.device else None
-    prices = None if tech is None else Prices.of(template, tech, part)
     counts = moved(schedule)
     macs = np.array([plan.done_macs for plan in schedule.plans], dtype=np.int64)
     by_layer: list[EnergyBreakdown | None] = [None] * len(macs)
@@ -173,7 +171,7 @@ def template_cost(design: Design, *, bounded: bool = True) -> CostReport | tuple
             timing.layers, schedule.plans, by_layer, counts, layer_accounts(schedule, timing), strict=True
         )
     )
-    hot = broken_power(accelerator, layers, timing.cycles, part.power_mw if part is not None and bounded else None)
+    hot = broken_power(accelerator, layers, timing.cycles, part if bounded else None)
     if hot is not None:
         return (hot,)
     return CostReport(

@@ -14,7 +14,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from accel_models.hardware.devices import Device
+from accel_models.hardware.accelerator import Accelerator
+from accel_models.hardware.devices import Device, device
 from accel_models.hardware.energy import TemplateShape, static_pj, template_prices
 from accel_models.hardware.technology import Technology, TechnologyKind
 from accel_models.schedule import Buffer, Command, Compute, ComputeOp, Dma, Drain, Second
@@ -187,6 +188,18 @@ class Prices:
             leaks,
         )
         return cls(figures, (t.act_word_bytes * 8, t.weight_word_bytes * 8, t.word_lanes, t.cols, t.ppu_lanes))
+
+
+def prices_on(accelerator: Accelerator) -> Prices | None:
+    """Energies of an accelerator with a template; None where it names no technology, or one that lacks some.
+
+    Raises:
+        SpecError: no such technology or device.
+    """
+    template, tech = accelerator.template, accelerator.tech
+    if template is None or tech is None:
+        return None
+    return Prices.of(template, tech, device(accelerator.device) if accelerator.device else None)
 
 
 def energies(

@@ -11,7 +11,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import NamedTuple
 
-from accel_models.hardware.devices import Device, DeviceKind, device
+from accel_models.hardware.devices import Device, DeviceKind, device, unchecked
 from accel_models.hardware.technology import Technology, technology
 from accel_models.report import Bound, Infeasible, broken_bounds
 from accel_models.template.cells import cells
@@ -273,7 +273,7 @@ def fits(template: Template, where: Device | str) -> tuple[Infeasible, ...]:
         where: a device or its registered name.
 
     Raises:
-        SpecError: no such device.
+        SpecError: no such device, or one whose limit on the area cannot be checked.
     """
     part = device(where) if isinstance(where, str) else where
     if part.kind is DeviceKind.FPGA:
@@ -283,9 +283,10 @@ def fits(template: Template, where: Device | str) -> tuple[Infeasible, ...]:
         bounds.append(Bound("clock", template.clock_hz, highest_hz(template, part), "Hz", "a slower clock"))
     else:
         area = area_um2(template, technology(part.technology, f"device {part.name}.technology"))
-        bounds = []
-        if area is not None:
-            bounds.append(Bound("area", area / 1e6, part.area_mm2, "mm2", "fewer rows or cols, or smaller buffers"))
+        if area is None and part.area_mm2 is not None:
+            raise unchecked(part, "area_mm2", "the area of a template is not modelled", "areas")
+        used = None if area is None else area / 1e6
+        bounds = [Bound("area", used, part.area_mm2, "mm2", "fewer rows or cols, or smaller buffers")]
     # The model lets reads and writes run at that rate at the same time; the board's memory is shared by both.
     rate = 2.0 * template.dram_bytes_per_cycle * template.clock_hz
     beats = template.axi_burst_beats

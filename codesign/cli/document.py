@@ -15,7 +15,8 @@ Written by `python -m codesign.cli.document > docs/commands.md`; a test holds it
 
 Each command is a function of `codesign` with the same keywords (`--simd-lanes` is `simd_lanes`, `map` is
 `codesign.map`, `list` is `codesign.list_names`); where the command line takes a path or a name, the function takes
-the thing itself, too: a `torch.nn.Module`, a `Workload`, a `Design`, an `Accelerator`, a `Template`.
+the thing itself, too: a `torch.nn.Module`, a `Workload`, a `Design`, an `Accelerator`, a `Template`; but for `explore`,
+whose run is a folder that others go on with, and which takes names and paths alone.
 
 An option either takes effect or is refused: what changes nothing for the target that is given ends the command with
 one line and status 2. "For" says to which targets an option applies.

@@ -68,7 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         except OSError as error:
             _trace(options.debug)
-            print(printable(f"error: {error.filename or 'system'}: {error.strerror or error}"), file=sys.stderr)
+            file = error.filename2 or error.filename or "system"  # of a copy the one that is written
+            print(printable(f"error: {file}: {error.strerror or error}"), file=sys.stderr)
             return WRONG_INPUT
         except Exception as error:
             _trace(options.debug)

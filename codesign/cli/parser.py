@@ -47,7 +47,7 @@ def _explore(parser: argparse.ArgumentParser) -> None:
     add("--objectives", metavar="A,B", help="metrics, e.g. latency_ms,energy_uj (the recipe's)")
     add("--limit", action="append", metavar="METRIC=BOUND", help="hard limit on any metric, e.g. latency_ms=0.2")
     add("--data", help="data set: a name, a file, a folder of images, or my_data.py:load (the recipe's)")
-    add("--device", help="name or YAML file of the budget (the recipe's)")
+    add("--device", help="name or YAML file of the budget (that of the hardware file, or the recipe's)")
     add("--controller", help="search method (the recipe's)")
     add("--driver", help="how the search proceeds (the recipe's)")
     add("--trials", type=int, help="designs to ask for (networks, for the driver nested)")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from codesign.explorer.folder import RunFolder
 from codesign.explorer.options import ExploreOptions, prepare
 from codesign.explorer.wanted import MAX_IMAGES, check_wanted
 from codesign.spaces.network import NETWORK_SPACES
-from mappings.errors import Fault, SpecError
+from mappings.errors import Fault, SpecError, cut
 
 if TYPE_CHECKING:
     from codesign.explorer.result import RunResult
@@ -28,12 +29,12 @@ MAX_JOBS = 256
 def explore(
     recipe: str | Path | None = None,
     *,
-    network: str | None = None,
+    network: str | Path | None = None,
     input: str | Sequence[int] | None = None,  # noqa: A002 - the command line's word
-    hardware: str | None = None,
+    hardware: str | Path | None = None,
     objectives: str | Sequence[str] | None = None,
-    limit: str | Sequence[str] | None = None,
-    data: str | None = None,
+    limit: str | Sequence[str] | Mapping[str, float] | None = None,
+    data: str | Path | None = None,
     device: str | Path | None = None,
     controller: str | None = None,
     driver: str | None = None,
@@ -57,7 +58,7 @@ def explore(
         input: shape of a module's input.
         hardware: a space, or the YAML of one design or template.
         objectives: metrics.
-        limit: "METRIC=BOUND", each; together they replace the recipe's.
+        limit: "METRIC=BOUND", each, or a mapping of metrics to bounds; together they replace the recipe's.
         data: data set: a name, an NPZ, a folder (IDX, CIFAR, one folder of images a class), or ``my_data.py:load``.
         device, controller, driver, trials, seed: in place of the recipe's.
         out: folder of a new run; None: the next free ``runs/RECIPE``.
@@ -73,6 +74,17 @@ def explore(
     Raises:
         SpecError: wrong input, an option that changes nothing or contradicts the resumed run; nothing was begun.
     """
+    network, hardware, data, controller, driver, device, recipe, out, storage, resume, executor = (
+        _text(name, value)
+        for name, value in (
+            ("network", network), ("hardware", hardware), ("data", data), ("controller", controller),
+            ("driver", driver), ("device", device), ("recipe", recipe), ("out", out), ("storage", storage),
+            ("resume", resume), ("executor", executor),
+        )
+    )  # fmt: skip
+    trials, seed, images, jobs = (
+        _whole(name, value) for name, value in (("trials", trials), ("seed", seed), ("images", images), ("jobs", jobs))
+    )
     given: dict[str, Any] = {
         "recipe": recipe, "network": network, "input": input, "hardware": hardware, "objectives": objectives,
         "limit": limit, "data": data, "device": device, "controller": controller, "driver": driver, "trials": trials,
@@ -87,21 +99,21 @@ def explore(
         raise SpecError(Fault("--images", f"is {images}", f"1 to {MAX_IMAGES}"))
     _check_jobs(jobs, executor)
     options = ExploreOptions(
-        recipe=_text(recipe),
+        recipe=recipe,
         network=network,
         hardware=hardware,
         input=_joined(input),
         objectives=_joined(objectives),
-        limits=(limit,) if isinstance(limit, str) else tuple(limit or ()),
+        limits=_limits(limit),
         data=data,
-        device=_text(device),
+        device=device,
         controller=controller,
         driver=driver,
         trials=trials,
         seed=seed,
-        out=_text(out),
+        out=out,
         storage=storage,
-        resume=_text(resume),
+        resume=resume,
         verify=_wanted(verify),
         jobs=jobs,
         executor=executor,
@@ -149,8 +161,27 @@ def _check_jobs(jobs: int | None, executor: str | None) -> None:
         raise SpecError(Fault("--jobs", f"is {jobs}", f"0 (no workers) to {MAX_JOBS}"))
 
 
-def _text(value: str | Path | None) -> str | None:
-    return None if value is None else str(value)
+def _text(name: str, value: Any) -> str | None:
+    """A name or a path. The thing itself would not do: the run's folder says what is searched, and where it is resumed
+    nobody else has it."""
+    if value is None or isinstance(value, str | Path):
+        return None if value is None else str(value)
+    raise SpecError(Fault(f"--{name}", f"is {cut(repr(value))}", "a name or a path, which the run's folder can hold"))
+
+
+def _whole(name: str, value: Any) -> int | None:
+    """A whole number of whatever kind, numpy's among them."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise SpecError(Fault(f"--{name}", f"is {cut(repr(value))}", "a whole number"))
+    return index(value)
+
+
+def _limits(limit: str | Sequence[str] | Mapping[str, float] | None) -> tuple[str, ...]:
+    if isinstance(limit, Mapping):
+        return tuple(f"{metric}={float(bound)!r}" for metric, bound in limit.items())
+    return (limit,) if isinstance(limit, str) else tuple(limit or ())
 
 
 def _joined(value: str | Sequence[Any] | None) -> str | None:

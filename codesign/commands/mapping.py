@@ -15,6 +15,7 @@ from accel_models.mapper.program import ProgramSearch, best_program
 from accel_models.report import CostReport, Infeasible, LayerCost
 from accel_models.reuse.nest import LOOP_OPS
 from accel_models.schedule import schedule_network
+from accel_models.template.energy import prices_on
 from codesign.commands.applies import check_applies, refuse
 from codesign.commands.cost import check_objective, default_objective
 from codesign.commands.kinds import Kind
@@ -154,7 +155,7 @@ def _program(
 ) -> Mapped | Infeasible:
     """The best tiles for a design's program, by its own exact figures; its mappings are where the search begins."""
     hardware = given.accelerator
-    chosen = objective or ("edp" if hardware.technology or hardware.device else "latency")
+    chosen = objective or ("latency" if prices_on(hardware) is None else "edp")
     if not is_compiled("pricing"):
         reporter.say("compiling the program's timing for this processor: this once, a minute or more")
     with reporter.task("mapping", None):

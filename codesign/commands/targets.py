@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from accel_models.design import Design
 from accel_models.hardware.accelerator import Accelerator
 from accel_models.hardware.accelerators import accelerator as find_accelerator
-from accel_models.hardware.devices import device
 from accel_models.template.accelerator import template_accelerator
 from accel_models.template.spec import Template
 from codesign.commands.kinds import Kind
 from codesign.design_file import DesignFile
 from codesign.explorer.folder import RUN_FILE
+from codesign.hardware_file import load_hardware
 from mappings.errors import Fault, SpecError, cut, nearest
 from mappings.layer import Bits, Layer
 from mappings.mapping import Mapping
@@ -29,11 +30,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 MAX_ELEMENTS = 2**28
+_SHAPES = "positive integers: 1,3,32,32"
 #: Endings of files; any other target is a module or a name.
 FILES = (".yaml", ".yml", ".json")
 _WORKLOAD = {"name", "inputs", "layers"}
 _DESIGN = {"design", "workload"}
-_HARDWARE = {"name", "template", "technology", "device"}
 
 #: What Python may point a command at; the command line has the strings alone.
 TargetLike: TypeAlias = Union[str, Path, Design, DesignFile, Workload, "nn.Module", "type[nn.Module]"]
@@ -147,18 +148,32 @@ def shapes_of(given: ShapesLike | None) -> tuple[tuple[int, ...], ...]:
     """
     if given is None:
         return ()
-    items: list[Any] = [given] if isinstance(given, str) else list(given)
-    if items and all(isinstance(item, int) for item in items):
-        items = [items]
-    out = []
-    for item in items:
-        if isinstance(item, str):
-            out.append(parse_shape(item))
-        elif isinstance(item, Sequence) and all(type(extent) is int for extent in item):
-            out.append(_checked(tuple(item)))
-        else:
-            raise SpecError(Fault("--input", f"is {str(item)[:60]!r}", "positive integers: 1,3,32,32"))
-    return tuple(out)
+    if isinstance(given, str) or _is_shape(given):
+        return (_shape(given),)
+    if not isinstance(given, Iterable):
+        raise SpecError(Fault("--input", f"is {str(given)[:60]!r}", _SHAPES))
+    return tuple(map(_shape, given))
+
+
+def _is_shape(given: Any) -> bool:
+    """Whole numbers alone, of whatever kind: a ``torch.Size``, a row of numpy's."""
+    try:
+        return len(given) > 0 and all(hasattr(extent, "__index__") and not _is_list(extent) for extent in given)
+    except TypeError:
+        return False
+
+
+def _is_list(given: Any) -> bool:
+    """A tensor or array has ``__index__``, too, whatever its shape."""
+    return bool(getattr(given, "shape", ()))
+
+
+def _shape(given: Any) -> tuple[int, ...]:
+    if isinstance(given, str):
+        return parse_shape(given)
+    if not _is_shape(given) or any(isinstance(extent, bool) for extent in given):
+        raise SpecError(Fault("--input", f"is {str(given)[:60]!r}", _SHAPES))
+    return _checked(tuple(map(index, given)))
 
 
 def load_design(target: TargetLike) -> DesignFile:
@@ -247,10 +262,7 @@ def random_inputs(target: Target, shapes: Sequence[tuple[int, ...]], count: int,
 
 
 def find_hardware(hardware: HardwareLike, where: str) -> Accelerator:
-    """An accelerator: by name; from the YAML of an accelerator, of a design (whose it is) or of a template.
-
-    A template's file has the template's parameters (``array``, ``rows``, ...), or ``template`` with them beside
-    ``technology`` and ``device``, which price energy and bound resources.
+    """An accelerator: by name, from a file (`codesign.hardware_file`), or the thing itself.
 
     Raises:
         SpecError: no such name, or an unreadable or malformed file.
@@ -266,14 +278,7 @@ def find_hardware(hardware: HardwareLike, where: str) -> Accelerator:
     text = str(hardware)
     if not text.endswith(FILES):
         return find_accelerator(text, where)
-    raw: Any = load_yaml(text)
-    if isinstance(raw, dict) and ("design" in raw or "workload" in raw):
-        return DesignFile.from_document(raw, Path(text)).design.accelerator
-    if isinstance(raw, dict) and "array" in raw:
-        return template_accelerator(Template.from_dict(raw, text), name=Path(text).stem)
-    if isinstance(raw, dict) and "template" in raw and "levels" not in raw:
-        return _of_template(raw, text)
-    return Accelerator.from_dict(raw, text)
+    return load_hardware(text)
 
 
 def mappings_with(hardware: HardwareLike, workload: Workload) -> dict[str, Mapping]:
@@ -291,26 +296,6 @@ def mappings_with(hardware: HardwareLike, workload: Workload) -> dict[str, Mappi
     if not isinstance(design, Design):
         return {}
     return dict(design.mappings) if design.workload.layers == workload.layers else {}
-
-
-def _of_template(raw: dict[Any, Any], where: str) -> Accelerator:
-    faults = [
-        Fault(where, f'unknown key "{str(key)[:60]}"{nearest(str(key), _HARDWARE)}', ", ".join(sorted(_HARDWARE)))
-        for key in raw
-        if key not in _HARDWARE
-    ]
-    texts = {key: raw.get(key, "") for key in ("name", "technology", "device")}
-    faults += [
-        Fault(f"{where}: {key}", f"is {str(value)[:60]}", "a name")
-        for key, value in texts.items()
-        if not isinstance(value, str)
-    ]
-    if faults:
-        raise SpecError(faults)
-    if texts["device"] and not texts["technology"]:
-        texts["technology"] = device(texts["device"], f"{where}: device").technology
-    template = Template.from_dict(raw["template"], f"{where}: template")
-    return template_accelerator(template, texts["technology"], texts["device"], texts["name"] or Path(where).stem)
 
 
 def at_widths(workload: Workload, template: Template) -> Workload:

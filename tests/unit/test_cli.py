@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -361,3 +362,14 @@ def test_being_stopped_is_an_interrupt(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert main(["list", "devices"]) == 143
     assert capsys.readouterr().err == "stopped\n"
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_copy_that_fails_names_the_file_that_is_written(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", "ours.sv", None, "out/rtl/ours.sv")
+
+    monkeypatch.setattr("codesign.cli.handlers.run", full)
+    assert main(["list", "devices"]) == 2
+    assert capsys.readouterr().err == "error: out/rtl/ours.sv: No space left on device\n"

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from accel_models.hardware.devices import DEFAULT_DEVICE, DEVICES, FIGURES, DeviceKind, device, load_device
+from accel_models.hardware.devices import (
+    DEFAULT_DEVICE,
+    DEVICES,
+    FIGURES,
+    DeviceKind,
+    device,
+    load_device,
+    parse_device,
+)
 from accel_models.hardware.technology import technology
 from mappings.errors import SpecError
 
@@ -123,3 +132,13 @@ def test_fill_family_and_memory_are_checked(tmp_path: Path) -> None:
         load_device(path)
     for part in ("lut_fill: is 1.2", 'family: is "xc8"', 'dram: is "ddr9"'):
         assert part in str(caught.value)
+
+
+def test_a_hundred_thousand_unknown_figures_take_seconds(tmp_path: Path) -> None:
+    """Each is compared with every known one for the nearest name; the message has ten."""
+    path = tmp_path / "many.yaml"
+    raw = {"kind": "fpga", "figures": {f"k{number}": [1, "x"] for number in range(100_000)}}
+    begun = time.process_time()
+    with pytest.raises(SpecError, match=r"unknown figure.*faults more") as caught:
+        parse_device("many", raw, str(path))
+    assert time.process_time() - begun < 30 and len(str(caught.value)) < 10_000

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from accel_models.cost import cost
+from accel_models.cost import cost, mapped_cost
 from accel_models.design import Design
 from accel_models.hardware.accelerators import accelerator
 from accel_models.hardware.devices import DEVICES
@@ -21,13 +21,15 @@ from accel_models.hardware.energy import (
     static_pj,
     template_prices,
 )
-from accel_models.hardware.technology import Coefficient, Technology, TechnologyKind, technology
+from accel_models.hardware.technology import TECHNOLOGIES, Coefficient, Technology, TechnologyKind, technology
+from accel_models.pricing.price import Pricer
 from accel_models.report import CostReport
 from accel_models.schedule import schedule_network
 from accel_models.template.cost import template_cost, template_design
 from accel_models.template.energy import template_shape
 from accel_models.template.spec import ArrayKind, Template
 from accel_models.template.timing import predict
+from mappings.errors import SpecError
 from mappings.layer import Bits, Layer, Op
 from mappings.workload import TensorShape, Workload
 
@@ -123,6 +125,36 @@ def test_the_power_limit_of_a_device_binds_templates(name: str, tmp_path: Path) 
     chip = sum(value for key, value in found.layers[0].energy_pj or () if key != "DRAM")
     assert broken[0].demand == pytest.approx(chip * 1e-9 / (found.latency_ms * 1e-3), rel=1e-3)
     assert broken[0].bound == 1e-6
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Technologies of a plug-in: one without energies, one without areas."""
+    full = technology("asic_28nm")
+    for name, missing in (("no_energy", "_pj"), ("no_area", "_um2")):
+        kept = tuple((key, value) for key, value in full.coefficients if missing not in key)
+        monkeypatch.setitem(TECHNOLOGIES._entries, name, Technology(name, 28, TechnologyKind.ASIC, kept))
+
+
+@pytest.mark.parametrize(
+    ("tech", "limit", "what"), [("no_energy", "power_mw", "energy of layer c"), ("no_area", "area_mm2", "area of")]
+)
+def test_a_limit_that_cannot_be_checked_is_refused(
+    tech: str, limit: str, what: str, bare: None, tmp_path: Path
+) -> None:
+    path = tmp_path / "tight.yaml"
+    path.write_text(f"kind: asic\ntechnology: {tech}\nfigures: {{area_mm2: [100, test], power_mw: [100, test]}}\n")
+    told = f"{limit}: is a limit that cannot be checked: the {what}"
+    plan = design()
+    on = replace(plan.accelerator, device=str(path), technology=tech)
+    with pytest.raises(SpecError, match=told):
+        cost(replace(plan, accelerator=on))
+    with pytest.raises(SpecError, match=told.replace(" of layer c", "")):
+        Pricer(str(path)).price([NETWORK], [SMALL])
+    found = mapped_cost(replace(plan, accelerator=replace(on, template=None, device="")))
+    assert isinstance(found, CostReport)
+    with pytest.raises(SpecError, match=told):
+        mapped_cost(replace(plan, accelerator=replace(on, template=None)))
 
 
 def test_a_technology_without_energy_gives_no_total_and_no_failure() -> None:

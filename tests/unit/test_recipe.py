@@ -146,3 +146,24 @@ def test_a_typo_is_told_without_loading_torch_or_optuna() -> None:
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert 'did you mean "default"' in said and said.splitlines()[-1] == "False False"
+
+
+def test_an_envelope_is_of_its_own_device() -> None:
+    with pytest.raises(SpecError, match='device: is "zynq7020", and the envelope "edgetpu" of'):
+        load_recipe("naas", {"device": "zynq7020"})
+
+
+def test_one_accelerator_is_on_the_device_of_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "board.yaml").write_text(
+        "kind: asic\ntechnology: asic_28nm\nfigures: {area_mm2: [9, x], power_mw: [1, x]}"
+    )
+    (folder / "mine.yaml").write_text("device: board.yaml\ntemplate: {array: weight_stationary, rows: 8, cols: 8}")
+    assert load_recipe("joint", {"hardware": "elsewhere/mine.yaml"}).device == "elsewhere/board.yaml"
+    asked = load_recipe("joint", {"hardware": "elsewhere/mine.yaml", "device": "zcu104"})
+    assert asked.device == "zcu104"
+    (folder / "mine.yaml").write_text("devise: x\ntemplate: {array: weight_stationary, rows: 8, cols: 8}")
+    with pytest.raises(SpecError, match='unknown key "devise", did you mean "device"'):
+        load_recipe("joint", {"hardware": "elsewhere/mine.yaml"})

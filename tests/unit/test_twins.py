@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,6 +65,8 @@ def test_whatever_is_costed_is_the_same(tmp_path: Path) -> None:
     for found in (
         costed(module, input="1,3,8,8", accelerator=ACCELERATORS.get("eyeriss_like")),
         costed(module, input=[(1, 3, 8, 8)], accelerator="eyeriss_like"),
+        costed(module, input=np.array([1, 3, 8, 8]), accelerator="eyeriss_like"),
+        costed(module, input=[torch.Size([np.int64(1), 3, 8, 8])], accelerator="eyeriss_like"),
         costed(name, accelerator="eyeriss_like"),
         costed(workload, accelerator="eyeriss_like"),
         costed(workload, accelerator=by_module.design),
@@ -158,3 +161,25 @@ def test_a_run_as_tables(tmp_path: Path) -> None:
     assert (run.trials["feasible"] == (run.trials["broken"] == "")).all()
     with pytest.raises(SpecError, match="holds no run"):
         codesign.load_run(tmp_path)
+
+
+@pytest.mark.parametrize("shape", [3, (1.0, 3, 8, 8), (True, 3, 8, 8), [[]], torch.zeros(1, 3, 8, 8), np.zeros(3)])
+def test_what_is_no_shape_is_refused(shape: Any) -> None:
+    with pytest.raises(SpecError, match=r"--input: is .*positive integers"):
+        codesign.cost(small_convolution(), input=shape, accelerator="eyeriss_like")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"network": small_convolution()}, "--network: is .*a name or a path"),
+        ({"hardware": SMALL}, "--hardware: is .*a name or a path"),
+        ({"images": 1.0}, "--images: is 1.0"),
+        ({"trials": True}, "--trials: is True"),
+        ({"limit": {"latency": 1}}, "latency"),
+    ],
+)
+def test_explore_takes_names_and_whole_numbers(given: dict[str, Any], told: str, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=told):
+        codesign.explore(out=tmp_path / "run", **given)
+    assert not (tmp_path / "run").exists()

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from accel_models.design import Design
 from accel_models.hardware.accelerator import Accelerator
-from accel_models.hardware.devices import device
-from accel_models.hardware.technology import technology
 from accel_models.mapper.program.space import (
     DESCRIPTOR_BYTES,
     TileSpace,
@@ -35,7 +33,7 @@ from accel_models.schedule.mapped import default_mapping, mapping_of
 from accel_models.schedule.memory import Memory
 from accel_models.schedule.placing import place_tensors
 from accel_models.schedule.planning import Outline, outlines, tiling_for
-from accel_models.template.energy import Prices
+from accel_models.template.energy import Prices, prices_on
 from accel_models.template.spec import Template
 from mappings.errors import Fault, SpecError, unknown_name
 from mappings.mapping import Mapping
@@ -98,7 +96,7 @@ def best_program(
 
     Args:
         workload: at the template's widths.
-        accelerator: with a template; its technology, or its device's, prices energy.
+        accelerator: with a template; its technology prices energy.
         objective: "latency", "energy" or "edp", of the whole program.
         given: mappings to begin with, by layer; those of layers that it leaves out are the default ones.
         most: tilings of a layer that are listed.
@@ -114,7 +112,7 @@ def best_program(
     template = accelerator.template
     if template is None:
         raise SpecError(Fault(f"accelerator {accelerator.name}", "has no template", "one that rtl_templates builds"))
-    prices = _prices(accelerator, template)
+    prices = prices_on(accelerator)
     if prices is None and OBJECTIVES[objective][0]:
         where = f"accelerator {accelerator.name}"
         what = f'has no energies, which objective "{objective}" needs'
@@ -127,12 +125,6 @@ def best_program(
                 return found
             start[layer.name] = found
     return _Search(workload, accelerator, template, prices, objective).run(start, given or {}, most)
-
-
-def _prices(accelerator: Accelerator, template: Template) -> Prices | None:
-    part = device(accelerator.device) if accelerator.device else None
-    name = accelerator.technology or ("" if part is None else part.technology)
-    return Prices.of(template, technology(name, "technology"), part) if name else None
 
 
 class _Search:

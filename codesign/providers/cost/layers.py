@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from accel_models.hardware.devices import device
+from accel_models.hardware.energy import over_power, power_mw
 from accel_models.pricing.layers import LayerTable, layer_costs
 from accel_models.pricing.price import UNEXPLAINED, Pricer
+from accel_models.report import Infeasible
 from codesign.providers.base import Candidate, Measurement, ProviderContext
 from mappings.errors import Fault, SpecError
 from mappings.workload import Workload
@@ -66,7 +68,12 @@ class LayerSumProvider:
                 "edp_uj_ms": energy_uj * seconds * 1e3,
                 "power_mw": energy_uj / 1e3 / seconds,
             }
-            out.append(Measurement(figures))
+            broken: tuple[Infeasible, ...] = ()
+            if self._device.power_mw is not None:
+                chip_mw = power_mw(float(numbers[met] @ costs.chip_pj[met, column]), cycles, template.clock_hz)
+                hot = over_power(chip_mw, self._device.power_mw)
+                broken = () if hot is None else (hot,)
+            out.append(Measurement(figures, broken))
         return out
 
     def _counted(self, workload: Workload | None) -> dict[int, int]:

@@ -138,7 +138,7 @@ class ScheduleProvider:
             return Measurement(broken=(missing_operators(error),))
         if not isinstance(found, CostReport):
             return Measurement(broken=found)
-        hot = broken_power(design.accelerator, found.layers, found.latency_cycles, self._device.power_mw)
+        hot = broken_power(design.accelerator, found.layers, found.latency_cycles, self._device)
         broken = () if hot is None else (hot,)
         traffic = sum(count for layer in found.layers for level, _, _, count in layer.traffic_bytes if level == "DRAM")
         template = design.accelerator.template

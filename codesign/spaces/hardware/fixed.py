@@ -10,11 +10,10 @@ from typing import Any
 
 from accel_models.template.spec import Template
 from codesign.decisions import Variable
-from codesign.design_file import DesignFile
+from codesign.hardware_file import load_hardware
 from codesign.spaces.hardware.templates import data_bits
 from mappings.errors import Fault, SpecError, unknown_name
 from mappings.workload import Workload
-from mappings.yamlio import load_yaml
 
 #: Small accelerators that ship, one an array, and one that runs attention.
 LIBRARY = Path(__file__).parent / "library"
@@ -40,27 +39,33 @@ class FixedHardware:
         """None."""
         return ()
 
-    @cached_property
+    @property
     def template(self) -> Template:
-        """Read once.
+        """The accelerator.
 
         Raises:
             SpecError: malformed, or a design on hardware that is not ours.
         """
+        return self._read[0]
+
+    @property
+    def device(self) -> str:
+        """What the file says it is on, "" where it does not say.
+
+        Raises:
+            SpecError: as :attr:`template`.
+        """
+        return self._read[1]
+
+    @cached_property
+    def _read(self) -> tuple[Template, str]:
         path = LIBRARY / f"{self.hardware}.yaml" if self.hardware in library_names() else Path(self.hardware)
         if path.suffix not in (".yaml", ".yml"):
             raise unknown_name("hardware", "accelerator", self.hardware, library_names())
-        raw: Any = load_yaml(path)
-        if not isinstance(raw, dict):
-            raise SpecError(Fault(self.hardware, f"is {type(raw).__name__}", "a design or a template"))
-        if "array" in raw:
-            return Template.from_dict(raw, self.hardware)
-        if "template" in raw and "levels" not in raw:
-            return Template.from_dict(raw["template"], f"{self.hardware}: template")
-        found = DesignFile.load(path).design.accelerator.template
-        if found is None:
+        accelerator = load_hardware(path)
+        if accelerator.template is None:
             raise SpecError(Fault(self.hardware, "its accelerator has no template", "one that rtl_templates builds"))
-        return found
+        return accelerator.template, accelerator.device
 
     def hardware_at(self, point: Mapping[str, Any], workload: Workload | None) -> Template:
         """The accelerator; its widths of data are the network's, but for weights that it packs."""

@@ -39,6 +39,11 @@ class _Within:
     def __post_init__(self) -> None:
         ENVELOPES.get(self.envelope, "hardware.envelope")
 
+    @property
+    def own_device(self) -> str:
+        """The envelope's: no other goes with it."""
+        return ENVELOPES.get(self.envelope).device
+
     def _sizes(self) -> tuple[tuple[Choice, ...], tuple[Decision, ...]]:
         given = ENVELOPES.get(self.envelope)
         axis = tuple(range(2, min(given.pes, 128) + 1, 2))

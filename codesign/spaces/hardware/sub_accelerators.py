@@ -36,6 +36,11 @@ class SubAcceleratorSpace:
         ENVELOPES.get(self.envelope, "hardware.envelope")
 
     @property
+    def own_device(self) -> str:
+        """The envelope's: no other goes with it."""
+        return ENVELOPES.get(self.envelope).device
+
+    @property
     def decisions(self) -> tuple[Decision, ...]:
         """In order."""
         styles = tuple(STYLES)
