@@ -186,7 +186,6 @@ def fit(alone: Sequence[tuple[str, Template, float, float]], whole: Sequence[Mea
     known = load_yaml(cells.DATA)
     data: dict[str, object] = {
         "source": f"{tool}; {len(alone)} modules alone, {len(whole)} whole accelerators: {command}",
-        "source_pair": known["source_pair"],
         "whole_designs": [spelled(item.template) for item in whole],
     }
     library = LIBRARIES[FITTED]
@@ -194,7 +193,7 @@ def fit(alone: Sequence[tuple[str, Template, float, float]], whole: Sequence[Mea
         groups: dict[str, list[tuple[tuple[float, ...], float]]] = {}
         for part, template, *values in alone:
             groups.setdefault(fabric.key(template, part), []).append((cells.terms(template, part), values[index]))
-        rows = {name: list(row) for name, row in known[resource].items()}
+        rows: dict[str, list[float]] = {"whole": list(known[resource]["whole"])}
         for name, samples in sorted(groups.items()):
             terms, found = np.array([t for t, _ in samples]), np.array([max(v, 1.0) for _, v in samples])
             rows[name] = [float(f"{value:.5g}") for value in nnls(terms / found[:, None], np.ones(len(found)))[0]]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from accel_models.template import fabric
-from accel_models.template.spec import Template
+from accel_models.template.spec import ArrayKind, Template
 from mappings.yamlio import load_yaml
 
 DATA = Path(__file__).parent / "data" / "cells.yaml"
@@ -49,15 +49,40 @@ def coefficients() -> dict[str, dict[str, tuple[float, ...]]]:
     }
 
 
+#: What splits two products, a PE, and what finds the tap that a header names, an array, beyond the terms; gates for a
+#: bit of a weight word that is unpacked, by the weights in the place of one. Loop tile and channel parallel 4 x 4 and 8 x 8
+#: of 8 bits with and without, and `cd_weight_unpack` of 8 and 16 columns (Yosys and abc, SG13G2).
+_PAIR = {"gates": 490.0, "flops": 0.6}
+_TAP_SKIPPING = {"gates": 545.0, "flops": 59.0}
+_UNPACK = {1: 0.0, 2: 3.8, 4: 5.6}
+
+
 def alone(template: Template, part: str, resource: str) -> float:
     """Gates or flip-flops of one part synthesised alone; ``resource`` is one of :data:`RESOURCES`."""
-    row = coefficients()[resource][fabric.key(template, part)]
+    row = coefficients()[resource].get(fabric.key(template, part))
+    if row is None:
+        return _from_fabric(template, part, resource)
     found = sum(c * x for c, x in zip(row, terms(template, part), strict=True))
     if part == "PE array" and template.dual_rate:
-        found += template.rows * template.cols * coefficients()[resource]["pair"][0]
+        found += template.rows * template.cols * _PAIR[resource]
     if part == "PE array" and template.tap_skipping:
-        found += coefficients()[resource]["tap skipping"][0]
+        found += _TAP_SKIPPING[resource]
     return found
+
+
+#: Two-input gates for a six-input look-up table of control and data paths, and the bits of a DSP's operands.
+_GATES_PER_LUT, _DSP_BITS = 7, 17
+
+
+def _from_fabric(template: Template, part: str, resource: str) -> float:
+    """A part of which no module has been synthesised in cells: from what it takes of an FPGA, products as gates."""
+    if resource == "flops":
+        return fabric.alone(template, part, "ff")
+    product = coefficients()["gates"][f"PE array: {ArrayKind.LOOP_TILE}"][5]
+    return (
+        _GATES_PER_LUT * fabric.alone(template, part, "lut")
+        + fabric.part_dsp(template, part) * product * _DSP_BITS * _DSP_BITS
+    )
 
 
 #: What the cells of a template depend on.
@@ -90,6 +115,6 @@ def _count(template: Template) -> Cells:
         array, shell = coefficients()[resource]["whole"]
         arrays.append(alone(t, "PE array", resource) * array)
         totals.append(arrays[-1] + shell * sum(alone(t, name, resource) for name in shell_names(t)))
-    unpack = coefficients()["gates"]["unpack"][0] * 8 * t.weight_word_bytes * (t.weight_packing > 1)
+    unpack = _UNPACK[t.weight_packing] * 8 * t.weight_word_bytes
     late = fabric.pipeline_ff(t) + (t.weight_packing // 2 if t.weight_packing > 1 else 0)
     return Cells(totals[0] + unpack, totals[1] + late, arrays[0], arrays[1])
