@@ -49,8 +49,8 @@ def coefficients() -> dict[str, dict[str, tuple[float, ...]]]:
     }
 
 
-#: Beyond the terms: what splits two products, a PE; what finds the tap that a header names, an array; gates for a bit of
-#: a weight word that is unpacked, by the weights in the place of one. From loop tile and channel parallel 4 x 4 and
+#: Beyond the terms: what splits two products, a PE; what finds the tap that a header names, an array; gates for a bit
+#: of a weight word that is unpacked, by the weights in the place of one. From loop tile and channel parallel 4 x 4 and
 #: 8 x 8 of 8 bits with and without, and `cd_weight_unpack` of 8 and 16 columns (Yosys and abc, SG13G2).
 _PAIR = {"gates": 490.0, "flops": 0.6}
 _TAP_SKIPPING = {"gates": 545.0, "flops": 59.0}
