@@ -168,18 +168,20 @@ module cd_array_weight_stationary
     assign act[i] = line_q[i*ActW +: ActW];
   end
 
-  // ---- Processing elements ----
-  localparam int unsigned ProductW = ActW + WgtW;
-  logic signed [ProductW-1:0] product_q [Rows][Cols];
-  logic signed [SumW-1:0]     sum_q [Rows][Cols];
+  // ---- Processing elements: a register each for the product and the sum, which a DSP has inside ----
+  logic signed [SumW-1:0] sum [Rows][Cols];
 
-  always_ff @(posedge clk_i) begin
-    for (int unsigned j = 0; j < Cols; j++) begin
-      for (int unsigned i = 0; i < Rows; i++) begin
-        product_q[i][j] <= ProductW'(act[i]) * ProductW'(weight_q[i][j]);
+  for (genvar i = 0; i < Rows; i++) begin : gen_row
+    for (genvar j = 0; j < Cols; j++) begin : gen_pe
+      logic signed [ActW+WgtW-1:0] product_q;
+      logic signed [SumW-1:0]      sum_q;
+      always_ff @(posedge clk_i) product_q <= (ActW + WgtW)'(act[i]) * (ActW + WgtW)'(weight_q[i][j]);
+      if (i == 0) begin : gen_first
+        always_ff @(posedge clk_i) sum_q <= SumW'(product_q);
+      end else begin : gen_rest
+        always_ff @(posedge clk_i) sum_q <= sum[i-1][j] + SumW'(product_q);
       end
-      sum_q[0][j] <= SumW'(product_q[0][j]);
-      for (int unsigned i = 1; i < Rows; i++) sum_q[i][j] <= sum_q[i-1][j] + SumW'(product_q[i][j]);
+      assign sum[i][j] = sum_q;
     end
   end
 
@@ -213,7 +215,7 @@ module cd_array_weight_stationary
     acc_data_o = '0;
     for (int unsigned j = 0; j < N; j++) begin
       acc_mask_o[j] = 32'(out_sub) == j / Cols;
-      acc_data_o[j*AccW +: AccW] = AccW'(sum_q[Rows-1][j%Cols]);
+      acc_data_o[j*AccW +: AccW] = AccW'(sum[Rows-1][j%Cols]);
     end
   end
 

@@ -99,13 +99,11 @@ module cd_mac_trees #(
       );
       assign sum_o[Cols+j] = SumW'(signed'(upper_sum));
     end else begin : gen_one
-      logic [Rows-1:0][ProdW-1:0] product_q;
-      always_ff @(posedge clk_i) begin
-        for (int unsigned i = 0; i < Rows; i++) begin
-          product_q[i] <= ProdW'(signed'(act_i[i])) * ProdW'(signed'(active_q[i][j]));
-        end
+      for (genvar i = 0; i < int'(Rows); i++) begin : gen_product  // a register of its own: a DSP has it inside
+        logic [ProdW-1:0] product_q;
+        always_ff @(posedge clk_i) product_q <= ProdW'(signed'(act_i[i])) * ProdW'(signed'(active_q[i][j]));
+        assign product[i] = product_q;
       end
-      assign product = product_q;
     end
 
     cd_adder_tree #(

@@ -21,17 +21,23 @@ module cd_psum_grid #(
 
   localparam int unsigned ProdW = ActW + WgtW;
 
-  logic [Rows-1:0][Cols-1:0][ProdW-1:0] product_q;
-  logic [Rows-1:0][Cols-1:0][AccW-1:0]  psum_q, shadow_q;
+  logic [Rows-1:0][Cols-1:0][AccW-1:0] psum, shadow_q;
+
+  // A register of its own for each product and sum: a DSP has both inside.
+  for (genvar i = 0; i < int'(Rows); i++) begin : gen_row
+    for (genvar j = 0; j < int'(Cols); j++) begin : gen_pe
+      logic signed [ProdW-1:0] product_q;
+      logic signed [AccW-1:0]  psum_q;
+      always_ff @(posedge clk_i) begin
+        product_q <= ProdW'(signed'(act_i[i])) * ProdW'(signed'(weight_i[j]));
+        if (add_i) psum_q <= (first_i ? '0 : psum_q) + AccW'(product_q);
+      end
+      assign psum[i][j] = psum_q;
+    end
+  end
 
   always_ff @(posedge clk_i) begin
-    for (int unsigned i = 0; i < Rows; i++) begin
-      for (int unsigned j = 0; j < Cols; j++) begin
-        product_q[i][j] <= ProdW'(signed'(act_i[i])) * ProdW'(signed'(weight_i[j]));
-        if (add_i) psum_q[i][j] <= (first_i ? '0 : psum_q[i][j]) + AccW'(signed'(product_q[i][j]));
-      end
-    end
-    if (copy_i) shadow_q <= psum_q;
+    if (copy_i) shadow_q <= psum;
     else if (shift_i) shadow_q[Rows-2:0] <= shadow_q[Rows-1:1];
   end
 
