@@ -199,7 +199,7 @@ class Clock:
         how: "routed" (placed and routed by an open tool) or "scaled" (from another family).
         error: relative, expected.
         source: what was routed, or the rule of the scaling.
-        arrays: (array, cycles a second) of arrays that were routed alone.
+        arrays: (array, cycles a second) of whole designs with this array that were routed; the others get ``hz``.
     """
 
     hz: int
@@ -210,7 +210,7 @@ class Clock:
 
     def of(self, array: str) -> int:
         """The highest clock of a design with this array."""
-        return min(self.hz, dict(self.arrays).get(array, self.hz))
+        return dict(self.arrays).get(array, self.hz)
 
 
 @lru_cache(maxsize=1)
