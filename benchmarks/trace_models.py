@@ -3,8 +3,9 @@
     python -m benchmarks.trace_models [--path FOLDER] [--models resnet50,swin_t] [--json]
 
 Models are torchvision's and timm's, with random weights, where these import (neither is needed by the project); a
-folder to which they were installed by ``pip install --no-deps --target FOLDER torchvision timm`` does as well. Exit
-status 1 where a model does not trace, its values differ, or its MACs are others than torch counts.
+folder to which they were installed by ``pip install --no-deps --target FOLDER torchvision timm`` does as well. Each
+model is told on standard error as soon as it is through. Exit status 1 where a model does not trace, its values
+differ, or its MACs are others than torch counts.
 """
 
 from __future__ import annotations
@@ -199,10 +200,12 @@ def main() -> int:
             figures.append(Figure(f"{name}: layers", 0, "a trace", False))
             continue
         right = outcome.macs == outcome.counted and outcome.difference < 1e-3
-        if not right:
-            print(
-                f"{name}: {outcome.macs:,} MACs, torch {outcome.counted:,}, {outcome.difference:.1e}", file=sys.stderr
-            )
+        told = f"{outcome.macs:,} MACs, torch {outcome.counted:,}, values differ by {outcome.difference:.1e} at most"
+        print(
+            f"{name}: {'' if right else 'WRONG: '}{told}; {outcome.layers} layers in {outcome.seconds:.1f} s",
+            file=sys.stderr,
+            flush=True,
+        )
         figures.append(Figure(f"{name}: MACs", outcome.macs, f"{outcome.counted:,}", right))
     traced = sum(figure.name.endswith("MACs") for figure in figures)
     figures.append(Figure("models traced", traced, str(len(made)), traced == len(made) > 0))

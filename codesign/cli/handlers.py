@@ -7,7 +7,10 @@ left out. Which applies to what is said in one place, :mod:`codesign.commands.ap
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from codesign.cli import output
@@ -47,6 +50,25 @@ def _reporter(options: argparse.Namespace) -> Any:
     return Bars(console if console.is_terminal else Console(stderr=True, width=160, emoji=False))
 
 
+@contextlib.contextmanager
+def _results_apart() -> Iterator[None]:
+    """Standard output is for results: what others print, modules of the user's in any process too, goes to errors."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    try:
+        kept = os.dup(1)
+        os.dup2(2, 1)
+    except OSError:  # one of them is closed: nothing can come there
+        kept = None
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        if kept is not None:
+            os.dup2(kept, 1)
+            os.close(kept)
+
+
 def _explore(options: argparse.Namespace) -> int:
     from codesign.commands.exploring import explore, join_run
 
@@ -54,13 +76,16 @@ def _explore(options: argparse.Namespace) -> int:
     if options.join is not None:
         check_applies("explore", Kind.JOINED, given)
         run = options.join
-        tally = join_run(
-            run, storage=options.storage, jobs=options.jobs, executor=options.executor, reporter=_reporter(options)
-        )
+        reporter = _reporter(options)
+        with _results_apart():
+            tally = join_run(
+                run, storage=options.storage, jobs=options.jobs, executor=options.executor, reporter=reporter
+            )
         output.joined(run, tally, options)
         return 0
     del given["join"]
-    result = explore(**given, reporter=_reporter(options))
+    with _results_apart():
+        result = explore(**given, reporter=_reporter(options))
     output.run(result, options)
     passed = [item.passed for item in result.verifications] + [item.passed for item in result.syntheses]
     return 0 if all(passed) else 1
@@ -72,7 +97,8 @@ def _cost(options: argparse.Namespace) -> int:
     from codesign.commands.cost import cost
 
     call: Callable[..., Any] = cost
-    result = call(**_keywords(options), reporter=_reporter(options))
+    with _results_apart():
+        result = call(**_keywords(options), reporter=_reporter(options))
     if isinstance(result, Infeasible):
         return output.infeasible(result, options)
     if isinstance(result, MaestroReport):
@@ -86,7 +112,8 @@ def _map(options: argparse.Namespace) -> int:
     from accel_models.report import Infeasible
     from codesign.commands.mapping import map_network
 
-    result = map_network(**_keywords(options), reporter=_reporter(options))
+    with _results_apart():
+        result = map_network(**_keywords(options), reporter=_reporter(options))
     if isinstance(result, Infeasible):
         return output.infeasible(result, options)
     output.mapped(result, options)
@@ -97,7 +124,8 @@ def _simulate(options: argparse.Namespace) -> int:
     from accel_models.report import Infeasible
     from codesign.commands.hardware import simulate
 
-    result = simulate(**_keywords(options), reporter=_reporter(options))
+    with _results_apart():
+        result = simulate(**_keywords(options), reporter=_reporter(options))
     if isinstance(result, Infeasible):
         return output.infeasible(result, options)
     output.verification(result, options)
@@ -108,7 +136,8 @@ def _emit(options: argparse.Namespace) -> int:
     from accel_models.report import Infeasible
     from codesign.commands.hardware import emit
 
-    result = emit(**_keywords(options), reporter=_reporter(options))
+    with _results_apart():
+        result = emit(**_keywords(options), reporter=_reporter(options))
     if isinstance(result, Infeasible):
         return output.infeasible(result, options)
     output.emitted(result, options)
@@ -118,21 +147,27 @@ def _emit(options: argparse.Namespace) -> int:
 def _synth(options: argparse.Namespace) -> int:
     from codesign.commands.synth import synth
 
-    output.synthesised(synth(**_keywords(options)), options)
+    with _results_apart():
+        result = synth(**_keywords(options))
+    output.synthesised(result, options)
     return 0
 
 
 def _report(options: argparse.Namespace) -> int:
     from codesign.commands.reporting import report
 
-    output.path(report(**_keywords(options)), options)
+    with _results_apart():
+        page = report(**_keywords(options))
+    output.path(page, options)
     return 0
 
 
 def _list(options: argparse.Namespace) -> int:
     from codesign.commands.listing import list_names
 
-    output.listed(list_names(**_keywords(options)), options)
+    with _results_apart():  # plug-ins are loaded
+        items = list_names(**_keywords(options))
+    output.listed(items, options)
     return 0
 
 

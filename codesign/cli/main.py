@@ -58,6 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _trace(options.debug)
             print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
             return WRONG_INPUT
+        except SystemExit as leave:
+            _trace(options.debug)
+            print(printable(f"error: code of yours leaves: SystemExit: {leave}"), file=sys.stderr)
+            return WRONG_INPUT
         except KeyboardInterrupt as stop:
             word = "stopped" if heard else "interrupted"
             print(f"{word}; {stop}" if str(stop) else word, file=sys.stderr)

@@ -134,7 +134,7 @@ def parse_shape(text: str) -> tuple[int, ...]:
 
 def _checked(shape: tuple[int, ...]) -> tuple[int, ...]:
     if not shape or not all(0 < extent < 2**31 for extent in shape):
-        raise SpecError(Fault("--input", f"is {str(shape)[:60]}", "positive integers: 1,3,32,32"))
+        raise SpecError(Fault("--input", f"is {str(shape)[:60]}", "positive integers below 2^31: 1,3,32,32"))
     if math.prod(shape) > MAX_ELEMENTS:
         raise SpecError(Fault("--input", f"has {math.prod(shape):,} elements", f"at most {MAX_ELEMENTS:,}"))
     return shape

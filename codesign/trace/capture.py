@@ -17,6 +17,7 @@ from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 
 from codesign.trace.decompose import DECOMPOSITIONS
+from codesign.trace.loader import RAISED_BY_USERS
 from mappings.errors import Fault, SpecError
 
 
@@ -82,7 +83,7 @@ def _run_once(module: nn.Module, inputs: tuple[Tensor, ...], where: str) -> None
     try:
         with torch.no_grad():
             module(*inputs)
-    except Exception as error:
+    except RAISED_BY_USERS as error:
         raise SpecError(
             Fault(f"{where}.forward", f"fails on an input of {shapes}: {type(error).__name__}: {_first_line(error)}")
         ) from error
@@ -115,7 +116,7 @@ def capture(module: nn.Module, inputs: tuple[Tensor, ...]) -> Captured:
                 program = program.run_decompositions(DECOMPOSITIONS)
         except SpecError:
             raise
-        except Exception as error:
+        except RAISED_BY_USERS as error:
             text = str(error)
             if "data-dependent" in text.lower() or "DataDependent" in type(error).__name__:
                 what = "its control flow depends on the values of its tensors, so that it has no one graph"

@@ -14,6 +14,9 @@ from torch import nn
 from codesign.trace.imports import import_file, import_name
 from mappings.errors import Fault, SpecError, nearest
 
+#: What code of the user's may raise: it may also leave, which must not pass for an end of ours.
+RAISED_BY_USERS = (Exception, SystemExit)
+
 
 def _is_dotted(text: str) -> bool:
     return all(part.isidentifier() for part in text.split("."))
@@ -80,7 +83,7 @@ def _execute(place: str, path: Path | None) -> ModuleType:
     """
     try:
         return import_name(place) if path is None else import_file(path)
-    except (Exception, SystemExit) as error:
+    except RAISED_BY_USERS as error:
         if path is None and isinstance(error, ModuleNotFoundError) and _is_part_of(error.name, place):
             known = [found.name for found in pkgutil.iter_modules([str(Path.cwd())])]
             what = f'no module "{error.name}"{nearest(str(error.name), known)}'
@@ -118,7 +121,7 @@ def built(value: object, where: str, seed: int = 0) -> nn.Module:
         )
     try:
         made = value()
-    except Exception as error:
+    except RAISED_BY_USERS as error:
         raise SpecError(Fault(where, f"can not be built: {type(error).__name__}: {error}")) from error
     if not isinstance(made, nn.Module):
         raise SpecError(Fault(where, f"gives {type(made).__name__}", "a torch.nn.Module"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import sqlite3
@@ -87,6 +88,12 @@ def test_a_kill_behind_any_durable_write_changes_nothing(controller: str, tmp_pa
         durable_writes(lambda folder=folder: resume(folder))
         assert front(folder) == expected, f"killed behind write {first} of {writes}"
         shutil.rmtree(folder)
+
+
+def test_every_key_of_a_result_is_documented(whole: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "runs.md").read_text(encoding="utf-8")
+    result = json.loads((whole / "result.json").read_text(encoding="utf-8"))
+    assert result and not [key for key in result if f"`{key}`" not in page]
 
 
 def test_a_folder_is_the_run(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -140,6 +140,49 @@ def test_modules_that_cannot_be_traced_are_told(tmp_path: Path, capsys: pytest.C
     assert "1,3,16,16" not in fails(capsys, "cost", f"{file}:Net", "--input", "9" * 30, *rest[2:])
 
 
+TALKS = """
+import os
+from torch import nn
+print("imported")
+class Talks(nn.Conv2d):
+    def __init__(self):
+        super().__init__(3, 4, 1)
+        os.system("echo built")
+    def forward(self, x):
+        print("runs")
+        return super().forward(x)
+"""
+LEAVES = """
+from torch import nn
+class Leaves(nn.Module):
+    def forward(self, x):
+        raise SystemExit(0)
+class LeavesAtOnce(nn.Module):
+    def __init__(self):
+        raise SystemExit(0)
+"""
+
+
+def test_what_a_module_prints_is_no_result(tmp_path: Path) -> None:
+    (tmp_path / "talks.py").write_text(TALKS, encoding="utf-8")
+    command = [sys.executable, "-m", "codesign", "cost", "talks.py:Talks", "--input", "1,3,4,4"]
+    command += ["--accelerator", "eyeriss_like", "--format", "json", "-q"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["layers"]
+    assert {"imported", "built", "runs"} <= set(done.stderr.split())
+
+
+@pytest.mark.parametrize(("name", "where"), [("Leaves", "Leaves.forward"), ("LeavesAtOnce", "can not be built")])
+def test_a_module_that_leaves_does_not_end_the_command(
+    name: str, where: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "leaves.py").write_text(LEAVES, encoding="utf-8")
+    target = f"{tmp_path}/leaves.py:{name}"
+    said = fails(capsys, "cost", target, "--input", "1,3,4,4", "--accelerator", "eyeriss_like", "-q")
+    assert where in said and "SystemExit: 0" in said
+
+
 def test_wrong_names_get_the_nearest_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert 'did you mean "zynq7020"' in fails(capsys, "explore", "--device", "zyng7020")
     assert 'did you mean "random"' in fails(capsys, "explore", "--controller", "randon")

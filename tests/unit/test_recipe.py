@@ -26,6 +26,11 @@ def test_shipped_recipes_survive_a_round_trip(name: str) -> None:
     assert recipe.space.decisions.size > 500
 
 
+def test_every_key_of_a_recipe_is_documented() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "search.md").read_text(encoding="utf-8")
+    assert not [key for key in load_recipe().to_dict() if f"`{key}`" not in page]
+
+
 def test_the_default_is_the_default_recipe() -> None:
     assert load_recipe().controller == Part("nsga2") and load_recipe().device == "zynq7020"
     assert {"default", "random", "tpe", "reinforce", "systolic"} <= set(recipe_names())

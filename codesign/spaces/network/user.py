@@ -22,7 +22,7 @@ import torch
 from codesign.decisions import Decision, Permutation, Real, Variable
 from codesign.spaces.network import Network
 from codesign.trace import trace
-from codesign.trace.loader import load_object
+from codesign.trace.loader import RAISED_BY_USERS, load_object
 from mappings.errors import Fault, SpecError
 
 _MEMBERS = {"decisions": "a tuple of decisions", "build": "a method: point to nn.Module", "input_shape": "integers"}
@@ -88,7 +88,7 @@ class UserSpace:
         own = {decision.name: point[decision.name] for decision in self.decisions if decision.name in point}
         try:
             module = self._space.build(own)
-        except Exception as error:
+        except RAISED_BY_USERS as error:
             raise SpecError(Fault(f"{self.reference}.build({own})", f"{type(error).__name__}: {error}")) from error
         if not isinstance(module, torch.nn.Module):
             raise SpecError(Fault(f"{self.reference}.build", f"gives {type(module).__name__}", "a torch.nn.Module"))
