@@ -121,7 +121,9 @@ def _with(part: Device, name: str, value: float) -> tuple[tuple[str, Figure], ..
 
 
 def test_a_design_is_as_fast_as_one_with_its_array_was_routed() -> None:
-    known = Clock(hz=80, how="routed", error=0.1, source="a test", arrays=(("loop_tile", 90), ("weight_stationary", 80)))
+    known = Clock(
+        hz=80, how="routed", error=0.1, source="a test", arrays=(("loop_tile", 90), ("weight_stationary", 80))
+    )
     assert [known.of(array) for array in ("loop_tile", "weight_stationary", "row_stationary")] == [90, 80, 80]
     part = device("ecp5_85k")
     for array in ArrayKind:
