@@ -23,6 +23,7 @@ from codesign.seeds import derive_seed
 from codesign.supernet import predicted
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
+from mappings.operators import Layout
 from mappings.workload import Workload
 
 #: How kernel sizes share; or how weights are predicted, in place of being shared.
@@ -70,10 +71,8 @@ class Shared:
                 if kinds.setdefault(layer.name, layer.op) != layer.op:
                     what = f"is {layer.op} in one network and {kinds[layer.name]} in another"
                     raise SpecError(Fault(f"supernet: layer {layer.name}", what, "one operator a name"))
-                if layer.op in (Op.LAYERNORM, Op.CONSTANT):
-                    shape = (
-                        (layer.channels_out,) if layer.op is Op.LAYERNORM else (layer.channels_out, layer.P, layer.Q)
-                    )
+                if _gained(layer.op) or layer.op.spec.layout is Layout.STORED:
+                    shape = (layer.channels_out,) if _gained(layer.op) else (layer.channels_out, layer.P, layer.Q)
                     stored[layer.name] = max(stored.get(layer.name, shape), shape)
                 if not layer.op.spec.convolves:
                     continue
@@ -126,7 +125,7 @@ class SuperNetwork(nn.Module):
             bias = GATE_BIAS if name in shared.gates else 0.0
             self.parts[f"{name}/bias"] = nn.Parameter(torch.full((rows,), bias))
         for name, extents in shared.stored.items():
-            if shared.kinds[name] is Op.LAYERNORM:
+            if _gained(shared.kinds[name]):
                 self.parts[f"{name}/gain"] = nn.Parameter(torch.ones(extents))
                 self.parts[f"{name}/bias"] = nn.Parameter(torch.zeros(extents))
             else:
@@ -183,10 +182,10 @@ class SuperNetwork(nn.Module):
             step = f"steps.{layer.name}"
             if layer.op not in UNSCALED:
                 out[f"{step}.quantizer.log_scale"] = self._part(layer, f"scale{layer.bits.O}")
-            if layer.op is Op.LAYERNORM:
+            if _gained(layer.op):
                 out[f"{step}.weight"] = self._part(layer, "gain")[: layer.C]
                 out[f"{step}.bias"] = self._part(layer, "bias")[: layer.C]
-            if layer.op is Op.CONSTANT:
+            if layer.op.spec.layout is Layout.STORED:
                 out[f"{step}.weight"] = self._part(layer, "value")[: layer.channels_out]
             if not layer.op.spec.convolves:
                 continue
@@ -231,6 +230,11 @@ class SuperNetwork(nn.Module):
                     part.copy_(part[order])
                 elif layer in (f"{block}_project", f"{block}_squeeze") and kind.startswith("weight"):
                     part.copy_(part[:, order])
+
+
+def _gained(op: Op) -> bool:
+    """Whether it has a gain and a bias a channel over whole rows (a layer norm)."""
+    return op.spec.over_rows and op.spec.channel_values
 
 
 def _middle(weight: Tensor, size: int) -> Tensor:

@@ -53,7 +53,7 @@ class ScheduleProvider:
     key = "design"
 
     def __init__(self, context: ProviderContext) -> None:
-        self._device = device(context.device)
+        self._device, self._named = device(context.device), context.device
         self.metrics = PROVIDERS.get("schedule").metrics_on(context.device)
         self._pricer = Pricer(self._device, bounded=False)
         self._compiled, self._read_s = is_compiled("pricing"), 0.0
@@ -126,7 +126,7 @@ class ScheduleProvider:
         """By the readable path: also what a design breaks that has no figures."""
         assert candidate.workload is not None and candidate.caps is not None, "shown to the provider, so mapped"
         try:
-            made = mapped_design(candidate.workload, candidate.hardware, self._device.name, *candidate.caps)
+            made = mapped_design(candidate.workload, candidate.hardware, self._named, *candidate.caps)
         except SpecError as error:
             return Measurement(broken=(missing_operators(error),))
         return self._read(made) if isinstance(made, Design) else Measurement(broken=made)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from codesign.decisions import Decision, Variable
-from mappings.layer import Op
+from mappings.operators import SecondOperand
 from mappings.workload import Workload
 
 
@@ -47,8 +47,8 @@ class UniformBits:
     def compressed(self, workload: Workload, point: Mapping[str, Any]) -> Workload:
         """Every tensor with the point's widths."""
         weight, act = int(point["weight_bits"]), int(point["act_bits"])
-        layers = tuple(
-            replace(layer, bits=replace(layer.bits, I=act, W=act if layer.op is Op.MATMUL else weight, O=act))
-            for layer in workload.layers  # the second operand of a product of activations is one, too
-        )
-        return replace(workload, inputs=tuple(replace(i, bits=act) for i in workload.inputs), layers=layers)
+        layers = []
+        for layer in workload.layers:
+            operand = act if layer.op.spec.second is SecondOperand.ACTIVATIONS else weight
+            layers.append(replace(layer, bits=replace(layer.bits, I=act, W=operand, O=act)))
+        return replace(workload, inputs=tuple(replace(i, bits=act) for i in workload.inputs), layers=tuple(layers))
