@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,3 +57,12 @@ def test_nothing_of_a_publication_comes_from_the_recipe_that_is_extended(tmp_pat
     assert mine.limits == load_recipe("fnas").limits
     assert (mine.source, mine.headline, mine.systems, mine.same, mine.differs) == ("", "", (), "", "")
     assert load_recipe("fnas:reduced").systems == () and load_recipe("fnas:reduced").headline
+
+
+def test_the_page_of_parts_is_what_is_registered() -> None:
+    """Written by a process of its own: other tests register parts of theirs."""
+    written = (DOC.parent / "parts.md").read_text(encoding="utf-8")
+    command = [sys.executable, "-m", "codesign.reports.parts_page"]
+    done = subprocess.run(command, cwd=DOC.parents[1], capture_output=True, text=True, check=True)
+    assert written == done.stdout, "python -m codesign.reports.parts_page > docs/parts.md"
+    assert written.count("| `nsga2` |") == written.count("| `pooled` |") == written.count("| `power_mw` |") == 1
