@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from accel_models.template.tile import Tile
-from accel_models.template.vector_timing import VECTOR_LATENCY, VECTOR_SETUP_CYCLES, vector_cycles
+from accel_models.template.vector_timing import VECTOR_LATENCY, VECTOR_SETUP_CYCLES, WALK_CYCLES, vector_cycles
 
-AROUND = VECTOR_SETUP_CYCLES + VECTOR_LATENCY
+AROUND = VECTOR_SETUP_CYCLES + WALK_CYCLES + VECTOR_LATENCY
 
 
 def tile(k: int, p: int, q: int, r: int, s: int, stride: int = 1, dilation: int = 1) -> Tile:
