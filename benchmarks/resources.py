@@ -145,11 +145,17 @@ def write_fit(modules: Sequence[Case], designs: Sequence[Case], command: str, se
         "source_whole": f"{tool}; {len(designs)} whole accelerators: {command}",
         "seed": seed,
     }
+    since = load_yaml(fabric.DATA).get("since", {})
     for resource in ("lut", "ff"):
-        known = {name: row for name, row in fabric.coefficients()[resource].items() if name != "whole"}
-        rows = {**known, **fit_parts(modules, resource)}
-        rows["whole"] = fit_whole(designs, rows, resource)
+        known = {name: row for name, row in fabric.fitted()[resource].items() if name != "whole"}
+        found = fit_parts(modules, resource)
+        rows = {**known, **found}
+        # What is counted since belongs to rows of older sources.
+        since[resource] = {name: more for name, more in since.get(resource, {}).items() if name not in found}
+        now = {name: fabric.added(row, since[resource].get(name, ())) for name, row in rows.items()}
+        rows["whole"] = fit_whole(designs, now, resource)
         data[resource] = {name: list(row) for name, row in rows.items()}
+    data["since"] = since
     fabric.DATA.parent.mkdir(exist_ok=True)
     head = "# Written by benchmarks/resources.py; see accel_models/template/fabric.py for the terms.\n"
     fabric.DATA.write_text(head + yaml.safe_dump(data, sort_keys=False, width=118), encoding="utf-8")

@@ -7,6 +7,7 @@ and of whole accelerators, by the command that the file names. ``docs/resources.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import log2
@@ -168,9 +169,14 @@ def coefficients() -> dict[str, dict[str, tuple[float, ...]]]:
     found = fitted()
     for resource, rows in found.items():
         for name, more in since.get(resource, {}).items():
-            padded = (*more, *[0.0] * (len(rows[name]) - len(more)))
-            rows[name] = tuple(a + b for a, b in zip(rows[name], padded, strict=True))
+            rows[name] = added(rows[name], more)
     return found
+
+
+def added(row: Sequence[float], more: Sequence[float]) -> tuple[float, ...]:
+    """A row of coefficients and what is counted beside them, of which there may be fewer."""
+    padded = (*more, *[0.0] * (len(row) - len(more)))
+    return tuple(a + b for a, b in zip(row, padded, strict=True))
 
 
 def fitted() -> dict[str, dict[str, tuple[float, ...]]]:
