@@ -149,10 +149,14 @@ class AccuracyPool:
                         futures[self._submit(purpose, workload)] = workload
                     if not futures:
                         return
-                    for future in self._finished(futures):
+                    done = list(self._finished(futures))
+                    while done:
+                        future = done.pop()
                         with self._cluster.faults() if self._cluster is not None else nullcontext():
                             result, workload = self._result(future), futures[future]
-                        del futures[future]
+                        # Nothing refers to it now: a cluster works a result out again whose worker was lost, as long
+                        # as somebody might ask for it.
+                        del futures[future], future
                         begun.remove(workload)
                         yield workload, result
             except BrokenProcessPool:
