@@ -9,7 +9,6 @@ A gate is a two-input NAND of the library.
 from __future__ import annotations
 
 from functools import lru_cache
-from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,19 +84,12 @@ def _from_fabric(template: Template, part: str, resource: str) -> float:
     )
 
 
-#: What the cells of a template depend on.
-_FIELDS = (
-    "array", "rows", "cols", "act_bits", "weight_bits", "acc_bits", "ppu_lanes", "nonlinear_lanes",
-    "activation_tables", "vector_taps", "weight_packing", "dual_rate", "tap_skipping", "acc_stages", "ppu_stages",
-    "axi_bits", "unaligned",
-)  # fmt: skip
-_key = attrgetter(*_FIELDS)
 _known: dict[tuple[object, ...], Cells] = {}
 
 
 def cells(template: Template) -> Cells:
     """Gates and flip-flops of the whole accelerator, flattened, memories apart."""
-    key = _key(template)
+    key = fabric.logic_key(template)
     found = _known.get(key)
     if found is None:
         found = _known[key] = _count(template)

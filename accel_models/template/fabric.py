@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import log2
+from operator import attrgetter
 from pathlib import Path
 
 from accel_models.template.spec import ArrayKind, Template
@@ -30,6 +31,14 @@ class Part:
     bram18: int = 0
     lut: int = 0
     ff: int = 0
+
+
+#: What the logic around the memories depends on; memories depend on the other fields.
+logic_key = attrgetter(
+    "array", "rows", "cols", "act_bits", "weight_bits", "acc_bits", "ppu_lanes", "nonlinear_lanes",
+    "activation_tables", "vector_taps", "weight_packing", "dual_rate", "tap_skipping", "acc_stages", "ppu_stages",
+    "axi_bits", "unaligned",
+)  # fmt: skip
 
 
 def in_dsp(act_bits: int, weight_bits: int) -> bool:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from operator import attrgetter
 from typing import NamedTuple
 
 from accel_models.hardware.devices import Device, DeviceKind, device, unchecked
 from accel_models.hardware.technology import Technology, technology
 from accel_models.report import Bound, Infeasible, broken_bounds
 from accel_models.template.cells import cells
-from accel_models.template.fabric import Part, array_part, shell_parts
+from accel_models.template.fabric import Part, array_part, logic_key, shell_parts
 from accel_models.template.spec import ArrayKind, Template
 
 #: Shapes of one block of 18 Kb: (bits of a word, words).
@@ -120,13 +119,6 @@ def memories(template: Template) -> tuple[Memory, ...]:
     )
 
 
-#: What the logic around the memories depends on; memories depend on the other fields.
-_LOGIC_FIELDS = (
-    "array", "rows", "cols", "act_bits", "weight_bits", "acc_bits", "ppu_lanes", "nonlinear_lanes",
-    "activation_tables", "vector_taps", "weight_packing", "dual_rate", "tap_skipping", "acc_stages", "ppu_stages",
-    "axi_bits", "unaligned",
-)  # fmt: skip
-_logic_key = attrgetter(*_LOGIC_FIELDS)
 _logic: dict[tuple[object, ...], Logic] = {}
 
 
@@ -142,7 +134,7 @@ class Logic(NamedTuple):
 
 def logic(template: Template) -> Logic:
     """The parts of :func:`estimate` but for the memories, summed once for equal arrays and shells."""
-    key = _logic_key(template)
+    key = logic_key(template)
     found = _logic.get(key)
     if found is None:
         array, shell = array_part(template), shell_parts(template)
