@@ -201,7 +201,8 @@ def fit(alone: Sequence[tuple[str, Template, float, float]], whole: Sequence[Mea
         for item in whole:
             t = item.template
             each = {
-                p: float(np.dot(rows[fabric.key(t, p)], cells.terms(t, p))) for p in ("PE array", *cells.shell_names(t))
+                p: float(np.dot(rows[fabric.key(t, p)], cells.terms(t, p)))
+                for p in ("PE array", *fabric.shell_names(t))
             }
             sums.append((each.pop("PE array"), sum(each.values())))
             flops = item.sequential_um2 / library.register[1]

@@ -22,6 +22,22 @@ from mappings.network_io import save_network
 from mappings.workload import Workload
 
 NAME = "toy"
+#: A device of a user's own, of a Zynq-7020's size.
+BOARD = """title: a board of mine
+kind: fpga
+technology: fpga_28nm
+lut_inputs: 6
+figures:
+  dsp: [220, "mine"]
+  bram36: [140, "mine"]
+  lut: [53200, "mine"]
+  ff: [106400, "mine"]
+  uram: [0, "mine"]
+  dram_bytes_per_s: [4264000000, "mine"]
+  dsp_fmax_hz: [464250000, "mine"]
+  bram_fmax_hz: [388200000, "mine"]
+  clock_hz: [100000000, "mine"]
+"""
 
 
 class ToyEvaluator:

@@ -69,8 +69,10 @@ def alone(template: Template, part: str, resource: str) -> float:
     return found
 
 
-#: Two-input gates for a six-input look-up table of control and data paths, and the bits of a DSP's operands.
-_GATES_PER_LUT, _DSP_BITS = 7, 17
+#: Two-input gates for a six-input look-up table of control and data paths: from 4x4 and 8x8 arrays in ASAP7 and SG13G2
+#: (Yosys 0.70 and abc).
+GATES_PER_LUT = 7
+_DSP_BITS = 17  #: of a DSP's operands
 
 
 def _from_fabric(template: Template, part: str, resource: str) -> float:
@@ -79,7 +81,7 @@ def _from_fabric(template: Template, part: str, resource: str) -> float:
         return fabric.alone(template, part, "ff")
     product = coefficients()["gates"][f"PE array: {ArrayKind.LOOP_TILE}"][5]
     return (
-        _GATES_PER_LUT * fabric.alone(template, part, "lut")
+        GATES_PER_LUT * fabric.alone(template, part, "lut")
         + fabric.part_dsp(template, part) * product * _DSP_BITS * _DSP_BITS
     )
 
@@ -96,17 +98,12 @@ def cells(template: Template) -> Cells:
     return found
 
 
-def shell_names(template: Template) -> tuple[str, ...]:
-    """Parts around the array."""
-    return tuple(name for name in fabric.SHELL if name != "non-linear unit" or template.nonlinear_lanes)
-
-
 def _count(template: Template) -> Cells:
     t, totals, arrays = template, [], []
     for resource in RESOURCES:
         array, shell = coefficients()[resource]["whole"]
         arrays.append(alone(t, "PE array", resource) * array)
-        totals.append(arrays[-1] + shell * sum(alone(t, name, resource) for name in shell_names(t)))
+        totals.append(arrays[-1] + shell * sum(alone(t, name, resource) for name in fabric.shell_names(t)))
     unpack = _UNPACK[t.weight_packing] * 8 * t.weight_word_bytes
     late = fabric.pipeline_ff(t) + (t.weight_packing // 2 if t.weight_packing > 1 else 0)
     return Cells(totals[0] + unpack, totals[1] + late, arrays[0], arrays[1])

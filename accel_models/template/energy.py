@@ -20,7 +20,7 @@ from accel_models.hardware.energy import TemplateShape, static_pj, template_pric
 from accel_models.hardware.technology import Technology, TechnologyKind
 from accel_models.schedule import Buffer, Command, Compute, ComputeOp, Dma, Drain, Second
 from accel_models.template.array_timing import array_accesses, ceil_div
-from accel_models.template.cells import cells
+from accel_models.template.cells import GATES_PER_LUT, cells
 from accel_models.template.fabric import product_in_dsp
 from accel_models.template.resources import logic, logic_um2, stored
 from accel_models.template.spec import Template
@@ -36,9 +36,6 @@ COUNTS = 19
 #: How often the non-linear unit reads a row.
 SCANS = {ComputeOp.SOFTMAX: 3, ComputeOp.NORM: 2}
 PARAM_WORD_BITS, DESCRIPTOR_BITS = 128, 512
-#: Two-input gates for a six-input look-up table of control and data paths: from 4x4 and 8x8 arrays in ASAP7 and SG13G2
-#: (Yosys 0.70 and abc).
-GATES_PER_LUT = 7
 COMPONENTS = (
     "DRAM",
     "input buffer",

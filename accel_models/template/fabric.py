@@ -265,10 +265,15 @@ def unpack_lut(template: Template) -> int:
     return round(8 * template.weight_word_bytes * _UNPACK_LUT[template.weight_packing])
 
 
+def shell_names(template: Template) -> tuple[str, ...]:
+    """Parts around the array that the template has."""
+    return tuple(name for name in SHELL if name != "non-linear unit" or template.nonlinear_lanes)
+
+
 def shell_parts(template: Template) -> tuple[Part, ...]:
     """Everything around the array but the memories, inside an accelerator that is flattened."""
     t = template
-    found = [_part(t, name) for name in SHELL if name != "non-linear unit" or t.nonlinear_lanes]
+    found = [_part(t, name) for name in shell_names(t)]
     if t.weight_packing > 1:
         found.append(Part("weight unpacking", lut=unpack_lut(t), ff=t.weight_packing // 2))
     late = pipeline_ff(t)

@@ -266,30 +266,13 @@ def test_a_locked_study_is_one_line_and_loses_nothing(
     assert front(run) == front(whole)
 
 
-BOARD = """title: a board of mine
-kind: fpga
-technology: fpga_28nm
-lut_inputs: 6
-figures:
-  dsp: [220, "mine"]
-  bram36: [140, "mine"]
-  lut: [53200, "mine"]
-  ff: [106400, "mine"]
-  uram: [0, "mine"]
-  dram_bytes_per_s: [4264000000, "mine"]
-  dsp_fmax_hz: [464250000, "mine"]
-  bram_fmax_hz: [388200000, "mine"]
-  clock_hz: [100000000, "mine"]
-"""
-
-
 def test_a_run_keeps_the_device_that_it_was_begun_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("board.yaml").write_text(BOARD, encoding="utf-8")
+    Path("board.yaml").write_text(toy.BOARD, encoding="utf-8")
     begin(tmp_path / "run", device="board.yaml")
     begun = front(tmp_path / "run")
     resume("run", device="board.yaml")  # the same file by its own name
-    Path("board.yaml").write_text(BOARD.replace("[220,", "[1,"), encoding="utf-8")
+    Path("board.yaml").write_text(toy.BOARD.replace("[220,", "[1,"), encoding="utf-8")
     resume("run")
     assert front(tmp_path / "run") == begun
     with pytest.raises(SpecError, match="--device"):

@@ -30,7 +30,7 @@ def test_every_part_has_terms_for_its_coefficients() -> None:
         rows = cells.coefficients()[resource]
         for kind in ArrayKind:
             template = Template(array=kind)
-            for part in ("PE array", *cells.shell_names(template)):
+            for part in ("PE array", *fabric.shell_names(template)):
                 row = rows[fabric.key(template, part)]
                 assert len(row) == len(cells.terms(template, part)) and min(row) >= 0 and max(row) > 0
 

@@ -11,18 +11,7 @@ from codesign.providers.base import Candidate, ProviderContext
 from codesign.providers.registry import make_provider
 from mappings.layer import Layer, Op
 from mappings.workload import TensorShape, Workload
-
-BOARD = """title: a board of mine
-kind: fpga
-technology: fpga_28nm
-lut_inputs: 6
-figures:
-  dsp: [220, "mine"]
-  bram36: [140, "mine"]
-  lut: [53200, "mine"]
-  ff: [106400, "mine"]
-  dram_bytes_per_s: [4264000000, "mine"]
-"""
+from tests.toy import BOARD
 
 
 @pytest.mark.parametrize("by_file", [False, True])
