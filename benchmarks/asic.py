@@ -25,7 +25,6 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from scipy.optimize import nnls
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
@@ -34,7 +33,7 @@ from accel_models.template import cells, fabric
 from accel_models.template.resources import logic_um2
 from accel_models.template.spec import ArrayKind, Template
 from benchmarks.common import Figure, reference_dir, show
-from benchmarks.resources import PULL, sources, spelled
+from benchmarks.resources import fit_saving, fit_terms, sources, spelled
 from benchmarks.resources_cases import module_cases
 from mappings.errors import Fault, SpecError, unknown_name
 from mappings.yamlio import load_yaml
@@ -195,8 +194,7 @@ def fit(alone: Sequence[tuple[str, Template, float, float]], whole: Sequence[Mea
             groups.setdefault(fabric.key(template, part), []).append((cells.terms(template, part), values[index]))
         rows: dict[str, list[float]] = {"whole": list(known[resource]["whole"])}
         for name, samples in sorted(groups.items()):
-            terms, found = np.array([t for t, _ in samples]), np.array([max(v, 1.0) for _, v in samples])
-            rows[name] = [float(f"{value:.5g}") for value in nnls(terms / found[:, None], np.ones(len(found)))[0]]
+            rows[name] = list(fit_terms([(terms, max(value, 1.0)) for terms, value in samples]))
         sums, taken = [], []
         for item in whole:
             t = item.template
@@ -207,10 +205,8 @@ def fit(alone: Sequence[tuple[str, Template, float, float]], whole: Sequence[Mea
             sums.append((each.pop("PE array"), sum(each.values())))
             flops = item.sequential_um2 / library.register[1]
             taken.append(flops if resource == "flops" else (item.area_um2 - item.sequential_um2) / library.gate[1])
-        if whole:  # drawn towards 1 (nothing saved) as by one accelerator more
-            a, v = np.array(sums), np.array(taken)
-            left, right = np.vstack([a / v[:, None], PULL * np.eye(2)]), np.concatenate([np.ones(len(v)), [PULL, PULL]])
-            rows["whole"] = [float(f"{value:.4g}") for value in nnls(left, right)[0]]
+        if whole:
+            rows["whole"] = list(fit_saving(sums, taken))
         data[resource] = rows
     head = "# Written by benchmarks/asic.py; see accel_models/template/cells.py for the terms.\n"
     cells.DATA.write_text(head + yaml.safe_dump(data, sort_keys=False, width=118), encoding="utf-8")

@@ -111,10 +111,15 @@ def fit_parts(cases: Sequence[Case], resource: str) -> Rows:
     for name, samples in sorted(groups.items()):
         if len(samples) < len(samples[0][0]):
             continue
-        terms, values = np.array([t for t, _ in samples]), np.array([v for _, v in samples])
-        found, _ = nnls(terms / values[:, None], np.ones(len(values)))
-        rows[name] = tuple(float(f"{value:.5g}") for value in found)
+        rows[name] = fit_terms(samples)
     return rows
+
+
+def fit_terms(samples: Sequence[tuple[tuple[float, ...], float]]) -> tuple[float, ...]:
+    """Coefficients, none negative, by least squares of relative errors; a sample is its terms and what was found."""
+    terms, values = np.array([t for t, _ in samples]), np.array([v for _, v in samples])
+    found, _ = nnls(terms / values[:, None], np.ones(len(values)))
+    return tuple(float(f"{value:.5g}") for value in found)
 
 
 def fit_whole(cases: Sequence[Case], rows: Rows, resource: str) -> tuple[float, float]:
@@ -126,6 +131,11 @@ def fit_whole(cases: Sequence[Case], rows: Rows, resource: str) -> tuple[float, 
         sums.append((array, sum(each.values())))
         known = lut_memory(template) if resource == "lut" else fabric.pipeline_ff(template) + ff_memory(template)
         values.append(float(getattr(taken, resource)) - known)
+    return fit_saving(sums, values)
+
+
+def fit_saving(sums: Sequence[tuple[float, float]], values: Sequence[float]) -> tuple[float, float]:
+    """What is left of the sums of array and shell, alone, in the wholes that were found."""
     # Few designs tell the two apart badly: each is drawn towards 1 (nothing saved) as by one design more.
     a, v = np.array(sums), np.array(values)
     left, right = np.vstack([a / v[:, None], PULL * np.eye(2)]), np.concatenate([np.ones(len(v)), [PULL, PULL]])
