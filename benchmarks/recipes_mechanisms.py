@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from benchmarks import recipes_carried as carried
 from benchmarks import recipes_codesign as codesign
 from benchmarks import recipes_compression as compression
 from benchmarks import recipes_distributions as distributions
@@ -33,6 +34,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "dna_gradient": relaxed.dna_gradient,
     "dnas_bits": relaxed.dnas_bits,
     "dpp_net": networks.dpp_net,
+    "eat_nas": carried.carried,
     "edd": relaxed.edd,
     "efficientnet": scaling.efficientnet,
     "enas": shared.enas,
@@ -66,5 +68,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "smash": shared.smash,
     "software_defined_dse": codesign.software_defined_dse,
     "tas": relaxed.tas,
+    "transfer_agents": carried.carried,
+    "xfernas": carried.carried,
     "yoso": codesign.yoso,
 }

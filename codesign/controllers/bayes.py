@@ -6,6 +6,7 @@ space of points with an accuracy predictor on it and follows that predictor's gr
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,7 +15,7 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.stats import norm, spearmanr
 from torch import nn
 
-from codesign.controllers.controller import ControllerContext, Told
+from codesign.controllers.controller import Controller, ControllerContext, Told
 from codesign.controllers.proposals import Key, Seen, key_of, step
 from codesign.controllers.scalar import Archive
 from codesign.controllers.surrogate import survivors_of
@@ -167,9 +168,17 @@ class EncoderSearch:
         self._targets = 1 if context.goal.reward is not None else len(context.goal.objectives)
         self._center: FloatArray = np.zeros(self._targets)
         self._scale: FloatArray = np.ones(self._targets)
+        self._given: list[Point] = []
 
     def _draw(self) -> Point:
-        return self._context.space.draw(self._rng)
+        return self._given.pop(0) if self._given else self._context.space.draw(self._rng)
+
+    def inherit(self, other: Controller) -> None:
+        """Encoder, predictor and decoder go on from the other's; its best points are the first to be asked for."""
+        assert isinstance(other, EncoderSearch), "of the same class"
+        self._model = copy.deepcopy(other._model)
+        best = survivors_of(other._archive, int(self._context.options["startup_trials"]))
+        self._given = [dict(other._archive.told[int(row)].point) for row in best]
 
     def _one_hot(self, rows: torch.Tensor) -> torch.Tensor:
         parts = []
@@ -199,13 +208,13 @@ class EncoderSearch:
 
     @one_thread
     def ask(self, count: int) -> list[Point]:
-        """Random points to begin with, then decoded steps uphill from the best."""
+        """Random points (inherited ones first) to begin with, then decoded steps uphill from the best."""
         options, archive = self._context.options, self._archive
         fine = np.flatnonzero(archive.violations <= 0)
         if len(fine) < int(options["startup_trials"]):
             return [self._seen.fresh(self._draw, self._draw) for _ in range(count)]
         costs = archive.costs[fine] if archive.goal.reward is None else -archive.scores(None)[fine][:, None]
-        if self._model is None or len(archive) - self._fitted_at >= int(options["refit_every"]):
+        if not self._fitted_at or len(archive) - self._fitted_at >= int(options["refit_every"]):
             self._center, self._scale = costs.mean(axis=0), costs.std(axis=0) + 1e-9
             rows = self._context.space.matrix([archive.told[row].point for row in fine])
             self._model = self._fit(rows, (costs - self._center) / self._scale)

@@ -67,6 +67,18 @@ class Controller(Protocol):
         ...
 
 
+class Carrying(Controller, Protocol):
+    """A controller that can begin with what another of its kind has learned of the same decisions ("carries")."""
+
+    def inherit(self, other: Controller) -> None:
+        """Take over what ``other`` has learned, before anything is asked. Its outcomes are of another task.
+
+        Args:
+            other: of the same class, over the same decisions.
+        """
+        ...
+
+
 #: A context to a controller.
 ControllerFactory: TypeAlias = Callable[[ControllerContext], Controller]
 
@@ -97,3 +109,8 @@ class Started:
     def tell(self, told: Sequence[Told]) -> None:
         """As the controller is told."""
         self._inner.tell(told)
+
+    def inherit(self, other: Controller) -> None:
+        """As the controller inherits; only where it can."""
+        assert isinstance(other, Started), "made from the same recipe"
+        self._inner.inherit(other._inner)  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign.controllers.controller import ControllerContext, Told
+from codesign.controllers.controller import Controller, ControllerContext, Told
 from codesign.controllers.proposals import Seen, step
 from codesign.controllers.scalar import Archive, crowding_by_front, ranks, survivors
 from codesign.decisions import Point
@@ -29,6 +29,7 @@ class Nsga2:
         self._context, self._rng, self._seen = context, context.rng("nsga2"), Seen()
         self._archive = Archive(context.goal)
         self._parents: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._given: list[Point] = []
 
     @property
     def population(self) -> int:
@@ -36,7 +37,7 @@ class Nsga2:
         return int(self._context.options["population"]) or max(self._context.batch, 4)
 
     def ask(self, count: int) -> list[Point]:
-        """Random points until there are parents, then offspring."""
+        """Random points until there are parents (inherited ones first), then offspring."""
         draw = self._draw
         if len(self._parents) < 2 or len(self._archive) < self.population:
             return [self._seen.fresh(draw, draw) for _ in range(count)]
@@ -46,7 +47,12 @@ class Nsga2:
         return [self._seen.fresh(lambda: self._child(front, crowd), draw) for _ in range(count)]
 
     def _draw(self) -> Point:
-        return self._context.space.draw(self._rng)
+        return self._given.pop(0) if self._given else self._context.space.draw(self._rng)
+
+    def inherit(self, other: Controller) -> None:
+        """The parents of the other search are the first to be asked for."""
+        assert isinstance(other, Nsga2), "of the same class"
+        self._given = [dict(other._archive.told[row].point) for row in other._parents]
 
     def _tournament(self, front: NDArray[np.int64], crowd: NDArray[np.float64]) -> Point:
         first, second = self._rng.integers(len(self._parents), size=2)
@@ -84,6 +90,7 @@ class RegularizedEvolution:
         self._context, self._rng, self._seen = context, context.rng("ageing"), Seen()
         self._archive = Archive(context.goal)
         self._alive: deque[int] = deque()
+        self._given: list[Point] = []
 
     @property
     def ages(self) -> tuple[int, ...]:
@@ -91,11 +98,16 @@ class RegularizedEvolution:
         return tuple(len(self._archive) - row for row in self._alive)
 
     def ask(self, count: int) -> list[Point]:
-        """Random points until the population is full, then children."""
+        """Random points (inherited ones first) until the population is full, then children."""
         return [self._seen.fresh(self._child, self._draw) for _ in range(count)]
 
     def _draw(self) -> Point:
-        return self._context.space.draw(self._rng)
+        return self._given.pop(0) if self._given else self._context.space.draw(self._rng)
+
+    def inherit(self, other: Controller) -> None:
+        """Those alive at the end of the other search are the first to be asked for."""
+        assert isinstance(other, RegularizedEvolution), "of the same class"
+        self._given = [dict(other._archive.told[row].point) for row in other._alive]
 
     def _child(self) -> Point:
         options = self._context.options

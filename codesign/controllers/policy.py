@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from codesign.controllers.controller import ControllerContext, Told
+from codesign.controllers.controller import Controller, ControllerContext, Told
 from codesign.controllers.proposals import Key, key_of
 from codesign.controllers.scalar import Archive
 from codesign.controllers.threads import one_thread
@@ -122,6 +122,11 @@ class PolicySearch:
             _, _, entropy = self._policy(preferences, None, generator)
         even = float(np.mean([np.log(size) for size in space.cardinalities]))
         return 1.0 - float(entropy.mean()) / even if even else 1.0
+
+    def inherit(self, other: Controller) -> None:
+        """The other's policy, as it is at the end of its search."""
+        assert isinstance(other, PolicySearch), "of the same class"
+        self._policy.load_state_dict(other._policy.state_dict())
 
     def _preferences(self, count: int) -> NDArray[np.float64]:
         return self._rng.dirichlet(np.ones(self._wide), count) if self._wide else np.ones((count, 1))

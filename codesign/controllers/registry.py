@@ -26,9 +26,16 @@ class ControllerEntry(Plugin[ControllerFactory]):
 
 
 def _entry(
-    summary: str, target: str, source: str, options: Mapping[str, Any] | None = None, *, discrete: bool = False
+    summary: str,
+    target: str,
+    source: str,
+    options: Mapping[str, Any] | None = None,
+    *,
+    discrete: bool = False,
+    carries: bool = False,
 ) -> ControllerEntry:
-    return ControllerEntry(summary, f"codesign.controllers.{target}", options or {}, source, discrete=discrete)
+    offers = ("carries",) if carries else ()
+    return ControllerEntry(summary, f"codesign.controllers.{target}", options or {}, source, offers, discrete=discrete)
 
 
 _EVOLUTION = {"population": 0, "crossover_probability": 0.9, "mutation_probability": 0.0, "mutated_share": 0.9}
@@ -73,6 +80,7 @@ def _register_builtins(registry: Registry[ControllerEntry]) -> None:
             "evolution:Nsga2",
             "Deb 2002",
             _EVOLUTION,
+            carries=True,
         ),
         "nsga3": _entry(
             "NSGA-II with reference directions",
@@ -85,6 +93,7 @@ def _register_builtins(registry: Registry[ControllerEntry]) -> None:
             "evolution:RegularizedEvolution",
             "Real 2019",
             {"population": 50, "sample": 10},
+            carries=True,
         ),
         "learned_mutation": _entry(
             "NSGA-II whose mutations are learned by REINFORCE",
@@ -134,6 +143,7 @@ def _register_builtins(registry: Registry[ControllerEntry]) -> None:
             "Zoph 2017",
             {**_POLICY, "learning_rate": 0.03, "epochs": 1, "clip": 0.0},
             discrete=True,
+            carries=True,
         ),
         "ppo": _entry(
             "LSTM policy, proximal policy optimisation",
@@ -141,6 +151,7 @@ def _register_builtins(registry: Registry[ControllerEntry]) -> None:
             "Schulman 2017, Tan 2019",
             {**_POLICY, "epochs": 4, "clip": 0.2},
             discrete=True,
+            carries=True,
         ),
         "q_learning": _entry(
             "tables of Q with a falling epsilon and replay",
@@ -208,6 +219,7 @@ def _register_builtins(registry: Registry[ControllerEntry]) -> None:
             "Luo 2018",
             {"startup_trials": 40, "refit_every": 40, "hidden": 64, "latent": 16, "steps": 150, "step_size": 0.5},
             discrete=True,
+            carries=True,
         ),
     }
     for key, entry in entries.items():

@@ -81,6 +81,21 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
         ),
     )
     registry.register(
+        "carried",
+        DriverEntry(
+            "a search on a smaller task, then one on the task itself that begins with what the first has learned",
+            f"{here}.carried:Carried",
+            {
+                "first_trials": options.integer(100, 1, 1_000_000),
+                "fidelity": options.number(0.5, 0.001, 0.999),
+                "carry": options.flag(True),
+            },
+            source="Fang 2019, Borsos 2019, Wistuba 2019",
+            parts=("source", "target"),
+            needs=("fidelity", "carries"),
+        ),
+    )
+    registry.register(
         "pooled",
         DriverEntry(
             "operators that are worth their time on the device, then late layers, then early ones",

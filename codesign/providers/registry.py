@@ -274,7 +274,7 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             TABLE_OPTIONS,
             source="Dong 2020, Su 2021",
             needs=("table",),
-            offers=("reported",),
+            offers=("reported", "fidelity"),
             metrics=("accuracy",),
             dear=True,  # it stands for trainings: a search must not see accuracies that it did not ask for
             key="network",

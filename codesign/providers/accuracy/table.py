@@ -14,7 +14,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -52,6 +52,8 @@ TABLE_OPTIONS = {
     "dataset": options.name("", ("", *DATASETS)),
     "search": options.name("", ("", *SPLITS)),
     "front": options.name("", ("", *SPLITS)),
+    "short": options.name("", ("", *SPLITS)),
+    "short_dataset": options.name("", ("", *DATASETS)),
 }
 
 
@@ -170,7 +172,8 @@ class TableProvider:
 
     Options: ``file``; ``dataset``, the space's where it is left out; ``search``, the split that the search sees (left
     out: the longest training's validation, else test), and ``front``, the one that the front is told (left out: the
-    longest training's test).
+    longest training's test). ``short`` and ``short_dataset`` say what a measurement of less than full fidelity reads
+    (left out: the shortest training on the same data set), so that a smaller task may stand for a larger one.
 
     Args:
         context: of the run.
@@ -184,6 +187,7 @@ class TableProvider:
         self._options, self._space = context.options, context.space.network
         self._search: Mapping[str, float] = {}
         self._front: Mapping[str, float] = {}
+        self._short: Mapping[str, float] | None = None
 
     def prepare(self) -> None:
         """Read the table.
@@ -207,23 +211,46 @@ class TableProvider:
             raise SpecError(
                 Fault(path, f"knows nothing of {dataset}", ", ".join(sorted({d for d, _ in table.accuracy})))
             )
-        order = {
-            "search": ("val_200", "val_12", "test_200", "test", "test_12"),
-            "front": ("test_200", "test", "test_12"),
-        }
-        chosen = {}
-        for what, preferred in order.items():
-            split = str(self._options[what]) or next((name for name in preferred if name in known), known[0])
-            if split not in known:
-                raise SpecError(
-                    Fault(f"providers.table.{what}", f'"{split}" of {dataset} is not in the table', ", ".join(known))
-                )
-            chosen[what] = table.accuracy[dataset, split]
-        self._search, self._front = chosen["search"], chosen["front"]
+        searched = ("val_200", "val_12", "test_200", "test", "test_12")
+        self._search = self._split(table, dataset, "search", searched)
+        self._front = self._split(table, dataset, "front", ("test_200", "test", "test_12"))
+        smaller = str(self._options["short_dataset"]) or dataset
+        if smaller != dataset:
+            self._short = self._split(table, smaller, "short", searched)
+        elif self._options["short"] or any(name in known for name in ("val_12", "test_12")):
+            self._short = self._split(table, dataset, "short", ("val_12", "test_12"))
+
+    def _split(self, table: AccuracyTable, dataset: str, what: str, preferred: Sequence[str]) -> Mapping[str, float]:
+        """Accuracies of the split that an option names, or of the first that is preferred and known."""
+        known = table.splits(dataset)
+        if not known:
+            others = ", ".join(sorted({name for name, _ in table.accuracy}))
+            raise SpecError(Fault(f"providers.table.{what}", f"the table knows nothing of {dataset}", others))
+        split = str(self._options[what]) or next((name for name in preferred if name in known), known[0])
+        if split not in known:
+            fault = Fault(f"providers.table.{what}", f'"{split}" of {dataset} is not in the table', ", ".join(known))
+            raise SpecError(fault)
+        return table.accuracy[dataset, split]
 
     def measure(self, candidates: Sequence[Candidate]) -> list[Measurement]:
         """Accuracy of each network as the search sees it."""
-        return [Measurement({"accuracy": self._search[candidate.network]}) for candidate in candidates]
+        return [found for _, found in self.stream(candidates)]
+
+    def stream(self, candidates: Iterable[Candidate], fidelity: float = 1.0) -> Iterator[tuple[str, Measurement]]:
+        """Each network's key with its accuracy.
+
+        Args:
+            fidelity: below 1: of the short training.
+
+        Raises:
+            SpecError: a short training that the table does not know.
+        """
+        found = self._search if fidelity >= 1.0 else self._short
+        if found is None:
+            what = "is asked for short trainings, of which the table knows none"
+            raise SpecError(Fault("providers.table.short", what, "short, short_dataset, or a driver of one fidelity"))
+        for candidate in candidates:
+            yield candidate.network, Measurement({"accuracy": found[candidate.network]})
 
     def reported(self, network: str) -> dict[str, float]:
         """Accuracy of a network as the front is told it, by part."""
