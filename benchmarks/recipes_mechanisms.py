@@ -9,6 +9,7 @@ from benchmarks import recipes_codesign as codesign
 from benchmarks import recipes_compression as compression
 from benchmarks import recipes_distributions as distributions
 from benchmarks import recipes_networks as networks
+from benchmarks import recipes_predicted as predicted
 from benchmarks import recipes_relaxed as relaxed
 from benchmarks import recipes_scaling as scaling
 from benchmarks import recipes_shared as shared
@@ -43,6 +44,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "fpga_dnn": codesign.fpga_dnn,
     "fpnet": codesign.fpnet,
     "ghn": shared.ghn,
+    "gnn_predictor": predicted.gnn_predictor,
     "greedynas": shared.greedynas,
     "haq": compression.haq,
     "hat": shared.hat,
@@ -54,6 +56,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "manas": distributions.manas,
     "mcunet": compression.mcunet,
     "mnasnet": codesign.mnasnet,
+    "mnms": carried.carried,
     "monas": codesign.monas,
     "moremnas": networks.moremnas,
     "nao": networks.nao,
@@ -62,11 +65,15 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "nasnet": networks.nasnet,
     "netadapt": compression.netadapt,
     "nsganet": networks.nsganet,
+    "peephole": predicted.peephole,
     "pnas": networks.pnas,
     "random_search": networks.random_search,
+    "semi_nas": predicted.semi_nas,
     "setn": relaxed.setn,
     "smash": shared.smash,
     "software_defined_dse": codesign.software_defined_dse,
+    "srm": predicted.srm,
+    "tap": predicted.tap,
     "tas": relaxed.tas,
     "transfer_agents": carried.carried,
     "xfernas": carried.carried,

@@ -10,6 +10,7 @@ from codesign.controllers.controller import Controller, ControllerContext, Contr
 from codesign.decisions import Decision
 from codesign.options import name
 from codesign.plugin import Plugin
+from codesign.predictors.base import PREDICTORS
 from mappings.errors import Fault, SpecError
 from mappings.registry import Registry
 
@@ -47,7 +48,7 @@ _POLICY = {
     "window": 400,
 }
 _SURROGATE = {
-    "model": name("trees", ("trees", "linear")),
+    "model": name("trees", tuple(PREDICTORS)),
     "trees": 60,
     "startup_trials": 40,
     "refit_every": 20,

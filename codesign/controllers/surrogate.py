@@ -1,8 +1,7 @@
 """Learned models of the objectives: which of many offspring is worth measuring.
 
-A model an objective, fitted to everything told so far: boosted trees, a forest, a Gaussian process over decisions or
-over the distance of networks. A candidate's promise is its predicted score under a preference, plus how unsure the
-model is where the model can say so.
+A model of each objective (`codesign.predictors`), fitted to everything told so far. A candidate's promise is its
+predicted score under a preference, plus how unsure the model is where the model can say so.
 """
 
 from __future__ import annotations
@@ -13,61 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
-from sklearn.ensemble import ExtraTreesRegressor
-from sklearn.linear_model import Ridge
 
 from codesign.controllers.controller import ControllerContext, Told
 from codesign.controllers.proposals import Seen, key_of, step
 from codesign.controllers.scalar import Archive, survivors
 from codesign.decisions import Point
 from codesign.objectives.front import FloatArray
-
-
-class Models:
-    """One model an objective, and one of the violation; refitted when asked.
-
-    Args:
-        kind: "trees" or "linear" (ridge over pairs of features).
-        seed: of the trees.
-        trees: of a forest.
-    """
-
-    def __init__(self, kind: str, seed: int, trees: int) -> None:
-        self._kind, self._seed, self._trees = kind, seed, trees
-        self._fitted: list[Any] = []
-        self._shift: FloatArray = np.zeros(0)
-
-    def _features(self, features: FloatArray) -> FloatArray:
-        if self._kind != "linear":
-            return features
-        pairs = [features[:, i] * features[:, j] for i in range(features.shape[1]) for j in range(i + 1)]
-        return np.concatenate([features, np.stack(pairs, axis=1)], axis=1)
-
-    def fit(self, features: FloatArray, targets: FloatArray) -> None:
-        """Fit to features [n, f] and targets [n, t]."""
-        self._fitted = []
-        for column in targets.T:
-            model: Any
-            if self._kind == "linear":
-                model = Ridge(alpha=1e-2)
-            else:
-                model = ExtraTreesRegressor(self._trees, random_state=self._seed, min_samples_leaf=1, n_jobs=1)
-            model.fit(self._features(features), column)
-            self._fitted.append(model)
-
-    def predict(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Mean and spread [n, targets]; a spread of 0 where the model has none."""
-        features = self._features(features)
-        means, spreads = [], []
-        for model in self._fitted:
-            if isinstance(model, ExtraTreesRegressor):
-                each = np.stack([tree.predict(features) for tree in model.estimators_])
-                means.append(each.mean(axis=0))
-                spreads.append(each.std(axis=0))
-            else:
-                means.append(model.predict(features))
-                spreads.append(np.zeros(len(features)))
-        return np.stack(means, axis=1), np.stack(spreads, axis=1)
+from codesign.predictors.base import PredictorContext, make_predictor
 
 
 class SurrogateEvolution:
@@ -83,7 +34,9 @@ class SurrogateEvolution:
         self._archive = Archive(context.goal)
         self._fitted_at = -1
         options = context.options
-        self._models = Models(str(options["model"]), int(context.rng("trees").integers(2**31)), int(options["trees"]))
+        seed = int(context.rng("trees").integers(2**31))
+        made = PredictorContext(context.space, seed, context.hooks, int(options["trees"]))
+        self._models = make_predictor(str(options["model"]), made)
         #: Rank correlation of predicted with measured costs on trials that the model had not seen, by generation.
         self.correlations: list[float] = []
         self._predicted: dict[Any, FloatArray] = {}
@@ -99,8 +52,7 @@ class SurrogateEvolution:
             return False
         if self._fitted_at < 0 or len(archive) - self._fitted_at >= int(options["refit_every"]):
             rows = fine[-int(options["most_trials"]) :]
-            features = self._context.space.features([archive.told[row].point for row in rows])
-            self._models.fit(features, self._targets()[rows])
+            self._models.fit([archive.told[row].point for row in rows], self._targets()[rows])
             self._fitted_at = len(archive)
         return True
 
@@ -152,7 +104,7 @@ class SurrogateEvolution:
         pool = self._offspring(max(int(self._context.options["offspring"]), 4 * count))
         chosen: list[Point] = []
         if pool:
-            means, spreads = self._models.predict(self._context.space.features(pool))
+            means, spreads = self._models.predict(pool)
             optimistic = means - float(self._context.options["optimism"]) * spreads
             known = self._targets()[self._archive.front()]
             for place in _spread_choice(optimistic, known, min(count, len(pool)), self._rng, self._archive):

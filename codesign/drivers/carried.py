@@ -17,8 +17,11 @@ class Carried:
     inherits what the first one's controller holds at its end: a population (Fang 2019), a policy (Borsos 2019), an
     encoder of networks (Wistuba 2019). Measurements of the first are never on the front.
 
-    Options: ``first_trials`` of the budget; ``fidelity`` of the first; ``carry`` (false: the second search begins anew,
-    a control).
+    Several ``fidelities`` are several tasks, which take turns: what is learned of one goes on to the next, batch by
+    batch (Wong 2018).
+
+    Options: ``first_trials`` of the budget; ``fidelities`` of the first; ``carry`` (false: the second search begins
+    anew, a control).
     """
 
     def run(self, context: DriverContext) -> None:
@@ -32,19 +35,23 @@ class Carried:
             what = f"is {first_trials} of {context.budget} trials, which leaves none for the task itself"
             raise SpecError(Fault("driver carried.first_trials", what, f"1 to {context.budget - 1}"))
         space, goal, ledger = context.problem.space, context.problem.goal, Ledger(context)
-        first = context.make_controller("source", space, goal)
-        second = context.make_controller("target", space, goal)
-        if type(first) is not type(second):
+        fidelities = [float(value) for value in context.options["fidelities"]]
+        tasks = [context.make_controller("source", space, goal) for _ in fidelities]
+        target, turn = context.make_controller("target", space, goal), 0
+        if type(tasks[0]) is not type(target):
             what = "are of different kinds, so nothing can be carried over"
             raise SpecError(Fault("driver carried: controllers source and target", what, "one kind for both"))
-        fidelity = float(context.options["fidelity"])
         while len(ledger) < first_trials:
-            asked = first.ask(min(context.batch, first_trials - len(ledger)))
-            first.tell(ledger.measure(asked, "source", fidelity=fidelity))
+            task = tasks[turn % len(tasks)]
+            if turn and len(tasks) > 1:
+                self._carry(tasks[(turn - 1) % len(tasks)], task)
+            asked = task.ask(min(context.batch, first_trials - len(ledger)))
+            task.tell(ledger.measure(asked, "source", fidelity=fidelities[turn % len(tasks)]))
+            turn += 1
         if context.options["carry"]:
-            self._carry(first, second)
+            self._carry(tasks[(turn - 1) % len(tasks)], target)
         while ledger.left > 0:
-            second.tell(ledger.measure(second.ask(min(context.batch, ledger.left)), "target"))
+            target.tell(ledger.measure(target.ask(min(context.batch, ledger.left)), "target"))
 
     @staticmethod
     def _carry(first: Controller, second: Controller) -> None:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from codesign import options
 from codesign.drivers.base import Driver
 from codesign.plugin import Plugin
+from codesign.predictors.base import PREDICTORS
 from mappings.registry import Registry
 
 DriverFactory: TypeAlias = Callable[[], Driver]
@@ -87,10 +88,10 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             f"{here}.carried:Carried",
             {
                 "first_trials": options.integer(100, 1, 1_000_000),
-                "fidelity": options.number(0.5, 0.001, 0.999),
+                "fidelities": options.list_of(options.number(0.5, 0.001, 0.999), (0.5,), least=1),
                 "carry": options.flag(True),
             },
-            source="Fang 2019, Borsos 2019, Wistuba 2019",
+            source="Fang 2019, Borsos 2019, Wistuba 2019, Wong 2018",
             parts=("source", "target"),
             needs=("fidelity", "carries"),
         ),
@@ -248,6 +249,23 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             needs=("subjects", "trainable"),
             unit="searches",
             asks=False,
+        ),
+    )
+    registry.register(
+        "forecast",
+        DriverEntry(
+            "a predictor fitted to the first networks says of which others full measurements are worth their price",
+            f"{here}.forecast:Forecast",
+            {
+                "first": options.integer(60, 4, 1_000_000),
+                "full": options.integer(60, 2, 1_000_000),
+                "levels": options.list_of(options.number(0.06, 0.001, 0.999), (0.06,), least=1),
+                "reads": options.name("curve", ("curve", "level", "difficulty")),
+                "keep": options.number(0.25, 0.01, 1.0),
+                "model": options.name("support_vectors", tuple(PREDICTORS)),
+            },
+            source="Baker 2018, Deng 2017, Istrate 2019",
+            needs=("fidelity",),
         ),
     )
     registry.register(

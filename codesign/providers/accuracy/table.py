@@ -53,7 +53,7 @@ TABLE_OPTIONS = {
     "search": options.name("", ("", *SPLITS)),
     "front": options.name("", ("", *SPLITS)),
     "short": options.name("", ("", *SPLITS)),
-    "short_dataset": options.name("", ("", *DATASETS)),
+    "smaller": options.list_of(options.name("cifar10", DATASETS), ()),
 }
 
 
@@ -172,8 +172,9 @@ class TableProvider:
 
     Options: ``file``; ``dataset``, the space's where it is left out; ``search``, the split that the search sees (left
     out: the longest training's validation, else test), and ``front``, the one that the front is told (left out: the
-    longest training's test). ``short`` and ``short_dataset`` say what a measurement of less than full fidelity reads
-    (left out: the shortest training on the same data set), so that a smaller task may stand for a larger one.
+    longest training's test). A measurement of less than full fidelity reads the split ``short``
+    (left out: the shortest training, else the one that ``search`` is) of the data set, or of one of ``smaller``: of so
+    many data sets each has an equal share of the fidelities below 1, in order.
 
     Args:
         context: of the run.
@@ -187,7 +188,7 @@ class TableProvider:
         self._options, self._space = context.options, context.space.network
         self._search: Mapping[str, float] = {}
         self._front: Mapping[str, float] = {}
-        self._short: Mapping[str, float] | None = None
+        self._short: list[Mapping[str, float]] = []
 
     def prepare(self) -> None:
         """Read the table.
@@ -214,11 +215,10 @@ class TableProvider:
         searched = ("val_200", "val_12", "test_200", "test", "test_12")
         self._search = self._split(table, dataset, "search", searched)
         self._front = self._split(table, dataset, "front", ("test_200", "test", "test_12"))
-        smaller = str(self._options["short_dataset"]) or dataset
-        if smaller != dataset:
-            self._short = self._split(table, smaller, "short", searched)
+        if self._options["smaller"]:
+            self._short = [self._split(table, name, "short", searched) for name in self._options["smaller"]]
         elif self._options["short"] or any(name in known for name in ("val_12", "test_12")):
-            self._short = self._split(table, dataset, "short", ("val_12", "test_12"))
+            self._short = [self._split(table, dataset, "short", ("val_12", "test_12"))]
 
     def _split(self, table: AccuracyTable, dataset: str, what: str, preferred: Sequence[str]) -> Mapping[str, float]:
         """Accuracies of the split that an option names, or of the first that is preferred and known."""
@@ -240,15 +240,17 @@ class TableProvider:
         """Each network's key with its accuracy.
 
         Args:
-            fidelity: below 1: of the short training.
+            fidelity: below 1: of the short training, or of a smaller task.
 
         Raises:
             SpecError: a short training that the table does not know.
         """
-        found = self._search if fidelity >= 1.0 else self._short
-        if found is None:
-            what = "is asked for short trainings, of which the table knows none"
-            raise SpecError(Fault("providers.table.short", what, "short, short_dataset, or a driver of one fidelity"))
+        found = self._search
+        if fidelity < 1.0:
+            if not self._short:
+                what = "is asked for short trainings, of which the table knows none"
+                raise SpecError(Fault("providers.table.short", what, "short, smaller, or a driver of one fidelity"))
+            found = self._short[int(fidelity * len(self._short))]
         for candidate in candidates:
             yield candidate.network, Measurement({"accuracy": found[candidate.network]})
 

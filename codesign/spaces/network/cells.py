@@ -15,7 +15,7 @@ from typing import Any
 
 from codesign.decisions import Decision
 from codesign.spaces.network import IMAGES, Network
-from codesign.spaces.network.distance import Mass, transport
+from codesign.spaces.network.distance import Mass, OperatorGraph, transport
 from codesign.spaces.network.layers import LayerList
 from mappings.workload import Workload
 
@@ -59,8 +59,19 @@ class CellSpace:
 
     @cached_property
     def hooks(self) -> Mapping[str, Any]:
-        """A distance of cells, for kernels over them."""
-        return {"distance": self.distance}
+        """A distance of cells, for kernels over them, and their graphs, for predictors."""
+        return {"distance": self.distance, "graph": self.graph}
+
+    def graph(self, point: Mapping[str, Any]) -> OperatorGraph:
+        """The operators of a cell; one reads both operators of the block that it takes."""
+        labels, links, ends = list[str](), list[tuple[int, int]](), dict[str, list[int]]()
+        for block in range(1, self.blocks + 1):
+            for side in ("left", "right"):
+                source = str(point[f"b{block}.{side}"])
+                links += [(other, len(labels)) for other in ends.get(source, [])]
+                labels.append(f"{point[f'b{block}.{side}_op']}{'' if source in ends else ' of ' + source}")
+            ends[f"b{block}"] = [len(labels) - 2, len(labels) - 1]
+        return OperatorGraph(tuple(labels), tuple(links))
 
     def distance(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
         """By optimal transport of the operators of the two cells."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -13,6 +14,19 @@ Mass: TypeAlias = tuple[str, int]
 _DEPTH, _SIZE = 0.3, 0.3
 #: Digits and what stands between them: "nor_conv_3x3" and "nor_conv_1x1" are one operator in two sizes.
 _SIZES = "0123456789x_"
+
+
+@dataclass(frozen=True)
+class OperatorGraph:
+    """A network as its operators and what flows between them: what the hook "graph" gives for a point.
+
+    Attributes:
+        labels: operator of each node.
+        edges: (from, to), places of nodes.
+    """
+
+    labels: tuple[str, ...]
+    edges: tuple[tuple[int, int], ...]
 
 
 def transport(one: Sequence[Mass], other: Sequence[Mass]) -> float:

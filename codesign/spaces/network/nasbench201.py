@@ -19,7 +19,7 @@ from typing import Any
 
 from codesign.decisions import Decision
 from codesign.spaces.network import Network
-from codesign.spaces.network.distance import Mass, transport
+from codesign.spaces.network.distance import Mass, OperatorGraph, transport
 from codesign.spaces.network.layers import LayerList
 from mappings.errors import Fault, SpecError
 from mappings.workload import Workload
@@ -115,8 +115,15 @@ class NasBench201:
 
     @cached_property
     def hooks(self) -> Mapping[str, Any]:
-        """A distance of cells, for kernels over them."""
-        return {"distance": self.distance}
+        """A distance of cells, for kernels over them, and their graphs, for predictors."""
+        return {"distance": self.distance, "graph": self.graph}
+
+    def graph(self, point: Mapping[str, Any]) -> OperatorGraph:
+        """What computes something in a cell; an operation reads those that end at the node where it begins."""
+        cell = live_edges(self.operations(point))
+        edges = list(cell)
+        links = [(i, j) for i, one in enumerate(edges) for j, other in enumerate(edges) if one[1] == other[0]]
+        return OperatorGraph(tuple(cell.values()) or ("zero",), tuple(links))
 
     def distance(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
         """By optimal transport of what computes something in the two cells."""
