@@ -9,6 +9,7 @@ from benchmarks import recipes_codesign as codesign
 from benchmarks import recipes_compression as compression
 from benchmarks import recipes_distributions as distributions
 from benchmarks import recipes_networks as networks
+from benchmarks import recipes_ordered as ordered
 from benchmarks import recipes_predicted as predicted
 from benchmarks import recipes_relaxed as relaxed
 from benchmarks import recipes_scaling as scaling
@@ -52,11 +53,13 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "hurricane": codesign.hurricane,
     "instanas": shared.instanas,
     "lemonade": networks.lemonade,
+    "irlas": ordered.irlas,
     "local_search": networks.local_search,
     "manas": distributions.manas,
     "mcunet": compression.mcunet,
     "mnasnet": codesign.mnasnet,
     "mnms": carried.carried,
+    "mobilenet_v3": ordered.mobilenet_v3,
     "monas": codesign.monas,
     "moremnas": networks.moremnas,
     "nao": networks.nao,
@@ -65,10 +68,12 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "nasnet": networks.nasnet,
     "netadapt": compression.netadapt,
     "nsganet": networks.nsganet,
+    "partial_order": ordered.partial_order,
     "peephole": predicted.peephole,
     "pnas": networks.pnas,
     "random_search": networks.random_search,
     "semi_nas": predicted.semi_nas,
+    "rcas": ordered.rcas,
     "setn": relaxed.setn,
     "smash": shared.smash,
     "software_defined_dse": codesign.software_defined_dse,

@@ -70,6 +70,18 @@ def _register_builtins(registry: Registry[ControllerEntry]) -> None:
             "White 2021, Paquete 2004",
             {"start_points": 10},
         ),
+        "partial_order": _entry(
+            "what larger and smaller networks show to be no better is never measured",
+            "ordered:PartialOrder",
+            "Li 2019",
+            discrete=True,
+        ),
+        "lazy_greedy": _entry(
+            "grows by what gains most for its cost within the limits; gains are measured again where they may lead",
+            "ordered:LazyGreedy",
+            "Xiong 2019",
+            discrete=True,
+        ),
         "coordinate_descent": _entry(
             "one decision a step, several walks, each with a preference of its own",
             "plain:CoordinateDescent",

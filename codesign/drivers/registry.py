@@ -121,12 +121,28 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             f"{here}.sequential:Sequential",
             {
                 "step_share": options.number(0.125, 0.001, 1.0),
-                "keep": options.name("best", ("best", "drawn")),
+                "keep": options.name("best", ("best", "ratio", "drawn")),
                 "decisions": options.list_of(options.text(), ()),
                 "hardware": options.choices_of(),
             },
             source="Yang 2018",
             asks=False,
+        ),
+    )
+    registry.register(
+        "search_then_cut",
+        DriverEntry(
+            "a search that weighs the cost softly, then what it found is cut down to the limit step by step",
+            f"{here}.search_then_cut:SearchThenCut",
+            {
+                "search_trials": options.integer(100, 1, 1_000_000),
+                "step_share": options.number(0.125, 0.001, 1.0),
+                "keep": options.name("ratio", ("ratio", "best", "drawn")),
+                "decisions": options.list_of(options.text(), ()),
+                "hardware": options.choices_of(),
+            },
+            source="Howard 2019",
+            parts=("network",),
         ),
     )
     registry.register(

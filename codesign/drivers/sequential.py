@@ -18,7 +18,8 @@ class Sequential:
 
     A step's target is the cost so far less ``step_share`` of what the largest network is over its limit. Every decision
     proposes its largest choice that meets the target with all others as they are; all proposals are measured, and the
-    one to go on with is the most accurate (``keep: drawn``: any of them, a control). Where no decision alone meets the
+    one to go on with is the most accurate (``keep: ratio``: that loses least accuracy for what it saves; ``drawn``: any
+    of them, a control). Where no decision alone meets the
     target, the proposals that save most stand. A budget that is left goes to another pass with half the step.
 
     Options: ``step_share``, ``keep``, ``decisions`` (whose names end so; none: all of the network that have an order),
@@ -81,9 +82,9 @@ class Sequential:
             told = ledger.measure(points, f"step {number} of {share:g}", gated=False)
             if not told:
                 return True
-            place = self._chosen(context, told, rng)
-            network = proposals[place]
-            cost = self._cost(context, network, hardware, metric)
+            costs = [self._cost(context, point, hardware, metric) for point in proposals]
+            place = self._chosen(context, told, [cost - value for value in costs], rng)
+            network, cost = proposals[place], costs[place]
         return True
 
     def _proposals(
@@ -117,10 +118,14 @@ class Sequential:
         return meets or [point for _, point in most]
 
     @staticmethod
-    def _chosen(context: DriverContext, told: list[Told], rng: np.random.Generator) -> int:
-        accuracies = [item.outcome.metrics["accuracy"] for item in told]
+    def _chosen(context: DriverContext, told: list[Told], saved: list[float], rng: np.random.Generator) -> int:
+        accuracies = np.array([item.outcome.metrics["accuracy"] for item in told])
         if context.options["keep"] == "drawn":
             return int(rng.integers(len(told)))
+        if context.options["keep"] == "ratio":
+            # Of those that lose nothing the one that gains most; else the least loss for what is saved.
+            change = accuracies - accuracies.max() - 1e-6
+            return int(np.argmax(change / np.maximum(np.array(saved[: len(told)]), 1e-12)))
         return int(np.argmax(accuracies))
 
     def _limit(self, context: DriverContext, network: Point, hardware: Point) -> tuple[str, float]:

@@ -52,6 +52,7 @@ def _register_builtins(registry: Registry[Metric]) -> None:
         "weight_bytes": Metric("of all weights at their width", "bytes"),
         "macs": Metric("multiply-accumulates of one input"),
         "parameters": Metric("weights and biases"),
+        "expert_distance": Metric("of a network to one that an expert made", ratio=False),
         "block_error": Metric("of a network's blocks against a teacher's features, summed", ratio=False),
         "synflow": Metric("synaptic flow of the untrained network, its logarithm", maximize=True, ratio=False),
         "naswot": Metric("how the untrained network tells images apart", maximize=True, ratio=False),

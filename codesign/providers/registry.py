@@ -164,6 +164,18 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
         ),
     )
     registry.register(
+        "likeness",
+        ProviderEntry(
+            "how far a network is from an expert's, by the space's own distance of networks",
+            f"{here}.cost.likeness:LikenessProvider",
+            {"expert": options.choices_of()},
+            source="Guo 2019",
+            needs=("distance",),
+            metrics=("expert_distance",),
+            key="network",
+        ),
+    )
+    registry.register(
         "train",
         ProviderEntry(
             "every network trained from scratch with its quantisation, scored on held-out images",

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from codesign.providers.base import Candidate, Measurement, ProviderContext
 from mappings.operators import SecondOperand
 
-#: Operators with trained weights.
-
 
 class SizeProvider:
     """Counts of a workload.

@@ -165,7 +165,7 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
                 **_OF_IMAGES,
             },
             source="Zoph 2018, Zhong 2018",
-            offers=("workload", "trainable"),
+            offers=("workload", "trainable", "distance"),
         ),
     )
     registry.register(
@@ -191,7 +191,7 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
                 "cells": options.integer(5, 1, 64),
             },
             source="Dong 2020",
-            offers=("workload", "table", "operations"),
+            offers=("workload", "table", "operations", "distance"),
         ),
     )
     registry.register(
