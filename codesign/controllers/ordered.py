@@ -58,7 +58,7 @@ class PartialOrder:
 
     def _bred(self) -> Point:
         """A point near the front, or drawn, that the order does not rule out; after many tries whichever."""
-        parents = survivors_of(self._archive, 20) if len(self._archive) else []
+        parents = survivors_of(self._archive, 20) if len(self._archive) else np.zeros(0, np.int64)
         for _ in range(60):
             if not len(parents) or self._rng.random() < 0.3:
                 point = self._context.space.draw(self._rng)

@@ -124,4 +124,5 @@ class Forecast:
         assert self._predictor is not None, "run first"
         more = np.full((len(points), 1), self._level) if seen is None else seen
         start, slope = self._line
-        return start + slope * self._predictor.predict(points, more)[0][:, 0]
+        found: FloatArray = start + slope * self._predictor.predict(points, more)[0][:, 0]
+        return found
