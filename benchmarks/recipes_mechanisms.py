@@ -81,6 +81,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "tap": predicted.tap,
     "tas": relaxed.tas,
     "transfer_agents": carried.carried,
+    "uninet": networks.uninet,
     "xfernas": carried.carried,
     "yoso": codesign.yoso,
 }

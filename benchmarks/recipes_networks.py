@@ -11,7 +11,7 @@ import torch
 from scipy.stats import spearmanr
 
 from benchmarks.recipes_lines import Bench, Line, quarters, scores
-from benchmarks.recipes_runs import PAIRS, Run, Versus, paired, versus
+from benchmarks.recipes_runs import PAIRS, Run, Versus, opened, paired, versus
 from codesign.controllers.bayes import EncoderSearch, GraphBayes
 from codesign.controllers.evolution import RegularizedEvolution
 from codesign.controllers.hybrid import HistoryEvolution, LearnedMutation
@@ -20,6 +20,7 @@ from codesign.controllers.policy import PolicySearch
 from codesign.controllers.proposals import neighbours
 from codesign.controllers.surrogate import SurrogateEvolution
 from codesign.controllers.value import QLearning, TreeSearch
+from codesign.explorer.problem import SearchProblem
 from codesign.networks.morphism import inherited, logits, random_weights
 from codesign.providers.accuracy.table import read_table
 from codesign.recipe import Part
@@ -254,6 +255,26 @@ def local_search(bench: Bench) -> Line:
     )
     figures = {"rises": rises, "measured": seen, "neighbours": len(rivals), "gain": gain, "p": p}
     return bench.line(text, rises >= 2 and seen == len(rivals), mine, even, figures, Versus(chance, p))
+
+
+def uninet(bench: Bench) -> Line:
+    """A search over kinds comes to more than draws of any one kind do, of as many networks each."""
+    mine, even = bench.run(), bench.random()
+    space, rng = mine.recipe.space.decisions, np.random.default_rng(bench.seed)
+    reward, kinds = mine.recipe.goal.reward, ("conv", "attention", "mixer")
+    assert reward is not None, "the recipe has one"
+    best = {}
+    with opened(mine.recipe) as steps:
+        problem = SearchProblem(mine.recipe.space, mine.recipe.goal, steps)
+        for kind in kinds:
+            held = {"s1_choice": kind, "s2_choice": kind}
+            points = [space.completed(held, rng) for _ in range(len(mine.trials))]
+            best[kind] = max(reward(outcome.metrics) for outcome in problem.measure(points))
+    found = max(mine.trials, key=lambda trial: reward(trial.told.outcome.metrics)).told.point
+    chosen = " then ".join(str(found[name]) for name in ("s1_choice", "s2_choice"))
+    alone = ", ".join(f"{kind} {value:.3f}" for kind, value in best.items())
+    text = f"best reward {mine.best():.3f} ({chosen}); of {len(mine.trials)} drawn networks of one kind {alone}"
+    return bench.line(text, mine.best() > max(best.values()), mine, even, best)
 
 
 def _list(values: list[float], digits: int = 2) -> str:

@@ -23,13 +23,13 @@ def factor(layer: Layer) -> float:
 
 def product(layer: Layer, left: Tensor, right: Tensor) -> Tensor:
     """Of each head, ``[N, G*K, P, 1]``: scores of queries ``[N, G*C, P, 1]`` with keys ``[N, G*C, K, 1]``, or what
-    scores ``[N, G*C, P, 1]`` make of values ``[N, G*K, C, 1]``."""
+    scores ``[N, G*C, P, 1]`` make of values ``[N, G*K, C, 1]``. A constant operand has N = 1."""
     one = left.reshape(len(left), layer.groups, layer.C, layer.P)
     if layer.transpose_b:
-        found = right.reshape(len(left), layer.groups, layer.C, layer.K).transpose(2, 3) @ (one * factor(layer))
+        found = right.reshape(len(right), layer.groups, layer.C, layer.K).transpose(2, 3) @ (one * factor(layer))
     else:
-        found = right.reshape(len(left), layer.groups, layer.K, layer.C) @ one
-    return found.reshape(len(left), layer.channels_out, layer.P, 1)
+        found = right.reshape(len(right), layer.groups, layer.K, layer.C) @ one
+    return found.reshape(len(found), layer.channels_out, layer.P, 1)
 
 
 def softmax(layer: Layer, scores: Tensor) -> Tensor:

@@ -61,6 +61,9 @@ _OF_IMAGES = {
     "dataset": options.text(IMAGES, what="the name of a data set"),
 }
 
+#: Operators of a stage of "uninet".
+_MIXED = ("conv", "attention", "mixer")
+
 #: All options of the space, by name, to the space.
 NetworkFactory: TypeAlias = Callable[..., NetworkSpace]
 
@@ -130,6 +133,24 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
                 "attention": options.integer(32, 1, 4096),
             },
             source="Wang 2020",
+            offers=("workload", "trainable"),
+        ),
+    )
+    registry.register(
+        "uninet",
+        Plugin(
+            "stages of convolution, attention or perceptrons over tokens, each with a depth, a width and a way down",
+            f"{here}.uninet:UniSpace",
+            {
+                **_OF_IMAGES,
+                "patch": options.integer(4, 1, 64),
+                "widths": options.list_of(widths, ((16, 24), (24, 32)), least=1),
+                "depths": options.list_of(options.integer(1, 1, 16), (1, 2), least=1),
+                "expansions": options.list_of(options.integer(2, 1, 16), (2, 4), least=1),
+                "operators": options.list_of(options.name("conv", _MIXED), _MIXED, least=1),
+                "heads": options.integer(2, 1, 64),
+            },
+            source="Liu 2021",
             offers=("workload", "trainable"),
         ),
     )

@@ -73,7 +73,7 @@ class TransformerSpace:
     def workload(self, point: Mapping[str, Any]) -> Workload:
         """Its layers; the name is "transformer"."""
         width, side = int(point["width"]), self.extent // self.patch
-        net = _Tokens(side * side, width)
+        net = Tokens([], side * side, width)
         cut: dict[str, Any] = {"R": self.patch, "S": self.patch, "stride": (self.patch, self.patch)}
         sizes: dict[str, Any] = {"K": width, "C": self.channels, "P": side, "Q": side}
         net.layers.append(Layer("patches", Op.CONV, **sizes, **cut, inputs=("image",)))
@@ -91,18 +91,25 @@ class TransformerSpace:
         return Workload("transformer", (image,), tuple(net.layers))
 
 
-class _Tokens:
-    """Layers over tokens of one width."""
+class Tokens:
+    """Appends layers over tokens of one width.
 
-    def __init__(self, tokens: int, width: int) -> None:
-        self.layers: list[Layer] = []
+    Args:
+        layers: those before, to which they are appended.
+        tokens, width: how many, and channels of each.
+    """
+
+    def __init__(self, layers: list[Layer], tokens: int, width: int) -> None:
+        self.layers = layers
         self._tokens, self._width = tokens, width
 
     def append(self, name: str, op: Op, *inputs: str, **bounds: Any) -> str:
+        """A layer with a row a token; its name."""
         self.layers.append(Layer(name, op, P=self._tokens, inputs=inputs, **bounds))
         return name
 
     def norm(self, name: str, source: str) -> str:
+        """Each token's channels normalised."""
         return self.append(name, Op.LAYERNORM, source, K=self._width, C=self._width)
 
     def attended(self, name: str, source: str, heads: int, inner: int) -> str:
