@@ -14,6 +14,7 @@ from benchmarks.recipes_lines import Bench, Line, quarters, scores
 from benchmarks.recipes_runs import PAIRS, Run, Versus, opened, paired, versus
 from codesign.controllers.bayes import EncoderSearch, GraphBayes
 from codesign.controllers.evolution import RegularizedEvolution
+from codesign.controllers.growth_policy import GrowthPolicy
 from codesign.controllers.hybrid import HistoryEvolution, LearnedMutation
 from codesign.controllers.plain import LocalSearch
 from codesign.controllers.policy import PolicySearch
@@ -255,6 +256,18 @@ def local_search(bench: Bench) -> Line:
     )
     figures = {"rises": rises, "measured": seen, "neighbours": len(rivals), "gain": gain, "p": p}
     return bench.line(text, rises >= 2 and seen == len(rivals), mine, even, figures, Versus(chance, p))
+
+
+def eas(bench: Bench) -> Line:
+    """The policy grows certain of transformations, and what it transforms ranks above what it came from."""
+    mine, even = bench.run(), bench.random()
+    controller = cast(GrowthPolicy, mine.controller())
+    bases = [trial.told.point for trial in mine.trials[-40:]]
+    certain = float(np.mean([controller.certainty(point) for point in bases]))
+    by_quarter = quarters(mine.values("accuracy"))
+    text = f"certainty of the last 40 networks' transformations {certain:.2f}, accuracy by quarter {_list(by_quarter)}"
+    worked = certain > 0.1 and by_quarter[-1] > by_quarter[0] + 0.02
+    return bench.line(text, worked, mine, even, {"certainty": certain})
 
 
 def uninet(bench: Bench) -> Line:

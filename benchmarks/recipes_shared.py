@@ -19,6 +19,7 @@ from codesign.controllers.policy import PolicySearch
 from codesign.decisions import Point
 from codesign.drivers.base import Trial
 from codesign.drivers.per_image import PerImage
+from codesign.drivers.shared_policy import SharedPolicy
 from codesign.explorer.problem import SearchProblem
 from codesign.providers.accuracy.supernet import corners_of
 from codesign.providers.registry import PROVIDERS
@@ -26,6 +27,7 @@ from codesign.recipe import Part, Recipe
 from codesign.spaces.compression.hyper_parameters import NAMES
 from codesign.supernet.network import fitting
 from codesign.supernet.predicted import weights
+from codesign.supernet.sampling import StepPlan
 from codesign.supernet.training import Trainer, TrainingOptions, measured
 from mappings.workload import Workload
 
@@ -118,6 +120,54 @@ def greedynas(bench: Bench) -> Line:
     )
     worked = gap > 0 and p < 0.01 and greedy.max() > plain.max()
     return bench.line(text, worked, mine, even, {"gap": gap, "p": p, "best": greedy.max(), "even_best": plain.max()})
+
+
+def one_shot(bench: Bench) -> Line:
+    """Weights whose parts were dropped in training serve the networks that are left when parts are taken away.
+
+    Beside weights that only the largest network trained (none dropped), for as many steps.
+    """
+    mine, even = bench.run(), bench.random()
+    dropped, whole = _shared(mine.recipe), _shared(mine.recipe, largest=True)
+    p = float(wilcoxon(dropped, whole, alternative="greater").pvalue)
+    text = (
+        f"{_JUDGED} even draws name {dropped.mean():.3f} with weights whose parts were dropped, {whole.mean():.3f} "
+        f"with those of the largest network alone (p = {p:.0e})"
+    )
+    return bench.line(text, p < 0.01, mine, even, {"dropped": dropped.mean(), "whole": whole.mean(), "p": p})
+
+
+def beside_even(bench: Bench) -> Line:
+    """Networks do better with weights that were trained so than with those of as many even paths.
+
+    Networks are drawn evenly and compared in pairs.
+    """
+    mine, even = bench.run(), bench.random()
+    ours, plain = (_shared(bench.recipe(variant)) for variant in ("reduced", "control"))
+    p = float(wilcoxon(ours, plain, alternative="greater").pvalue)
+    top = np.argsort(-(ours + plain), kind="stable")[: _JUDGED // 3]
+    text = (
+        f"{_JUDGED} even draws name {ours.mean():.3f} with its shared weights, {plain.mean():.3f} with those of as "
+        f"many even paths (p = {p:.0e}); the better third {ours[top].mean():.3f} and {plain[top].mean():.3f}"
+    )
+    return bench.line(text, p < 0.01, mine, even, {"ours": ours.mean(), "even": plain.mean(), "p": p})
+
+
+def cars(bench: Bench) -> Line:
+    """The population does better with the weights that it trains, round by round; its front is ahead, trained alone."""
+    mine = bench.run()
+    even = bench.run(bench.recipe(driver=Part("ask_tell"), controller=Part("random")))
+    heard = quarters(cast(SharedPolicy, mine.driver).heard)
+    sizes = [float(np.mean(run.values("parameters"))) for run in (mine, even)]
+    ours, random = (float(np.mean(run.values("accuracy"))) for run in (mine, even))
+    text = (
+        f"offspring name {', '.join(f'{value:.2f}' for value in heard)} by quarter with the weights that they share; "
+        f"trained alone the last front names {ours:.3f} with {sizes[0]:,.0f} parameters on average, random networks "
+        f"{random:.3f} with {sizes[1]:,.0f}"
+    )
+    figures = {"first": heard[0], "last": heard[-1], "alone": ours, "random": random}
+    found = versus(mine.recipe.goal, [mine], [even], share=1.0)
+    return bench.line(text, heard[-1] > heard[0] + 0.1, mine, even, figures, found)
 
 
 def hat(bench: Bench) -> Line:
@@ -229,20 +279,26 @@ def _scored(trainer: Trainer, networks: list[Workload], shift: int) -> NDArray[n
     return np.array(out)
 
 
-def _shared(recipe: Recipe) -> NDArray[np.float64]:
-    """Held-out accuracies of networks that are drawn evenly, with the shared weights as the recipe trains them."""
-    trainer = _trained(recipe)
+def _shared(recipe: Recipe, *, largest: bool = False) -> NDArray[np.float64]:
+    """Held-out accuracies of networks that are drawn evenly, with the shared weights as the recipe trains them.
+
+    Args:
+        largest: every step is the largest network's, whatever the recipe's strategy.
+    """
+    trainer = _trained(recipe, largest=largest)
     rng = np.random.default_rng(1_000_003)
     drawn = [trainer.corners.workload_at(trainer.corners.space.draw(rng)) for _ in range(_JUDGED)]
     return np.array([measured(trainer.network, workload, trainer.data, "held_out", 256) for workload in drawn])
 
 
-def _trained(recipe: Recipe) -> Trainer:
-    """The supernet as the recipe's provider trains it."""
+def _trained(recipe: Recipe, *, largest: bool = False) -> Trainer:
+    """The supernet as the recipe's provider trains it, or through its largest network alone."""
     (part,) = [part for part in recipe.providers if part.name == "supernet"]
     given = {**PROVIDERS.get("supernet").checked(part.given, "supernet"), "seed": recipe.seed}
     names = {field.name for field in fields(TrainingOptions)}
     how = TrainingOptions(**{name: value for name, value in given.items() if name in names})
     trainer = Trainer(corners_of(recipe.space), load_dataset(recipe.space.network.dataset), how)
+    if largest:
+        trainer._plan = lambda step: StepPlan((trainer.corners.largest,))
     trainer.run()
     return trainer

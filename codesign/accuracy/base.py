@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias
 
 from codesign import options
 from codesign.plugin import Plugin
+from codesign.supernet.sampling import STRATEGIES
 from mappings.registry import Registry
 from mappings.workload import Workload
 
@@ -84,7 +85,7 @@ _PART_OPTIONS = {
 }
 #: A step is one update: a batch of 64 images through each network that shares it.
 SUPERNET_OPTIONS = {
-    "strategy": options.name("sandwich", ("uniform", "fair", "sandwich", "progressive", "greedy")),
+    "strategy": options.name("sandwich", STRATEGIES),
     "kernel": options.name("crop", ("crop", "own", "transform", "encoded", "graph")),
     "steps": options.integer(1200, 1, 10_000_000),
     "learning_rate": options.number(0.02, 0.0, 10.0),

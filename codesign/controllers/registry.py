@@ -166,6 +166,13 @@ def _register_builtins(registry: Registry[ControllerEntry]) -> None:
             discrete=True,
             carries=True,
         ),
+        "growth_policy": _entry(
+            "a policy that transforms the best networks known, choice by choice, learned by REINFORCE",
+            "growth_policy:GrowthPolicy",
+            "Cai 2018",
+            {"hidden": 48, "learning_rate": 0.02, "entropy_weight": 0.01, "moves": 3, "bases": 4},
+            discrete=True,
+        ),
         "q_learning": _entry(
             "tables of Q with a falling epsilon and replay",
             "value:QLearning",

@@ -216,6 +216,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
                 "images": options.integer(128, 2, 1_000_000),
                 "samples": options.integer(200, 1, 1_000_000),
                 "learning_rate": options.number(0.02, 0.0, 10.0),
+                "objectives": options.list_of(options.text(), ("accuracy",), least=1),
                 "kernel": options.name("crop", ("crop", "own", "transform")),
                 "held": options.choices_of(),
             },
@@ -285,6 +286,21 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
         ),
     )
     registry.register(
+        "budgeted",
+        DriverEntry(
+            "the least measurement that still ranks networks is found first; the search pays no more",
+            f"{here}.budgeted:Budgeted",
+            {
+                "fidelities": options.list_of(options.number(0.1, 0.001, 0.999), (0.05, 0.1, 0.2, 0.4), least=1),
+                "samples": options.integer(20, 4, 100_000),
+                "least_correlation": options.number(0.8, 0.0, 1.0),
+                "keep": options.integer(20, 1, 100_000),
+            },
+            source="Zheng 2020",
+            needs=("fidelity",),
+        ),
+    )
+    registry.register(
         "halving",
         DriverEntry(
             "successive halving: many points measured a little, the best of them more",
@@ -310,7 +326,8 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             f"{here}.gradient:Gradient",
             {
                 "relaxation": options.name(
-                    "gumbel_soft", ("softmax", "sigmoid", "sharp", "gumbel_soft", "gumbel_hard", "two_path", "shared")
+                    "gumbel_soft",
+                    ("softmax", "sigmoid", "sharp", "scheduled", "gumbel_soft", "gumbel_hard", "two_path", "shared"),
                 ),
                 "partial": options.integer(1, 1, 64),
                 **descent,

@@ -20,6 +20,7 @@ from codesign.drivers.base import DriverContext
 from codesign.drivers.ledger import Ledger
 from codesign.drivers.parts import joined, part_space
 from codesign.objectives import Goal, Outcome
+from codesign.objectives.front import ranked
 from codesign.providers.accuracy.supernet import corners_of
 from codesign.seeds import derive_seed
 from codesign.spaces.compression.hyper_parameters import decided
@@ -43,8 +44,10 @@ class SharedPolicy:
 
     Options: ``rounds`` of both; ``steps`` of the weights in a round, one network and one batch each; ``told`` networks
     that the controller hears of in a round; ``images`` of held-out ones that tell it; ``samples`` at the end;
-    ``learning_rate`` of the weights, ``kernel`` (how kernel sizes share), ``held`` (hardware; what is left out is
-    drawn). Designs over a limit that is known before training are told as such, and no weight learns from them.
+    ``learning_rate`` of the weights, ``kernel`` (how kernel sizes share), ``objectives`` of the controller (with
+    several, what is sampled at the end is ranked by fronts: a population that evolves while its weights are trained,
+    Yang 2020), ``held`` (hardware; what is left out is drawn). Designs over a limit that is known before training are
+    told as such, and no weight learns from them.
     """
 
     def __init__(self) -> None:
@@ -71,7 +74,8 @@ class SharedPolicy:
     def derived(self, context: DriverContext) -> list[Point]:
         """The networks to measure, the best by the shared weights first."""
         options, search = context.options, _Shared(context)
-        controller = context.make_controller("", part_space(context, "network"), Goal(("accuracy",)))
+        goal = Goal(tuple(options["objectives"]))
+        controller = context.make_controller("", part_space(context, "network"), goal)
         for number in range(int(options["rounds"])):
             search.train(controller, number)
             told = search.judged(controller.ask(int(options["told"])), number)
@@ -81,8 +85,9 @@ class SharedPolicy:
         last = search.judged(controller.ask(int(options["samples"])), int(options["rounds"]), every=True)
         fine = [item for item in last if item.outcome.feasible]
         self.sampled = [item.outcome.metrics["accuracy"] for item in fine]
-        ranked = sorted(fine or last, key=lambda item: -item.outcome.metrics.get("accuracy", 0.0))
-        distinct = {key_of(item.point): joined(context, item.point, search.hardware) for item in ranked}
+        order = ranked(goal, [item.outcome for item in fine]) if fine else range(len(last))
+        chosen = [(fine or last)[place] for place in order]
+        distinct = {key_of(item.point): joined(context, item.point, search.hardware) for item in chosen}
         return list(distinct.values())
 
 

@@ -4,6 +4,8 @@
 * ``sigmoid``: all arms, each weighed by a sigmoid of its own, so that they do not compete (FairDARTS, Chu 2020).
 * ``sharp``: all arms, each weighed by its share plus what the largest share lacks to 1, so that the largest arm passes
   in full (the max-w weighting of sharpDARTS, Hundt 2019).
+* ``scheduled``: all arms, weighed by a softmax of falling temperature, so that a mixture becomes a choice while it is
+  trained (scheduled DAS, Qiu 2019).
 * ``gumbel_soft``: all arms, weighed by a Gumbel-softmax of falling temperature (SNAS, Xie 2019; FBNet, Wu 2019).
 * ``gumbel_hard``: one arm, drawn; the gradient is that of the soft weight (GDAS, Dong 2019).
 * ``two_path``: of two drawn arms one runs; both are computed where logits learn, and the gradient is that between the
@@ -20,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-RELAXATIONS = ("softmax", "sigmoid", "sharp", "gumbel_soft", "gumbel_hard", "two_path", "shared")
+RELAXATIONS = ("softmax", "sigmoid", "sharp", "scheduled", "gumbel_soft", "gumbel_hard", "two_path", "shared")
 Arm = Callable[[Tensor], Tensor]
 
 
@@ -48,6 +50,8 @@ def mixed(
     """
     if relaxation == "softmax":
         return _weighed(arms, functional.softmax(logits, dim=0), x)
+    if relaxation == "scheduled":
+        return _weighed(arms, functional.softmax(logits / temperature, dim=0), x)
     if relaxation == "sigmoid":
         return _weighed(arms, torch.sigmoid(logits), x)
     if relaxation == "sharp":

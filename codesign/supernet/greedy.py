@@ -4,6 +4,9 @@ GreedyNAS, "multi-path sampling with rejection": every few steps networks are dr
 held-out images with the weights as they are, and the better half alone are trained, one an update. What is trained goes
 to a pool of the best so far, from which later draws are taken more and more often, so that weights serve promising
 networks rather than all.
+
+Cream, "distilling prioritised paths" (Peng 2020): the best networks so far are a board; each network that is trained
+also learns what the network of the board that is most like it says.
 """
 
 from __future__ import annotations
@@ -26,6 +29,10 @@ POOL = 200
 MOST_POOLED = 0.8
 #: Of so many times the networks that are trained the better ones are (5 of 10 in the paper).
 DRAWN = 2
+#: Networks on the board of prioritised paths (Peng 2020: 10).
+BOARD = 10
+#: The share of the steps before the board teaches.
+UNTAUGHT = 0.1
 
 
 class Greedy:
@@ -103,3 +110,32 @@ class Greedy:
 
     def _point(self, row: Sequence[int]) -> Point:
         return {d.name: d.choices[int(at)] for d, at in zip(self._space.choices, row, strict=True) if at >= 0}
+
+
+class Priority(Greedy):
+    """Networks drawn evenly, one a step, taught by the board; the state is that of :class:`Greedy`.
+
+    A network is judged after it was trained, and takes a place of the board where it is better than the last there.
+    """
+
+    def __call__(self, step: int) -> StepPlan:
+        """The teacher, where there is one, and one network. Steps are asked for in order."""
+        if step != self._step:
+            if self._pending:
+                self._boarded(self._pending[0], step)
+            rng = np.random.default_rng(derive_seed(self._seed, "plan", step))
+            self._pending, self._step = [self._space.draw(rng)], step
+        drawn = self._pending[0]
+        if step < UNTAUGHT * self._steps or not self.pool:
+            return StepPlan((drawn,))
+        return StepPlan((self.nearest(drawn), drawn), "board")
+
+    def _boarded(self, point: Point, step: int) -> None:
+        (loss,) = self._judge([point], step)
+        others = [item for item in self.pool if item[1] != point]
+        self.pool = sorted([*others, (loss, point)], key=lambda item: item[0])[:BOARD]
+
+    def nearest(self, point: Point) -> Point:
+        """The network of the board with most decisions in common; of several the best."""
+        common = [sum(board.get(name) == value for name, value in point.items()) for _, board in self.pool]
+        return self.pool[int(np.argmax(common))][1]

@@ -8,7 +8,12 @@ training goes on after a kill as it would have gone.
   BigNAS: Yu 2020).
 * ``progressive``: the largest network alone, then kernels, then depths, then widths become elastic, while the largest
   network as it was trained at first teaches (OFA, Cai 2020).
+* ``dropped``: the largest network, of which each decision is drawn with a chance that rises from none to
+  :data:`MOST_DROPPED` (dropped paths: Bender 2018).
+* ``growing``: one network a step, of which each decision has few choices at first and more from stage to stage, in an
+  order of the seed (a curriculum of spaces: Guo 2020).
 * ``greedy``: networks that the weights serve best, as :mod:`codesign.supernet.greedy` says (You 2020).
+* ``priority``: one network a step, which the nearest of the best so far teaches (Cream, Peng 2020; the same module).
 """
 
 from __future__ import annotations
@@ -22,7 +27,13 @@ from codesign.decisions import Point
 from codesign.seeds import derive_seed
 from codesign.supernet.corners import Corners, kind_of
 
-STRATEGIES = ("uniform", "fair", "sandwich", "progressive", "greedy")
+STRATEGIES = ("uniform", "fair", "sandwich", "progressive", "dropped", "growing", "greedy", "priority")
+#: Those that need the weights, and keep what they know of networks.
+JUDGING = ("greedy", "priority")
+#: The chance at the last step that a decision of the largest network is drawn.
+MOST_DROPPED = 0.8
+#: Stages of a growing space.
+STAGES = 4
 #: Phases of progressive shrinking: the decisions that become elastic. What is no extent (a choice of block, a place
 #: of a stride) is open from the second phase on.
 PHASES: tuple[tuple[str, ...], ...] = (
@@ -40,7 +51,8 @@ class StepPlan:
     Attributes:
         points: networks whose gradients are added.
         teacher: "": all learn labels; "first": all but the first learn from the first's logits; "frozen": all learn
-            labels and the logits of the largest network as it was at the end of the first phase.
+            labels and the logits of the largest network as it was at the end of the first phase; "board": the first
+            only teaches, the others learn labels and its logits.
         phase: number of the phase.
     """
 
@@ -56,7 +68,7 @@ def planner(strategy: str, corners: Corners, seed: int, steps: int, subnets: int
     """The plan of each step.
 
     Args:
-        strategy: one of :data:`STRATEGIES`, but "greedy", which needs the weights: :mod:`codesign.supernet.greedy`.
+        strategy: one of :data:`STRATEGIES`, but none of :data:`JUDGING`: :mod:`codesign.supernet.greedy`.
         steps: of the whole training.
         subnets: networks drawn evenly in a step of ``sandwich`` or ``progressive``.
     """
@@ -82,7 +94,24 @@ def planner(strategy: str, corners: Corners, seed: int, steps: int, subnets: int
         generator = rng(step)
         return StepPlan(tuple(space.completed(held, generator) for _ in range(subnets)), "frozen", phase)
 
+    def dropped(step: int) -> StepPlan:
+        generator, chance = rng(step), MOST_DROPPED * step / max(1, steps - 1)
+        kept = {name: value for name, value in corners.largest.items() if generator.random() >= chance}
+        return StepPlan((space.completed(kept, generator),))
+
+    def growing(step: int) -> StepPlan:
+        stage, generator, values = min(STAGES - 1, step * STAGES // steps), rng(step), Point()
+        for decision in space.choices:
+            order = np.random.default_rng(derive_seed(seed, "growing", decision.name)).permutation(
+                len(decision.choices)
+            )
+            opened = max(2, -(-len(decision.choices) * (stage + 1) // STAGES))
+            values[decision.name] = decision.choices[int(generator.choice(order[:opened]))]
+        return StepPlan((space.canonical(values),))
+
     made: dict[str, Planner] = {
+        "dropped": dropped,
+        "growing": growing,
         "uniform": uniform,
         "fair": _Fair(corners, seed),
         "sandwich": sandwich,

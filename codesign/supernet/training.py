@@ -21,9 +21,9 @@ from codesign.decisions import Point
 from codesign.quantization.qat import QatNetwork
 from codesign.seeds import derive_seed
 from codesign.supernet.corners import Corners
-from codesign.supernet.greedy import Greedy
+from codesign.supernet.greedy import Greedy, Priority
 from codesign.supernet.network import Shared, SuperNetwork
-from codesign.supernet.sampling import Planner, StepPlan, planner
+from codesign.supernet.sampling import JUDGING, Planner, StepPlan, planner
 from codesign.supernet.store import Arrays, Stored, load
 from mappings.cache_folder import tell
 from mappings.errors import SpecError
@@ -109,8 +109,9 @@ class Trainer:
 
     def _planner(self) -> Planner:
         options = self._options
-        if options.strategy == "greedy":
-            return Greedy(self.corners, options.seed, options.steps, options.subnets, self._losses)
+        if options.strategy in JUDGING:
+            kind = Greedy if options.strategy == "greedy" else Priority
+            return kind(self.corners, options.seed, options.steps, options.subnets, self._losses)
         return planner(options.strategy, self.corners, options.seed, options.steps, options.subnets)
 
     def _losses(self, points: Sequence[Point], step: int) -> list[float]:
@@ -167,18 +168,23 @@ class Trainer:
             assert self._teacher is not None, "made when the phase began"
             with torch.no_grad():
                 soft = functional.softmax(self._teacher(images), dim=1)
-        for place, point in enumerate(plan.points):
+        taught = plan.points
+        if plan.teacher == "board":
+            with torch.no_grad():
+                soft = functional.softmax(self.network(images, self.corners.workload_at(taught[0])), dim=1)
+            taught = taught[1:]
+        for place, point in enumerate(taught):
             logits = self.network(images, self.corners.workload_at(point))
             if plan.teacher == "first" and place:
                 assert soft is not None, "the first of a sandwich teaches"
                 loss = functional.cross_entropy(logits, soft)
             else:
                 loss = functional.cross_entropy(logits, labels)
-                if plan.teacher == "frozen" and soft is not None:
+                if plan.teacher in ("frozen", "board") and soft is not None:
                     loss = 0.5 * (loss + functional.cross_entropy(logits, soft))
             if plan.teacher == "first" and not place:
                 soft = functional.softmax(logits.detach(), dim=1)
-            (loss / len(plan.points)).backward()  # type: ignore[no-untyped-call]
+            (loss / len(taught)).backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
 
     def _enter(self, plan: StepPlan) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks.recipes_runs import run
 from codesign.controllers.controller import ControllerContext, Told
+from codesign.controllers.growth_policy import GrowthPolicy
 from codesign.controllers.ordered import LazyGreedy, PartialOrder
 from codesign.controllers.registry import make_controller
 from codesign.decisions import Decision, DecisionSpace, Point
@@ -116,3 +118,18 @@ def test_what_was_found_is_cut_to_the_limit() -> None:
     assert len(whole.trials) - len(cuts) == 120 and cuts
     macs = [trial.told.outcome.metrics["macs"] for trial in cuts]
     assert min(macs) <= 40_000
+
+
+def test_a_policy_learns_which_transformations_pay() -> None:
+    controller = _made("growth_policy", Goal(("accuracy",)), 8)
+    assert isinstance(controller, GrowthPolicy)
+    for _ in range(30):
+        points = controller.ask(8)
+        controller.tell(
+            [Told(point, Outcome({"accuracy": 0.9 * (point["a"] == 1) + 0.01 * point["d"]})) for point in points]
+        )
+    smallest = dict.fromkeys(SPACE.names, 0)
+    with torch.no_grad():
+        odds = controller._logs([smallest])[0].exp()
+    grows_a = controller._actions.index((0, 1))  # of four transformations the one that pays
+    assert float(odds[grows_a]) > 0.3 and controller.certainty(smallest) > 0.05

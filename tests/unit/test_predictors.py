@@ -228,3 +228,34 @@ def test_a_table_without_short_trainings_says_so(tmp_path: Any) -> None:
     provider.prepare()
     with pytest.raises(SpecError, match="asked for short trainings"):
         list(provider.stream([Candidate({}, architecture(("none",) * 6))], 0.5))
+
+
+def test_the_least_budget_that_ranks_is_what_the_search_pays() -> None:
+    class Noisy(_Problem):
+        """At 0.1 hardly anything of the accuracy is seen, at 0.3 nearly all."""
+
+        def measure(self, points: Sequence[Point], *, fidelity: float = 1.0, gated: bool = True) -> list[Outcome]:
+            out = super().measure(points, fidelity=fidelity, gated=gated)
+            if fidelity != 0.1:
+                return out
+            rng = np.random.default_rng(len(self.asked))
+            return [Outcome({"accuracy": float(value)}) for value in rng.random(len(points))]
+
+    problem, journal = Noisy(), Memory()
+
+    def maker(part: str, space: DecisionSpace, goal: Goal) -> Any:
+        return make_controller("regularized_evolution", ControllerContext(0, space, goal, 8, 200, {"population": 16}))
+
+    entry = DRIVERS.get("budgeted")
+    driver: Any = entry.load()()
+    given = entry.checked({"fidelities": [0.3, 0.1], "samples": 20, "keep": 10}, "driver")
+    driver.run(DriverContext(problem, maker, journal, 200, 8, 0, options=given))
+    assert list(driver.correlations) == [0.1, 0.3] and driver.fidelity == 0.3
+    phases = [trial.phase for trial in journal]
+    assert phases.count("kept") == 10 and phases.count("search") == 200 - 10 - 60
+    assert {trial.fidelity for trial in journal if trial.phase == "search"} == {0.3}
+    kept = [t.told.outcome.metrics["accuracy"] for t in journal if t.phase == "kept"]
+    drawn = [t.told.outcome.metrics["accuracy"] for t in journal if t.phase == "samples"]
+    assert np.mean(kept) > np.max(drawn)
+    with pytest.raises(SpecError, match="may measure 70 times beside the search"):
+        driver.run(DriverContext(problem, maker, Memory(), 70, 8, 0, options=given))

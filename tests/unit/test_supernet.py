@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from codesign.providers.base import ProviderContext
 from codesign.providers.registry import make_provider
 from codesign.recipe import Part, Recipe, load_recipe
 from codesign.supernet.corners import Corners, kind_of
-from codesign.supernet.greedy import Greedy
+from codesign.supernet.greedy import Greedy, Priority
 from codesign.supernet.network import KERNELS
 from codesign.supernet.predicted import PREDICTED
 from codesign.supernet.sampling import PHASES, phase_of, planner
@@ -161,6 +162,47 @@ def test_greedy_steps_train_what_the_weights_serve_best(small: Corners) -> None:
     assert again.pool == plan.pool
 
 
+def test_parts_are_dropped_more_and_more(small: Corners) -> None:
+    plan = planner("dropped", small, 3, 400, 1)
+    kept = [
+        np.mean([plan(step).points[0] == small.largest for step in steps]) for steps in (range(40), range(360, 400))
+    ]
+    assert plan(0).points == (small.largest,) and kept[0] > 0.5 and kept[1] < 0.1
+
+
+def test_a_space_grows_choice_by_choice(small: Corners) -> None:
+    plan = planner("growing", small, 3, 400, 1)
+    stages = [[plan(step).points[0] for step in range(start, start + 100)] for start in range(0, 400, 100)]
+    for decision in small.space.choices:
+        seen = [{point[decision.name] for point in points if decision.name in point} for points in stages]
+        assert all(one <= other for one, other in pairwise(seen)) and seen[-1] == set(decision.choices)
+        assert len(seen[0]) <= max(2, -(-len(decision.choices) // 4))
+
+
+def test_the_best_of_a_board_teach_what_is_like_them(small: Corners) -> None:
+    rng, hidden = np.random.default_rng(0), dict[str, float]()
+
+    def judge(points: Any, step: int) -> list[float]:
+        return [hidden.setdefault(str(point), float(rng.random())) for point in points]
+
+    plan, trained = Priority(small, seed=1, steps=200, subnets=1, judge=judge), list[Any]()
+    for step in range(200):
+        told = plan(step)
+        assert plan(step) == told  # asked again, the same
+        trained.append(told.points[-1])
+        if step < 20:
+            assert told.teacher == "" and len(told.points) == 1
+        else:
+            teacher, drawn = told.points
+            common = [sum(board.get(k) == v for k, v in drawn.items()) for _, board in plan.pool]
+            assert told.teacher == "board" and teacher == plan.pool[int(np.argmax(common))][1]
+    best = sorted({hidden[str(point)] for point in trained[:-1]})[:10]
+    assert [loss for loss, _ in plan.pool] == best
+    again = Priority(small, seed=1, steps=200, subnets=1, judge=judge)
+    again.restore(plan.arrays())
+    assert again.pool == plan.pool
+
+
 @pytest.mark.parametrize("how", PREDICTED)
 def test_predicted_weights_are_the_networks_own(how: str, small: Corners) -> None:
     network = new_network(small, TrainingOptions(kernel=how))
@@ -204,7 +246,8 @@ def test_sorted_channels_compute_the_same(small: Corners) -> None:
 
 
 @pytest.mark.parametrize(
-    ("strategy", "steps", "stops"), [("sandwich", 4, (1, 3)), ("progressive", 8, (3, 6)), ("greedy", 6, (2, 4))]
+    ("strategy", "steps", "stops"),
+    [("sandwich", 4, (1, 3)), ("progressive", 8, (3, 6)), ("greedy", 6, (2, 4)), ("priority", 8, (3, 6))],
 )
 def test_a_killed_training_ends_as_one_that_was_not(
     strategy: str, steps: int, stops: tuple[int, ...], small: Corners, tmp_path: Path
