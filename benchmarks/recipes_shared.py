@@ -12,9 +12,10 @@ from scipy.stats import spearmanr, wilcoxon
 
 from benchmarks.recipes_lines import Bench, Line, quarters, refused
 from benchmarks.recipes_runs import Run, opened, versus
-from codesign.accuracy.data import load_dataset
-from codesign.accuracy.training import recalibrate, score
+from codesign.accuracy.data import Dataset, load_dataset
+from codesign.accuracy.training import Training, recalibrate, score, train
 from codesign.controllers.controller import Told
+from codesign.controllers.growth_policy import GrowthPolicy
 from codesign.controllers.policy import PolicySearch
 from codesign.decisions import Point
 from codesign.drivers.base import Trial
@@ -22,9 +23,13 @@ from codesign.drivers.per_image import PerImage
 from codesign.drivers.shared_policy import SharedPolicy
 from codesign.explorer.problem import SearchProblem
 from codesign.providers.accuracy.supernet import corners_of
+from codesign.providers.accuracy.taught import TaughtProvider
 from codesign.providers.registry import PROVIDERS
+from codesign.quantization.qat import QatNetwork
 from codesign.recipe import Part, Recipe
 from codesign.spaces.compression.hyper_parameters import NAMES
+from codesign.spaces.compression.update_rules import UpdateRules, decided_rule
+from codesign.spaces.network.chain import ChainSpace
 from codesign.supernet.network import fitting
 from codesign.supernet.predicted import weights
 from codesign.supernet.sampling import StepPlan
@@ -81,6 +86,51 @@ def autohas(bench: Bench) -> Line:
     )
     figures = {"alone": ours, "fixed": same, "random": random, "learning_rate": drawn[0], "weight_decay": drawn[1]}
     return bench.line(text, ours >= same, mine, even, figures, versus(mine.recipe.goal, [mine], [even], share=1.0))
+
+
+def optimizer_search(bench: Bench) -> Line:
+    """The rule that was found trains another, larger network for longer no worse than Adam's or a momentum's.
+
+    Each of the three by the best of the space's learning rates; means over three seeds.
+    """
+    mine, even = bench.run(), bench.random()
+    found = max(mine.trials, key=lambda trial: trial.told.outcome.metrics["accuracy"]).told.point
+    usual = {
+        "rule_left_function": "identity",
+        "rule_right": "one",
+        "rule_right_function": "identity",
+        "rule_joint": "left",
+    }
+    rules = {
+        "found": {name: value for name, value in found.items() if name.startswith("rule_")},
+        "adam": {**usual, "rule_left": "scaled_mean"},
+        "momentum": {**usual, "rule_left": "mean"},
+    }
+    data = load_dataset("digits")
+    larger = ChainSpace(layers=3, kernels=(3,), filters=(16,), halved=(2,), extent=8, dataset="digits")
+    network = larger.workload({decision.name: decision.choices[0] for decision in larger.decisions})
+    worth = {}
+    for name, rule in rules.items():
+        known = []
+        for rate in UpdateRules().learning_rate:
+            told = UpdateRules().compressed(network, {**rule, "learning_rate": rate})
+            known.append(np.mean([_after(told, rate, data, seed) for seed in range(3)]))
+        worth[name] = float(max(known))
+    text = (
+        f"found: {found['rule_left_function']}({found['rule_left']}) {found['rule_joint']} "
+        f"{found['rule_right_function']}({found['rule_right']}) at {found['learning_rate']:g}; a larger network, four "
+        f"times as long: {worth['found']:.3f}, by Adam's {worth['adam']:.3f}, by a momentum {worth['momentum']:.3f}"
+    )
+    return bench.line(text, worth["found"] >= max(worth["adam"], worth["momentum"]) - 0.005, mine, even, worth)
+
+
+def _after(workload: Workload, rate: float, data: Dataset, seed: int) -> float:
+    """Held-out accuracy after 120 steps by the rule that stands in the workload."""
+    torch.manual_seed(seed)
+    network = QatNetwork(workload)
+    train(network, data, Training(120, rate, rule=decided_rule(workload)), seed)
+    recalibrate(network, data)
+    return score(network, data, "held_out")
 
 
 def instanas(bench: Bench) -> Line:
@@ -151,6 +201,41 @@ def beside_even(bench: Bench) -> Line:
         f"many even paths (p = {p:.0e}); the better third {ours[top].mean():.3f} and {plain[top].mean():.3f}"
     )
     return bench.line(text, p < 0.01, mine, even, {"ours": ours.mean(), "even": plain.mean(), "p": p})
+
+
+def epnas(bench: Bench) -> Line:
+    """What the policy transforms does better with shared weights, round by round, and better trained alone."""
+    mine = bench.run()
+    even = bench.run(bench.recipe(driver=Part("ask_tell"), controller=Part("random")))
+    heard = quarters(cast(SharedPolicy, mine.driver).heard)
+    controller = cast(GrowthPolicy, mine.controller())
+    certain = float(np.mean([controller.certainty(trial.told.point) for trial in mine.trials]))
+    ours, random = (float(np.mean(run.values("accuracy"))) for run in (mine, even))
+    text = (
+        f"transformed cells name {', '.join(f'{value:.2f}' for value in heard)} by quarter with shared weights, "
+        f"certainty {certain:.2f}; trained alone {ours:.3f}, random ones {random:.3f}"
+    )
+    found = versus(mine.recipe.goal, [mine], [even], share=1.0)
+    figures = {"first": heard[0], "last": heard[-1], "certainty": certain, "alone": ours, "random": random}
+    return bench.line(text, heard[-1] > heard[0] + 0.1 and certain > 0.1, mine, even, figures, found)
+
+
+def teacher_guided(bench: Bench) -> Line:
+    """After a short training, the score with the likeness ranks networks as a long one does, better than accuracy."""
+    mine, even = bench.run(), bench.random()
+    (step,) = mine.steps
+    provider, rng = cast(TaughtProvider, step.provider), np.random.default_rng([bench.seed, 5])
+    space = mine.recipe.space
+    drawn = [space.network_at(space.decisions.draw(rng)).workload for _ in range(_JUDGED // 3)]
+    steps = int(mine.recipe.providers[0].option("steps"))
+    short = np.array([provider.judged(workload, steps) for workload in drawn if workload is not None])
+    whole = [provider.judged(workload, 20 * steps)[0] for workload in drawn if workload is not None]
+    early, alike, both = (float(spearmanr(each, whole).statistic) for each in (*short.T, short.sum(axis=1)))
+    text = (
+        f"of {len(whole)} networks, after {steps} steps of {20 * steps}, accuracy ranks with correlation {early:.2f}, "
+        f"the likeness to the teacher with {alike:.2f}, their sum with {both:.2f}"
+    )
+    return bench.line(text, both > early, mine, even, {"accuracy": early, "likeness": alike, "sum": both})
 
 
 def cars(bench: Bench) -> Line:

@@ -106,6 +106,14 @@ TUNED_OPTIONS = {
     "distilled": options.number(0.0, 0.0, 1.0),
 }
 
+#: The largest network is trained (``base_``); each other for some steps, and compared with it on images.
+TAUGHT_OPTIONS = {
+    "steps": options.integer(40, 1, 1_000_000),
+    "learning_rate": options.number(0.03, 0.0, 10.0),
+    "images": options.integer(200, 8, 10_000),
+    **{name: TUNED_OPTIONS[name] for name in ("base_steps", "base_learning_rate", "shift_pixels")},
+}
+
 #: The largest network is trained (``base_``), then blocks by its features: one update a step.
 BLOCKWISE_OPTIONS = {
     **SUPERNET_OPTIONS,

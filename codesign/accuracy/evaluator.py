@@ -16,6 +16,7 @@ from codesign.quantization.qat import QatNetwork, fitted
 from codesign.quantization.quantize import quantize_input
 from codesign.seeds import derive_seed
 from codesign.spaces.compression.hyper_parameters import decided
+from codesign.spaces.compression.update_rules import decided_rule
 from mappings.network_io import save_network
 from mappings.quantized import QuantizedNetwork
 from mappings.workload import Workload
@@ -37,7 +38,7 @@ def integer_accuracy(network: QuantizedNetwork, part: str, data: Dataset) -> flo
 class TrainingEvaluator:
     """Each network is trained from scratch, alone, from a seed of its own.
 
-    A learning rate or weight decay that was decided with the network holds in place of the options'.
+    A learning rate, weight decay or update rule that was decided with the network holds in place of the options'.
 
     Args:
         context: its options are those of :class:`Training`; ``steps``, ``learning_rate``, ``shift_pixels`` and
@@ -67,6 +68,7 @@ class TrainingEvaluator:
                 options["scale_percent"],
                 options["mixup"],
             ),
+            rule=decided_rule(workload),
         )
 
     def _trained(self, workload: Workload, purpose: str, checkpoint: Path | None = None) -> QatNetwork:

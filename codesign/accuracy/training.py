@@ -15,6 +15,7 @@ from torch.nn import functional
 from codesign.accuracy.augment import Augmentation, whitening
 from codesign.accuracy.checkpoint import Periodic, resume
 from codesign.accuracy.data import Dataset
+from codesign.accuracy.update_rule import Rule, RuleOptimizer
 from codesign.quantization.qat import QatLayer, QatNetwork
 
 BATCH = 64
@@ -42,6 +43,7 @@ class Training:
         whiten: the first convolution begins with filters that decorrelate the patches of the images (Page 2018).
         augmentation: of images.
         distilled: share of the loss that is a teacher's soft labels (Hinton 2015), where there is a teacher.
+        rule: weights are updated by it in place of ``optimizer``, with AdamW's schedule.
     """
 
     steps: int
@@ -54,6 +56,7 @@ class Training:
     whiten: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)
     distilled: float = 0.0
+    rule: Rule | None = None
 
 
 def tensors(data: Dataset, part: str) -> tuple[Tensor, Tensor]:
@@ -80,7 +83,7 @@ def batches(data: Dataset, steps: int, seed: int, size: int = BATCH) -> list[Ten
 
 
 def _optimizer(network: nn.Module, how: Training) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    if how.optimizer == "sgd":
+    if how.optimizer == "sgd" and how.rule is None:
         # Decay is for weights: not for biases, gains, and the logarithms of step sizes.
         weights = [value for value in network.parameters() if value.dim() > 1]
         others = [value for value in network.parameters() if value.dim() <= 1]
@@ -90,9 +93,12 @@ def _optimizer(network: nn.Module, how: Training) -> tuple[torch.optim.Optimizer
         return optimizer, torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: min((step + 1) / rise, (how.steps - step) / max(1, how.steps - rise))
         )
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=how.learning_rate, betas=(0.8, 0.95), weight_decay=how.weight_decay
-    )
+    if how.rule is not None:
+        optimizer = RuleOptimizer(network.parameters(), how.rule, how.learning_rate, how.weight_decay)
+    else:
+        optimizer = torch.optim.AdamW(
+            network.parameters(), lr=how.learning_rate, betas=(0.8, 0.95), weight_decay=how.weight_decay
+        )
     return optimizer, torch.optim.lr_scheduler.OneCycleLR(
         optimizer, how.learning_rate, total_steps=how.steps + 1, pct_start=0.15, cycle_momentum=False
     )

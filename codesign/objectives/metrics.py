@@ -53,6 +53,7 @@ def _register_builtins(registry: Registry[Metric]) -> None:
         "macs": Metric("multiply-accumulates of one input"),
         "parameters": Metric("weights and biases"),
         "expert_distance": Metric("of a network to one that an expert made", ratio=False),
+        "teacher_likeness": Metric("of what a network and a trained one find similar", maximize=True, ratio=False),
         "block_error": Metric("of a network's blocks against a teacher's features, summed", ratio=False),
         "synflow": Metric("synaptic flow of the untrained network, its logarithm", maximize=True, ratio=False),
         "naswot": Metric("how the untrained network tells images apart", maximize=True, ratio=False),

@@ -8,7 +8,14 @@ from typing import TypeAlias
 
 from accel_models.hardware.devices import DeviceKind, device
 from codesign import options
-from codesign.accuracy.base import BLOCKWISE_OPTIONS, CELL_OPTIONS, SUPERNET_OPTIONS, TRAIN_OPTIONS, TUNED_OPTIONS
+from codesign.accuracy.base import (
+    BLOCKWISE_OPTIONS,
+    CELL_OPTIONS,
+    SUPERNET_OPTIONS,
+    TAUGHT_OPTIONS,
+    TRAIN_OPTIONS,
+    TUNED_OPTIONS,
+)
 from codesign.plugin import Plugin
 from codesign.providers.accuracy.table import TABLE_OPTIONS
 from codesign.providers.base import Provider, ProviderContext
@@ -261,6 +268,20 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             needs=("workload", "trainable", "subjects"),
             offers=("weights",),
             metrics=("accuracy",),
+            dear=True,
+            key="network",
+        ),
+    )
+    registry.register(
+        "taught",
+        ProviderEntry(
+            "networks trained a little: their accuracy, and how much they see images as a trained teacher does",
+            f"{here}.accuracy.taught:TaughtProvider",
+            TAUGHT_OPTIONS,
+            source="Bashivan 2019",
+            needs=("workload", "trainable"),
+            offers=("fidelity",),
+            metrics=("accuracy", "teacher_likeness"),
             dear=True,
             key="network",
         ),

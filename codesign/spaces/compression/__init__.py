@@ -73,6 +73,19 @@ def _register_builtins(registry: Registry[Plugin[CompressionFactory]]) -> None:
         ),
     )
     registry.register(
+        "update_rules",
+        Plugin(
+            "the network as it is, and the rule by which its weights are updated",
+            f"{here}.update_rules:UpdateRules",
+            {
+                "learning_rate": options.list_of(
+                    options.number(0.01, 0.0, 10.0), (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1), least=1
+                )
+            },
+            source="Bello 2017",
+        ),
+    )
+    registry.register(
         "layer_channels",
         Plugin(
             "the share of its channels that each layer keeps; the others are gone from the network",

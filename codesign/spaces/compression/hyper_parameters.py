@@ -15,7 +15,8 @@ from mappings.workload import Workload
 
 #: What may be decided, as `Training` names it.
 NAMES = ("learning_rate", "weight_decay")
-_MARK = "@"
+#: Before each of them, in a workload's name.
+MARK = "@"
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,11 @@ class HyperParameters:
 
     def compressed(self, workload: Workload, point: Mapping[str, Any]) -> Workload:
         """The same layers, named by how they are trained."""
-        told = "".join(f"{_MARK}{name}={float(point[name])!r}" for name in NAMES)
-        return replace(workload, name=workload.name.partition(_MARK)[0] + told)
+        told = "".join(f"{MARK}{name}={float(point[name])!r}" for name in NAMES)
+        return replace(workload, name=workload.name.partition(MARK)[0] + told)
 
 
 def decided(workload: Workload) -> dict[str, float]:
     """Hyper-parameters that a search decided for a network; none: those of whoever trains it hold."""
-    parts = [part.partition("=") for part in workload.name.split(_MARK)[1:]]
+    parts = [part.partition("=") for part in workload.name.split(MARK)[1:]]
     return {name: float(value) for name, equals, value in parts if equals and name in NAMES}
