@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mappings.durable import partial_path, sync_file, write_durably
+from mappings.durable import sync_file, write_durably
 from mappings.errors import Fault, SpecError
 from mappings.files import read_json
 from mappings.yamlio import digest
@@ -119,14 +119,7 @@ def keep_values(path: Path, values: Mapping[str, Any]) -> None:
         OSError: they cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = partial_path(path)
-    try:
-        with partial.open("x", encoding="utf-8") as file:
-            json.dump({"sha256": digest(values), "values": values}, file)
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    write_durably(path, json.dumps({"sha256": digest(values), "values": values}))
 
 
 def kept_values(path: Path) -> dict[str, Any] | None:

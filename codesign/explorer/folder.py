@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from codesign.contents import missing_files, named_files
-from codesign.explorer.inputs import inside, outside
+from codesign.explorer.inputs import INPUTS, inside, outside
 from codesign.explorer.wanted import DEFAULT_IMAGES, DEFAULT_VERIFY, MAX_IMAGES, check_wanted
 from codesign.recipe import Recipe, parse_recipe
-from mappings.durable import write_durably
+from mappings.durable import is_partial, write_durably
 from mappings.errors import Fault, SpecError
 from mappings.yamlio import dump_yaml, load_yaml
 
@@ -242,9 +242,10 @@ def new_folder(out: str | None, recipe: str) -> RunFolder:
 
 
 def _is_taken(path: Path) -> bool:
-    """Whether anything is there that a new run would mix with."""
+    """Whether anything is there that a new run would mix with, but for what one leaves that is killed as it begins."""
     try:
-        return any(item.name != ".lock" for item in path.iterdir())
+        names = {item.name for item in path.iterdir() if not is_partial(item)}
+        return not (names <= {".lock"} or names == {".lock", INPUTS} and not (path / INPUTS).is_symlink())
     except FileNotFoundError:
         return False
     except OSError:

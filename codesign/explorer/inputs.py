@@ -16,7 +16,8 @@ from mappings.errors import Fault, SpecError
 from mappings.files import read_bytes
 from mappings.yamlio import MAX_BYTES
 
-_FOLDER = "inputs"
+#: Their folder in a run; what is in it is never replaced by other content.
+INPUTS = "inputs"
 _KEYS = ("network", "hardware", "device", "providers")
 
 
@@ -26,7 +27,7 @@ def keep_inputs(recipe: Recipe, folder: Path) -> Recipe:
 
     def copied(text: str) -> str:
         if text not in copies and Path(text).is_file():
-            copies[text] = str(_copy(Path(text), folder / _FOLDER))
+            copies[text] = str(_copy(Path(text), folder / INPUTS))
         return copies.get(text, text)
 
     plain = _mapped(recipe.to_dict(), copied)
@@ -46,8 +47,8 @@ def _copy(path: Path, into: Path) -> Path:
 
 def inside(plain: dict[str, Any], folder: Path) -> dict[str, Any]:
     """A recipe as ``run.yaml`` holds it: copies are named from the folder on."""
-    start = f"{folder / _FOLDER}/"
-    return _mapped(plain, lambda text: f"{_FOLDER}/{text.removeprefix(start)}" if text.startswith(start) else text)
+    start = f"{folder / INPUTS}/"
+    return _mapped(plain, lambda text: f"{INPUTS}/{text.removeprefix(start)}" if text.startswith(start) else text)
 
 
 def outside(plain: Any, folder: Path) -> Any:
@@ -55,7 +56,7 @@ def outside(plain: Any, folder: Path) -> Any:
 
     def located(text: str) -> str:
         parts = PurePosixPath(text).parts
-        if parts[:1] != (_FOLDER,) or ".." in parts:
+        if parts[:1] != (INPUTS,) or ".." in parts:
             return text
         place = folder / text
         if place.is_symlink() or place.parent.is_symlink():

@@ -90,6 +90,21 @@ def test_a_kill_behind_any_durable_write_changes_nothing(controller: str, tmp_pa
         shutil.rmtree(folder)
 
 
+def test_a_kill_before_a_run_was_begun_leaves_its_folder_free(tmp_path: Path) -> None:
+    (tmp_path / "board.yaml").write_text(toy.BOARD, encoding="utf-8")
+    run, foreign = tmp_path / "run", tmp_path / "foreign"
+    (run / "inputs").mkdir(parents=True)
+    for left in (".lock", f".run.yaml.{'0' * 16}.partial", "inputs/board.yaml"):
+        (run / left).write_text("")
+    for folder in (run, tmp_path / "other"):
+        begin(folder, device=str(tmp_path / "board.yaml"), trials=BATCH)
+    assert front(run) == front(tmp_path / "other")
+    assert not list(run.rglob("*.partial")) and (run / "inputs" / "board.yaml").read_text() == ""
+    (foreign / "inputs").mkdir(parents=True)
+    with pytest.raises(SpecError, match="holds files that are no run"):
+        begin(foreign)
+
+
 def test_every_key_of_a_result_is_documented(whole: Path) -> None:
     page = (Path(__file__).resolve().parents[2] / "docs" / "runs.md").read_text(encoding="utf-8")
     result = json.loads((whole / "result.json").read_text(encoding="utf-8"))

@@ -16,7 +16,7 @@ from accel_models.answers import Answers
 from codesign.providers.accuracy.kept import kept_once
 from codesign.supernet.store import Stored, load
 from mappings.cache_folder import is_whole, keep, own_folder, work_folder
-from mappings.durable import write_durably
+from mappings.durable import is_partial, write_durably
 from mappings.errors import SpecError
 from mappings.process import run_owned
 
@@ -192,6 +192,32 @@ def test_a_link_at_the_place_of_a_file_is_replaced(tmp_path: Path) -> None:
     assert victim.read_text() == "theirs" and not place.is_symlink()
     assert place.read_text() == "ours" and place.stat().st_mode & 0o777 == 0o600
     assert {path.name for path in tmp_path.iterdir()} == {"victim", "place"}
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_one(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys; from pathlib import Path; from mappings.durable import write_durably\n"
+        "Path.replace = lambda self, target: os.kill(os.getpid(), int(sys.argv[2]))\n"
+        "write_durably(Path(sys.argv[1]), 'half')\n"
+    )
+    place, other = tmp_path / "a[1].json", tmp_path / "other.json"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for path in (place, place, other):  # the second removes what the first left
+        command = [sys.executable, "-c", code, str(path), str(int(signal.SIGKILL))]
+        assert subprocess.run(command, env=environment, check=False).returncode == -signal.SIGKILL
+    # Theirs: a name that is not one of ours, a link, and a file that another process is writing.
+    theirs, link = tmp_path / ".a[1].json.mine.partial", tmp_path / f".a[1].json.{'0' * 16}.partial"
+    theirs.write_text("theirs")
+    link.symlink_to(theirs)
+    assert sum(map(is_partial, tmp_path.iterdir())) == 3
+    with subprocess.Popen([sys.executable, "-c", code, str(place), str(int(signal.SIGSTOP))], env=environment) as busy:
+        os.waitpid(busy.pid, os.WUNTRACED)
+        write_durably(place, "whole")
+        busy.kill()
+    assert place.read_text() == "whole" and theirs.read_text() == "theirs" and link.is_symlink()
+    assert sum(map(is_partial, tmp_path.iterdir())) == 3  # the link, the one at work, and the other file's
+    write_durably(place, "whole")
+    assert sum(map(is_partial, tmp_path.iterdir())) == 2
 
 
 def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
