@@ -35,7 +35,7 @@ COMPILED_SOURCES = (
     "accel_models/pricing/*.py",
     "accel_models/mapper/*.py",
     "accel_models/published/loop_tile*.py",
-    "accel_models/schedule/builder.py",
+    "accel_models/schedule/*.py",
     "mappings/mapspace.py",
 )
 _Function = TypeVar("_Function", bound=Callable[..., Any])

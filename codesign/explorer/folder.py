@@ -245,7 +245,7 @@ def _is_taken(path: Path) -> bool:
     """Whether anything is there that a new run would mix with, but for what one leaves that is killed as it begins."""
     try:
         names = {item.name for item in path.iterdir() if not is_partial(item)}
-        return not (names <= {".lock"} or names == {".lock", INPUTS} and not (path / INPUTS).is_symlink())
+        return not (names <= {".lock"} or (names == {".lock", INPUTS} and not (path / INPUTS).is_symlink()))
     except FileNotFoundError:
         return False
     except OSError:
