@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from hls.emit import EmittedHls
 from mappings.cache_folder import is_whole, keep, work_folder
 from mappings.errors import Fault, SpecError
-from mappings.process import run_owned
+from mappings.process import refuse_killed, run_owned
 from mappings.quantized import IntArray
 
 #: ``-fwrapv``: accumulators wrap as hardware's do. No ``-march=native``: g++ 12 miscompiles ``row_stationary.h`` with
@@ -94,6 +94,7 @@ def build(emitted: EmittedHls) -> Path:
         made = work / "csim"
         done = run_owned([*command, "-o", str(made), *map(str, emitted.sources)], timeout_s=TIMEOUT_S)
         if done.returncode != 0:
+            refuse_killed("the compiler of the C simulation", done.returncode, done.stderr)
             raise SpecError(Fault(str(emitted.out_dir), "does not compile: " + " ".join(done.stderr.split())[:600]))
         keep(made, binary)
     return binary
@@ -147,6 +148,7 @@ def csim(emitted: EmittedHls, inputs: IntArray | Mapping[str, IntArray]) -> HlsR
         command = [str(binary), str(emitted.out_dir / "image.bin"), str(source), str(count), str(sink)]
         done = run_owned(command, timeout_s=TIMEOUT_S)
         if done.returncode != 0:
+            refuse_killed("C simulation", done.returncode, "")
             raise SpecError(Fault("C simulation", f"stopped with {done.returncode}: {done.stderr.strip()[:300]}"))
         raw = np.fromfile(sink, dtype=np.uint8).reshape(count, emitted.program.tensor_bytes)
     run = time.perf_counter()

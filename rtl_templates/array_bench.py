@@ -14,6 +14,7 @@ from accel_models.template.spec import ArrayKind, Template
 from accel_models.template.tile import Tile
 from accel_models.template.weight_form import WeightForm
 from mappings.errors import Fault, SpecError
+from mappings.process import refuse_killed
 from rtl_templates.array_cases import TileCase, convolve
 from rtl_templates.packing import IntArray, pack_weights
 from rtl_templates.program import stored_weights
@@ -189,6 +190,7 @@ def run(template: Template, cases: list[TileCase], cache: Path | None = None) ->
         sizes.append(len(packed))
     done = subprocess.run([str(program)], check=False, input=bytes(stream), capture_output=True)
     if done.returncode:
+        refuse_killed(program.name, done.returncode, "")
         raise SpecError(Fault(program.name, f"ended with status {done.returncode}: {done.stderr.decode()[-500:]}"))
     results, at = [], 0
     for case, initial, words_used in zip(cases, initials, sizes, strict=True):

@@ -12,6 +12,7 @@ from cocotb_tools.runner import get_results, get_runner
 from accel_models.template.spec import Template
 from mappings.cache_folder import is_whole, keep, own_folder, work_folder
 from mappings.errors import Fault, SpecError
+from mappings.process import refuse_killed
 from rtl_templates.render import PACKAGES, config_package, sources
 from rtl_templates.verilator import compiler, cxx_flags, default_cache, run_tool, runtime_objects, toolchain
 
@@ -95,5 +96,6 @@ def run_bench(executable: Path, folder: Path, test_module: str = "rtl_templates.
         failed = error
     text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
     if failed is not None:
+        refuse_killed("simulation", None, str(failed))
         raise SpecError(Fault("simulation", f"failed ({failed}): {text[-1500:]}"))
     return text

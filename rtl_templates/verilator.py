@@ -12,7 +12,7 @@ from pathlib import Path
 from accel_models.jit import cache_dir
 from mappings.cache_folder import is_whole, keep, own_folder, work_folder
 from mappings.errors import Fault, SpecError
-from mappings.process import run_owned
+from mappings.process import refuse_killed, run_owned
 
 RTL = Path(__file__).parent / "rtl"
 ROOT_VARIABLE = "CODESIGN_VERILATOR_ROOT"
@@ -59,6 +59,7 @@ def run_tool(command: list[str], what: str, environment: Mapping[str, str] | Non
     """
     done = run_owned(command, environment)
     if done.returncode:
+        refuse_killed(f"the compiler of {what}", done.returncode, done.stderr)
         raise SpecError(Fault(what, f"does not compile: {(done.stdout + done.stderr)[-2000:]}"))
 
 

@@ -67,6 +67,8 @@ def _overrides(options: ExploreOptions) -> dict[str, Any]:
     faults = []
     for text in options.limits:
         name, _, bound = text.partition("=")
+        if name in limits:
+            faults.append(Fault("--limit", f'bounds "{name[:60]}" twice', "one bound a metric"))
         try:
             limits[name] = float(bound)
         except ValueError:

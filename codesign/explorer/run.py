@@ -31,6 +31,7 @@ from codesign.explorer.search import (
     proved,
     search,
     search_front,
+    spent,
     tally,
 )
 from codesign.explorer.storage import storage_faults
@@ -86,6 +87,8 @@ def explore(options: ExploreOptions | None = None, reporter: Reporter | None = N
                 folder.write_run(record)  # before the study: whatever a kill leaves says what it is
             with run_storage(folder, record, options.storage) as storage:
                 study = open_study(storage, folder, record)
+                if options.resume is not None and options.trials is not None:
+                    _refuse_fewer(options, record.recipe, study)
                 if not new_here:
                     folder.write_run(record)  # after the study: what is refused changes nothing
                 return _explore(options, folder, record, study, reporter)
@@ -98,6 +101,18 @@ def explore(options: ExploreOptions | None = None, reporter: Reporter | None = N
             raise SpecError(
                 Fault(where, f"cannot be written: {error.strerror}", f"{again}, once there is room")
             ) from None
+
+
+def _refuse_fewer(options: ExploreOptions, recipe: Recipe, study: optuna.Study) -> None:
+    """A budget below what the run has told already: its front would not be that of the recipe.
+
+    Raises:
+        SpecError: it is.
+    """
+    done = spent(recipe, list(StudyJournal(study, recipe.space.decisions, recipe.goal)))
+    if recipe.trials < done:
+        what = f"is {recipe.trials:,}, but {options.resume} has told {done:,} {DRIVERS.get(recipe.driver.name).unit}"
+        raise SpecError(Fault("--trials", f"{what}; nothing was changed", f"{done} or more"))
 
 
 def join(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ from codesign.seeds import derive_seed
 from codesign.spaces.search_space import NETWORK_GROUPS
 from mappings.errors import counted
 from mappings.yamlio import digest
+
+#: Phases of drivers whose budget is not in designs.
+_NUMBERED = re.compile(r"(network|search) \d+")
 
 
 @dataclass(frozen=True)
@@ -230,6 +234,13 @@ def tally(recipe: Recipe, trials: Sequence[Trial]) -> SearchTally:
             phase = "network" if phase.startswith("network ") else phase
             phases[phase] = phases.get(phase, 0) + 1
     return SearchTally(len(trials), infeasible, len(networks), spared, bounds, phases)
+
+
+def spent(recipe: Recipe, trials: Sequence[Trial]) -> int:
+    """How much of a budget told trials took: designs; or networks or searches, which their phases number."""
+    if DRIVERS.get(recipe.driver.name).unit == "designs":
+        return len(trials)
+    return len({trial.phase for trial in trials if _NUMBERED.fullmatch(trial.phase)}) or len(trials)
 
 
 def describe(tallied: SearchTally, found: Sequence[Found]) -> str:

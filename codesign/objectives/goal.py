@@ -94,11 +94,13 @@ class Goal:
                 faults += error.faults
         for limit in self.limits:
             try:
-                METRICS.get(limit.metric, "limits")
+                least, most = METRICS.get(limit.metric, "limits").span
             except SpecError as error:
                 faults += error.faults
-            if not math.isfinite(limit.bound):
-                faults.append(Fault(f"limits.{limit.metric}", f"is {limit.bound}", "a finite number"))
+                continue
+            if not math.isfinite(limit.bound) or not least <= limit.bound <= most:
+                allowed = "a finite number" if least < 0 else f"{least:g} or more" if most > 1 else "0 to 1"
+                faults.append(Fault(f"limits.{limit.metric}", f"is {limit.bound:g}", allowed))
         if not self.objectives or len(set(self.objectives)) != len(self.objectives):
             faults.append(Fault("objectives", f"are {list(self.objectives)}", "one or more distinct metrics"))
         if faults:

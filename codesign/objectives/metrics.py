@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from mappings.registry import Registry
@@ -16,22 +17,29 @@ class Metric:
         unit: "" for a share or a count.
         maximize: more is better.
         ratio: differences count as ratios (times, energies, sizes): plots and distances take the logarithm.
+        share: between 0 and 1.
     """
 
     summary: str
     unit: str = ""
     maximize: bool = False
     ratio: bool = True
+    share: bool = False
 
     @property
     def direction(self) -> str:
         """As Optuna calls it."""
         return "maximize" if self.maximize else "minimize"
 
+    @property
+    def span(self) -> tuple[float, float]:
+        """Between what its figures lie: a limit elsewhere is met by all designs, or by none."""
+        return (0.0 if self.ratio or self.share else -math.inf), (1.0 if self.share else math.inf)
+
 
 def _register_builtins(registry: Registry[Metric]) -> None:
     for name, metric in {
-        "accuracy": Metric("share of held-out samples named rightly", maximize=True, ratio=False),
+        "accuracy": Metric("share of held-out samples named rightly", maximize=True, ratio=False, share=True),
         "latency_ms": Metric("of one input", "ms"),
         "latency_cycles": Metric("of one input", "cycles"),
         "throughput_per_s": Metric("inputs a second", "1/s", maximize=True),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mappings.errors import Fault, SpecError, unknown_name
-from mappings.process import run_owned
+from mappings.process import refuse_killed, run_owned
 from rtl_templates.synth.fpga import PASSES
 from rtl_templates.synth.yosys import RESULTS, key_of, read_command, run_passes, source_key, yosys_version
 
@@ -113,6 +113,7 @@ def route(top: str, parameters: Mapping[str, int], target: str, part: str = "", 
                 raise SpecError(Fault("routing", f"did not end in {TIMEOUT_S} s", "a smaller design")) from None
             report = folder / "r.json"
             if done.returncode != 0 or not report.exists():
+                refuse_killed("routing", done.returncode, "")
                 raise SpecError(Fault(f"routing on {chosen}", _why(done.stdout + done.stderr), "a larger part"))
             known = _summary(json.loads(report.read_text(encoding="utf-8")))
         RESULTS.store(key_of(key), known)

@@ -23,7 +23,7 @@ from typing import Any
 
 from accel_models.answers import Answers
 from mappings.errors import Fault, SpecError
-from mappings.process import run_owned
+from mappings.process import refuse_killed, run_owned
 from rtl_templates.render import PACKAGES, RTL
 
 TIMEOUT_S = 4 * 3600
@@ -111,6 +111,7 @@ def run_passes(passes: Sequence[str], folder: Path, timeout_s: float = TIMEOUT_S
     except subprocess.TimeoutExpired:
         raise SpecError(Fault("synthesis", f"Yosys did not end in {timeout_s:.0f} s", "a smaller design")) from None
     if done.returncode != 0:
+        refuse_killed("synthesis", done.returncode, "")
         tail = " ".join((done.stdout + done.stderr).split())
         cut = tail.rfind("ERROR:")
         raise SpecError(Fault("synthesis", f"Yosys stopped: {tail[cut:][:600] if cut >= 0 else tail[-600:]}"))

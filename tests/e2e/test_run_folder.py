@@ -118,6 +118,11 @@ def test_a_folder_is_the_run(whole: Path, tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "copy").rename(tmp_path / "moved")
     monkeypatch.chdir(tmp_path / "moved")
     resume(".", trials=TRIALS + BATCH)
+    recorded = (tmp_path / "moved" / "run.yaml").read_text(encoding="utf-8")
+    for fewer in (1, TRIALS):  # the front is of more than that
+        with pytest.raises(SpecError, match=rf"--trials: is {fewer}, but \. has told 16 designs.*allowed: 16 or more"):
+            resume(".", trials=fewer)
+    assert (tmp_path / "moved" / "run.yaml").read_text(encoding="utf-8") == recorded
     assert (whole / "study.db").read_bytes() == before
     resume(tmp_path / "moved")
     for file in (tmp_path / "moved").rglob("*"):

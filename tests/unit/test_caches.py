@@ -18,7 +18,7 @@ from codesign.supernet.store import Stored, load
 from mappings.cache_folder import is_whole, keep, own_folder, work_folder
 from mappings.durable import is_partial, write_durably
 from mappings.errors import SpecError
-from mappings.process import run_owned
+from mappings.process import refuse_killed, run_owned
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -182,6 +182,24 @@ def test_a_tools_words_and_status_come_back() -> None:
     assert run_owned(["sh", "-c", "echo $X"], {"X": "1"}).stdout == "1\n"
     with pytest.raises(subprocess.TimeoutExpired):
         run_owned(["sleep", "300"], timeout_s=0.1)
+
+
+@pytest.mark.parametrize(
+    ("returncode", "words"),
+    [
+        (-9, ""),
+        (137, ""),
+        (1, "g++: fatal error: Killed signal terminated program cc1plus"),
+        (None, "Command failed with return code: -9"),
+    ],
+)
+def test_a_tool_that_the_system_ended_is_told_as_that(returncode: int | None, words: str) -> None:
+    with pytest.raises(SpecError, match="g: was ended by the system, perhaps for memory"):
+        refuse_killed("g", returncode, words)
+    refuse_killed("g", 1, "return code: -91; error: no such file")
+    done = run_owned(["sh", "-c", "kill -9 $$"])
+    with pytest.raises(SpecError, match="ended by the system"):
+        refuse_killed("sh", done.returncode, done.stderr)
 
 
 def test_a_link_at_the_place_of_a_file_is_replaced(tmp_path: Path) -> None:

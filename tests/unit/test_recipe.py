@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from accel_models.template.spec import Template
+from codesign.explorer.options import ExploreOptions, prepare
 from codesign.recipe import Part, Recipe, load_recipe, parse_recipe, recipe_names, variant_names
 from mappings.errors import SpecError
 from mappings.yamlio import dump_yaml, load_yaml_text
@@ -76,6 +77,8 @@ def test_all_faults_at_once() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"limits": (("accuracy", 95.0),)}, "limits.accuracy: is 95 (allowed: 0 to 1)"),
+        ({"limits": (("latency_ms", -1.0),)}, "limits.latency_ms: is -1 (allowed: 0 or more)"),
         ({"limits": (("uram", 3.0),)}, "limits: no provider of the recipe gives uram on zynq7020"),
         ({"objectives": ("accuracy", "area_mm2")}, "gives area_mm2 on zynq7020"),
         ({"providers": (Part("schedule"),)}, "objectives: no provider of the recipe gives accuracy"),
@@ -95,6 +98,11 @@ def test_parts_that_do_not_go_together_are_refused(changes: dict[str, object], m
     with pytest.raises(SpecError) as caught:
         Recipe(**changes).check("r")  # type: ignore[arg-type]
     assert message in str(caught.value)
+
+
+def test_a_metric_has_one_limit() -> None:
+    with pytest.raises(SpecError, match=r'--limit: bounds "dsp" twice'):
+        prepare(ExploreOptions(limits=("dsp=9", "lut=7", "dsp=10")))
 
 
 def test_a_recipe_extends_another_and_has_variants(tmp_path: Path) -> None:
