@@ -93,6 +93,11 @@ def test_what_cannot_be_opened_is_one_line(url: str) -> None:
         ("postgresql://h/db?user=u&password=p@ss&x=1", "postgresql://h/db?user=u&password=***&x=1"),
         ("mysql://h/db?ssl_key=k&PASSWD=p", "mysql://h/db?ssl_key=***&PASSWD=***"),
         ("sqlite:////tmp/x.db", "sqlite:////tmp/x.db"),
+        ("sqlite:////tmp/a:b@x.db", "sqlite:////tmp/a:b@x.db"),
+        ("u:p@ss@h/db", "u:***@h/db"),
+        ("ssh://p%40ss@h", "ssh://***@h"),
+        ("postgresql://u@h/db", "postgresql://u@h/db"),
+        ("mssql+pyodbc://u:p@ss@h/db?driver=x;PWD=pw", "mssql+pyodbc://u:***@h/db?driver=x;PWD=***"),
     ],
 )
 def test_passwords_are_not_shown(url: str, shown: str) -> None:
