@@ -17,6 +17,7 @@ from typing import Any
 
 from codesign.accuracy.base import ACCURACY, AccuracyContext, AccuracyEvaluator
 from codesign.accuracy.cluster import Cluster
+from codesign.accuracy.guard import GUARD
 from mappings.cache_folder import tell
 from mappings.errors import Fault, SpecError
 from mappings.workload import Workload
@@ -131,7 +132,7 @@ class AccuracyPool:
             workloads: the next one is asked for when a worker is free.
 
         Raises:
-            SpecError: the last worker was ended too.
+            SpecError: the last worker was ended too, or one ended by itself.
         """
         if self._local is not None:
             for workload in workloads:
@@ -188,7 +189,12 @@ class AccuracyPool:
 
     def _go_on_with_fewer(self) -> None:
         assert self._pool is not None
+        workers = _workers(self._pool)
         self._pool.shutdown(wait=True, cancel_futures=True)
+        statuses = [worker.exitcode for worker in workers if worker.exitcode]
+        if failed := [status for status in statuses if status > 0]:  # a signal's is negative
+            what = f"a worker process ended by itself with status {failed[0]}; its words are above"
+            raise SpecError(Fault("accuracy", what, GUARD))
         ended = "a worker process was ended by the system, perhaps for memory"
         if self._jobs == 1:
             raise SpecError(Fault("accuracy", f"{ended}, and it was the last", "more memory, then --resume"))

@@ -40,8 +40,9 @@ with is refused by name, `--trials` may ask for more.
 ```python
 import codesign
 
-result = codesign.explore(trials=24, verify="none", out="runs/small")
-run = codesign.load_run("runs/small")  # pandas: run.front has the front, run.trials every trial
+if __name__ == "__main__":  # worker processes read the script again; with jobs=0 there are none
+    result = codesign.explore(trials=24, verify="none", out="runs/small")
+    run = codesign.load_run("runs/small")  # pandas: run.front has the front, run.trials every trial
 ```
 """,
     "cost": """

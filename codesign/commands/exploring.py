@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codesign.accuracy.cluster import check_executor
+from codesign.accuracy.guard import refuse_within_start
 from codesign.commands.applies import check_applies
 from codesign.commands.kinds import Kind
 from codesign.commands.targets import FILES
@@ -153,6 +154,7 @@ def join_run(
 
 
 def _check_jobs(jobs: int | None, executor: str | None) -> None:
+    refuse_within_start()
     if executor is not None:
         check_executor(executor)
         if jobs is not None:

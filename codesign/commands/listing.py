@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 from codesign.options import Options, as_option
 from mappings.errors import unknown_name
 
-#: A figure, a text, several texts, or figures by name; None: there is none.
-Value: TypeAlias = int | float | str | tuple[str, ...] | dict[str, Any] | None
+#: A figure, a text, several of one kind, or figures by name; None: there is none.
+Value: TypeAlias = int | float | str | tuple[int, ...] | tuple[str, ...] | dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def _networks() -> list[Listed]:
         network = NETWORKS.get(name)
         facts = (
             Fact("kind", "network"),
-            Fact("input", ",".join(map(str, network.input_shape))),
+            Fact("input", network.input_shape, shown=",".join(map(str, network.input_shape))),
             Fact("networks", 1),
             Fact("summary", network.summary, "what"),
         )

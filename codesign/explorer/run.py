@@ -53,6 +53,11 @@ class Interrupted(KeyboardInterrupt):
 
     def __init__(self, folder: RunFolder) -> None:
         super().__init__(f"what is finished is kept; go on with: codesign explore --resume {folder.path}")
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[type[Interrupted], tuple[RunFolder]]:
+        """Made anew from its folder, as :class:`SpecError` from its faults."""
+        return type(self), (self.folder,)
 
 
 def explore(options: ExploreOptions | None = None, reporter: Reporter | None = None) -> RunResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import pickle
 import shutil
 import sqlite3
 from dataclasses import replace
@@ -19,7 +20,7 @@ from codesign.design_file import DesignFile
 from codesign.explorer import storage
 from codesign.explorer.folder import RunFolder, RunRecord
 from codesign.explorer.options import to_verify
-from codesign.explorer.run import ExploreOptions, explore
+from codesign.explorer.run import ExploreOptions, Interrupted, explore
 from codesign.explorer.study import open_study, run_storage
 from codesign.spaces.hardware.fixed import FixedHardware
 from mappings.errors import SpecError
@@ -109,6 +110,12 @@ def test_every_key_of_a_result_is_documented(whole: Path) -> None:
     page = (Path(__file__).resolve().parents[2] / "docs" / "runs.md").read_text(encoding="utf-8")
     result = json.loads((whole / "result.json").read_text(encoding="utf-8"))
     assert result and not [key for key in result if f"`{key}`" not in page]
+
+
+def test_an_interruption_survives_pickling(tmp_path: Path) -> None:
+    stop = Interrupted(RunFolder(tmp_path))
+    again = pickle.loads(pickle.dumps(stop))
+    assert type(again) is Interrupted and str(again) == str(stop) and str(tmp_path) in str(stop)
 
 
 def test_a_folder_is_the_run(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

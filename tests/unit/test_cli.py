@@ -312,6 +312,7 @@ def test_figures_of_lists_are_figures(capsys: pytest.CaptureFixture[str]) -> Non
     assert listed("devices")["eyeriss_65nm"]["area_mm2"] == 12.25
     assert listed("devices")["eyeriss_65nm"]["dsp"] is None
     assert listed("networks")["elastic_mnist"]["networks"] == 20_901_888
+    assert listed("networks")["resnet18"]["input"] == [1, 3, 224, 224]
     assert listed("accelerators")["eyeriss_like"]["clock_hz"] == 200_000_000
     assert listed("recipes")["joint"]["trials"] == 120
     keys = [key for kind in KINDS for item in listed(kind).values() for key in item]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 from pathlib import Path
 
 import pytest
 
+import codesign
 from codesign.accuracy import pool as pools
 from codesign.accuracy.base import AccuracyContext
 from codesign.accuracy.pool import AccuracyPool
@@ -22,6 +24,8 @@ def start(folder: Path, parent: int) -> None:
 
 def work(purpose: str, number: int) -> int:
     """Number 3 is too much for the first worker that takes it; with "never", for every one."""
+    if purpose == "leave":
+        os._exit(7)
     mark = Path(os.environ["POOL_TEST"]) / "killed"
     if number == 3 and (purpose == "never" or not mark.exists()):
         mark.write_text("")
@@ -53,6 +57,22 @@ def test_the_rest_goes_on_with_one_worker_fewer(
         assert sorted(pool.run("once", NUMBERS)) == [(n, n * n) for n in range(1, 6)]
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and "--jobs 1" in said
+
+
+def test_a_worker_that_ends_by_itself_is_not_taken_for_one_that_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = r"ended by itself with status 7.*__main__"
+    with opened(tmp_path, monkeypatch, 2) as pool, pytest.raises(SpecError, match=wanted):
+        list(pool.run("leave", NUMBERS))
+
+
+def test_a_script_that_a_worker_reads_begins_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
+    with pytest.raises(SpecError, match=r'explore: is called by a worker.*if __name__ == "__main__"'):
+        codesign.explore(trials=1)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_last_worker_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
