@@ -41,7 +41,7 @@ def _row(item: Listed) -> str:
 
 
 def _told(fact: Fact) -> str:
-    text = fact.shown or (", ".join(fact.value) if isinstance(fact.value, tuple) else str(fact.value))
+    text = fact.shown or (", ".join(map(str, fact.value)) if isinstance(fact.value, tuple) else str(fact.value))
     return text if fact.key in ("of", "summary", "source", "title") else f"{fact.title or fact.key}: {text}"
 
 
