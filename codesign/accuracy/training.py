@@ -15,7 +15,8 @@ from torch.nn import functional
 from codesign.accuracy.augment import Augmentation, whitening
 from codesign.accuracy.checkpoint import Periodic, resume
 from codesign.accuracy.data import Dataset
-from codesign.accuracy.update_rule import Rule, RuleOptimizer
+from codesign.accuracy.rule_optimizer import RuleOptimizer
+from codesign.accuracy.update_rule import Rule
 from codesign.quantization.qat import QatLayer, QatNetwork
 
 BATCH = 64

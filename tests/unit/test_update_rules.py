@@ -13,8 +13,9 @@ from codesign.accuracy.base import TAUGHT_OPTIONS, TRAIN_OPTIONS, AccuracyContex
 from codesign.accuracy.data import digits
 from codesign.accuracy.evaluator import TrainingEvaluator
 from codesign.accuracy.likeness import features, likeness, similarities
+from codesign.accuracy.rule_optimizer import RuleOptimizer
 from codesign.accuracy.training import Training, train
-from codesign.accuracy.update_rule import FUNCTIONS, JOINTS, OPERANDS, Rule, RuleOptimizer
+from codesign.accuracy.update_rule import FUNCTIONS, JOINTS, OPERANDS, Rule
 from codesign.providers.base import Candidate, ProviderContext
 from codesign.providers.registry import make_provider
 from codesign.quantization.qat import QatNetwork
