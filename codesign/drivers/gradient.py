@@ -197,6 +197,11 @@ def _check(options: Mapping[str, Any]) -> None:
         if options[name] != none and relaxation in ("shared", "two_path"):
             what = f'is {options[name]}, and "{relaxation}" mixes no arms'
             faults.append(Fault(f"driver gradient.{name}", what, f"{none}, or a relaxation that weighs all arms"))
+    whole = ("softmax", "sigmoid", "sharp", "scheduled", "gumbel_soft")
+    if options["alike"] and (relaxation not in whole or int(options["stages"]) > 1):
+        what = "compares what all arms give, in two stages of its own"
+        allowed = f"stages: 1, and the relaxation {', '.join(whole)}"
+        faults.append(Fault("driver gradient.alike", what, allowed))
     if options["extremes"] and relaxation != "sigmoid":
         what = f'is {options["extremes"]:g}, and arms of "{relaxation}" have no weight of their own'
         faults.append(Fault("driver gradient.extremes", what, "0, or the relaxation sigmoid"))

@@ -338,6 +338,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
                 "patience": options.integer(0, 0, 10_000_000),
                 "weight_decay": options.number(1e-4, 0.0, 10.0),
                 "extremes": options.number(0.0, 0.0, 1e6),
+                "alike": options.number(0.0, 0.0, 1.0),
                 "metric": options.text("latency_ms", what="a metric of a cheap provider"),
                 "fill": options.number(0.95, 0.0, 1.0),
                 "hardware_draws": options.integer(64, 1, 100_000),

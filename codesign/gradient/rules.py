@@ -11,6 +11,8 @@ from math import ceil
 import torch
 from torch import Tensor
 
+from codesign.accuracy.likeness import similarities
+
 RULES = ("adam", "exponentiated")
 #: Logit of an arm that is out; its share is exactly 0.
 DROPPED = -1e4
@@ -72,6 +74,40 @@ def keep_largest(logits: Sequence[Tensor], share: float) -> int:
         count += int((out & ~dropped(value)).sum())
         value[out] = DROPPED
     return count
+
+
+def alike(outputs: Sequence[Tensor], least: float) -> tuple[tuple[int, ...], ...]:
+    """Groups of arms to which images look alike, each group's most typical arm first (StacNAS, Li 2019).
+
+    Two arms are compared by what similarities of images they see, since their channels stand in no order. Two groups
+    are one where any pair of their arms correlates so; an arm that gives a constant is a group of its own.
+
+    Args:
+        outputs: of each arm, for the same images; equal shapes.
+        least: correlation of a pair.
+    """
+    seen = torch.stack([similarities(out.detach().flatten(1)) for out in outputs])
+    found = torch.corrcoef(seen).nan_to_num(0.0)
+    left, groups = list(range(len(outputs))), []
+    while left:
+        group, waiting = list[int](), [left.pop(0)]
+        while waiting:
+            group.append(waiting.pop())
+            near = [other for other in left if float(found[group[-1], other]) >= least]
+            waiting += near
+            left = [other for other in left if other not in near]
+        typical = found[group][:, group].sum(dim=1)
+        groups.append(tuple(group[int(place)] for place in torch.argsort(typical, descending=True, stable=True)))
+    return tuple(groups)
+
+
+@torch.no_grad()
+def keep_only(value: Tensor, arms: Sequence[int]) -> int:
+    """Drop all other arms of a cell and begin anew with these, alike; says how many were dropped."""
+    before = dropped(value)
+    value.fill_(DROPPED)
+    value[list(arms)] = 0.0
+    return int((dropped(value) & ~before).sum())
 
 
 class Stable:

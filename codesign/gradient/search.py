@@ -14,7 +14,16 @@ from codesign.accuracy.data import Dataset
 from codesign.accuracy.training import BATCH, tensors
 from codesign.gradient.derive import CostTable
 from codesign.gradient.network import MixedNetwork
-from codesign.gradient.rules import DROPPED, Stable, dropped, exponentiated_step, keep_largest, wipe_out
+from codesign.gradient.rules import (
+    DROPPED,
+    Stable,
+    alike,
+    dropped,
+    exponentiated_step,
+    keep_largest,
+    keep_only,
+    wipe_out,
+)
 from codesign.seeds import derive_seed
 
 
@@ -34,6 +43,8 @@ class GradientOptions:
         patience: an end as soon as the order of arms has not changed for so many of their steps; 0: never.
         weight_decay: of the weights.
         extremes: weight of a loss that draws each arm's own weight to 0 or 1 (relaxation "sigmoid").
+        alike: correlation of what arms find similar from which on they are a group (StacNAS): groups compete by one
+            arm each first, then the arms of the best group; 0: all compete at once.
     """
 
     steps: int = 200
@@ -49,6 +60,7 @@ class GradientOptions:
     patience: int = 0
     weight_decay: float = 1e-4
     extremes: float = 0.0
+    alike: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -104,6 +116,8 @@ class GradientSearch:
         self._generator = torch.Generator().manual_seed(derive_seed(seed, "gradient"))
         self._multipliers = dict.fromkeys(limits, 0.0)
         self._dropped = 0
+        #: Groups of each cell's arms, where arms are grouped.
+        self.groups: list[tuple[tuple[int, ...], ...]] = []
 
     def run(self, advance: Callable[[], None] = lambda: None) -> Searched:
         """All steps."""
@@ -137,6 +151,8 @@ class GradientSearch:
                 logits.zero_grad()
                 loss = self._loss(self._batch(halves[1]), temperature, logits_learn=True) + self._cost()
                 loss.backward()  # type: ignore[no-untyped-call]
+            if self._options.alike and step == options.steps // 3:
+                self._grouped(index)
             if learns:
                 self._move(logits, step)
                 self._raise_multipliers()
@@ -148,6 +164,23 @@ class GradientSearch:
             expected = {name: float(expected_cost(shares, table)) for name, table in self._tables.items()}
         arms = tuple(share.double().numpy() for share in shares)
         return Searched(arms, expected, dict(self._multipliers), step + 1, self._dropped)
+
+    def _grouped(self, index: Tensor) -> None:
+        """Arms by what they give for a batch, and one arm of each group to begin with."""
+        found: dict[int, Tensor] = {}
+        lists = [arms for arms in self._network.arms.values() if isinstance(arms, nn.ModuleList)]
+        hooks = [
+            arm.register_forward_hook(lambda arm, _, out: found.__setitem__(id(arm), out))
+            for arms in lists
+            for arm in arms
+        ]
+        with torch.no_grad():
+            self._network(self._images[index], 1.0, self._generator)
+        for hook in hooks:
+            hook.remove()
+        self.groups = [alike([found[id(arm)] for arm in arms], self._options.alike) for arms in lists]
+        for value, groups in zip(self._network.logits, self.groups, strict=True):
+            self._dropped += keep_only(value, [group[0] for group in groups])
 
     def _move(self, optimizer: torch.optim.Optimizer, step: int) -> None:
         """One step of the logits, and what is dropped after it."""
@@ -162,6 +195,10 @@ class GradientSearch:
             for value, gone in zip(logits, out, strict=True):
                 value[gone] = DROPPED  # momentum moves them still
         first = options.steps // 3
+        if self.groups and step == (first + options.steps) // 2:
+            for value, groups in zip(logits, self.groups, strict=True):
+                best = int(value.detach().argmax())
+                self._dropped += keep_only(value, next(group for group in groups if best in group))
         ends = [first + (options.steps - first) * stage // options.stages for stage in range(1, options.stages)]
         if step in ends:
             self._dropped += keep_largest(logits, 1.0 - (ends.index(step) + 1) / options.stages)

@@ -29,7 +29,7 @@ from tests.unit.test_drivers import Memory
 
 ONE_PATH = ("gumbel_hard", "two_path")
 RELAXATIONS = ("softmax", "gumbel_soft", *ONE_PATH)
-LEARNING = ("sharp", *RELAXATIONS)
+LEARNING = ("sharp", "scheduled", *RELAXATIONS)
 GRADIENT_RECIPES = ("darts", "pc_darts", "snas", "gdas", "fbnet", "proxylessnas", "single_path")
 
 

@@ -12,7 +12,16 @@ from torch import Tensor
 from codesign.drivers.gradient import _check
 from codesign.drivers.registry import DRIVERS
 from codesign.gradient.mixing import mixed
-from codesign.gradient.rules import DROPPED, Stable, dropped, exponentiated_step, keep_largest, wipe_out
+from codesign.gradient.rules import (
+    DROPPED,
+    Stable,
+    alike,
+    dropped,
+    exponentiated_step,
+    keep_largest,
+    keep_only,
+    wipe_out,
+)
 from mappings.errors import SpecError
 
 
@@ -96,3 +105,19 @@ def test_the_search_ends_when_the_order_stays() -> None:
 def test_rules_that_fit_no_relaxation_are_refused(given: dict[str, object]) -> None:
     with pytest.raises(SpecError, match=next(key for key in given if key != "relaxation")):
         _check(DRIVERS.get("gradient").checked(given, "driver"))
+
+
+def test_arms_that_give_alike_results_are_one_group() -> None:
+    torch.manual_seed(0)
+    one, other = torch.randn(24, 3, 4, 4), torch.randn(24, 3, 4, 4)
+    arms = [one + 0.02 * torch.rand_like(one), other, 3.0 * one + 1.0, torch.zeros_like(one), one + 0.2 * other]
+    groups = alike(arms, 0.95)
+    assert sorted(sorted(group) for group in groups) == [[0, 2, 4], [1], [3]]
+    assert next(group for group in groups if len(group) == 3)[0] in (0, 2)  # the mixture is the least typical
+    assert len(alike(arms, 1.0)) == 5
+
+
+def test_what_is_kept_begins_anew() -> None:
+    logits = torch.tensor([0.3, DROPPED, -0.2, 0.7])
+    assert keep_only(logits, (1, 3)) == 2
+    assert dropped(logits).tolist() == [True, False, True, False] and float(logits[1]) == float(logits[3]) == 0.0
