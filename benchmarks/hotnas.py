@@ -39,6 +39,7 @@ from mappings.workload import Workload
 BITS, CLOCK_HZ = 16, 100_000_000
 PUBLISHED_MS, SWEPT_MS, SECONDS = 12.57, 15.35, 1.0
 _KIB = 1024
+_WIDEST_BUS = 512
 
 
 def drawn(rng: np.random.Generator, layers: Sequence[Layer], board: Board, count: int) -> list[LoopTile]:
@@ -57,8 +58,12 @@ def drawn(rng: np.random.Generator, layers: Sequence[Layer], board: Board, count
     return found
 
 
-def own_templates() -> list[Template]:
-    """Our loop-tile array at its largest, its buffers in three sizes each."""
+def own_templates(axi_bits: int) -> list[Template]:
+    """Our loop-tile array at its largest, its buffers in three sizes each.
+
+    Args:
+        axi_bits: of its one port to memory; the published formulas share the bits of several.
+    """
     sizes = (64 * _KIB, 256 * _KIB, 512 * _KIB)
     return [
         Template(
@@ -73,8 +78,8 @@ def own_templates() -> list[Template]:
             acc_buffer_bytes=accs,
             output_buffer_bytes=32 * _KIB,
             ppu_lanes=lanes,
-            axi_bits=512,
-            dram_bytes_per_cycle=64,
+            axi_bits=axi_bits,
+            dram_bytes_per_cycle=axi_bits // 8,
             clock_hz=CLOCK_HZ,
         )
         for rows, inputs, weights, accs, lanes in product((16, 32), sizes, sizes, sizes, (8, 32))
@@ -88,7 +93,8 @@ def own_figures(network: Workload, device_name: str) -> list[Figure]:
         inputs=tuple(replace(tensor, bits=BITS) for tensor in network.inputs),
         layers=tuple(replace(layer, bits=replace(layer.bits, I=BITS, W=BITS, O=BITS)) for layer in network.layers),
     )
-    templates = own_templates()
+    port = device(device_name).axi_bits or _WIDEST_BUS  # logic alone has no port of its own that would bind
+    templates = own_templates(port)
     priced = Pricer(device_name).price([wide], templates)
     good = np.flatnonzero(priced.code == 0)
     if not len(good):
@@ -102,7 +108,7 @@ def own_figures(network: Workload, device_name: str) -> list[Figure]:
     convs = sum(layer.cycles for layer in cost.layers if kinds.get(layer.name) is Op.CONV)
     taken = dict(cost.resources)
     return [
-        Figure("own loop-tile arrays that fit", len(good)),
+        Figure(f"own loop-tile arrays that fit, on one port of {port} bits", len(good)),
         Figure("  fastest", f"{best.rows} x {best.cols}, {taken['DSP']} DSP, {2 * taken['BRAM36']} BRAM18"),
         Figure("  its convolutions (ms), exact", 1e3 * convs / CLOCK_HZ),
         Figure("  the whole network (ms), exact", cost.latency_ms),
