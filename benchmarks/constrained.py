@@ -38,7 +38,8 @@ def searched(oracle: Oracle, fronts: list[np.ndarray], goal: Goal, name: str, bu
     journal = Memory()
 
     def maker(part: str, space: DecisionSpace, part_goal: Goal) -> Controller:
-        return make_controller(name, ControllerContext(derive_seed(seed, part), space, part_goal, 20, budget))
+        hooks = oracle.space.hooks
+        return make_controller(name, ControllerContext(derive_seed(seed, part), space, part_goal, 20, budget, {}, hooks))
 
     entry = DRIVERS.get("nested")
     problem = OracleProblem(oracle, goal, fronts)

@@ -68,7 +68,8 @@ def run(
     started = time.process_time()
 
     def maker(part: str, space: DecisionSpace, goal: Goal) -> Controller:
-        context = ControllerContext(derive_seed(seed, part), space, goal, 20, budget, settings or {})
+        hooks = oracle.space.hooks
+        context = ControllerContext(derive_seed(seed, part), space, goal, 20, budget, settings or {}, hooks)
         return make_controller(controller, context)
 
     entry, journal = DRIVERS.get(driver), Memory()

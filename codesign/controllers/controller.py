@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -79,6 +79,15 @@ class Carrying(Controller, Protocol):
         ...
 
 
+@runtime_checkable
+class Foreseeing(Protocol):
+    """A controller that makes use of what points cost before they are measured."""
+
+    def foresees(self, price: Callable[[Point], Outcome]) -> None:
+        """From now on, what is known of a point before the dear providers can be asked of ``price``; it may be slow."""
+        ...
+
+
 #: A context to a controller.
 ControllerFactory: TypeAlias = Callable[[ControllerContext], Controller]
 
@@ -114,3 +123,8 @@ class Started:
         """As the controller inherits; only where it can."""
         assert isinstance(other, Started), "made from the same recipe"
         self._inner.inherit(other._inner)  # type: ignore[attr-defined]
+
+    def foresees(self, price: Callable[[Point], Outcome]) -> None:
+        """As the controller makes use of it."""
+        if isinstance(self._inner, Foreseeing):
+            self._inner.foresees(price)

@@ -233,6 +233,12 @@ def _register_builtins(registry: Registry[ControllerEntry]) -> None:
             "Kandasamy 2018",
             {"startup_trials": 20, "most_trials": 300, "offspring": 300},
         ),
+        "wl_bayes": _entry(
+            "Gaussian processes over subtrees of networks, expected gain of hypervolume within the limits",
+            "wl_bayes:WlBayes",
+            "Ru 2021, Emmerich 2006",
+            {"startup_trials": 20, "pool": 4000, "most_trials": 1000, "priced": 300, "exploration": 0.7},
+        ),
         "encoder": _entry(
             "an encoder, a predictor on its space, and steps along the predictor's gradient",
             "bayes:EncoderSearch",

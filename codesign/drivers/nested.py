@@ -7,7 +7,7 @@ from itertools import permutations
 
 import numpy as np
 
-from codesign.controllers.controller import Controller, Told
+from codesign.controllers.controller import Foreseeing, Told
 from codesign.decisions import Decision, DecisionSpace, Permutation, Point, Variable
 from codesign.drivers.base import DriverContext, HardwareFront
 from codesign.drivers.ledger import Ledger
@@ -34,7 +34,7 @@ class Nested:
     place of pricing each of them; ``most_accelerators`` does not bind then.
 
     What the outer controller is told of a network is the best of each objective over its front; of one that fits no
-    accelerator, what its nearest design breaks.
+    accelerator, what its nearest design breaks. All but what the dear providers tell it may ask for beforehand.
     """
 
     def run(self, context: DriverContext) -> None:
@@ -45,7 +45,9 @@ class Nested:
         """
         networks = part_space(context, "network")
         goal, ledger, hardware = context.problem.goal, Ledger(context), HardwareFronts(context)
-        controller = self.proposer(context, networks, hardware)
+        controller = context.make_controller("network", networks, goal)
+        if isinstance(controller, Foreseeing):
+            controller.foresees(lambda network: best_of(goal, [outcome for _, outcome in hardware.of(network)]))
         fronts: dict[tuple[object, ...], list[Told]] = {}
         done = 0
         while done < context.budget:
@@ -74,10 +76,6 @@ class Nested:
                 context.advance()
             controller.tell(answers)
             done += len(asked)
-
-    def proposer(self, context: DriverContext, networks: DecisionSpace, hardware: HardwareFronts) -> Controller:
-        """Who proposes networks."""
-        return context.make_controller("network", networks, context.problem.goal)
 
 
 class HardwareFronts:
@@ -197,12 +195,13 @@ def _kept(goal: Goal, found: Sequence[tuple[Point, Outcome]]) -> list[tuple[Poin
 
 
 def best_of(goal: Goal, outcomes: Sequence[Outcome]) -> Outcome:
-    """The best of each metric over the feasible ones; the nearest to feasible where none is."""
+    """The best of each metric that is known over the feasible ones; the nearest to feasible where none is."""
     feasible = [outcome for outcome in outcomes if outcome.feasible]
     if not feasible:
         return min(outcomes, key=lambda outcome: outcome.violation)
     best = dict(feasible[0].metrics)
     for name, metric in zip(goal.objectives, goal.metrics, strict=True):
-        values = [outcome.metrics[name] for outcome in feasible]
-        best[name] = max(values) if metric.maximize else min(values)
+        values = [outcome.metrics[name] for outcome in feasible if name in outcome.metrics]
+        if values:
+            best[name] = max(values) if metric.maximize else min(values)
     return Outcome(best, (), feasible[0].measured_by)
