@@ -39,7 +39,9 @@ def searched(oracle: Oracle, fronts: list[np.ndarray], goal: Goal, name: str, bu
 
     def maker(part: str, space: DecisionSpace, part_goal: Goal) -> Controller:
         hooks = oracle.space.hooks
-        return make_controller(name, ControllerContext(derive_seed(seed, part), space, part_goal, 20, budget, {}, hooks))
+        return make_controller(
+            name, ControllerContext(derive_seed(seed, part), space, part_goal, 20, budget, {}, hooks)
+        )
 
     entry = DRIVERS.get("nested")
     problem = OracleProblem(oracle, goal, fronts)
@@ -90,7 +92,7 @@ def main() -> int:
     parser.add_argument("--table", required=True)
     parser.add_argument("--dataset", default="cifar10", choices=("cifar10", "cifar100", "imagenet16"))
     parser.add_argument("--devices", default="zynq7020,zcu104,zynq7010")
-    parser.add_argument("--controller", default="regularized_evolution")
+    parser.add_argument("--controller", default="wl_bayes")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0, help="the first")
     parser.add_argument("--limit", type=int, default=BUDGET, help="network evaluations")

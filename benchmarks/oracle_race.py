@@ -44,7 +44,7 @@ BUDGETS = (100, 300, 1000, 3000)
 GOAL = Goal(OBJECTIVES)
 #: Whose cost of a proposal grows with what was told: they stop at so many trials.
 SLOW = {"gp": 100, "graph_bayes": 300, "encoder": 1000, "surrogate_evolution": 1000, "progressive": 1000, "tpe": 1000}
-SLOW |= {"reinforce": 1000, "ppo": 1000}
+SLOW |= {"reinforce": 1000, "ppo": 1000, "wl_bayes": 1000}
 #: Of which the issue says that they beat random search from 300 evaluations on.
 LEARNERS = (
     "nsga2", "nsga3", "regularized_evolution", "learned_mutation", "structured_genome", "evolution_strategy", "tpe",

@@ -20,7 +20,7 @@ from codesign.controllers.proposals import Key, Seen, key_of, step
 from codesign.controllers.scalar import Archive
 from codesign.controllers.surrogate import survivors_of
 from codesign.controllers.threads import one_thread
-from codesign.decisions import Point
+from codesign.decisions import DecisionSpace, Point
 from codesign.objectives.front import FloatArray
 
 #: Variance of a measurement beside that of the process.
@@ -38,13 +38,16 @@ class GraphBayes:
     """A Gaussian process with the kernel ``exp(-distance / scale)`` and expected improvement, bred by evolution.
 
     The distance is the space's hook "distance" (two points to a number) where it has one (optimal transport between
-    layers for NASBOT), else the mean distance of the decisions' features.
+    layers for NASBOT), and the mean distance of the features of decisions that are not the network's; without a hook, of
+    all decisions.
     """
 
     def __init__(self, context: ControllerContext) -> None:
         self._context, self._rng, self._seen = context, context.rng("bayes"), Seen()
         self._archive = Archive(context.goal)
         self._hooked: dict[tuple[Key, Key], float] = {}
+        #: Decisions that the hook does not see.
+        self._others = context.space.of_groups(*({d.group for d in context.space.decisions} - {"network"}))
 
     def _draw(self) -> Point:
         return self._context.space.draw(self._rng)
@@ -59,9 +62,16 @@ class GraphBayes:
                     if (one, other) not in self._hooked:
                         self._hooked[one, other] = self._hooked[other, one] = float(hook(a, b))
                     rows[i, j] = self._hooked[one, other]
-            return rows
-        space = self._context.space
-        first, second = space.features(left), space.features(right)
+            return rows + self._apart(self._others, left, right) if self._others.decisions else rows
+        return self._apart(self._context.space, left, right)
+
+    @staticmethod
+    def _apart(space: DecisionSpace, left: Sequence[Point], right: Sequence[Point]) -> FloatArray:
+        """Mean distance of features, of the decisions of a space alone."""
+        first, second = (
+            space.features([{name: point[name] for name in space.names if name in point} for point in points])
+            for points in (left, right)
+        )
         return np.asarray(np.abs(first[:, None, :] - second[None, :, :]).mean(axis=2))
 
     def left_out(self) -> float:

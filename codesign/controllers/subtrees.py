@@ -9,31 +9,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from codesign.controllers.proposals import Key, key_of
 from codesign.decisions import DecisionSpace, Point
 from codesign.objectives.front import FloatArray
+from codesign.spaces.network.distance import OperatorGraph
 
-#: Operations by node, and the nodes that each reads; nodes that nothing in the graph reads end the network.
-Graph: TypeAlias = tuple[Sequence[str], Sequence[Sequence[int]]]
 #: Rounds of refinement: a label of the last one tells of an operation and what it reads.
 _ROUNDS = 1
 #: Squared distance of two points whose networks have nothing in common.
 _APART = 50.0
 
 
-def subtrees(graph: Graph, rounds: int = _ROUNDS) -> Counter[str]:
+def subtrees(graph: OperatorGraph, rounds: int = _ROUNDS) -> Counter[str]:
     """How often each label stands in a graph, those of every round together."""
-    labels, reads = list(graph[0]), graph[1]
-    read = {node for sources in reads for node in sources}
+    labels, read = list(graph.labels), {source for source, _ in graph.edges}
     out = Counter(labels)
     for _ in range(rounds):
+        sources: list[list[str]] = [[] for _ in labels]
+        for source, reader in graph.edges:
+            sources[reader].append(labels[source])
         labels = [
-            f"{label}({','.join(sorted(labels[node] for node in sources)) or 'in'}){'' if place in read else 'out'}"
-            for place, (label, sources) in enumerate(zip(labels, reads, strict=True))
+            f"{label}({','.join(sorted(sources[place])) or 'in'}){'' if place in read else 'out'}"
+            for place, label in enumerate(labels)
         ]
         out.update(labels)
     return out

@@ -103,8 +103,7 @@ class WlBayes:
     the most promising are priced, ``priced`` of them a batch: what they cost is then no guess, and what breaks a bound is
     not asked for.
 
-    The space's hook "graph" says what a point's network computes (:data:`codesign.controllers.subtrees.Graph`); without
-    it points count by their decisions.
+    The space's hook "graph" says what a point's network computes; without it points count by their decisions.
     """
 
     def __init__(self, context: ControllerContext) -> None:

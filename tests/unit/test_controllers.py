@@ -23,6 +23,7 @@ SHORT = {
     "surrogate_evolution": {"startup_trials": 16, "trees": 10, "offspring": 60},
     "progressive": {"startup_trials": 16, "trees": 10, "offspring": 60},
     "graph_bayes": {"startup_trials": 16, "offspring": 40},
+    "wl_bayes": {"startup_trials": 16, "pool": 300},
     "encoder": {"startup_trials": 16, "steps": 20, "refit_every": 16},
 }
 
