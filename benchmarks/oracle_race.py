@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,7 @@ from codesign.seeds import derive_seed
 from codesign.spaces.network.nasbench201 import row_of
 from mappings.errors import SpecError
 
+GENERATION = 20
 BUDGETS = (100, 300, 1000, 3000)
 GOAL = Goal(OBJECTIVES)
 #: Whose cost of a proposal grows with what was told: they stop at so many trials.
@@ -62,19 +63,25 @@ class Run:
 
 def run(
     oracle: Oracle, truth: Truth, problem: OracleProblem, driver: str, controller: str, budget: int, seed: int,
-    options: dict[str, object] | None = None, settings: dict[str, object] | None = None,
+    options: dict[str, object] | None = None, settings: Mapping[str, object] | None = None,
+    start: Sequence[Point] = (),
 ) -> Run:  # fmt: skip
-    """One search."""
+    """One search.
+
+    Args:
+        options: of the driver; settings: of the controller; start: what is known of points that are asked for first.
+    """
     started = time.process_time()
 
     def maker(part: str, space: DecisionSpace, goal: Goal) -> Controller:
-        hooks = oracle.space.hooks
-        context = ControllerContext(derive_seed(seed, part), space, goal, 20, budget, settings or {}, hooks)
+        context = ControllerContext(
+            derive_seed(seed, part), space, goal, GENERATION, budget, settings or {}, oracle.space.hooks, tuple(start)
+        )
         return make_controller(controller, context)
 
     entry, journal = DRIVERS.get(driver), Memory()
     given = entry.checked(options or {}, "driver")
-    context = DriverContext(problem, maker, journal, budget, 20, seed, options=given)
+    context = DriverContext(problem, maker, journal, budget, GENERATION, seed, options=given)
     entry.load()().run(context)
     outcomes = [trial.told.outcome for trial in journal]
     counts = [int(trial.phase.split()[1]) for trial in journal] if driver == "nested" else list(range(len(outcomes)))
@@ -194,14 +201,16 @@ def race(
     figures: list[Figure] = []
     middle: dict[tuple[str, str, int], float] = {}
 
-    def entrant(driver: str, name: str, title: str, given: dict[str, object], most: int) -> None:
+    def entrant(
+        driver: str, name: str, title: str, given: dict[str, object], most: int, start: Sequence[Point] = ()
+    ) -> None:
         budget = max((stop for stop in BUDGETS if stop <= min(options.limit, most)), default=min(options.limit, most))
         # A staged search divides its budget, so each budget is a search of its own.
         stops = [stop for stop in BUDGETS if stop <= budget] if driver == "staged" else [budget]
         runs = [Run({}, 0.0) for _ in seeds]
         for stop in stops:
             for place, seed in enumerate(seeds):
-                done = run(oracle, truth, problem, driver, name, stop, seed, given)
+                done = run(oracle, truth, problem, driver, name, stop, seed, given, start=start)
                 shares = {**runs[place].shares, **(done.shares if len(stops) == 1 else {stop: done.shares[stop]})}
                 runs[place] = Run(shares, runs[place].seconds + done.seconds)
         for stop in runs[0].shares:
@@ -222,6 +231,8 @@ def race(
         entrant("staged", name, "pairs, separate", {"first_share": 0.5, "keep": 5}, 3000)
         alone: dict[str, object] = {"first_share": 1.0, "first_objectives": list(OBJECTIVES), "hardware": fixed}
         entrant("staged", name, "pairs, fixed accelerator", alone, 3000)
+        # The fixed one is a good one, which enumeration has found: joint search, told the same, begins there.
+        entrant("ask_tell", name, "pairs, joint from it", {}, 3000, [fixed] * GENERATION)
         entrant("alternate", name, "pairs, alternate", {}, 3000)
     return figures + bars(middle, names)
 
@@ -256,6 +267,12 @@ def bars(middle: dict[tuple[str, str, int], float], names: Sequence[str]) -> lis
                 figures.append(
                     Figure(f"joint over {other}, nsga2, after {stop:,}", joint - theirs, "> 0", joint > theirs)
                 )
+    for stop in BUDGETS[1:]:
+        begun = middle.get(("pairs, joint from it", "nsga2", stop))
+        held = middle.get(("pairs, fixed accelerator", "nsga2", stop))
+        if begun is not None and held is not None:
+            what = f"joint begun at the fixed accelerator over it, nsga2, after {stop:,}"
+            figures.append(Figure(what, begun - held, "> 0", begun > held))
     return figures
 
 

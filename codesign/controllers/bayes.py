@@ -38,8 +38,8 @@ class GraphBayes:
     """A Gaussian process with the kernel ``exp(-distance / scale)`` and expected improvement, bred by evolution.
 
     The distance is the space's hook "distance" (two points to a number) where it has one (optimal transport between
-    layers for NASBOT), and the mean distance of the features of decisions that are not the network's; without a hook, of
-    all decisions.
+    layers for NASBOT), and the mean distance of the features of decisions that are not the network's; without a hook,
+    of all decisions.
     """
 
     def __init__(self, context: ControllerContext) -> None:

@@ -99,9 +99,9 @@ class _Data:
 class WlBayes:
     """Draws far from one another to begin with, then what is expected to add most to the front.
 
-    Where the driver knows what a point costs before it is measured (:class:`codesign.controllers.controller.Foreseeing`),
-    the most promising are priced, ``priced`` of them a batch: what they cost is then no guess, and what breaks a bound is
-    not asked for.
+    Where the driver knows what a point costs before it is measured
+    (:class:`codesign.controllers.controller.Foreseeing`), the most promising are priced, ``priced`` of them a batch:
+    what they cost is then no guess, and what breaks a bound is not asked for.
 
     The space's hook "graph" says what a point's network computes; without it points count by their decisions.
     """
