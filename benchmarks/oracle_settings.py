@@ -24,7 +24,7 @@ from benchmarks.common import Figure, show
 from benchmarks.oracle_race import BUDGETS, GOAL, run
 from benchmarks.oracle_space import OracleProblem, Truth, make_oracle
 from codesign.controllers.registry import CONTROLLERS
-from codesign.options import as_option
+from codesign.options import Option, as_option
 from mappings.errors import SpecError
 
 #: A proposal of theirs takes microseconds; the others are asked for by name.
@@ -39,15 +39,27 @@ def drawn(controller: str, rng: np.random.Generator) -> dict[str, Any]:
     """Settings of a controller; names stay at their defaults, since they choose another method."""
     out: dict[str, Any] = {}
     for name, given in CONTROLLERS.get(controller).options.items():
-        default = as_option(given).default
-        factor = float(np.exp(rng.uniform(-1, 1) * np.log(_FACTOR)))
-        if isinstance(default, bool):
+        option = as_option(given)
+        if isinstance(option.default, bool):
             out[name] = bool(rng.integers(2))
-        elif isinstance(default, int) and default:
-            out[name] = max(1, round(default * factor))
-        elif isinstance(default, float) and default:
-            out[name] = min(default * factor, 1.0) if default <= 1.0 else default * factor
+        elif isinstance(option.default, int | float) and option.default:
+            out[name] = _scaled(option, rng)
     return out
+
+
+def _scaled(option: Option, rng: np.random.Generator) -> float:
+    """A number within the option's bounds, drawn about its default."""
+    while True:
+        value = option.default * float(np.exp(rng.uniform(-1, 1) * np.log(_FACTOR)))
+        if isinstance(option.default, int):
+            value = max(1, round(value))
+        elif option.default <= 1.0:
+            value = min(value, 1.0)
+        try:
+            found: float = option.read(value)
+        except ValueError:
+            continue
+        return found
 
 
 def main() -> int:

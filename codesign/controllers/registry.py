@@ -8,7 +8,7 @@ from typing import Any
 
 from codesign.controllers.controller import Controller, ControllerContext, ControllerFactory, Started
 from codesign.decisions import Decision
-from codesign.options import name
+from codesign.options import integer, name
 from codesign.plugin import Plugin
 from codesign.predictors.base import PREDICTORS
 from mappings.errors import Fault, SpecError
@@ -136,7 +136,12 @@ def _register_builtins(registry: Registry[ControllerEntry]) -> None:
             "CMA-ES over importances and sizes in 0..1",
             "strategy:EvolutionStrategy",
             "Hansen 2003, Lin 2021",
-            {"encoding": name("importance", ("importance", "index")), "population": 8, "sigma": 0.2, "preferences": 3},
+            {
+                "encoding": name("importance", ("importance", "index")),
+                "population": integer(8, 4),  # of fewer, no covariance is learned
+                "sigma": 0.2,
+                "preferences": 3,
+            },
         ),
         "tpe": _entry(
             "tree-structured Parzen estimator, multi-objective",
