@@ -36,7 +36,7 @@ class ControllerContext:
         batch: points that are asked for before any of them is told: a generation.
         budget: points that will be asked for in all, where it is known; else 0.
         options: all options of the controller, by name.
-        hooks: what a space offers beyond its decisions, by name, e.g. "graph" (point to networkx graph, for distances),
+        hooks: what a space offers beyond its decisions, by name, e.g. "graph" (point to its `OperatorGraph`),
             "morphisms" (point to larger points that keep the function).
         start: what is known of points that are asked for first, by decision; see :class:`Started`.
     """

@@ -51,7 +51,7 @@ class Features:
         graph: the space's hook "graph": of a point, or None.
     """
 
-    def __init__(self, space: DecisionSpace, graph: Callable[[Mapping[str, Any]], Graph] | None) -> None:
+    def __init__(self, space: DecisionSpace, graph: Callable[[Mapping[str, Any]], OperatorGraph] | None) -> None:
         self._graph, self._space = graph, space
         groups = {decision.group for decision in space.decisions}
         self._rest = space.of_groups(*(groups - {"network"})) if graph else space
