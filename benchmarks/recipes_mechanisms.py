@@ -70,6 +70,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "nao": networks.nao,
     "nas_rl": networks.nas_rl,
     "nasbot": networks.nasbot,
+    "nascaps": networks.nascaps,
     "nasnet": networks.nasnet,
     "netadapt": compression.netadapt,
     "nsganet": networks.nsganet,

@@ -12,6 +12,8 @@ from scipy.stats import spearmanr
 
 from benchmarks.recipes_lines import Bench, Line, quarters, scores
 from benchmarks.recipes_runs import PAIRS, Run, Versus, opened, paired, versus
+from codesign.accuracy.data import load_dataset
+from codesign.accuracy.training import Training, tensors, train
 from codesign.controllers.bayes import EncoderSearch, GraphBayes
 from codesign.controllers.evolution import RegularizedEvolution
 from codesign.controllers.growth_policy import GrowthPolicy
@@ -24,6 +26,7 @@ from codesign.controllers.value import QLearning, TreeSearch
 from codesign.explorer.problem import SearchProblem
 from codesign.networks.morphism import inherited, logits, random_weights
 from codesign.providers.accuracy.table import read_table
+from codesign.quantization.qat import QatNetwork
 from codesign.recipe import Part
 from codesign.spaces.network.nasbench201 import operations_of
 from mappings.errors import SpecError
@@ -268,6 +271,32 @@ def eas(bench: Bench) -> Line:
     text = f"certainty of the last 40 networks' transformations {certain:.2f}, accuracy by quarter {_list(by_quarter)}"
     worked = certain > 0.1 and by_quarter[-1] > by_quarter[0] + 0.02
     return bench.line(text, worked, mine, even, {"certainty": certain})
+
+
+def nascaps(bench: Bench) -> Line:
+    """Routing routes: in a trained network of three rounds votes weigh unevenly, and more so from round to round."""
+    mine, even = bench.run(), bench.random()
+    found = max(mine.trials, key=lambda trial: trial.told.outcome.metrics.get("accuracy", 0.0)).told.point
+    space, data = mine.recipe.space, load_dataset("digits")
+    workload = space.network_at({**found, "rounds": 3}).workload
+    assert workload is not None, "a trainable space has workloads"
+    torch.manual_seed(bench.seed)
+    network = QatNetwork(workload)
+    train(network, data, Training(150, 0.02), bench.seed)
+    network.eval()
+    with torch.no_grad():
+        values = network.values(network.entered(tensors(data, "held_out")[0]))
+    uneven = []
+    for number in (2, 3):
+        layer = workload.by_name[f"r{number}t1_weights"]
+        shares = values[layer.name].reshape(-1, layer.C)
+        shares = shares / shares.sum(dim=1, keepdim=True).clamp_min(1e-6)
+        uneven.append(float(shares.max(dim=1).values.mean()) * layer.C)
+    text = (
+        f"the likeliest vote weighs {uneven[0]:.2f} times an even share in the second round of routing, "
+        f"{uneven[1]:.2f} times in the third; the most accurate network has {found['rounds']} rounds"
+    )
+    return bench.line(text, uneven[1] > uneven[0] > 1.05, mine, even, {"second": uneven[0], "third": uneven[1]})
 
 
 def uninet(bench: Bench) -> Line:

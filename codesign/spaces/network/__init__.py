@@ -155,6 +155,25 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
         ),
     )
     registry.register(
+        "capsules",
+        Plugin(
+            "primary capsules of some types, which vote for output capsules; rounds of routing by agreement",
+            f"{here}.capsules:CapsuleSpace",
+            {
+                **_OF_IMAGES,
+                "widths": options.list_of(sizes, (8, 16, 24), least=1),
+                "kernels": options.list_of(options.integer(3, 1, 31), (3, 5), least=1),
+                "types": options.list_of(options.integer(1, 1, 16), (1, 2), least=1),
+                "dimensions": options.list_of(sizes, (4, 8), least=1),
+                "capsules": options.list_of(sizes, (6, 10), least=1),
+                "poses": options.list_of(sizes, (8, 16), least=1),
+                "rounds": options.list_of(options.integer(1, 1, 8), (1, 2, 3), least=1),
+            },
+            source="Marchisio 2020, Sabour 2017, Tsai 2020",
+            offers=("workload", "trainable"),
+        ),
+    )
+    registry.register(
         "chain",
         Plugin(
             "a chain of convolutions, each with a kernel, a number of filters and perhaps a skip connection",
