@@ -19,12 +19,14 @@ class Option:
         allowed: what may be given, for messages.
         read: a given value in its canonical form; raises ValueError or TypeError where it is none.
         required: it has no default and must be given.
+        decisions: it holds a part of a point: the names and values are those of the recipe's space.
     """
 
     default: Any
     allowed: str
     read: Callable[[Any], Any]
     required: bool = False
+    decisions: bool = False
 
 
 def _whole(low: int, high: int) -> Callable[[Any], Any]:
@@ -116,14 +118,14 @@ def pairs(default: tuple[tuple[str, float], ...] = ()) -> Option:
 
 
 def choices_of(default: Mapping[str, Any] | None = None) -> Option:
-    """A mapping of names to plain values, e.g. a part of a point."""
+    """A part of a point: a mapping of decisions to values, which a recipe checks against its space."""
 
     def read(value: Any) -> dict[str, Any]:
         if not isinstance(value, Mapping) or any(not isinstance(key, str) for key in value):
             raise ValueError
         return dict(value)
 
-    return Option(dict(default or {}), "a mapping of names to values", read)
+    return Option(dict(default or {}), "a mapping of names to values", read, decisions=True)
 
 
 def as_option(value: Any) -> Option:
@@ -137,6 +139,15 @@ def as_option(value: Any) -> Option:
     if isinstance(value, float):
         return number(value)
     return text(str(value))
+
+
+def shown(value: Any) -> str:
+    """A given value as YAML has it, so that a message shows what was written."""
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(shown, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value) if isinstance(value, str) else str(value)
 
 
 Options: TypeAlias = Mapping[str, Any]
@@ -163,7 +174,7 @@ def check_options(options: Options, given: Mapping[str, Any], where: str) -> dic
             try:
                 out[key] = option.read(given[key])
             except (ValueError, TypeError):
-                faults.append(Fault(f"{where}.{key}", f"is {str(given[key])[:60]!r}", option.allowed))
+                faults.append(Fault(f"{where}.{key}", f"is {shown(given[key])[:60]}", option.allowed))
         elif option.required:
             faults.append(Fault(f"{where}.{key}", "is missing", option.allowed))
         else:

@@ -17,6 +17,7 @@ from codesign.contents import by_content
 from codesign.decisions import Choice
 from codesign.objectives import Goal
 from codesign.recipe_parts import KEYS, Part, for_images, make_goal, make_space, plain_value, read_raw, shorthand
+from codesign.recipe_plans import without_strangers
 from codesign.recipe_rules import check_rules
 from codesign.spaces.search_space import SearchSpace
 from mappings.errors import Fault, SpecError, unknown_name
@@ -243,7 +244,10 @@ def load_recipe(name: str = DEFAULT_RECIPE, overrides: Mapping[str, Any] | None 
     fields = read_raw({**raw, **changes}, where)
     if data is not None:
         fields["network"] = for_images(fields.get("network", Recipe().network), data)
-    return Recipe(**fields).check("explore" if changes or data else where)
+    recipe = Recipe(**fields)
+    if {"network", "hardware"} & set(changes):
+        recipe = replace(recipe, driver=without_strangers(recipe.driver, recipe.space.decisions.names))
+    return recipe.check("explore" if changes or data else where)
 
 
 __all__ = ["Part", "Recipe", "load_recipe", "parse_recipe", "recipe_names", "replace", "variant_names"]

@@ -10,6 +10,7 @@ import numpy as np
 from accel_models.hardware.devices import device
 from codesign.objectives import METRICS
 from codesign.recipe_parts import REGISTRIES, Part
+from codesign.recipe_plans import check_named, check_plan, check_widths
 from codesign.spaces.search_space import GROUPS
 from mappings.errors import Fault, SpecError, nearest
 
@@ -35,8 +36,10 @@ def check_rules(recipe: Recipe, where: str) -> list[Fault]:
         collect(lambda: recipe.space)
     collect(lambda: recipe.goal)
     if not faults:
-        for rule in (_needs, _metrics, _controllers, _start, _envelope):
+        for rule in (_needs, _metrics, _controllers, _start, _envelope, check_named, check_widths):
             faults.update(dict.fromkeys(rule(recipe, where)))
+    if not faults and type(recipe.trials) is int:  # else told beside this
+        faults.update(dict.fromkeys(check_plan(recipe, where)))
     return list(faults)
 
 

@@ -7,7 +7,6 @@ from typing import cast
 from codesign.controllers.controller import Carrying, Controller
 from codesign.drivers.base import DriverContext
 from codesign.drivers.ledger import Ledger
-from mappings.errors import Fault, SpecError
 
 
 class Carried:
@@ -25,22 +24,12 @@ class Carried:
     """
 
     def run(self, context: DriverContext) -> None:
-        """Until the journal holds the budget's trials.
-
-        Raises:
-            SpecError: a first search that takes the whole budget, or two controllers of different kinds.
-        """
+        """Until the journal holds the budget's trials."""
         first_trials = int(context.options["first_trials"])
-        if first_trials >= context.budget:
-            what = f"is {first_trials} of {context.budget} trials, which leaves none for the task itself"
-            raise SpecError(Fault("driver carried.first_trials", what, f"1 to {context.budget - 1}"))
         space, goal, ledger = context.problem.space, context.problem.goal, Ledger(context)
         fidelities = [float(value) for value in context.options["fidelities"]]
         tasks = [context.make_controller("source", space, goal) for _ in fidelities]
         target, turn = context.make_controller("target", space, goal), 0
-        if type(tasks[0]) is not type(target):
-            what = "are of different kinds, so nothing can be carried over"
-            raise SpecError(Fault("driver carried: controllers source and target", what, "one kind for both"))
         while len(ledger) < first_trials:
             task = tasks[turn % len(tasks)]
             if turn and len(tasks) > 1:

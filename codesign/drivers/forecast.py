@@ -44,17 +44,11 @@ class Forecast:
         """Until the journal holds the budget's trials.
 
         Raises:
-            SpecError: first measurements that take the whole budget, or too few of them.
+            SpecError: of the first networks fewer than two run on their hardware.
         """
         options, ledger = context.options, Ledger(context)
         self._context = context
         first, full, levels = int(options["first"]), int(options["full"]), [float(x) for x in options["levels"]]
-        spent = first * len(levels) + full
-        if full > first:
-            raise SpecError(Fault("driver forecast.full", f"is {full}, above first", f"2 to {first}"))
-        if spent >= context.budget:
-            what = f"measures {spent} times before it forecasts anything, of {context.budget} trials"
-            raise SpecError(Fault("driver forecast", what, "smaller first and full, more trials"))
         controller = context.make_controller("", context.problem.space, context.problem.goal)
         known = list[Point]()
         while len(known) < first:
@@ -62,34 +56,45 @@ class Forecast:
         below = [self._measured(ledger, known, level) for level in levels]
         whole = ledger.measure(known[:full], "first", gated=False)
         controller.tell(whole)
-        self._fit(known, below, [self._worth(item) for item in whole])
+        self._fit(known, below, whole)
         while ledger.left > 0:
             asked = controller.ask(max(1, round(context.batch / float(options["keep"]))))
             if options["reads"] == "curve":
                 asked = asked[: max(1, ledger.left // (len(levels) + 1))]
             seen = [self._measured(ledger, asked, level) for level in levels] if options["reads"] == "curve" else []
             guessed = self.forecast(asked, np.array(seen).T if seen else None)
-            order = np.argsort(-guessed, kind="stable")[: context.batch]
-            controller.tell(ledger.measure([asked[place] for place in sorted(order)], "kept"))
+            order = [place for place in np.argsort(-guessed, kind="stable") if not np.isnan(guessed[place])]
+            controller.tell(ledger.measure([asked[place] for place in sorted(order[: context.batch])], "kept"))
 
     def _measured(self, ledger: Ledger, points: Sequence[Point], level: float) -> list[float]:
         return [self._worth(item) for item in ledger.measure(points, f"level {level:g}", fidelity=level, gated=False)]
 
     def _worth(self, told: Told) -> float:
-        """What is forecast of an outcome, larger is better; of what broke a bound whatever is known."""
+        """What is forecast of an outcome, larger is better; of what breaks a bound whatever is known.
+
+        NaN where it is not known: the network does not run on the hardware that was proposed with it.
+        """
         assert self._context is not None
         goal, metrics = self._context.problem.goal, told.outcome.metrics
-        missing = [name for name in goal.needed if name not in metrics]
-        if missing:
-            what = f"has no {missing[0]} of a network that it measured"
-            raise SpecError(Fault("driver forecast", what, "a space whose networks all run on the hardware"))
+        read = goal.needed if goal.reward is not None else goal.objectives[:1]
+        if any(name not in metrics for name in read):
+            return float("nan")
         if goal.reward is not None:
             return float(goal.reward(metrics))
         return metrics[goal.objectives[0]] * (1.0 if goal.metrics[0].maximize else -1.0)
 
-    def _fit(self, points: Sequence[Point], below: Sequence[Sequence[float]], whole: Sequence[float]) -> None:
+    def _fit(self, known: Sequence[Point], found: Sequence[Sequence[float]], full: Sequence[Told]) -> None:
+        """Fits the predictor to the networks that run, of which the first ones are known in full."""
         assert self._context is not None
+        values = [self._worth(item) for item in full]
+        runs = [place for place, row in enumerate(zip(*found, strict=True)) if not np.isnan(row).any()]
+        whole = [values[place] for place in runs if place < len(values)]
+        points, below = [known[place] for place in runs], [[row[place] for place in runs] for row in found]
         options, count = self._context.options, len(whole)
+        if count < 2:
+            broken = next((str(item.outcome.broken[0]) for item in full if item.outcome.broken), "")
+            what = f"knows in full {count} networks of the first {len(full)}; others do not run on their hardware"
+            raise SpecError(Fault("driver forecast", f"{what}: {broken}", "a larger first and full, other hardware"))
         space, seed = self._context.problem.space, derive_seed(self._context.seed, "forecast") % 2**31
         hooks = self._context.search_space.hooks if self._context.search_space is not None else {}
         self._predictor = make_predictor(str(options["model"]), PredictorContext(space, seed, hooks))

@@ -26,7 +26,7 @@ class SearchThenCut(Sequential):
         """Until the journal holds the budget's trials, or a step would cut less than any choice does.
 
         Raises:
-            SpecError: no limit that is known before the dear providers, or no decision to cut.
+            SpecError: the largest network, or one that is cut, does not run on the accelerator at all.
         """
         networks, ledger = part_space(context, "network"), Ledger(context)
         rng = np.random.default_rng(derive_seed(context.seed, "search_then_cut"))
@@ -47,9 +47,11 @@ class SearchThenCut(Sequential):
             controller.tell([Told(part_of(networks, t.point), Outcome(t.outcome.metrics)) for t in told])
         for place, item in enumerate(seen):
             metrics = item.outcome.metrics
+            if metric not in metrics:  # it does not run on the hardware
+                continue
             worth = metrics["accuracy"] if goal.reward is None else goal.reward(metrics)
             found.append((metrics[metric] > bound, worth, -place))
-        if ledger.left <= 0:
+        if ledger.left <= 0 or not found:
             return
         best = part_of(networks, seen[-max(found)[2]].point)
         share = float(context.options["step_share"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from codesign.controllers.controller import Told
@@ -31,7 +33,7 @@ class Sequential:
         """Until the journal holds the budget's trials, or a step would cut less than any choice does.
 
         Raises:
-            SpecError: no limit that is known before the dear providers, or no decision to cut.
+            SpecError: a network that does not run on the accelerator at all.
         """
         networks, ledger = part_space(context, "network"), Ledger(context)
         rng = np.random.default_rng(derive_seed(context.seed, "sequential"))
@@ -48,12 +50,7 @@ class Sequential:
     @staticmethod
     def _cut(context: DriverContext, networks: DecisionSpace) -> list[Decision]:
         ends = tuple(context.options["decisions"])
-        found = [d for d in networks.choices if d.ordered and (not ends or d.name.endswith(ends))]
-        if not found:
-            raise SpecError(
-                Fault("driver sequential.decisions", "none of them has an order", ", ".join(networks.names))
-            )
-        return found
+        return [d for d in networks.choices if d.ordered and (not ends or d.name.endswith(ends))]
 
     def _pass(
         self,
@@ -130,15 +127,24 @@ class Sequential:
 
     def _limit(self, context: DriverContext, network: Point, hardware: Point) -> tuple[str, float]:
         """The limit that the largest network breaks most, relative to its bound."""
-        (outcome,) = context.problem.price(network, [hardware])
-        limits = [limit for limit in context.problem.goal.limits if limit.metric in outcome.metrics]
-        if not limits:
-            what = "has no limit that a provider before the dear ones knows"
-            raise SpecError(Fault("driver sequential", what, ", ".join(outcome.metrics) or "a limit"))
-        tightest = max(limits, key=lambda limit: outcome.metrics[limit.metric] / limit.bound)
+        metrics = self._costs(context, network, hardware)
+        limits = [limit for limit in context.problem.goal.limits if limit.metric in metrics]  # at least one: the recipe
+        tightest = max(limits, key=lambda limit: metrics[limit.metric] / limit.bound)
         return tightest.metric, tightest.bound
 
+    def _cost(self, context: DriverContext, network: Point, hardware: Point, metric: str) -> float:
+        return self._costs(context, network, hardware)[metric]
+
     @staticmethod
-    def _cost(context: DriverContext, network: Point, hardware: Point, metric: str) -> float:
+    def _costs(context: DriverContext, network: Point, hardware: Point) -> Mapping[str, float]:
+        """What the cheap providers say.
+
+        Raises:
+            SpecError: the network does not run on the accelerator at all.
+        """
         (outcome,) = context.problem.price(network, [hardware])
-        return outcome.metrics[metric]
+        if any(limit.metric in outcome.metrics for limit in context.problem.goal.limits):
+            return outcome.metrics
+        broken = "; ".join(map(str, outcome.broken)) or "no cost is known"
+        what = f"cuts networks down for an accelerator on which one of them does not run: {broken}"
+        raise SpecError(Fault("driver", what, "hardware: decisions of one that has room for the largest network"))

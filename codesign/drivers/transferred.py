@@ -42,15 +42,13 @@ class Transferred:
         """Until the journal holds the budget's trials.
 
         Raises:
-            SpecError: nothing to compress, a budget that the first two phases take, too few networks within reach.
+            SpecError: nothing to compress, too few networks within reach.
         """
         torch.set_num_threads(1)
         options, ledger, space = context.options, Ledger(context), context.problem.space
         last = {d.name: d.choices[-1] for d in space.of_groups("compression").choices}
-        first = int(options["whole"]) + int(options["compressed"])
-        if not last or first >= context.budget:
-            what = "has nothing to compress" if not last else f"measures {first} networks before any is searched for"
-            raise SpecError(Fault("driver transferred", what, "layer_bits or another compression, more trials"))
+        if not last:
+            raise SpecError(Fault("driver transferred", "has nothing to compress", "layer_bits or another compression"))
         rng = np.random.default_rng(derive_seed(context.seed, "transferred"))
         held = space.of_groups("hardware", "mapping").completed(dict(options["held"]), rng)
         drawn = [space.completed({**last, **held}, rng) for _ in range(int(options["whole"]))]

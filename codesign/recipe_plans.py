@@ -1,0 +1,166 @@
+"""What a driver's options ask of the recipe around it: its budget, its limits, decisions that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from codesign.options import shown
+from codesign.recipe_parts import REGISTRIES, Part
+from codesign.spaces.hardware.fixed import FixedHardware
+from codesign.spaces.search_space import NETWORK_GROUPS
+from mappings.errors import Fault, nearest
+
+if TYPE_CHECKING:
+    from codesign.recipe import Recipe
+
+_Plan: TypeAlias = "Callable[[Recipe, Mapping[str, Any], str], list[Fault]]"
+
+
+def check_plan(recipe: Recipe, where: str) -> list[Fault]:
+    """Faults of the recipe's driver that can be known before anything is measured."""
+    plan = _PLANS.get(recipe.driver.name)
+    options = REGISTRIES["driver"].get(recipe.driver.name).checked(recipe.driver.given, where)
+    return plan(recipe, options, f"{where}.driver") if plan is not None else []
+
+
+def check_named(recipe: Recipe, where: str) -> list[Fault]:
+    """Points in options (what is held, an expert's network) that name what the space has not."""
+    space, faults = recipe.space.decisions, list[Fault]()
+    known = {decision.name: decision for decision in space.decisions}
+    for spot, name, given in named_points(recipe):
+        for key, value in given.items():
+            place = f"{where}.{spot}.{name}.{key}"
+            if key not in known:
+                what = f"is no decision of the space{nearest(str(key), known)}"
+                faults.append(Fault(place, what, ", ".join(known) or "nothing, since nothing is open"))
+            elif not known[key].contains(value):
+                faults.append(Fault(place, f"is {shown(value)}", known[key].allowed))
+    return faults
+
+
+def named_points(recipe: Recipe) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """(part, option, its decisions with values) of all options that hold a part of a point."""
+    parts = [("driver", "driver", recipe.driver)]
+    parts += [("providers", f"providers[{place}]", part) for place, part in enumerate(recipe.providers)]
+    return [
+        (spot, name, dict(part.given[name]))
+        for key, spot, part in parts
+        for name, option in REGISTRIES[key].get(part.name).options.items()
+        if getattr(option, "decisions", False) and name in part.given
+    ]
+
+
+def without_strangers(part: Part, known: tuple[str, ...]) -> Part:
+    """The driver of a recipe that is put on another space: what it held of decisions that are gone is gone."""
+    if part.name not in REGISTRIES["driver"].names():
+        return part
+    entry = REGISTRIES["driver"].get(part.name)
+    kept = dict(part.options)
+    for name, value in part.options:
+        if getattr(entry.options.get(name), "decisions", False) and isinstance(value, Mapping):
+            kept[name] = {key: item for key, item in value.items() if key in known}
+    return Part(part.name, tuple(kept.items()))
+
+
+def check_widths(recipe: Recipe, where: str) -> list[Fault]:
+    """Widths of data that one accelerator does not run: a search would end at the first network that draws them."""
+    hardware = recipe.space.hardware
+    if not isinstance(hardware, FixedHardware):
+        return []
+    template, faults = hardware.template, list[Fault]()
+    for name, width, packs in (
+        ("weight_bits", template.weight_bits, template.weight_packing > 1),
+        ("act_bits", template.act_bits, False),
+    ):
+        for decision in recipe.space.decisions.of_groups("compression").choices:
+            if decision.name != name:
+                continue
+            others = [bits for bits in decision.choices if bits != width and not (packs and bits < width)]
+            if others:
+                what = f"has {', '.join(map(str, others))}, and {hardware.hardware} runs {width} bits"
+                fits = [bits for bits in decision.choices if bits not in others] or [width]
+                faults.append(Fault(f"{where}.choices.{name}", what, f"{name}: {fits} in choices"))
+    return faults
+
+
+def _accurate(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
+    """Of drivers that go on with what is most accurate."""
+    del options
+    entries = [REGISTRIES["providers"].get(part.name) for part in recipe.providers]
+    if any("accuracy" in entry.metrics_on(recipe.device) for entry in entries):
+        return []
+    names = REGISTRIES["providers"].names()
+    known = [name for name in names if "accuracy" in REGISTRIES["providers"].get(name).metrics_on(recipe.device)]
+    what = "goes on with what is most accurate, and no provider of the recipe gives accuracy"
+    return [Fault(where, what, f"providers with one of {', '.join(known)}; ask_tell")]
+
+
+def _above(spent: int, recipe: Recipe, what: str, where: str, allowed: str) -> list[Fault]:
+    if spent < recipe.trials:
+        return []
+    return [Fault(where, f"{what} {spent} of {recipe.trials} trials, which leaves none for the search", allowed)]
+
+
+def _carried(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
+    first, parts = int(options["first_trials"]), dict(recipe.controllers)
+    spot, allowed = f"{where}.first_trials", f"1 to {recipe.trials - 1}"
+    what = f"is {first} of {recipe.trials} trials, which leaves none for the task itself"
+    faults = [Fault(spot, what, allowed)] if first >= recipe.trials else []
+    source, target = (parts.get(name, recipe.controller).name for name in ("source", "target"))
+    if source != target:
+        what = f"are {source} and {target}, of different kinds, so nothing can be carried over"
+        faults.append(Fault(f"{where}: controllers source and target", what, "one kind for both"))
+    return faults
+
+
+def _forecast(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
+    first, full = int(options["first"]), int(options["full"])
+    faults = [Fault(f"{where}.full", f"is {full}, above first", f"2 to {first}")] if full > first else []
+    spent = first * len(options["levels"]) + full
+    return faults + _above(spent, recipe, "measures", where, "smaller first and full, fewer levels, more trials")
+
+
+def _budgeted(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
+    spent = int(options["samples"]) * (1 + len(options["fidelities"])) + int(options["keep"])
+    return _above(spent, recipe, "may measure", where, "fewer samples, fidelities or keep, more trials")
+
+
+def _transferred(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
+    spent = int(options["whole"]) + int(options["compressed"])
+    return _accurate(recipe, options, where) + _above(spent, recipe, "measures", where, "fewer whole and compressed, more trials")
+
+
+def _sequential(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
+    faults = _accurate(recipe, options, where)
+    ordered = [d.name for d in recipe.space.decisions.of_groups(*NETWORK_GROUPS).choices if d.ordered]
+    if not ordered:
+        faults.append(Fault(where, "has nothing to cut: no decision of the network has an order", "ask_tell"))
+    for end in options["decisions"]:
+        if not any(name.endswith(end) for name in ordered):
+            what = f'has "{end}", with which no decision that has an order ends{nearest(end, ordered)}'
+            faults.append(Fault(f"{where}.decisions", what, ", ".join(ordered)))
+    cheap = [p.name for p in recipe.providers if not REGISTRIES["providers"].get(p.name).dear]
+    given = [m for name in cheap for m in REGISTRIES["providers"].get(name).metrics_on(recipe.device)]
+    if not any(name in given for name, _ in recipe.limits):
+        what = "cuts down to a limit, and none is on what a provider before the dear ones gives"
+        faults.append(Fault(where, what, f"limits on one of {', '.join(given)}"))
+    return faults
+
+
+def _search_then_cut(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
+    search = int(options["search_trials"])
+    what = f"is {search} of {recipe.trials} trials, which leaves none to cut with"
+    faults = [Fault(f"{where}.search_trials", what, f"1 to {recipe.trials - 1}")] if search >= recipe.trials else []
+    return faults + _sequential(recipe, options, where)
+
+
+_PLANS: Mapping[str, _Plan] = {
+    "compound": _accurate,
+    "carried": _carried,
+    "forecast": _forecast,
+    "budgeted": _budgeted,
+    "transferred": _transferred,
+    "sequential": _sequential,
+    "search_then_cut": _search_then_cut,
+}
