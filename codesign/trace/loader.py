@@ -66,13 +66,18 @@ def load_object(reference: str, kind: type = object) -> Any:
         module = _execute(place, path)
     namespace = vars(module)
     if name not in namespace:
-        own = [
-            key
-            for key, value in namespace.items()
-            if inspect.isclass(value) and issubclass(value, kind) and value.__module__ == namespace["__name__"]
-        ]
+        own = [key for key, value in namespace.items() if _may_be_meant(value, kind, namespace["__name__"])]
         raise SpecError(Fault(place, f'has no "{name}"{nearest(name, own)}', ", ".join(own) or "a class in it"))
     return namespace[name]
+
+
+def _may_be_meant(value: object, kind: type, module: str) -> bool:
+    """A class of the kind, an instance of one, or a function, that the module itself makes."""
+    if inspect.isclass(value):
+        return issubclass(value, kind) and value.__module__ == module
+    if inspect.isfunction(value):
+        return value.__module__ == module
+    return isinstance(value, kind) and kind is not object
 
 
 def _execute(place: str, path: Path | None) -> ModuleType:
