@@ -43,18 +43,18 @@ class Watch:
         """Best of each objective, and the front."""
         recipe, trials = self._recipe, list(self._journal)
         done = len(trials) if self._counts_designs else self._done
-        found = feasible(trials)
+        found, within = feasible(trials), sum(trial.told.outcome.feasible for trial in trials)
+        share = f"{within:,} of {counted(len(trials), 'design')} feasible"
         if not found:
-            return Glance(done, f"{counted(self._trained, 'network')} trained, no design told within its bounds yet")
+            state = f"{share}, none measured in full yet" if within else "no design told within its bounds yet"
+            return Glance(done, f"{counted(self._trained, 'network')} trained, {state}")
         front = search_front(recipe.goal, found)
         best = []
         for name in recipe.objectives:
             values = [item.metrics[name] for item in front]
             best.append(f"{name} {figure(name, max(values) if METRICS.get(name).maximize else min(values))}")
-        line = (
-            f"{len(found):,} of {counted(len(trials), 'design')} feasible, {len(front):,} on the front; best "
-            + ", ".join(best)
-        )
+        share += f", {len(found):,} measured in full" if len(found) < within else ""
+        line = f"{share}, {len(front):,} on the front; best " + ", ".join(best)
         shown = search_front(recipe.goal, front, _ROWS)
         first = recipe.objectives[0]
         shown.sort(key=lambda item: item.metrics[first], reverse=METRICS.get(first).maximize)
