@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from rich.text import Text
 Advance = Callable[[], None]
 #: Seconds between two lines where there is no terminal, and between two looks at the front where there is one.
 LINE_SECONDS, LOOK_SECONDS = 5.0, 1.0
+#: Where there is no terminal, a step whose parts take longer says after so many seconds that it is at work.
+QUIET_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,34 @@ class Reporter(Protocol):
         ...
 
 
+class _Pulse:
+    """Says that a step is still at work whenever nothing has been said of it for a while.
+
+    Args:
+        say: one line.
+        text: the line; called in a thread of its own.
+    """
+
+    def __init__(self, say: Callable[[str], None], text: Callable[[], str]) -> None:
+        self._say, self._text, self._ended = say, text, threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.shown = time.monotonic()
+
+    def __enter__(self) -> _Pulse:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended.wait(max(self.shown + QUIET_SECONDS - time.monotonic(), 0.0)):
+            if time.monotonic() - self.shown >= QUIET_SECONDS:
+                self.shown = time.monotonic()
+                self._say(self._text())
+
+
 class Silent:
     """Reports nothing."""
 
@@ -86,17 +117,23 @@ class Bars:
         """A bar that stays when it is full."""
         started = time.monotonic()
         if not self._console.is_terminal:
-            done, shown = 0, started
+            done = 0
 
-            def line() -> None:
-                nonlocal done, shown
-                done += 1
-                if time.monotonic() - shown >= LINE_SECONDS:
-                    shown = time.monotonic()
-                    of = "" if total is None else f" of {total:,}"
-                    self.say(f"{title}: {done:,}{of} in {_clock(shown - started)}")
+            def text() -> str:
+                of = "" if total is None else f" of {total:,}"
+                part = "at work for" if total is None and not done else f"{done:,}{of} in"
+                return f"{title}: {part} {_clock(time.monotonic() - started)}"
 
-            yield line
+            with _Pulse(self.say, text) as pulse:
+
+                def line() -> None:
+                    nonlocal done
+                    done += 1
+                    if time.monotonic() - pulse.shown >= LINE_SECONDS:
+                        pulse.shown = time.monotonic()
+                        self.say(text())
+
+                yield line
             seconds = time.monotonic() - started
             if seconds > 1.0:
                 self.say(f"{title}: {'done' if total is None else f'{total:,} done'} in {seconds:.0f} s")
@@ -119,7 +156,8 @@ class Bars:
     def search(self, title: str, total: int, look: Callable[[], Glance]) -> Iterator[Advance]:
         """The front as it grows, with the time that is left; elsewhere than on a terminal a line every few seconds."""
         started = shown = time.monotonic()
-        first = look().done  # what an earlier process did says nothing of the pace
+        latest = look()
+        first = latest.done  # what an earlier process did says nothing of the pace
 
         def passed(glance: Glance) -> str:
             seconds = time.monotonic() - started
@@ -128,14 +166,16 @@ class Bars:
             return f"{title}: {glance.done:,} of {total:,} in {_clock(seconds)}{pace}; {glance.line}"
 
         if not self._console.is_terminal:
+            # The thread shows what was seen last: the journal belongs to the thread that writes it.
+            with _Pulse(self.say, lambda: passed(latest)) as pulse:
 
-            def line() -> None:
-                nonlocal shown
-                if time.monotonic() - shown >= LINE_SECONDS:
-                    shown = time.monotonic()
-                    self.say(passed(look()))
+                def line() -> None:
+                    nonlocal latest
+                    if time.monotonic() - pulse.shown >= LINE_SECONDS:
+                        pulse.shown, latest = time.monotonic(), look()
+                        self.say(passed(latest))
 
-            yield line
+                yield line
             return
 
         def picture() -> Table:

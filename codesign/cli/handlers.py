@@ -148,7 +148,7 @@ def _synth(options: argparse.Namespace) -> int:
     from codesign.commands.synth import synth
 
     with _results_apart():
-        result = synth(**_keywords(options))
+        result = synth(**_keywords(options), reporter=_reporter(options))
     output.synthesised(result, options)
     return 0
 

@@ -148,7 +148,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str, tuple[
     "emit": (_emit, "write SystemVerilog and HLS C++ of a design, or of your own module", _BOTH, True, True),
     "synth": (
         _synth, "synthesise a design with open tools: what is found beside what was estimated",
-        _BOTH, False, False,
+        _BOTH, False, True,
     ),
     "report": (_report, "make a run's report.html anew", _BOTH, False, False),
     "list": (_list, "what is known by name", _BOTH, False, False),

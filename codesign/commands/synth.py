@@ -10,6 +10,7 @@ from accel_models.hardware.accelerator import Accelerator
 from codesign.commands.applies import refuse
 from codesign.commands.targets import HardwareLike, find_hardware
 from codesign.design_file import DesignFile
+from codesign.progress import Reporter, Silent
 from mappings.errors import Fault, SpecError, unknown_name
 from rtl_templates.synth.report import SynthReport, synthesize
 
@@ -23,6 +24,7 @@ def synth(
     liberty: str | Path | Sequence[str | Path] | None = None,
     route: bool | None = None,
     device: str | None = None,
+    reporter: Reporter | None = None,
 ) -> SynthReport:
     """Synthesise a design's accelerator; a result is kept, and found again at once.
 
@@ -32,6 +34,7 @@ def synth(
         liberty: files of standard cells, for "asic".
         route: place and route too ("ecp5", "ice40").
         device: part to route for; None: the family's largest.
+        reporter: where progress goes.
 
     Raises:
         SpecError: wrong input, an option that changes nothing, a missing tool, or a part without room.
@@ -49,7 +52,8 @@ def synth(
     tech = accelerator.technology if target == "asic" else ""
     files = [liberty] if isinstance(liberty, str | Path) else liberty or ()
     paths = [Path(name) for name in files]
-    return synthesize(accelerator.template, target, liberty=paths, route=bool(route), part=device or "", tech=tech)
+    with (reporter or Silent()).task(f"synthesis for {target}", None):
+        return synthesize(accelerator.template, target, liberty=paths, route=bool(route), part=device or "", tech=tech)
 
 
 def _accelerator(design: HardwareLike | Design | DesignFile) -> Accelerator:
