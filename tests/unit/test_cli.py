@@ -342,6 +342,20 @@ def test_a_typo_is_told_before_torch_is_loaded() -> None:
     assert done.stderr.count("did you mean") == 4, done.stderr
 
 
+def test_names_are_listed_without_what_runs_them() -> None:
+    code = (
+        "import sys\n"
+        "from codesign.cli.main import main\n"
+        "from codesign.cli.handlers import KINDS\n"
+        "for kind in KINDS:\n"
+        "    assert main(['list', kind, '--format', 'json']) == 0\n"
+        "    heavy = [name for name in ('torch', 'optuna', 'sklearn', 'pandas', 'plotly') if name in sys.modules]\n"
+        "    assert not heavy, (kind, heavy)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_template_runs_its_own_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One question has one answer, whichever command asks: the README's network on 8 x 8 PEs takes 29,982 cycles."""
     module, hardware, design = tmp_path / "mine.py", tmp_path / "hardware.yaml", tmp_path / "design.yaml"
