@@ -190,7 +190,7 @@ def simulate(
         hardware: what a module runs on: an accelerator with a template, its YAML, or that of a design or template.
         data: ``.npz`` file with an array ``[n, ...]`` for each input of a module: scales are chosen on the samples, the
             first run; None: random ones.
-        images: how many run (10).
+        images: how many run; None: 10, or all where the data has fewer.
         no_hls: RTL alone.
         reporter: where progress goes.
 
@@ -211,6 +211,9 @@ def simulate(
     job = _job(found, shapes_of(input), hardware, data, count, reporter)
     if isinstance(job, Infeasible):
         return job
+    held = len(next(iter(job.images.values())))
+    if images is not None and held < images:
+        raise SpecError(Fault("--images", f"is {images}, and the data has {held} to run", f"1 to {held}"))
     with tempfile.TemporaryDirectory() as scratch:
         return verify(
             job.name, job.design, job.network, job.images, job.labels, Path(scratch),
