@@ -105,6 +105,10 @@ def close_storage(storage: BaseStorage) -> None:
         storage.engine.dispose()
 
 
+#: What SQLite says of a file that no later attempt will read.
+_DAMAGED = ("database disk image is malformed", "file is not a database")
+
+
 @contextmanager
 def storage_faults(url: str, what: str, allowed: str) -> Iterator[None]:
     """Whatever a storage raises inside becomes one line.
@@ -125,6 +129,8 @@ def storage_faults(url: str, what: str, allowed: str) -> Iterator[None]:
         if not _is_of_storage(error):
             raise
         reason = without_secrets(_reason(error), url)
+        if any(words in reason for words in _DAMAGED):
+            allowed = "a copy of the file that is whole, or a new run"
         raise SpecError(Fault(f"storage {redacted(url)}", f"{what}: {reason}", allowed)) from None
 
 

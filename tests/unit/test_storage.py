@@ -125,6 +125,14 @@ def test_a_locked_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert trials_of(kept) == 2
 
 
+def test_a_damaged_file_is_not_tried_again_in_vain() -> None:
+    with (
+        pytest.raises(SpecError, match=r"malformed \(allowed: a copy of the file that is whole, or a new run\)"),
+        storage.storage_faults("runs/a/study.db", "cannot be used", "codesign explore --resume runs/a"),
+    ):
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+
 def test_defects_of_ours_stay_what_they_are() -> None:
     for kind in (AssertionError, ValueError, OSError, KeyError):
         with pytest.raises(kind), storage_faults("sqlite:///x", "fails", ""):
