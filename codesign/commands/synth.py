@@ -7,6 +7,7 @@ from pathlib import Path
 
 from accel_models.design import Design
 from accel_models.hardware.accelerator import Accelerator
+from accel_models.hardware.accelerators import ACCELERATORS
 from codesign.commands.applies import refuse
 from codesign.commands.targets import HardwareLike, find_hardware
 from codesign.design_file import DesignFile
@@ -59,4 +60,6 @@ def synth(
 def _accelerator(design: HardwareLike | Design | DesignFile) -> Accelerator:
     if isinstance(design, DesignFile):
         return design.design.accelerator
+    if isinstance(design, str) and not design.endswith((".yaml", ".yml")) and design not in ACCELERATORS.names():
+        raise SpecError(Fault("design", f'is "{design}"', "the YAML of a design, a template or an accelerator with one"))
     return design.accelerator if isinstance(design, Design) else find_hardware(design, "design")

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import codesign
@@ -340,6 +341,22 @@ def test_a_typo_is_told_before_torch_is_loaded() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("did you mean") == 4, done.stderr
+
+
+def test_more_images_than_there_are_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    module, hardware, data = tmp_path / "mine.py", tmp_path / "hardware.yaml", tmp_path / "data.npz"
+    module.write_text("import torch.nn as nn\nnet = nn.Sequential(nn.Conv2d(3, 4, 3))\n", encoding="utf-8")
+    template = "{array: output_stationary, rows: 8, cols: 8, axi_bits: 64, dram_bytes_per_cycle: 8}"
+    hardware.write_text(f"name: mine\ndevice: zynq7020\ntemplate: {template}\n", encoding="utf-8")
+    np.savez(data, np.random.default_rng(0).normal(size=(6, 3, 8, 8)).astype(np.float32))
+    options = ["--input", "1,3,8,8", "--hardware", str(hardware), "--data", str(data), "--images", "7", "-q"]
+    told = fails(capsys, "simulate", f"{module}:net", *options)
+    assert "--images: is 7, and the data has 6 to run (allowed: 1 to 6)" in told
+
+
+def test_what_has_no_template_is_not_synthesised(capsys: pytest.CaptureFixture[str]) -> None:
+    told = fails(capsys, "synth", "mine.py:Net")
+    assert 'design: is "mine.py:Net" (allowed: the YAML of a design, a template' in told
 
 
 def test_names_are_listed_without_what_runs_them() -> None:
