@@ -128,7 +128,8 @@ def _budgeted(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fa
 
 def _transferred(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
     spent = int(options["whole"]) + int(options["compressed"])
-    return _accurate(recipe, options, where) + _above(spent, recipe, "measures", where, "fewer whole and compressed, more trials")
+    above = _above(spent, recipe, "measures", where, "fewer whole and compressed, more trials")
+    return _accurate(recipe, options, where) + above
 
 
 def _sequential(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:

@@ -61,5 +61,6 @@ def _accelerator(design: HardwareLike | Design | DesignFile) -> Accelerator:
     if isinstance(design, DesignFile):
         return design.design.accelerator
     if isinstance(design, str) and not design.endswith((".yaml", ".yml")) and design not in ACCELERATORS.names():
-        raise SpecError(Fault("design", f'is "{design}"', "the YAML of a design, a template or an accelerator with one"))
+        allowed = "the YAML of a design, a template or an accelerator with one"
+        raise SpecError(Fault("design", f'is "{design}"', allowed))
     return design.accelerator if isinstance(design, Design) else find_hardware(design, "design")

@@ -79,7 +79,8 @@ def test_what_a_driver_cannot_do_is_told_with_the_recipe(
 def test_widths_of_one_accelerator_are_told_with_the_recipe(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(HARDWARE, encoding="utf-8")
-    with pytest.raises(SpecError, match=r"choices.weight_bits: has 4, and .* runs 8 bits \(allowed: weight_bits: \[8\]"):
+    told = r"choices.weight_bits: has 4, and .* runs 8 bits \(allowed: weight_bits: \[8\]"
+    with pytest.raises(SpecError, match=told):
         parse_recipe({"hardware": str(path)}, "mine")
     found = parse_recipe({"hardware": str(path), "choices": {"weight_bits": [8], "act_bits": [8]}}, "mine")
     assert found.space.hardware.template.rows == 8  # type: ignore[attr-defined]
@@ -121,5 +122,5 @@ def test_cutting_for_an_accelerator_without_room_is_one_line(tmp_path: Path, nam
     recipe = replace(recipe, choices=(*recipe.choices, ("weight_buffer_kib", (1, 16))))
     path = tmp_path / "toy.yaml"
     path.write_text(replace(recipe, driver=Part(name, options), limits=limits).dump(), encoding="utf-8")
-    with pytest.raises(SpecError, match="one of them does not run: .*weight_buffer_bytes needs"):
+    with pytest.raises(SpecError, match=r"one of them does not run: .*weight_buffer_bytes needs"):
         explore(ExploreOptions(recipe=str(path), out=str(tmp_path / "run"), verify=(), jobs=0))
