@@ -76,7 +76,7 @@ def check_widths(recipe: Recipe, where: str) -> list[Fault]:
         for decision in recipe.space.decisions.of_groups("compression").choices:
             if decision.name != name:
                 continue
-            others = [bits for bits in decision.choices if bits != width and not (packs and bits < width)]
+            others = [bits for bits in decision.choices if bits != width and not (packs and int(bits) < width)]
             if others:
                 what = f"has {', '.join(map(str, others))}, and {hardware.hardware} runs {width} bits"
                 fits = [bits for bits in decision.choices if bits not in others] or [width]
