@@ -100,7 +100,6 @@ def test_whole_then_compressed_then_what_the_predictor_leads_to(tmp_path: Any) -
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"trials": 20}, "20 networks before"),
         ({"compression": "none"}, "nothing to compress"),
         ({"limits": {"weight_bytes": 1}}, "no network within the limits"),
     ],
