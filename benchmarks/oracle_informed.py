@@ -39,7 +39,7 @@ def informed_shares(
     error = 1.0 - oracle.accuracy
     sizes = np.bincount(oracle.same)
     mean = np.bincount(oracle.same, error) / sizes
-    variance = np.bincount(oracle.same, error**2) / sizes - mean**2
+    variance = np.maximum(np.bincount(oracle.same, error**2) / sizes - mean**2, 0.0)  # rounding may go below
     scatter = float(np.median(np.sqrt(variance[sizes >= _ENOUGH]) / mean[sizes >= _ENOUGH])) * mean
 
     first = np.unique(oracle.same, return_index=True)[1]

@@ -16,10 +16,11 @@ def sample_images(dataset: str, count: int, workload: Workload) -> tuple[Tensor,
     """The first images of a data set's test part, 0 to 1, and their labels; digits take turns.
 
     Args:
+        count: of images; where the part has fewer, all of it.
         workload: the network whose extent they are resized to.
 
     Raises:
-        SpecError: no such data set, or fewer images.
+        SpecError: no such data set.
     """
     data = load_dataset(dataset)
     count = min(count, len(data.labels["test"]))

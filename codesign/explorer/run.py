@@ -11,6 +11,7 @@ from pathlib import Path
 
 import optuna
 
+from codesign.accuracy.data import load_dataset
 from codesign.drivers.base import Trial
 from codesign.drivers.registry import DRIVERS
 from codesign.explorer.claims import Claims
@@ -41,6 +42,7 @@ from codesign.explorer.verify import Verification, verify_point
 from codesign.explorer.wanted import choose_points, to_run, to_synthesise
 from codesign.explorer.watch import Watch
 from codesign.progress import Reporter, Silent
+from codesign.providers.registry import PROVIDERS
 from codesign.recipe import Recipe
 from codesign.reports.page import write_page
 from mappings.durable import is_full
@@ -78,6 +80,8 @@ def explore(options: ExploreOptions | None = None, reporter: Reporter | None = N
     wanted, _ = to_verify(options, record)
     if to_run(wanted):  # missing tools are told before the search, not after it
         toolchain(), compiler()
+    if options.images is not None:
+        _check_images(record.recipe, options.images)
     if to_synthesise(wanted):
         check_synthesis(record.recipe.device)
     again = f"codesign explore --resume {folder.path}" + (" --storage URL" if record.storage else "")
@@ -106,6 +110,21 @@ def explore(options: ExploreOptions | None = None, reporter: Reporter | None = N
             raise SpecError(
                 Fault(where, f"cannot be written: {error.strerror}", f"{again}, once there is room")
             ) from None
+
+
+def _check_images(recipe: Recipe, images: int) -> None:
+    """More images than the test part of a data set on which networks are trained has.
+
+    Raises:
+        SpecError: it has fewer.
+    """
+    if not any("weights" in PROVIDERS.get(part.name).offers for part in recipe.providers):
+        return
+    dataset = recipe.space.network.dataset
+    held = len(load_dataset(dataset).labels["test"])
+    if images > held:
+        what = f"is {images}, and the test part of {dataset} has {counted(held, 'image')}"
+        raise SpecError(Fault("--images", what, f"1 to {held}"))
 
 
 def _refuse_fewer(options: ExploreOptions, recipe: Recipe, study: optuna.Study) -> None:

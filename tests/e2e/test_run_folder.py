@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from accel_models.hardware.devices import device
+from codesign.accuracy.data import digits
 from codesign.cli.main import main
 from codesign.contents import by_content, missing_files
 from codesign.design_file import DesignFile
@@ -148,6 +149,13 @@ def test_a_run_verifies_what_it_was_begun_with(whole: Path, tmp_path: Path) -> N
         explore(ExploreOptions(resume=str(run), images=3))
     RunFolder(run).write_run(replace(record, verify=("synth:knee", "point_01"), images=7))
     assert to_verify(ExploreOptions(), RunFolder(run).read_run()) == (("synth:knee", "point_01"), 7)
+
+
+def test_more_images_than_the_test_part_has_are_refused_before_anything_is_made(tmp_path: Path) -> None:
+    held = len(digits().labels["test"])
+    with pytest.raises(SpecError, match=rf"--images: is {held + 1}, and the test part of digits has {held} images"):
+        explore(ExploreOptions(data="digits", out=str(tmp_path / "run"), images=held + 1))
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("name", ["a?x", "a?y", "50%20", "{x}", "{{7}}", "ein großer Name"])
