@@ -111,8 +111,6 @@ def test_an_expert_is_whole_and_of_the_space(tmp_path: Path) -> None:
 
 
 def test_what_was_found_is_cut_to_the_limit() -> None:
-    found = run(load_recipe("mobilenet_v3:reduced", {"trials": 60}).check("recipe"))  # the search alone: no cuts yet
-    assert {trial.phase for trial in found.trials} == {"search"}
     whole = run(load_recipe("mobilenet_v3:reduced").check("recipe"))
     cuts = [trial for trial in whole.trials if trial.phase != "search"]
     assert len(whole.trials) - len(cuts) == 120 and cuts
