@@ -24,6 +24,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.common import Figure, show
 from benchmarks.oracle_informed import informed_shares
@@ -147,6 +148,19 @@ def knee_hardware(oracle: Oracle) -> Point:
     return oracle.hardware[int(np.nanargmin(np.where(good, oracle.latency_ms[kind], np.inf)))]
 
 
+def opened(options: argparse.Namespace, names: Sequence[str]) -> tuple[Oracle, list[NDArray[np.int64]], Truth]:
+    """The oracle of the options' table, data set and device, each kind's front, and the true front.
+
+    Raises:
+        SpecError: an unknown controller, a damaged table, an unknown device.
+    """
+    for name in names:
+        CONTROLLERS.get(name, "--controllers")
+    oracle = make_oracle(options.table, options.dataset, options.device)
+    fronts = oracle.fronts()
+    return oracle, fronts, Truth(oracle, fronts)
+
+
 def main() -> int:
     """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
@@ -162,11 +176,7 @@ def main() -> int:
     names = tuple(options.controllers.split(",")) if options.controllers else CONTROLLERS.names()
     started = time.monotonic()
     try:
-        for name in names:
-            CONTROLLERS.get(name, "--controllers")
-        oracle = make_oracle(options.table, options.dataset, options.device)
-        fronts = oracle.fronts()
-        truth = Truth(oracle, fronts)
+        oracle, fronts, truth = opened(options, names)
     except SpecError as error:
         print(error, file=sys.stderr)
         return 2

@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs 
 import numpy as np
 
 from benchmarks.common import Figure, show
-from benchmarks.oracle_race import BUDGETS, GOAL, run
-from benchmarks.oracle_space import OracleProblem, Truth, make_oracle
+from benchmarks.oracle_race import BUDGETS, GOAL, opened, run
+from benchmarks.oracle_space import OracleProblem
 from codesign.controllers.registry import CONTROLLERS
 from codesign.options import Option, as_option
 from mappings.errors import SpecError
@@ -76,11 +76,7 @@ def main() -> int:
     options = parser.parse_args()
     names = options.controllers.split(",")
     try:
-        for name in names:
-            CONTROLLERS.get(name, "--controllers")
-        oracle = make_oracle(options.table, options.dataset, options.device)
-        fronts = oracle.fronts()
-        truth = Truth(oracle, fronts)
+        oracle, fronts, truth = opened(options, names)
     except SpecError as error:
         print(error, file=sys.stderr)
         return 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from codesign.decisions import Point
 from codesign.predictors.base import FloatArray, PredictorContext
 
 
-class _Plain:
+class _Plain(ABC):
     """One regression a target."""
 
     def __init__(self, context: PredictorContext) -> None:
@@ -27,8 +28,9 @@ class _Plain:
     def _rows(self, points: Sequence[Point], more: FloatArray | None) -> FloatArray:
         return self._context.features(points, more)
 
+    @abstractmethod
     def _made(self) -> Any:
-        raise NotImplementedError
+        """A fresh regression of scikit-learn."""
 
     def fit(self, points: Sequence[Point], targets: FloatArray, more: FloatArray | None = None) -> None:
         """Fit anew."""

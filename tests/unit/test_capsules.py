@@ -10,23 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.rtl_cases import design
-from codesign.accuracy.base import AccuracyContext
-from codesign.accuracy.data import digits
-from codesign.accuracy.pool import make_evaluator
-from codesign.accuracy.training import Training, recalibrate, score, train
 from codesign.decisions import DecisionSpace
-from codesign.explorer.verify import verify
-from codesign.images import sample_images
 from codesign.quantization.qat import QatNetwork
-from codesign.quantization.quantize import quantize_input
 from codesign.spaces.conformance import NetworkSpaceConformance
 from codesign.spaces.network.capsules import CapsuleSpace
-from codesign.supernet.corners import Corners
-from codesign.supernet.training import TrainingOptions, new_network
 from mappings.layer import Op
-from mappings.network_io import load_network
 from mappings.workload import Workload
+from tests.spaces import assert_runs, assert_taken_out, assert_trains
 from tests.unit.test_transformer_space import HARDWARE
 
 SPACE = CapsuleSpace(extent=8, dataset="digits", widths=(8, 12))
@@ -73,38 +63,15 @@ def test_a_round_by_hand() -> None:
 
 @pytest.mark.parametrize("rounds", [1, 3])
 def test_a_point_trains_with_its_quantisation(rounds: int) -> None:
-    network = QatNetwork(draw(types=2, rounds=rounds, stem_width=12, dimension=8, capsules=10, pose=8))
-    train(network, digits(), Training(150, 0.02), 0)
-    recalibrate(network, digits(), 256)
-    assert score(network, digits(), "held_out") > 0.5  # chance is 0.1
-    silent = {name for name, p in network.named_parameters() if p.grad is None or not bool(p.grad.abs().sum() > 0)}
-    assert not silent
+    assert_trains(draw(types=2, rounds=rounds, stem_width=12, dimension=8, capsules=10, pose=8), 150)
 
 
 def test_a_network_taken_out_computes_what_it_did_within() -> None:
-    corners = Corners.of(DECISIONS, SPACE.workload)
-    network, rng = new_network(corners, TrainingOptions()), np.random.default_rng(1)
-    for _ in range(6):
-        workload = SPACE.workload(DECISIONS.draw(rng))
-        images = torch.rand(4, 1, 8, 8)
-        assert torch.equal(network.extract(workload).train()(images), network(images, workload))
+    assert_taken_out(DECISIONS, SPACE.workload)
 
 
 @pytest.mark.rtl
 @pytest.mark.parametrize(("types", "rounds"), [(1, 2), (2, 3)])
 def test_a_point_runs_on_hardware(types: int, rounds: int, tmp_path: Path) -> None:
     workload = draw(types=types, rounds=rounds, stem_width=8, stem_kernel=3)
-    options = {"deploy_steps": 60, "deploy_learning_rate": 0.02, "deploy_shift_pixels": 0}
-    make_evaluator("train", AccuracyContext(0, "digits", tmp_path, options)).finish(workload)
-    network = load_network(tmp_path / workload.digest[:16])
-    pixels, labels = sample_images("digits", 2, workload)
-    integers = {name: value.numpy() for name, value in quantize_input(network, pixels).items()}
-    found = verify(
-        "capsules",
-        design(workload, replace(HARDWARE, param_buffer_bytes=4096)),
-        network,
-        integers,
-        labels,
-        tmp_path / "hardware",
-    )
-    assert found.passed and found.exact_images == 2 and found.simulated_cycles == found.predicted_cycles > 0
+    assert_runs(workload, replace(HARDWARE, param_buffer_bytes=4096), tmp_path)

@@ -9,14 +9,9 @@ import pytest
 import torch
 
 from accel_models.template.spec import Template
-from benchmarks.rtl_cases import design
-from codesign.accuracy.base import AccuracyContext
 from codesign.accuracy.data import digits
-from codesign.accuracy.pool import make_evaluator
 from codesign.accuracy.training import Training, recalibrate, train
 from codesign.decisions import DecisionSpace
-from codesign.explorer.verify import verify
-from codesign.images import sample_images
 from codesign.quantization.deploy import deploy
 from codesign.quantization.integer_reference import run_integer_layer
 from codesign.quantization.qat import QatLayer, QatNetwork
@@ -29,8 +24,8 @@ from codesign.supernet.corners import Corners
 from codesign.supernet.training import Trainer, TrainingOptions, measured, new_network
 from mappings.errors import SpecError
 from mappings.layer import Op
-from mappings.network_io import load_network
 from mappings.workload import Workload
+from tests.spaces import assert_runs
 
 SPACE, BITS = TransformerSpace(extent=8, patch=2, dataset="digits", depths=(1, 2)), UniformBits((4, 8), (8,))
 DECISIONS = DecisionSpace((*SPACE.decisions, *BITS.decisions))
@@ -138,11 +133,4 @@ def test_its_options_are_checked() -> None:
 @pytest.mark.rtl
 @pytest.mark.parametrize("seed", range(2))
 def test_a_point_runs_on_hardware(seed: int, tmp_path: Path) -> None:
-    workload = draw(seed, depth=1)
-    options = {"deploy_steps": 60, "deploy_learning_rate": 0.01, "deploy_shift_pixels": 0}
-    make_evaluator("train", AccuracyContext(0, "digits", tmp_path, options)).finish(workload)
-    network = load_network(tmp_path / workload.digest[:16])
-    pixels, labels = sample_images("digits", 2, workload)
-    integers = {name: value.numpy() for name, value in quantize_input(network, pixels).items()}
-    found = verify("transformer", design(workload, HARDWARE), network, integers, labels, tmp_path / "hardware")
-    assert found.passed and found.exact_images == 2 and found.simulated_cycles == found.predicted_cycles > 0
+    assert_runs(draw(seed, depth=1), HARDWARE, tmp_path, rate=0.01)

@@ -6,27 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from benchmarks.rtl_cases import design
-from codesign.accuracy.base import AccuracyContext
 from codesign.accuracy.data import digits
-from codesign.accuracy.pool import make_evaluator
-from codesign.accuracy.training import Training, recalibrate, score, train
 from codesign.decisions import DecisionSpace
-from codesign.explorer.verify import verify
-from codesign.images import sample_images
-from codesign.quantization.qat import QatNetwork
-from codesign.quantization.quantize import quantize_input
 from codesign.recipe import parse_recipe
 from codesign.spaces.conformance import NetworkSpaceConformance
 from codesign.spaces.network.uninet import UniSpace
 from codesign.supernet.corners import Corners
-from codesign.supernet.training import Trainer, TrainingOptions, measured, new_network
+from codesign.supernet.training import Trainer, TrainingOptions, measured
 from mappings.errors import SpecError
 from mappings.layer import Op
-from mappings.network_io import load_network
 from mappings.workload import Workload
+from tests.spaces import assert_runs, assert_taken_out, assert_trains
 from tests.unit.test_transformer_space import HARDWARE
 
 SPACE = UniSpace(extent=8, patch=2, dataset="digits", widths=((8, 12), (12, 16)), depths=(1, 2))
@@ -61,21 +52,11 @@ def test_stages_are_what_they_say() -> None:
 
 @pytest.mark.parametrize("kinds", KINDS)
 def test_a_point_trains_with_its_quantisation(kinds: tuple[str, str, str]) -> None:
-    network = QatNetwork(of_kinds(*kinds, s1_depth=1, s2_depth=1))
-    train(network, digits(), Training(120, 0.02), 0)
-    recalibrate(network, digits(), 256)
-    assert score(network, digits(), "held_out") > 0.5  # chance is 0.1
-    silent = {name for name, p in network.named_parameters() if p.grad is None or not bool(p.grad.abs().sum() > 0)}
-    assert not silent
+    assert_trains(of_kinds(*kinds, s1_depth=1, s2_depth=1), 120)
 
 
 def test_a_network_taken_out_computes_what_it_did_within() -> None:
-    corners = Corners.of(DECISIONS, SPACE.workload)
-    network, rng = new_network(corners, TrainingOptions()), np.random.default_rng(1)
-    for _ in range(6):
-        workload = SPACE.workload(DECISIONS.draw(rng))
-        images = torch.rand(4, 1, 8, 8)
-        assert torch.equal(network.extract(workload).train()(images), network(images, workload))
+    assert_taken_out(DECISIONS, SPACE.workload)
 
 
 def test_its_supernet_learns() -> None:
@@ -95,10 +76,4 @@ def test_its_options_are_checked() -> None:
 @pytest.mark.parametrize("kinds", KINDS)
 def test_a_point_runs_on_hardware(kinds: tuple[str, str, str], tmp_path: Path) -> None:
     workload = of_kinds(*kinds, s1_depth=1, s2_depth=1, s1_width=8, s2_width=12)
-    options = {"deploy_steps": 60, "deploy_learning_rate": 0.02, "deploy_shift_pixels": 0}
-    make_evaluator("train", AccuracyContext(0, "digits", tmp_path, options)).finish(workload)
-    network = load_network(tmp_path / workload.digest[:16])
-    pixels, labels = sample_images("digits", 2, workload)
-    integers = {name: value.numpy() for name, value in quantize_input(network, pixels).items()}
-    found = verify("uninet", design(workload, HARDWARE), network, integers, labels, tmp_path / "hardware")
-    assert found.passed and found.exact_images == 2 and found.simulated_cycles == found.predicted_cycles > 0
+    assert_runs(workload, HARDWARE, tmp_path)
