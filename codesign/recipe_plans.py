@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from codesign.options import shown
+from codesign.plugin import load_target
 from codesign.recipe_parts import REGISTRIES, Part
 from codesign.spaces.hardware.fixed import FixedHardware
 from codesign.spaces.search_space import NETWORK_GROUPS
@@ -14,14 +15,14 @@ from mappings.errors import Fault, nearest
 if TYPE_CHECKING:
     from codesign.recipe import Recipe
 
-_Plan: TypeAlias = "Callable[[Recipe, Mapping[str, Any], str], list[Fault]]"
-
 
 def check_plan(recipe: Recipe, where: str) -> list[Fault]:
     """Faults of the recipe's driver that can be known before anything is measured."""
-    plan = _PLANS.get(recipe.driver.name)
-    options = REGISTRIES["driver"].get(recipe.driver.name).checked(recipe.driver.given, where)
-    return plan(recipe, options, f"{where}.driver") if plan is not None else []
+    entry = REGISTRIES["driver"].get(recipe.driver.name)
+    if not entry.plan:
+        return []
+    faults: list[Fault] = load_target(entry.plan)(recipe, entry.checked(recipe.driver.given, where), f"{where}.driver")
+    return faults
 
 
 def check_named(recipe: Recipe, where: str) -> list[Fault]:
@@ -84,7 +85,7 @@ def check_widths(recipe: Recipe, where: str) -> list[Fault]:
     return faults
 
 
-def _accurate(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
+def accurate(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
     """Of drivers that go on with what is most accurate."""
     del options
     entries = [REGISTRIES["providers"].get(part.name) for part in recipe.providers]
@@ -102,7 +103,8 @@ def _above(spent: int, recipe: Recipe, what: str, where: str, allowed: str) -> l
     return [Fault(where, f"{what} {spent} of {recipe.trials} trials, which leaves none for the search", allowed)]
 
 
-def _carried(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
+def carried(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
+    """Of a search that is carried over to another."""
     first, parts = int(options["first_trials"]), dict(recipe.controllers)
     spot, allowed = f"{where}.first_trials", f"1 to {recipe.trials - 1}"
     what = f"is {first} of {recipe.trials} trials, which leaves none for the task itself"
@@ -114,26 +116,30 @@ def _carried(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fau
     return faults
 
 
-def _forecast(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
+def forecast(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
+    """Of measurements before anything is forecast."""
     first, full = int(options["first"]), int(options["full"])
     faults = [Fault(f"{where}.full", f"is {full}, above first", f"2 to {first}")] if full > first else []
     spent = first * len(options["levels"]) + full
     return faults + _above(spent, recipe, "measures", where, "smaller first and full, fewer levels, more trials")
 
 
-def _budgeted(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
+def budgeted(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
+    """Of measurements beside the search."""
     spent = int(options["samples"]) * (1 + len(options["fidelities"])) + int(options["keep"])
     return _above(spent, recipe, "may measure", where, "fewer samples, fidelities or keep, more trials")
 
 
-def _transferred(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
+def transferred(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
+    """Of measurements before the search."""
     spent = int(options["whole"]) + int(options["compressed"])
     above = _above(spent, recipe, "measures", where, "fewer whole and compressed, more trials")
-    return _accurate(recipe, options, where) + above
+    return accurate(recipe, options, where) + above
 
 
-def _sequential(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
-    faults = _accurate(recipe, options, where)
+def sequential(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
+    """Of what is cut, and of the limit to cut to."""
+    faults = accurate(recipe, options, where)
     ordered = [d.name for d in recipe.space.decisions.of_groups(*NETWORK_GROUPS).choices if d.ordered]
     if not ordered:
         faults.append(Fault(where, "has nothing to cut: no decision of the network has an order", "ask_tell"))
@@ -149,19 +155,9 @@ def _sequential(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[
     return faults
 
 
-def _search_then_cut(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
+def search_then_cut(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
+    """Of a search before the cuts."""
     search = int(options["search_trials"])
     what = f"is {search} of {recipe.trials} trials, which leaves none to cut with"
     faults = [Fault(f"{where}.search_trials", what, f"1 to {recipe.trials - 1}")] if search >= recipe.trials else []
-    return faults + _sequential(recipe, options, where)
-
-
-_PLANS: Mapping[str, _Plan] = {
-    "compound": _accurate,
-    "carried": _carried,
-    "forecast": _forecast,
-    "budgeted": _budgeted,
-    "transferred": _transferred,
-    "sequential": _sequential,
-    "search_then_cut": _search_then_cut,
-}
+    return faults + sequential(recipe, options, where)

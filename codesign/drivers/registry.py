@@ -23,14 +23,17 @@ class DriverEntry(Plugin[DriverFactory]):
         parts: parts of the space for which it asks a controller of their own; a recipe names them in ``controllers``.
         unit: what its budget counts.
         asks: it asks controllers for points.
+        plan: ``module:function`` of (recipe, options, place) to the faults of the recipe around it; "": none.
     """
 
     parts: tuple[str, ...] = ()
     unit: str = "designs"
     asks: bool = True
+    plan: str = ""
 
 
 _PARTS = ("network", "hardware")
+_PLANS = "codesign.recipe_plans"
 
 
 def _register_builtins(registry: Registry[DriverEntry]) -> None:
@@ -94,6 +97,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             source="Fang 2019, Borsos 2019, Wistuba 2019, Wong 2018",
             parts=("source", "target"),
             needs=("fidelity", "carries"),
+            plan=f"{_PLANS}:carried",
         ),
     )
     registry.register(
@@ -127,6 +131,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             },
             source="Yang 2018",
             asks=False,
+            plan=f"{_PLANS}:sequential",
         ),
     )
     registry.register(
@@ -143,6 +148,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             },
             source="Howard 2019",
             parts=("network",),
+            plan=f"{_PLANS}:search_then_cut",
         ),
     )
     registry.register(
@@ -178,6 +184,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             source="Tan 2019",
             needs=("workload",),
             asks=False,
+            plan=f"{_PLANS}:accurate",
         ),
     )
     registry.register(
@@ -283,6 +290,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             },
             source="Baker 2018, Deng 2017, Istrate 2019",
             needs=("fidelity",),
+            plan=f"{_PLANS}:forecast",
         ),
     )
     registry.register(
@@ -298,6 +306,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             },
             source="Zheng 2020",
             needs=("fidelity",),
+            plan=f"{_PLANS}:budgeted",
         ),
     )
     registry.register(
@@ -368,6 +377,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             },
             source="Wang 2020",
             asks=False,
+            plan=f"{_PLANS}:transferred",
         ),
     )
     draws = ("softmax", "gumbel_soft", "gumbel_hard", "gumbel_two", "even")
