@@ -25,12 +25,14 @@ from codesign.commands.targets import (
     TargetLike,
     find_hardware,
     load_float,
+    load_workload,
     mappings_with,
     random_inputs,
     read_target,
     shapes_of,
 )
 from codesign.design_file import DesignFile
+from codesign.explorer.folder import RUN_FILE
 from codesign.explorer.verify import Verification, verify
 from codesign.explorer.wanted import DEFAULT_IMAGES, MAX_IMAGES
 from codesign.images import random_images, sample_images
@@ -103,6 +105,11 @@ def _of_float(
         )
     else:
         samples = read_samples(Path(data), [tuple(item.shape) for item in random_inputs(target, shapes, 1)])
+    # Before the quantisation, which takes longer: what the hardware cannot run it cannot run with whichever integers.
+    traced = load_workload(target, shapes)
+    refused = _refused(program_design(traced, accelerator, mappings_with(hardware, traced)))
+    if refused is not None:
+        return refused
     with reporter.task(f"{target.name}: quantising", None):
         network = quantize(
             module,
@@ -168,8 +175,15 @@ def _job(
         job = _of_float(target, shapes, hardware, data, images, reporter)
     if isinstance(job, Infeasible):
         return job
-    figures = design_cost(job.design)
-    return job if isinstance(figures, CostReport) else figures[0]
+    return _refused(job.design) or job
+
+
+def _refused(design: Design | Infeasible) -> Infeasible | None:
+    """The bound of the hardware, or of its device, that a design breaks."""
+    if isinstance(design, Infeasible):
+        return design
+    figures = design_cost(design)
+    return None if isinstance(figures, CostReport) else figures[0]
 
 
 def simulate(
@@ -265,10 +279,12 @@ def emit(
         raise SpecError(Fault("--what", f"is {what!r}", ", ".join(WHATS)))
     found = read_target(target)
     check_applies("emit", found.kind, given)
+    folder = Path(out)
+    if (folder / RUN_FILE).exists():
+        raise SpecError(Fault(str(out), "holds a run", f"a folder of its own, such as {folder / 'hardware' / 'emitted'}"))
     job = _job(found, shapes_of(input), hardware, data, 1, reporter or Silent())
     if isinstance(job, Infeasible):
         return job
-    folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -104,12 +104,18 @@ def explore(options: ExploreOptions | None = None, reporter: Reporter | None = N
         except KeyboardInterrupt:
             raise Interrupted(folder) from None
         except OSError as error:
-            if not is_full(error):
-                raise
-            where = str(error.filename or folder.path)
-            raise SpecError(
-                Fault(where, f"cannot be written: {error.strerror}", f"{again}, once there is room")
-            ) from None
+            raise _told(error, folder, again) from None
+
+
+def _told(error: OSError, folder: RunFolder, again: str) -> Exception:
+    """What a failed read or write of the run's own files says; of another file the error itself."""
+    where = Path(str(error.filename2 or error.filename or folder.path))
+    if is_full(error):
+        return SpecError(Fault(str(where), f"cannot be written: {error.strerror}", f"{again}, once there is room"))
+    if not where.is_relative_to(folder.path):
+        return error
+    what = f"cannot be used: {error.strerror}"
+    return SpecError(Fault(str(where), what, f"a file or folder of the run; with what is there moved away: {again}"))
 
 
 def _check_images(recipe: Recipe, images: int) -> None:
@@ -172,6 +178,8 @@ def join(
                 trials = _searched(record, folder, open_study(storage, folder, record), jobs, executor, reporter)
         except KeyboardInterrupt:
             raise Interrupted(folder) from None
+        except OSError as error:
+            raise _told(error, folder, f"codesign explore --join {run}") from None
     return tally(record.recipe, trials)
 
 

@@ -94,3 +94,31 @@ def test_what_is_emitted_lies_in_two_folders(tmp_path: Path, capsys: pytest.Capt
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"rtl", "hls"}
     listed = (tmp_path / "out" / "rtl" / "files.f").read_text().split()
     assert "cd_top.sv" in listed and all((tmp_path / "out" / "rtl" / name).is_file() for name in listed)
+
+
+def test_what_hardware_cannot_run_is_told_before_anything_is_quantised(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.py").write_text(MODULE.replace("torch.relu(self.a(x))", "torch.sigmoid(self.a(x))"), "utf-8")
+    (tmp_path / "hardware.yaml").write_text(HARDWARE, encoding="utf-8")
+
+    def quantised(*_: object, **__: object) -> None:
+        raise AssertionError("takes minutes of a large network")
+
+    monkeypatch.setattr("codesign.commands.hardware.quantize", quantised)
+    command = ["simulate", f"{tmp_path / 'mine.py'}:Net", "--input", "1,3,12,12"]
+    assert main([*command, "--hardware", str(tmp_path / "hardware.yaml"), "-q"]) == 2
+    assert 'layer sigmoid: activation "sigmoid" needs a table' in capsys.readouterr().err
+
+
+def test_a_run_is_no_place_for_what_is_emitted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.py").write_text(MODULE, encoding="utf-8")
+    (tmp_path / "hardware.yaml").write_text(HARDWARE, encoding="utf-8")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.yaml").write_text("format: 4\n", encoding="utf-8")
+    command = ["emit", f"{tmp_path / 'mine.py'}:Net", "--input", "1,3,12,12"]
+    command += ["--hardware", str(tmp_path / "hardware.yaml"), "-q", "--out"]
+    assert main([*command, str(tmp_path / "run")]) == 2
+    assert f"error: {tmp_path / 'run'}: holds a run" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["run.yaml"]
+    assert main([*command, str(tmp_path / "run" / "hardware" / "emitted")]) == 0

@@ -70,6 +70,22 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("name", ["front.csv", "result.json", "report.html", "run.yaml", "study.db", "designs/knee"])
+def test_a_folder_in_the_place_of_a_file_is_one_line_in_python_too(name: str, whole: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    place = folder / name if "/" not in name else sorted((folder / "designs").glob("*.yaml"))[0]
+    kept = place.read_bytes()
+    place.unlink()
+    (place / "inside").mkdir(parents=True)
+    with pytest.raises(SpecError, match=place.name):
+        resume(folder)
+    shutil.rmtree(place)
+    place.write_bytes(kept)
+    resume(folder)
+    assert front(folder) == front(whole)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("controller", ["nsga2", "random"])
 def test_a_kill_behind_any_durable_write_changes_nothing(controller: str, tmp_path: Path) -> None:
