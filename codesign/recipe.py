@@ -27,6 +27,8 @@ RECIPE_DIR = Path(__file__).parent / "recipes"
 DEFAULT_RECIPE = "default"
 #: One controller over every decision; what the default one extends.
 JOINT_RECIPE = "joint"
+#: One controller over the hardware of one network, which nothing dear is measured of: many more designs.
+HARDWARE_RECIPE = "hardware"
 MAX_TRIALS = 100_000_000
 #: Keys that change nothing of what is proposed or measured.
 _ABOUT = ("summary", "source", "headline", "systems", "same", "differs")

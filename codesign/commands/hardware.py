@@ -281,7 +281,9 @@ def emit(
     check_applies("emit", found.kind, given)
     folder = Path(out)
     if (folder / RUN_FILE).exists():
-        raise SpecError(Fault(str(out), "holds a run", f"a folder of its own, such as {folder / 'hardware' / 'emitted'}"))
+        raise SpecError(
+            Fault(str(out), "holds a run", f"a folder of its own, such as {folder / 'hardware' / 'emitted'}")
+        )
     job = _job(found, shapes_of(input), hardware, data, 1, reporter or Silent())
     if isinstance(job, Infeasible):
         return job

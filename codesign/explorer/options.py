@@ -12,7 +12,7 @@ from codesign.commands.targets import parse_shape
 from codesign.explorer.folder import RunFolder, RunRecord, new_folder
 from codesign.explorer.redact import redacted
 from codesign.explorer.wanted import check_wanted, to_run
-from codesign.recipe import DEFAULT_RECIPE, JOINT_RECIPE, Recipe, load_recipe, parse_recipe
+from codesign.recipe import DEFAULT_RECIPE, HARDWARE_RECIPE, JOINT_RECIPE, Recipe, load_recipe, parse_recipe
 from codesign.spaces.search_space import NETWORK_GROUPS
 from mappings.errors import Fault, SpecError
 
@@ -91,12 +91,11 @@ def _overrides(options: ExploreOptions) -> dict[str, Any]:
 
 def _base(options: ExploreOptions, overrides: dict[str, Any]) -> str:
     """The recipe where none is named."""
-    if options.driver is not None or options.hardware is not None:
-        return JOINT_RECIPE
-    if options.network is None:
-        return DEFAULT_RECIPE
-    searched = load_recipe(JOINT_RECIPE, overrides).space.decisions.of_groups(*NETWORK_GROUPS).decisions
-    return DEFAULT_RECIPE if searched else JOINT_RECIPE
+    if options.network is not None:
+        read = load_recipe(JOINT_RECIPE, {"network": overrides["network"], "data": options.data})
+        if not read.space.decisions.of_groups(*NETWORK_GROUPS).decisions:
+            return HARDWARE_RECIPE
+    return DEFAULT_RECIPE if options.driver is None and options.hardware is None else JOINT_RECIPE
 
 
 def prepare(options: ExploreOptions) -> tuple[RunFolder, RunRecord]:

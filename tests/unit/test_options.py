@@ -308,8 +308,10 @@ def test_what_is_searched_where_no_recipe_is_named(tmp_path: Path) -> None:
     trials = load_recipe("default").trials
     assert chosen() == chosen(network="elastic_mnist")[:3] + (2,) == ("default", "nested", trials, 2)
     assert chosen(controller="tpe", trials=5) == ("default", "nested", 5, 2)
-    for given in ({"driver": "alternate"}, {"driver": "ask_tell"}, {"network": "mobilenet_v2"}):
-        assert chosen(**given) == ("joint", given.get("driver", "ask_tell"), 120, 0)
+    for driver in ("alternate", "ask_tell"):
+        assert chosen(driver=driver) == ("joint", driver, 120, 0)
+    for given in ({}, {"driver": "ask_tell"}, {"controller": "tpe", "device": "zcu104"}):
+        assert chosen(network="mobilenet_v2", **given) == ("hardware", "ask_tell", 2400, 0)
     (tmp_path / "mine.yaml").write_text(dump_yaml(Template(rows=8, cols=8).to_dict()), encoding="utf-8")
     assert chosen(hardware=str(tmp_path / "mine.yaml")) == ("joint", "ask_tell", 120, 0)
     assert load_recipe("default").space.digest == load_recipe("joint").space.digest

@@ -12,7 +12,7 @@ from codesign.recipe import load_recipe, parse_recipe, recipe_names, variant_nam
 from codesign.reports.recipes_page import FIGURES, missing, page, read_figures, runners, systems
 
 DOC = Path(__file__).parents[2] / "docs" / "recipes.md"
-BASES = {"cifar10", "default", "joint", "networks", "random", "reinforce", "systolic", "tpe"}
+BASES = {"cifar10", "default", "hardware", "joint", "networks", "random", "reinforce", "systolic", "tpe"}
 METHODS = [name for name in recipe_names() if name not in BASES]
 
 
