@@ -277,6 +277,12 @@ def bars(middle: dict[tuple[str, str, int], float], names: Sequence[str]) -> lis
                 figures.append(
                     Figure(f"joint over {other}, nsga2, after {stop:,}", joint - theirs, "> 0", joint > theirs)
                 )
+    for stop in BUDGETS[1:]:  # a pair of the fixed accelerator is a network, too
+        nested = middle.get(("networks, nested", "nsga2", stop))
+        held = middle.get(("pairs, fixed accelerator", "nsga2", stop))
+        if nested is not None and held is not None:
+            what = f"nested over fixed accelerator, nsga2, after {stop:,} networks each"
+            figures.append(Figure(what, nested - held, "> 0", nested > held))
     for stop in BUDGETS[1:]:
         begun = middle.get(("pairs, joint from it", "nsga2", stop))
         held = middle.get(("pairs, fixed accelerator", "nsga2", stop))

@@ -99,9 +99,10 @@ class GrowthPolicy:
 
     @one_thread
     def ask(self, count: int) -> list[Point]:
-        """Networks grown by the policy; where it only comes to known ones, steps from a base."""
-        step_from = lambda: step(self._context.space, self._base(), self._rng, 0.0)  # noqa: E731
-        return [self._seen.fresh(self._grown, step_from) for _ in range(count)]
+        """Networks grown by the policy; where it only comes to known ones, steps from a base, then draws."""
+        space = self._context.space
+        near, drawn = (lambda: step(space, self._base(), self._rng, 0.0)), (lambda: space.draw(self._rng))
+        return [self._seen.fresh(self._grown, near, drawn) for _ in range(count)]
 
     @one_thread
     def tell(self, told: Sequence[Told]) -> None:

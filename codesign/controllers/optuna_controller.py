@@ -15,14 +15,16 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler
-from optuna.trial import Trial, create_trial
+from optuna.trial import Trial, TrialState, create_trial
 
 from codesign.controllers.controller import ControllerContext, Told
-from codesign.controllers.proposals import key_of
+from codesign.controllers.proposals import Key, Seen, key_of, step
 from codesign.controllers.threads import one_thread
 from codesign.decisions import Decision, Permutation, Point, Real, Variable
 
 _WORST = 1e30
+#: Times that a sampler is asked for something new.
+_ASKED = 8
 
 
 def _distribution(decision: Variable) -> dict[str, BaseDistribution]:
@@ -70,7 +72,9 @@ class OptunaController:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._study = optuna.create_study(sampler=make(seed), directions=directions)
-        self._open: dict[Any, list[Trial]] = {}
+        self._open: dict[Key, list[Trial]] = {}
+        self._known: dict[Key, Told] = {}
+        self._seen, self._rng = Seen(), context.rng("optuna", "steps")
 
     def _suggest(self, trial: Trial) -> Point:
         point: Point = {}
@@ -90,16 +94,42 @@ class OptunaController:
 
     @one_thread
     def ask(self, count: int) -> list[Point]:
-        """The sampler's proposals; trials that are open count as bad ones where it can do so."""
+        """The sampler's proposals; trials that are open count as bad ones where it can do so.
+
+        A proposal that is known is told to the sampler at once, and it is asked again; where it goes on with known
+        ones, a step from the last of them is proposed.
+        """
         out = []
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for _ in range(count):
-                trial = self._study.ask()
-                point = self._suggest(trial)
-                self._open.setdefault(key_of(point), []).append(trial)
+                trial, point = self._asked()
+                if trial is None:
+                    near = lambda point=point: step(self._context.space, point, self._rng, 0.0)  # noqa: E731
+                    point = self._seen.fresh(near, lambda: self._context.space.draw(self._rng))
+                else:
+                    self._seen.add(point)
+                    self._open.setdefault(key_of(point), []).append(trial)
                 out.append(point)
         return out
+
+    def _asked(self) -> tuple[Trial | None, Point]:
+        """A trial whose point is new; None with the last point that the sampler proposed where none of a few is."""
+        for _ in range(_ASKED):
+            trial = self._study.ask()
+            point = self._suggest(trial)
+            if point not in self._seen:
+                return trial, point
+            known = self._known.get(key_of(point))
+            if known is None:  # proposed in this batch, and not told yet
+                self._study.tell(trial, state=TrialState.FAIL)
+            else:
+                self._tell(trial, known)
+        return None, point
+
+    def _tell(self, trial: Trial, item: Told) -> None:
+        trial.set_constraint("bounds", item.outcome.violation)
+        self._study.tell(trial, self._values(item))
 
     def _values(self, item: Told) -> list[float]:
         goal = self._context.goal
@@ -122,25 +152,28 @@ class OptunaController:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for item in told:
-                waiting = self._open.get(key_of(item.point))
-                violation = item.outcome.violation
+                key = key_of(item.point)
+                self._seen.add(item.point)
+                self._known[key] = item
+                waiting = self._open.get(key)
                 if waiting:
-                    trial = waiting.pop(0)
-                    trial.set_constraint("bounds", violation)
-                    self._study.tell(trial, self._values(item))
+                    self._tell(waiting.pop(0), item)
                 else:
-                    self._study.add_trial(self._foreign(item, violation))
+                    self._study.add_trial(self._foreign(item))
 
-    def _foreign(self, item: Told, violation: float) -> optuna.trial.FrozenTrial:
+    def _foreign(self, item: Told) -> optuna.trial.FrozenTrial:
         decisions = [decision for decision in self._context.space.decisions if decision.name in item.point]
         params: dict[str, Any] = {}
         kinds: dict[str, BaseDistribution] = {}
         for decision in decisions:
             params |= _to_params(decision, item.point[decision.name])
             kinds |= _distribution(decision)
-        trial = create_trial(params=params, distributions=kinds, values=self._values(item))
-        trial.constraints["bounds"] = violation
-        return trial
+        return create_trial(
+            params=params,
+            distributions=kinds,
+            values=self._values(item),
+            constraints={"bounds": item.outcome.violation},
+        )
 
 
 def tpe(context: ControllerContext) -> OptunaController:

@@ -168,10 +168,10 @@ class LazyGreedy:
                 if len(out) < count and key_of(point) not in self._known and point not in out:
                     out.append(point)
             self.measured += len(out)
-        while len(out) < count:
-            out.append(self._seen.fresh(self._near, lambda: self._context.space.draw(self._rng)))
         for point in out:
             self._seen.add(point)
+        while len(out) < count:
+            out.append(self._seen.fresh(self._near, lambda: self._context.space.draw(self._rng)))
         return out
 
     def _near(self) -> Point:

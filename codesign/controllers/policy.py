@@ -7,6 +7,7 @@ drawn evenly, so that one policy covers the front; with a reward of the goal's o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,10 +15,28 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from codesign.controllers.controller import Controller, ControllerContext, Told
-from codesign.controllers.proposals import Key, key_of
+from codesign.controllers.proposals import Key, Seen, key_of
 from codesign.controllers.scalar import Archive
 from codesign.controllers.threads import one_thread
 from codesign.decisions import DecisionSpace, Point
+
+#: Of a proposal that was drawn evener than the policy has it.
+_MOST_WEIGHT = 2.0
+#: How often is drawn for what is new, and how much evener each time.
+_ATTEMPTS, _HOTTER = 8, 1.4
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """What a proposal was drawn for.
+
+    Attributes:
+        preference: weights of the objectives.
+        log: logarithm of the probability with which it was drawn; None: it was not.
+    """
+
+    preference: NDArray[np.float64]
+    log: float | None = None
 
 
 class Policy(nn.Module):
@@ -52,13 +71,18 @@ class Policy(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(
-        self, preference: Tensor, chosen: Tensor | None = None, generator: torch.Generator | None = None
+        self,
+        preference: Tensor,
+        chosen: Tensor | None = None,
+        generator: torch.Generator | None = None,
+        temperature: float = 1.0,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Draw, or follow given choices.
 
         Args:
             preference: [n, preferences].
             chosen: indices of choices [n, decisions] to follow, -1 where inactive.
+            temperature: of the draws; above 1 they are evener.
 
         Returns:
             indices [n, decisions], log-probability of each step [n, decisions] (0 where inactive), mean entropy [n].
@@ -71,7 +95,7 @@ class Policy(nn.Module):
         entropies: list[Tensor] = []
         for place, (head, embedding) in enumerate(zip(self.heads, self.embeddings, strict=True)):
             state = self.cell(step, state)
-            logits = torch.log_softmax(head(state[0]), dim=1)
+            logits = torch.log_softmax(head(state[0]) / temperature, dim=1)
             active = torch.ones(count, dtype=torch.bool)
             for parent, allowed in self.conditions[place]:
                 active &= torch.isin(picks[parent], allowed)
@@ -108,9 +132,9 @@ class PolicySearch:
             torch.manual_seed(torch_seed)
             self._policy = Policy(context.space, int(options["hidden"]), self._wide)
         self._optimizer = torch.optim.Adam(self._policy.parameters(), lr=float(options["learning_rate"]))
-        self._open: dict[Key, list[NDArray[np.float64]]] = {}
-        self._seen: set[Key] = set()
-        self._batch: list[tuple[int, NDArray[np.float64]]] = []
+        self._open: dict[Key, list[_Drawn]] = {}
+        self._seen = Seen()
+        self._batch: list[tuple[int, _Drawn]] = []
 
     @one_thread
     def certainty(self) -> float:
@@ -133,26 +157,29 @@ class PolicySearch:
 
     @one_thread
     def ask(self, count: int) -> list[Point]:
-        """Draws of the policy; a few more are drawn so that repeats can be left out."""
+        """Draws of the policy that are new, evener and evener where it has settled; a few more are drawn for that."""
         out: list[Point] = []
-        for attempt in range(8):
+        for attempt in range(_ATTEMPTS):
             wanted = count - len(out)
             if not wanted:
                 break
             preferences = self._preferences(wanted + (wanted + 1) // 2)
             with torch.no_grad():
-                picks, _, _ = self._policy(torch.tensor(preferences, dtype=torch.float32), None, self._generator)
-            for point, preference in zip(self._context.space.points(picks.numpy()), preferences, strict=True):
-                key = key_of(point)
-                if len(out) < count and (key not in self._seen or attempt == 7):
-                    self._seen.add(key)
-                    self._open.setdefault(key, []).append(preference)
-                    out.append(point)
-        while len(out) < count:  # the policy has settled: explore
-            point = self._context.space.draw(self._rng)
-            self._open.setdefault(key_of(point), []).append(self._preferences(1)[0])
-            out.append(point)
+                shown = torch.tensor(preferences, dtype=torch.float32)
+                picks, logs, _ = self._policy(shown, None, self._generator, _HOTTER**attempt)
+            drawn = zip(self._context.space.points(picks.numpy()), preferences, logs.sum(dim=1).tolist(), strict=True)
+            for point, preference, log in drawn:
+                if len(out) < count and point not in self._seen:
+                    self._propose(out, point, _Drawn(preference, log))
+        while len(out) < count:
+            point = self._seen.fresh(lambda: self._context.space.draw(self._rng))
+            self._propose(out, point, _Drawn(self._preferences(1)[0]))
         return out
+
+    def _propose(self, out: list[Point], point: Point, drawn: _Drawn) -> None:
+        self._seen.add(point)
+        self._open.setdefault(key_of(point), []).append(drawn)
+        out.append(point)
 
     @one_thread
     def tell(self, told: Sequence[Told]) -> None:
@@ -160,43 +187,50 @@ class PolicySearch:
         first = len(self._archive)
         self._archive.extend(told)
         for row, item in enumerate(told, first):
-            key = key_of(item.point)
-            self._seen.add(key)
-            waiting = self._open.get(key)
-            preference = waiting.pop(0) if waiting else self._preferences(1)[0]
-            self._batch.append((row, preference))
+            self._seen.add(item.point)
+            waiting = self._open.get(key_of(item.point))
+            self._batch.append((row, waiting.pop(0) if waiting else _Drawn(self._preferences(1)[0])))
         if len(self._batch) >= int(self._context.options["update_every"]):
             self._update()
             self._batch = []
 
-    def _advantages(self) -> NDArray[np.float64]:
-        """Rank of each of the batch among all told, under its own preference, 0 to 1, less a half."""
-        out = np.zeros(len(self._batch))
-        window = np.arange(max(0, len(self._archive) - int(self._context.options["window"])), len(self._archive))
-        for place, (row, preference) in enumerate(self._batch):
-            weights = preference if self._wide else None
-            scores = self._archive.scores(weights, np.append(window, row))
-            out[place] = (scores[:-1] < scores[-1]).mean() + 0.5 * (scores[:-1] == scores[-1]).mean() - 0.5
-        return out
+    def _advantages(self, rows: NDArray[np.int64], preferences: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Rank of each trial [n] among the last told, under its preference [n, objectives], 0 to 1, less a half."""
+        last = np.arange(max(0, len(self._archive) - int(self._context.options["window"])), len(self._archive))
+        scores = self._archive.scores(preferences if self._wide else None, np.concatenate([last, rows]))
+        among = scores[..., : len(last)]
+        own = np.diagonal(scores[:, len(last) :]) if self._wide else scores[len(last) :]
+        own = own[:, None]
+        rank: NDArray[np.float64] = (among < own).mean(axis=-1) + 0.5 * (among == own).mean(axis=-1) - 0.5
+        return rank
 
     def _update(self) -> None:
+        """One step, or a few, from the batch.
+
+        A proposal that was drawn evener than the policy has it counts by how much likelier the policy would draw it
+        (importance weights, at most ``_MOST_WEIGHT``).
+        """
         options, space = self._context.options, self._context.space
-        rows = space.matrix([self._archive.told[row].point for row, _ in self._batch])
-        chosen = torch.tensor(rows)
-        preference = torch.tensor(np.array([item for _, item in self._batch]), dtype=torch.float32)
-        advantage = torch.tensor(self._advantages(), dtype=torch.float32)
+        rows = np.array([row for row, _ in self._batch])
+        preferences = np.array([drawn.preference for _, drawn in self._batch])
+        chosen = torch.tensor(space.matrix([self._archive.told[row].point for row in rows]))
+        preference = torch.tensor(preferences, dtype=torch.float32)
+        advantage = torch.tensor(self._advantages(rows, preferences), dtype=torch.float32)
         advantage = advantage / (advantage.std() + 1e-6) if len(advantage) > 1 else advantage
         with torch.no_grad():
             before = self._policy(preference, chosen)[1].sum(dim=1)
+            asked = zip(self._batch, before.tolist(), strict=True)  # what the policy was told and has not drawn: as now
+            drawn = [log if item.log is None else item.log for (_, item), log in asked]
+            weight = torch.exp(before - torch.tensor(drawn)).clamp(max=_MOST_WEIGHT)
         for _ in range(int(options["epochs"])):
             _, logs, entropy = self._policy(preference, chosen)
             total = logs.sum(dim=1)
             if options["clip"]:
                 ratio = torch.exp(total - before)
                 clip = float(options["clip"])
-                gain = torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage).mean()
+                gain = (weight * torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)).mean()
             else:
-                gain = (total * advantage).mean()
+                gain = (weight * total * advantage).mean()
             loss = -gain - float(options["entropy_weight"]) * entropy.mean()
             self._optimizer.zero_grad()
             loss.backward()

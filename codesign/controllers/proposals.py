@@ -35,15 +35,15 @@ class Seen:
     def __contains__(self, point: Mapping[str, Any]) -> bool:
         return key_of(point) in self._keys
 
-    def fresh(self, make: Callable[[], Point], otherwise: Callable[[], Point]) -> Point:
-        """A point not seen before from ``make``, else from ``otherwise``, else a repeat; it is remembered."""
-        for source in (make, otherwise):
+    def fresh(self, *sources: Callable[[], Point]) -> Point:
+        """A point not seen before from the first source that has one, else a repeat; it is remembered."""
+        for source in sources:
             for _ in range(self._tries):
                 point = source()
                 if point not in self:
                     self.add(point)
                     return point
-        return make()
+        return sources[0]()
 
 
 def step(space: DecisionSpace, point: Mapping[str, Any], rng: np.random.Generator, probability: float) -> Point:

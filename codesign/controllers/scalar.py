@@ -80,10 +80,10 @@ class Archive:
         return scaled
 
     def scores(self, weights: FloatArray | None, rows: NDArray[np.int64] | None = None) -> FloatArray:
-        """One number a trial [n] to be raised: the goal's reward, or by a preference; feasible ones are above -2.
+        """One number a trial [..., n] to be raised: the goal's reward, or by a preference; feasible ones are above -2.
 
         Args:
-            weights: of the objectives, summing to 1; None with a goal that has a reward.
+            weights: of the objectives [..., objectives], summing to 1; None with a goal that has a reward.
             rows: of which trials; None: all.
         """
         chosen = np.arange(len(self)) if rows is None else rows
@@ -104,8 +104,8 @@ class Archive:
         assert weights is not None
         scaled = self.scaled()[chosen]
         with np.errstate(invalid="ignore"):
-            weighted = scaled * weights
-            distance = weighted.max(axis=1) + _AUGMENTATION * weighted.sum(axis=1)
+            weighted = scaled * weights[..., None, :]
+            distance = weighted.max(axis=-1) + _AUGMENTATION * weighted.sum(axis=-1)
         return np.where(over > 0, worst, -distance)
 
     def draw_weights(self, rng: np.random.Generator) -> FloatArray | None:

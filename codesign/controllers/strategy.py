@@ -16,10 +16,13 @@ from cmaes import CMA
 from numpy.typing import NDArray
 
 from codesign.controllers.controller import ControllerContext, Told
-from codesign.controllers.proposals import Key, Seen, key_of
+from codesign.controllers.proposals import Key, Seen, key_of, step
 from codesign.controllers.scalar import Archive
 from codesign.decisions import Decision, DecisionSpace, Permutation, Point, Real
 from codesign.objectives.front import FloatArray
+
+#: Of a distribution, before what it samples is taken as settled.
+_SAMPLES = 10
 
 
 class Encoding:
@@ -157,20 +160,22 @@ class EvolutionStrategy:
         return middle
 
     def ask(self, count: int) -> list[Point]:
-        """Samples of the distributions in turn."""
-        out = []
+        """Samples of the distributions in turn; where one has narrowed to what is known, steps from its samples."""
+        out, space = [], self._context.space
         self._searches = self._searches or [self._fresh(index) for index in range(len(self._weights))]
         for _ in range(count):
             index = self._turn % len(self._searches)
             self._turn += 1
-            vector = np.asarray(self._searches[index].ask())
-            point = self._encoding.decode(vector)
-            for _ in range(10):
-                if point not in self._seen:
-                    break
+            for _ in range(_SAMPLES):
                 vector = np.asarray(self._searches[index].ask())
                 point = self._encoding.decode(vector)
-            self._seen.add(point)
+                if point not in self._seen:
+                    self._seen.add(point)
+                    break
+            else:
+                near = lambda point=point: step(space, point, self._rng, 0.0)  # noqa: E731
+                point = self._seen.fresh(near, lambda: space.draw(self._rng))
+                vector = np.resize(self._encoding.encode(point), self._width)
             self._open.setdefault(key_of(point), []).append((index, vector))
             out.append(point)
         return out

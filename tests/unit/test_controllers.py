@@ -162,3 +162,14 @@ def test_a_written_point_is_read_as_itself(importance: bool) -> None:
         assert list(found) == list(point)
         for name, value in point.items():
             assert found[name] == (pytest.approx(value) if isinstance(value, float) else value), name
+
+
+@pytest.mark.parametrize("name", ["tpe", "nsga3", "gp"])
+def test_samplers_know_the_broken_bounds_of_what_others_proposed(name: str) -> None:
+    case = ControllerConformance()
+    case.controller, case.options = "random", {}
+    told = case.run(case.make(2), 3)
+    made = make_controller(name, ControllerContext(3, case.space, Goal(), 8, 64, {}))
+    made.tell(told)
+    known = [trial.constraints for trial in made._study.trials]
+    assert known == [{"bounds": item.outcome.violation} for item in told] and any(i.outcome.violation for i in told)
