@@ -167,6 +167,8 @@ class SearchProblem:
                 results[key] = step.kept[key, level]
             else:
                 missing.setdefault(key, state.candidate)
+        if hasattr(step.provider, "stream"):  # the longest first, so that workers end together
+            missing = dict(sorted(missing.items(), key=lambda item: -_macs(item[1])))
         measured = self._measured_here if step.file is None else self._measured_by_all
         results.update(measured(step, missing, level))
         for state in shown:
@@ -238,3 +240,7 @@ class SearchProblem:
             left = {key: one for key, one in left.items() if (key, fidelity) not in step.kept}
             if left and not done:
                 time.sleep(_POLL_S)
+
+
+def _macs(candidate: Candidate) -> int:
+    return 0 if candidate.workload is None else candidate.workload.macs
