@@ -102,6 +102,7 @@ def _trained(
         if found is not None:
             accuracies[digest] = found
     missing = [workload for digest, workload in workloads.items() if digest not in accuracies]
+    missing.sort(key=lambda workload: -workload.macs)  # so that workers end together
     with reporter.task("training for deployment", len(missing)) as advance:
         for workload, measured in provider.deploy(missing):
             record = _record(folder, workload.digest)
