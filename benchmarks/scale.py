@@ -110,7 +110,9 @@ def main(argv: list[str] | None = None) -> int:
         many = searched(folder / "many", words, options.workers)
         killed = searched(folder / "killed", words, options.workers, kill_at=one.trained // 2)
         with ThreadPoolExecutor(options.workers) as threads:
-            apart = list(threads.map(lambda place: searched(folder / f"apart{place}", words, 1), range(options.workers)))
+            apart = list(
+                threads.map(lambda place: searched(folder / f"apart{place}", words, 1), range(options.workers))
+            )
     roof = sum(item.rate for item in apart)
     ratio, least = many.rate / one.rate, 0.85 * options.workers
     figures = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,17 @@ class DecisionSpace:
         Counted by cases over the decisions on which others depend, so those should be few.
         """
         return _count(self.decisions, {})
+
+    def enumerated(self) -> list[Point]:
+        """Every point of a space of finite size, in the decisions' order."""
+        out: list[Point] = [{}]
+        for decision in self.decisions:
+            grown = list[Point]()
+            for point in out:
+                active = all(condition.holds(point) for condition in decision.when)
+                grown += [{**point, decision.name: value} for value in _values(decision)] if active else [point]
+            out = grown
+        return out
 
     def check(self, point: Mapping[str, Any], where: str = "point") -> None:
         """Refuse what is no point of the space.
@@ -222,3 +234,10 @@ def _feature_columns(decision: Variable, points: Sequence[Mapping[str, Any]]) ->
             places = [value.index(item) / last if isinstance(value, tuple) else 0.0 for value in values]
             columns.append(np.array(places))
     return columns
+
+
+def _values(decision: Variable) -> Sequence[Any]:
+    if isinstance(decision, Decision):
+        return decision.choices
+    assert isinstance(decision, Permutation), "a space of finite size has choices and orders"
+    return list(permutations(decision.items))

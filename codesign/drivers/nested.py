@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import permutations
 
 import numpy as np
 
 from codesign.controllers.controller import Foreseeing, Told
-from codesign.decisions import Decision, DecisionSpace, Permutation, Point, Variable
+from codesign.decisions import DecisionSpace, Point
 from codesign.drivers.base import DriverContext, HardwareFront
 from codesign.drivers.ledger import Ledger
 from codesign.drivers.parts import joined, part_of, part_space
@@ -151,20 +150,7 @@ def _all_points(context: DriverContext, hardware: DecisionSpace) -> list[Point]:
         what = f"prices every accelerator, and the space has {hardware.size:,}"
         allowed = f"at most {most:,}: fewer choices, a larger most_accelerators, or accelerators: search"
         raise SpecError(Fault("driver nested", what, allowed))
-    out: list[Point] = [{}]
-    for decision in hardware.decisions:
-        grown = []
-        for point in out:
-            active = all(condition.holds(point) for condition in decision.when)
-            values = decision.choices if isinstance(decision, Decision) else _orders(decision)
-            grown += [{**point, decision.name: value} for value in values] if active else [point]
-        out = grown
-    return out
-
-
-def _orders(decision: Variable) -> list[tuple[str, ...]]:
-    assert isinstance(decision, Permutation), "a space of finite size has choices and orders"
-    return list(permutations(decision.items))
+    return hardware.enumerated()
 
 
 def cheap_objectives(

@@ -10,6 +10,7 @@ import pytest
 
 from accel_models.report import Infeasible
 from codesign.controllers.controller import Controller, ControllerContext, Told
+from codesign.controllers.proposals import key_of
 from codesign.controllers.registry import make_controller
 from codesign.decisions import Decision, DecisionSpace, Permutation, Point, Real, When
 from codesign.drivers.base import DriverContext, Trial
@@ -266,3 +267,15 @@ def test_the_ledger_stops_at_the_budget() -> None:
     points = [SPACE.draw(ControllerContext(0, SPACE, GOAL, 8).rng(index)) for index in range(8)]
     ledger = Ledger(context)
     assert len(ledger.measure(points)) == 5 and ledger.left == 0 and ledger.measure(points) == []
+
+
+def test_a_small_space_is_measured_whole_and_nothing_twice() -> None:
+    problem, journal = Toy(), Memory()
+    assert SPACE.size == len(SPACE.enumerated()) == 4 * 4 * (1 + 2) * 4 * 3
+    run("ask_tell", problem, journal, budget=300)
+    assert len(journal) == 300 and len({key_of(trial.told.point) for trial in journal}) == 300
+    kept = list(journal)
+    run("ask_tell", Toy(), journal, budget=10**6)
+    assert journal.trials[:300] == kept
+    assert {key_of(trial.told.point) for trial in journal} == {key_of(point) for point in SPACE.enumerated()}
+    assert len(journal) == SPACE.size
