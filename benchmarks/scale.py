@@ -3,7 +3,7 @@
     python -m benchmarks.scale [--trials N] [--workers N] [--recipe NAME] [--seed S] [--json]
 
 The recipe is searched by one process, by several at once (``codesign explore --join``), and by several of which one is
-killed when half is trained. Rates are of networks trained a second, once a quarter is kept, since a worker begins slowly.
+killed when half is trained. Rates are of networks trained a second, once a quarter is kept: workers begin slowly.
 Each process trains in one worker process, so that the machine should have as many idle cores as there are workers; what
 it then can give is measured, too: as many searches at once that have nothing to do with one another.
 """
