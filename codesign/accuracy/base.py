@@ -59,8 +59,6 @@ _HOW_OPTIONS = {
     "whiten": options.flag(False),
     "flip": options.flag(False),
     "cutout_pixels": options.integer(0, 0, 512),
-    "rotate_degrees": options.number(0.0, 0.0, 180.0),
-    "scale_percent": options.number(0.0, 0.0, 90.0),
     "mixup": options.number(0.0, 0.0, 100.0),
 }
 TRAIN_OPTIONS = {
@@ -68,10 +66,14 @@ TRAIN_OPTIONS = {
     "search_steps": options.integer(72, 1, 1_000_000),
     "search_learning_rate": options.number(0.03, 0.0, 10.0),
     "search_shift_pixels": options.integer(0, 0, 32),
+    "search_rotate_degrees": options.number(0.0, 0.0, 180.0),
+    "search_scale_percent": options.number(0.0, 0.0, 90.0),
     "search_float_share": options.number(0.0, 0.0, 0.99),
     "deploy_steps": options.integer(450, 1, 1_000_000),
     "deploy_learning_rate": options.number(0.02, 0.0, 10.0),
     "deploy_shift_pixels": options.integer(1, 0, 32),
+    "deploy_rotate_degrees": options.number(0.0, 0.0, 180.0),
+    "deploy_scale_percent": options.number(0.0, 0.0, 90.0),
     "deploy_float_share": options.number(0.0, 0.0, 0.99),
 }
 

@@ -41,8 +41,8 @@ class TrainingEvaluator:
     A learning rate, weight decay or update rule that was decided with the network holds in place of the options'.
 
     Args:
-        context: its options are those of :class:`Training`; ``steps``, ``learning_rate``, ``shift_pixels`` and
-            ``float_share`` with the prefix ``search_`` or ``deploy_``.
+        context: its options are those of :class:`Training`; ``steps``, ``learning_rate``, ``shift_pixels``,
+            ``rotate_degrees``, ``scale_percent`` and ``float_share`` with the prefix ``search_`` or ``deploy_``.
     """
 
     def __init__(self, context: AccuracyContext) -> None:
@@ -64,8 +64,8 @@ class TrainingEvaluator:
                 int(options[f"{purpose}_shift_pixels"]),
                 options["flip"],
                 int(options["cutout_pixels"]),
-                options["rotate_degrees"],
-                options["scale_percent"],
+                options[f"{purpose}_rotate_degrees"],
+                options[f"{purpose}_scale_percent"],
                 options["mixup"],
             ),
             rule=decided_rule(workload),

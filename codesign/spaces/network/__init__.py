@@ -76,7 +76,14 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
         Plugin(
             "stem, three stages of plain or inverted-bottleneck blocks, classifier; for the data's own images",
             f"{here}.elastic:ElasticSpace",
-            _OF_IMAGES,
+            {
+                **_OF_IMAGES,
+                "stem": options.list_of(options.integer(8, 1, 4096), (4, 8, 12, 16), least=1),
+                "widths": options.list_of(
+                    options.list_of(options.integer(8, 1, 4096), least=1),
+                    ((4, 8, 12, 16), (8, 12, 16, 24), (12, 16, 24, 32)),
+                ),
+            },
             offers=("workload", "trainable", "cells"),
         ),
     )

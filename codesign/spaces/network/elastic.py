@@ -16,30 +16,14 @@ from typing import Any
 from codesign.decisions import Decision
 from codesign.spaces.network import IMAGES, Network
 from codesign.spaces.network.building import Builder
+from mappings.errors import Fault, SpecError, counted
 from mappings.layer import Bits
 from mappings.workload import TensorShape, Workload
 
 STAGES = 3
 #: The stem halves the image; of the stages at least one does.
 _DOWNSAMPLE = tuple("+".join(places) for count in (1, 2, 3) for places in combinations(("s1", "s2", "s3"), count))
-_WIDTHS = {1: (4, 8, 12, 16), 2: (8, 12, 16, 24), 3: (12, 16, 24, 32)}
 _EXPANSION = {"plain": 0, "bottleneck2": 2, "bottleneck4": 4}
-
-
-def _decisions() -> tuple[Decision, ...]:
-    out = [
-        Decision("stem_width", "network", (4, 8, 12, 16)),
-        Decision("stem_kernel", "network", (3, 5)),
-        Decision("downsample", "network", _DOWNSAMPLE),
-    ]
-    for stage in range(1, STAGES + 1):
-        out += [
-            Decision(f"s{stage}_depth", "network", (1, 2, 3)),
-            Decision(f"s{stage}_width", "network", _WIDTHS[stage]),
-            Decision(f"s{stage}_kernel", "network", (3, 5)),
-            Decision(f"s{stage}_block", "network", tuple(_EXPANSION)),
-        ]
-    return tuple(out)
 
 
 @dataclass(frozen=True)
@@ -50,17 +34,41 @@ class ElasticSpace:
         channels, extent: of the (square) images.
         classes: outputs.
         dataset: name of the data set on which accuracy is measured.
+        stem: channels of the stem.
+        widths: channels of each of the three stages.
+
+    Raises:
+        SpecError: not three stages.
     """
 
     channels: int = 1
     extent: int = 28
     classes: int = 10
     dataset: str = IMAGES
+    stem: tuple[int, ...] = (4, 8, 12, 16)
+    widths: tuple[tuple[int, ...], ...] = ((4, 8, 12, 16), (8, 12, 16, 24), (12, 16, 24, 32))
+
+    def __post_init__(self) -> None:
+        if len(self.widths) != STAGES:
+            what = f"are of {counted(len(self.widths), 'stage')}"
+            raise SpecError(Fault("elastic_mnist.widths", what, f"{STAGES} lists of channels, one a stage"))
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
         """In order."""
-        return _decisions()
+        out = [
+            Decision("stem_width", "network", self.stem),
+            Decision("stem_kernel", "network", (3, 5)),
+            Decision("downsample", "network", _DOWNSAMPLE),
+        ]
+        for stage, widths in enumerate(self.widths, 1):
+            out += [
+                Decision(f"s{stage}_depth", "network", (1, 2, 3)),
+                Decision(f"s{stage}_width", "network", widths),
+                Decision(f"s{stage}_kernel", "network", (3, 5)),
+                Decision(f"s{stage}_block", "network", tuple(_EXPANSION)),
+            ]
+        return tuple(out)
 
     @property
     def cells(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
