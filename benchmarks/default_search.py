@@ -48,7 +48,10 @@ class Searched:
 
 def searched(name: str, seed: int, kept: Path, jobs: int) -> Searched:
     """Run a recipe's search."""
-    recipe, folder, journal = load_recipe(name, {"seed": seed}), RunFolder(kept / f"{name}-{seed}"), Memory()
+    default = load_recipe("default")
+    alike = {"network": default.network.plain(), "providers": [part.plain() for part in default.providers]}
+    recipe = load_recipe(name, {"seed": seed, **({} if name == default.name else alike)})
+    folder, journal = RunFolder(kept / f"{name}-{seed}"), Memory()
     folder.networks.mkdir(parents=True, exist_ok=True)
     before, claims = _cpu_s(), Claims(folder.claims)
     try:

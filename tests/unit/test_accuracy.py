@@ -60,6 +60,16 @@ def test_shifted_images_keep_their_pixels() -> None:
         assert image.sum() == 3.0 and image[0, row, column] == 1.0 and image[1, row + 1, column] == 2.0
 
 
+def test_images_are_turned_for_what_is_asked_alone(tmp_path: Path) -> None:
+    def measured(**more: float) -> float:
+        options = {**OPTIONS, "search_steps": 6, **more}
+        return make_evaluator("train", AccuracyContext(0, "mnist5k", tmp_path, options)).measure(small())
+
+    assert measured(deploy_rotate_degrees=40, deploy_scale_percent=40) == measured()
+    assert measured(search_rotate_degrees=40) != measured()
+    assert measured(search_scale_percent=40) != measured()
+
+
 def test_a_short_training_learns_and_deploys(tmp_path: Path) -> None:
     evaluator = make_evaluator("train", AccuracyContext(0, "mnist5k", tmp_path, OPTIONS))
     workload = small()

@@ -23,6 +23,16 @@ from mappings.workload import TensorShape, Workload
 SPACE, BITS = ElasticSpace(), UniformBits()
 
 
+def test_widths_are_given_stage_by_stage() -> None:
+    space = ElasticSpace(stem=(6,), widths=((5,), (7, 9), (11,)))
+    point = {d.name: d.choices[-1] for d in space.decisions} | {f"s{stage}_block": "plain" for stage in (1, 2, 3)}
+    found = {layer.name: layer.channels_out for layer in space.workload(point).layers}
+    assert [found[name] for name in ("stem", "s1b1_conv", "s2b3_conv", "s3b1_conv")] == [6, 5, 9, 11]
+    assert [d.name for d in space.decisions] == [d.name for d in SPACE.decisions]
+    with pytest.raises(SpecError, match="widths: are of 2 stages .allowed: 3 lists of channels, one a stage"):
+        ElasticSpace(widths=((4,), (8,)))
+
+
 def draw(seed: int, **fixed: int | str) -> Workload:
     rng = random.Random(seed)
     decisions = (*SPACE.decisions, *BITS.decisions)
