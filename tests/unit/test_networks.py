@@ -29,7 +29,7 @@ def test_widths_are_given_stage_by_stage() -> None:
     found = {layer.name: layer.channels_out for layer in space.workload(point).layers}
     assert [found[name] for name in ("stem", "s1b1_conv", "s2b3_conv", "s3b1_conv")] == [6, 5, 9, 11]
     assert [d.name for d in space.decisions] == [d.name for d in SPACE.decisions]
-    with pytest.raises(SpecError, match="widths: are of 2 stages .allowed: 3 lists of channels, one a stage"):
+    with pytest.raises(SpecError, match=r"widths: are of 2 stages \(allowed: 3 lists of channels, one a stage"):
         ElasticSpace(widths=((4,), (8,)))
 
 
