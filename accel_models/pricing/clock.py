@@ -31,11 +31,13 @@ from accel_models.template.timing_core import (
     SIGNAL,
     STRIDE1,
     STRIDE2,
+    TOKEN_CYCLES,
     TOKENS,
     TURN,
     UNIT,
     WAIT,
     WORD_BYTES,
+    WORD_CYCLES,
     credit_at,
     payable_at,
 )
@@ -186,11 +188,11 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
             at += 1
 
         # ---- Start: at the head of the queue, unit free, tokens there ----
-        start = max(push + 1, free[unit])
+        start = max(push + 1 + TOKEN_CYCLES, free[unit])
         bits = wait
         while bits:
             s = LOWEST[bits]
-            start = max(start, tokens[s, taken[s] & 7])
+            start = max(start, tokens[s, taken[s] & 7] + TOKEN_CYCLES)
             taken[s] += 1
             bits &= bits - 1
         pops[unit, popped[unit] & (QUEUE_DEPTH - 1)] = start
@@ -366,7 +368,7 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
                                     word_left = period
                                 step = max(last_step + 1, issue + 1)
                                 if begins:
-                                    step = max(step, read + 2)
+                                    step = max(step, read + WORD_CYCLES)
                                 if e == last_piece:
                                     step = max(step, last_write)
                                 last_step = step

@@ -11,12 +11,12 @@ simulation on every tile.
 from __future__ import annotations
 
 SETUP_CYCLES = 9  #: from the handshake to the first slot of the walk: command register, operands, five products, walk
-TREE_STAGES = 4  #: the walk's register, buffer, operands, products; the tree's own come on top
+TREE_STAGES = 5  #: the walk's register, buffer and its register, operands, products; the tree's own come on top
 TREE_LEVELS_PER_STAGE = 2  #: adders between two registers of an adder tree
 CHANNEL_PARALLEL_STRIPE = 32  #: pixels of a stripe; the last one of a tile takes up to twice less one
-OUTPUT_STATIONARY_STAGES = 6  #: the walk's register, transposer, operands, product, sum, shadow register
+OUTPUT_STATIONARY_STAGES = 7  #: the walk's register, buffer's register, transposer, operands, product, sum, shadow register
 ROW_STATIONARY_TAPS = 4  #: filter columns of a pass
-ROW_STATIONARY_STAGES = 4  #: bus, window, weight and product; the tree's stages and the column's foot come on top
+ROW_STATIONARY_STAGES = 6  #: request, buffer's register, bus, window, weight and product; the tree's and the foot come on top
 
 
 def ceil_div(value: int, by: int) -> int:

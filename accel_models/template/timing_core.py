@@ -24,7 +24,9 @@ PIECE_CYCLES = 1  #: from a step of the load unit's cutting until its piece is p
 TOKENS = 16
 DISPATCH_CYCLES = 7  #: fetch, decode, operands, multiply, scale, check, push
 COMPUTE_SETTLE_CYCLES = 6  #: from the last accumulator write until the unit is free and signals
-DRAIN_LATENCY_CYCLES = 20  #: from the last group issued until the unit is free and signals
+TOKEN_CYCLES = 1  #: between a head of a queue, or its last token, and its start: what it waits for is compared
+WORD_CYCLES = 3  #: store unit, from a word's read until its first piece goes: memory, its register, queue
+DRAIN_LATENCY_CYCLES = 21  #: from the last group issued until the unit is free and signals
 LOOKUP_CYCLES = 2  #: more, where post-processing ends in a table
 #: Columns of the command table.
 UNIT, WAIT, SIGNAL, CYCLES, ADDR, COUNT0, COUNT1, COUNT2, STRIDE1, STRIDE2, WORD_BYTES, FETCH, TURN, COLUMNS = range(14)
@@ -116,13 +118,13 @@ def simulate_commands(
             return finish
 
         # ---- Start: at the head of the queue, unit free, tokens there ----
-        start, cause = push + 1, QUEUE
+        start, cause = push + 1 + TOKEN_CYCLES, QUEUE
         if free[unit] > start:
             start, cause = free[unit], UNIT_FREE
         for s in range(TOKENS):
             if wait >> s & 1:
-                if tokens[s, taken[s] % 8] > start:
-                    start, cause = tokens[s, taken[s] % 8], s
+                if tokens[s, taken[s] % 8] + TOKEN_CYCLES > start:
+                    start, cause = tokens[s, taken[s] % 8] + TOKEN_CYCLES, s
                 taken[s] += 1
         pops[unit, popped[unit] % QUEUE_DEPTH] = start
         popped[unit] += 1
@@ -215,7 +217,7 @@ def simulate_commands(
                                         word_left = max(1, word // beat_bytes)
                                     step = max(last_step + 1, issue + 1)
                                     if begins:
-                                        step = max(step, read + 2)
+                                        step = max(step, read + WORD_CYCLES)
                                     if e == max(begins, 1) - 1:
                                         step = max(step, last_write)  # the output register is free
                                     last_step = step

@@ -6,13 +6,13 @@ from accel_models.template.tile import Tile
 
 SETUP_CYCLES = 10  #: from the handshake to the prologue: command register, start, eight products
 WALK_CYCLES = 1  #: the register behind the walk
-SUM_CYCLES = 3  #: weight stationary, from a pixel's request to its write, beside a cycle a row: word, operand, product
+SUM_CYCLES = 4  #: weight stationary, from a pixel's request to its write, beside a cycle a row: memory, word, operand, product
 MIN_PASS_CYCLES = 4  #: two writes to one accumulator stay apart
-FLUSH_CYCLES = 13  #: from the last group of a scan until its results are known
+FLUSH_CYCLES = 14  #: from the last group of a scan until its results are known
 ROOT_CYCLES = 34  #: variance, its square root
 NORM_DIVIDE_CYCLES, SOFTMAX_DIVIDE_CYCLES = 62, 47  #: a bit a cycle
 VECTOR_SETUP_CYCLES = 7  #: from the handshake to the prologue: command register, start, five products
-VECTOR_LATENCY = 4  #: from the request of a window's last word to its accumulator write
+VECTOR_LATENCY = 5  #: from the request of a window's last word to its accumulator write
 SHORT_PASS_PIXELS, SHORT_PASS_CYCLES = 4, 3  #: a pass of fewer pixels waits so long, to keep two writes apart
 
 

@@ -4,7 +4,7 @@
 // words, accumulator words, command bytes, cycle of a reset (0: none; the tile then runs anew) }, then the command, the
 // input and weight words (whole bytes a word), and the accumulators (int64 a lane). stdout, for each tile: uint64
 // { cycles, input reads, weight reads, accumulator writes, fault }, then the accumulators. Data inputs hold noise in
-// every cycle that no request precedes.
+// every cycle that no request precedes by two.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -111,21 +111,24 @@ int main() {
     uint64_t fault = kNone, cycles = 0, input_reads = 0, weight_reads = 0, writes = 0;
     bool input_valid = false, weight_valid = false, running = false, finished = false, reset_done = reset_at == 0;
     uint32_t input_at = 0, weight_at = 0;
+    // Of the cycle before: what is inside the memories, whose registers come behind.
+    bool input_read = false, weight_read = false;
+    uint32_t input_from = 0, weight_from = 0;
 #if CD_INPUT_PAIR
-    bool next_valid = false;  // the word behind
-    uint32_t next_at = 0;
+    bool next_valid = false, next_read = false;  // the word behind
+    uint32_t next_at = 0, next_from = 0;
 #endif
     drive(top.cmd_i, command.data(), command.size());
     // A few cycles after done show that nothing is written late.
     for (uint64_t cycle = 0, after = 0; after < 8; ++cycle) {
       top.cmd_valid_i = cycle >= idle && !running && !finished;
-      if (input_valid) drive(top.ib_data_i, &input[size_t{input_at} * kInputBytes], kInputBytes);
+      if (input_read) drive(top.ib_data_i, &input[size_t{input_from} * kInputBytes], kInputBytes);
       else drive_noise(top.ib_data_i, kInputBytes, noise);
 #if CD_INPUT_PAIR
-      if (next_valid) drive(top.ib_next_i, &input[size_t{next_at} * kInputBytes], kInputBytes);
+      if (next_read) drive(top.ib_next_i, &input[size_t{next_from} * kInputBytes], kInputBytes);
       else drive_noise(top.ib_next_i, kInputBytes, noise);
 #endif
-      if (weight_valid) drive(top.wb_data_i, &weight[size_t{weight_at} * kWeightBytes], kWeightBytes);
+      if (weight_read) drive(top.wb_data_i, &weight[size_t{weight_from} * kWeightBytes], kWeightBytes);
       else drive_noise(top.wb_data_i, kWeightBytes, noise);
       top.eval();
 
@@ -134,6 +137,10 @@ int main() {
       if (!running && !top.cmd_ready_o) fault |= kNotReady;
       if (accepted) running = true;
       if (running) ++cycles;
+      input_read = input_valid;
+      input_from = input_at;
+      weight_read = weight_valid;
+      weight_from = weight_at;
       input_valid = top.ib_req_o;
       weight_valid = top.wb_req_o;
       input_at = top.ib_addr_o;
@@ -141,6 +148,8 @@ int main() {
       input_reads += input_valid;
       weight_reads += weight_valid;
 #if CD_INPUT_PAIR
+      next_read = next_valid;
+      next_from = next_at;
       next_valid = top.ib_pair_o;
       next_at = (top.ib_addr_o + 1) & kAddressMask;
       input_reads += next_valid;
@@ -193,7 +202,10 @@ int main() {
         acc = before;
         written.assign(acc_words, kNever);
         cycles = input_reads = weight_reads = writes = 0;
-        input_valid = weight_valid = running = finished = false;
+        input_valid = weight_valid = input_read = weight_read = running = finished = false;
+#if CD_INPUT_PAIR
+        next_valid = next_read = false;
+#endif
       }
     }
     // Back to a known state where the tile hung.

@@ -1,5 +1,5 @@
-// The accumulators: two halves of Depth words of N lanes. The array adds into one half (read, hold, add, write: a word
-// a cycle, two to one address at least four cycles apart) while the drain unit reads the other.
+// The accumulators: two halves of Depth words of N lanes. The array adds into one half (read, register, add, write: a
+// word a cycle, two to one address at least four cycles apart) while the drain unit reads the other.
 module cd_acc_mem #(
   parameter int unsigned N     = 16,
   parameter int unsigned AccW  = 32,
@@ -17,13 +17,14 @@ module cd_acc_mem #(
   input  logic [N*AccW-1:0] data_i,
   input  logic              re_i,
   input  logic [Aw-1:0]     raddr_i,
-  output logic [N*AccW-1:0] rdata_o             // the cycle after re_i
+  output logic [N*AccW-1:0] rdata_o             // two cycles after re_i
 );
 
-  logic              valid_q, valid_q2, first_q, first_q2, max_q, max_q2, we_q, read_half_q;
+  logic              valid_q, valid_q2, first_q, first_q2, max_q, max_q2, we_q;
+  logic [1:0]        read_half_q;   // of the latest read; a cycle later
   logic [Aw-1:0]     addr_q, addr_q2, waddr_q;
   logic [N-1:0]      mask_q, mask_q2;
-  logic [N*AccW-1:0] data_q, data_q2, old_q2, sum, wdata_q;
+  logic [N*AccW-1:0] data_q, data_q2, old, sum, wdata_q;
   logic [N*AccW-1:0] half_data [2];
 
   for (genvar h = 0; h < 2; h++) begin : gen_half
@@ -43,15 +44,16 @@ module cd_acc_mem #(
     );
   end
 
-  assign rdata_o = half_data[read_half_q];
+  assign rdata_o = half_data[read_half_q[1]];
+  assign old     = half_data[addr_q2[Hw]];
 
   always_comb begin
-    sum = old_q2;
+    sum = old;
     for (int unsigned j = 0; j < N; j++) begin
       if (mask_q2[j]) begin
         if (first_q2) sum[j*AccW +: AccW] = data_q2[j*AccW +: AccW];
-        else if (!max_q2) sum[j*AccW +: AccW] = old_q2[j*AccW +: AccW] + data_q2[j*AccW +: AccW];
-        else if ($signed(data_q2[j*AccW +: AccW]) > $signed(old_q2[j*AccW +: AccW])) begin
+        else if (!max_q2) sum[j*AccW +: AccW] = old[j*AccW +: AccW] + data_q2[j*AccW +: AccW];
+        else if ($signed(data_q2[j*AccW +: AccW]) > $signed(old[j*AccW +: AccW])) begin
           sum[j*AccW +: AccW] = data_q2[j*AccW +: AccW];
         end
       end
@@ -63,12 +65,13 @@ module cd_acc_mem #(
       valid_q     <= 1'b0;
       valid_q2    <= 1'b0;
       we_q        <= 1'b0;
-      read_half_q <= 1'b0;
+      read_half_q <= '0;
     end else begin
       valid_q  <= valid_i;
       valid_q2 <= valid_q;
       we_q     <= valid_q2;
-      if (re_i) read_half_q <= raddr_i[Hw];
+      if (re_i) read_half_q[0] <= raddr_i[Hw];
+      read_half_q[1] <= read_half_q[0];
     end
   end
 
@@ -84,7 +87,6 @@ module cd_acc_mem #(
     addr_q2  <= addr_q;
     mask_q2  <= mask_q;
     data_q2  <= data_q;
-    old_q2   <= half_data[addr_q[Hw]];
     waddr_q  <= addr_q2;
     wdata_q  <= sum;
   end

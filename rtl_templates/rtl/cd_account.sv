@@ -35,11 +35,12 @@ module cd_account
   localparam logic [15:0] DrainMemory = 16'd1 << OutputFree | 16'd1 << ResidualFull | 16'd1 << ParamFull
                                       | 16'd1 << TableFull;
 
-  // Whether a unit's head, in the cycle before it starts, lacked nothing but tokens; and which.
+  // Which tokens a unit's head lacked two cycles before it starts, and whether the unit was free a cycle before: then it
+  // waited for nothing else.
   logic        compute_waited_q, drain_waited_q;
-  logic [15:0] compute_missed_q, drain_missed_q, compute_cause, drain_cause;
-  assign compute_cause = compute_waited_q ? compute_missed_q & (~compute_missed_q + 16'd1) : '0;
-  assign drain_cause   = drain_waited_q ? drain_missed_q & (~drain_missed_q + 16'd1) : '0;
+  logic [15:0] compute_missed_q, compute_missed_q2, drain_missed_q, drain_missed_q2, compute_cause, drain_cause;
+  assign compute_cause = compute_waited_q ? compute_missed_q2 & (~compute_missed_q2 + 16'd1) : '0;
+  assign drain_cause   = drain_waited_q ? drain_missed_q2 & (~drain_missed_q2 + 16'd1) : '0;
 
   logic        freed_q [4];       // by filling of the accumulators
   logic [1:0]  put_q, get_q;
@@ -64,6 +65,8 @@ module cd_account
       drain_waited_q   <= 1'b0;
       compute_missed_q <= '0;
       drain_missed_q   <= '0;
+      compute_missed_q2 <= '0;
+      drain_missed_q2   <= '0;
       put_q            <= '0;
       get_q            <= '0;
       drain_memory_q   <= 1'b0;
@@ -80,9 +83,11 @@ module cd_account
       counters_o     <= '0;
     end else begin
       compute_waited_q <= compute_valid_i && !busy_i;
-      compute_missed_q <= compute_token_i.wait_for & ~ready_i;
+      compute_missed_q <= compute_valid_i ? compute_token_i.wait_for & ~ready_i : '0;
       drain_waited_q   <= drain_valid_i && !drain_busy_i;
-      drain_missed_q   <= drain_token_i.wait_for & ~ready_i;
+      drain_missed_q   <= drain_valid_i ? drain_token_i.wait_for & ~ready_i : '0;
+      compute_missed_q2 <= compute_missed_q;
+      drain_missed_q2   <= drain_missed_q;
 
       if (drain_start_i) begin
         drain_memory_q <= drain_memory;

@@ -166,28 +166,26 @@ module cd_array_output_stationary
     .ab_addr_o      (walk.ab_addr)
   );
 
-  // ---- fill one half of the transposer ----
-  logic              slot_q, read_q, half_q, slot_half_q;
-  logic [RowAw-1:0]  slot_row_q;
+  // ---- fill one half of the transposer: a slot's word is inside its memory in the first cycle of the two ----
+  typedef struct packed {
+    logic             slot, read, half;
+    logic [RowAw-1:0] row;
+  } word_t;
+  word_t [1:0]       word_q;
+  logic              half_q;
   logic [AbAw-1:0]   group_addr_q;
   logic              filled_q;   // all slots of tap_q have been requested
   tap_t              tap_q;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      slot_q       <= 1'b0;
-      read_q       <= 1'b0;
+      word_q       <= '0;
       half_q       <= 1'b0;
-      slot_half_q  <= 1'b0;
-      slot_row_q   <= '0;
       group_addr_q <= '0;
       filled_q     <= 1'b0;
       tap_q        <= '0;
     end else begin
-      slot_q      <= walk_q.slot;
-      read_q      <= walk_q.ib_req;
-      slot_half_q <= half_q;
-      slot_row_q  <= RowAw'(walk_q.cycle);
+      word_q <= {word_q[0], '{slot: walk_q.slot, read: walk_q.ib_req, half: half_q, row: RowAw'(walk_q.cycle)}};
       if (walk_q.pass_start) group_addr_q <= walk_q.ab_addr;
       filled_q <= busy_q && walk_q.cycle == PxW'(Rows - 1);
       if (walk_q.cycle == PxW'(Rows - 1)) begin
@@ -207,12 +205,14 @@ module cd_array_output_stationary
     end
   end
 
-  // ---- one channel a cycle ----
+  // ---- one channel a cycle: the weights' request; the transposer is read in the cycle after it ----
   logic                      run_q, channel_last, group_first;
   logic [CountW-1:0]         channel_q;
   tap_t                      now_q;
   logic [WbAw-1:0]           ptr_q, group_ptr_q;  // next weight word; first one of the output channels
   logic                      stripe_last_q;       // the former group was the last of its output channels
+  logic                      read_half_q;
+  logic [LaneAw-1:0]         read_lane_q;
   logic [Rows-1:0][ActW-1:0] act, act_q, act_d_q;
   logic [Cols-1:0][WgtW-1:0] weight_q;
 
@@ -258,24 +258,26 @@ module cd_array_output_stationary
     .ActW (ActW)
   ) u_transposer (
     .clk_i,
-    .we_i       (slot_q),
-    .we_half_i  (slot_half_q),
-    .we_row_i   (slot_row_q),
-    .word_i     (read_q ? ib_data_i : '0),
-    .read_half_i(now_q.half),
-    .read_lane_i(LaneAw'(channel_q)),
+    .we_i       (word_q[1].slot),
+    .we_half_i  (word_q[1].half),
+    .we_row_i   (word_q[1].row),
+    .word_i     (word_q[1].read ? ib_data_i : '0),
+    .read_half_i(read_half_q),
+    .read_lane_i(read_lane_q),
     .pixels_o   (act)
   );
 
   always_ff @(posedge clk_i) begin
-    act_q    <= act;
-    act_d_q  <= act_q;
-    weight_q <= wb_data_i;
+    read_half_q <= now_q.half;
+    read_lane_q <= LaneAw'(channel_q);
+    act_q       <= act;
+    act_d_q     <= act_q;
+    weight_q    <= wb_data_i;
   end
 
   // ---- multiply, add, shift out ----
-  localparam int unsigned AddStage  = 3;  // transposer, operands, product
-  localparam int unsigned CopyStage = 4;
+  localparam int unsigned AddStage  = 4;  // request, transposer, operands, product
+  localparam int unsigned CopyStage = 5;
 
   step_t [CopyStage-1:0] step_q;
   step_t                 step;

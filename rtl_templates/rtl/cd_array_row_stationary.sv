@@ -58,7 +58,8 @@ module cd_array_row_stationary
 
   localparam int unsigned LevelsPerStage = 2;
   localparam int unsigned TreeStages     = ($clog2(Rows) + LevelsPerStage - 1) / LevelsPerStage;
-  localparam int unsigned SumStage       = 4 + TreeStages;  // ... to the foot of the column
+  localparam int unsigned Request        = 3;               // from a word's request: register, memory, its register
+  localparam int unsigned SumStage       = 6 + TreeStages;  // from an operation's issue to the foot of the column
 
   if (Rows < 4 || Cols < 4 || 2 ** $clog2(Rows) != Rows || 2 ** $clog2(Cols) != Cols) begin : gen_check
     $error("cd_array_row_stationary: Rows and Cols must be powers of two, 4 or more");
@@ -134,7 +135,9 @@ module cd_array_row_stationary
   end
 
   // ---- steps: one is read while the former one computes ----
-  logic              read_valid, pass_first, red_first, tile_last, read_done, word, row_first, ib_req, pair;
+  logic              read_valid, pass_first, red_first, tile_last, read_done, word, row_first, ib_req, ib_pair, pair, wb_req;
+  logic [IbAw-1:0]   ib_addr;
+  logic [WbAw-1:0]   wb_addr;
   logic              block_start, pass_step, load_valid, load_restart;
   logic [TapW-1:0]   tap_last, load_tap_last;
   logic [ColW-1:0]   channel_last, op_last_channel, row_last, fold_mask;
@@ -187,12 +190,27 @@ module cd_array_row_stationary
     .row_first_o    (row_first),
     .slot_o         (slot),
     .ib_req_o       (ib_req),
-    .ib_pair_o,
+    .ib_pair_o      (ib_pair),
     .pair_o         (pair),
-    .ib_addr_o
+    .ib_addr_o      (ib_addr)
   );
 
-  assign ib_req_o = ib_req;
+  // Requests go through a register: sums and comparisons of addresses do not reach the buffers in their cycle.
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      ib_req_o  <= 1'b0;
+      ib_pair_o <= 1'b0;
+      wb_req_o  <= 1'b0;
+    end else begin
+      ib_req_o  <= ib_req;
+      ib_pair_o <= ib_pair;
+      wb_req_o  <= wb_req;
+    end
+  end
+  always_ff @(posedge clk_i) begin
+    ib_addr_o <= ib_addr;
+    wb_addr_o <= wb_addr;
+  end
 
   logic                        loading, load, load_first, op_bank;
   logic [TapW-1:0]             op_tap;
@@ -272,8 +290,8 @@ module cd_array_row_stationary
     .tap_last_i(load_first ? tap_last : load_tap_last),
     .base_i    (WbAw'(cmd_q.wb_base)),
     .loading_o (loading),
-    .wb_req_o,
-    .wb_addr_o,
+    .wb_req_o  (wb_req),
+    .wb_addr_o (wb_addr),
     .we_o      (wgt_we),
     .bank_o    (wgt_bank),
     .row_o     (wgt_row),
@@ -281,25 +299,25 @@ module cd_array_row_stationary
   );
 
   // ---- rows of PEs ----
-  logic                                 read_q, read_next_q;
-  logic [1:0]                           pair_q;
-  logic [1:0][SlotW-1:0]                slot_q;
-  logic [1:0][ColW-1:0]                 mask_q;
+  logic [Request-1:0]                   read_q, read_next_q;
+  logic [Request:0]                     pair_q;
+  logic [Request:0][SlotW-1:0]          slot_q;
+  logic [Request:0][ColW-1:0]           mask_q;
   logic [Cols-1:0][Rows-1:0][ProdW-1:0] products;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      read_q <= 1'b0;
-      read_next_q <= 1'b0;
+      read_q <= '0;
+      read_next_q <= '0;
       pair_q <= '0;
       slot_q <= '0;
       mask_q <= '0;
     end else begin
-      read_q <= ib_req;
-      read_next_q <= ib_pair_o;
-      pair_q <= {pair_q[0], pair};
-      slot_q <= {slot_q[0], slot};
-      mask_q <= {mask_q[0], fold_mask};
+      read_q <= {read_q[Request-2:0], ib_req};
+      read_next_q <= {read_next_q[Request-2:0], ib_pair};
+      pair_q <= {pair_q[Request-1:0], pair};
+      slot_q <= {slot_q[Request-1:0], slot};
+      mask_q <= {mask_q[Request-1:0], fold_mask};
     end
   end
 
@@ -313,7 +331,8 @@ module cd_array_row_stationary
       .ActW (ActW),
       .WgtW (WgtW),
       .Taps (Taps),
-      .Slots(Slots)
+      .Slots(Slots),
+      .Request(Request)
     ) u_line (
       .clk_i,
       .rst_ni,
@@ -329,13 +348,13 @@ module cd_array_row_stationary
       .word_i        (word),
       .row_first_i   (row_first),
       .tag_step_i    (tag_step),
-      .data_valid_i  (read_q),
-      .next_valid_i  (read_next_q),
+      .data_valid_i  (read_q[Request-1]),
+      .next_valid_i  (read_next_q[Request-1]),
       .data_i        (ib_data_i),
       .next_i        (ib_next_i),
-      .pair_i        (pair_q[1]),
-      .slot_i        (slot_q[1]),
-      .fold_mask_i   (mask_q[1]),
+      .pair_i        (pair_q[Request]),
+      .slot_i        (slot_q[Request]),
+      .fold_mask_i   (mask_q[Request]),
       .wgt_we_i      (wgt_we && wgt_row == RowW'(i)),
       .wgt_bank_i    (wgt_bank),
       .wgt_tap_i     (wgt_tap),

@@ -40,7 +40,7 @@ module cd_array_weight_stationary
   localparam int unsigned LgInSub  = $clog2(N / Rows);
   localparam int unsigned LgOutSub = $clog2(N / Cols);
   localparam int unsigned SumW     = ActW + WgtW + LgRows;
-  localparam int unsigned Latency  = Rows + 3;      // from a pixel's request to its accumulator write
+  localparam int unsigned Latency  = Rows + 4;      // from a pixel's request to its accumulator write
 
   // ---- Control ----
   tile_cmd_t   cmd_q;
@@ -54,11 +54,16 @@ module cd_array_weight_stationary
     logic [21:0] w_addr;
     logic [7:0]  x_sub, acc_sub, w_row;
   } walk_t;
-  walk_t walk, walk_q;
+  walk_t walk, walk_q, walk_q2;          // walk_q2: whose words are inside their memories
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) walk_q <= '0;
-    else walk_q <= walk;
+    if (!rst_ni) begin
+      walk_q  <= '0;
+      walk_q2 <= '0;
+    end else begin
+      walk_q  <= walk;
+      walk_q2 <= walk_q;
+    end
   end
 
   assign cmd_ready_o = !busy_q;
@@ -122,15 +127,15 @@ module cd_array_weight_stationary
       shadow_we_q <= 1'b0;
       swap_q      <= '0;
     end else begin
-      shadow_we_q <= walk_q.w_req;
-      swap_q      <= {swap_q[Rows-1:0], walk_q.x_start};
+      shadow_we_q <= walk_q2.w_req;
+      swap_q      <= {swap_q[Rows-1:0], walk_q2.x_start};
     end
   end
   logic unused_swap;
   assign unused_swap = swap_q[Rows];
 
   always_ff @(posedge clk_i) begin
-    shadow_row_q <= LgRows'(walk_q.w_row);
+    shadow_row_q <= LgRows'(walk_q2.w_row);
     for (int unsigned i = 0; i < Rows; i++) begin
       for (int unsigned j = 0; j < Cols; j++) begin
         if (shadow_we_q && shadow_row_q == LgRows'(i)) shadow_q[i][j] <= wb_data_i[j*WgtW +: WgtW];
@@ -147,16 +152,16 @@ module cd_array_weight_stationary
   if (LgInSub == 0) begin : gen_one_slice
     assign slice = inside_q ? ib_data_i : '0;
     logic unused_sub;
-    assign unused_sub = ^walk_q.x_sub;
+    assign unused_sub = ^walk_q2.x_sub;
   end else begin : gen_slices
     logic [LgInSub-1:0] sub_q;
-    always_ff @(posedge clk_i) sub_q <= LgInSub'(walk_q.x_sub);
+    always_ff @(posedge clk_i) sub_q <= LgInSub'(walk_q2.x_sub);
     assign slice = inside_q ? ib_data_i[Rows*ActW*32'(sub_q) +: Rows*ActW] : '0;
     logic unused_sub;
-    assign unused_sub = ^walk_q.x_sub[7:LgInSub];
+    assign unused_sub = ^walk_q2.x_sub[7:LgInSub];
   end
 
-  always_ff @(posedge clk_i) inside_q <= walk_q.x_inside;
+  always_ff @(posedge clk_i) inside_q <= walk_q2.x_inside;
 
   for (genvar i = 0; i < Rows; i++) begin : gen_skew
     logic [(i+1)*ActW-1:0] line_q;
@@ -195,7 +200,7 @@ module cd_array_weight_stationary
 
   assign tag_in = {walk_q.x_last, walk_q.x_first, AbAw'(walk_q.acc_addr), (LgOutSub+1)'(walk_q.acc_sub)};
   logic unused_high;
-  assign unused_high = ^{walk_q, walker_busy};
+  assign unused_high = ^{walk_q, walk_q2, walker_busy};
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) valid_q <= '0;

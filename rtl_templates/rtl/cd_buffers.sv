@@ -22,7 +22,7 @@ module cd_buffers
   input  logic                  ib_re_i,
   input  logic                  ib_pair_i,   // the word behind ib_addr_i, too
   input  logic [IbAw-1:0]       ib_addr_i,
-  output logic [ActBytes*8-1:0] ib_data_o,   // the cycle after; so with all
+  output logic [ActBytes*8-1:0] ib_data_o,   // two cycles later; so with all
   output logic [ActBytes*8-1:0] ib_next_o,
   input  logic                  wb_re_i,
   input  logic [WbAw-1:0]       wb_addr_i,
@@ -42,7 +42,8 @@ module cd_buffers
     logic [1:0][IbAw-2:0]       addr;    // by bank: of even, of odd words
     logic [1:0]                 re;
     logic [1:0][ActBytes*8-1:0] data;
-    logic                       odd, odd_q;
+    logic                       odd;
+    logic [1:0]                 odd_q;   // of the two cycles before
     assign odd     = ib_addr_i[0];
     assign addr[0] = ib_addr_i[IbAw-1:1] + (IbAw-1)'(odd);
     assign addr[1] = ib_addr_i[IbAw-1:1];
@@ -61,9 +62,9 @@ module cd_buffers
         .rdata_o(data[b])
       );
     end
-    always_ff @(posedge clk_i) odd_q <= odd;
-    assign ib_data_o = data[odd_q];
-    assign ib_next_o = data[!odd_q];
+    always_ff @(posedge clk_i) odd_q <= {odd_q[0], odd};
+    assign ib_data_o = data[odd_q[1]];
+    assign ib_next_o = data[!odd_q[1]];
   end else begin : gen_one
     cd_ram #(
       .Width(ActBytes * 8),

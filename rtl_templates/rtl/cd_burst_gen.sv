@@ -78,8 +78,9 @@ module cd_burst_gen #(
     end
   end
 
+  // A transfer is taken in every cycle without runs: the start, which is known late, need not reach so many registers.
   always_ff @(posedge clk_i) begin
-    if (start_i) begin
+    if (!run_valid_q) begin
       run_first_q <= 1'b1;
       run_q       <= addr_i;
       group_q     <= addr_i;

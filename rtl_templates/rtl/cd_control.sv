@@ -59,9 +59,9 @@ module cd_control
   input  logic [31:0]       bus_index_i,       // descriptor and address of the burst that failed
   input  logic [39:0]       bus_addr_i,
 
-  // Units, in the order of unit_e: the head of each one's queue, and whether its tokens are there
+  // Units, in the order of unit_e: the head of each one's queue, and whether its tokens were there a cycle ago
   output logic [3:0]        valid_o,
-  output logic [3:0]        ok_o,
+  output logic [3:0]        ok_o,              // only with valid_o
   output token_t [3:0]      token_o,
   output dma_t              load_o,
   output compute_t          compute_o,
@@ -286,11 +286,17 @@ module cd_control
     .ready_o (ready)
   );
 
-  always_comb begin
-    for (int unsigned u = 0; u < 4; u++) begin
-      ok_o[u] = (token_o[u].wait_for & ~ready) == '0;
-      take[u] = start_i[u] ? token_o[u].wait_for : '0;
+  // What a head waits for is compared in a cycle of its own. Nobody else takes these tokens: they are there in the next.
+  always_ff @(posedge clk_i or negedge core_rst_no) begin
+    if (!core_rst_no) ok_o <= '0;
+    else begin
+      for (int unsigned u = 0; u < 4; u++) begin
+        ok_o[u] <= valid_o[u] && !start_i[u] && (token_o[u].wait_for & ~ready) == '0;
+      end
     end
+  end
+  always_comb begin
+    for (int unsigned u = 0; u < 4; u++) take[u] = start_i[u] ? token_o[u].wait_for : '0;
   end
   assign valid_o = flush ? 4'd0 : ~empty;
   assign idle    = empty == '1 && busy_i == '0;

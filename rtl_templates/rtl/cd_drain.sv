@@ -47,7 +47,7 @@ module cd_drain
   localparam int unsigned GrpW    = Groups > 1 ? $clog2(Groups) : 1;
   localparam int unsigned LgLanes = $clog2(PpuLanes);
   localparam int unsigned LaneLat = 18;              // cd_ppu_lane
-  localparam int unsigned Latency = LaneLat + 1 + (Tables ? 2 : 0) + Stages;  // and the buffers' read, cd_lookup
+  localparam int unsigned Latency = LaneLat + 2 + (Tables ? 2 : 0) + Stages;  // and the buffers' read, cd_lookup
 
   if (PpuLanes > N || 2 ** LgLanes != PpuLanes) begin : gen_check
     $error("cd_drain: PpuLanes must be a power of two, at most N");
@@ -58,7 +58,7 @@ module cd_drain
   logic [15:0]     signal_q;
   logic            busy_q, issue_q;
   logic [GrpW-1:0] group_q;
-  logic [19:0]     word_q, index_q;
+  logic [19:0]     word_q, ab_addr_q, rb_addr_q, ob_addr_q;
   logic [15:0]     block_q;
   logic [PbAw-1:0] pb_block_q;
   logic            last_group, last_word, last_block, last_issue, out_last;
@@ -76,7 +76,6 @@ module cd_drain
       issue_q    <= 1'b0;
       group_q    <= '0;
       word_q     <= '0;
-      index_q    <= '0;
       block_q    <= '0;
       pb_block_q <= '0;
       signal_q   <= '0;
@@ -86,14 +85,12 @@ module cd_drain
         issue_q    <= 1'b1;
         group_q    <= '0;
         word_q     <= '0;
-        index_q    <= '0;
         block_q    <= '0;
         pb_block_q <= PbAw'(cmd_i.pb_base);
         signal_q   <= signal_i;
       end else if (issue_q) begin
         group_q <= last_group ? '0 : group_q + 1'b1;
         if (last_group) begin
-          index_q <= index_q + 20'd1;
           word_q  <= last_word ? '0 : word_q + 20'd1;
           if (last_word) begin
             block_q    <= block_q + 16'd1;
@@ -105,14 +102,26 @@ module cd_drain
       if (ob_we_o && out_last) busy_q <= 1'b0;
     end
   end
+  // Taken in every idle cycle: the start, which is known late, need not reach so many registers. Addresses are counted up.
   always_ff @(posedge clk_i) begin
-    if (start_o) cmd_q <= cmd_i;
+    if (!busy_q) begin
+      cmd_q     <= cmd_i;
+      ab_addr_q <= cmd_i.ab_base;
+      rb_addr_q <= cmd_i.rb_base;
+      ob_addr_q <= cmd_i.ob_base;
+    end else begin
+      if (issue_q && last_group) begin
+        ab_addr_q <= ab_addr_q + 20'd1;
+        if (!cmd_q.broadcast || last_word) rb_addr_q <= rb_addr_q + 20'd1;
+      end
+      if (ob_we_o) ob_addr_q <= ob_addr_q + 20'd1;
+    end
   end
 
   assign ab_re_o   = issue_q && group_q == '0;
-  assign ab_addr_o = AbAw'(cmd_q.ab_base + index_q);
+  assign ab_addr_o = AbAw'(ab_addr_q);
   assign rb_re_o   = ab_re_o && (cmd_q.residual || cmd_q.product);
-  assign rb_addr_o = cmd_q.rb_base + (cmd_q.broadcast ? 20'(block_q) : index_q);
+  assign rb_addr_o = rb_addr_q;
 
   // ---- Parameters ----
   localparam int unsigned RecW = AccW + 38;   // {shift, mult, bias}
@@ -136,16 +145,19 @@ module cd_drain
     );
   end
   logic unused_param;
-  assign unused_param = ^{pb_data_i[127:102], pb_data_i[63:AccW], pb_addr_i, cmd_q.pb_base};
+  assign unused_param = ^{pb_data_i[127:102], pb_data_i[63:AccW], pb_addr_i, cmd_q, ab_addr_q};
 
   // ---- Lanes ----
-  logic [GrpW-1:0]          group_q1;
+  logic [GrpW-1:0]          group_q1, group_q2;  // group_q2: whose words lie in the memories' registers
   logic [PpuLanes*AccW-1:0] acc;
   logic [PpuLanes*ActW-1:0] other, post, looked, y;
 
-  always_ff @(posedge clk_i) group_q1 <= group_q;
-  assign acc   = ab_data_i[PpuLanes*AccW*32'(group_q1) +: PpuLanes*AccW];
-  assign other = rb_data_i[PpuLanes*ActW*32'(group_q1) +: PpuLanes*ActW];
+  always_ff @(posedge clk_i) begin
+    group_q1 <= group_q;
+    group_q2 <= group_q1;
+  end
+  assign acc   = ab_data_i[PpuLanes*AccW*32'(group_q2) +: PpuLanes*AccW];
+  assign other = rb_data_i[PpuLanes*ActW*32'(group_q2) +: PpuLanes*ActW];
 
   for (genvar i = 0; i < PpuLanes; i++) begin : gen_lane
     logic [RecW-1:0] rec;
@@ -215,7 +227,6 @@ module cd_drain
 
   logic [Latency-1:0] valid_q, last_q;
   logic [GrpW-1:0]    out_group_q;
-  logic [19:0]        out_index_q;
   logic [N*ActW-1:0]  word_d, word_q2;
 
   always_comb begin
@@ -224,7 +235,7 @@ module cd_drain
   end
 
   assign ob_we_o   = valid_q[Latency-1] && out_group_q == GrpW'(Groups - 1);
-  assign ob_addr_o = cmd_q.ob_base + out_index_q;
+  assign ob_addr_o = ob_addr_q;
   assign ob_data_o = word_d;
   assign out_last  = last_q[Latency-1];
 
@@ -233,7 +244,6 @@ module cd_drain
       valid_q     <= '0;
       last_q      <= '0;
       out_group_q <= '0;
-      out_index_q <= '0;
       signal_o    <= '0;
     end else begin
       valid_q  <= {valid_q[Latency-2:0], issue_q};
@@ -241,10 +251,8 @@ module cd_drain
       signal_o <= ob_we_o && out_last ? signal_q : '0;
       if (start_o) begin
         out_group_q <= '0;
-        out_index_q <= '0;
       end else if (valid_q[Latency-1]) begin
         out_group_q <= out_group_q == GrpW'(Groups - 1) ? '0 : out_group_q + 1'b1;
-        if (ob_we_o) out_index_q <= out_index_q + 20'd1;
       end
     end
   end

@@ -151,7 +151,7 @@ module cd_load
       signal_q <= '0;
       tag_q    <= '0;
       index_q  <= '0;
-    end else if (start_o) begin
+    end else if (!gen_busy) begin  // in every idle cycle: the start is known late
       target_q <= cmd_i.target;
       piece_bytes_q <= piece_bytes;
       pieces_more_q <= pieces_more;

@@ -31,7 +31,8 @@ module cd_lookup #(
       assign raddr = half_i;
     end
 
-    cd_ram #(
+    // 32 words at most: look-up tables, no block.
+    cd_block #(
       .Width(16 * ActW),
       .Depth(2 * Words)
     ) u_ram (

@@ -1,8 +1,8 @@
 // Where the filter tap of the next pass lies, as the header in front of its weights names it.
 //
 // A header has the tap's column in the lower two bits of its first weight and its row in those of the second: filters
-// of up to 3 x 3. Two cycles after the header's request the tap is known, after three its offsets, after four its
-// address. A pass lasts five cycles or more, so that all are there before it ends.
+// of up to 3 x 3. Three cycles after the header's request the tap is known, after four its offsets, and then its
+// address too. A pass lasts five cycles or more, so that all are there before it ends.
 module cd_next_tap
   import cd_types_pkg::tile_cmd_t;
 #(
@@ -23,7 +23,7 @@ module cd_next_tap
   logic [1:0]               r_q, s_q;
   logic [8:0]               down, across;      // input pixels
   logic signed [CoordW-1:0] h_q, w_q;
-  logic [IbAw-1:0]          row, offset_q, addr_q;
+  logic [IbAw-1:0]          row, offset_q;
 
   assign down   = r_q[1] ? {cmd_i.dilation_h, 1'b0} : r_q[0] ? {1'b0, cmd_i.dilation_h} : '0;
   assign across = s_q[1] ? {cmd_i.dilation_w, 1'b0} : s_q[0] ? {1'b0, cmd_i.dilation_w} : '0;
@@ -34,12 +34,11 @@ module cd_next_tap
     h_q      <= signed'(CoordW'(down)) - signed'(CoordW'(cmd_i.pad_top));
     w_q      <= signed'(CoordW'(across)) - signed'(CoordW'(cmd_i.pad_left));
     offset_q <= row + IbAw'(across);
-    addr_q   <= block_i + offset_q;
   end
 
   assign h_o    = h_q;
   assign w_o    = w_q;
-  assign addr_o = addr_q;
+  assign addr_o = block_i + offset_q;
 
   // Fields of the command that are not used here.
   logic unused_cmd;

@@ -37,7 +37,7 @@ module cd_nonlinear
   localparam int unsigned Groups = N / Lanes;
   localparam int unsigned GrpW   = Groups > 1 ? $clog2(Groups) : 1;
   localparam int unsigned LgN    = $clog2(N);
-  localparam int unsigned Depth  = 12;            // from a group's issue to its word
+  localparam int unsigned Depth  = 13;            // from a group's issue to its word
   localparam logic [4:0]  Flush  = 5'(Depth + 1); // cycles until a scan has left the pipeline
 
   localparam logic [15:0] ExpA = 16'd11288, ExpB = 16'd63962, ErfA = 16'd4732, ErfB = 16'd28983, ErfOne = 16'd16384;
@@ -258,17 +258,18 @@ module cd_nonlinear
   end
 
   // ---- The pipeline's side of a group: which, where its word goes ----
-  logic [Depth-1:0] valid_q, end_q;      // bit i: stage i + 1
+  logic [Depth-1:0] valid_q, end_q;      // bit i: stage i; 0: the word is inside its memory
   logic [GrpW-1:0]  grp_q [Depth];
   logic [AbAw-1:0]  out_addr_q [Depth];
-  logic [19:0]      elem_q1;
+  logic [19:0]      elem_q0, elem_q1;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) valid_q <= '0;
     else valid_q <= {valid_q[Depth-2:0], state_q == Scan};
   end
   always_ff @(posedge clk_i) begin
-    elem_q1       <= element_q;
+    elem_q0       <= element_q;
+    elem_q1       <= elem_q0;
     end_q         <= {end_q[Depth-2:0], last_group};
     grp_q[0]      <= group_q;
     out_addr_q[0] <= AbAw'(cmd_q.tile.ab_base + addr_q);
@@ -313,9 +314,9 @@ module cd_nonlinear
     logic signed [32:0] right;
     for (int unsigned l = 0; l < Lanes; l++) begin
       // 1 -> 2
-      x_q[0][l]  <= ib_data_i[(32'(grp_q[0]) * Lanes + l) * ActW +: ActW];
-      ok_q[0][l] <= valid_q[0] && (is_gelu || elem_q1 + 20'(l) < 20'(cmd_q.tile.c)) &&
-                    (!cmd_q.masked || keep[32'(grp_q[0]) * Lanes + l]);
+      x_q[0][l]  <= ib_data_i[(32'(grp_q[1]) * Lanes + l) * ActW +: ActW];
+      ok_q[0][l] <= valid_q[1] && (is_gelu || elem_q1 + 20'(l) < 20'(cmd_q.tile.c)) &&
+                    (!cmd_q.masked || keep[32'(grp_q[1]) * Lanes + l]);
       // 2 -> 3: distance from the maximum, magnitude, or C times the value
       a_q3[l] <= is_softmax ? 17'(largest_q) - 17'(x_q[0][l])
                             : (x_q[0][l] < 0 ? -17'(x_q[0][l]) : 17'(x_q[0][l]));

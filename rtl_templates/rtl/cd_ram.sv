@@ -1,7 +1,7 @@
-// A memory with one write and one read port. Read data comes the cycle after re_i and holds until the next read.
+// A memory with one write and one read port, and a register behind it: read data comes two cycles after re_i and holds
+// until that of the next read.
 //
-// Nobody uses a word that is read in the cycle in which it is written: no logic need settle what a block of an FPGA gives
-// then (no_rw_check), and a simulation gives what would be noticed.
+// A block gives its data late in the clock cycle: so no path begins at one and goes through a long wire and logic.
 module cd_ram #(
   parameter int unsigned Width = 32,
   parameter int unsigned Depth = 256,
@@ -16,19 +16,21 @@ module cd_ram #(
   output logic [Width-1:0] rdata_o
 );
 
-  (* no_rw_check *)
-  logic [Width-1:0] mem_q [Depth];
+  logic [Width-1:0] read;
 
-  always_ff @(posedge clk_i) begin
-    if (we_i) mem_q[waddr_i] <= wdata_i;
-  end
+  cd_block #(
+    .Width(Width),
+    .Depth(Depth)
+  ) u_block (
+    .clk_i,
+    .we_i,
+    .waddr_i,
+    .wdata_i,
+    .re_i,
+    .raddr_i,
+    .rdata_o(read)
+  );
 
-  always_ff @(posedge clk_i) begin
-`ifdef VERILATOR
-    if (re_i) rdata_o <= we_i && waddr_i == raddr_i ? ~mem_q[raddr_i] : mem_q[raddr_i];
-`else
-    if (re_i) rdata_o <= mem_q[raddr_i];
-`endif
-  end
+  always_ff @(posedge clk_i) rdata_o <= read;
 
 endmodule

@@ -6,7 +6,7 @@ module cd_row_issue #(
   parameter  int unsigned Taps   = 4,    // filter columns of a pass
   parameter  int unsigned Slots  = 8,    // of a window ring
   parameter  int unsigned AbAw   = 12,
-  parameter  int unsigned Stages = 6,    // from an operation's issue to the foot of the column
+  parameter  int unsigned Stages = 8,    // from an operation's issue to the foot of the column
   localparam int unsigned TapW   = $clog2(Taps),
   localparam int unsigned SlotW  = $clog2(Slots),
   localparam int unsigned ColW   = $clog2(Cols),
@@ -59,7 +59,7 @@ module cd_row_issue #(
   output logic [AbAw-1:0]             out_addr_o
 );
 
-  localparam int unsigned ReadStage = 2;                 // from an operation's issue to its window's read
+  localparam int unsigned ReadStage = 4;                 // from an operation's issue to its window's read
 
   // What a step's sums need to be written.
   typedef struct packed {

@@ -1,7 +1,7 @@
 // One row of PEs of the row-stationary array: what it works on, its filter spad, and a PE for each column.
 //
-// A word is on the bus (word_i) one cycle before its data. The data is registered, and written to the windows of the
-// PEs that it is meant for in the cycle after that: slot_i and fold_mask_i come then. A product follows its operands'
+// A word is on the bus (word_i) Request cycles before its data. The data is registered, and written to the windows of
+// the PEs that it is meant for in the cycle after that: slot_i and fold_mask_i come then. A product follows its operands'
 // selection (read_slot_i, tap_i, ...) by two cycles.
 module cd_row_line #(
   parameter  int unsigned Lanes  = 16,
@@ -10,6 +10,7 @@ module cd_row_line #(
   parameter  int unsigned WgtW   = 8,
   parameter  int unsigned Taps   = 4,
   parameter  int unsigned Slots  = 8,
+  parameter  int unsigned Request = 3,   // 2 or more
   localparam int unsigned TapW   = $clog2(Taps),
   localparam int unsigned SlotW  = $clog2(Slots),
   localparam int unsigned ColW   = $clog2(Cols),
@@ -54,9 +55,10 @@ module cd_row_line #(
 
   logic                        match;
   logic [ColW-1:0]             match_col;
-  logic [LaneW-1:0]            lane, lane_q;
-  logic [1:0]                  match_q;
-  logic [ColW-1:0]             col_q, col_d_q;
+  logic [LaneW-1:0]            lane;
+  logic [Request-1:0][LaneW-1:0] lane_q;
+  logic [Request:0]            match_q;
+  logic [Request:0][ColW-1:0]  col_q;
   logic [ActW-1:0]             act_q, act_next_q;
   logic [Cols/4-1:0][WgtW-1:0] weight;
 
@@ -91,18 +93,16 @@ module cd_row_line #(
       lane_q  <= '0;
       match_q <= '0;
       col_q   <= '0;
-      col_d_q <= '0;
     end else begin
-      lane_q  <= lane;
-      match_q <= {match_q[0], match};
-      col_q   <= match_col;
-      col_d_q <= col_q;
+      lane_q  <= {lane_q[Request-2:0], lane};
+      match_q <= {match_q[Request-1:0], match};
+      col_q   <= {col_q[Request-1:0], match_col};
     end
   end
 
   always_ff @(posedge clk_i) begin
-    act_q      <= data_valid_i ? data_i[lane_q] : '0;
-    act_next_q <= next_valid_i ? next_i[lane_q] : '0;
+    act_q      <= data_valid_i ? data_i[lane_q[Request-1]] : '0;
+    act_next_q <= next_valid_i ? next_i[lane_q[Request-1]] : '0;
   end
 
   cd_filter_spad #(
@@ -136,7 +136,7 @@ module cd_row_line #(
       .Slots(Slots)
     ) u_pe (
       .clk_i,
-      .we_i     (match_q[1] && col_d_q == (ColW'(j) & fold_mask_i) ? bank_we : 2'b00),
+      .we_i     (match_q[Request] && col_q[Request] == (ColW'(j) & fold_mask_i) ? bank_we : 2'b00),
       .slot_i   (bank_slot),
       .act_i    (bank_act),
       .read_slot_i,

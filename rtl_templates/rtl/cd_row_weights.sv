@@ -17,16 +17,23 @@ module cd_row_weights #(
   output logic            loading_o,   // words follow after this cycle
   output logic            wb_req_o,
   output logic [WbAw-1:0] wb_addr_o,
-  // With the data.
+  // With the data: three cycles after wb_req_o, which goes through a register, the memory and its register.
   output logic            we_o,
   output logic            bank_o,
   output logic [RowW-1:0] row_o,
   output logic [TapW-1:0] tap_o
 );
 
-  logic            run_q, we_q, bank_q, we_bank_q;
-  logic [RowW-1:0] row_q, row, we_row_q;
-  logic [TapW-1:0] tap_q, tap, we_tap_q, tap_last_q, tap_last;
+  typedef struct packed {
+    logic            we, bank;
+    logic [RowW-1:0] row;
+    logic [TapW-1:0] tap;
+  } word_t;
+
+  word_t [2:0]     word_q;
+  logic            run_q, bank_q;
+  logic [RowW-1:0] row_q, row;
+  logic [TapW-1:0] tap_q, tap, tap_last_q, tap_last;
   logic [WbAw-1:0] ptr_q;
 
   assign row       = load_i ? '0 : row_q;
@@ -35,28 +42,22 @@ module cd_row_weights #(
   assign wb_req_o  = load_i || run_q;
   assign wb_addr_o = (load_i && restart_i) ? base_i : ptr_q;
   assign loading_o = wb_req_o && !(row == RowW'(Rows - 1) && tap == tap_last);
-  assign we_o      = we_q;
-  assign bank_o    = we_bank_q;
-  assign row_o     = we_row_q;
-  assign tap_o     = we_tap_q;
+  assign we_o      = word_q[2].we;
+  assign bank_o    = word_q[2].bank;
+  assign row_o     = word_q[2].row;
+  assign tap_o     = word_q[2].tap;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       run_q      <= 1'b0;
-      we_q       <= 1'b0;
+      word_q     <= '0;
       bank_q     <= 1'b1;
-      we_bank_q  <= 1'b0;
       row_q      <= '0;
-      we_row_q   <= '0;
       tap_q      <= '0;
-      we_tap_q   <= '0;
       tap_last_q <= '0;
       ptr_q      <= '0;
     end else begin
-      we_q      <= wb_req_o;
-      we_row_q  <= row;
-      we_tap_q  <= tap;
-      we_bank_q <= load_i ? !bank_q : bank_q;
+      word_q <= {word_q[1:0], '{we: wb_req_o, bank: load_i ? !bank_q : bank_q, row: row, tap: tap}};
       if (load_i) begin
         bank_q     <= !bank_q;
         tap_last_q <= tap_last_i;

@@ -6,7 +6,7 @@ module cd_row_write #(
   parameter  int unsigned Cols   = 16,
   parameter  int unsigned AccW   = 32,
   parameter  int unsigned AbAw   = 12,
-  parameter  int unsigned Stages = 6,
+  parameter  int unsigned Stages = 8,
   localparam int unsigned ColW   = $clog2(Cols),
   localparam int unsigned KSubW  = Lanes > Cols ? $clog2(Lanes / Cols) : 1
 ) (

@@ -85,9 +85,9 @@ module cd_sequencer
   logic [31:0]     error_index_q;
   logic [39:0]     error_addr_q;
 
-  // ---- Program memory ----
+  // ---- Program memory: the descriptor lies in its register from Operands on, while it is checked and pushed ----
+  logic [511:0] desc_q;
   logic         pm_re;
-  logic [511:0] pm_data;
   logic         boundary;
 
   assign boundary = pc_q[$clog2(Chunk)-1:0] == '0;
@@ -103,14 +103,8 @@ module cd_sequencer
     .wdata_i(pm_data_i),
     .re_i   (pm_re),
     .raddr_i(PmAw'(pc_q)),
-    .rdata_o(pm_data)
+    .rdata_o(desc_q)
   );
-
-  // ---- The descriptor, from the memory into a register in Decode: it holds while it is checked and pushed ----
-  logic [511:0] desc_q;
-  always_ff @(posedge clk_i) begin
-    if (state_q == Decode) desc_q <= pm_data;
-  end
 
   header_t  header;
   dma_t     dma;

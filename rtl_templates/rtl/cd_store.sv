@@ -133,7 +133,7 @@ module cd_store
       tag_q    <= '0;
       mark_q   <= 1'b0;
       index_q  <= '0;
-    end else if (start_o) begin
+    end else if (!gen_busy) begin  // in every idle cycle: the start is known late
       signal_q <= signal_i;
       tag_q    <= tag_i;
       mark_q   <= mark_i;
@@ -180,30 +180,36 @@ module cd_store
   logic [20:0]           left_q;
   logic [19:0]           raddr_q;
   logic [2:0]            held_q;      // words in the queue or on their way to it
-  logic                  arriving_q;
+  logic [1:0]            arriving_q;  // a word is inside its memory; in its register
+  logic                  reading_q, final_word_q;  // left_q > 0, left_q == 1
   logic                  word_pop, word_empty, unused_word_full;
   logic [ActBytes*8-1:0] word;
 
-  assign reader_busy = left_q != '0;
+  assign reader_busy = reading_q;
   assign ob_re_o     = reader_busy && held_q < 3'(Ahead);
   assign ob_addr_o   = raddr_q;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      left_q     <= '0;
-      raddr_q    <= '0;
       held_q     <= '0;
-      arriving_q <= 1'b0;
+      arriving_q <= '0;
+      reading_q  <= 1'b0;
     end else begin
-      arriving_q <= ob_re_o;
+      arriving_q <= {arriving_q[0], ob_re_o};
       held_q     <= held_q + 3'(ob_re_o) - 3'(word_pop);
-      if (start_o) begin
-        left_q  <= words_i;
-        raddr_q <= cmd_i.base;
-      end else if (ob_re_o) begin
-        left_q  <= left_q - 21'd1;
-        raddr_q <= raddr_q + 20'd1;
-      end
+      if (start_o) reading_q <= 1'b1;
+      else if (ob_re_o && final_word_q) reading_q <= 1'b0;
+    end
+  end
+  always_ff @(posedge clk_i) begin
+    if (!reading_q) begin
+      left_q       <= words_i;
+      final_word_q <= words_i == 21'd1;
+      raddr_q      <= cmd_i.base;
+    end else if (ob_re_o) begin
+      left_q       <= left_q - 21'd1;
+      final_word_q <= left_q == 21'd2;
+      raddr_q      <= raddr_q + 20'd1;
     end
   end
 
@@ -214,7 +220,7 @@ module cd_store
     .clk_i,
     .rst_ni,
     .flush_i(1'b0),
-    .push_i (arriving_q),
+    .push_i (arriving_q[1]),
     .data_i (ob_data_i),
     .full_o (unused_word_full),
     .pop_i  (word_pop),

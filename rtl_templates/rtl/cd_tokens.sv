@@ -1,7 +1,6 @@
 // Sixteen counting semaphores between the four units. A command starts when every semaphore that it waits for has
-// a token, and takes one of each; when done it gives one to each that it signals. What is taken leaves the count a cycle
-// later, and counts as gone until then: the command's start is known late in its cycle. Where two units take of one
-// semaphore at once it looks empty for that cycle.
+// a token, and takes one of each; when done it gives one to each that it signals. The tokens of a semaphore all go to one
+// unit, whose commands start one after another. What is taken leaves the count a cycle later, and counts as gone until then.
 module cd_tokens #(
   parameter int unsigned CountW = 6
 ) (
@@ -9,48 +8,40 @@ module cd_tokens #(
   input  logic             rst_ni,
   input  logic             clear_i,
   input  logic [3:0][15:0] signal_i,  // pulses, by unit
-  input  logic [3:0][15:0] take_i,    // pulses, by unit
+  input  logic [3:0][15:0] take_i,    // pulses, by unit; of one semaphore by one unit alone
   output logic [15:0]      ready_o    // has a token
 );
 
   logic [15:0][CountW-1:0] count_q, count_d;
-  logic [15:0][2:0]        taken_q, taken_d;      // in the cycle before
+  logic [15:0]             took_q;                // in the cycle before
   logic [15:0]             some_q, more_q;        // of count_q: at least one, at least two
-  logic [15:0]             took_q, took_more_q;   // the same of taken_q
 
   always_comb begin
     for (int unsigned s = 0; s < 16; s++) begin
       count_d[s] = count_q[s]
           + CountW'(signal_i[0][s]) + CountW'(signal_i[1][s]) + CountW'(signal_i[2][s]) + CountW'(signal_i[3][s])
-          - CountW'(taken_q[s]);
-      taken_d[s] = 3'(take_i[0][s]) + 3'(take_i[1][s]) + 3'(take_i[2][s]) + 3'(take_i[3][s]);
-      ready_o[s] = (took_q[s] ? more_q[s] : some_q[s]) && !took_more_q[s];
+          - CountW'(took_q[s]);
+      ready_o[s] = took_q[s] ? more_q[s] : some_q[s];
     end
   end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      count_q     <= '0;
-      taken_q     <= '0;
-      some_q      <= '0;
-      more_q      <= '0;
-      took_q      <= '0;
-      took_more_q <= '0;
+      count_q <= '0;
+      took_q  <= '0;
+      some_q  <= '0;
+      more_q  <= '0;
     end else if (clear_i) begin
-      count_q     <= '0;
-      taken_q     <= '0;
-      some_q      <= '0;
-      more_q      <= '0;
-      took_q      <= '0;
-      took_more_q <= '0;
+      count_q <= '0;
+      took_q  <= '0;
+      some_q  <= '0;
+      more_q  <= '0;
     end else begin
       count_q <= count_d;
-      taken_q <= taken_d;
+      took_q  <= take_i[0] | take_i[1] | take_i[2] | take_i[3];
       for (int unsigned s = 0; s < 16; s++) begin
-        some_q[s]      <= count_d[s] != '0;
-        more_q[s]      <= count_d[s] > CountW'(1);
-        took_q[s]      <= taken_d[s] != '0;
-        took_more_q[s] <= taken_d[s] > 3'd1;
+        some_q[s] <= count_d[s] != '0;
+        more_q[s] <= count_d[s] > CountW'(1);
       end
     end
   end

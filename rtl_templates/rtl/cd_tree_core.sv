@@ -39,7 +39,7 @@ module cd_tree_core
   output logic                       tile_last_o,  // last of the tile
   output logic                       accumulate_o,
   output logic [IndexW-1:0]          index_o,       // pixel of the stripe
-  output logic [IndexW-1:0]          index_early_o, // index_o of the next cycle
+  output logic [IndexW-1:0]          index_early_o, // index_o of two cycles later
   output logic [AbAw-1:0]            ab_addr_o,
   output logic [KSubW-1:0]           k_sub_o,
   output logic                       dual_o,
@@ -49,7 +49,7 @@ module cd_tree_core
   localparam int unsigned PxW        = 21;
   localparam int unsigned ChSubW     = Lanes > Rows ? $clog2(Lanes / Rows) : 1;
   localparam int unsigned TreeStages = ($clog2(Rows) + LevelsPerStage - 1) / LevelsPerStage;
-  localparam int unsigned Latency    = 3 + TreeStages;  // from slot to sum: buffer, input register, products, tree
+  localparam int unsigned Latency    = 4 + TreeStages;  // from slot to sum: buffer and its register, input register, products, tree
 
   if (Rows < 4 || Cols < 4 || 2 ** $clog2(Rows) != Rows || 2 ** $clog2(Cols) != Cols) begin : gen_check
     $error("cd_tree_core: Rows and Cols must be powers of two, 4 or more");
@@ -213,19 +213,19 @@ module cd_tree_core
   );
 
   // ---- data ----
-  logic                      read_q, swap_q;
-  logic [ChSubW-1:0]         ch_sub_q;
+  logic [1:0]                read_q, swap_q;  // of the slot whose word is inside its memory; in its register
+  logic [1:0][ChSubW-1:0]    ch_sub_q;
   logic [Rows-1:0][ActW-1:0] act, act_q;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      read_q   <= 1'b0;
-      swap_q   <= 1'b0;
+      read_q   <= '0;
+      swap_q   <= '0;
       ch_sub_q <= '0;
     end else begin
-      read_q   <= ib_req_q;
-      swap_q   <= pass_start_q;
-      ch_sub_q <= slot_sub_q;
+      read_q   <= {read_q[0], ib_req_q};
+      swap_q   <= {swap_q[0], pass_start_q};
+      ch_sub_q <= {ch_sub_q[0], slot_sub_q};
     end
   end
 
@@ -236,10 +236,10 @@ module cd_tree_core
   end else begin : gen_part_word
     logic [Lanes/Rows-1:0][Rows-1:0][ActW-1:0] parts;
     assign parts = ib_data_i;
-    assign act   = parts[ch_sub_q];
+    assign act   = parts[ch_sub_q[1]];
   end
 
-  always_ff @(posedge clk_i) act_q <= read_q ? act : '0;
+  always_ff @(posedge clk_i) act_q <= read_q[1] ? act : '0;
 
   cd_mac_trees #(
     .Rows          (Rows),
@@ -254,7 +254,7 @@ module cd_tree_core
     .wgt_we_i  (wgt_we_q),
     .wgt_row_i (wgt_row_q),
     .wgt_data_i(wgt_q),
-    .swap_i    (swap_q),
+    .swap_i    (swap_q[1]),
     .act_i     (act_q),
     .sum_o
   );
@@ -282,7 +282,7 @@ module cd_tree_core
   assign red_last_o    = place_q[Latency-1].red_last;
   assign tile_last_o   = place_q[Latency-1].tile_last;
   assign index_o       = place_q[Latency-1].index;
-  assign index_early_o = place_q[Latency-2].index;
+  assign index_early_o = place_q[Latency-3].index;
   assign ab_addr_o     = place_q[Latency-1].ab_addr;
   assign k_sub_o       = place_q[Latency-1].k_sub;
   assign accumulate_o  = cmd_q.accumulate;

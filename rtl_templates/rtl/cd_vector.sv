@@ -36,7 +36,7 @@ module cd_vector
   localparam int unsigned LgN     = $clog2(N);
   localparam int unsigned Tw      = $clog2(Taps + 1);
   localparam int unsigned TermW   = ActW + WgtW;
-  localparam int unsigned Latency = 4;          // from the request of a window's last word to its accumulator write
+  localparam int unsigned Latency = 5;          // from the request of a window's last word to its accumulator write
 
   compute_t      cmd_q;
   logic          busy_q, started_q, walker_busy;
@@ -68,11 +68,16 @@ module cd_vector
     logic [Tw-1:0] x_taps, w_tap;
     logic [7:0]    w_part;
   } walk_t;
-  walk_t walk, walk_q;
+  walk_t walk, walk_q, walk_q2;          // walk_q2: whose words are inside their memories
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) walk_q <= '0;
-    else walk_q <= walk;
+    if (!rst_ni) begin
+      walk_q  <= '0;
+      walk_q2 <= '0;
+    end else begin
+      walk_q  <= walk;
+      walk_q2 <= walk_q;
+    end
   end
 
   cd_window_walker #(
@@ -106,7 +111,7 @@ module cd_vector
   assign wb_req_o  = walk_q.w_req;
   assign wb_addr_o = WbAw'(walk_q.w_addr);
   logic unused_signals;
-  assign unused_signals = ^{walk_q, cmd_q};
+  assign unused_signals = ^{walk_q, walk_q2, cmd_q};
 
   // ---- Weights: the next pass's wait in shadow registers ----
   logic signed [WgtW-1:0] shadow_q [Taps][N];
@@ -121,15 +126,15 @@ module cd_vector
       shadow_we_q <= 1'b0;
       swap_q      <= 1'b0;
     end else begin
-      shadow_we_q <= walk_q.w_req;
-      swap_q      <= walk_q.x_start;
+      shadow_we_q <= walk_q2.w_req;
+      swap_q      <= walk_q2.x_start;
     end
   end
 
   always_ff @(posedge clk_i) begin
-    shadow_tap_q  <= walk_q.w_tap;
-    shadow_part_q <= walk_q.w_part;
-    taps_q        <= walk_q.x_taps;
+    shadow_tap_q  <= walk_q2.w_tap;
+    shadow_part_q <= walk_q2.w_part;
+    taps_q        <= walk_q2.x_taps;
     for (int unsigned t = 0; t < Taps; t++) begin
       if (swap_q) used_q[t] <= Tw'(t) < taps_q;
       for (int unsigned j = 0; j < N; j++) begin
@@ -147,8 +152,8 @@ module cd_vector
   logic signed [ActW-1:0] window_q [Taps][N];
 
   always_ff @(posedge clk_i) begin
-    shift_q  <= walk_q.x_shift;
-    inside_q <= walk_q.x_inside;
+    shift_q  <= walk_q2.x_shift;
+    inside_q <= walk_q2.x_inside;
     if (shift_q) begin
       for (int unsigned t = 0; t < Taps; t++) begin
         if (Tw'(t + 1) == taps_q) begin

@@ -28,8 +28,10 @@ module cd_weight_fetch #(
   localparam int unsigned RowAw = $clog2(Rows);
 
   logic [WbAw-1:0]  ptr_q, group_q;  // next word; first word of the present output channels
-  logic             run_q, we_q, before_q, head_q;  // before_q: the next word is the first of its load
-  logic [RowAw-1:0] row_q, we_row_q, row;
+  logic             run_q, before_q;  // before_q: the next word is the first of its load
+  logic [1:0]       we_q, head_q;     // of the word that is inside its memory; in its register
+  logic [RowAw-1:0] row_q, row;
+  logic [1:0][RowAw-1:0] we_row_q;
   logic             begin_load, replay, head;
 
   assign begin_load = pass_start_i && !tile_last_i;
@@ -39,24 +41,24 @@ module cd_weight_fetch #(
   assign wb_req_o   = begin_load || run_q;
   assign wb_addr_o  = (begin_load && replay) ? group_q : ptr_q;
   assign loading_o  = wb_req_o && (head || row != RowAw'(Rows - 1));
-  assign head_o     = head_q;
-  assign we_o       = we_q;
-  assign row_o      = we_row_q;
+  assign head_o     = head_q[1];
+  assign we_o       = we_q[1];
+  assign row_o      = we_row_q[1];
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       ptr_q    <= '0;
       group_q  <= '0;
       run_q    <= 1'b0;
-      we_q     <= 1'b0;
+      we_q     <= '0;
       before_q <= 1'b0;
-      head_q   <= 1'b0;
+      head_q   <= '0;
       row_q    <= '0;
       we_row_q <= '0;
     end else begin
-      we_q     <= wb_req_o && !head;
-      head_q   <= wb_req_o && head;
-      we_row_q <= row;
+      we_q     <= {we_q[0], wb_req_o && !head};
+      head_q   <= {head_q[0], wb_req_o && head};
+      we_row_q <= {we_row_q[0], row};
       if (start_i) begin
         ptr_q   <= base_i;
         group_q <= base_i;

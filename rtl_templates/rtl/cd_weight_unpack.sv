@@ -16,7 +16,7 @@ module cd_weight_unpack #(
   input  logic                   dual_i,
   input  logic [WbAw+LgPack-1:0] addr_i,    // words of weights
   output logic [WbAw-1:0]        addr_o,    // stored words
-  input  logic [WordW-1:0]       data_i,    // the cycle after the address
+  input  logic [WordW-1:0]       data_i,    // two cycles after the address
   output logic [WordW-1:0]       data_o
 );
 
@@ -30,7 +30,7 @@ module cd_weight_unpack #(
     logic unused_mode;
     assign unused_mode = ^{clk_i, narrow_i, dual_i, DualRate};
   end else begin : gen_parts
-    logic [LgPack-1:0]  part_q;
+    logic [LgPack-1:0]  part_q, part_q2;
     logic [WordW/2-1:0] half;
     logic [WordW-1:0]   halves, wide;
 
@@ -41,9 +41,12 @@ module cd_weight_unpack #(
         default: addr_o = WbAw'(addr_i >> 2);
       endcase
     end
-    always_ff @(posedge clk_i) part_q <= addr_i[LgPack-1:0];
+    always_ff @(posedge clk_i) begin
+      part_q  <= addr_i[LgPack-1:0];
+      part_q2 <= part_q;
+    end
 
-    assign half = part_q[0] ? data_i[WordW/2 +: WordW/2] : data_i[0 +: WordW/2];
+    assign half = part_q2[0] ? data_i[WordW/2 +: WordW/2] : data_i[0 +: WordW/2];
     always_comb begin
       for (int unsigned j = 0; j < Cols; j++) halves[j*WgtW +: WgtW] = WgtW'(signed'(half[j*(WgtW/2) +: WgtW/2]));
     end
@@ -55,7 +58,7 @@ module cd_weight_unpack #(
     end else begin : gen_quarters
       logic [WordW/4-1:0] quarter;
       logic [WordW-1:0]   quarters, pairs;
-      assign quarter = data_i[part_q * (WordW / 4) +: WordW/4];
+      assign quarter = data_i[part_q2 * (WordW / 4) +: WordW/4];
       always_comb begin
         for (int unsigned j = 0; j < Cols; j++) begin
           quarters[j*WgtW +: WgtW] = WgtW'(signed'(quarter[j*(WgtW/4) +: WgtW/4]));
