@@ -127,6 +127,7 @@ def template_shape(template: Template, tech: Technology, part: Device | None = N
     flip_flops, array_bits = float(taken.ff), float(taken.array_ff)
     if tech.kind is not TechnologyKind.FPGA:  # queues and what a DSP has inside are flip-flops there
         _, flip_flops, _, array_bits = cells(t)
+    flip_flops += held.registers
     return TemplateShape(
         tuple(shapes),
         t.act_bits,

@@ -275,6 +275,6 @@ def shell_parts(template: Template) -> tuple[Part, ...]:
     t = template
     found = [_part(t, name) for name in shell_names(t)]
     if t.weight_packing > 1:
-        found.append(Part("weight unpacking", lut=unpack_lut(t), ff=t.weight_packing // 2))
+        found.append(Part("weight unpacking", lut=unpack_lut(t), ff=t.weight_packing))
     late = pipeline_ff(t)
     return (*found, Part("pipeline registers", ff=late)) if late else tuple(found)

@@ -72,12 +72,14 @@ class Memory:
     Attributes:
         width_bits, depth: of one.
         count: how many.
+        registered: read through a register behind it.
     """
 
     name: str
     width_bits: int
     depth: int
     count: int = 1
+    registered: bool = True
 
     @property
     def bram18(self) -> int:
@@ -93,8 +95,14 @@ class Memory:
 
     @property
     def ff(self) -> int:
-        """Flip-flops of a shallow memory: its look-up tables are read through a register, which a block has inside."""
-        return self.count * self.width_bits if self.depth <= LUTRAM_DEPTH else 0
+        """Flip-flops: the register behind it, and one that shallow ones of look-up tables need, which a block has inside."""
+        inside = self.count * self.width_bits if self.depth <= LUTRAM_DEPTH else 0
+        return self.registers + inside
+
+    @property
+    def registers(self) -> int:
+        """Flip-flops of the register behind it, on any fabric."""
+        return self.count * self.width_bits if self.registered else 0
 
     @property
     def size_bytes(self) -> int:
@@ -106,7 +114,7 @@ def memories(template: Template) -> tuple[Memory, ...]:
     """The on-chip memories. Both halves of a double buffer are one memory, but for the accumulators."""
     t = template
     act_word, acc_word = t.act_word_bytes * 8, t.word_lanes * t.acc_bits
-    tables = (Memory("activation tables", 16 * t.act_bits, 2 * t.table_words, count=t.ppu_lanes),)
+    tables = (Memory("activation tables", 16 * t.act_bits, 2 * t.table_words, count=t.ppu_lanes, registered=False),)
     banks = 2 if t.array is ArrayKind.ROW_STATIONARY else 1
     return (
         # The row-stationary array reads two words at once, of even and of odd addresses.
@@ -150,6 +158,7 @@ class Stored(NamedTuple):
     bram36: int
     lutram: int
     ff: int
+    registers: int
     size_bytes: int
 
 
@@ -161,6 +170,7 @@ def stored(template: Template) -> Stored:
         -(-sum(memory.bram18 for memory in found) // 2),
         sum(memory.lutram for memory in found),
         sum(memory.ff for memory in found),
+        sum(memory.registers for memory in found),
         sum(memory.size_bytes for memory in found),
     )
 
@@ -177,7 +187,7 @@ def lut_memory(template: Template) -> int:
 
 
 def ff_memory(template: Template) -> int:
-    """Flip-flops behind all memories that are too shallow for blocks."""
+    """Flip-flops behind all memories."""
     return stored(template).ff
 
 
@@ -191,7 +201,7 @@ def part_lutram(template: Template, part: str) -> int:
 
 
 def part_memory_ff(template: Template, part: str) -> int:
-    """Flip-flops behind the shallow memories inside one part."""
+    """Flip-flops behind the memories inside one part."""
     return sum(m.ff for m in memories(template) if _HOLDER.get(m.name, "buffers") == part)
 
 
@@ -202,7 +212,8 @@ def estimate(template: Template) -> Resources:
 
 
 def logic_um2(template: Template, tech: Technology) -> float | None:
-    """Silicon area of everything but memories: gates and flip-flops of :mod:`accel_models.template.cells`.
+    """Silicon area of everything but memories: gates and flip-flops of :mod:`accel_models.template.cells`, registers
+    behind the memories.
 
     Returns:
         None where the technology models no areas (FPGA fabric).
@@ -211,7 +222,7 @@ def logic_um2(template: Template, tech: Technology) -> float | None:
     if gate is None or flop is None:
         return None
     found = cells(template)
-    return found.gates * gate + found.flops * flop
+    return found.gates * gate + (found.flops + stored(template).registers) * flop
 
 
 def area_um2(template: Template, tech: Technology) -> float | None:

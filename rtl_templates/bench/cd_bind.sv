@@ -53,3 +53,10 @@ bind cd_accelerator cd_axil_checker u_axil_checker (
   .rdata_i  (s_axil_rdata_o),
   .rresp_i  (s_axil_rresp_o)
 );
+
+bind cd_tokens cd_token_checker u_token_checker (
+  .clk_i,
+  .rst_ni,
+  .take_i,
+  .ready_i(ready_o)
+);

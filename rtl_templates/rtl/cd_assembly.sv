@@ -2,7 +2,7 @@
 //
 // valid_i brings the sums of pixel index_i, whose index came two cycles earlier on index_early_i: the former sums lie in
 // their memory's register by then. The result of a reduction leaves one cycle after its last part. A sum is written from a
-// register; two parts of one pixel are at least four cycles apart.
+// register; two parts of one pixel are at least four cycles apart, so that no word is used that is read while it is written.
 module cd_assembly #(
   parameter  int unsigned Cols    = 16,
   parameter  int unsigned SumW    = 20,
@@ -19,6 +19,7 @@ module cd_assembly #(
   output logic [Cols-1:0][AccW-1:0] total_o  // registered
 );
 
+  (* no_rw_check *)
   logic [Cols-1:0][AccW-1:0] mem_q[Entries];
   logic [Cols-1:0][AccW-1:0] read_q, former_q, total, total_q;
   logic                      valid_q;

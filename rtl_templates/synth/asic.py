@@ -42,7 +42,7 @@ def read_liberty(paths: Sequence[Path]) -> tuple[str, ...]:
 
 
 def synthesize_cells(top: str, parameters: Mapping[str, int], liberty: Sequence[Path]) -> Netlist:
-    """A module in standard cells, flattened; memories (`cd_ram`) stay out and are not counted.
+    """A module in standard cells, flattened; memories (`cd_block`) stay out and are not counted.
 
     Raises:
         SpecError: a wrong liberty, Yosys is missing or stopped.
@@ -61,4 +61,4 @@ def synthesize_cells(top: str, parameters: Mapping[str, int], liberty: Sequence[
             "opt_clean -purge",
         ]
         flat = " ".join(f"-liberty {path}" for path in files)
-        return netlist(top, parameters, passes, "--blackboxed-module cd_ram", files, f"stat -json {flat}", "stat -json")
+        return netlist(top, parameters, passes, "--blackboxed-module cd_block", files, f"stat -json {flat}", "stat -json")
