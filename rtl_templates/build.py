@@ -36,7 +36,8 @@ def build_bench(template: Template, top: str = TOP, cache: Path | None = None) -
     cache = cache or default_cache()
     own_folder(cache)
     package = config_package(template)
-    bench = [*(BENCH / f"{name}.sv" for name in ("cd_axi_checker", "cd_axil_checker", "cd_token_checker", "cd_bind", top))]
+    checkers = ("cd_axi_checker", "cd_axil_checker", "cd_token_checker", "cd_bind")
+    bench = [*(BENCH / f"{name}.sv" for name in (*checkers, top))]
     control, own_code = BENCH / f"{top}.vlt", []
     if top == TOP:
         bench.insert(0, BENCH / "cd_dram.sv")

@@ -133,7 +133,8 @@ def test_a_design_is_as_fast_as_one_with_its_array_was_routed() -> None:
 
 
 def test_a_shallow_memory_is_read_through_flip_flops() -> None:
-    assert Memory("m", 36, 64, count=2).ff == 72 and Memory("m", 36, 65, count=2).ff == 0
+    assert Memory("m", 36, 64, count=2).ff == 144 and Memory("m", 36, 65, count=2).ff == 72
+    assert Memory("m", 36, 64, count=2, registered=False).ff == 72 and Memory("m", 36, 65, registered=False).ff == 0
     deep = Template(rows=8, cols=8, acc_buffer_bytes=32768)
     shallow = replace(deep, acc_buffer_bytes=2048)  # 64 words of 8 x 32 bits, two halves
     assert ff_memory(shallow) - ff_memory(deep) == 2 * 8 * 32
