@@ -171,8 +171,10 @@ module cd_array_output_stationary
     logic             slot, read, half;
     logic [RowAw-1:0] row;
   } word_t;
+  word_t             word;
   word_t [1:0]       word_q;
   logic              half_q;
+  assign word = '{slot: walk_q.slot, read: walk_q.ib_req, half: half_q, row: RowAw'(walk_q.cycle)};
   logic [AbAw-1:0]   group_addr_q;
   logic              filled_q;   // all slots of tap_q have been requested
   tap_t              tap_q;
@@ -185,7 +187,7 @@ module cd_array_output_stationary
       filled_q     <= 1'b0;
       tap_q        <= '0;
     end else begin
-      word_q <= {word_q[0], '{slot: walk_q.slot, read: walk_q.ib_req, half: half_q, row: RowAw'(walk_q.cycle)}};
+      word_q <= {word_q[0], word};
       if (walk_q.pass_start) group_addr_q <= walk_q.ab_addr;
       filled_q <= busy_q && walk_q.cycle == PxW'(Rows - 1);
       if (walk_q.cycle == PxW'(Rows - 1)) begin

@@ -30,6 +30,7 @@ module cd_row_weights #(
     logic [TapW-1:0] tap;
   } word_t;
 
+  word_t           word;
   word_t [2:0]     word_q;
   logic            run_q, bank_q;
   logic [RowW-1:0] row_q, row;
@@ -42,6 +43,7 @@ module cd_row_weights #(
   assign wb_req_o  = load_i || run_q;
   assign wb_addr_o = (load_i && restart_i) ? base_i : ptr_q;
   assign loading_o = wb_req_o && !(row == RowW'(Rows - 1) && tap == tap_last);
+  assign word      = '{we: wb_req_o, bank: load_i ? !bank_q : bank_q, row: row, tap: tap};
   assign we_o      = word_q[2].we;
   assign bank_o    = word_q[2].bank;
   assign row_o     = word_q[2].row;
@@ -57,7 +59,7 @@ module cd_row_weights #(
       tap_last_q <= '0;
       ptr_q      <= '0;
     end else begin
-      word_q <= {word_q[1:0], '{we: wb_req_o, bank: load_i ? !bank_q : bank_q, row: row, tap: tap}};
+      word_q <= {word_q[1:0], word};
       if (load_i) begin
         bank_q     <= !bank_q;
         tap_last_q <= tap_last_i;
