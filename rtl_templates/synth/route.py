@@ -15,6 +15,7 @@ from typing import Any
 
 from mappings.errors import Fault, SpecError, unknown_name
 from mappings.process import refuse_killed, run_owned
+from rtl_templates.synth.block_registers import use_block_registers
 from rtl_templates.synth.fpga import PASSES
 from rtl_templates.synth.yosys import RESULTS, key_of, read_command, run_passes, source_key, yosys_version
 
@@ -33,6 +34,8 @@ ROUTERS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "ice40": ("nextpnr-ice40", {"ice40_up5k": "--up5k --package sg48"}),
 }
+#: What is done to a target's netlist between synthesis and placement: its name in the key of a result, and the step.
+_BETWEEN = {"ecp5": ("registers in blocks", use_block_registers)}
 _NO_ROOM = re.compile(r"ERROR: (.*)")
 
 
@@ -100,11 +103,16 @@ def route(top: str, parameters: Mapping[str, int], target: str, part: str = "", 
     options = ROUTERS[target][1][chosen]
     passes = PASSES[target]
     key = ["route", yosys_version(), _version(command), *source_key(top, parameters), passes, options, str(seed)]
+    key += [_BETWEEN[target][0]] if target in _BETWEEN else []
     known: Any = RESULTS.load(key_of(key))
     if known is None:
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             run_passes([read_command(top, parameters), passes.format(top=top), f"write_json {folder}/n.json"], folder)
+            if target in _BETWEEN:
+                netlist = json.loads((folder / "n.json").read_text(encoding="utf-8"))
+                _BETWEEN[target][1](netlist)
+                (folder / "n.json").write_text(json.dumps(netlist), encoding="utf-8")
             # The WebAssembly build sees the current folder alone.
             line = [command, *options.split(), "--json", "n.json", "--report", "r.json", "--seed", str(seed)]
             try:

@@ -7,7 +7,9 @@ import importlib.util
 import json
 import shutil
 import subprocess
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,7 @@ from accel_models.template.resources import logic_um2
 from accel_models.template.spec import ArrayKind, Template
 from mappings.errors import SpecError
 from rtl_templates.synth import asic, fpga, modules, route, yosys
+from rtl_templates.synth.block_registers import use_block_registers
 from rtl_templates.synth.report import Compared, SynthReport, synthesize
 
 
@@ -27,6 +30,48 @@ def test_primitives_become_resources() -> None:
     assert fpga.totals({"SB_LUT4": 3, "SB_MAC16": 1, "SB_RAM40_4K": 2, "SB_DFFSR": 4, "SB_CARRY": 9}) == fpga.Taken(
         1, 2, 3, 4
     )
+
+
+def _mapped(top: str, folder: Path) -> dict[str, Any]:
+    """A memory of two blocks on ECP5."""
+    passes = [yosys.read_command(top, {"Width": 18, "Depth": 2048}), fpga.PASSES["ecp5"].format(top=top)]
+    yosys.run_passes([*passes, f"write_json {folder}/n.json"], folder)
+    found: dict[str, Any] = json.loads((folder / "n.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _kinds(netlist: dict[str, Any], top: str) -> Counter[str]:
+    return Counter(cell["type"] for cell in netlist["modules"][top]["cells"].values())
+
+
+def test_a_register_behind_a_block_goes_into_it(tmp_path: Path) -> None:
+    netlist = _mapped("cd_ram", tmp_path)
+    cells = netlist["modules"]["cd_ram"]["cells"].values()
+    assert _kinds(netlist, "cd_ram") == {"DP16KD": 2, "TRELLIS_FF": 18}
+    assert use_block_registers(netlist) == 2
+    assert _kinds(netlist, "cd_ram") == {"DP16KD": 2}
+    assert {cell["parameters"]["REGMODE_B"] for cell in cells} == {"OUTREG"}
+    read = {cell["connections"][f"DOB{i}"][0] for cell in cells for i in range(9)}
+    assert read == set(netlist["modules"]["cd_ram"]["ports"]["rdata_o"]["bits"])
+
+
+def test_a_register_that_is_not_alone_behind_a_block_stays(tmp_path: Path) -> None:
+    """What else reads the block's bit, an enable, a reset, the other edge, another clock: nothing changes."""
+    assert use_block_registers(_mapped("cd_block", tmp_path)) == 0  # its outputs are ports
+    text = json.dumps(_mapped("cd_ram", tmp_path))
+    for change in ({"CE": [7]}, {"LSR": [7]}, {"CLK": [7]}, "INV", None):
+        netlist = json.loads(text)
+        module = netlist["modules"]["cd_ram"]
+        register = next(cell for cell in module["cells"].values() if cell["type"] == "TRELLIS_FF")
+        if change is None:
+            module["ports"]["more"] = {"direction": "output", "bits": register["connections"]["DI"]}
+        elif isinstance(change, str):
+            register["parameters"]["CLKMUX"] = change
+        else:
+            register["connections"].update(change)
+            register["parameters"]["CEMUX"] = "CE" if "CE" in change else register["parameters"]["CEMUX"]
+        assert use_block_registers(netlist) == 1  # the other block
+        assert _kinds(netlist, "cd_ram")["TRELLIS_FF"] == 9
 
 
 def test_a_missing_yosys_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
