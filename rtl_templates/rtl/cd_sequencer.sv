@@ -77,6 +77,14 @@ module cd_sequencer
   localparam int unsigned ParAlign = 16 < AxiBytes ? 16 : AxiBytes;
   localparam int unsigned PrgAlign = 64 < AxiBytes ? 64 : AxiBytes;
 
+  // Bits of a count of words that the largest memory holds.
+  function automatic int unsigned most(input int unsigned a, input int unsigned b);
+    return a > b ? a : b;
+  endfunction
+  localparam int unsigned MaxWords = most(most(most(IbWords, WbWords), most(PbChannels, RbWords)),
+                                          most(most(ObWords, AbWords), most(TableWords, 2 * Chunk)));
+  localparam int unsigned CountW   = $clog2(MaxWords + 1);
+
   typedef enum logic [3:0] {Idle, First, Fetch, Decode, Operands, Multiply, Scale, Check, Push, Finish, Abort} state_e;
   state_e          state_q;
   logic [31:0]     pc_q;
@@ -136,15 +144,14 @@ module cd_sequencer
     stranger_q <= desc_q[511:480] != 32'(DesignHash) || (image_i != '0 && desc_q[479:448] != image_i);
   end
 
-  // Footprints, each a product of three; a product of two that no memory holds is marked, so that the third
-  // multiplication stays narrow.
+  // Footprints, each a product of three; a factor or a product of two that no memory holds is marked, so that the
+  // multiplications stay narrow.
   logic [19:0] a0, a1;
   logic [15:0] b0, c0, b1, c1;
   logic [19:0] a0_q, a1_q;
   logic [15:0] b0_q, c0_q, b1_q, c1_q;
-  logic [35:0] ab0_q, ab1_q;
-  logic [36:0] total0_q, total1_q;
-  logic        over0_q, over1_q;
+  logic [CountW+15:0] ab0_q, ab1_q, total0_q, total1_q;
+  logic               much0_q, much1_q, over0_q, over1_q;
 
   always_comb begin
     {a0, b0, c0} = {dma.count0, dma.count1, dma.count2};
@@ -165,12 +172,14 @@ module cd_sequencer
   always_ff @(posedge clk_i) begin
     {a0_q, b0_q, c0_q} <= {a0, b0, c0};
     {a1_q, b1_q, c1_q} <= {a1, b1, c1};
-    ab0_q    <= 36'(a0_q) * 36'(b0_q);
-    ab1_q    <= 36'(a1_q) * 36'(b1_q);
-    total0_q <= 37'(ab0_q[20:0]) * 37'(c0_q);
-    total1_q <= 37'(ab1_q[20:0]) * 37'(c1_q);
-    over0_q  <= |ab0_q[35:21];
-    over1_q  <= |ab1_q[35:21];
+    ab0_q    <= (CountW+16)'(CountW'(a0_q)) * (CountW+16)'(b0_q);
+    ab1_q    <= (CountW+16)'(CountW'(a1_q)) * (CountW+16)'(b1_q);
+    much0_q  <= |(a0_q >> CountW);
+    much1_q  <= |(a1_q >> CountW);
+    total0_q <= (CountW+16)'(ab0_q[CountW-1:0]) * (CountW+16)'(c0_q);
+    total1_q <= (CountW+16)'(ab1_q[CountW-1:0]) * (CountW+16)'(c1_q);
+    over0_q  <= much0_q || |ab0_q[CountW+15:CountW];
+    over1_q  <= much1_q || |ab1_q[CountW+15:CountW];
   end
 
   // ---- Checks, in the Check state: each comparison into a register ----
@@ -288,7 +297,7 @@ module cd_sequencer
     store_o      = dma;
     store_o.addr = addr_q;
   end
-  assign store_words_o  = total0_q[20:0];
+  assign store_words_o  = 21'(total0_q);
 
   always_comb begin
     token_o = '{tag: header.tag, signal: header.signal, wait_for: header.wait_for, mark: header.mark};

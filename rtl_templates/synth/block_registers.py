@@ -32,7 +32,7 @@ def use_block_registers(netlist: dict[str, Any]) -> int:
         driven: dict[Any, str] = {}
         for name, cell in cells.items():
             for pin, bits in cell["connections"].items():
-                if cell["port_directions"][pin] == "input":
+                if cell["port_directions"].get(pin) == "input":
                     loads.update(bits)
                     if pin == "DI":
                         driven.update((bit, name) for bit in bits)
