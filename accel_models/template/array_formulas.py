@@ -14,9 +14,9 @@ SETUP_CYCLES = 9  #: from the handshake to the first slot of the walk: command r
 TREE_STAGES = 5  #: the walk's register, buffer and its register, operands, products; the tree's own come on top
 TREE_LEVELS_PER_STAGE = 2  #: adders between two registers of an adder tree
 CHANNEL_PARALLEL_STRIPE = 32  #: pixels of a stripe; the last one of a tile takes up to twice less one
-OUTPUT_STATIONARY_STAGES = 7  #: the walk's register, buffer's register, transposer, operands, product, sum, shadow register
+OUTPUT_STATIONARY_STAGES = 7  #: registers of walk and buffer, transposer, operands, product, sum, shadow register
 ROW_STATIONARY_TAPS = 4  #: filter columns of a pass
-ROW_STATIONARY_STAGES = 6  #: request, buffer's register, bus, window, weight and product; the tree's and the foot come on top
+ROW_STATIONARY_STAGES = 6  #: request, buffer, bus, window, weight, product; the tree's and the column's foot on top
 
 
 def ceil_div(value: int, by: int) -> int:

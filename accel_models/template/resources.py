@@ -95,7 +95,7 @@ class Memory:
 
     @property
     def ff(self) -> int:
-        """Flip-flops: the register behind it, and one that shallow ones of look-up tables need, which a block has inside."""
+        """Flip-flops: the register behind it; one that look-up tables need, where a block has it inside."""
         inside = self.count * self.width_bits if self.depth <= LUTRAM_DEPTH else 0
         return self.registers + inside
 

@@ -6,7 +6,7 @@ from accel_models.template.tile import Tile
 
 SETUP_CYCLES = 10  #: from the handshake to the prologue: command register, start, eight products
 WALK_CYCLES = 1  #: the register behind the walk
-SUM_CYCLES = 4  #: weight stationary, from a pixel's request to its write, beside a cycle a row: memory, word, operand, product
+SUM_CYCLES = 4  #: weight stationary, request to write of a pixel beside a cycle a row: memory, word, operand, product
 MIN_PASS_CYCLES = 4  #: two writes to one accumulator stay apart
 FLUSH_CYCLES = 14  #: from the last group of a scan until its results are known
 ROOT_CYCLES = 34  #: variance, its square root

@@ -61,4 +61,6 @@ def synthesize_cells(top: str, parameters: Mapping[str, int], liberty: Sequence[
             "opt_clean -purge",
         ]
         flat = " ".join(f"-liberty {path}" for path in files)
-        return netlist(top, parameters, passes, "--blackboxed-module cd_block", files, f"stat -json {flat}", "stat -json")
+        return netlist(
+            top, parameters, passes, "--blackboxed-module cd_block", files, f"stat -json {flat}", "stat -json"
+        )
