@@ -24,6 +24,7 @@ from accel_models.template.timing_core import (
     CYCLES,
     DISPATCH_CYCLES,
     DRAIN_LATENCY_CYCLES,
+    IDLE_CYCLES,
     LOOKUP_CYCLES,
     OUTSTANDING_BURSTS,
     PIECE_CYCLES,
@@ -182,7 +183,7 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
         if unit == 4:
             finish = push + 1
             for u in range(4):
-                finish = max(finish, rest[u])
+                finish = max(finish, rest[u] + IDLE_CYCLES)
             return finish, last_reply
         if not fetch:
             at += 1

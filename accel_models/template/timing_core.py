@@ -24,6 +24,7 @@ PIECE_CYCLES = 1  #: from a step of the load unit's cutting until its piece is p
 TOKENS = 16
 DISPATCH_CYCLES = 7  #: fetch, decode, operands, multiply, scale, check, push
 COMPUTE_SETTLE_CYCLES = 6  #: from the last accumulator write until the unit is free and signals
+IDLE_CYCLES = 1  #: from the first cycle without work until the sequencer sees it
 TOKEN_CYCLES = 1  #: between a head of a queue, or its last token, and its start: what it waits for is compared
 WORD_CYCLES = 3  #: store unit, from a word's read until its first piece goes: memory, its register, queue
 DRAIN_LATENCY_CYCLES = 21  #: from the last group issued until the unit is free and signals
@@ -113,7 +114,7 @@ def simulate_commands(
         if unit == 4:
             finish = push + 1
             for u in range(4):
-                finish = max(finish, rest[u])
+                finish = max(finish, rest[u] + IDLE_CYCLES)
             out[n, START], out[n, DONE] = push, finish
             return finish
 

@@ -27,6 +27,39 @@ module cd_account
   output logic [7:0][Width-1:0] counters_o
 );
 
+  // All is counted a cycle later: what happens is known late in its own.
+  logic        clear_q, running_q, busy_q, compute_start_q, compute_valid_q, drain_start_q, drain_valid_q, drain_busy_q;
+  compute_e    compute_op_q;
+  token_t      compute_token_q, drain_token_q;
+  logic [15:0] ready_q;
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      clear_q         <= 1'b0;
+      running_q       <= 1'b0;
+      busy_q          <= 1'b0;
+      compute_start_q <= 1'b0;
+      compute_valid_q <= 1'b0;
+      drain_start_q   <= 1'b0;
+      drain_valid_q   <= 1'b0;
+      drain_busy_q    <= 1'b0;
+    end else begin
+      clear_q         <= clear_i;
+      running_q       <= running_i;
+      busy_q          <= busy_i;
+      compute_start_q <= compute_start_i;
+      compute_valid_q <= compute_valid_i;
+      drain_start_q   <= drain_start_i;
+      drain_valid_q   <= drain_valid_i;
+      drain_busy_q    <= drain_busy_i;
+    end
+  end
+  always_ff @(posedge clk_i) begin
+    compute_op_q    <= compute_op_i;
+    compute_token_q <= compute_token_i;
+    drain_token_q   <= drain_token_i;
+    ready_q         <= ready_i;
+  end
+
   typedef enum logic [2:0] {Array, Vector, Nonlinear, Dispatch, Memory, Post, LayerStart, Open} count_e;
 
   localparam int unsigned InputFull = 0, WeightFull = 2, ParamFull = 4, ResidualFull = 6, AccFree = 9, OutputFree = 11,
@@ -56,7 +89,7 @@ module cd_account
     gap = Dispatch;
     if (compute_cause[AccFree]) gap = freed_q[get_q] ? Memory : Post;
     else if (|(compute_cause & Loaded)) gap = Memory;
-    if (first_q || tag_q != compute_token_i.tag) gap = LayerStart;
+    if (first_q || tag_q != compute_token_q.tag) gap = LayerStart;
   end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -75,50 +108,50 @@ module cd_account
       engine_q         <= '0;
       counters_o       <= '0;
       for (int unsigned i = 0; i < 4; i++) freed_q[i] <= 1'b0;
-    end else if (clear_i) begin
+    end else if (clear_q) begin
       put_q          <= '0;
       get_q          <= '0;
       drain_memory_q <= 1'b0;
       first_q        <= 1'b1;
       counters_o     <= '0;
     end else begin
-      compute_waited_q <= compute_valid_i && !busy_i;
-      compute_missed_q <= compute_valid_i ? compute_token_i.wait_for & ~ready_i : '0;
-      drain_waited_q   <= drain_valid_i && !drain_busy_i;
-      drain_missed_q   <= drain_valid_i ? drain_token_i.wait_for & ~ready_i : '0;
+      compute_waited_q <= compute_valid_q && !busy_q;
+      compute_missed_q <= compute_valid_q ? compute_token_q.wait_for & ~ready_q : '0;
+      drain_waited_q   <= drain_valid_q && !drain_busy_q;
+      drain_missed_q   <= drain_valid_q ? drain_token_q.wait_for & ~ready_q : '0;
       compute_missed_q2 <= compute_missed_q;
       drain_missed_q2   <= drain_missed_q;
 
-      if (drain_start_i) begin
+      if (drain_start_q) begin
         drain_memory_q <= drain_memory;
-        if (drain_token_i.signal[AccFree]) begin
+        if (drain_token_q.signal[AccFree]) begin
           freed_q[put_q] <= drain_memory;
           put_q          <= put_q + 2'd1;
           drain_memory_q <= 1'b0;
         end
       end
 
-      if (running_i && busy_i) begin
+      if (running_q && busy_q) begin
         for (int unsigned i = 0; i < 3; i++) begin
           if (engine_q[i]) counters_o[i] <= counters_o[i] + 1'b1;
         end
       end
-      if (running_i && !busy_i) counters_o[Open] <= counters_o[Open] + 1'b1;
+      if (running_q && !busy_q) counters_o[Open] <= counters_o[Open] + 1'b1;
 
-      if (compute_start_i) begin
+      if (compute_start_q) begin
         for (int unsigned i = 3; i < 7; i++) begin
           if (32'(gap) == i) counters_o[i] <= counters_o[i] + counters_o[Open] + 1'b1;
         end
         counters_o[Open] <= '0;
         first_q  <= 1'b0;
-        tag_q    <= compute_token_i.tag;
-        engine_q <= compute_op_i == CompArray ? 3'b001 : compute_op_i >= CompSoftmax ? 3'b100 : 3'b010;
-        if (compute_token_i.wait_for[AccFree]) get_q <= get_q + 2'd1;
+        tag_q    <= compute_token_q.tag;
+        engine_q <= compute_op_q == CompArray ? 3'b001 : compute_op_q >= CompSoftmax ? 3'b100 : 3'b010;
+        if (compute_token_q.wait_for[AccFree]) get_q <= get_q + 2'd1;
       end
     end
   end
 
   logic unused_token;
-  assign unused_token = ^{compute_token_i.signal, compute_token_i.mark, drain_token_i.tag, drain_token_i.mark};
+  assign unused_token = ^{compute_token_q.signal, compute_token_q.mark, drain_token_q.tag, drain_token_q.mark};
 
 endmodule

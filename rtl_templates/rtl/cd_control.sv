@@ -291,15 +291,18 @@ module cd_control
     if (!core_rst_no) ok_o <= '0;
     else begin
       for (int unsigned u = 0; u < 4; u++) begin
-        ok_o[u] <= valid_o[u] && !start_i[u] && (token_o[u].wait_for & ~ready) == '0;
+        ok_o[u] <= valid_o[u] && !start_i[u] && !flush && (token_o[u].wait_for & ~ready) == '0;
       end
     end
+  end
+  always_ff @(posedge clk_i or negedge core_rst_no) begin
+    if (!core_rst_no) idle <= 1'b0;
+    else idle <= empty == '1 && busy_i == '0;
   end
   always_comb begin
     for (int unsigned u = 0; u < 4; u++) take[u] = start_i[u] ? token_o[u].wait_for : '0;
   end
-  assign valid_o = flush ? 4'd0 : ~empty;
-  assign idle    = empty == '1 && busy_i == '0;
+  assign valid_o = ~empty;
   assign count   = {~empty[UnitStore] & ~ok_o[UnitStore], ~empty[UnitDrain] & ~ok_o[UnitDrain],
                     ~empty[UnitCompute] & ~ok_o[UnitCompute], ~empty[UnitLoad] & ~ok_o[UnitLoad], busy_i[UnitCompute]};
 

@@ -59,14 +59,15 @@ module cd_drain
   logic            busy_q, issue_q;
   logic [GrpW-1:0] group_q;
   logic [19:0]     word_q, ab_addr_q, rb_addr_q, ob_addr_q;
-  logic [15:0]     block_q;
+  logic [15:0]     block_q, blocks_last_q;
+  logic [19:0]     words_last_q;
   logic [PbAw-1:0] pb_block_q;
   logic            last_group, last_word, last_block, last_issue, out_last;
 
   assign start_o    = cmd_valid_i && tokens_ok_i && !busy_q;
   assign last_group = group_q == GrpW'(Groups - 1);
-  assign last_word  = word_q == cmd_q.words - 20'd1;
-  assign last_block = block_q == cmd_q.blocks - 16'd1;
+  assign last_word  = word_q == words_last_q;
+  assign last_block = block_q == blocks_last_q;
   assign last_issue = last_group && last_word && last_block;
   assign busy_o     = busy_q;
 
@@ -109,6 +110,8 @@ module cd_drain
       ab_addr_q <= cmd_i.ab_base;
       rb_addr_q <= cmd_i.rb_base;
       ob_addr_q <= cmd_i.ob_base;
+      words_last_q  <= cmd_i.words - 20'd1;
+      blocks_last_q <= cmd_i.blocks - 16'd1;
     end else begin
       if (issue_q && last_group) begin
         ab_addr_q <= ab_addr_q + 20'd1;

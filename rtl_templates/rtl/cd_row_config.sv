@@ -41,7 +41,7 @@ module cd_row_config #(
     logic [15:0]      offset;
   } pair_t;
 
-  pair_t first_q, pair_q, next;
+  pair_t first_q, pair_q, next, next_q;  // passes are two cycles apart or more
   logic  wrap;
   logic [8:0] r_sum;
 
@@ -53,6 +53,7 @@ module cd_row_config #(
   assign next.lane   = LaneW'(next_lane_o);
   assign lane_o      = pair_q.lane;
 
+  always_ff @(posedge clk_i) next_q <= next;
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       first_q <= '0;
@@ -60,7 +61,7 @@ module cd_row_config #(
     end else begin
       if (load_i) first_q <= '{lane: load_lane_i, r: load_r_i, offset: load_offset_i};
       if (restart_i) pair_q <= first_q;
-      else if (step_i) pair_q <= next;
+      else if (step_i) pair_q <= next_q;
     end
   end
 

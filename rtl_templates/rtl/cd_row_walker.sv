@@ -119,7 +119,13 @@ module cd_row_walker
   logic   valid_q, valid_d, step_pass;
   logic   fresh_q;                          // first cycle of a pass
 
-  logic pairs_last_q, c_last_q, s_last_q, k_last_q, p_last_q, tile_end_q, pass_first_q, pass_end_q;
+  // The pass is the last of its block of channels, of all blocks, also of all chunks, also of all output channels; the group
+  // is the last of output rows; what lies between it and the next.
+  logic pairs_last, c_last, s_last, k_last;
+  logic pairs_last_q, block_last_q, chunk_last_q, kernel_last_q, p_last_q, tile_end_q, pass_first_q, pass_end_q;
+  logic signed [CoordW-1:0] down_q;
+  logic [IbAw-1:0]          down_words_q;
+  logic [AbAw-1:0]          down_out_q;
   logic [15:0]     p_left_next_q;
   logic [ColW-1:0] op_last_q;
 
@@ -139,9 +145,13 @@ module cd_row_walker
   endfunction
 
   logic can_split;  // with fewer columns the weights of more passes could not be read in time
-  assign can_split  = cmd_i.q >= 16'(Rows / 4);
 
   // ---- passes ----
+  assign pairs_last = next_lane_i >= (pass_q.c_left > 16'(Lanes) ? CountW'(Lanes) : CountW'(pass_q.c_left));
+  assign c_last     = pass_q.c_left <= 16'(Lanes);
+  assign s_last     = pass_q.s_left <= 8'(Taps);
+  assign k_last     = pass_q.k_left <= 16'(Cols);
+
   always_comb begin
     pass_zero            = '0;
     pass_zero.p_left     = cmd_i.p;
@@ -161,35 +171,35 @@ module cd_row_walker
     if (pairs_last_q) begin
       pass_d.c_left = pass_q.c_left - 16'(Lanes);
       pass_d.block  = pass_q.block + plane_i;
-      if (c_last_q) begin
-        pass_d.c_left   = pass_zero.c_left;
-        pass_d.block    = pass_zero.block;
-        pass_d.s_left   = pass_q.s_left - 8'(Taps);
-        pass_d.s_offset = pass_q.s_offset + CoordW'(cmd_i.dilation_w) * CoordW'(Taps);
-        if (s_last_q) begin
-          pass_d.s_left    = pass_zero.s_left;
-          pass_d.s_offset  = '0;
-          pass_d.red_first = 1'b1;
-          pass_d.k_left    = pass_q.k_left - 16'(Cols);
-          if (Lanes == Cols || pass_q.k_sub == KSubW'(Lanes / Cols - 1)) begin
-            pass_d.k_sub    = '0;
-            pass_d.ab_block = pass_q.ab_block + pixels_i;
-          end else begin
-            pass_d.k_sub = pass_q.k_sub + 1'b1;
-          end
-          if (k_last_q) begin
-            pass_d.k_left     = pass_zero.k_left;
-            pass_d.k_sub      = '0;
-            pass_d.ab_block   = pass_zero.ab_block;
-            pass_d.tile_first = 1'b1;
-            pass_d.p_left     = p_left_next_q;
-            pass_d.size       = size_of(p_left_next_q, can_split);
-            pass_d.h          = pass_q.h + (CoordW'(cmd_i.stride_h) << pass_q.size);
-            pass_d.h_words    = pass_q.h_words + (pixel_row_i << pass_q.size);
-            pass_d.ab_row     = pass_q.ab_row + (AbAw'(cmd_i.q) << pass_q.size);
-          end
-        end
+    end
+    if (block_last_q) begin
+      pass_d.c_left   = pass_zero.c_left;
+      pass_d.block    = pass_zero.block;
+      pass_d.s_left   = pass_q.s_left - 8'(Taps);
+      pass_d.s_offset = pass_q.s_offset + CoordW'(cmd_i.dilation_w) * CoordW'(Taps);
+    end
+    if (chunk_last_q) begin
+      pass_d.s_left    = pass_zero.s_left;
+      pass_d.s_offset  = '0;
+      pass_d.red_first = 1'b1;
+      pass_d.k_left    = pass_q.k_left - 16'(Cols);
+      if (Lanes == Cols || pass_q.k_sub == KSubW'(Lanes / Cols - 1)) begin
+        pass_d.k_sub    = '0;
+        pass_d.ab_block = pass_q.ab_block + pixels_i;
+      end else begin
+        pass_d.k_sub = pass_q.k_sub + 1'b1;
       end
+    end
+    if (kernel_last_q) begin
+      pass_d.k_left     = pass_zero.k_left;
+      pass_d.k_sub      = '0;
+      pass_d.ab_block   = pass_zero.ab_block;
+      pass_d.tile_first = 1'b1;
+      pass_d.p_left     = p_left_next_q;
+      pass_d.size       = size_of(p_left_next_q, can_split);
+      pass_d.h          = pass_q.h + down_q;
+      pass_d.h_words    = pass_q.h_words + down_words_q;
+      pass_d.ab_row     = pass_q.ab_row + down_out_q;
     end
     if (!valid_q) pass_d = pass_zero;
 
@@ -204,13 +214,16 @@ module cd_row_walker
   end
 
   always_ff @(posedge clk_i) begin
-    pairs_last_q  <= next_lane_i >= (pass_q.c_left > 16'(Lanes) ? CountW'(Lanes) : CountW'(pass_q.c_left));
-    c_last_q      <= pass_q.c_left <= 16'(Lanes);
-    s_last_q      <= pass_q.s_left <= 8'(Taps);
-    k_last_q      <= pass_q.k_left <= 16'(Cols);
+    pairs_last_q  <= pairs_last;
+    block_last_q  <= pairs_last && c_last;
+    chunk_last_q  <= pairs_last && c_last && s_last;
+    kernel_last_q <= pairs_last && c_last && s_last && k_last;
     p_last_q      <= pass_q.p_left <= (16'd1 << pass_q.size);
     p_left_next_q <= pass_q.p_left - (16'd1 << pass_q.size);
-    tile_end_q    <= pairs_last_q && c_last_q && s_last_q && k_last_q && p_last_q;
+    down_q        <= CoordW'(cmd_i.stride_h) << pass_q.size;
+    down_words_q  <= pixel_row_i << pass_q.size;
+    down_out_q    <= AbAw'(cmd_i.q) << pass_q.size;
+    tile_end_q    <= kernel_last_q && p_last_q;
     pass_next_q   <= pass_d;
     shape_next_q  <= shape_next_d;
     op_last_q     <= shape_q.channel_last > shape_q.fold_mask ? shape_q.fold_mask : shape_q.channel_last;
@@ -226,11 +239,9 @@ module cd_row_walker
   logic signed [CoordW-1:0] h, h_q, h_step;
   logic [CoordW-1:0] left_q, beyond_q, before_left_q, before_end_q;  // columns of pixels: first one, behind the last
 
-  assign pair      = cmd_i.dilation_w == 8'd1 && col_left_q != '0;
+  assign pair      = near_q && col_left_q != '0;
   assign col_last  = col_left_q == TapW'(pair);
   assign row_last  = row_first_q ? shape_q.one_row : row_end_q;
-  assign h_step    = cmd_i.r == 8'd1 ? CoordW'(cmd_i.stride_h) : CoordW'(1);
-  assign row_words = cmd_i.r == 8'd1 ? pixel_row_i : IbAw'(cmd_i.in_w);
   assign addr      = row_first_q ? shape_q.words + IbAw'(column_q) : addr_q;
   assign h         = row_first_q ? pass_q.h : h_q;
 
@@ -246,8 +257,16 @@ module cd_row_walker
     before_end_q  <= beyond_q - CoordW'(1);
   end
 
+  // What holds through a tile, in registers.
   logic single;  // one step a pass
-  assign single = cmd_i.q == 16'd1;
+  logic near_q;  // filter columns are neighbours
+  always_ff @(posedge clk_i) begin
+    single    <= cmd_i.q == 16'd1;
+    near_q    <= cmd_i.dilation_w == 8'd1;
+    can_split <= cmd_i.q >= 16'(Rows / 4);
+    h_step    <= cmd_i.r == 8'd1 ? CoordW'(cmd_i.stride_h) : CoordW'(1);
+    row_words <= cmd_i.r == 8'd1 ? pixel_row_i : IbAw'(cmd_i.in_w);
+  end
 
   // ---- next state ----
   always_comb begin

@@ -47,7 +47,7 @@ module cd_sequencer
   input  logic           bus_error_i,   // pulse
   input  logic [31:0]    bus_index_i,
   input  logic [39:0]    bus_addr_i,
-  input  logic           idle_i,        // nothing in queues and units
+  input  logic           idle_i,        // nothing in queues and units, a cycle ago
 
   input  logic           pm_we_i,
   input  logic [19:0]    pm_addr_i,

@@ -12,7 +12,8 @@ module cd_window_walker
 #(
   parameter int unsigned Taps  = 3,
   parameter int unsigned Words = 1,      // weight words of a tap
-  localparam int unsigned Tw   = $clog2(Taps + 1)
+  localparam int unsigned Tw   = $clog2(Taps + 1),
+  localparam int unsigned Ww   = $clog2(Taps * Words + 1)
 ) (
   input  logic          clk_i,
   input  logic          rst_ni,
@@ -91,7 +92,8 @@ module cd_window_walker
     logic          last_block;
   } pass_t;
   pass_t         pass_q, next_q, next_d;
-  logic [Tw-1:0] unit, after_taps_q;     // taps of the pass behind the next
+  logic [Tw-1:0] unit;
+  logic [Ww-1:0] after_words_q;          // weight words of the pass behind the next
   logic [Tw-1:0] next_words_q, words_q;  // words from one window to the next
   logic [7:0]    next_gap_q, gap_q;      // columns from a window's last word to the next one to read
   logic          last_pass;
@@ -130,12 +132,12 @@ module cd_window_walker
 
   // ---- Weights: one word a cycle until the next pass's are in ----
   logic [21:0]   w_addr_q;
-  logic [Tw-1:0] w_tap_q, w_taps_q;      // w_taps_q: of the pass whose weights are fetched
+  logic [Tw-1:0] w_tap_q;
   logic [7:0]    w_part_q;
-  logic          w_more_q, w_last, w_done;
+  logic [Ww-1:0] w_left_q;               // words, the present one included
+  logic          w_more_q, w_last_q, w_done;  // w_last_q: w_left_q == 1
 
-  assign w_last   = w_tap_q == w_taps_q - 1'b1 && w_part_q == 8'(Words - 1);
-  assign w_done   = !w_more_q || w_last;
+  assign w_done   = !w_more_q || w_last_q;
   assign w_req_o  = w_more_q;
   assign w_addr_o = w_addr_q;
   assign w_tap_o  = w_tap_q;
@@ -173,7 +175,7 @@ module cd_window_walker
 
   always_ff @(posedge clk_i) begin
     next_q       <= next_d;
-    after_taps_q <= taps_of(next_q.last_group ? cmd_i.s : next_q.taps_left - 8'(unit), unit);
+    after_words_q <= Ww'(taps_of(next_q.last_group ? cmd_i.s : next_q.taps_left - 8'(unit), unit)) * Ww'(Words);
     next_words_q <= cmd_i.stride_w < 8'(next_q.taps) ? Tw'(cmd_i.stride_w) : next_q.taps;
     next_gap_q   <= cmd_i.stride_w > 8'(next_q.taps) ? cmd_i.stride_w - 8'(next_q.taps) : 8'd0;
 
@@ -215,7 +217,7 @@ module cd_window_walker
       slack_q       <= '0;
     end else begin
       if (step_q != SetupEnd) step_q <= step_q + 3'd1;
-      if (w_last) w_more_q <= 1'b0;
+      if (w_last_q) w_more_q <= 1'b0;
       first_cycle_q <= 1'b0;
 
       unique case (state_q)
@@ -254,12 +256,15 @@ module cd_window_walker
       w_addr_q <= w_addr_q + 22'd1;
       w_part_q <= w_part_q == 8'(Words - 1) ? '0 : w_part_q + 8'd1;
       if (w_part_q == 8'(Words - 1)) w_tap_q <= w_tap_q + 1'b1;
+      w_left_q <= w_left_q - 1'b1;
+      w_last_q <= w_left_q == Ww'(2);
     end
     if (state_q == Setup) begin
       w_addr_q <= cmd_i.wb_base;
       w_tap_q  <= '0;
       w_part_q <= '0;
-      w_taps_q <= next_q.taps;
+      w_left_q <= Ww'(next_q.taps) * Ww'(Words);
+      w_last_q <= Ww'(next_q.taps) * Ww'(Words) == Ww'(1);
     end
 
     if (streaming_q) begin
@@ -304,7 +309,8 @@ module cd_window_walker
       missing_q   <= next_q.taps;
       w_tap_q     <= '0;
       w_part_q    <= '0;
-      w_taps_q    <= after_taps_q;
+      w_left_q    <= after_words_q;
+      w_last_q    <= after_words_q == Ww'(1);
     end
   end
 
