@@ -239,6 +239,17 @@ module cd_row_walker
   logic signed [CoordW-1:0] h, h_q, h_step;
   logic [CoordW-1:0] left_q, beyond_q, before_left_q, before_end_q;  // columns of pixels: first one, behind the last
 
+  // What holds through a tile, in registers.
+  logic single;  // one step a pass
+  logic near_q;  // filter columns are neighbours
+  always_ff @(posedge clk_i) begin
+    single    <= cmd_i.q == 16'd1;
+    near_q    <= cmd_i.dilation_w == 8'd1;
+    can_split <= cmd_i.q >= 16'(Rows / 4);
+    h_step    <= cmd_i.r == 8'd1 ? CoordW'(cmd_i.stride_h) : CoordW'(1);
+    row_words <= cmd_i.r == 8'd1 ? pixel_row_i : IbAw'(cmd_i.in_w);
+  end
+
   assign pair      = near_q && col_left_q != '0;
   assign col_last  = col_left_q == TapW'(pair);
   assign row_last  = row_first_q ? shape_q.one_row : row_end_q;
@@ -255,17 +266,6 @@ module cd_row_walker
     beyond_q      <= CoordW'(cmd_i.pad_left) + CoordW'(cmd_i.in_w);
     before_left_q <= left_q - CoordW'(1);
     before_end_q  <= beyond_q - CoordW'(1);
-  end
-
-  // What holds through a tile, in registers.
-  logic single;  // one step a pass
-  logic near_q;  // filter columns are neighbours
-  always_ff @(posedge clk_i) begin
-    single    <= cmd_i.q == 16'd1;
-    near_q    <= cmd_i.dilation_w == 8'd1;
-    can_split <= cmd_i.q >= 16'(Rows / 4);
-    h_step    <= cmd_i.r == 8'd1 ? CoordW'(cmd_i.stride_h) : CoordW'(1);
-    row_words <= cmd_i.r == 8'd1 ? pixel_row_i : IbAw'(cmd_i.in_w);
   end
 
   // ---- next state ----
