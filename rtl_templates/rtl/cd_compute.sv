@@ -55,13 +55,15 @@ module cd_compute
   logic [1:0]  narrow_q;
   logic        dual_q;
   logic [15:0] signal_q;
-  logic        use_vector, use_nonlinear, unit_ready, array_ready, vector_ready, nonlinear_ready;
+  logic        use_vector, use_nonlinear, array_ready, vector_ready, nonlinear_ready;
   logic        array_done, vector_done, nonlinear_done, last_write;
 
   assign use_nonlinear = cmd_i.op >= CompSoftmax;
   assign use_vector    = cmd_i.op != CompArray && !use_nonlinear;
-  assign unit_ready    = use_nonlinear ? nonlinear_ready : use_vector ? vector_ready : array_ready;
-  assign start_o    = cmd_valid_i && tokens_ok_i && !busy_q && unit_ready;
+  // The engines are free when the unit is.
+  logic unused_ready;
+  assign unused_ready = ^{nonlinear_ready, vector_ready, array_ready};
+  assign start_o    = cmd_valid_i && tokens_ok_i && !busy_q;
   assign busy_o     = busy_q;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin

@@ -256,12 +256,26 @@ module cd_row_walker
   assign addr      = row_first_q ? shape_q.words + IbAw'(column_q) : addr_q;
   assign h         = row_first_q ? pass_q.h : h_q;
 
+  // Whether the row behind the present one is the last.
+  logic row_end;
+  assign row_end = fresh_q ? (rows_q == 17'd1 && span_last_i == '0) || (rows_q == '0 && span_last_i == 16'd1)
+                           : row_q == rows_before_q;
+
+  // No word of its step follows the present one: known when the word comes. A step's first word, within its pass.
+  logic done_q, done_d, first_done_q;
+  function automatic logic last_column(logic [TapW-1:0] left, logic near);
+    return left == '0 || (near && left == TapW'(1));
+  endfunction
+  always_ff @(posedge clk_i) begin
+    first_done_q <= shape_q.one_row
+                    && last_column(shape_q.overlap ? TapW'(cmd_i.stride_w - 8'd1) : shape_q.tap_last, near_q);
+  end
+
   // The rows under a group of output rows: known in the second cycle of its passes.
   always_ff @(posedge clk_i) begin
     rows_q <= 17'(shape_next_q.row_last) * 17'(tag_step_i);
     if (fresh_q) rows_before_q <= rows_q + 17'(span_last_i) - 17'd1;
-    row_end_q <= fresh_q ? (rows_q == 17'd1 && span_last_i == '0) || (rows_q == '0 && span_last_i == 16'd1)
-                         : row_q == rows_before_q;
+    row_end_q <= row_end;
     left_q        <= CoordW'(cmd_i.pad_left);
     beyond_q      <= CoordW'(cmd_i.pad_left) + CoordW'(cmd_i.in_w);
     before_left_q <= left_q - CoordW'(1);
@@ -281,6 +295,7 @@ module cd_row_walker
     slot_d        = slot_q;
     block_start_o = 1'b0;
     pass_step_o   = 1'b0;
+    done_d        = 1'b1;
 
     if (reading_q) begin
       row_first_d = row_last;
@@ -290,6 +305,9 @@ module cd_row_walker
         col_left_d = col_left_q - 1'b1 - TapW'(pair);
         column_d   = column_q + CoordW'(pair) + (shape_q.overlap ? CoordW'(1) : CoordW'(cmd_i.dilation_w));
         if (col_last) reading_d = 1'b0;
+        done_d = col_last || (shape_q.one_row && last_column(col_left_d, near_q));
+      end else begin
+        done_d = row_end && col_last;
       end
     end
 
@@ -304,7 +322,9 @@ module cd_row_walker
         col_left_d    = shape_next_q.tap_last;
         block_start_o = start_i || pairs_last_q;
         pass_step_o   = !block_start_o;
+        done_d        = !valid_d || (shape_next_q.one_row && last_column(shape_next_q.tap_last, near_q));
       end else begin
+        done_d        = first_done_q;
         step_d.x_left = step_q.x_left - 16'd1;
         step_d.x      = step_q.x + 1'b1;
         step_d.base   = shape_q.overlap ? step_q.base + SlotW'(cmd_i.stride_w) : slot_d;
@@ -328,6 +348,7 @@ module cd_row_walker
       pass_end_q   <= 1'b0;
       step_q      <= '0;
       reading_q   <= 1'b0;
+      done_q      <= 1'b1;
       row_q       <= '0;
       row_first_q <= 1'b0;
       col_left_q  <= '0;
@@ -348,6 +369,7 @@ module cd_row_walker
         pass_end_q   <= step_pass ? single : step_q.x_left == 16'd1;
       end
       reading_q   <= reading_d;
+      done_q      <= done_d;
       row_q       <= row_d;
       row_first_q <= row_first_d;
       col_left_q  <= col_left_d;
@@ -375,7 +397,7 @@ module cd_row_walker
   assign load_valid_o    = valid_q && (single || !tile_end_q);
   assign load_restart_o  = single ? pass_q.tile_first : pass_next_q.tile_first;
   assign load_tap_last_o = single ? shape_q.tap_last : shape_next_q.tap_last;
-  assign read_done_o     = !reading_q || (row_last && col_last);
+  assign read_done_o     = done_q;
   assign word_o          = reading_q;
   assign row_first_o     = row_first_q;
   assign slot_o          = slot_q;
