@@ -141,7 +141,7 @@ module cd_vector
         if (shadow_we_q && shadow_tap_q == Tw'(t) && shadow_part_q == 8'(j / Cols)) begin
           shadow_q[t][j] <= wb_data_i[(j%Cols)*WgtW +: WgtW];
         end
-        if (swap_q) weight_q[t][j] <= shadow_q[t][j];
+        if (swap_q) weight_q[t][j] <= Tw'(t) < taps_q ? shadow_q[t][j] : '0;
       end
     end
   end
@@ -167,19 +167,17 @@ module cd_vector
     end
   end
 
-  // ---- Lanes: a term a tap, then their sum or maximum ----
+  // ---- Lanes: a product and a value a tap, a register each, then the sum or maximum of one of them ----
   localparam logic signed [TermW-1:0] Least = {1'b1, {(TermW - 1){1'b0}}};
-  logic signed [TermW-1:0] term_q [Taps][N];
+  logic signed [TermW-1:0] product_q [Taps][N], value_q [Taps][N], term [Taps][N];
   logic signed [AccW-1:0]  y_d [N], y_q [N];
 
   always_ff @(posedge clk_i) begin
     for (int unsigned t = 0; t < Taps; t++) begin
       for (int unsigned j = 0; j < N; j++) begin
-        unique case (cmd_q.op)
-          CompDepthwise: term_q[t][j] <= used_q[t] ? TermW'(window_q[t][j]) * TermW'(weight_q[t][j]) : '0;
-          CompMax:       term_q[t][j] <= used_q[t] && window_in_q[t] ? TermW'(window_q[t][j]) : Least;
-          default:       term_q[t][j] <= used_q[t] ? TermW'(window_q[t][j]) : '0;
-        endcase
+        product_q[t][j] <= TermW'(window_q[t][j]) * TermW'(weight_q[t][j]);
+        if (cmd_q.op == CompMax) value_q[t][j] <= used_q[t] && window_in_q[t] ? TermW'(window_q[t][j]) : Least;
+        else value_q[t][j] <= used_q[t] ? TermW'(window_q[t][j]) : '0;
       end
     end
     y_q <= y_d;
@@ -187,10 +185,13 @@ module cd_vector
 
   always_comb begin
     for (int unsigned j = 0; j < N; j++) begin
-      y_d[j] = AccW'(term_q[0][j]);
+      for (int unsigned t = 0; t < Taps; t++) begin
+        term[t][j] = cmd_q.op == CompDepthwise ? product_q[t][j] : value_q[t][j];
+      end
+      y_d[j] = AccW'(term[0][j]);
       for (int unsigned t = 1; t < Taps; t++) begin
-        if (cmd_q.op != CompMax) y_d[j] = y_d[j] + AccW'(term_q[t][j]);
-        else if (AccW'(term_q[t][j]) > y_d[j]) y_d[j] = AccW'(term_q[t][j]);
+        if (cmd_q.op != CompMax) y_d[j] = y_d[j] + AccW'(term[t][j]);
+        else if (AccW'(term[t][j]) > y_d[j]) y_d[j] = AccW'(term[t][j]);
       end
     end
   end

@@ -55,6 +55,21 @@ def test_a_register_behind_a_block_goes_into_it(tmp_path: Path) -> None:
     assert read == set(netlist["modules"]["cd_ram"]["ports"]["rdata_o"]["bits"])
 
 
+def test_a_register_behind_a_multiplier_goes_into_it(tmp_path: Path) -> None:
+    top = "cd_tile_setup"  # one product of two registers into a third
+    yosys.run_passes(
+        [yosys.read_command(top, {}), fpga.PASSES["ecp5"].format(top=top), f"write_json {tmp_path}/n.json"], tmp_path
+    )
+    netlist = json.loads((tmp_path / "n.json").read_text(encoding="utf-8"))
+    before = _kinds(netlist, top)
+    assert before["MULT18X18D"] == 1 and use_block_registers(netlist) == 1
+    assert before["TRELLIS_FF"] - _kinds(netlist, top)["TRELLIS_FF"] == 21  # the bits of the product that are used
+    (block,) = (c for c in netlist["modules"][top]["cells"].values() if c["type"] == "MULT18X18D")
+    assert block["parameters"]["REG_OUTPUT_CLK"] == "CLK0"
+    assert block["connections"]["CLK0"] == netlist["modules"][top]["ports"]["clk_i"]["bits"]
+    assert use_block_registers(netlist) == 0  # once
+
+
 def test_a_register_that_is_not_alone_behind_a_block_stays(tmp_path: Path) -> None:
     """What else reads the block's bit, an enable, a reset, the other edge, another clock: nothing changes."""
     assert use_block_registers(_mapped("cd_block", tmp_path)) == 0  # its outputs are ports
