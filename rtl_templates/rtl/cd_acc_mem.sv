@@ -20,10 +20,10 @@ module cd_acc_mem #(
   output logic [N*AccW-1:0] rdata_o             // two cycles after re_i
 );
 
-  logic              valid_q, valid_q2, first_q, first_q2, max_q, max_q2, we_q;
+  logic              valid_q, valid_q2, first_q, max_q, we_q;
   logic [1:0]        read_half_q;   // of the latest read; a cycle later
   logic [Aw-1:0]     addr_q, addr_q2, waddr_q;
-  logic [N-1:0]      mask_q, mask_q2;
+  logic [N-1:0]      mask_q, anew_q2, max_q2;  // by lane: forget what is there; keep the larger
   logic [N*AccW-1:0] data_q, data_q2, old, sum, wdata_q;
   logic [N*AccW-1:0] half_data [2];
 
@@ -48,15 +48,12 @@ module cd_acc_mem #(
   assign old     = half_data[addr_q2[Hw]];
 
   always_comb begin
-    sum = old;
     for (int unsigned j = 0; j < N; j++) begin
-      if (mask_q2[j]) begin
-        if (first_q2) sum[j*AccW +: AccW] = data_q2[j*AccW +: AccW];
-        else if (!max_q2) sum[j*AccW +: AccW] = old[j*AccW +: AccW] + data_q2[j*AccW +: AccW];
-        else if ($signed(data_q2[j*AccW +: AccW]) > $signed(old[j*AccW +: AccW])) begin
-          sum[j*AccW +: AccW] = data_q2[j*AccW +: AccW];
-        end
-      end
+      logic signed [AccW-1:0] former, more;
+      former = $signed(old[j*AccW +: AccW]);
+      more   = $signed(data_q2[j*AccW +: AccW]);
+      sum[j*AccW +: AccW] = (anew_q2[j] ? '0 : former) + more;
+      if (max_q2[j]) sum[j*AccW +: AccW] = more > former ? more : former;
     end
   end
 
@@ -82,11 +79,12 @@ module cd_acc_mem #(
     addr_q   <= addr_i;
     mask_q   <= mask_i;
     data_q   <= data_i;
-    first_q2 <= first_q;
-    max_q2   <= max_q;
     addr_q2  <= addr_q;
-    mask_q2  <= mask_q;
-    data_q2  <= data_q;
+    for (int unsigned j = 0; j < N; j++) begin
+      anew_q2[j] <= first_q && mask_q[j];
+      max_q2[j]  <= max_q && !first_q && mask_q[j];
+      data_q2[j*AccW +: AccW] <= mask_q[j] ? data_q[j*AccW +: AccW] : '0;
+    end
     waddr_q  <= addr_q2;
     wdata_q  <= sum;
   end

@@ -1,7 +1,8 @@
 // A queue: data_o shows the head. Pushing into a full queue and popping an empty one are the caller's faults.
 //
 // The upper HeadW bits of the head lie in a register, no later than the others come from the memory: for what is
-// decided by the head in the cycle in which it is taken.
+// decided by the head in the cycle in which it is taken. The place behind the last is written in every cycle: push_i, which
+// may be known late, need not reach the memory.
 module cd_fifo #(
   parameter int unsigned Width = 32,
   parameter int unsigned Depth = 8,  // a power of two
@@ -61,7 +62,7 @@ module cd_fifo #(
     logic [HeadW-1:0] head_mem_q [Depth];
     assign data_o[Width-1 -: HeadW] = head_q;
     always_ff @(posedge clk_i) begin
-      if (push_i) head_mem_q[wptr_q] <= data_i[Width-1 -: HeadW];
+      if (!full_q) head_mem_q[wptr_q] <= data_i[Width-1 -: HeadW];
       if (pop_i || empty_q) head_q <= empty_q || single ? data_i[Width-1 -: HeadW] : head_mem_q[rnext_q];
     end
   end
@@ -70,7 +71,7 @@ module cd_fifo #(
     logic [Width-HeadW-1:0] mem_q [Depth];
     assign data_o[Width-HeadW-1:0] = mem_q[rptr_q];
     always_ff @(posedge clk_i) begin
-      if (push_i) mem_q[wptr_q] <= data_i[Width-HeadW-1:0];
+      if (!full_q) mem_q[wptr_q] <= data_i[Width-HeadW-1:0];
     end
   end
 
