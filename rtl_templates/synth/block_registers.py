@@ -21,7 +21,7 @@ def _plain(cell: dict[str, Any]) -> bool:
         return False
     given, pins = cell["parameters"], cell["connections"]
     enabled = given.get("CEMUX", "").strip() == "1" or pins.get("CE") == ["1"]  # Yosys writes "1 ": a text, no number
-    return enabled and pins.get("LSR", ["0"]) == ["0"] and given.get("CLKMUX") == "CLK"
+    return bool(enabled and pins.get("LSR", ["0"]) == ["0"] and given.get("CLKMUX") == "CLK")
 
 
 class _Module:
