@@ -67,6 +67,8 @@ def use_block_registers(netlist: dict[str, Any]) -> int:
         for cell in list(module.cells.values()):
             pins, given = cell["connections"], cell["parameters"]
             if cell["type"] == "DP16KD" and given.get("CLKBMUX") == "CLKB" and pins.get("OCEB") == ["1"]:
+                if "OUTREG" in (given.get("REGMODE_A"), given.get("REGMODE_B")):
+                    continue
                 if module.absorb(cell, _READ, pins["CLKB"]):
                     given["REGMODE_A"] = given["REGMODE_B"] = "OUTREG"
                     changed += 1
