@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,17 @@ class Augmentation:
     rotate_degrees: float = 0.0
     scale_percent: float = 0.0
     mixup: float = 0.0
+
+    def scaled(self, strength: float) -> Augmentation:
+        """The same at a share of its strength, 0 to 1; mirroring has none."""
+        return replace(
+            self,
+            shift_pixels=round(strength * self.shift_pixels),
+            cutout_pixels=round(strength * self.cutout_pixels),
+            rotate_degrees=strength * self.rotate_degrees,
+            scale_percent=strength * self.scale_percent,
+            mixup=strength * self.mixup,
+        )
 
     def __call__(self, images: Tensor, seed: int, step: int) -> tuple[Tensor, Tensor | None, float]:
         """A batch as it is trained on.

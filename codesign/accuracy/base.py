@@ -60,6 +60,9 @@ _HOW_OPTIONS = {
     "flip": options.flag(False),
     "cutout_pixels": options.integer(0, 0, 512),
     "mixup": options.number(0.0, 0.0, 100.0),
+    "stages": options.integer(1, 1, 64),
+    "first_extent": options.number(1.0, 0.1, 1.0),
+    "first_strength": options.number(1.0, 0.0, 1.0),
 }
 TRAIN_OPTIONS = {
     **_HOW_OPTIONS,
@@ -94,6 +97,7 @@ SUPERNET_OPTIONS = {
     "schedule": options.name("cosine", ("cosine", "exponential")),
     "subnets": options.integer(2, 1, 64),
     "shift_pixels": options.integer(1, 0, 32),
+    "stabilised": options.flag(False),
     "file": options.text("", what="the path of a kept supernet"),
     **_PART_OPTIONS,
 }
@@ -125,7 +129,8 @@ BLOCKWISE_OPTIONS = {
     "base_learning_rate": TUNED_OPTIONS["base_learning_rate"],
     "images": options.integer(512, 16, 1_000_000),
 }
-del BLOCKWISE_OPTIONS["file"]
+for _name in ("file", "stabilised"):
+    del BLOCKWISE_OPTIONS[_name]
 
 #: A step is one update: a batch through each network that shares it.
 CELL_OPTIONS = {

@@ -9,6 +9,7 @@ import torch
 from codesign.accuracy.augment import Augmentation
 from codesign.accuracy.base import AccuracyContext
 from codesign.accuracy.data import Dataset, check_fits, load_dataset
+from codesign.accuracy.progressive import Progressive
 from codesign.accuracy.training import Training, portions, recalibrate, score, tensors, train
 from codesign.quantization.deploy import deploy
 from codesign.quantization.integer_reference import run_integer
@@ -69,6 +70,7 @@ class TrainingEvaluator:
                 options["mixup"],
             ),
             rule=decided_rule(workload),
+            progressive=Progressive(int(options["stages"]), options["first_extent"], options["first_strength"]),
         )
 
     def _trained(self, workload: Workload, purpose: str, checkpoint: Path | None = None) -> QatNetwork:

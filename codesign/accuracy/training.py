@@ -15,6 +15,7 @@ from torch.nn import functional
 from codesign.accuracy.augment import Augmentation, whitening
 from codesign.accuracy.checkpoint import Periodic, resume
 from codesign.accuracy.data import Dataset
+from codesign.accuracy.progressive import Progressive
 from codesign.accuracy.rule_optimizer import RuleOptimizer
 from codesign.accuracy.update_rule import Rule
 from codesign.quantization.qat import QatLayer, QatNetwork
@@ -45,6 +46,7 @@ class Training:
         augmentation: of images.
         distilled: share of the loss that is a teacher's soft labels (Hinton 2015), where there is a teacher.
         rule: weights are updated by it in place of ``optimizer``, with AdamW's schedule.
+        progressive: how images and augmentation grow.
     """
 
     steps: int
@@ -58,6 +60,7 @@ class Training:
     augmentation: Augmentation = field(default_factory=Augmentation)
     distilled: float = 0.0
     rule: Rule | None = None
+    progressive: Progressive = field(default_factory=Progressive)
 
 
 def tensors(data: Dataset, part: str) -> tuple[Tensor, Tensor]:
@@ -144,7 +147,12 @@ def train(
         told: what the training is of, for the checkpoint: another training's is not gone on from.
         on_step: called after each step, for a progress bar.
         teacher: what soft labels are of; images to logits.
+
+    Raises:
+        SpecError: images are to grow, and the network is of one extent.
     """
+    grows, whole = how.progressive, network.workload.inputs[0].H
+    grows.check(network.workload)
     images, labels = tensors(data, "train")
     images = images.contiguous(memory_format=torch.channels_last)  # depthwise convolutions run half as long again else
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # missing from the stubs
@@ -170,10 +178,10 @@ def train(
     kept = None if checkpoint is None else Periodic(checkpoint, told, network, optimizer)
     for step in range(begun, how.steps):
         index = order[step]
-        batch, partners, share = how.augmentation(images[index], seed, step)
+        batch, partners, share = how.augmentation.scaled(grows.strength(step, how.steps))(images[index], seed, step)
         if step == exact_from > 0:
             network.calibrate(batch)
-        logits, target = network(batch), labels[index]
+        logits, target = network.at_extent(batch, grows.extent(whole, step, how.steps)), labels[index]
         loss = loss_of(logits, target)
         if partners is not None:
             loss = share * loss + (1.0 - share) * loss_of(logits, target[partners])

@@ -276,6 +276,48 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
         ),
     )
     registry.register(
+        "routes",
+        DriverEntry(
+            "chances of every way through a densely connected network, learned with its weights; the likeliest route",
+            f"{here}.routes:Routes",
+            {
+                "steps": options.integer(200, 1, 10_000_000),
+                "learning_rate": options.number(0.02, 0.0, 10.0),
+                "arch_learning_rate": options.number(0.1, 0.0, 10.0),
+                "multiplier_rate": options.number(0.2, 0.0, 1e6),
+                "cost_weight": options.number(0.0, 0.0, 1e6),
+                "learned": options.flag(True),
+                "metric": options.text("macs", what="a metric of a cheap provider"),
+                "priced": options.integer(400, 20, 1_000_000),
+                "held": options.choices_of(),
+            },
+            source="Fang 2020",
+            needs=("routes",),
+            unit="searches",
+            asks=False,
+        ),
+    )
+    registry.register(
+        "masked",
+        DriverEntry(
+            "masks over edges, operations and weights are learned on shared weights; what they leave is the network",
+            f"{here}.masked:Masked",
+            {
+                "steps": options.integer(300, 1, 10_000_000),
+                "mask_steps": options.integer(200, 0, 10_000_000),
+                "learning_rate": options.number(0.02, 0.0, 10.0),
+                "mask_rate": options.number(0.05, 0.0, 10.0),
+                "threshold": options.number(0.5, 0.0, 10.0),
+                "multiplier_rate": options.number(0.2, 0.0, 1e6),
+                "held": options.choices_of(),
+            },
+            source="Yan 2019",
+            needs=("masks",),
+            unit="searches",
+            asks=False,
+        ),
+    )
+    registry.register(
         "forecast",
         DriverEntry(
             "a predictor fitted to the first networks says of which others full measurements are worth their price",

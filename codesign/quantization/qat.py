@@ -250,9 +250,13 @@ def gates_of(workload: Workload) -> list[str]:
 def fitted(images: Tensor, workload: Workload) -> Tensor:
     """Images [n, C, rows, columns] at the extent of a network's input: areas averaged, or interpolated."""
     shape = workload.inputs[0]
-    if images.shape[2:] == (shape.H, shape.W):
+    return _resized(images, (shape.H, shape.W))
+
+
+def _resized(images: Tensor, extent: tuple[int, int]) -> Tensor:
+    if images.shape[2:] == extent:
         return images
-    return functional.interpolate(images, (shape.H, shape.W), mode="bilinear", antialias=True)
+    return functional.interpolate(images, extent, mode="bilinear", antialias=True)
 
 
 class QatNetwork(nn.Module):
@@ -302,9 +306,18 @@ class QatNetwork(nn.Module):
         """Images [N, C, H, W] in 0..1, of any extent, to logits [N, classes]."""
         return self.values(self.entered(images))[self.workload.outputs[0]]
 
+    def at_extent(self, images: Tensor, extent: int) -> Tensor:
+        """As ``forward``, with the image at so many rows and columns in place of the network's own."""
+        if extent == self.workload.inputs[0].H:
+            logits: Tensor = self(images)
+            return logits
+        return self.values(self._rounded(_resized(images, (extent, extent))))[self.workload.outputs[0]]
+
     def entered(self, images: Tensor) -> dict[str, Tensor]:
         """Images as the network's input holds them, by its name."""
-        images = fitted(images, self.workload)
+        return self._rounded(fitted(images, self.workload))
+
+    def _rounded(self, images: Tensor) -> dict[str, Tensor]:
         return {self.workload.inputs[0].name: torch.round(images / self.image_scale) * self.image_scale}
 
     def values(self, entered: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -43,21 +43,23 @@ class Corners:
         workload_at: the network at a point.
         largest, smallest: points with the most and fewest multiply-accumulates that changing one decision at a time
             leads to.
+        parts: prefixes of the names of layers that networks leave out together, or not at all.
     """
 
     space: DecisionSpace
     workload_at: WorkloadAt
     largest: Point
     smallest: Point
+    parts: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, space: DecisionSpace, workload_at: WorkloadAt) -> Corners:
+    def of(cls, space: DecisionSpace, workload_at: WorkloadAt, parts: tuple[str, ...] = ()) -> Corners:
         """Find them.
 
         Raises:
             SpecError: a decision is no list of choices.
         """
-        return cls(space, workload_at, _climb(space, workload_at, 1), _climb(space, workload_at, -1))
+        return cls(space, workload_at, _climb(space, workload_at, 1), _climb(space, workload_at, -1), parts)
 
     def covering(self, *, kernels: bool = False) -> Iterator[Workload]:
         """Networks that together show every layer at its largest: the largest one with each decision changed.

@@ -4,7 +4,8 @@ Layers are shared by name. A network's layer takes the first of the shared chann
 (BigNAS, slimmable), the middle through a learned matrix (OFA), or a kernel of its own size (SPOS, FairNAS). Weights may
 be predicted instead (``encoded``, ``graph``: :mod:`codesign.supernet.predicted`). A tensor's learned scale is shared by
 layers of one width of data. What runs is :class:`codesign.quantization.qat.QatNetwork` itself, with those parts in
-place of parameters of its own, so that a network that is taken out computes what it did within.
+place of parameters of its own, so that a network that is taken out computes what it did within. What reads behind a part
+that is left out may take its weights through a learned matrix (:mod:`codesign.supernet.stabilised`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch.func import functional_call
 
 from codesign.quantization.qat import GATE_BIAS, GATE_GAIN, POSITION_DEVIATION, UNSCALED, QatNetwork, gates_of
 from codesign.seeds import derive_seed
-from codesign.supernet import predicted
+from codesign.supernet import predicted, stabilised
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
 from mappings.operators import Layout
@@ -42,6 +43,7 @@ class Shared:
         kinds: operator by layer name.
         gates: layers that begin as a hard sigmoid.
         stored: by layer name the shape of what a layer norm (its channels) or a constant (all of it) holds.
+        skips: channels of what a part that may be left out reads and gives, by the names of these two tensors.
     """
 
     weights: Mapping[str, tuple[int, int]]
@@ -51,6 +53,7 @@ class Shared:
     kinds: Mapping[str, Op]
     gates: frozenset[str] = frozenset()
     stored: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    skips: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     @classmethod
     def by(cls, workloads: Iterable[Workload]) -> Shared:
@@ -133,6 +136,7 @@ class SuperNetwork(nn.Module):
                 self.parts[f"{name}/value"] = nn.Parameter(
                     torch.randn(extents, generator=generator) * POSITION_DEVIATION
                 )
+        self.parts.update(stabilised.parameters(shared.skips))
         for (name, unsigned), bits in product(shared.scales.items(), shared.widths):
             reach = 1.0 if name in shared.gates else 3.0 if unsigned else 4.0
             start = math.log(reach / (2 ** (bits - 1) - 1))
@@ -178,6 +182,7 @@ class SuperNetwork(nn.Module):
         """
         out: dict[str, Tensor] = {}
         whole = predicted.weights(dict(self.parts.items()), workload) if self.kernel in predicted.PREDICTED else {}
+        passed = stabilised.matrices(dict(self.parts.items()), workload)
         for layer in workload.layers:
             step = f"steps.{layer.name}"
             if layer.op not in UNSCALED:
@@ -194,7 +199,8 @@ class SuperNetwork(nn.Module):
             if weight.shape[0] < rows or weight.shape[1] < layer.C:
                 what = f"takes {rows} x {layer.C} channels of {weight.shape[0]} x {weight.shape[1]}"
                 raise SpecError(Fault(f"layer {layer.name}", what, "a network of the supernet's own space"))
-            out[f"{step}.weight"] = weight[:rows, : layer.C]
+            own = weight[:rows, : layer.C]
+            out[f"{step}.weight"] = stabilised.folded(own, passed[layer.name]) if layer.name in passed else own
             bias = self._part(layer, "bias")[:rows]
             if layer.op.spec.windowed:
                 out[f"{step}.norm.weight"], out[f"{step}.norm.bias"] = self._part(layer, "gain")[:rows], bias
@@ -224,9 +230,8 @@ class SuperNetwork(nn.Module):
             order = torch.argsort(self.parts[key].abs().sum(dim=(0, 2, 3)), descending=True, stable=True)
             for name, part in self.parts.items():
                 layer, _, kind = name.partition("/")
-                if layer in (f"{block}_expand", f"{block}_depthwise", f"{block}_gate") and not kind.startswith(
-                    ("scale", "matrix")
-                ):
+                hidden = [f"{block}_{end}" for end in ("expand", "depthwise", "fused", "gate")]
+                if layer in hidden and not kind.startswith(("scale", "matrix")):
                     part.copy_(part[order])
                 elif layer in (f"{block}_project", f"{block}_squeeze") and kind.startswith("weight"):
                     part.copy_(part[:, order])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from codesign.supernet.corners import Corners
 from codesign.supernet.greedy import Greedy, Priority
 from codesign.supernet.network import Shared, SuperNetwork
 from codesign.supernet.sampling import JUDGING, Planner, StepPlan, planner
+from codesign.supernet.stabilised import skips_of
 from codesign.supernet.store import Arrays, Stored, load
 from mappings.cache_folder import tell
 from mappings.errors import SpecError
@@ -49,6 +50,7 @@ class TrainingOptions:
         schedule: "cosine", or "exponential" with a constant end.
         subnets: networks drawn in a step, for the strategies that draw several.
         shift_pixels: images are moved by up to so many.
+        stabilised: a learned matrix stands in place of each part that a network leaves out.
         seed: of initial values, draws and batches.
     """
 
@@ -59,6 +61,7 @@ class TrainingOptions:
     schedule: str = "cosine"
     subnets: int = 2
     shift_pixels: int = 0
+    stabilised: bool = False
     seed: int = 0
 
     def rate(self, step: int) -> float:
@@ -75,6 +78,9 @@ class TrainingOptions:
 def new_network(corners: Corners, options: TrainingOptions) -> SuperNetwork:
     """The untrained supernet of a space."""
     shared = Shared.by(corners.covering(kernels=options.kernel != "crop"))
+    if options.stabilised:
+        largest = corners.workload_at(corners.largest)
+        shared = replace(shared, skips=skips_of(largest, corners.covering(), corners.parts))
     return SuperNetwork(shared, options.kernel, options.seed)
 
 

@@ -22,7 +22,7 @@ from mappings.workload import Workload
 from mappings.yamlio import digest
 
 #: Options that decide the shared weights; the others say what is done with them.
-_TRAINING = ("strategy", "kernel", "steps", "learning_rate", "schedule", "subnets", "shift_pixels")
+_TRAINING = ("strategy", "kernel", "steps", "learning_rate", "schedule", "subnets", "shift_pixels", "stabilised")
 
 
 class SupernetProvider(TrainProvider):
@@ -58,7 +58,7 @@ class SupernetProvider(TrainProvider):
         )
 
     def _train(self, cached: Path, space: str, told: Mapping[str, Any]) -> None:
-        options = TrainingOptions(**{name: self._context.options[name] for name in _TRAINING}, seed=self._context.seed)
+        options = TrainingOptions(**self._how(), seed=self._context.seed)
         trainer = self._trainer(options, space, told)
         checkpoint = cached.with_suffix(".part.npz")
         with self._context.reporter.task("training the supernet", options.steps) as advance:
@@ -73,9 +73,11 @@ class SupernetProvider(TrainProvider):
     def _told(self) -> dict[str, Any]:
         """All that decides the shared weights."""
         data = load_dataset(self._context.space.network.dataset)
-        options = {name: self._context.options[name] for name in _TRAINING}
         space = space_digest(self._context.space)
-        return {"format": FORMAT, "space": space, "data": data.digest, "seed": self._context.seed, **options}
+        return {"format": FORMAT, "space": space, "data": data.digest, "seed": self._context.seed, **self._how()}
+
+    def _how(self) -> dict[str, Any]:
+        return {name: value for name, value in self._context.options.items() if name in _TRAINING}
 
     def _asked(self, fidelity: float) -> AccuracyContext:
         options = {name: value for name, value in self._context.options.items() if name not in ("file", *_TRAINING)}
@@ -105,7 +107,8 @@ def corners_of(space: Any) -> Corners:
         assert found is not None, "a trainable space has workloads"
         return found
 
-    return Corners.of(space.decisions.of_groups(*NETWORK_GROUPS), workload_at)
+    parts = tuple(prefix for prefix, _ in getattr(space.network, "cells", ()))
+    return Corners.of(space.decisions.of_groups(*NETWORK_GROUPS), workload_at, parts)
 
 
 def space_digest(space: Any) -> str:

@@ -61,6 +61,8 @@ _OF_IMAGES = {
     "dataset": options.text(IMAGES, what="the name of a data set"),
 }
 
+#: Blocks of "layerwise".
+_BLOCKS = ("inverted", "fused")
 #: Operators of a stage of "uninet".
 _MIXED = ("conv", "attention", "mixer")
 
@@ -101,8 +103,10 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
                 "kernels": options.list_of(options.integer(3, 1, 31), (3, 5, 7), least=1),
                 "expansions": options.list_of(options.integer(2, 1, 16), (2, 4, 6), least=1),
                 "resolutions": options.list_of(options.integer(100, 10, 400), (60, 80, 100), least=1),
+                "kinds": options.list_of(options.name("inverted", _BLOCKS), _BLOCKS[:1], least=1),
+                "shortcuts": options.flag(True),
             },
-            source="Tan 2019, Wu 2019, Cai 2019, Cai 2020",
+            source="Tan 2019, Wu 2019, Cai 2019, Cai 2020, Tan 2021",
             offers=("workload", "trainable", "cells"),
         ),
     )
@@ -213,6 +217,41 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
             },
             source="Zoph 2018, Zhong 2018",
             offers=("workload", "trainable", "distance"),
+        ),
+    )
+    registry.register(
+        "dense_routes",
+        Plugin(
+            "blocks of several widths, each with ways to all later ones of its stage and of the next: routes are networks",
+            f"{here}.dense_routes:DenseSpace",
+            {
+                **_OF_IMAGES,
+                "widths": options.list_of(widths, ((8, 12, 16), (12, 16, 24), (16, 24, 32)), least=1),
+                "layers": options.integer(2, 1, 16),
+                "kernels": options.list_of(options.integer(3, 1, 31), (3, 5), least=1),
+                "expansion": options.integer(2, 1, 16),
+                "stem": options.integer(8, 1, 4096),
+                "stem_stride": options.integer(2, 1, 4),
+            },
+            source="Fang 2020",
+            offers=("workload", "trainable", "routes"),
+        ),
+    )
+    registry.register(
+        "masked_cells",
+        Plugin(
+            "a cell a stage, of which every edge may keep any of its operations, each with any part of its channels",
+            f"{here}.masked_cells:MaskedSpace",
+            {
+                **_OF_IMAGES,
+                "widths": options.list_of(options.integer(8, 1, 4096), (8, 16), least=1),
+                "nodes": options.integer(2, 1, 6),
+                "kernels": options.list_of(options.integer(3, 1, 31), (3, 5), least=1),
+                "hidden": options.list_of(options.integer(8, 1, 4096), (2, 4, 6, 8), least=1),
+                "stem_stride": options.integer(2, 1, 4),
+            },
+            source="Yan 2019",
+            offers=("workload", "trainable", "masks"),
         ),
     )
     registry.register(

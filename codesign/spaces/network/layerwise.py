@@ -3,7 +3,8 @@
 A stem of stride 2, three stages and a classifier. Stage ``i`` has ``si_depth`` blocks of ``si_width`` channels, the
 first with stride 2 in stages 2 and 3. Each block decides for itself: its kernel, its expansion, whether a gate
 (squeeze and excite, Hu 2018) weighs its channels, and, where it is not the first of its stage, whether it is left out.
-``resolution`` is the extent to which images are resized.
+Where the space has both kinds, it also decides whether it is fused: one full convolution in place of the expansion and
+the depthwise one (Tan 2021). ``resolution`` is the extent to which images are resized.
 
 The gate's hard sigmoid ``clamp(x / 6 + 1 / 2, 0, 1)`` is the scale and bias that its layer has anyhow and the clamp of
 its output, so that a gate takes no operator beyond a product.
@@ -24,6 +25,7 @@ from mappings.layer import Bits
 from mappings.workload import TensorShape, Workload
 
 STAGES = 3
+KINDS = ("inverted", "fused")
 #: A gate's hidden channels are its channels over this, at least 2.
 _SQUEEZE = 4
 
@@ -44,6 +46,8 @@ class LayerwiseSpace:
         widths: channels of each stage, ascending.
         kernels, expansions: of a block.
         resolutions: in hundredths of the extent.
+        kinds: of blocks, of :data:`KINDS`; where there is one, blocks do not decide about it.
+        shortcuts: blocks that are not the first of their stage add what they read.
     """
 
     channels: int = 1
@@ -55,6 +59,8 @@ class LayerwiseSpace:
     kernels: tuple[int, ...] = (3, 5, 7)
     expansions: tuple[int, ...] = (2, 4, 6)
     resolutions: tuple[int, ...] = (60, 80, 100)
+    kinds: tuple[str, ...] = KINDS[:1]
+    shortcuts: bool = True
 
     def __post_init__(self) -> None:
         faults = []
@@ -79,6 +85,8 @@ class LayerwiseSpace:
                     there = (When(f"s{stage}_depth", depths[block - 1 :]),)
                     out.append(_network(f"{name}_block", ("skip", "keep"), *there))
                     there = (When(f"{name}_block", ("keep",)),)
+                if len(self.kinds) > 1:
+                    out.append(_network(f"{name}_kind", self.kinds, *there, ordered=False))
                 out.append(_network(f"{name}_kernel", self.kernels, *there))
                 out.append(_network(f"{name}_expansion", self.expansions, *there))
                 out.append(_network(f"{name}_gate", ("none", "gate"), *there))
@@ -88,7 +96,7 @@ class LayerwiseSpace:
     def cells(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """Each block, with the decisions of its own."""
         blocks = [f"s{stage}b{block}" for stage in range(1, STAGES + 1) for block in range(1, self.blocks + 1)]
-        kinds = ("block", "kernel", "expansion", "gate")
+        kinds = ("block", "kind", "kernel", "expansion", "gate")
         own = {name: tuple(f"{name}_{kind}" for kind in kinds) for name in blocks}
         known = {decision.name for decision in self.decisions}
         return tuple((f"{name}_", tuple(item for item in names if item in known)) for name, names in own.items())
@@ -115,10 +123,14 @@ class LayerwiseSpace:
 
     def _block(self, build: Builder, name: str, width: int, stride: int, point: Mapping[str, Any]) -> None:
         source, first = build.tensor, name.endswith("b1")
-        build.conv(f"{name}_expand", build.channels * int(point[f"{name}_expansion"]), 1, relu=True)
-        build.conv(f"{name}_depthwise", build.channels, int(point[f"{name}_kernel"]), stride, depthwise=True, relu=True)
+        hidden, kernel = build.channels * int(point[f"{name}_expansion"]), int(point[f"{name}_kernel"])
+        if point.get(f"{name}_kind", self.kinds[0]) == "fused":
+            build.conv(f"{name}_fused", hidden, kernel, stride, relu=True)
+        else:
+            build.conv(f"{name}_expand", hidden, 1, relu=True)
+            build.conv(f"{name}_depthwise", hidden, kernel, stride, depthwise=True, relu=True)
         if point[f"{name}_gate"] == "gate":
             build.gate(name, max(2, build.channels // _SQUEEZE))
         build.conv(f"{name}_project", width, 1, relu=False)
-        if not first:
+        if self.shortcuts and not first:
             build.add(f"{name}_add", source)
