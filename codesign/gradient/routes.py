@@ -210,7 +210,9 @@ class RouteNetwork(nn.Module):
                 if name not in graph.after[source]:
                     continue
                 share = shares.edges[source][graph.after[source].index(name)]
-                total = total + chance[source] * share / chance[name] * self.ways[f"{source}>{name}"](values[source])
+                # A block that no route passes any more is nothing, not a quotient of zeros.
+                from_there = chance[source] * share / chance[name].clamp_min(1e-20)
+                total = total + from_there * self.ways[f"{source}>{name}"](values[source])
             for layer in graph.layers.get(name, ()):
                 arms = [self.arms[f"{layer}>{op}"](total) for op in graph.operators]
                 total = torch.stack([w * arm for w, arm in zip(shares.operators[layer], arms, strict=True)]).sum(dim=0)

@@ -20,6 +20,8 @@ from mappings.workload import Workload
 
 #: Between the names of the two tensors in that of a matrix.
 _BEHIND = "/behind/"
+#: Of the learning rate of weights: a map has no normalisation behind it, and whatever reads it feels its steps.
+MAP_RATE = 0.1
 
 
 def skips_of(largest: Workload, networks: Iterable[Workload], prefixes: Sequence[str]) -> dict[tuple[str, str], int]:
@@ -59,9 +61,14 @@ def parameters(skips: Mapping[tuple[str, str], int]) -> dict[str, nn.Parameter]:
     return {f"{target}{_BEHIND}{source}": nn.Parameter(torch.eye(n)) for (source, target), n in skips.items()}
 
 
+def is_map(name: str) -> bool:
+    """Whether a shared parameter stands in place of a part."""
+    return _BEHIND in name
+
+
 def _followers(names: Iterable[str]) -> dict[str, tuple[str, str]]:
     """By a tensor that a part reads: what the part gives, and the name of its matrix."""
-    found = [(name, *name.split(_BEHIND)) for name in names if _BEHIND in name]
+    found = [(name, *name.split(_BEHIND)) for name in names if is_map(name)]
     return {source: (target, name) for name, target, source in found}
 
 
@@ -93,7 +100,7 @@ def _check_readers(network: Workload, skips: Mapping[tuple[str, str], int]) -> N
 
 def matrices(parts: Mapping[str, Tensor], workload: Workload) -> dict[str, Tensor]:
     """By layer of a network what it reads through, [C, C]; of layers that read behind a part that is left out."""
-    if not any(_BEHIND in name for name in parts):
+    if not any(map(is_map, parts)):
         return {}
     chains, out = _chains(parts, workload), dict[str, Tensor]()
     for layer in workload.layers:
