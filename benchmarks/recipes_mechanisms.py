@@ -14,6 +14,7 @@ from benchmarks import recipes_predicted as predicted
 from benchmarks import recipes_relaxed as relaxed
 from benchmarks import recipes_scaling as scaling
 from benchmarks import recipes_shared as shared
+from benchmarks import recipes_structures as structures
 from benchmarks.recipes_lines import Bench, Line
 
 MECHANISMS: dict[str, Callable[[Bench], Line]] = {
@@ -35,6 +36,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "cream": shared.beside_even,
     "dance": relaxed.dance,
     "ddpnas": distributions.ddpnas,
+    "dense_nas": structures.dense_nas,
     "dna_blockwise": shared.dna_blockwise,
     "dna_gradient": relaxed.dna_gradient,
     "dnas_bits": relaxed.dnas_bits,
@@ -43,6 +45,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "eat_nas": carried.carried,
     "edd": relaxed.edd,
     "efficientnet": scaling.efficientnet,
+    "efficientnet_v2": scaling.efficientnet_v2,
     "enas": shared.enas,
     "epnas": shared.epnas,
     "fnas": codesign.fnas,
@@ -55,6 +58,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "haq": compression.haq,
     "hat": shared.hat,
     "htas": codesign.htas,
+    "hm_nas": structures.hm_nas,
     "hurricane": codesign.hurricane,
     "instanas": shared.instanas,
     "lemonade": networks.lemonade,
@@ -81,6 +85,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "pnas": networks.pnas,
     "proxy_budget": predicted.proxy_budget,
     "random_search": networks.random_search,
+    "scarlet_nas": shared.scarlet_nas,
     "semi_nas": predicted.semi_nas,
     "rcas": ordered.rcas,
     "setn": relaxed.setn,

@@ -1,4 +1,4 @@
-"""Mechanisms of networks that are scaled up."""
+"""Mechanisms of networks that are scaled up, and of images that grow while a network trains."""
 
 from __future__ import annotations
 
@@ -6,15 +6,28 @@ from dataclasses import replace
 from typing import cast
 
 import numpy as np
+import torch
+from scipy.stats import wilcoxon
 
 from benchmarks.recipes_lines import Bench, Line
-from benchmarks.recipes_runs import Run, opened
+from benchmarks.recipes_runs import Run, exactly, opened
+from codesign.accuracy.augment import Augmentation
+from codesign.accuracy.data import Dataset, load_dataset
+from codesign.accuracy.progressive import Progressive
+from codesign.accuracy.training import Training, recalibrate, score, train
 from codesign.decisions import Point
 from codesign.drivers.compound import POWERS, Compound
+from codesign.quantization.qat import QatNetwork
 from codesign.recipe import Part
+from codesign.seeds import derive_seed
+from mappings.workload import Workload
 
 #: Trainings of each network that is compared.
 _SEEDS = 3
+#: Networks that are trained in pairs, each for so many steps.
+_PAIRED, _STEPS = 16, 100
+#: How images and their augmentation grow: four stages, as published.
+_GROWING = Progressive(4, 0.5, 0.0)
 
 
 def efficientnet(bench: Bench) -> Line:
@@ -45,6 +58,71 @@ def efficientnet(bench: Bench) -> Line:
         f"alone: {', '.join(said)}"
     )
     return bench.line(text, min(gaps.values()) > 0, mine, even, {f"gap_{name}": gap for name, gap in gaps.items()})
+
+
+def efficientnet_v2(bench: Bench) -> Line:
+    """Networks name more after progressive training than after one at the whole extent for as much computing; and the
+    policy fuses blocks where that is fast.
+
+    Networks are drawn evenly and compared in pairs: progressive, the whole extent for as many multiply-accumulates (so
+    fewer steps), and for as many steps. A fused block has more multiply-accumulates than an inverted one: the exact
+    program says what it takes.
+    """
+    mine, even = bench.run(), bench.random()
+    space, rng = mine.recipe.space, np.random.default_rng([bench.seed, 7])
+    data = load_dataset(space.network.dataset)
+    drawn = [space.decisions.draw(rng) for _ in range(_PAIRED)]
+    extent = int(space.network.extent)
+    share = _GROWING.work(extent, _STEPS)
+    found = np.array(
+        [
+            [
+                _taught(space.network_at(point).workload, data, steps, grows, derive_seed(bench.seed, "pair", place))
+                for steps, grows in (
+                    (_STEPS, _GROWING),
+                    (round(share * _STEPS), Progressive()),
+                    (_STEPS, Progressive()),
+                )
+            ]
+            for place, point in enumerate(drawn)
+        ]
+    )
+    growing, equal, longer = found.mean(axis=0)
+    p = float(wilcoxon(found[:, 0], found[:, 1], alternative="greater").pvalue)
+    late = mine.trials[len(mine.trials) // 2 :]
+    fused = [float(np.mean([trial.told.point[f"s{stage}b1_kind"] == "fused" for trial in late])) for stage in (1, 2, 3)]
+    times = [_fused_time(mine, drawn, stage) for stage in (1, 2, 3)]
+    text = (
+        f"{len(drawn)} even draws name {growing:.3f} after {_STEPS} steps with images that grow, {equal:.3f} after as "
+        f"many multiply-accumulates at the whole extent (p = {p:.0e}), {longer:.3f} after as many steps "
+        f"({1 / share:.2f} times the work); a fused first block of stages 1, 2, 3 takes the network "
+        f"{', '.join(f'{time:.2f}' for time in times)} times as long as an inverted one; late proposals fuse "
+        f"{', '.join(f'{one:.0%}' for one in fused)}"
+    )
+    figures = {"growing": growing, "equal_work": equal, "equal_steps": longer, "p": p}
+    figures |= {f"time_{stage}": time for stage, time in enumerate(times, 1)}
+    fastest, slowest = int(np.argmin(times)), int(np.argmax(times))
+    return bench.line(text, p < 0.01 and fused[fastest] > fused[slowest], mine, even, figures)
+
+
+def _taught(workload: Workload | None, data: Dataset, steps: int, grows: Progressive, seed: int) -> float:
+    """Held-out accuracy after a training with the augmentation whose strength grows."""
+    assert workload is not None, "a trainable space has workloads"
+    torch.manual_seed(seed)
+    network = QatNetwork(workload)
+    how = Training(steps, 0.03, augmentation=Augmentation(shift_pixels=2, mixup=0.2), progressive=grows)
+    train(network, data, how, seed)
+    recalibrate(network, data)
+    return score(network, data, "held_out")
+
+
+def _fused_time(item: Run, points: list[Point], stage: int) -> float:
+    """How much longer networks take with the first block of a stage fused than with it inverted, by exact programs."""
+    kinds = [
+        exactly(item.recipe, [{**point, f"s{stage}b1_kind": kind} for point in points])
+        for kind in ("fused", "inverted")
+    ]
+    return float(np.mean(np.divide(*kinds)))
 
 
 def _trained(item: Run, point: Point) -> float:

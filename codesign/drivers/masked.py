@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import log
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from codesign.drivers.base import DriverContext
 from codesign.drivers.ledger import Ledger
 from codesign.drivers.parts import joined, options_of, searches_left
 from codesign.gradient.masks import MaskedNetwork, Open
-from codesign.gradient.terms import LimitTerm
 from codesign.objectives import METRICS, Outcome
 from codesign.quantization.qat import QatNetwork
 from codesign.seeds import derive_seed
@@ -36,7 +34,7 @@ class MaskOptions:
         mask_steps: updates of the masks, weights held; 0: masks stay as the weights' magnitudes begin them.
         learning_rate, mask_rate: of weights (AdamW) and masks (Adam).
         threshold: of masks, which are 1 in the mean at first.
-        multiplier_rate: how fast the Lagrange multiplier of a limit grows while what masks leave is over it.
+        multiplier_rate: how fast the price of a broken limit grows.
     """
 
     steps: int = 300
@@ -44,7 +42,7 @@ class MaskOptions:
     learning_rate: float = 0.02
     mask_rate: float = 0.05
     threshold: float = 0.5
-    multiplier_rate: float = 0.2
+    multiplier_rate: float = 0.02
 
 
 @dataclass(frozen=True)
@@ -140,7 +138,7 @@ class _Search:
         network = MaskedNetwork(self._space, self._options.threshold)
         data = load_dataset(self._context.search_space.network.dataset)
         check_fits(data, network.workload)
-        learn(network, data, self._options, seed, self._limit_terms())
+        learn(network, data, self._options, seed, self._penalty())
         learned = network.kept()
         kept = self._within(network, self._filled(network, learned))
         point = {name: len(places) for name, places in kept.items()}
@@ -148,18 +146,16 @@ class _Search:
         found = Left(left, {name: len(places) for name, places in learned.items()}, point)
         return found, joined(self._context, point, self._hardware)
 
-    def _limit_terms(self) -> Callable[[Open], Tensor]:
-        terms = {
-            name: LimitTerm("multiplier", log(bound), self._options.multiplier_rate)
-            for name, bound in self._limits.items()
-        }
+    def _penalty(self) -> Callable[[Open], Tensor]:
+        """What masks pay for limits that are broken: the more, the longer; nothing while they hold."""
+        price = dict.fromkeys(self._limits, 0.0)
 
         def added(masked: Open) -> Tensor:
             total = torch.zeros(())
-            for name, term in terms.items():
-                cost = torch.log(self._expected(name, masked).clamp_min(1e-9))
-                total = total + term(cost)
-                term.after(float(cost.detach()))
+            for name, bound in self._limits.items():
+                over = (self._expected(name, masked) / bound - 1.0).clamp_min(0.0)
+                total = total + price[name] * over
+                price[name] += self._options.multiplier_rate * float(over.detach())
             return total
 
         return added

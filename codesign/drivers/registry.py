@@ -308,7 +308,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
                 "learning_rate": options.number(0.02, 0.0, 10.0),
                 "mask_rate": options.number(0.05, 0.0, 10.0),
                 "threshold": options.number(0.5, 0.0, 10.0),
-                "multiplier_rate": options.number(0.2, 0.0, 1e6),
+                "multiplier_rate": options.number(0.02, 0.0, 1e6),
                 "held": options.choices_of(),
             },
             source="Yan 2019",

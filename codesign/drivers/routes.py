@@ -3,6 +3,7 @@ its limits is what a search ends with (Fang 2020, DenseNAS)."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import log
@@ -41,7 +42,7 @@ class RouteOptions:
         learning_rate, arch_learning_rate: of weights and logits (AdamW, Adam).
         multiplier_rate: how fast the Lagrange multiplier of a limit grows while the expected cost is over it.
         cost_weight: of the logarithm of the expected cost in the loss, of metrics without a limit.
-        learned: logits learn at all; else every way and operator is as likely as any other.
+        learned: chances learn at all; else every way and operator is as likely as any other, and nothing is trained.
     """
 
     steps: int = 200
@@ -147,7 +148,7 @@ class RouteSearch:
         for row, point in zip(rows, points, strict=True):
             route = (START, *self._space.route_at(point), END)
             picked = [(layer, str(point[layer])) for block in route for layer in self.graph.layers.get(block, ())]
-            for key in (*zip(route, route[1:], strict=False), *picked):
+            for key in (*itertools.pairwise(route), *picked):
                 row[columns[key]] = 1.0
         seen = len(points) - max(1, len(points) // 10)
         for name in metrics:
@@ -176,7 +177,8 @@ class RouteSearch:
         data = load_dataset(self._context.search_space.network.dataset)
         check_fits(data, workload)
         network = RouteNetwork(self._space, self.graph, workload)
-        learn(network, data, self.costs, self._limits, options, seed)
+        if options.learned:
+            learn(network, data, self.costs, self._limits, options, seed)
         with torch.no_grad():
             shares = network.shares()
             expected = {name: float(chained(self.graph, shares, costs)) for name, costs in self.costs.items()}
@@ -241,7 +243,7 @@ def learn(
         weights.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         weights.step()
-        if options.learned and step >= options.steps // 3:
+        if step >= options.steps // 3:
             loss = error(halves[1])
             for name, parts in costs.items():
                 found = torch.log(chained(network.graph, network.shares(), parts).clamp_min(1e-9))

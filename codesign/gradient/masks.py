@@ -126,7 +126,7 @@ class MaskedNetwork(nn.Module):
         return logits
 
     def _cell(self, name: str, here: Tensor, items: tuple[Operation, ...], masked: Open | None) -> Tensor:
-        values, closed = {0: here}, dict[int, Tensor]()
+        values, closed = {0: here}, dict[str, Tensor]()
         for item in items:
             if item.source not in values:
                 continue
@@ -138,17 +138,16 @@ class MaskedNetwork(nn.Module):
                 gate = masked.operations[item.name]
                 value = gate * value
             if float(gate.detach()) == 0.0:  # nothing, but for what its masks learn of it
-                closed[item.target] = closed.get(item.target, torch.zeros(())) + value
+                closed[item.name] = value
                 continue
             known = values.get(item.target)
             values[item.target] = value if known is None else self.steps[f"{item.name}_add"](known, value)
-        for node, nothing in closed.items():
-            if node in values:
-                values[node] = values[node] + nothing
         ends = [node for node in sorted(values) if node]
         total = values[ends[0]] if ends else here
         for node in ends[1:]:
             total = self.steps[f"{name}_sum{node}"](total, values[node])
+        for nothing in closed.values():
+            total = total + nothing
         return total
 
     def _operated(self, item: Operation, value: Tensor, kept: Tensor | None) -> Tensor:
@@ -169,14 +168,14 @@ class MaskedNetwork(nn.Module):
             places = [0]
             if item.kernel:
                 order = torch.argsort(self.channels[item.name].detach(), descending=True, stable=True)
-                places = [int(place) for place in order if float(masked.channels[item.name][place]) > 0]
-            out[item.name] = places if float(masked.operations[item.name]) > 0 else []
+                places = [int(place) for place in order if float(masked.channels[item.name][place].detach()) > 0]
+            out[item.name] = places if float(masked.operations[item.name].detach()) > 0 else []
         return out
 
     def strength(self, item: Operation, place: int) -> float:
         """How much one hidden channel (of the identity: all of it) counts: its mask times those above it."""
-        own = float(self.channels[item.name][place]) if item.kernel else 1.0
-        return float(self.edges[item.edge]) * float(self.operations[item.name]) * own
+        own = float(self.channels[item.name].detach()[place]) if item.kernel else 1.0
+        return float(self.edges[item.edge].detach()) * float(self.operations[item.name].detach()) * own
 
     @torch.no_grad()
     def left(self, point: Point, kept: Mapping[str, list[int]]) -> QatNetwork:

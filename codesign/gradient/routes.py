@@ -8,6 +8,7 @@ by chance, the way to each successor and what that one costs.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -126,7 +127,7 @@ class PartCosts:
 
     def of(self, route: Sequence[str], operators: Mapping[str, str]) -> float:
         """Of one route, start and end included, and its operators."""
-        total = self.base + sum(self.edges[edge] for edge in zip(route, route[1:], strict=False))
+        total = self.base + sum(self.edges[edge] for edge in itertools.pairwise(route))
         return total + sum(self.operators[item] for item in operators.items())
 
 

@@ -126,7 +126,7 @@ class BlockwiseTrainer(Trainer):
     def _update(self, images: Tensor, labels: Tensor) -> None:
         plan, features = self._plan(self.step), self._blocks.features(images)
         for group in self._optimizer.param_groups:
-            group["lr"] = group["share"] * self._options.rate(self.step)
+            group["lr"] = self._options.rate(self.step)
         self._optimizer.zero_grad()
         for point in plan.points:
             for error in self._blocks.errors(self.network, self.corners.workload_at(point), features):

@@ -20,8 +20,6 @@ from mappings.workload import Workload
 
 #: Between the names of the two tensors in that of a matrix.
 _BEHIND = "/behind/"
-#: Of the learning rate of weights: a map has no normalisation behind it, and whatever reads it feels its steps.
-MAP_RATE = 0.1
 
 
 def skips_of(largest: Workload, networks: Iterable[Workload], prefixes: Sequence[str]) -> dict[tuple[str, str], int]:

@@ -24,7 +24,7 @@ from codesign.supernet.corners import Corners
 from codesign.supernet.greedy import Greedy, Priority
 from codesign.supernet.network import Shared, SuperNetwork
 from codesign.supernet.sampling import JUDGING, Planner, StepPlan, planner
-from codesign.supernet.stabilised import MAP_RATE, is_map, skips_of
+from codesign.supernet.stabilised import skips_of
 from codesign.supernet.store import Arrays, Stored, load
 from mappings.cache_folder import tell
 from mappings.errors import SpecError
@@ -130,10 +130,7 @@ class Trainer:
             return [float(functional.cross_entropy(found, labels[chosen])) for found in logits]
 
     def _fresh_optimizer(self) -> torch.optim.AdamW:
-        maps = [part for name, part in self.network.parts.items() if is_map(name)]
-        others = [part for name, part in self.network.parts.items() if not is_map(name)]
-        groups = [{"params": others, "share": 1.0}, {"params": maps, "share": MAP_RATE}]
-        return torch.optim.AdamW([g for g in groups if g["params"]], lr=1e-3, betas=(0.8, 0.95), weight_decay=1e-4)
+        return torch.optim.AdamW(self.network.parameters(), lr=1e-3, betas=(0.8, 0.95), weight_decay=1e-4)
 
     def run(
         self, checkpoint: Path | None = None, advance: Callable[[], None] = lambda: None, until: int | None = None
@@ -170,7 +167,7 @@ class Trainer:
         plan = self._plan(self.step)
         self._enter(plan)
         for group in self._optimizer.param_groups:
-            group["lr"] = group["share"] * self._options.rate(self.step)
+            group["lr"] = self._options.rate(self.step)
         self._optimizer.zero_grad()
         soft: Tensor | None = None
         if plan.teacher == "frozen":

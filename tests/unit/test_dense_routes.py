@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +22,7 @@ from mappings.errors import SpecError
 from mappings.workload import Workload
 from tests.spaces import assert_runs, assert_taken_out, assert_trains
 
-SPACE = DenseSpace(
-    widths=((4, 6), (6, 8)), layers=1, stem=4, stem_stride=1, kernels=(3, 5), extent=8, dataset="digits"
-)
+SPACE = DenseSpace(widths=((4, 6), (6, 8)), layers=1, stem=4, stem_stride=1, kernels=(3, 5), extent=8, dataset="digits")
 DECISIONS = DecisionSpace(SPACE.decisions)
 GRAPH = Graph.of(SPACE, START, END)
 HARDWARE = Template(rows=4, cols=4, input_buffer_bytes=2048, weight_buffer_bytes=2048, output_buffer_bytes=1024)
@@ -68,7 +66,7 @@ def drawn_costs(seed: int) -> PartCosts:
 def chance(point: Point, shares: Shares) -> float:
     route = (START, *SPACE.route_at(point), END)
     out = 1.0
-    for source, target in zip(route, route[1:], strict=False):
+    for source, target in pairwise(route):
         out *= float(shares.edges[source][GRAPH.after[source].index(target)])
     for block in route:
         for layer in GRAPH.layers.get(block, ()):
@@ -112,7 +110,7 @@ def test_parts_of_the_space_are_the_layers_of_its_networks() -> None:
     for _ in range(20):
         point = DECISIONS.draw(rng)
         route, parts = (START, *SPACE.route_at(point), END), list(SPACE.stem_layers())
-        for source, target in zip(route, route[1:], strict=False):
+        for source, target in pairwise(route):
             parts += SPACE.edge_layers(source, target)
             for layer in GRAPH.layers.get(target, ()):
                 parts += SPACE.operator_layers(layer, str(point[layer]))
@@ -164,7 +162,7 @@ def test_a_certain_route_computes_what_its_network_does(seed: int) -> None:
     whole, alone = RouteNetwork(SPACE, GRAPH, workload).train(), QatNetwork(workload).train()
     route = (START, *SPACE.route_at(point), END)
     with torch.no_grad():
-        for source, target in zip(route, route[1:], strict=False):
+        for source, target in pairwise(route):
             whole.edge_logits[source].fill_(-1e4)[GRAPH.after[source].index(target)] = 0.0
         for block in route:
             for layer in GRAPH.layers.get(block, ()):

@@ -1,4 +1,4 @@
-"""Cells with masks: a point lowers, trains and runs; masks pass gradients, and what they leave computes what they did."""
+"""Cells with masks: a point lowers, trains and runs; masks pass gradients; what they leave computes what they did."""
 
 from __future__ import annotations
 
