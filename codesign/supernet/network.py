@@ -4,8 +4,8 @@ Layers are shared by name. A network's layer takes the first of the shared chann
 (BigNAS, slimmable), the middle through a learned matrix (OFA), or a kernel of its own size (SPOS, FairNAS). Weights may
 be predicted instead (``encoded``, ``graph``: :mod:`codesign.supernet.predicted`). A tensor's learned scale is shared by
 layers of one width of data. What runs is :class:`codesign.quantization.qat.QatNetwork` itself, with those parts in
-place of parameters of its own, so that a network that is taken out computes what it did within. What reads behind a part
-that is left out may take its weights through a learned matrix (:mod:`codesign.supernet.stabilised`).
+place of parameters of its own, so that a network that is taken out computes what it did within. What reads behind a
+part that is left out may take its weights through a learned matrix (:mod:`codesign.supernet.stabilised`).
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Parts that a network leaves out, as linear maps of their own (Chu 2021, SCARLET-NAS).
 
 Where a network skips a part, what comes behind it reads features of another depth than it is used to. While the weights
-are shared, a learned 1 x 1 convolution without bias, normalisation or activation stands in place of a skipped part. What
-reads it is linear: the two are one convolution with the product of their weights. So the reader takes its weights
-through the matrix, and no network has a layer more than it has without; taken out, it is the network with the product as
-its weights.
+are shared, a learned 1 x 1 convolution without bias, normalisation or activation stands in place of a skipped part.
+What reads it is linear: the two are one convolution with the product of their weights. So the reader takes its weights
+through the matrix, and no network has a layer more than it has without; taken out, it is the network with the product
+as its weights.
 """
 
 from __future__ import annotations

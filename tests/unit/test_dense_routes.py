@@ -39,8 +39,8 @@ def every_point() -> list[Point]:
     for some in product(*routes):
         route = SPACE.route_at(dict(zip(("s1_route", "s2_route"), some, strict=True)))
         layers = [layer for block in route for layer in SPACE.layers_of(block)]
-        for picked in product(SPACE.operators, repeat=len(layers)):
-            out.append(SPACE.point_at(route, dict(zip(layers, picked, strict=True))))
+        picks = product(SPACE.operators, repeat=len(layers))
+        out += [SPACE.point_at(route, dict(zip(layers, picked, strict=True))) for picked in picks]
     return out
 
 

@@ -54,13 +54,14 @@ def test_augmentation_has_a_strength() -> None:
 
 
 def test_a_network_takes_images_of_another_extent_with_the_same_weights() -> None:
-    workload = at(0, s1b1_gate="gate")
-    network, images = QatNetwork(workload).eval(), torch.rand(4, 1, 8, 8)
+    torch.manual_seed(0)
+    point = DECISIONS.completed({"s1b1_gate": "gate"}, np.random.default_rng(0))
+    network, images = QatNetwork(SPACE.workload(point)).train(), torch.rand(4, 1, 8, 8)
     assert torch.equal(network.at_extent(images, 8), network(images))
-    larger = network.at_extent(images, 16)
-    assert larger.shape == (4, 10) and not torch.allclose(larger, network(images))
-    even = torch.full((4, 1, 8, 8), 0.5)  # of one grey: but for the borders no extent differs from another
-    assert (network.at_extent(even, 6) - network(even)).abs().max() < network(even).abs().max()
+    for extent in (6, 13):
+        other = QatNetwork(SPACE.workload({**point, "resolution": extent})).train()
+        other.load_state_dict(network.state_dict())
+        assert torch.equal(network.at_extent(images, extent), other(images))
 
 
 def test_steps_of_a_stage_see_its_extent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,9 +80,11 @@ def test_steps_of_a_stage_see_its_extent(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_network_learns_so() -> None:
     torch.manual_seed(0)
     network = QatNetwork(at(1))
-    train(network, digits(), Training(120, 0.02, augmentation=Augmentation(1), progressive=GROWING), 0)
+    train(
+        network, digits(), Training(150, 0.02, augmentation=Augmentation(1), progressive=Progressive(2, 0.75, 0.0)), 0
+    )
     recalibrate(network, digits())
-    assert score(network, digits(), "held_out") > 0.6
+    assert score(network, digits(), "held_out") > 0.5
 
 
 def test_what_has_one_extent_alone_is_told(tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -30,14 +33,20 @@ PREFIXES = tuple(prefix for prefix, _ in SPACE.cells)
 OPTIONS = TrainingOptions(kernel="own", stabilised=True, steps=20)
 
 
+@cache
 def corners() -> Corners:
     return Corners.of(DECISIONS, SPACE.workload, PREFIXES)
+
+
+@cache
+def made(stabilised: bool) -> SuperNetwork:
+    return new_network(corners(), replace(OPTIONS, stabilised=stabilised))
 
 
 def shaken() -> SuperNetwork:
     """With maps that are no identities."""
     torch.manual_seed(0)
-    network = new_network(corners(), OPTIONS)
+    network = deepcopy(made(True))
     with torch.no_grad():
         for name, part in network.parts.items():
             if "/behind/" in name:
@@ -71,7 +80,7 @@ def test_each_part_that_is_left_out_has_a_map() -> None:
 
 
 def test_maps_begin_as_what_leaving_out_is() -> None:
-    plain, mapped = new_network(corners(), TrainingOptions(kernel="own")), new_network(corners(), OPTIONS)
+    plain, mapped = made(False), made(True)
     images = torch.rand(4, 1, 8, 8)
     for workload in (without(), without("s1b2"), without("s3b2", "s3b3")):
         assert torch.equal(plain(images, workload), mapped(images, workload))
@@ -113,7 +122,7 @@ def taken(network: SuperNetwork, workload: Workload) -> QatNetwork:
 
 
 def _without_maps(network: SuperNetwork) -> SuperNetwork:
-    plain = new_network(corners(), TrainingOptions(kernel="own")).double()
+    plain = deepcopy(made(False)).double()
     with torch.no_grad():
         for name, part in plain.parts.items():
             part.copy_(network.parts[name])

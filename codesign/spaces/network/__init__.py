@@ -222,7 +222,7 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
     registry.register(
         "dense_routes",
         Plugin(
-            "blocks of several widths, each with ways to all later ones of its stage and of the next: routes are networks",
+            "routes through blocks of several widths, each with ways to all later ones of its stage and of the next",
             f"{here}.dense_routes:DenseSpace",
             {
                 **_OF_IMAGES,

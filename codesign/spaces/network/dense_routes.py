@@ -97,8 +97,8 @@ class DenseSpace:
             out.append(Decision(f"s{stage}_route", "network", tuple(routes), ordered=False))
             for name in names:
                 there = (When(f"s{stage}_route", tuple(route for route in routes if name in route.split("+"))),)
-                for layer in self.layers_of(f"s{stage}{name}"):
-                    out.append(Decision(layer, "network", self.operators, ordered=False, when=there))
+                layers = self.layers_of(f"s{stage}{name}")
+                out += [Decision(layer, "network", self.operators, ordered=False, when=there) for layer in layers]
         return tuple(out)
 
     def route_at(self, point: Mapping[str, Any]) -> tuple[str, ...]:
