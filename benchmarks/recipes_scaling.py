@@ -25,7 +25,7 @@ from mappings.workload import Workload
 #: Trainings of each network that is compared.
 _SEEDS = 3
 #: Networks that are trained in pairs, each for so many steps.
-_PAIRED, _STEPS = 16, 100
+_PAIRED, _STEPS = 12, 80
 #: How images and their augmentation grow: four stages, as published.
 _GROWING = Progressive(4, 0.5, 0.0)
 

@@ -289,6 +289,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
                 "learned": options.flag(True),
                 "metric": options.text("macs", what="a metric of a cheap provider"),
                 "priced": options.integer(400, 20, 1_000_000),
+                "fill": options.number(0.9, 0.0, 1.0),
                 "held": options.choices_of(),
             },
             source="Fang 2020",

@@ -74,7 +74,8 @@ class Routes:
     What parts of a route cost is fitted to exact prices of drawn networks: costs of layers add up.
 
     Options: those of :class:`RouteOptions`; ``metric``: the cost, where no limit names one; ``priced``: networks that
-    are drawn for the fit; ``held`` (decisions of the hardware; else they are drawn).
+    are drawn for the fit; ``fill``: the share of a limit that a route uses at least, where there is one; ``held``
+    (decisions of the hardware; else they are drawn).
     """
 
     def __init__(self) -> None:
@@ -190,13 +191,15 @@ class RouteSearch:
         operators = {name: _numbers(share) for name, share in shares.operators.items()}
         found = likeliest_route(self.graph, edges, operators)
         assert found is not None, "without a bound there is a route"
-        outcome = self._price(self._space.point_at(found.blocks, found.operators))
-        if outcome.feasible or not self._limits:
+        if not self._limits:
             return found
+        outcome = self._price(self._space.point_at(found.blocks, found.operators))
         tightest = max(self._limits, key=lambda name: outcome.metrics[name] / self._limits[name])
-        costs, bound = self.costs[tightest], self._limits[tightest]
+        costs, bound, fill = self.costs[tightest], self._limits[tightest], float(self._options["fill"])
         for _ in range(_TRIES):
-            found = likeliest_route(self.graph, edges, operators, costs, bound)
+            found = likeliest_route(self.graph, edges, operators, costs, bound, fill * bound) or likeliest_route(
+                self.graph, edges, operators, costs, bound
+            )
             if found is None:
                 break
             outcome = self._price(self._space.point_at(found.blocks, found.operators))

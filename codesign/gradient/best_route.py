@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,18 +46,19 @@ def likeliest_route(
     operators: Mapping[str, NDArray[np.float64]],
     costs: PartCosts | None = None,
     most: float = math.inf,
+    least: float = -math.inf,
 ) -> Route | None:
-    """The route and operators of the greatest joint chance whose parts cost at most ``most``.
+    """The route and operators of the greatest joint chance whose parts cost from ``least`` to ``most``.
 
-    Of partial routes to one block those are kept that none cheaper exceeds in chance; where there are very many,
-    costs closer than 1 / 2,000 of their range count as one, the cheaper first.
+    Of partial routes to one block and of one cost the likeliest is kept; where there are very many, costs closer than
+    1 / 2,000 of their range count as one.
 
     Args:
         edges, operators: shares, by source and by layer.
         costs: of parts; None: nothing costs anything.
 
     Returns:
-        None: no route is as cheap.
+        None: no route costs so.
     """
 
     def priced(kind: str, key: tuple[str, str]) -> float:
@@ -68,17 +69,17 @@ def likeliest_route(
     kept: dict[str, list[_Label]] = {name: [] for name in (*graph.blocks, graph.end)}
     kept[graph.start] = [_Label(0.0, 0.0 if costs is None else costs.base, (graph.start,), ())]
     for name in (graph.start, *graph.blocks):
-        labels = _undominated(kept[name])
+        labels = _best(kept[name])
         for layer in graph.layers.get(name, ()):
             grown = []
             for place, op in enumerate(graph.operators):
                 gain, price = _log(operators[layer][place]), priced("operator", (layer, op))
                 grown += [_Label(i.score + gain, i.cost + price, i.route, (*i.picked, op)) for i in labels]
-            labels = _undominated(grown)
+            labels = _best(grown)
         for place, target in enumerate(graph.after[name]):
             gain, price = _log(edges[name][place]), priced("edge", (name, target))
             kept[target] += [_Label(i.score + gain, i.cost + price, (*i.route, target), i.picked) for i in labels]
-    found = [label for label in kept[graph.end] if label.cost <= most]
+    found = [label for label in kept[graph.end] if least <= label.cost <= most]
     if not found:
         return None
     best = max(found, key=lambda label: label.score)
@@ -88,28 +89,31 @@ def likeliest_route(
 
 def cheapest_route(graph: Graph, costs: PartCosts) -> Route:
     """The route of the least cost."""
-    even = {name: np.ones(len(targets)) for name, targets in graph.after.items()}
-    plain = {layer: np.ones(len(graph.operators)) for names in graph.layers.values() for layer in names}
-    found = likeliest_route(graph, even, plain, costs)  # every chance is 1: what is cheaper leaves nothing else
+    # A share that falls with the cost: the likeliest is the cheapest.
+    unit = max(1.0, *(abs(cost) for cost in (*costs.edges.values(), *costs.operators.values())))
+
+    def dear(prices: Sequence[float]) -> NDArray[np.float64]:
+        return np.exp(-np.array(prices) / unit)
+
+    edges = {name: dear([costs.edges[name, target] for target in targets]) for name, targets in graph.after.items()}
+    layers = [layer for names in graph.layers.values() for layer in names]
+    operators = {layer: dear([costs.operators[layer, op] for op in graph.operators]) for layer in layers}
+    found = likeliest_route(graph, edges, operators)
     assert found is not None, "without a bound there is a route"
-    return found
+    return replace(found, cost=costs.of(found.blocks, found.operators))
 
 
 def _log(share: float) -> float:
     return math.log(max(share, 1e-12))
 
 
-def _undominated(labels: Sequence[_Label]) -> list[_Label]:
-    """Ascending in cost and in chance."""
-    if not labels:
-        return []
-    ordered = sorted(labels, key=lambda label: (label.cost, -label.score))
-    least, step = ordered[0].cost, (ordered[-1].cost - ordered[0].cost) / _STEPS
-    out = list[_Label]()
-    for label in ordered:
-        if out and label.score <= out[-1].score:
-            continue
-        near = len(ordered) > _STEPS and out and step and (label.cost - least) // step == (out[-1].cost - least) // step
-        if not near:
-            out.append(label)
-    return out
+def _best(labels: Sequence[_Label]) -> list[_Label]:
+    """The likeliest of each cost."""
+    costs = sorted({label.cost for label in labels})
+    step = (costs[-1] - costs[0]) / _STEPS if len(costs) > _STEPS else 0.0
+    out = dict[float, _Label]()
+    for label in labels:
+        place = (label.cost - costs[0]) // step if step else label.cost
+        if place not in out or label.score > out[place].score:
+            out[place] = label
+    return list(out.values())

@@ -132,13 +132,13 @@ def test_chances_of_all_networks_sum_to_one_and_their_mean_cost_is_the_chained_o
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("bound", [math.inf, 30.0, 22.0, 16.0])
-def test_the_likeliest_route_within_a_cost_is_that_of_all(seed: int, bound: float) -> None:
+@pytest.mark.parametrize(("least", "bound"), [(0.0, math.inf), (0.0, 30.0), (20.0, 22.0), (15.0, 16.0), (0.0, 5.0)])
+def test_the_likeliest_route_within_costs_is_that_of_all(seed: int, least: float, bound: float) -> None:
     shares, costs = drawn_shares(seed), drawn_costs(seed)
-    fits = [point for point in every_point() if cost(point, costs) <= bound]
+    fits = [point for point in every_point() if least <= cost(point, costs) <= bound]
     edges = {name: share.numpy() for name, share in shares.edges.items()}
     operators = {name: share.numpy() for name, share in shares.operators.items()}
-    found = likeliest_route(GRAPH, edges, operators, costs, bound)
+    found = likeliest_route(GRAPH, edges, operators, costs, bound, least)
     if not fits:
         assert found is None
         return
