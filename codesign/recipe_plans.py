@@ -161,3 +161,14 @@ def search_then_cut(recipe: Recipe, options: Mapping[str, Any], where: str) -> l
     what = f"is {search} of {recipe.trials} trials, which leaves none to cut with"
     faults = [Fault(f"{where}.search_trials", what, f"1 to {recipe.trials - 1}")] if search >= recipe.trials else []
     return faults + sequential(recipe, options, where)
+
+
+def whole_network(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
+    """Of drivers that learn over all that a network space has: its options say what that is, not ``choices``."""
+    del options
+    own = {decision.name for decision in recipe.space.network.decisions}
+    kept = [name for name, _ in recipe.choices if name in own]
+    if not kept:
+        return []
+    what = f"learns over the whole network space, of which choices keeps a part ({', '.join(kept)})"
+    return [Fault(where, what, f"the options of {recipe.network.name}")]

@@ -21,6 +21,7 @@ from codesign.gradient.masks import MaskedNetwork, Open
 from codesign.objectives import METRICS, Outcome
 from codesign.quantization.qat import QatNetwork
 from codesign.seeds import derive_seed
+from codesign.spaces.network.masked_cells import MaskedSpace
 from codesign.spaces.search_space import HARDWARE_GROUPS, SearchSpace
 from mappings.errors import Fault, SpecError
 
@@ -98,7 +99,8 @@ class _Search:
         self._context, self._options = context, options_of(MaskOptions, context)
         space = context.search_space
         assert isinstance(space, SearchSpace), "a driver that needs masks is given the space that has them"
-        self._space: Any = space.network
+        network: Any = space.network  # offers masks
+        self._space: MaskedSpace = network
         rng = np.random.default_rng(derive_seed(context.seed, "masked", "hardware"))
         hardware = context.problem.space.of_groups(*HARDWARE_GROUPS)
         self._hardware = hardware.completed(dict(context.options["held"]), rng)

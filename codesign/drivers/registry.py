@@ -296,6 +296,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             needs=("routes",),
             unit="searches",
             asks=False,
+            plan=f"{_PLANS}:whole_network",
         ),
     )
     registry.register(
@@ -316,6 +317,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             needs=("masks",),
             unit="searches",
             asks=False,
+            plan=f"{_PLANS}:whole_network",
         ),
     )
     registry.register(

@@ -25,7 +25,7 @@ from codesign.gradient.routes import Graph, PartCosts, RouteNetwork, Shares, cha
 from codesign.gradient.terms import LimitTerm
 from codesign.objectives import METRICS, Outcome
 from codesign.seeds import derive_seed
-from codesign.spaces.network.dense_routes import END, START
+from codesign.spaces.network.dense_routes import END, START, DenseSpace
 from codesign.spaces.search_space import HARDWARE_GROUPS, SearchSpace
 from mappings.errors import Fault, SpecError
 
@@ -113,7 +113,8 @@ class RouteSearch:
         self._context, self._options = context, context.options
         space = context.search_space
         assert isinstance(space, SearchSpace), "a driver that needs routes is given the space that has them"
-        self._space: Any = space.network
+        network: Any = space.network  # offers routes
+        self._space: DenseSpace = network
         self.graph = Graph.of(self._space, START, END)
         self._networks = context.problem.space.of_groups("network")
         rng = np.random.default_rng(derive_seed(context.seed, "routes", "hardware"))

@@ -218,4 +218,5 @@ class RouteNetwork(nn.Module):
                 arms = [self.arms[f"{layer}>{op}"](total) for op in graph.operators]
                 total = torch.stack([w * arm for w, arm in zip(shares.operators[layer], arms, strict=True)]).sum(dim=0)
             values[name] = total
-        return values[graph.end]
+        logits: Tensor = values[graph.end]
+        return logits

@@ -200,6 +200,8 @@ def test_its_options_are_checked() -> None:
     with pytest.raises(SpecError) as caught:
         parse_recipe({"network": {"name": "dense_routes", "kernels": [4], "widths": [[]]}}, "mine")
     assert "dense_routes.kernels: are [4] (allowed: odd numbers)" in str(caught.value) or "widths" in str(caught.value)
+    with pytest.raises(SpecError, match=r"keeps a part \(s1_route\)"):
+        parse_recipe({"extends": "dense_nas", "choices": {"s1_route": ["b1"]}}, "mine")
     with pytest.raises(SpecError, match='"routes" needs "routes"'):
         parse_recipe({"network": "layerwise", "driver": "routes"}, "mine")
 

@@ -126,6 +126,8 @@ def test_its_options_are_checked() -> None:
         parse_recipe({"network": {"name": "masked_cells", "kernels": [4], "hidden": [4, 2]}}, "mine")
     assert "masked_cells.kernels: are [4] (allowed: odd numbers)" in str(caught.value)
     assert "masked_cells.hidden: are [4, 2] (allowed: ascending numbers)" in str(caught.value)
+    with pytest.raises(SpecError, match=r"keeps a part \(s1e01_k3\)"):
+        parse_recipe({"extends": "hm_nas", "choices": {"s1e01_k3": [0]}}, "mine")
     with pytest.raises(SpecError, match='"masked" needs "masks"'):
         parse_recipe({"network": "layerwise", "driver": "masked"}, "mine")
 
