@@ -56,17 +56,17 @@ def skips_of(largest: Workload, networks: Iterable[Workload], prefixes: Sequence
 
 def parameters(skips: Mapping[tuple[str, str], int]) -> dict[str, nn.Parameter]:
     """A matrix [channels, channels] for each part that may be left out: at first what leaving it out is."""
-    return {f"{target}{_BEHIND}{source}": nn.Parameter(torch.eye(n)) for (source, target), n in skips.items()}
+    return {map_name(*skip): nn.Parameter(torch.eye(channels)) for skip, channels in skips.items()}
 
 
-def is_map(name: str) -> bool:
-    """Whether a shared parameter stands in place of a part."""
-    return _BEHIND in name
+def map_name(source: str, target: str) -> str:
+    """Name of the matrix in place of the part between two tensors."""
+    return f"{target}{_BEHIND}{source}"
 
 
 def _followers(names: Iterable[str]) -> dict[str, tuple[str, str]]:
     """By a tensor that a part reads: what the part gives, and the name of its matrix."""
-    found = [(name, *name.split(_BEHIND)) for name in names if is_map(name)]
+    found = [(name, *name.split(_BEHIND)) for name in names if _BEHIND in name]
     return {source: (target, name) for name, target, source in found}
 
 
@@ -98,7 +98,7 @@ def _check_readers(network: Workload, skips: Mapping[tuple[str, str], int]) -> N
 
 def matrices(parts: Mapping[str, Tensor], workload: Workload) -> dict[str, Tensor]:
     """By layer of a network what it reads through, [C, C]; of layers that read behind a part that is left out."""
-    if not any(map(is_map, parts)):
+    if not any(_BEHIND in name for name in parts):
         return {}
     chains, out = _chains(parts, workload), dict[str, Tensor]()
     for layer in workload.layers:
