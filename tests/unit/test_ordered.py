@@ -119,15 +119,17 @@ def test_what_was_found_is_cut_to_the_limit() -> None:
 
 
 def test_a_policy_learns_which_transformations_pay() -> None:
-    controller = _made("growth_policy", Goal(("accuracy",)), 8)
+    space = DecisionSpace(tuple(Decision(name, "network", tuple(range(12))) for name in "abcd"))
+    controller = make_controller("growth_policy", ControllerContext(0, space, Goal(("accuracy",)), 8, 240))
     assert isinstance(controller, GrowthPolicy)
     for _ in range(30):
         points = controller.ask(8)
-        controller.tell(
-            [Told(point, Outcome({"accuracy": 0.9 * (point["a"] == 1) + 0.01 * point["d"]})) for point in points]
-        )
-    smallest = dict.fromkeys(SPACE.names, 0)
-    with torch.no_grad():
-        odds = controller._logs([smallest])[0].exp()
-    grows_a = controller._actions.index((0, 1))  # of four transformations the one that pays
-    assert float(odds[grows_a]) > 0.3 and controller.certainty(smallest) > 0.05
+        told = [Outcome({"accuracy": 0.04 * p["a"] - 0.02 * (p["b"] + p["c"] + p["d"])}) for p in points]
+        controller.tell([Told(point, outcome) for point, outcome in zip(points, told, strict=True)])
+    smallest = dict.fromkeys(space.names, 0)
+    odds = []
+    for place in range(11):  # of four transformations the one that pays, from each of its choices
+        with torch.no_grad():
+            chances = controller._logs([{**smallest, "a": place}])[0].exp()
+        odds.append(float(chances[controller._actions.index((0, place + 1))]))
+    assert np.mean(odds) > 0.6 and controller.certainty(smallest) > 0.05

@@ -24,7 +24,7 @@ def test_shipped_recipes_survive_a_round_trip(name: str) -> None:
     assert recipe.name == name and recipe.summary
     again = parse_recipe(load_yaml_text(recipe.dump(), "again"), "again")
     assert again.to_dict() == recipe.to_dict() and again.digest == recipe.digest
-    assert recipe.space.decisions.size > 500
+    assert recipe.space.decisions.size > max(recipe.trials, 200)  # a search does not see the whole space
 
 
 def test_every_key_of_a_recipe_is_documented() -> None:

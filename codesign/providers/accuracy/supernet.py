@@ -107,7 +107,8 @@ def corners_of(space: Any) -> Corners:
         assert found is not None, "a trainable space has workloads"
         return found
 
-    parts = tuple(prefix for prefix, _ in getattr(space.network, "cells", ()))
+    cells = getattr(space.network, "cells", ())  # of a space of repeated cells their number
+    parts = tuple(prefix for prefix, _ in cells) if isinstance(cells, tuple) else ()
     return Corners.of(space.decisions.of_groups(*NETWORK_GROUPS), workload_at, parts)
 
 
