@@ -46,13 +46,13 @@ def network(kept: int = 0, block: tuple[int, int] = (8, 16), p: int = 16) -> Wor
 def test_cycles_and_words_of_a_tile() -> None:
     tile = Tile(16, 32, 10, 10, 3, 3, in_h=12, in_w=12, kept=4)
     # 2 x 2 groups of channels of 4 taps are 16 passes of 100 pixels behind 18 cycles until the first weights are there.
-    assert array_cycles(ArrayKind.LOOP_TILE, 16, 8, tile) == 18 + 4 + 2 + 16 * 100
+    assert array_cycles(ArrayKind.LOOP_TILE, 16, 8, tile) == 18 + 5 + 2 + 16 * 100
     assert array_accesses(ArrayKind.LOOP_TILE, 16, 8, tile) == (1600, 16 * 17, 1600, 16 * 17)
     small = tile._replace(p=2, q=2)  # a pass reads 17 words while it computes 4 pixels
-    assert array_cycles(ArrayKind.LOOP_TILE, 16, 8, small) == 18 + 4 + 2 + 15 * 17 + 4
+    assert array_cycles(ArrayKind.LOOP_TILE, 16, 8, small) == 18 + 5 + 2 + 15 * 17 + 4
     # Stripes of 32 pixels last 33 cycles where 32 words and a header are read.
     striped = array_cycles(ArrayKind.CHANNEL_PARALLEL, 32, 8, tile._replace(k=8, p=8, q=8))
-    assert striped == 34 + 4 + 3 + 4 * (33 + 33) - 1 + 1
+    assert striped == 34 + 5 + 3 + 4 * (33 + 33) - 1 + 1
 
 
 def test_headers_name_the_taps() -> None:
