@@ -49,7 +49,11 @@ class Searched:
 def searched(name: str, seed: int, kept: Path, jobs: int) -> Searched:
     """Run a recipe's search."""
     default = load_recipe("default")
-    alike = {"network": default.network.plain(), "providers": [part.plain() for part in default.providers]}
+    alike = {
+        "network": default.network.plain(),
+        "choices": default.to_dict()["choices"],
+        "providers": [part.plain() for part in default.providers],
+    }
     recipe = load_recipe(name, {"seed": seed, **({} if name == default.name else alike)})
     folder, journal = RunFolder(kept / f"{name}-{seed}"), Memory()
     folder.networks.mkdir(parents=True, exist_ok=True)

@@ -33,7 +33,7 @@ from mappings.layer import Layer, Op
 
 
 def spaces(**changes: object) -> SearchSpace:
-    return load_recipe("default", changes).space
+    return load_recipe("joint", changes).space
 
 
 def draw(space: SearchSpace, seed: int) -> Point:
