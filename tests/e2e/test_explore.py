@@ -221,7 +221,8 @@ def test_resume_is_refused_where_it_would_be_another_search(tmp_path: Path) -> N
         with pytest.raises(SpecError, match=match):
             explore(ExploreOptions(resume=str(tmp_path / "run"), verify=(), jobs=0, **options))  # type: ignore[arg-type]
 
-    refused(r"--recipe default: choices: is {'act_bits': \[8\]}, but .*default: providers: is .*nothing was changed", recipe="default")
+    other = r"--recipe default: choices: is {'act_bits': \[8\]}, but .*default: providers: is .*nothing was changed"
+    refused(other, recipe="default")
     refused("--seed: is 7, but .* was begun with 0", seed=7)
     refused("--device: is zcu102", device="zcu102")
     refused("--controller: is random", controller="random")
