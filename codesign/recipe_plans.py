@@ -103,6 +103,15 @@ def _above(spent: int, recipe: Recipe, what: str, where: str, allowed: str) -> l
     return [Fault(where, f"{what} {spent} of {recipe.trials} trials, which leaves none for the search", allowed)]
 
 
+def alternate(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
+    """Of parts that are searched in turn."""
+    phase = int(options["phase_trials"])
+    if phase < recipe.trials:
+        return []
+    what = f"is {phase} of {recipe.trials} trials, which leaves none for the other part"
+    return [Fault(f"{where}.phase_trials", what, f"1 to {recipe.trials - 1}" if recipe.trials > 1 else "more trials")]
+
+
 def carried(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
     """Of a search that is carried over to another."""
     first, parts = int(options["first_trials"]), dict(recipe.controllers)

@@ -67,6 +67,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             },
             source="Abdelfattah 2020",
             parts=_PARTS,
+            plan=f"{_PLANS}:alternate",
         ),
     )
     registry.register(

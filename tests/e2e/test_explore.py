@@ -130,11 +130,22 @@ def explore_toy(folder: Path, trials: int = TRIALS, **options: object) -> None:
 @pytest.mark.parametrize(
     "options",
     [{"controller": name} for name in ("nsga2", "random", "tpe", "reinforce")]
-    + [{"driver": name} for name in ("alternate", "staged", "halving")],
+    + [{"driver": name} for name in ("staged", "halving")],
 )
 def test_a_seed_fixes_the_front(options: dict[str, str], tmp_path: Path) -> None:
     for name in "ab":
         explore_toy(tmp_path / name, trials=24, seed=3, **options)
+    same_front(tmp_path)
+
+
+def test_a_seed_fixes_the_front_of_parts_in_turn(tmp_path: Path) -> None:
+    recipe = toy.write_recipe(tmp_path / "toy.yaml", TRIALS, driver=Part("alternate", (("phase_trials", 8),)))
+    for name in "ab":
+        explore(ExploreOptions(recipe=str(recipe), out=str(tmp_path / name), seed=3, verify=(), jobs=0))
+    same_front(tmp_path)
+
+
+def same_front(tmp_path: Path) -> None:
     assert history(tmp_path / "a") == history(tmp_path / "b")
     first, second = ((tmp_path / name / "front.csv").read_text(encoding="utf-8") for name in "ab")
     assert first == second

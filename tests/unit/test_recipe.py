@@ -108,13 +108,13 @@ def test_a_metric_has_one_limit() -> None:
 def test_a_recipe_extends_another_and_has_variants(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(
-        "name: mine\nextends: joint:alternate\nseed: 7\nvariants:\n  wide:\n    trials: 9\n    limits: {dsp: 50}\n",
+        "name: mine\nextends: joint:alternate\nseed: 7\nvariants:\n  wide:\n    trials: 60\n    limits: {dsp: 50}\n",
         encoding="utf-8",
     )
     recipe = load_recipe(str(file))
     assert recipe.driver.name == "alternate" and recipe.seed == 7 and recipe.trials == 120
     wide = load_recipe(f"{file}:wide")
-    assert wide.trials == 9 and wide.limits == (("dsp", 50.0),) and wide.name == "mine:wide"
+    assert wide.trials == 60 and wide.limits == (("dsp", 50.0),) and wide.name == "mine:wide"
     with pytest.raises(SpecError, match='unknown variant "wid", did you mean "wide"'):
         load_recipe(f"{file}:wid")
     file.write_text(f"extends: {file}\n", encoding="utf-8")

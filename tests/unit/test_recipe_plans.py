@@ -23,6 +23,7 @@ template: {array: output_stationary, rows: 8, cols: 8, axi_bits: 64, dram_bytes_
 @pytest.mark.parametrize(
     ("driver", "changes", "told"),
     [
+        ({"name": "alternate"}, {}, r"phase_trials: is 48 of 20 trials, which leaves none for the other part"),
         ({"name": "carried", "first_trials": 20}, {}, r"first_trials: is 20 of 20 trials"),
         (
             {"name": "carried", "first_trials": 4},
