@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -207,9 +208,8 @@ class RunFolder:
             try:
                 yield
             finally:
-                if made and {item.name for item in self.path.iterdir()} == {".lock"}:  # refused before it began
-                    (self.path / ".lock").unlink()
-                    self.path.rmdir()
+                if made and {item.name for item in self.path.iterdir()} <= {".lock", INPUTS}:  # refused before it began
+                    shutil.rmtree(self.path)
 
 
 def new_folder(out: str | None, recipe: str) -> RunFolder:

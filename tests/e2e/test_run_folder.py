@@ -174,6 +174,15 @@ def test_more_images_than_the_test_part_has_are_refused_before_anything_is_made(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "journal://", "postgresql://h:1/x"])
+def test_a_refused_storage_leaves_no_folder(url: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("array: weight_stationary\n", encoding="utf-8")  # a run keeps a copy
+    hardware, out = str(tmp_path / "mine.yaml"), tmp_path / "run"
+    with pytest.raises(SpecError, match="--storage|postgresql"):
+        explore(ExploreOptions(network="resnet20", hardware=hardware, storage=url, out=str(out), verify=(), jobs=0))
+    assert not out.exists()
+
+
 @pytest.mark.parametrize("name", ["a?x", "a?y", "50%20", "{x}", "{{7}}", "ein großer Name"])
 def test_any_name_of_a_folder(name: str, tmp_path: Path) -> None:
     begin(tmp_path / name, trials=BATCH)
