@@ -139,7 +139,9 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory() as folder:
             for case in filter(None, options.cases.split(",")):
-                out += found(case, options, Path(folder))
+                lines = found(case, options, Path(folder))
+                print("\n".join(f"{item.name}: {item.value}" for item in lines), file=sys.stderr, flush=True)
+                out += lines
             if options.small:
                 out += enumerated(options.small, options, Path(folder))
         return show("fixed_network", out, options.json)

@@ -15,8 +15,8 @@ from codesign.accuracy.data import Dataset, check_fits, load_dataset
 from codesign.accuracy.training import BATCH, tensors
 from codesign.decisions import Point
 from codesign.drivers.base import DriverContext
-from codesign.drivers.ledger import Ledger
-from codesign.drivers.parts import joined, options_of, searches_left
+from codesign.drivers.parts import joined, options_of
+from codesign.drivers.searches import whole_searches
 from codesign.gradient.masks import MaskedNetwork, Open
 from codesign.objectives import METRICS, Outcome
 from codesign.quantization.qat import QatNetwork
@@ -80,16 +80,12 @@ class Masked:
         Raises:
             SpecError: a limit that the cheap providers do not know.
         """
-        torch.set_num_threads(1)  # equal results whatever the machine
-        ledger = Ledger(context)
-        numbers = searches_left(context, ledger)
-        search = _Search(context) if numbers else None
-        for number in numbers:
-            assert search is not None, "made where something is left"
-            found, point = search.derived(number)
-            self.found.append(found)
-            ledger.measure([point], f"search {number}", within_budget=False)
-            context.advance()
+        whole_searches(context, _Search, self._search)
+
+    def _search(self, shared: _Search, number: int) -> Point:
+        found, point = shared.derived(number)
+        self.found.append(found)
+        return point
 
 
 class _Search:

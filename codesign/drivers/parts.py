@@ -10,7 +10,6 @@ import numpy as np
 
 from codesign.decisions import DecisionSpace, Point
 from codesign.drivers.base import DriverContext
-from codesign.drivers.ledger import Ledger
 from codesign.objectives import Limit
 from codesign.seeds import derive_seed
 from codesign.spaces.search_space import HARDWARE_GROUPS, NETWORK_GROUPS, SearchSpace
@@ -81,11 +80,3 @@ def options_of(kind: type[_Options], context: DriverContext) -> _Options:
     """A driver's options that a dataclass has fields for, as one."""
     names = {field.name for field in fields(kind)}  # type: ignore[arg-type] # a dataclass
     return kind(**{name: value for name, value in context.options.items() if name in names})
-
-
-def searches_left(context: DriverContext, ledger: Ledger) -> range:
-    """Numbers of the searches, each of one trial, that the journal does not hold; those that it does are counted."""
-    done = len([item for number in range(context.budget) for item in ledger.held(f"search {number}")])
-    for _ in range(done):
-        context.advance()
-    return range(done, context.budget)

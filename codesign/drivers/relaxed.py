@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from codesign.accuracy.data import check_fits, load_dataset
 from codesign.decisions import Decision, Point
 from codesign.drivers.base import DriverContext
-from codesign.drivers.ledger import Ledger
-from codesign.drivers.parts import joined, options_of, searches_left
+from codesign.drivers.parts import joined, options_of
+from codesign.drivers.searches import whole_searches
 from codesign.gradient.choices import Choices
 from codesign.gradient.cosearch import CoSearch, CostOf, RelaxedOptions
 from codesign.gradient.evaluator import Evaluated, Evaluator, EvaluatorError, fitted_evaluator, priced
@@ -80,16 +80,12 @@ class Relaxed:
         Raises:
             SpecError: nothing to choose, choices that are no parts of a largest network, nothing to price.
         """
-        torch.set_num_threads(1)  # equal results whatever the machine
-        ledger = Ledger(context)
-        numbers = searches_left(context, ledger)
-        search = _Search(context) if numbers else None
-        for number in numbers:
-            assert search is not None, "made where something is left"
-            self.found.append(search.derived(number))
-            self.error = search.error
-            ledger.measure([self.found[-1].point], f"search {number}", within_budget=False)
-            context.advance()
+        whole_searches(context, _Search, self._search)
+
+    def _search(self, shared: _Search, number: int) -> Point:
+        self.found.append(shared.derived(number))
+        self.error = shared.error
+        return self.found[-1].point
 
 
 class _Search:

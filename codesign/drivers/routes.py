@@ -18,8 +18,8 @@ from codesign.accuracy.data import Dataset, check_fits, load_dataset
 from codesign.accuracy.training import BATCH, tensors
 from codesign.decisions import Point
 from codesign.drivers.base import DriverContext
-from codesign.drivers.ledger import Ledger
-from codesign.drivers.parts import joined, options_of, searches_left
+from codesign.drivers.parts import joined, options_of
+from codesign.drivers.searches import whole_searches
 from codesign.gradient.best_route import Route, cheapest_route, likeliest_route
 from codesign.gradient.routes import Graph, PartCosts, RouteNetwork, Shares, chained
 from codesign.gradient.terms import LimitTerm
@@ -88,15 +88,11 @@ class Routes:
         Raises:
             SpecError: a cost that the cheap providers do not give, or that is the better the larger it is.
         """
-        torch.set_num_threads(1)  # equal results whatever the machine
-        ledger = Ledger(context)
-        numbers = searches_left(context, ledger)
-        search = RouteSearch(context) if numbers else None
-        for number in numbers:
-            assert search is not None, "made where something is left"
-            self.found.append(search.derived(number))
-            ledger.measure([search.point(self.found[-1].route)], f"search {number}", within_budget=False)
-            context.advance()
+        whole_searches(context, RouteSearch, self._search)
+
+    def _search(self, shared: RouteSearch, number: int) -> Point:
+        self.found.append(shared.derived(number))
+        return shared.point(self.found[-1].route)
 
 
 class RouteSearch:

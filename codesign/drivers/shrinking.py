@@ -5,8 +5,8 @@ from __future__ import annotations
 from codesign.accuracy.data import check_fits, load_dataset
 from codesign.decisions import Decision, Point
 from codesign.drivers.base import DriverContext
-from codesign.drivers.ledger import Ledger
-from codesign.drivers.parts import joined, options_of, searches_left, tightest_limit, uncompressed
+from codesign.drivers.parts import joined, options_of, tightest_limit, uncompressed
+from codesign.drivers.searches import whole_searches
 from codesign.gradient.shrinking import ShrinkOptions, Shrunk, shrink
 from codesign.objectives import Limit
 from codesign.seeds import derive_seed
@@ -36,15 +36,11 @@ class Shrinking:
         Raises:
             SpecError: no limit that the cheap providers know, or channels that no share stands for.
         """
-        ledger = Ledger(context)
-        numbers = searches_left(context, ledger)
-        search = _Search(context) if numbers else None
-        for number in numbers:
-            assert search is not None, "made where something is left"
-            found = search.shrunk(number)
-            self.found.append(found)
-            ledger.measure([search.point(found)], f"search {number}", within_budget=False)
-            context.advance()
+        whole_searches(context, _Search, self._search)
+
+    def _search(self, shared: _Search, number: int) -> Point:
+        self.found.append(shared.shrunk(number))
+        return shared.point(self.found[-1])
 
 
 class _Search:
