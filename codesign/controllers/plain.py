@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from codesign.controllers.controller import ControllerContext, Told
-from codesign.controllers.proposals import Seen, neighbours, step
+from codesign.controllers.proposals import Key, Seen, key_of, neighbours, step
 from codesign.controllers.scalar import Archive
 from codesign.decisions import Point
 from codesign.objectives.front import FloatArray
@@ -39,70 +39,99 @@ class RandomSearch:
 
 
 class LocalSearch:
-    """Hill climbing over one-decision neighbours (White 2021), restarted at optima.
+    """Hill climbing over one-decision neighbours (White 2021).
 
-    With several objectives and no reward it is Pareto local search (Paquete 2004): the neighbours of every point of the
-    front so far are looked at, the newest front point first; when all have been, it goes on from a random point.
+    A climb begins at the best of ``start_points`` draws and goes on from the first better neighbour; where none is
+    better the next climb begins, with draws of its own. With several objectives and no reward it is Pareto local search
+    (Paquete 2004): the neighbours of every point of the front so far are looked at, the newest front point first; when
+    all have been, it goes on from a random point.
     """
 
     def __init__(self, context: ControllerContext) -> None:
         self._context, self._rng, self._seen = context, context.rng("local"), Seen()
         self._archive = Archive(context.goal)
+        self._several = context.goal.reward is None and len(context.goal.objectives) > 1
         self._queue: deque[Point] = deque()
         self._expanded: set[int] = set()
-        self._best: float = -np.inf
+        self._rows: dict[Key, int] = {}
+        self._drawn: set[Key] = set()
+        self._starts: list[int] = []
+        self._at: int | None = None
+        #: Climbs that ended, each at the row (in the order in which trials were told) of an optimum.
+        self.optima: list[int] = []
 
-    def _refill(self) -> None:
-        """Neighbours of the best trial not yet expanded, where one is on the front."""
-        archive = self._archive
-        if not len(archive):
-            return
-        if archive.goal.reward is not None or len(archive.goal.objectives) == 1:
-            scores = archive.scores(np.ones(len(archive.goal.objectives)))
-            order = [int(np.argmax(scores))]
-        else:
-            order = [int(row) for row in archive.front()[::-1]]
-        for row in order:
-            if row not in self._expanded:
-                self._expanded.add(row)
-                self._queue.extend(neighbours(self._context.space, archive.told[row].point, self._rng))
+    def _scores(self) -> FloatArray:
+        return self._archive.scores(np.ones(len(self._archive.goal.objectives)))
+
+    def _next_of_front(self) -> None:
+        """Neighbours of the newest point of the front that was not expanded."""
+        if len(self._archive) >= int(self._context.options["start_points"]):
+            left = [int(row) for row in self._archive.front()[::-1] if row not in self._expanded]
+            if left:
+                self._expand(left[0])
+
+    def _climb(self) -> None:
+        """Neighbours of where the climb stands; where there is nothing better, the next climb."""
+        if self._at is None and len(self._starts) >= int(self._context.options["start_points"]):
+            scores = self._scores()
+            self._at = max(self._starts, key=lambda row: scores[row])
+            self._starts.clear()
+        while self._at is not None and not self._queue:
+            if self._at in self._expanded:  # an optimum, or where an earlier climb has been
+                self.optima.append(self._at)
+                self._at = None
                 return
+            known, scores = self._expand(self._at), self._scores()
+            best = max(known, key=lambda row: scores[row], default=self._at)
+            if scores[best] > scores[self._at]:
+                self._at = best
+                self._queue.clear()
+
+    def _expand(self, row: int) -> list[int]:
+        """Queue the neighbours of a told point; the rows of those that were told before."""
+        self._expanded.add(row)
+        around = neighbours(self._context.space, self._archive.told[row].point, self._rng)
+        self._queue.extend(point for point in around if point not in self._seen)
+        return [self._rows[key_of(point)] for point in around if key_of(point) in self._rows]
 
     def _draw(self) -> Point:
         return self._context.space.draw(self._rng)
 
     def ask(self, count: int) -> list[Point]:
         """Neighbours first; random points to begin with and where no neighbour is left."""
+        if not self._queue and not self._several:
+            self._climb()  # not within a batch: what is still asked for may be better
         out: list[Point] = []
         while len(out) < count:
-            if not self._queue and len(self._archive) >= int(self._context.options["start_points"]):
-                self._refill()
-            fresh = next((point for point in iter(self._next, None) if point not in self._seen), None)
-            if fresh is None:
-                out.append(self._seen.fresh(self._draw, self._draw))
+            if not self._queue and self._several:
+                self._next_of_front()
+            if self._queue:
+                point = self._queue.popleft()
+                self._seen.add(point)
             else:
-                self._seen.add(fresh)
-                out.append(fresh)
+                point = self._seen.fresh(self._draw, self._draw)
+                self._drawn.add(key_of(point))
+            out.append(point)
         return out
-
-    def _next(self) -> Point | None:
-        return self._queue.popleft() if self._queue else None
 
     def tell(self, told: Sequence[Told]) -> None:
         """Learn; a better point drops what is left of the old one's neighbours (first improvement)."""
         first = len(self._archive)
         self._archive.extend(told)
-        for item in told:
+        for row, item in enumerate(told, first):
             self._seen.add(item.point)
-        if self._improved(first):
-            self._queue.clear()
-
-    def _improved(self, first: int) -> bool:
-        archive = self._archive
-        if archive.goal.reward is None and len(archive.goal.objectives) > 1:
-            return bool((archive.front() >= first).any())
-        scores = archive.scores(np.ones(len(archive.goal.objectives)))
-        return bool(len(scores) > first and int(np.argmax(scores)) >= first)
+            self._rows[key_of(item.point)] = row
+            if key_of(item.point) in self._drawn:
+                self._starts.append(row)
+        if self._several:
+            if (self._archive.front() >= first).any():
+                self._queue.clear()
+        elif self._at is not None and told:
+            scores = self._scores()
+            best = first + int(np.argmax(scores[first:]))
+            if scores[best] > scores[self._at]:
+                self._at = best
+                self._queue.clear()
 
 
 class CoordinateDescent:

@@ -435,6 +435,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             {
                 "cost": options.name("conditional", ("conditional", "sampled", "evaluator")),
                 "refresh": options.integer(10, 1, 1_000_000),
+                "changes": options.name("multiplied", ("multiplied", "added")),
                 "widths": options.name("masked", ("masked", "interpolated")),
                 "weights_draw": options.name("gumbel_soft", draws),
                 "choices_draw": options.name("gumbel_soft", draws),

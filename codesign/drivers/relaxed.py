@@ -56,6 +56,7 @@ class Relaxed:
     the product of the objectives that are costs, and comes from
 
     * ``cost: conditional``: exact prices of a drawn design and of all its single changes, every ``refresh`` steps;
+      several changes at once are ``multiplied``, or ``added`` where the cost is a sum with a part for each decision;
     * ``cost: sampled``: the exact price of the drawn design;
     * ``cost: evaluator``: a network fitted to exact prices, which also picks the accelerator; the accelerator of the
       network that is derived is the best of all (at most 20,000).
@@ -63,7 +64,7 @@ class Relaxed:
     The likeliest point that is over a limit, or over the device, goes back choice by choice, each time by the one that
     gains most room for the share that it gives up, and forward where likelier choices fit again.
 
-    Options: those of :class:`RelaxedOptions`; ``cost``, ``refresh``; ``limit``, ``limit_weight``, ``tolerance``,
+    Options: those of :class:`RelaxedOptions`; ``cost``, ``refresh``, ``changes``; ``limit``, ``limit_weight``, ``tolerance``,
     ``limit_base`` (:class:`LimitTerm`); ``widths`` ("masked", "interpolated"); ``evaluator_networks``,
     ``evaluator_machines`` (that are priced, drawn; all where the space has fewer), ``evaluator_steps``; ``held``.
     """
@@ -171,7 +172,8 @@ class _Search:
             return Evaluated(self._evaluator, float(options["last_temperature"]), generator)
         if options["cost"] == "sampled":
             return Sampled(choices, self._whole, self._exact)
-        return Conditional(choices, self._whole, self._exact, int(options["refresh"]))
+        added = options["changes"] == "added"
+        return Conditional(choices, self._whole, self._exact, int(options["refresh"]), added=added)
 
     def _fit(self) -> None:
         """Fit the evaluator to networks and accelerators that are drawn, each network on each accelerator."""

@@ -74,6 +74,21 @@ class Around:
             for name, rows in self.changes.items()
         }
 
+    def summed(self, draw: Draw) -> dict[str, Tensor]:
+        """Logarithms of the metrics under the weights of a draw, where changes add up in the metric itself.
+
+        Exact, whatever the design in the middle, for a cost that is a sum of one part for each decision (bytes of the
+        weights). Where changes are parts of one another what is left is at least a hundredth.
+        """
+        out = {}
+        for name, rows in self.changes.items():
+            if name == OVER:
+                out[name] = self.expected(draw)[name]
+                continue
+            added = torch.stack([(draw[d] * torch.expm1(row)).sum() for d, row in rows.items()]).sum()
+            out[name] = self.logs[name] + torch.log((1.0 + added).clamp_min(0.01))
+        return out
+
 
 class Conditional:
     """Costs of single changes of a design drawn from the distribution, renewed every few steps.
@@ -85,11 +100,14 @@ class Conditional:
         whole: a point of the choices to one of the space.
         exact: prices.
         refresh: draws that one table serves.
+        added: changes add up in the metrics (:meth:`Around.summed`); else in their logarithms.
     """
 
-    def __init__(self, choices: Choices, whole: Callable[[Point], Point], exact: Exact, refresh: int) -> None:
+    def __init__(
+        self, choices: Choices, whole: Callable[[Point], Point], exact: Exact, refresh: int, *, added: bool = False
+    ) -> None:
         self._choices, self._whole, self._exact, self._refresh = choices, whole, exact, refresh
-        self._asked = 0
+        self._asked, self._added = 0, added
         self._around: Around | None = None
 
     def __call__(self, draw: Draw) -> dict[str, Tensor]:
@@ -101,7 +119,7 @@ class Conditional:
         if self._around is None:
             self._around = self.around(self._priceable())
         assert self._around is not None, "made around a design that has a price"
-        return self._around.expected(draw)
+        return self._around.summed(draw) if self._added else self._around.expected(draw)
 
     def _priceable(self) -> Point:
         rng = np.random.default_rng(0)

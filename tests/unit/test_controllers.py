@@ -8,6 +8,7 @@ import pytest
 from codesign.controllers.conformance import ControllerConformance
 from codesign.controllers.controller import Controller, ControllerContext, Told
 from codesign.controllers.evolution import RegularizedEvolution
+from codesign.controllers.plain import LocalSearch
 from codesign.controllers.registry import CONTROLLERS, make_controller
 from codesign.controllers.scalar import Archive, ranks
 from codesign.controllers.strategy import Encoding, nth_order
@@ -97,6 +98,25 @@ def test_the_oldest_die() -> None:
     assert isinstance(made, RegularizedEvolution)
     _run(made, 5)
     assert made.ages == tuple(range(20, 0, -1))
+
+
+def test_every_climb_ends_at_an_optimum_also_below_the_best() -> None:
+    space = DecisionSpace(tuple(Decision(f"d{index}", "hardware", (0, 1, 2, 3)) for index in range(5)))
+    worth = np.random.default_rng(3).random((4,) * 5)  # rugged, so that there are many optima
+    made = make_controller("local_search", ControllerContext(1, space, Goal(("accuracy",)), 8, 0, {"start_points": 6}))
+    assert isinstance(made, LocalSearch)
+    told = dict[tuple[int, ...], float]()
+    for _ in range(40):
+        batch = [(point, float(worth[tuple(point.values())])) for point in made.ask(8)]
+        made.tell([Told(point, Outcome({"accuracy": value})) for point, value in batch])
+        told |= {tuple(point.values()): value for point, value in batch}
+    found = [list(told)[row] for row in made.optima]
+    assert len(told) == 320  # nothing twice
+    assert len(set(found)) > 3
+    for point in found:
+        around = [(*point[:at], choice, *point[at + 1 :]) for at in range(5) for choice in range(4)]
+        assert max(told[other] for other in around) == told[point]
+    assert any(told[point] < max(list(told.values())[: row + 1]) for row, point in zip(made.optima, found, strict=True))
 
 
 def test_the_surrogate_ranks_what_it_has_not_seen() -> None:

@@ -196,6 +196,23 @@ def test_the_expected_cost_is_exact_for_every_single_change() -> None:
     assert blocked is not None and float(blocked.expected(choices.one_hot({"a": 0, "b": 1, "c": 0}))[OVER]) == 1.0
 
 
+def test_a_sum_of_parts_is_expected_exactly_whatever_is_in_the_middle() -> None:
+    def price(points: Sequence[Point]) -> list[Outcome]:
+        return [Outcome({"latency_ms": 1.0 + p["a"] + 5.0 * p["b"] + 2.0 * p["c"]}) for p in points]
+
+    shares = {d.name: torch.linspace(1.0, 2.0, len(d.choices)) for d in DECISIONS}
+    shares = {name: share / share.sum() for name, share in shares.items()}
+    means = {d.name: float((shares[d.name] * torch.tensor(d.choices).float()).sum()) for d in DECISIONS}
+    exact = math.log(1.0 + means["a"] + 5.0 * means["b"] + 2.0 * means["c"])
+    told = []
+    for middle in ({"a": 0, "b": 0, "c": 0}, {"a": 2, "b": 1, "c": 2}):
+        around = Conditional(Choices(DECISIONS), dict, Exact(price, ("latency_ms",), ()), 1).around(middle)
+        assert around is not None
+        assert float(around.summed(shares)["latency_ms"]) == pytest.approx(exact, rel=1e-5)
+        told.append(float(around.expected(shares)["latency_ms"]))
+    assert max(told) - min(told) > 0.3  # multiplied, the same shares cost what the design in the middle makes of them
+
+
 @pytest.mark.parametrize("kind", ["conditional", "sampled"])
 def test_logits_find_the_cheapest_design(kind: str) -> None:
     choices, exact = Choices(DECISIONS), Exact(_table_price, ("latency_ms",), ())
