@@ -64,8 +64,8 @@ class Relaxed:
     The likeliest point that is over a limit, or over the device, goes back choice by choice, each time by the one that
     gains most room for the share that it gives up, and forward where likelier choices fit again.
 
-    Options: those of :class:`RelaxedOptions`; ``cost``, ``refresh``, ``changes``; ``limit``, ``limit_weight``, ``tolerance``,
-    ``limit_base`` (:class:`LimitTerm`); ``widths`` ("masked", "interpolated"); ``evaluator_networks``,
+    Options: those of :class:`RelaxedOptions`; ``cost``, ``refresh``, ``changes``; ``limit``, ``limit_weight``,
+    ``tolerance``, ``limit_base`` (:class:`LimitTerm`); ``widths`` ("masked", "interpolated"); ``evaluator_networks``,
     ``evaluator_machines`` (that are priced, drawn; all where the space has fewer), ``evaluator_steps``; ``held``.
     """
 
