@@ -178,7 +178,7 @@ def test_more_images_than_the_test_part_has_are_refused_before_anything_is_made(
 def test_a_refused_storage_leaves_no_folder(url: str, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("array: weight_stationary\n", encoding="utf-8")  # a run keeps a copy
     hardware, out = str(tmp_path / "mine.yaml"), tmp_path / "run"
-    with pytest.raises(SpecError, match="--storage|postgresql"):
+    with pytest.raises(SpecError, match=r"--storage|postgresql"):
         explore(ExploreOptions(network="resnet20", hardware=hardware, storage=url, out=str(out), verify=(), jobs=0))
     assert not out.exists()
 
