@@ -1,5 +1,5 @@
-// The accumulators: two halves of Depth words of N lanes. The array adds into one half (read, register, add, write: a
-// word a cycle, two to one address at least four cycles apart) while the drain unit reads the other.
+// The accumulators: two halves of Depth words of N lanes. The array adds into one half (read, two registers, add and write:
+// a word a cycle, two to one address at least four cycles apart) while the drain unit reads the other.
 module cd_acc_mem #(
   parameter int unsigned N     = 16,
   parameter int unsigned AccW  = 32,
@@ -20,11 +20,12 @@ module cd_acc_mem #(
   output logic [N*AccW-1:0] rdata_o             // two cycles after re_i
 );
 
-  logic              valid_q, valid_q2, first_q, max_q, we_q;
+  logic              valid_q, valid_q2, we_q;
+  logic              first_q, max_q;
   logic [1:0]        read_half_q;   // of the latest read; a cycle later
   logic [Aw-1:0]     addr_q, addr_q2, waddr_q;
-  logic [N-1:0]      mask_q, anew_q2, max_q2;  // by lane: forget what is there; keep the larger
-  logic [N*AccW-1:0] data_q, data_q2, old, sum, wdata_q;
+  logic [N-1:0]      mask_q, anew_q2, max_q2, max_q3;  // by lane: forget what is there; keep the larger
+  logic [N*AccW-1:0] data_q, data_q2, data_q3, former_q, sum;
   logic [N*AccW-1:0] half_data [2];
 
   for (genvar h = 0; h < 2; h++) begin : gen_half
@@ -37,7 +38,7 @@ module cd_acc_mem #(
       .clk_i,
       .we_i   (we_q && waddr_q[Hw] == 1'(h)),
       .waddr_i(waddr_q[Hw-1:0]),
-      .wdata_i(wdata_q),
+      .wdata_i(sum),
       .re_i   (update || (re_i && raddr_i[Hw] == 1'(h))),
       .raddr_i(update ? addr_i[Hw-1:0] : raddr_i[Hw-1:0]),
       .rdata_o(half_data[h])
@@ -45,15 +46,15 @@ module cd_acc_mem #(
   end
 
   assign rdata_o = half_data[read_half_q[1]];
-  assign old     = half_data[addr_q2[Hw]];
 
+  // From a register beside the adder into the memory's own: no path has both the wire from a memory and the one to it.
   always_comb begin
     for (int unsigned j = 0; j < N; j++) begin
       logic signed [AccW-1:0] former, more;
-      former = $signed(old[j*AccW +: AccW]);
-      more   = $signed(data_q2[j*AccW +: AccW]);
-      sum[j*AccW +: AccW] = (anew_q2[j] ? '0 : former) + more;
-      if (max_q2[j]) sum[j*AccW +: AccW] = more > former ? more : former;
+      former = $signed(former_q[j*AccW +: AccW]);
+      more   = $signed(data_q3[j*AccW +: AccW]);
+      sum[j*AccW +: AccW] = former + more;
+      if (max_q3[j]) sum[j*AccW +: AccW] = more > former ? more : former;
     end
   end
 
@@ -83,10 +84,12 @@ module cd_acc_mem #(
     for (int unsigned j = 0; j < N; j++) begin
       anew_q2[j] <= first_q && mask_q[j];
       max_q2[j]  <= max_q && !first_q && mask_q[j];
-      data_q2[j*AccW +: AccW] <= mask_q[j] ? data_q[j*AccW +: AccW] : '0;
+      data_q2[j*AccW +: AccW]  <= mask_q[j] ? data_q[j*AccW +: AccW] : '0;
+      former_q[j*AccW +: AccW] <= anew_q2[j] ? '0 : half_data[addr_q2[Hw]][j*AccW +: AccW];
     end
     waddr_q  <= addr_q2;
-    wdata_q  <= sum;
+    max_q3   <= max_q2;
+    data_q3  <= data_q2;
   end
 
 endmodule

@@ -69,11 +69,11 @@ module cd_account
                                       | 16'd1 << TableFull;
 
   // Which tokens a unit's head lacked two cycles before it starts, and whether the unit was free a cycle before: then it
-  // waited for nothing else.
-  logic        compute_waited_q, drain_waited_q;
-  logic [15:0] compute_missed_q, compute_missed_q2, drain_missed_q, drain_missed_q2, compute_cause, drain_cause;
-  assign compute_cause = compute_waited_q ? compute_missed_q2 & (~compute_missed_q2 + 16'd1) : '0;
-  assign drain_cause   = drain_waited_q ? drain_missed_q2 & (~drain_missed_q2 + 16'd1) : '0;
+  // waited for nothing else. Of several, the lowest counts.
+  logic [15:0] compute_missed_q, drain_missed_q, compute_cause, drain_cause;
+  logic        compute_acc_q, compute_loaded_q, drain_cause_q;
+  assign compute_cause = compute_valid_q && !busy_q ? compute_missed_q & (~compute_missed_q + 16'd1) : '0;
+  assign drain_cause   = drain_valid_q && !drain_busy_q ? drain_missed_q & (~drain_missed_q + 16'd1) : '0;
 
   logic        freed_q [4];       // by filling of the accumulators
   logic [1:0]  put_q, get_q;
@@ -83,23 +83,22 @@ module cd_account
   logic [2:0]  engine_q;
   count_e      gap;
 
-  assign drain_memory = drain_memory_q || |(drain_cause & DrainMemory);
+  assign drain_memory = drain_memory_q || drain_cause_q;
 
   always_comb begin
     gap = Dispatch;
-    if (compute_cause[AccFree]) gap = freed_q[get_q] ? Memory : Post;
-    else if (|(compute_cause & Loaded)) gap = Memory;
+    if (compute_acc_q) gap = freed_q[get_q] ? Memory : Post;
+    else if (compute_loaded_q) gap = Memory;
     if (first_q || tag_q != compute_token_q.tag) gap = LayerStart;
   end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      compute_waited_q <= 1'b0;
-      drain_waited_q   <= 1'b0;
       compute_missed_q <= '0;
       drain_missed_q   <= '0;
-      compute_missed_q2 <= '0;
-      drain_missed_q2   <= '0;
+      compute_acc_q    <= 1'b0;
+      compute_loaded_q <= 1'b0;
+      drain_cause_q    <= 1'b0;
       put_q            <= '0;
       get_q            <= '0;
       drain_memory_q   <= 1'b0;
@@ -115,12 +114,11 @@ module cd_account
       first_q        <= 1'b1;
       counters_o     <= '0;
     end else begin
-      compute_waited_q <= compute_valid_q && !busy_q;
       compute_missed_q <= compute_valid_q ? compute_token_q.wait_for & ~ready_q : '0;
-      drain_waited_q   <= drain_valid_q && !drain_busy_q;
       drain_missed_q   <= drain_valid_q ? drain_token_q.wait_for & ~ready_q : '0;
-      compute_missed_q2 <= compute_missed_q;
-      drain_missed_q2   <= drain_missed_q;
+      compute_acc_q    <= compute_cause[AccFree];
+      compute_loaded_q <= |(compute_cause & Loaded);
+      drain_cause_q    <= |(drain_cause & DrainMemory);
 
       if (drain_start_q) begin
         drain_memory_q <= drain_memory;

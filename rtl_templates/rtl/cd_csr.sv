@@ -96,7 +96,7 @@ module cd_csr
   assign status      = {20'd0, error_q, 4'd0, irq_q, error_q != ErrNone, done_q, running_i};
   assign image_o     = image_q;
   assign reset_o     = reset_q != '0;
-  assign all         = {account_i, counters_now};
+  assign all         = {account_i, counters_q};  // a run's end is seen later than its last count
   assign cycles_o    = 64'(cycles_q);
   always_comb begin
     for (int unsigned i = 0; i < 5; i++) begin

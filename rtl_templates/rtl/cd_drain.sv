@@ -46,7 +46,7 @@ module cd_drain
   localparam int unsigned Groups  = N / PpuLanes;
   localparam int unsigned GrpW    = Groups > 1 ? $clog2(Groups) : 1;
   localparam int unsigned LgLanes = $clog2(PpuLanes);
-  localparam int unsigned LaneLat = 18;              // cd_ppu_lane
+  localparam int unsigned LaneLat = 19;              // cd_ppu_lane
   localparam int unsigned Latency = LaneLat + 2 + (Tables ? 2 : 0) + Stages;  // and the buffers' read, cd_lookup
 
   if (PpuLanes > N || 2 ** LgLanes != PpuLanes) begin : gen_check
@@ -58,17 +58,16 @@ module cd_drain
   logic [15:0]     signal_q;
   logic            busy_q, issue_q;
   logic [GrpW-1:0] group_q;
-  logic [19:0]     word_q, ab_addr_q, rb_addr_q, ob_addr_q;
-  logic [15:0]     block_q, blocks_last_q;
-  logic [19:0]     words_last_q;
+  logic [19:0]     ab_addr_q, rb_addr_q, ob_addr_q;
+  logic [19:0]     words_more_q, words_left_q;     // behind a block's first word, behind this one
+  logic [15:0]     blocks_left_q;
+  logic            one_word_q, last_word_q, last_block_q;  // none
   logic [PbAw-1:0] pb_block_q;
-  logic            last_group, last_word, last_block, last_issue, out_last;
+  logic            last_group, last_issue, out_last;
 
   assign start_o    = cmd_valid_i && tokens_ok_i && !busy_q;
   assign last_group = group_q == GrpW'(Groups - 1);
-  assign last_word  = word_q == words_last_q;
-  assign last_block = block_q == blocks_last_q;
-  assign last_issue = last_group && last_word && last_block;
+  assign last_issue = last_group && last_word_q && last_block_q;
   assign busy_o     = busy_q;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -76,8 +75,6 @@ module cd_drain
       busy_q     <= 1'b0;
       issue_q    <= 1'b0;
       group_q    <= '0;
-      word_q     <= '0;
-      block_q    <= '0;
       pb_block_q <= '0;
       signal_q   <= '0;
     end else begin
@@ -85,19 +82,11 @@ module cd_drain
         busy_q     <= 1'b1;
         issue_q    <= 1'b1;
         group_q    <= '0;
-        word_q     <= '0;
-        block_q    <= '0;
         pb_block_q <= PbAw'(cmd_i.pb_base);
         signal_q   <= signal_i;
       end else if (issue_q) begin
         group_q <= last_group ? '0 : group_q + 1'b1;
-        if (last_group) begin
-          word_q  <= last_word ? '0 : word_q + 20'd1;
-          if (last_word) begin
-            block_q    <= block_q + 16'd1;
-            pb_block_q <= pb_block_q + PbAw'(Groups);
-          end
-        end
+        if (last_group && last_word_q) pb_block_q <= pb_block_q + PbAw'(Groups);
         if (last_issue) issue_q <= 1'b0;
       end
       if (ob_we_o && out_last) busy_q <= 1'b0;
@@ -110,12 +99,22 @@ module cd_drain
       ab_addr_q <= cmd_i.ab_base;
       rb_addr_q <= cmd_i.rb_base;
       ob_addr_q <= cmd_i.ob_base;
-      words_last_q  <= cmd_i.words - 20'd1;
-      blocks_last_q <= cmd_i.blocks - 16'd1;
+      words_more_q  <= cmd_i.words - 20'd1;
+      words_left_q  <= cmd_i.words - 20'd1;
+      one_word_q    <= cmd_i.words == 20'd1;
+      last_word_q   <= cmd_i.words == 20'd1;
+      blocks_left_q <= cmd_i.blocks - 16'd1;
+      last_block_q  <= cmd_i.blocks == 16'd1;
     end else begin
       if (issue_q && last_group) begin
         ab_addr_q <= ab_addr_q + 20'd1;
-        if (!cmd_q.broadcast || last_word) rb_addr_q <= rb_addr_q + 20'd1;
+        if (!cmd_q.broadcast || last_word_q) rb_addr_q <= rb_addr_q + 20'd1;
+        words_left_q <= last_word_q ? words_more_q : words_left_q - 20'd1;
+        last_word_q  <= last_word_q ? one_word_q : words_left_q == 20'd1;
+        if (last_word_q) begin
+          blocks_left_q <= blocks_left_q - 16'd1;
+          last_block_q  <= blocks_left_q == 16'd1;
+        end
       end
       if (ob_we_o) ob_addr_q <= ob_addr_q + 20'd1;
     end

@@ -127,39 +127,47 @@ module cd_ppu_lane #(
     for (int unsigned i = 1; i < Late; i++) other_q[i] <= other_q[i-1];
   end
 
-  // Stage 12: scaled operands. 13: sum. 14: magnitude plus half. 15, 16: shift. 17: sign. 18: clamp.
-  logic signed [AddW-1:0] p0_q12, p1_q12, add_q13;
-  logic [AddW+37:0]       half2_q, mag_q14, coarse_q15, shifted2;
-  logic                   neg_q14, neg_q15, neg_q16;
-  logic [16:0]            mag_q16;
-  logic signed [17:0]     value_q17;
-  logic signed [ActW-1:0] y_q [12:18];
+  // Stage 12: operands, in registers of their own (a multiplier has them inside). 13: scaled. 14: sum. 15: magnitude plus
+  // half. 16, 17: shift. 18: sign. 19: clamp.
+  logic signed [ActW-1:0] own_q12, other_q12;
+  logic signed [24:0]     m0_q12, m1_q12;
+  logic signed [AddW-1:0] p0_q13, p1_q13, add_q14;
+  logic [AddW+37:0]       half2_q, mag_q15, coarse_q16, shifted2;
+  logic                   neg_q15, neg_q16, neg_q17;
+  logic [16:0]            mag_q17;
+  logic signed [17:0]     value_q18;
+  logic signed [ActW-1:0] y_q [12:19];
 
-  assign shifted2 = coarse_q15 >> shift2_i[2:0];
+  assign shifted2 = coarse_q16 >> shift2_i[2:0];
 
   always_ff @(posedge clk_i) begin
-    p0_q12  <= AddW'(y_q11) * AddW'($signed({1'b0, m0_i}));
-    p1_q12  <= AddW'(other_q[Late-1]) * AddW'($signed({1'b0, m1_i}));
-    add_q13 <= p0_q12 + p1_q12;
+    own_q12   <= y_q11;
+    other_q12 <= other_q[Late-1];
+    m0_q12    <= $signed({1'b0, m0_i});
+    m1_q12    <= $signed({1'b0, m1_i});
+
+    p0_q13  <= AddW'(own_q12) * AddW'(m0_q12);
+    p1_q13  <= AddW'(other_q12) * AddW'(m1_q12);
+    add_q14 <= p0_q13 + p1_q13;
 
     half2_q <= ((AddW+38)'(1) << shift2_i) >> 1;
-    mag_q14 <= {38'd0, {AddW{add_q13[AddW-1]}} ^ add_q13} + half2_q
-               + (AddW+38)'(add_q13[AddW-1]);
-    neg_q14 <= add_q13[AddW-1];
+    mag_q15 <= {38'd0, {AddW{add_q14[AddW-1]}} ^ add_q14} + half2_q
+               + (AddW+38)'(add_q14[AddW-1]);
+    neg_q15 <= add_q14[AddW-1];
 
-    coarse_q15 <= mag_q14 >> {shift2_i[5:3], 3'b000};
-    neg_q15    <= neg_q14;
+    coarse_q16 <= mag_q15 >> {shift2_i[5:3], 3'b000};
+    neg_q16    <= neg_q15;
 
-    mag_q16 <= |shifted2[AddW+37:16] ? 17'h10000 : shifted2[16:0];
-    neg_q16 <= neg_q15;
+    mag_q17 <= |shifted2[AddW+37:16] ? 17'h10000 : shifted2[16:0];
+    neg_q17 <= neg_q16;
 
-    value_q17 <= with_sign(neg_q16, mag_q16);
+    value_q18 <= with_sign(neg_q17, mag_q17);
 
     y_q[12] <= y_q11;
-    for (int unsigned i = 13; i < 18; i++) y_q[i] <= y_q[i-1];
-    y_q[18] <= residual_i ? ActW'(clamp(value_q17, low2_i, high2_i)) : y_q[17];
+    for (int unsigned i = 13; i < 19; i++) y_q[i] <= y_q[i-1];
+    y_q[19] <= residual_i ? ActW'(clamp(value_q18, low2_i, high2_i)) : y_q[18];
   end
 
-  assign y_o = y_q[18];
+  assign y_o = y_q[19];
 
 endmodule

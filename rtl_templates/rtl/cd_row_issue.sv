@@ -84,16 +84,27 @@ module cd_row_issue #(
   logic             first_read_q;  // the tile's first step is read; none computes
   logic             run_q;         // a step computes
   logic             op_done_q;     // ... and has issued all its operations
-  logic             op_last, pass_begin_q, half_q, bank_q;
+  logic             final_q;       // ... the last of them
+  logic             pass_begin_q, half_q, bank_q;
   logic [TapW-1:0]  tap_q, tap_last_q;
-  logic [ColW-1:0]  channel_q, op_last_q, min_more_q;
+  logic [ColW-1:0]  channel_q, op_last_q, min_more_q, min_more_d;
+  logic             min_done_q;    // min_more_q == 0
+  logic [TapW-1:0]  tap_d;         // of the next operation
+  logic [ColW-1:0]  channel_d;
   logic [SlotW-1:0] base_q;
   out_t             out_q;
   logic [AbAw-1:0]  out_addr_q;
 
-  assign op_last  = tap_q == tap_last_q && channel_q == op_last_q;
-  assign step_o = (valid_i || run_q) && read_done_i && (!run_q || op_done_q || op_last) && min_more_q == '0 &&
-                    !(valid_i && pass_first_i && loading_i);
+  assign step_o     = (valid_i || run_q) && read_done_i && (!run_q || op_done_q || final_q) && min_done_q
+                      && !(valid_i && pass_first_i && loading_i);
+  assign tap_d      = tap_q == tap_last_q ? '0 : tap_q + 1'b1;
+  assign channel_d  = tap_q == tap_last_q ? channel_q + 1'b1 : channel_q;
+  always_comb begin
+    min_more_d = min_done_q ? '0 : min_more_q - 1'b1;
+    // The former step's rows leave, one a cycle, before the next ones follow.
+    if (start_i) min_more_d = ColW'(3);
+    else if (step_o) min_more_d = fold_mask_i | (run_q ? out_q.fold_mask : '0);
+  end
   // Weights are read from the first cycle of a pass, for the pass after it; before the first pass, for that.
   assign load_o     = first_read_q || (pass_begin_q && load_valid_i);
 
@@ -110,19 +121,20 @@ module cd_row_issue #(
       channel_q    <= '0;
       op_last_q    <= '0;
       min_more_q   <= '0;
+      min_done_q   <= 1'b1;
+      final_q      <= 1'b0;
       base_q       <= '0;
       out_addr_q   <= '0;
       out_q        <= '0;
     end else begin
       first_read_q <= start_i;
       pass_begin_q <= step_o && valid_i && pass_first_i;
-      // The former step's rows leave, one a cycle, before the next ones follow.
-      if (start_i) min_more_q <= ColW'(3);
-      else if (step_o) min_more_q <= fold_mask_i | (run_q ? out_q.fold_mask : '0);
-      else if (min_more_q != '0) min_more_q <= min_more_q - 1'b1;
+      min_more_q   <= min_more_d;
+      min_done_q   <= min_more_d == '0;
       if (step_o) begin
         run_q      <= valid_i;
         op_done_q  <= 1'b0;
+        final_q    <= tap_last_i == '0 && op_last_channel_i == '0;
         half_q     <= !half_q;
         bank_q     <= bank_q ^ (valid_i && pass_first_i);
         tap_q      <= '0;
@@ -140,9 +152,10 @@ module cd_row_issue #(
             k_sub:        k_sub_i
         };
       end else if (run_q && !op_done_q) begin
-        op_done_q <= op_last;
-        tap_q     <= tap_q == tap_last_q ? '0 : tap_q + 1'b1;
-        if (tap_q == tap_last_q) channel_q <= channel_q + 1'b1;
+        op_done_q <= final_q;
+        final_q   <= tap_d == tap_last_q && channel_d == op_last_q;
+        tap_q     <= tap_d;
+        channel_q <= channel_d;
       end
     end
   end

@@ -71,6 +71,7 @@ module cd_tile_walker
   // One pixel of the tile: its position, and the same as offsets.
   typedef struct packed {
     logic [15:0]              cols_left;  // columns of the row after this one
+    logic                     col_last;   // none
     logic signed [CoordW-1:0] h, w;       // input coordinates under filter tap (0, 0), before padding
     logic [IbAw-1:0]          row_words;  // input words from the origin to the row's first pixel
     logic [IbAw-1:0]          words;      // ... to the pixel
@@ -82,6 +83,7 @@ module cd_tile_walker
     logic [15:0]              c_left;     // input channels, this pass included
     logic [ChSubW-1:0]        ch_sub;
     logic [7:0]               r_left, s_left;  // filter rows and columns after this one
+    logic                     r_last, s_last;  // none; of the next pass known a cycle later than the rest
     logic signed [CoordW-1:0] h, w;       // r * dilation - pad
     logic [IbAw-1:0]          block;      // address of pixel (-pad_top, -pad_left) of the channel block
     logic [IbAw-1:0]          row;        // block + filter row
@@ -99,6 +101,7 @@ module cd_tile_walker
   logic [PxW-1:0]    px_left_q, px_left_d, px_left_next_q;  // pixels from the stripe's first to the tile's last
   logic              red_first_q, red_first_next_q;
   logic [PxW-1:0]    stripe_q, stripe_next_q;               // pixels of the stripe
+  logic              r_last_next_q, s_last_next_q, one_col_q;   // one_col_q: a column of outputs
   logic              red_last_q, red_last_next_q, k_last_q, k_last_next_q;
   logic [CountW-1:0] channels_q, channels_next_q;           // input channels
   logic              stripe_last_q, stripe_last_next_q, single_next_q;  // single: a stripe of one pixel
@@ -126,14 +129,14 @@ module cd_tile_walker
     k_sub_d    = k_sub_q;
     ab_block_d = ab_block_q;
     px_left_d  = px_left_q;
-    if (tap_q.s_left != '0) begin
+    if (!tap_q.s_last) begin
       tap_d.s_left = tap_q.s_left - 8'd1;
       tap_d.w      = tap_q.w + CoordW'(cmd_i.dilation_w);
       tap_d.addr   = tap_q.addr + IbAw'(cmd_i.dilation_w);
     end else begin
       tap_d.s_left = tap_zero.s_left;
       tap_d.w      = tap_zero.w;
-      if (tap_q.r_left != '0) begin
+      if (!tap_q.r_last) begin
         tap_d.r_left = tap_q.r_left - 8'd1;
         tap_d.h      = tap_q.h + CoordW'(cmd_i.dilation_h);
         tap_d.row    = tap_q.row + tap_row_i;
@@ -176,6 +179,7 @@ module cd_tile_walker
   end
 
   always_ff @(posedge clk_i) begin
+    one_col_q        <= cmd_i.q == 16'd1;
     tap_next_q       <= tap_d;
     k_left_next_q    <= k_left_d;
     k_sub_next_q     <= k_sub_d;
@@ -183,6 +187,8 @@ module cd_tile_walker
     px_left_next_q   <= px_left_d;
     red_first_next_q <= red_last_q || !run_q;
 
+    r_last_next_q    <= tap_next_q.r_left == '0;
+    s_last_next_q    <= tap_next_q.s_left == '0;
     red_last_next_q  <= tap_next_q.s_left == '0 && tap_next_q.r_left == '0 && tap_next_q.c_left <= 16'(ChGroup);
     k_last_next_q    <= k_left_next_q <= k_step;
     channels_next_q  <= tap_next_q.c_left < 16'(ChGroup) ? CountW'(tap_next_q.c_left) : CountW'(ChGroup);
@@ -223,7 +229,9 @@ module cd_tile_walker
   end
 
   always_comb begin
-    tap_after = tap_next_q;
+    tap_after        = tap_next_q;
+    tap_after.r_last = r_last_next_q;
+    tap_after.s_last = s_last_next_q;
     if (skip) begin
       tap_after.h    = head_h;
       tap_after.w    = head_w;
@@ -244,17 +252,20 @@ module cd_tile_walker
   always_comb begin
     pixel_zero           = '0;
     pixel_zero.cols_left = cmd_i.q - 16'd1;
+    pixel_zero.col_last  = one_col_q;
 
     pixel_next       = pixel_q;
     pixel_next.index = pixel_q.index + 1'b1;
-    if (pixel_q.cols_left == '0) begin
+    if (pixel_q.col_last) begin
       pixel_next.cols_left = cmd_i.q - 16'd1;
+      pixel_next.col_last  = one_col_q;
       pixel_next.h         = pixel_q.h + CoordW'(cmd_i.stride_h);
       pixel_next.w         = '0;
       pixel_next.row_words = pixel_q.row_words + pixel_row_i;
       pixel_next.words     = pixel_next.row_words;
     end else begin
       pixel_next.cols_left = pixel_q.cols_left - 16'd1;
+      pixel_next.col_last  = pixel_q.cols_left == 16'd1;
       pixel_next.w         = pixel_q.w + CoordW'(cmd_i.stride_w);
       pixel_next.words     = pixel_q.words + IbAw'(cmd_i.stride_w);
     end

@@ -96,13 +96,14 @@ module cd_window_walker
   logic [Ww-1:0] after_words_q;          // weight words of the pass behind the next
   logic [Tw-1:0] next_words_q, words_q;  // words from one window to the next
   logic [7:0]    next_gap_q, gap_q;      // columns from a window's last word to the next one to read
-  logic          last_pass;
+  logic          last_pass_q;            // of the tile
 
   function automatic logic [Tw-1:0] taps_of(input logic [7:0] left, input logic [Tw-1:0] most);
     return left < 8'(most) ? Tw'(left) : most;
   endfunction
   assign unit      = cmd_i.dilation_w == 8'd1 ? Tw'(Taps) : Tw'(1);
-  assign last_pass = pass_q.last_group && pass_q.last_row && pass_q.last_block;
+  logic next_last;
+  assign next_last = next_q.last_group && next_q.last_row && next_q.last_block;
 
   always_comb begin
     next_d       = pass_q;
@@ -165,7 +166,7 @@ module cd_window_walker
   assign x_taps_o   = pass_q.taps;
   assign x_valid_o  = x_shift_o && complete;
   assign x_first_o  = pass_q.first && !cmd_i.accumulate;
-  assign x_last_o   = last_pass && last_word;
+  assign x_last_o   = last_pass_q && last_word;
   assign acc_addr_o = acc_addr_q;
 
   // ---- Where the next pass begins ----
@@ -205,7 +206,7 @@ module cd_window_walker
   end
 
   logic begin_pass;
-  assign begin_pass = (state_q == Prologue && w_done) || (state_q == Stream && pass_end && !last_pass);
+  assign begin_pass = (state_q == Prologue && w_done) || (state_q == Stream && pass_end && !last_pass_q);
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -236,7 +237,7 @@ module cd_window_walker
         Stream: begin
           if (last_word) streaming_q <= 1'b0;
           else if (!streaming_q && slack_q != '0) slack_q <= slack_q - 2'd1;
-          if (pass_end && last_pass) state_q <= Idle;
+          if (pass_end && last_pass_q) state_q <= Idle;
         end
 
         default: state_q <= Idle;
@@ -246,7 +247,7 @@ module cd_window_walker
         streaming_q   <= 1'b1;
         first_cycle_q <= 1'b1;
         slack_q       <= short_q ? Slack : 2'd0;
-        w_more_q      <= weights_i && !(next_q.last_group && next_q.last_row && next_q.last_block);
+        w_more_q      <= weights_i && !next_last;
       end
     end
   end
@@ -291,6 +292,7 @@ module cd_window_walker
 
     if (begin_pass) begin
       pass_q      <= next_q;
+      last_pass_q <= next_last;
       words_q     <= next_words_q;
       gap_q       <= next_gap_q;
       h0_q        <= h0_next_q;
