@@ -105,8 +105,9 @@ module cd_array_row_stationary
   logic              deal;  // pairs are being dealt
   logic [RowW-1:0]   deal_row;
   logic [CountW-1:0] deal_lane;
-  logic [7:0]        deal_r, tag_step;
-  logic [15:0]       deal_offset, taps_offset, span_last;
+  logic [7:0]        deal_r, tag_step_q, tag_more_q;
+  logic signed [8:0] wrap_r;
+  logic [15:0]       deal_offset, wrap_offset, span_last;
 
   cd_row_deal #(
     .Rows (Rows),
@@ -122,11 +123,15 @@ module cd_array_row_stationary
     .lane_o       (deal_lane),
     .r_o          (deal_r),
     .offset_o     (deal_offset),
-    .taps_offset_o(taps_offset),
+    .wrap_r_o     (wrap_r),
+    .wrap_offset_o(wrap_offset),
     .span_last_o  (span_last)
   );
 
-  assign tag_step = cmd_q.r == 8'd1 ? 8'd1 : cmd_q.stride_h;
+  always_ff @(posedge clk_i) begin  // holds long before the first step
+    tag_step_q <= cmd_q.r == 8'd1 ? 8'd1 : cmd_q.stride_h;
+    tag_more_q <= tag_step_q - 8'd1;
+  end
   assign go       = (ready || ready_q) && !deal;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -164,7 +169,7 @@ module cd_array_row_stationary
     .pad_words_i    (pad_words),
     .pixel_row_i    (pixel_row),
     .pixels_i       (pixels),
-    .tag_step_i     (tag_step),
+    .tag_step_i     (tag_step_q),
     .span_last_i    (span_last),
     .next_lane_i    (next_lane),
     .step_i         (step_end),
@@ -342,12 +347,12 @@ module cd_array_row_stationary
       .offset_i      (deal_offset),
       .restart_i     (block_start),
       .step_i        (pass_step),
-      .taps_i        (cmd_q.r),
-      .taps_offset_i (taps_offset),
+      .wrap_r_i      (wrap_r),
+      .wrap_offset_i (wrap_offset),
       .next_lane_o   (row_next_lane),
       .word_i        (word),
       .row_first_i   (row_first),
-      .tag_step_i    (tag_step),
+      .tag_more_i    (tag_more_q),
       .data_valid_i  (read_q[Request-1]),
       .next_valid_i  (read_next_q[Request-1]),
       .data_i        (ib_data_i),

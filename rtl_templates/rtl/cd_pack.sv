@@ -17,6 +17,7 @@ module cd_pack #(
   input  logic                    run_first_i,   // the burst begins a run
   input  logic [Lg-1:0]           first_byte_i,  // of the run in its first beat
   input  logic [Lg-1:0]           last_byte_i,   // of the burst in its last beat
+  input  logic signed [Lg+1:0]    last_piece_i,  // ... less a piece
   output logic                    need_o,        // the step takes a piece
   output logic                    done_o,        // the step completes the beat
   output logic [AxiBytes*8-1:0]   beat_o
@@ -33,19 +34,22 @@ module cd_pack #(
   assign stop   = pos + Lg'(PieceBytes);
 
   // Bounds of the piece where it follows another (0), and where it begins a run (1): which it is is known late.
+  localparam int unsigned LgPiece = $clog2(PieceBytes);
   logic [1:0] behind, full, over;         // it begins behind the burst's last byte, fills the beat, ends behind that byte
   for (genvar i = 0; i < 2; i++) begin : gen_bounds
     logic [Lg-1:0] at;
-    logic [Lg:0]   to;
     assign at        = (i == 0 ? pos_q : first_byte_i) & Places;
-    assign to        = {1'b0, at} + (Lg+1)'(PieceBytes);
     if (Places == '0) begin : gen_none
       assign behind[i] = 1'b0;
     end else begin : gen_some
       assign behind[i] = at > last_byte_i;
     end
-    assign full[i]   = to >= (Lg+1)'(AxiBytes);
-    assign over[i]   = to > {1'b0, last_byte_i};
+    assign over[i]   = signed'({2'b00, at}) > last_piece_i;
+    if (LgPiece < Lg) begin : gen_several
+      assign full[i] = &at[Lg-1:LgPiece];
+    end else begin : gen_single
+      assign full[i] = 1'b1;
+    end
   end
   assign need_o = !Unaligned || !(last_i && behind[begins]);
   assign done_o = !need_o || full[begins] || (last_i && over[begins]);

@@ -2,7 +2,7 @@
 //
 // The (channel, filter row) pairs of a block of channels are dealt out to the rows in order, Rows to a pass: the row
 // holds its pair and moves on by Rows pairs (delta_*). On the bus come the input rows 0, 1, 2, ... of the present
-// columns; the PE of output row j takes input row j * tag_step_i + filter row * dilation, found by counting.
+// columns; the PE of output row j takes input row j * (tag_more_i + 1) + filter row * dilation, found by counting.
 module cd_row_config #(
   parameter  int unsigned Lanes  = 16,
   parameter  int unsigned Cols   = 16,
@@ -23,14 +23,14 @@ module cd_row_config #(
   input  logic [CountW-1:0] delta_lane_i,
   input  logic [7:0]        delta_r_i,
   input  logic [15:0]       delta_offset_i,
-  input  logic [7:0]        taps_i,          // filter rows
-  input  logic [15:0]       taps_offset_i,   // filter rows * dilation
+  input  logic signed [8:0] wrap_r_i,        // delta_r_i less all filter rows: in the next channel
+  input  logic [15:0]       wrap_offset_i,   // ... times the dilation
   output logic [LaneW-1:0]  lane_o,
   output logic [CountW-1:0] next_lane_o,     // the row's channel in the next pass, if the block had one
   // The word on the bus.
   input  logic              word_i,
   input  logic              row_first_i,     // input row 0
-  input  logic [7:0]        tag_step_i,
+  input  logic [7:0]        tag_more_i,      // input rows from one PE's to the next one's, less one
   output logic              match_o,
   output logic [ColW-1:0]   col_o
 );
@@ -43,12 +43,12 @@ module cd_row_config #(
 
   pair_t first_q, pair_q, next, next_q;  // passes are two cycles apart or more
   logic  wrap;
-  logic [8:0] r_sum;
+  logic signed [8:0] r_wrapped;
 
-  assign r_sum       = 9'(pair_q.r) + 9'(delta_r_i);
-  assign wrap        = r_sum >= 9'(taps_i);
-  assign next.r      = wrap ? 8'(r_sum - 9'(taps_i)) : 8'(r_sum);
-  assign next.offset = pair_q.offset + delta_offset_i - (wrap ? taps_offset_i : 16'd0);
+  assign r_wrapped   = signed'({1'b0, pair_q.r}) + wrap_r_i;
+  assign wrap        = !r_wrapped[8];
+  assign next.r      = wrap ? 8'(r_wrapped) : pair_q.r + delta_r_i;
+  assign next.offset = wrap ? pair_q.offset + wrap_offset_i : pair_q.offset + delta_offset_i;
   assign next_lane_o = CountW'(pair_q.lane) + delta_lane_i + CountW'(wrap);
   assign next.lane   = LaneW'(next_lane_o);
   assign lane_o      = pair_q.lane;
@@ -80,7 +80,7 @@ module cd_row_config #(
       col_q  <= '0;
       open_q <= 1'b0;
     end else if (word_i) begin
-      wait_q <= match_o ? 16'(tag_step_i) - 16'd1 : wait_now - 16'd1;
+      wait_q <= match_o ? 16'(tag_more_i) : wait_now - 16'd1;
       col_q  <= match_o ? col_o + 1'b1 : col_o;
       open_q <= open_now && !(match_o && col_o == ColW'(Cols - 1));
     end

@@ -17,7 +17,8 @@ module cd_row_deal #(
   output logic [CountW-1:0] lane_o,         // channel
   output logic [7:0]        r_o,            // filter row
   output logic [15:0]       offset_o,       // filter row * dilation
-  output logic [15:0]       taps_offset_o,  // filter rows * dilation
+  output logic signed [8:0] wrap_r_o,       // r_o, offset_o less all filter rows; a cycle later
+  output logic [15:0]       wrap_offset_o,
   output logic [15:0]       span_last_o     // (filter rows - 1) * dilation
 );
 
@@ -58,12 +59,16 @@ module cd_row_deal #(
     end
   end
 
+  always_ff @(posedge clk_i) begin
+    wrap_r_o      <= signed'({1'b0, r_q}) - signed'({1'b0, taps_i});
+    wrap_offset_o <= offset_q - taps_offset_q;
+  end
+
   assign deal_o        = deal_q;
   assign row_o         = row_q;
   assign lane_o        = lane_q;
   assign r_o           = r_q;
   assign offset_o      = offset_q;
-  assign taps_offset_o = taps_offset_q;
   assign span_last_o   = span_last_q;
 
 endmodule

@@ -26,13 +26,13 @@ module cd_row_line #(
   input  logic [15:0]                     offset_i,
   input  logic                            restart_i,
   input  logic                            step_i,
-  input  logic [7:0]                      taps_i,
-  input  logic [15:0]                     taps_offset_i,
+  input  logic signed [8:0]               wrap_r_i,
+  input  logic [15:0]                     wrap_offset_i,
   output logic [CountW-1:0]               next_lane_o,
   // Input words.
   input  logic                            word_i,
   input  logic                            row_first_i,
-  input  logic [7:0]                      tag_step_i,
+  input  logic [7:0]                      tag_more_i,
   input  logic                            data_valid_i,  // data_i is not padding
   input  logic                            next_valid_i,  // next_i is not padding
   input  logic [Lanes-1:0][ActW-1:0]      data_i,
@@ -77,13 +77,13 @@ module cd_row_line #(
     .delta_lane_i  (lane_i),
     .delta_r_i     (r_i),
     .delta_offset_i(offset_i),
-    .taps_i,
-    .taps_offset_i,
+    .wrap_r_i,
+    .wrap_offset_i,
     .lane_o        (lane),
     .next_lane_o,
     .word_i,
     .row_first_i,
-    .tag_step_i,
+    .tag_more_i,
     .match_o       (match),
     .col_o         (match_col)
   );

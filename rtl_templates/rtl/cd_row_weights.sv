@@ -33,8 +33,9 @@ module cd_row_weights #(
   word_t           word;
   word_t [2:0]     word_q;
   logic            run_q, bank_q;
-  logic [RowW-1:0] row_q, row;
-  logic [TapW-1:0] tap_q, tap, tap_last_q, tap_last;
+  logic            end_q;              // the next word is the last
+  logic [RowW-1:0] row_q, row, row_d;
+  logic [TapW-1:0] tap_q, tap, tap_d, tap_last_q, tap_last;
   logic [WbAw-1:0] ptr_q;
 
   assign row       = load_i ? '0 : row_q;
@@ -42,7 +43,9 @@ module cd_row_weights #(
   assign tap_last  = load_i ? tap_last_i : tap_last_q;
   assign wb_req_o  = load_i || run_q;
   assign wb_addr_o = (load_i && restart_i) ? base_i : ptr_q;
-  assign loading_o = wb_req_o && !(row == RowW'(Rows - 1) && tap == tap_last);
+  assign loading_o = load_i || (run_q && !end_q);
+  assign tap_d     = tap == tap_last ? '0 : tap + 1'b1;
+  assign row_d     = tap == tap_last ? row + 1'b1 : row;
   assign word      = '{we: wb_req_o, bank: load_i ? !bank_q : bank_q, row: row, tap: tap};
   assign we_o      = word_q[2].we;
   assign bank_o    = word_q[2].bank;
@@ -54,6 +57,7 @@ module cd_row_weights #(
       run_q      <= 1'b0;
       word_q     <= '0;
       bank_q     <= 1'b1;
+      end_q      <= 1'b0;
       row_q      <= '0;
       tap_q      <= '0;
       tap_last_q <= '0;
@@ -67,8 +71,9 @@ module cd_row_weights #(
       if (wb_req_o) begin
         run_q <= loading_o;
         ptr_q <= wb_addr_o + 1'b1;
-        tap_q <= tap == tap_last ? '0 : tap + 1'b1;
-        row_q <= tap == tap_last ? row + 1'b1 : row;
+        tap_q <= tap_d;
+        row_q <= row_d;
+        end_q <= row_d == RowW'(Rows - 1) && tap_d == tap_last;
       end
     end
   end

@@ -62,6 +62,7 @@ module cd_store
     logic [Lg-1:0] last_byte;
     logic          run_first;
     logic          single;      // of one beat
+    logic signed [Lg+1:0] last_piece;  // last_byte less a piece
   } burst_t;
   typedef struct packed {
     logic        last;
@@ -74,6 +75,7 @@ module cd_store
 
   logic          gen_busy, gen_active, gen_accept, gen_run_first, gen_last, unused_gen_first;
   logic [Lg-1:0] gen_first_byte, gen_last_byte;
+  logic signed [Lg+1:0] gen_last_piece;
   logic [15:0]   signal_q, tag_q;
   logic          mark_q;
   logic [31:0]   index_q;
@@ -90,6 +92,7 @@ module cd_store
 
   // An address waits in a register while its data may go: a slave may want to see both before it takes either.
   assign aw_room = !awvalid_o || awready_i;
+  assign gen_last_piece = signed'({2'b00, gen_last_byte}) - signed'((Lg+2)'(Piece));
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) awvalid_o <= 1'b0;
     else if (aw_room) awvalid_o <= gen_accept;
@@ -150,7 +153,7 @@ module cd_store
     .rst_ni,
     .flush_i(1'b0),
     .push_i (gen_accept),
-    .data_i ({gen_len, gen_first_byte, gen_last_byte, gen_run_first, gen_len == '0}),
+    .data_i ({gen_len, gen_first_byte, gen_last_byte, gen_run_first, gen_len == '0, gen_last_piece}),
     .full_o (info_full),
     .pop_i  (info_pop),
     .data_o (info),
@@ -257,6 +260,7 @@ module cd_store
     .run_first_i (info.run_first),
     .first_byte_i(info.first_byte),
     .last_byte_i (info.last_byte),
+    .last_piece_i(info.last_piece),
     .need_o      (need),
     .done_o      (beat_done),
     .beat_o      (beat_data)

@@ -63,6 +63,7 @@ module cd_window_walker
     endcase
   end
 
+  logic one_col_q, one_row_q, one_q;     // of the output: a column, a row, a pixel
   always_ff @(posedge clk_i) begin
     ma_q      <= ma_d;
     mb_q      <= mb_d;
@@ -75,7 +76,10 @@ module cd_window_walker
       3'd6:    plane_q    <= product_q[19:0];
       default: ;
     endcase
-    short_q <= pixels_q < 20'd4;
+    short_q   <= pixels_q < 20'd4;
+    one_col_q <= cmd_i.q == 16'd1;
+    one_row_q <= cmd_i.p == 16'd1;
+    one_q     <= one_col_q && one_row_q;
   end
   logic unused;
   assign unused = ^{product_q[31:20], cmd_i};
@@ -146,7 +150,7 @@ module cd_window_walker
 
   // ---- Words of the pass ----
   logic [15:0]   rows_left_q, cols_left_q;  // of the output, behind this one
-  logic          last_row_q, last_col_q;
+  logic          last_row_q, last_col_q, last_q;  // no row, no column, neither
   logic [Tw-1:0] missing_q;                 // words until the window is complete
   logic [16:0]   h0_q, w0_q, h_q, w_q;      // input row and column, signed; h0, w0: of the pass's first window
   logic [19:0]   tap_row_q, line_q;         // address of input row h0, h, modulo 2^20
@@ -155,7 +159,7 @@ module cd_window_walker
   logic [1:0]    slack_q;
 
   assign complete  = missing_q == Tw'(1);
-  assign last_word = streaming_q && complete && last_col_q && last_row_q;
+  assign last_word = streaming_q && complete && last_q;
   assign pass_end  = (streaming_q ? last_word && !short_q : !slack_q[1]) && w_done;
 
   assign busy_o     = state_q != Idle;
@@ -275,11 +279,13 @@ module cd_window_walker
         acc_addr_q  <= acc_addr_q + 20'd1;
         cols_left_q <= cols_left_q - 16'd1;
         last_col_q  <= cols_left_q == 16'd1;
+        last_q      <= cols_left_q == 16'd1 && last_row_q;
         w_q         <= w_q + 17'd1 + 17'(gap_q);
         missing_q   <= words_q;
         if (last_col_q) begin
           cols_left_q <= cmd_i.q - 16'd1;
-          last_col_q  <= cmd_i.q == 16'd1;
+          last_col_q  <= one_col_q;
+          last_q      <= rows_left_q == 16'd1 && one_col_q;
           rows_left_q <= rows_left_q - 16'd1;
           last_row_q  <= rows_left_q == 16'd1;
           w_q         <= w0_q;
@@ -305,9 +311,10 @@ module cd_window_walker
       line_q      <= tap_row_next_q;
       acc_addr_q  <= acc_block_next_q;
       rows_left_q <= cmd_i.p - 16'd1;
-      last_row_q  <= cmd_i.p == 16'd1;
+      last_row_q  <= one_row_q;
+      last_q      <= one_q;
       cols_left_q <= cmd_i.q - 16'd1;
-      last_col_q  <= cmd_i.q == 16'd1;
+      last_col_q  <= one_col_q;
       missing_q   <= next_q.taps;
       w_tap_q     <= '0;
       w_part_q    <= '0;
