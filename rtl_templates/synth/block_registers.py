@@ -12,6 +12,7 @@ from typing import Any
 
 _READ = tuple(f"DOB{i}" for i in range(18))
 _PRODUCT = tuple(f"P{i}" for i in range(36))
+_OPERANDS = tuple(tuple(f"{name}{i}" for i in range(18)) for name in "AB")
 #: Registers of a multiplier by operand or result.
 _REGISTER = {
     side: {f"REG_{side}_CLK": "CLK0", f"REG_{side}_CE": "CE0", f"REG_{side}_RST": "RST0"}
@@ -65,30 +66,31 @@ class _Module:
             pins[pin] = self.cells.pop(name)["connections"]["Q"]
         return clock
 
-    def take_operand(self, block: dict[str, Any], operand: str) -> list[Any] | None:
-        """Move the flip-flops in front of a multiplier's operand into it, where they do nothing but delay others.
+    def take_operands(self, block: dict[str, Any]) -> list[Any] | None:
+        """Move the flip-flops in front of both operands of a multiplier into it, where they only delay others.
 
-        What else they drive keeps them. Flip-flops behind logic stay: its wire to the block would be longer.
+        What else they drive keeps them. Flip-flops behind logic stay: its wire to the block would be longer. One
+        operand alone stays, too: nextpnr has no such timing.
 
         Returns:
             Their clock; None where they stay.
         """
         pins = block["connections"]
-        bits = {bit for i in range(18) for bit in pins[f"{operand}{i}"] if isinstance(bit, int)}
-        found = {bit: self._giver.get(bit, "") for bit in bits}
-        if not bits or not all(name in self.cells and _plain(self.cells[name]) for name in found.values()):
+        operands = [{bit for pin in side for bit in pins[pin] if isinstance(bit, int)} for side in _OPERANDS]
+        front = {bit: self._giver.get(bit, "") for side in operands for bit in side}
+        if not all(operands) or not all(name in self.cells and _plain(self.cells[name]) for name in front.values()):
             return None
-        before = {bit: self.cells[name]["connections"]["DI"][0] for bit, name in found.items()}
-        clocks = [self.cells[name]["connections"]["CLK"] for name in found.values()]
-        if any(self._giver.get(bit) is None for bit in before.values()) or any(clock != clocks[0] for clock in clocks):
+        before = {bit: self.cells[name]["connections"]["DI"][0] for bit, name in front.items()}
+        clocks = [self.cells[name]["connections"]["CLK"] for name in front.values()]
+        if any(bit not in self._giver for bit in before.values()) or any(clock != clocks[0] for clock in clocks):
             return None
-        for i in range(18):
-            bit = pins[f"{operand}{i}"][0]
+        for pin in (*_OPERANDS[0], *_OPERANDS[1]):
+            bit = pins[pin][0]
             if bit in before:
-                pins[f"{operand}{i}"] = [before[bit]]
+                pins[pin] = [before[bit]]
                 self._loads[bit] -= 1
                 self._loads[before[bit]] += 1
-        for bit, name in found.items():
+        for bit, name in front.items():
             if not self._loads[bit]:
                 self._loads[before[bit]] -= 1
                 del self.cells[name]
@@ -110,10 +112,8 @@ def use_block_registers(netlist: dict[str, Any]) -> int:
                     changed += 1
             elif cell["type"] == "MULT18X18D" and not any(name.startswith("REG_") for name in given):
                 clock, sides = module.absorb(cell, _PRODUCT, None), ["OUTPUT"]
-                if clock is None:  # logic behind it: not before it, too
-                    clocks = {side: module.take_operand(cell, side[-1]) for side in ("INPUTA", "INPUTB")}
-                    sides = [side for side, found in clocks.items() if found]
-                    clock = clocks[sides[0]] if sides else None
+                if clock is None:  # logic behind it
+                    clock, sides = module.take_operands(cell), ["INPUTA", "INPUTB"]
                 if clock:
                     for side in sides:
                         given.update(_REGISTER[side])

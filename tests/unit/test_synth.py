@@ -70,6 +70,50 @@ def test_a_register_behind_a_multiplier_goes_into_it(tmp_path: Path) -> None:
     assert use_block_registers(netlist) == 0  # once
 
 
+def _product(shared: bool = False, logic: bool = False) -> dict[str, Any]:
+    """Two registers in a row before each operand of a product of single bits, a table behind it."""
+    plain = {"CLKMUX": "CLK", "CEMUX": "1 "}
+
+    def flop(data: int, out: int) -> dict[str, Any]:
+        pins = {"CLK": [2], "LSR": ["0"], "DI": [data], "Q": [out]}
+        return _cell("TRELLIS_FF", pins, "Q", plain)
+
+    cells = {"a0": flop(3, 4), "a1": flop(4, 5), "b0": flop(6, 7), "b1": flop(7, 8)}
+    if logic:
+        cells["b0"] = _cell("LUT4", {"A": [6], "Z": [7]}, "Z", {})
+    zeros = {f"{name}{i}": ["0"] for name in "AB" for i in range(1, 18)}
+    product = {f"P{i}": [20 + i] for i in range(36)}
+    pins = {"A0": [5], "B0": [8], **zeros, **product}
+    cells["product"] = _cell("MULT18X18D", pins, tuple(product), {})
+    cells["table"] = _cell("LUT4", {"A": [20], "B": [5] if shared else ["0"], "Z": [9]}, "Z", {})
+    ports = {"clk": {"bits": [2]}, "a": {"bits": [3]}, "b": {"bits": [6]}, "y": {"bits": [9]}}
+    return {"modules": {"top": {"ports": ports, "cells": cells}}}
+
+
+def _cell(kind: str, pins: dict[str, Any], out: str | tuple[str, ...], given: dict[str, str]) -> dict[str, Any]:
+    outs = (out,) if isinstance(out, str) else out
+    directions = {pin: "output" if pin in outs else "input" for pin in pins}
+    return {"type": kind, "parameters": dict(given), "port_directions": directions, "connections": pins}
+
+
+def test_registers_of_operands_go_into_a_multiplier_with_logic_behind_it() -> None:
+    netlist = _product()
+    cells = netlist["modules"]["top"]["cells"]
+    assert use_block_registers(netlist) == 1
+    assert set(cells) == {"a0", "b0", "product", "table"}
+    pins, given = cells["product"]["connections"], cells["product"]["parameters"]
+    assert pins["A0"] == [4] and pins["B0"] == [7] and pins["CLK0"] == [2]
+    assert given["REG_INPUTA_CLK"] == given["REG_INPUTB_CLK"] == "CLK0" and "REG_OUTPUT_CLK" not in given
+    kept = _product(shared=True)
+    assert use_block_registers(kept) == 1 and "a1" in kept["modules"]["top"]["cells"]  # the table reads it
+
+
+def test_registers_of_operands_behind_logic_stay() -> None:
+    netlist = _product(logic=True)
+    assert use_block_registers(netlist) == 0  # nor the other operand's
+    assert set(netlist["modules"]["top"]["cells"]) == {"a0", "a1", "b0", "b1", "product", "table"}
+
+
 def test_a_register_that_is_not_alone_behind_a_block_stays(tmp_path: Path) -> None:
     """What else reads the block's bit, an enable, a reset, the other edge, another clock: nothing changes."""
     assert use_block_registers(_mapped("cd_block", tmp_path)) == 0  # its outputs are ports
