@@ -4,6 +4,7 @@ module cd_acc_mem #(
   parameter int unsigned N     = 16,
   parameter int unsigned AccW  = 32,
   parameter int unsigned Depth = 512,           // words of a half
+  parameter int unsigned MaxW  = 16,            // bits of a value of which the larger is kept
   localparam int unsigned Hw   = $clog2(Depth),
   localparam int unsigned Aw   = Hw + 1         // the top bit names the half
 ) (
@@ -47,6 +48,7 @@ module cd_acc_mem #(
 
   assign rdata_o = half_data[read_half_q[1]];
 
+  localparam int unsigned KeepW = MaxW < AccW ? MaxW : AccW;
   // From a register beside the adder into the memory's own: no path has both the wire from a memory and the one to it.
   always_comb begin
     for (int unsigned j = 0; j < N; j++) begin
@@ -54,7 +56,7 @@ module cd_acc_mem #(
       former = $signed(former_q[j*AccW +: AccW]);
       more   = $signed(data_q3[j*AccW +: AccW]);
       sum[j*AccW +: AccW] = former + more;
-      if (max_q3[j]) sum[j*AccW +: AccW] = more > former ? more : former;
+      if (max_q3[j]) sum[j*AccW +: AccW] = KeepW'(more) > KeepW'(former) ? more : former;
     end
   end
 

@@ -333,7 +333,8 @@ module cd_accelerator
   cd_acc_mem #(
     .N    (N),
     .AccW (AccW),
-    .Depth(AbWords)
+    .Depth(AbWords),
+    .MaxW (ActW + WgtW)
   ) u_accumulators (
     .clk_i,
     .rst_ni     (core_rst_n),

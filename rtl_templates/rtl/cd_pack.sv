@@ -14,7 +14,7 @@ module cd_pack #(
   input  logic                    step_i,        // a piece is there, if need_o, and the beat may be built
   input  logic [PieceBytes*8-1:0] piece_i,
   input  logic                    last_i,        // the beat is the last of its burst
-  input  logic                    run_first_i,   // the burst begins a run
+  input  logic                    run_first_i,   // there is a burst, and it begins a run
   input  logic [Lg-1:0]           first_byte_i,  // of the run in its first beat
   input  logic [Lg-1:0]           last_byte_i,   // of the burst in its last beat
   input  logic signed [Lg+1:0]    last_piece_i,  // ... less a piece
@@ -41,6 +41,8 @@ module cd_pack #(
     assign at        = (i == 0 ? pos_q : first_byte_i) & Places;
     if (Places == '0) begin : gen_none
       assign behind[i] = 1'b0;
+      logic unused_last;
+      assign unused_last = ^last_byte_i;
     end else begin : gen_some
       assign behind[i] = at > last_byte_i;
     end
@@ -57,16 +59,28 @@ module cd_pack #(
   if (Places == '0) begin : gen_whole
     assign beat_o = piece_i;
   end else begin : gen_parts
-    logic [AxiBytes-1:0][7:0] build_q;    // what the beat has so far
-    logic [AxiBytes-1:0][7:0] turned, beat;
+    localparam int unsigned Rest = PieceBytes > 1 ? PieceBytes - 1 : 1;
+    logic [AxiBytes-1:0][7:0] build_q;    // what the beat has so far, below pos
+    logic [Rest-1:0][7:0]     rest_q;     // ... behind a complete beat: the end of a piece that lay across
+    logic                     crossed_q;
+    logic [AxiBytes-1:0][7:0] turned, begun, beat;
     assign beat_o = beat;
     always_comb begin
-      turned = (AxiBytes*8)'({2{(AxiBytes*8)'(piece_i)}} >> {(Lg+1)'(AxiBytes) - {1'b0, pos}, 3'b000});
-      for (int unsigned i = 0; i < AxiBytes; i++) beat[i] = Lg'(i) >= pos ? turned[i] : build_q[i];
+      turned = (AxiBytes*8)'(({2{(AxiBytes*8)'(piece_i)}} << {pos, 3'b000}) >> (AxiBytes * 8));
+      begun  = build_q;
+      if (crossed_q) begun[Rest-1:0] = rest_q;
+      for (int unsigned i = 0; i < AxiBytes; i++) beat[i] = Lg'(i) >= pos ? turned[i] : begun[i];
     end
-    // Behind a complete beat, what is left is the end of a piece that lay across.
-    always_ff @(posedge clk_i) begin
-      if (step_i) build_q <= Unaligned && done_o ? turned : beat;
+    // Taken in every cycle: without a step, what lies behind pos does not matter, and step_i is known late.
+    always_ff @(posedge clk_i) build_q <= beat;
+    if (Unaligned) begin : gen_rest
+      always_ff @(posedge clk_i) begin
+        rest_q    <= turned[Rest-1:0];
+        crossed_q <= step_i && done_o;
+      end
+    end else begin : gen_no_rest
+      assign rest_q    = '0;
+      assign crossed_q = 1'b0;
     end
   end
 

@@ -236,6 +236,14 @@ module cd_sequencer
   end
   assign ab_total = is_drain ? 38'(total0_q) : 38'(total1_q);
 
+  // Whether a range goes beyond a memory of that many words: of its length, the lower bits alone are added.
+  function automatic logic beyond(input logic [19:0] base, input logic [37:0] length,
+                                    input logic [CountW:0] words);
+    logic [CountW:0] last;
+    last = (CountW+1)'(CountW'(base)) + (CountW+1)'(CountW'(length));
+    return |(base >> CountW) || |(length >> CountW) || last > words;
+  endfunction
+
   // Each belongs to one opcode, so that whether there is a fault is one OR.
   logic unknown_q;
   logic bad_load_q, bad_compute_q, bad_drain_q;        // ErrOpcode
@@ -257,15 +265,15 @@ module cd_sequencer
     ragged_q      <= is_dma && ragged;
     empty_tile_q  <= is_compute
                      && (tile.c == '0 || tile.r == '0 || tile.s == '0 || tile.stride_h == '0 || tile.stride_w == '0);
-    dma_over_q    <= is_dma && 38'(dma.base) + written > capacity_q;
-    ib_over_q     <= is_compute && 38'(tile.ib_base) + 38'(total0_q) > 38'(IbWords);
+    dma_over_q    <= is_dma && beyond(dma.base, written, (CountW+1)'(capacity_q));
+    ib_over_q     <= is_compute && beyond(tile.ib_base, 38'(total0_q), (CountW+1)'(IbWords));
     ab_over_q     <= (is_compute || is_drain)
-                     && (|(ab_base_q >> (AbHw + 1)) || 38'(ab_base_q[AbHw-1:0]) + ab_total > 38'(AbWords));
-    ob_over_q     <= is_drain && 38'(drain.ob_base) + 38'(total0_q) > 38'(ObWords);
+                     && (|(ab_base_q >> (AbHw + 1)) || beyond(20'(ab_base_q[AbHw-1:0]), ab_total, (CountW+1)'(AbWords)));
+    ob_over_q     <= is_drain && beyond(drain.ob_base, 38'(total0_q), (CountW+1)'(ObWords));
     rb_over_q     <= is_drain && second
-                     && 38'(drain.rb_base) + (drain.broadcast ? 38'(drain.blocks) : 38'(total0_q)) > 38'(RbWords);
+                     && beyond(drain.rb_base, drain.broadcast ? 38'(drain.blocks) : 38'(total0_q), (CountW+1)'(RbWords));
     pb_over_q     <= is_drain && drain.per_channel
-                     && (over1_q || 38'(drain.pb_base) + 38'(total1_q) > 38'(PbChannels / PpuLanes));
+                     && (over1_q || beyond(20'(drain.pb_base), 38'(total1_q), (CountW+1)'(PbChannels / PpuLanes)));
   end
 
   logic   bad_opcode, bad_range, faulty;

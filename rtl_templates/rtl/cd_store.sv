@@ -257,7 +257,7 @@ module cd_store
     .step_i      (step),
     .piece_i     (piece),
     .last_i      (last_beat),
-    .run_first_i (info.run_first),
+    .run_first_i (info.run_first && !info_empty),
     .first_byte_i(info.first_byte),
     .last_byte_i (info.last_byte),
     .last_piece_i(info.last_piece),

@@ -67,10 +67,9 @@ class _Module:
         return clock
 
     def take_operands(self, block: dict[str, Any]) -> list[Any] | None:
-        """Move the flip-flops in front of both operands of a multiplier into it, where they only delay others.
+        """Move the flip-flops in front of both operands of a multiplier into it; what else they drive keeps them.
 
-        What else they drive keeps them. Flip-flops behind logic stay: its wire to the block would be longer. One
-        operand alone stays, too: nextpnr has no such timing.
+        One operand's alone stay: nextpnr has no such timing.
 
         Returns:
             Their clock; None where they stay.
@@ -82,7 +81,7 @@ class _Module:
             return None
         before = {bit: self.cells[name]["connections"]["DI"][0] for bit, name in front.items()}
         clocks = [self.cells[name]["connections"]["CLK"] for name in front.values()]
-        if any(bit not in self._giver for bit in before.values()) or any(clock != clocks[0] for clock in clocks):
+        if any(clock != clocks[0] for clock in clocks):
             return None
         for pin in (*_OPERANDS[0], *_OPERANDS[1]):
             bit = pins[pin][0]

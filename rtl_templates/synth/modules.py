@@ -45,6 +45,7 @@ def _values(template: Template) -> dict[str, int]:
         "WbAw": (top["WbWords"] - 1).bit_length(),
         "AbAw": (top["AbWords"] - 1).bit_length() + 1,
         "Depth": top["AbWords"],
+        "MaxW": t.act_bits + t.weight_bits,
         "PbWords": top["PbChannels"] // t.ppu_lanes,
         "Lanes": t.nonlinear_lanes,
         "Nonlinear": t.nonlinear_lanes > 0,
