@@ -26,7 +26,7 @@ module cd_acc_mem #(
   logic [1:0]        read_half_q;   // of the latest read; a cycle later
   logic [Aw-1:0]     addr_q, addr_q2, waddr_q;
   logic [N-1:0]      mask_q, anew_q2, max_q2, max_q3;  // by lane: forget what is there; keep the larger
-  logic [N*AccW-1:0] data_q, data_q2, data_q3, former_q, sum;
+  logic [N*AccW-1:0] data_q, data_q2, addend_q, former_q, sum;  // addend_q: inverted where the larger is kept
   logic [N*AccW-1:0] half_data [2];
 
   for (genvar h = 0; h < 2; h++) begin : gen_half
@@ -48,15 +48,16 @@ module cd_acc_mem #(
 
   assign rdata_o = half_data[read_half_q[1]];
 
-  localparam int unsigned KeepW = MaxW < AccW ? MaxW : AccW;
   // From a register beside the adder into the memory's own: no path has both the wire from a memory and the one to it.
+  // Where the larger is kept, the adder subtracts: the sign, which values of MaxW bits leave in bit MaxW, tells which.
+  localparam int unsigned SumW = MaxW < AccW ? AccW : AccW + 1;
+  localparam int unsigned Sign = MaxW < AccW ? MaxW : AccW;
   always_comb begin
     for (int unsigned j = 0; j < N; j++) begin
-      logic signed [AccW-1:0] former, more;
-      former = $signed(former_q[j*AccW +: AccW]);
-      more   = $signed(data_q3[j*AccW +: AccW]);
-      sum[j*AccW +: AccW] = former + more;
-      if (max_q3[j]) sum[j*AccW +: AccW] = KeepW'(more) > KeepW'(former) ? more : former;
+      logic [SumW:0] total;  // its lowest bit carries the 1 of a difference into the others
+      total = {SumW'($signed(former_q[j*AccW +: AccW])), 1'b1} + {SumW'($signed(addend_q[j*AccW +: AccW])), max_q3[j]};
+      sum[j*AccW +: AccW] = total[AccW:1];
+      if (max_q3[j]) sum[j*AccW +: AccW] = total[Sign+1] ? ~addend_q[j*AccW +: AccW] : former_q[j*AccW +: AccW];
     end
   end
 
@@ -87,11 +88,11 @@ module cd_acc_mem #(
       anew_q2[j] <= first_q && mask_q[j];
       max_q2[j]  <= max_q && !first_q && mask_q[j];
       data_q2[j*AccW +: AccW]  <= mask_q[j] ? data_q[j*AccW +: AccW] : '0;
+      addend_q[j*AccW +: AccW] <= data_q2[j*AccW +: AccW] ^ {AccW{max_q2[j]}};
       former_q[j*AccW +: AccW] <= anew_q2[j] ? '0 : half_data[addr_q2[Hw]][j*AccW +: AccW];
     end
     waddr_q  <= addr_q2;
     max_q3   <= max_q2;
-    data_q3  <= data_q2;
   end
 
 endmodule

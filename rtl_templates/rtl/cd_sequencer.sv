@@ -228,20 +228,21 @@ module cd_sequencer
   logic second;
   assign second = drain.residual || drain.product;
 
-  // The accumulator range [base, base + total) must stay within its half.
-  logic [19:0] ab_base_q;
-  logic [37:0] ab_total;
-  always_ff @(posedge clk_i) begin
-    ab_base_q <= is_drain ? drain.ab_base : tile.ab_base;
-  end
-  assign ab_total = is_drain ? 38'(total0_q) : 38'(total1_q);
-
   // Whether a range goes beyond a memory of that many words: of its length, the lower bits alone are added.
   function automatic logic beyond(input logic [19:0] base, input logic [37:0] length,
                                     input logic [CountW:0] words);
     logic [CountW:0] last;
     last = (CountW+1)'(CountW'(base)) + (CountW+1)'(CountW'(length));
     return |(base >> CountW) || |(length >> CountW) || last > words;
+  endfunction
+
+  // The accumulator range [base, base + total) must stay within its half.
+  logic [19:0] ab_base_q;
+  always_ff @(posedge clk_i) begin
+    ab_base_q <= is_drain ? drain.ab_base : tile.ab_base;
+  end
+  function automatic logic beyond_half(input logic [37:0] length);
+    return beyond(20'(ab_base_q[AbHw-1:0]), length, (CountW+1)'(AbWords));
   endfunction
 
   // Each belongs to one opcode, so that whether there is a fault is one OR.
@@ -267,8 +268,8 @@ module cd_sequencer
                      && (tile.c == '0 || tile.r == '0 || tile.s == '0 || tile.stride_h == '0 || tile.stride_w == '0);
     dma_over_q    <= is_dma && beyond(dma.base, written, (CountW+1)'(capacity_q));
     ib_over_q     <= is_compute && beyond(tile.ib_base, 38'(total0_q), (CountW+1)'(IbWords));
-    ab_over_q     <= (is_compute || is_drain)
-                     && (|(ab_base_q >> (AbHw + 1)) || beyond(20'(ab_base_q[AbHw-1:0]), ab_total, (CountW+1)'(AbWords)));
+    ab_over_q     <= ((is_compute || is_drain) && |(ab_base_q >> (AbHw + 1)))
+                     || (is_compute && beyond_half(38'(total1_q))) || (is_drain && beyond_half(38'(total0_q)));
     ob_over_q     <= is_drain && beyond(drain.ob_base, 38'(total0_q), (CountW+1)'(ObWords));
     rb_over_q     <= is_drain && second
                      && beyond(drain.rb_base, drain.broadcast ? 38'(drain.blocks) : 38'(total0_q), (CountW+1)'(RbWords));
