@@ -80,7 +80,7 @@ class _Module:
         if not all(operands) or not all(name in self.cells and _plain(self.cells[name]) for name in front.values()):
             return None
         before = {bit: self.cells[name]["connections"]["DI"][0] for bit, name in front.items()}
-        clocks = [self.cells[name]["connections"]["CLK"] for name in front.values()]
+        clocks: list[list[Any]] = [self.cells[name]["connections"]["CLK"] for name in front.values()]
         if any(clock != clocks[0] for clock in clocks):
             return None
         for pin in (*_OPERANDS[0], *_OPERANDS[1]):
