@@ -30,8 +30,9 @@ module cd_acc_mem #(
   logic [N*AccW-1:0] half_data [2];
 
   for (genvar h = 0; h < 2; h++) begin : gen_half
-    logic update;
-    assign update = valid_i && addr_i[Hw] == 1'(h);
+    logic update, drained;  // never both: array and drain unit have a half each, and the drain's is known earlier
+    assign update  = valid_i && addr_i[Hw] == 1'(h);
+    assign drained = re_i && raddr_i[Hw] == 1'(h);
     cd_ram #(
       .Width(N * AccW),
       .Depth(Depth)
@@ -40,8 +41,8 @@ module cd_acc_mem #(
       .we_i   (we_q && waddr_q[Hw] == 1'(h)),
       .waddr_i(waddr_q[Hw-1:0]),
       .wdata_i(sum),
-      .re_i   (update || (re_i && raddr_i[Hw] == 1'(h))),
-      .raddr_i(update ? addr_i[Hw-1:0] : raddr_i[Hw-1:0]),
+      .re_i   (update || drained),
+      .raddr_i(drained ? raddr_i[Hw-1:0] : addr_i[Hw-1:0]),
       .rdata_o(half_data[h])
     );
   end
