@@ -102,7 +102,7 @@ def ranked(options: argparse.Namespace) -> list[Figure]:
         a_step = {"uniform": 1, "fair": max(len(d.choices) for d in corners.space.choices), "sandwich": 4}[strategy]
         steps = max(1, options.passes // a_step)
         started = time.process_time()
-        told = TrainingOptions(strategy, STRATEGIES[strategy], steps, 0.02, subnets=2, seed=options.seed)
+        told = TrainingOptions(strategy, STRATEGIES[strategy], steps, 0.01, subnets=2, seed=options.seed)
         trainer = Trainer(corners, data, told)
         trainer.run()
         seconds = time.process_time() - started
@@ -149,8 +149,8 @@ def main() -> int:
     parser.add_argument("--images", type=int, default=8000, help="training images that are used")
     parser.add_argument("--networks", type=int, default=20)
     parser.add_argument("--strategies", default=",".join(STRATEGIES))
-    parser.add_argument("--passes", type=int, default=1600, help="of each supernet: batches through one network")
-    parser.add_argument("--alone", type=int, default=150, help="steps of each network that is trained alone")
+    parser.add_argument("--passes", type=int, default=6000, help="of each supernet: batches through one network")
+    parser.add_argument("--alone", type=int, default=600, help="steps of each network that is trained alone")
     parser.add_argument("--again", action="store_true", help="train each alone from a second seed, too")
     parser.add_argument("--table", help="accuracies of NAS-Bench-201; then its cells alone are ranked, on --data")
     parser.add_argument("--cells", type=int, default=300, help="of NAS-Bench-201 that are ranked")
