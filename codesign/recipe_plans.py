@@ -103,21 +103,24 @@ def _above(spent: int, recipe: Recipe, what: str, where: str, allowed: str) -> l
     return [Fault(where, f"{what} {spent} of {recipe.trials} trials, which leaves none for the search", allowed)]
 
 
+def _spends_all(recipe: Recipe, options: Mapping[str, Any], name: str, rest: str, where: str) -> list[Fault]:
+    """A first part, of so many trials, that is the whole search."""
+    spent = int(options[name])
+    if spent < recipe.trials:
+        return []
+    allowed = f"1 to {recipe.trials - 1}" if recipe.trials > 1 else "more trials"
+    return [Fault(f"{where}.{name}", f"is {spent} of {recipe.trials} trials, which leaves none {rest}", allowed)]
+
+
 def alternate(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
     """Of parts that are searched in turn."""
-    phase = int(options["phase_trials"])
-    if phase < recipe.trials:
-        return []
-    what = f"is {phase} of {recipe.trials} trials, which leaves none for the other part"
-    return [Fault(f"{where}.phase_trials", what, f"1 to {recipe.trials - 1}" if recipe.trials > 1 else "more trials")]
+    return _spends_all(recipe, options, "phase_trials", "for the other part", where)
 
 
 def carried(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
     """Of a search that is carried over to another."""
-    first, parts = int(options["first_trials"]), dict(recipe.controllers)
-    spot, allowed = f"{where}.first_trials", f"1 to {recipe.trials - 1}"
-    what = f"is {first} of {recipe.trials} trials, which leaves none for the task itself"
-    faults = [Fault(spot, what, allowed)] if first >= recipe.trials else []
+    parts = dict(recipe.controllers)
+    faults = _spends_all(recipe, options, "first_trials", "for the task itself", where)
     source, target = (parts.get(name, recipe.controller).name for name in ("source", "target"))
     if source != target:
         what = f"are {source} and {target}, of different kinds, so nothing can be carried over"
@@ -166,9 +169,7 @@ def sequential(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[F
 
 def search_then_cut(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
     """Of a search before the cuts."""
-    search = int(options["search_trials"])
-    what = f"is {search} of {recipe.trials} trials, which leaves none to cut with"
-    faults = [Fault(f"{where}.search_trials", what, f"1 to {recipe.trials - 1}")] if search >= recipe.trials else []
+    faults = _spends_all(recipe, options, "search_trials", "to cut with", where)
     return faults + sequential(recipe, options, where)
 
 

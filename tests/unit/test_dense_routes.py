@@ -197,9 +197,12 @@ def test_a_network_taken_out_computes_what_it_did_within() -> None:
 
 
 def test_its_options_are_checked() -> None:
+    with pytest.raises(SpecError, match=r"network\.widths: is"):
+        parse_recipe({"network": {"name": "dense_routes", "widths": [[]]}}, "mine")
     with pytest.raises(SpecError) as caught:
-        parse_recipe({"network": {"name": "dense_routes", "kernels": [4], "widths": [[]]}}, "mine")
-    assert "dense_routes.kernels: are [4] (allowed: odd numbers)" in str(caught.value) or "widths" in str(caught.value)
+        parse_recipe({"network": {"name": "dense_routes", "kernels": [4], "widths": [list(range(8, 15))]}}, "mine")
+    assert "dense_routes.kernels: are [4] (allowed: odd numbers)" in str(caught.value)
+    assert "(allowed: 1 to 6 blocks a stage)" in str(caught.value)
     with pytest.raises(SpecError, match=r"keeps a part \(s1_route\)"):
         parse_recipe({"extends": "dense_nas", "choices": {"s1_route": ["b1"]}}, "mine")
     with pytest.raises(SpecError, match='"routes" needs "routes"'):
