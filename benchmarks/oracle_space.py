@@ -350,8 +350,11 @@ class OracleProblem:
             out.append(Outcome(metrics, broken, ("layer_sum",)))
         return out
 
-    def hardware_front(self, network: Point) -> list[Point]:
-        """A network's front over every accelerator, within the goal's limits; where none is, the nearest to them."""
+    def hardware_fronts(self, networks: Sequence[Point]) -> list[list[Point]]:
+        """Networks' fronts over every accelerator, within the goal's limits; where none is, the nearest to them."""
+        return [self._front(network) for network in networks]
+
+    def _front(self, network: Point) -> list[Point]:
         oracle, row = self._oracle, self._row(network)
         kind = oracle.kind[row]
         assert self._fronts is not None, "a problem for nested drivers is made with fronts"

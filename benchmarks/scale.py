@@ -3,9 +3,10 @@
     python -m benchmarks.scale [--trials N] [--workers N] [--recipe NAME] [--seed S] [--json]
 
 The recipe is searched by one process, by several at once (``codesign explore --join``), and by several of which one is
-killed when half is trained. Rates are of networks trained a second, once a quarter is kept: workers begin slowly.
-Each process trains in one worker process, so that the machine should have as many idle cores as there are workers; what
-it then can give is measured, too: as many searches at once that have nothing to do with one another.
+killed when half is trained; deployments, which workers do not share, are cut to a few steps. Rates are of networks
+trained a second, once a quarter is kept: workers begin slowly. Each process trains in one worker process, so that the
+machine should have as many idle cores as there are workers; what it then can give is measured, too: as many searches at
+once that have nothing to do with one another.
 """
 
 from __future__ import annotations
@@ -30,7 +31,12 @@ from benchmarks.common import Figure, show
 from codesign.explorer.folder import RunFolder
 from codesign.explorer.journal import read_reports
 from codesign.explorer.storage import close_storage, open_sqlite
+from codesign.providers.registry import PROVIDERS
+from codesign.recipe import load_recipe
+from mappings.durable import write_durably
+from mappings.yamlio import dump_yaml
 
+_DEPLOY_STEPS = 20
 _CLI = [sys.executable, "-m", "codesign", "explore", "--jobs", "1", "-q"]
 
 
@@ -51,6 +57,16 @@ class Run:
     twice: int
     reports: list[str]
     front: bytes
+
+
+def hasty(name: str, path: Path) -> Path:
+    """A recipe of a few steps a deployment, as a file."""
+    document = load_recipe(name).to_dict()
+    for provider in document["providers"]:
+        if isinstance(provider, dict) and "deploy_steps" in PROVIDERS.get(provider["name"]).options:
+            provider["deploy_steps"] = _DEPLOY_STEPS
+    write_durably(path, dump_yaml(document))
+    return path
 
 
 def kept(folder: Path) -> list[str]:
@@ -103,9 +119,10 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.workers < 2 or options.trials < 2:
         parser.error("--workers and --trials: 2 or more")
-    words = ["--recipe", options.recipe, "--trials", str(options.trials), "--seed", str(options.seed)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        recipe = str(hasty(options.recipe, folder / "hasty.yaml"))
+        words = ["--recipe", recipe, "--trials", str(options.trials), "--seed", str(options.seed)]
         one = searched(folder / "one", words, 1)
         many = searched(folder / "many", words, options.workers)
         killed = searched(folder / "killed", words, options.workers, kill_at=one.trained // 2)

@@ -54,9 +54,10 @@ class Journal(Protocol):
         ...
 
 
-#: A network to the hardware and mapping of every design of it that no other dominates at what is known before the dear
-#: providers, and perhaps some more; where none is within the bounds, of those that are nearest; none: nothing runs it.
-HardwareFront = Callable[[Point], list[Point]]
+#: Networks, each to the hardware and mapping of every design of it that no other dominates at what is known before the
+#: dear providers, and perhaps some more; where none is within the bounds, of those that are nearest; none: nothing runs
+#: it.
+HardwareFronts = Callable[[Sequence[Point]], list[list[Point]]]
 
 
 class Problem(Protocol):
@@ -79,8 +80,8 @@ class Problem(Protocol):
         ...
 
     @property
-    def hardware_front(self) -> HardwareFront | None:
-        """How the front of a network over the whole hardware space is proved; None: nobody can, it is priced."""
+    def hardware_fronts(self) -> HardwareFronts | None:
+        """How networks' fronts over the whole hardware space are proved; None: nobody can, they are priced."""
         ...
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from codesign.controllers.controller import Foreseeing, Told
 from codesign.decisions import DecisionSpace, Point
-from codesign.drivers.base import DriverContext, HardwareFront
+from codesign.drivers.base import DriverContext
+from codesign.drivers.base import HardwareFronts as Prover
 from codesign.drivers.ledger import Ledger
 from codesign.drivers.parts import joined, part_of, part_space
 from codesign.objectives import Goal, Outcome
@@ -29,8 +30,8 @@ class Nested:
     controller look through it with ``inner_trials`` designs; ``designs_per_network``: most designs of a network that
     are kept, the least crowded of its front; 0: all.
 
-    A problem that can prove a network's front over all accelerators (:attr:`Problem.hardware_front`) is asked for it in
-    place of pricing each of them; ``most_accelerators`` does not bind then.
+    A problem that can prove networks' fronts over all accelerators (:attr:`Problem.hardware_fronts`) is asked for them
+    in place of pricing each accelerator; ``most_accelerators`` does not bind then.
 
     What the outer controller is told of a network is the best of each objective over its front; of one that fits no
     accelerator, what its nearest design breaks. All but what the dear providers tell it may ask for beforehand.
@@ -43,25 +44,25 @@ class Nested:
             SpecError: more accelerators than the options allow, or nothing to decide of the networks.
         """
         networks = part_space(context, "network")
-        goal, ledger, hardware = context.problem.goal, Ledger(context), HardwareFronts(context)
+        goal, ledger, hardware = context.problem.goal, Ledger(context), NetworkFronts(context)
         controller = context.make_controller("network", networks, goal)
         if isinstance(controller, Foreseeing):
-            controller.foresees(lambda network: best_of(goal, [outcome for _, outcome in hardware.of(network)]))
+            controller.foresees(lambda network: best_of(goal, [outcome for _, outcome in hardware.of([network])[0]]))
         fronts: dict[tuple[object, ...], list[Told]] = {}
         done = 0
         while done < context.budget:
             asked = controller.ask(context.batch)[: context.budget - done]
             told: list[list[Told]] = []
-            points, phases, places = list[Point](), list[str](), list[int]()
+            fresh: dict[tuple[object, ...], int] = {}
             for place, network in enumerate(asked):
                 key = tuple(network.items())
-                held = fronts.get(key) or ledger.held(_phase(done + place))
-                told.append(held)
-                if not held and key not in [tuple(asked[other].items()) for other in places]:
-                    front = [joined(context, network, point) for point, _ in hardware.of(network)]
-                    points += front
-                    phases += [_phase(done + place)] * len(front)
-                    places.append(place)
+                told.append(fronts.get(key) or ledger.held(_phase(done + place)))
+                if not told[-1]:
+                    fresh.setdefault(key, place)
+            points, phases = list[Point](), list[str]()
+            for place, front in zip(fresh.values(), hardware.of([asked[p] for p in fresh.values()]), strict=True):
+                points += [joined(context, asked[place], point) for point, _ in front]
+                phases += [_phase(done + place)] * len(front)
             measured = ledger.measure(points, phases, within_budget=False)
             for item, phase in zip(measured, phases, strict=True):
                 told[int(phase.split()[1]) - done].append(item)
@@ -77,7 +78,7 @@ class Nested:
             done += len(asked)
 
 
-class HardwareFronts:
+class NetworkFronts:
     """Of each network, the designs that no other of it dominates at what is known before the dear providers.
 
     Args:
@@ -90,27 +91,28 @@ class HardwareFronts:
     def __init__(self, context: DriverContext) -> None:
         self._context, self.space = context, part_space(context, "hardware")
         self._rows: list[Point] | None = None
-        self._whole: HardwareFront | None = None
+        self._whole: Prover | None = None
         self._kept: dict[tuple[object, ...], list[tuple[Point, Outcome]]] = {}
         if context.options["accelerators"] == "all":
-            self._whole = context.problem.hardware_front
+            self._whole = context.problem.hardware_fronts
             if self._whole is None or self.space.size <= _FEW:
                 self._rows, self._whole = _all_points(context, self.space), None
 
-    def of(self, network: Point) -> list[tuple[Point, Outcome]]:
-        """Hardware and what is known of each design; the nearest to feasible where none is."""
-        key = tuple(network.items())
-        found = self._kept.get(key)
-        if found is None:
-            if len(self._kept) >= _MOST_KEPT:
-                self._kept.clear()
-            found = self._kept[key] = self._found(network)
-        return found
+    def of(self, networks: Sequence[Point]) -> list[list[tuple[Point, Outcome]]]:
+        """Of each network hardware and what is known of each design; the nearest to feasible where none is."""
+        keys = [tuple(network.items()) for network in networks]
+        missing = {key: network for key, network in zip(keys, networks, strict=True) if key not in self._kept}
+        out = {key: self._kept[key] for key in keys if key in self._kept}
+        if len(self._kept) + len(missing) > _MOST_KEPT:
+            self._kept.clear()
+        proved = [None] * len(missing) if self._whole is None else self._whole(list(missing.values()))
+        for (key, network), rows in zip(missing.items(), proved, strict=True):
+            out[key] = self._kept[key] = self._found(network, rows)
+        return [out[key] for key in keys]
 
-    def _found(self, network: Point) -> list[tuple[Point, Outcome]]:
+    def _found(self, network: Point, proved: list[Point] | None) -> list[tuple[Point, Outcome]]:
         problem = self._context.problem
-        if self._whole is not None:
-            proved = self._whole(network)
+        if proved is not None:
             found = list(zip(proved, problem.price(network, proved), strict=True))
         elif self._rows is None:
             found = self._searched(network)

@@ -91,6 +91,11 @@ class RunFolder:
         return self.path / "measured"
 
     @property
+    def fronts(self) -> Path:
+        """Fronts of networks over the whole hardware space, kept as soon as they are proved."""
+        return self.path / "fronts"
+
+    @property
     def claims(self) -> Path:
         """Locks of the run's workers; stays empty."""
         return self.path / ".claims"
@@ -168,7 +173,7 @@ class RunFolder:
 
     def _refuse_links(self) -> None:
         """What a run writes stays in its folder: none of the places is a link to another."""
-        places = [self.run_file, self.database, self.designs, self.networks, self.measured, self.hardware]
+        places = [self.run_file, self.database, self.designs, self.networks, self.measured, self.fronts, self.hardware]
         places += [
             self.path / ".lock",
             self.claims,

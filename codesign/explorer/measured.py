@@ -1,4 +1,4 @@
-"""What a dear provider found, one line a result, kept as soon as it is known and shared by all workers of a run."""
+"""What the workers of a run share: lines in a file, each on the disk before anybody counts on it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from codesign.explorer.claims import Claims
 from codesign.providers.base import Measurement
 
 
-class MeasuredFile:
-    """Results by key and fidelity.
+class SharedFile:
+    """Values that are found once, by whoever claims their name first, and read by all.
 
     Args:
-        path: of the file.
+        path: of the file, one line of JSON a value.
         claims: of the run's workers.
     """
 
@@ -25,7 +25,7 @@ class MeasuredFile:
         self.path, self.claims = path, claims
         self._read = 0
 
-    def fresh(self) -> Iterator[tuple[Any, float, Measurement]]:
+    def lines(self) -> Iterator[Any]:
         """What was added since the last call, by this process and others; lines that a kill cut off are passed over."""
         if not self.path.exists():
             return
@@ -36,14 +36,14 @@ class MeasuredFile:
         self._read += len(whole)
         for line in whole.splitlines():
             try:
-                key, fidelity, metrics, broken = json.loads(line)
+                yield json.loads(line)
             except ValueError:
                 continue
-            yield _hashable(key), fidelity, Measurement(metrics, tuple(Infeasible.from_dict(item) for item in broken))
 
-    def add(self, key: Any, fidelity: float, found: Measurement) -> None:
-        """Keep one result; it is on the disk when this returns."""
-        line = json.dumps([key, fidelity, dict(found.metrics), [item.to_dict() for item in found.broken]])
+    def write(self, value: Any) -> None:
+        """Keep one value; it is on the disk when this returns."""
+        line = json.dumps(value)
+        self.path.parent.mkdir(exist_ok=True)
         with self.claims.alone(str(self.path.name)), self.path.open("ab+") as file:
             if file.tell():
                 file.seek(-1, os.SEEK_END)
@@ -53,16 +53,45 @@ class MeasuredFile:
             file.flush()
             os.fsync(file.fileno())
 
+    def claim(self, name: Any) -> bool:
+        """Whether this process is the one to find what has a name."""
+        return self.claims.take(self._full(name))
+
+    def release(self, name: Any) -> None:
+        """Leave a name to others."""
+        self.claims.release(self._full(name))
+
+    def _full(self, name: Any) -> str:
+        return json.dumps([self.path.name, name])
+
+
+class MeasuredFile:
+    """Results of a dear provider by key and fidelity.
+
+    Args:
+        path: of the file.
+        claims: of the run's workers.
+    """
+
+    def __init__(self, path: Path, claims: Claims) -> None:
+        self.path, self._file = path, SharedFile(path, claims)
+
+    def fresh(self) -> Iterator[tuple[Any, float, Measurement]]:
+        """What was added since the last call."""
+        for key, fidelity, metrics, broken in self._file.lines():
+            yield _hashable(key), fidelity, Measurement(metrics, tuple(Infeasible.from_dict(item) for item in broken))
+
+    def add(self, key: Any, fidelity: float, found: Measurement) -> None:
+        """Keep one result."""
+        self._file.write([key, fidelity, dict(found.metrics), [item.to_dict() for item in found.broken]])
+
     def claim(self, key: Any, fidelity: float) -> bool:
         """Whether this process is the one to measure a key."""
-        return self.claims.take(self._name(key, fidelity))
+        return self._file.claim([key, fidelity])
 
     def release(self, key: Any, fidelity: float) -> None:
         """Leave a key to others."""
-        self.claims.release(self._name(key, fidelity))
-
-    def _name(self, key: Any, fidelity: float) -> str:
-        return json.dumps([self.path.name, key, fidelity])
+        self._file.release([key, fidelity])
 
 
 def _hashable(key: Any) -> Any:

@@ -11,8 +11,9 @@ from typing import Any
 from accel_models.pricing.whole import Account
 from accel_models.report import Infeasible
 from codesign.decisions import DecisionSpace, Point
-from codesign.drivers.base import HardwareFront
-from codesign.explorer.measured import MeasuredFile
+from codesign.drivers.base import HardwareFronts
+from codesign.explorer.fronts import SharedFronts
+from codesign.explorer.measured import MeasuredFile, SharedFile
 from codesign.objectives import Goal, Outcome
 from codesign.providers.base import Candidate, Measurement, Provider
 from codesign.providers.registry import ProviderEntry
@@ -88,14 +89,20 @@ class SearchProblem:
         goal: limits are gates: a design that breaks one is not shown to dear providers.
         steps: the ladder.
         measured: called for each result of a dear provider, for progress.
+        fronts: where proved fronts are shared with other workers, or None.
     """
 
     def __init__(
-        self, space: SearchSpace, goal: Goal, steps: Sequence[Step], measured: Callable[[], None] = lambda: None
+        self,
+        space: SearchSpace,
+        goal: Goal,
+        steps: Sequence[Step],
+        measured: Callable[[], None] = lambda: None,
+        fronts: SharedFile | None = None,
     ) -> None:
         self.space: DecisionSpace = space.decisions
         self.search_space, self.goal = space, goal
-        self._steps, self._measured = list(steps), measured
+        self._steps, self._measured, self._fronts = list(steps), measured, fronts
         #: How each front over the whole hardware space was found, in this process.
         self.proofs: list[Account] = []
 
@@ -129,8 +136,8 @@ class SearchProblem:
         return [state.outcome() for state in states]
 
     @cached_property
-    def hardware_front(self) -> HardwareFront | None:
-        """A network's front over the whole hardware space by what its cheap provider proves; None: it cannot."""
+    def hardware_fronts(self) -> HardwareFronts | None:
+        """Networks' fronts over the whole hardware space by what the cheap provider proves; None: it cannot."""
         cheap = [step for step in self._steps if not step.entry.dear and step.entry.key != "network"]
         whole = getattr(cheap[0].provider, "whole", None) if len(cheap) == 1 else None
         found = None if whole is None else whole(self.search_space, self.goal)
@@ -145,7 +152,7 @@ class SearchProblem:
             self.proofs.append(found.account)
             return rows
 
-        return front
+        return SharedFronts(front, self._fronts)
 
     def _add(self, step: Step, state: _State, found: Measurement) -> None:
         state.metrics.update(found.metrics)

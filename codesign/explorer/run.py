@@ -11,6 +11,7 @@ from pathlib import Path
 
 import optuna
 
+from codesign import __version__
 from codesign.accuracy.data import load_dataset
 from codesign.drivers.base import Trial
 from codesign.drivers.registry import DRIVERS
@@ -19,6 +20,7 @@ from codesign.explorer.finish import deploy_front, knee_of, write_designs, write
 from codesign.explorer.folder import RunFolder, RunRecord
 from codesign.explorer.inputs import keep_inputs
 from codesign.explorer.journal import StudyJournal
+from codesign.explorer.measured import SharedFile
 from codesign.explorer.options import ExploreOptions, prepare, to_verify
 from codesign.explorer.problem import SearchProblem, Step
 from codesign.explorer.result import RunResult, cloud_of, write_result
@@ -47,6 +49,7 @@ from codesign.recipe import Recipe
 from codesign.reports.page import write_page
 from mappings.durable import is_full
 from mappings.errors import Fault, SpecError, counted
+from mappings.yamlio import digest
 from rtl_templates.verilator import compiler, toolchain
 
 
@@ -192,8 +195,8 @@ def _searched(
     reporter: Reporter,
 ) -> list[Trial]:
     """The search alone."""
-    with _opened(record.recipe, folder, study, jobs, executor, reporter) as (steps, journal):
-        _search(record, folder, study, steps, journal, reporter)
+    with _opened(record.recipe, folder, study, jobs, executor, reporter) as (steps, journal, fronts):
+        _search(record, folder, study, steps, journal, fronts, reporter)
         return list(journal)
 
 
@@ -204,8 +207,8 @@ def _explore(
     started, started_cpu = time.monotonic(), _cpu_seconds()
     recipe, (verify, images) = record.recipe, to_verify(options, record)
     space, goal = recipe.space, recipe.goal
-    with _opened(recipe, folder, study, options.jobs, options.executor, reporter) as (steps, journal):
-        _search(record, folder, study, steps, journal, reporter)
+    with _opened(recipe, folder, study, options.jobs, options.executor, reporter) as (steps, journal, fronts):
+        _search(record, folder, study, steps, journal, fronts, reporter)
         trials = list(journal)
         tallied, found = tally(recipe, trials), feasible(trials)
         reporter.say(describe(tallied, found))
@@ -267,14 +270,15 @@ def _opened(
     jobs: int | None,
     executor: str | None,
     reporter: Reporter,
-) -> Iterator[tuple[list[Step], StudyJournal]]:
-    """Providers and journal of a run, which other workers may have open as well."""
+) -> Iterator[tuple[list[Step], StudyJournal, SharedFile]]:
+    """Providers, journal and proved fronts of a run, which other workers may have open as well."""
     folder.networks.mkdir(exist_ok=True)
+    proved = folder.fronts / f"{digest([recipe.digest, __version__])[:16]}.jsonl"
     processes = min(os.cpu_count() or 1, 8) if jobs is None else jobs
     claims = Claims(folder.claims)
     try:
         with opened_steps(recipe, folder, claims, processes, executor, reporter) as steps:
-            yield steps, StudyJournal(study, recipe.space.decisions, recipe.goal, claims)
+            yield steps, StudyJournal(study, recipe.space.decisions, recipe.goal, claims), SharedFile(proved, claims)
     finally:
         claims.close()
 
@@ -285,6 +289,7 @@ def _search(
     study: optuna.Study,
     steps: list[Step],
     journal: StudyJournal,
+    fronts: SharedFile,
     reporter: Reporter,
 ) -> None:
     """Until the journal holds the budget, with progress."""
@@ -311,7 +316,7 @@ def _search(
             watch.trained()
             shown()
 
-        problem = SearchProblem(space, recipe.goal, steps, measured)
+        problem = SearchProblem(space, recipe.goal, steps, measured, fronts)
         search(recipe, problem, journal, planned_trials(study), advance)
     if problem.proofs:
         reporter.say(proved(problem.proofs))

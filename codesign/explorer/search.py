@@ -114,7 +114,6 @@ def opened_steps(
             provider.prepare()
             file = None
             if entry.dear:
-                folder.measured.mkdir(parents=True, exist_ok=True)
                 options = entry.checked(part.given, part.name)
                 told = digest([part.name, str(by_content(options)), recipe.seed, recipe.space.digest])
                 file = MeasuredFile(folder.measured / f"{part.name}-{told[:16]}.jsonl", claims)

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from codesign.commands.exploring import join_run
+from codesign.decisions import Point
 from codesign.explorer.claims import Claims
-from codesign.explorer.measured import MeasuredFile
+from codesign.explorer.fronts import SharedFronts
+from codesign.explorer.measured import MeasuredFile, SharedFile
 from codesign.explorer.options import ExploreOptions
 from codesign.explorer.run import explore
 from codesign.providers.base import Measurement
@@ -113,6 +115,29 @@ def test_a_line_that_a_kill_cut_off_spoils_no_other(tmp_path: Path) -> None:
     ]
     again = MeasuredFile(file.path, claims)
     assert [key for key, _, _ in again.fresh()] == ["a", ("b", 2)]
+
+
+def test_a_front_is_proved_once_and_that_of_another_waited_for(tmp_path: Path) -> None:
+    path, proved = tmp_path / "fronts" / "fronts.jsonl", list[int]()
+    networks: list[Point] = [{"width": width} for width in (1, 2, 3, 2)]
+
+    class Other(Claims):
+        """Another process has the second network, and writes its front while this one proves the third."""
+
+        def take(self, name: str) -> bool:
+            return '\\"width\\": 2' not in name and super().take(name)
+
+    claims = Other(tmp_path / ".claims")
+
+    def prove(network: Point) -> list[Point]:
+        proved.append(int(network["width"]))
+        if network["width"] == 3:
+            SharedFile(path, claims).write([json.dumps({"width": 2}), [{"rows": 20, "hop": True}]])
+        return [{"rows": 10 * int(network["width"]), "hop": True}]
+
+    expected = [[{"rows": rows, "hop": True}] for rows in (10, 20, 30, 20)]
+    assert SharedFronts(prove, SharedFile(path, claims))(networks) == expected and proved == [1, 3]
+    assert SharedFronts(prove, SharedFile(path, claims))(networks) == expected and proved == [1, 3]
 
 
 def test_a_claim_ends_with_its_process(tmp_path: Path) -> None:

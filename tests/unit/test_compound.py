@@ -31,7 +31,7 @@ TRUE = Coefficients(2**0.5, 2**0.25, 1.0)
 class Ideal:
     """Cost is depth x width^2 x resolution^2; accuracy is lost by what leads away from the ideal proportions."""
 
-    space, goal, hardware_front = SPACE, Goal(("accuracy",), (Limit("macs", 3e6),)), None
+    space, goal, hardware_fronts = SPACE, Goal(("accuracy",), (Limit("macs", 3e6),)), None
 
     def _outcome(self, point: Point, *, dear: bool) -> Outcome:
         macs = float(point["s1_depth"] * point["s1_width"] ** 2 * point["resolution"] ** 2)

@@ -183,7 +183,7 @@ class Weighed:
         """Everything."""
         return [self._outcome(point, dear=True) for point in points]
 
-    hardware_front = None
+    hardware_fronts = None
 
     def price(self, network: dict[str, object], rows: Sequence[dict[str, object]]) -> list[Outcome]:
         """The cost alone."""

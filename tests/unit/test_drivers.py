@@ -70,7 +70,7 @@ class Toy:
         """Everything."""
         return [self._outcome(point, dear=True, fidelity=fidelity, gated=gated) for point in points]
 
-    hardware_front = None
+    hardware_fronts = None
 
     def price(self, network: Point, rows: Sequence[Point]) -> list[Outcome]:
         """The cost alone."""

@@ -181,7 +181,7 @@ class _Problem:
     def measure(self, points: Sequence[Point], *, fidelity: float = 1.0, gated: bool = True) -> list[Outcome]:
         return [self._outcome(point, dear=True) for point in points]
 
-    hardware_front = None
+    hardware_fronts = None
 
     def price(self, network: Point, rows: Sequence[Point]) -> list[Outcome]:
         return [self._outcome({**network, **row}, dear=False) for row in rows]

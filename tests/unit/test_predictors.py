@@ -93,7 +93,7 @@ class _Problem:
 
     space = SPACE
     goal = Goal(("accuracy",))
-    hardware_front = None
+    hardware_fronts = None
 
     def __init__(self) -> None:
         self.asked: list[tuple[float, int]] = []

@@ -43,7 +43,7 @@ class Layers:
         """Everything."""
         return [self._outcome(point, dear=True) for point in points]
 
-    hardware_front = None
+    hardware_fronts = None
 
     def price(self, network: Point, rows: Sequence[Point]) -> list[Outcome]:
         """The cost alone."""

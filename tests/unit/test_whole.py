@@ -84,8 +84,8 @@ def test_front_equals_enumeration(where: str, names: tuple[str, ...], share: flo
         free = problem(
             where, Goal(("accuracy", *names), (Limit("latency_ms", float(np.quantile(seen, share))),)), SMALL
         )
-    assert free.hardware_front is not None
-    points = free.hardware_front(network)
+    assert free.hardware_fronts is not None
+    points = free.hardware_fronts([network])[0]
     assert len(points) < len(rows) / 4
     mine, theirs = free.price(network, points), free.price(network, rows)
     assert figures(free.goal, mine, names) == figures(free.goal, theirs, names) != []
@@ -95,8 +95,8 @@ def test_what_nothing_meets_gives_the_nearest_with_room() -> None:
     goal = Goal(("accuracy", "energy_uj"), (Limit("latency_ms", 1e-3),))
     made = problem("zynq7020", goal, SMALL)
     network = made.space.of_groups("network", "compression").draw(np.random.default_rng(6))
-    assert made.hardware_front is not None
-    mine = made.price(network, made.hardware_front(network))
+    assert made.hardware_fronts is not None
+    mine = made.price(network, made.hardware_fronts([network])[0])
     room = [o for o in made.price(network, every_point(made)) if {b.resource for b in o.broken} == {"latency_ms"}]
     assert min(o.violation for o in mine) == min(o.violation for o in room) > 0
     assert {b.resource for b in mine[0].broken} == {"latency_ms"}
@@ -109,9 +109,9 @@ def test_no_design_of_the_default_space_dominates_its_front() -> None:
     rng = np.random.default_rng(7)
     hardware = made.space.of_groups("hardware", "mapping")
     network = made.space.of_groups("network", "compression").draw(rng)
-    assert recipe.space.accelerators > 1e6 and made.hardware_front is not None
+    assert recipe.space.accelerators > 1e6 and made.hardware_fronts is not None
     names = ("latency_ms", "energy_uj")
-    front = np.array(figures(goal, made.price(network, made.hardware_front(network)), names))
+    front = np.array(figures(goal, made.price(network, made.hardware_fronts([network])[0]), names))
     drawn = [o for o in made.price(network, [hardware.draw(rng) for _ in range(600)]) if o.feasible]
     for outcome in drawn:
         cost = np.array([outcome.metrics[name] for name in names])
@@ -134,7 +134,7 @@ def test_bounds_are_below_exact_cycles(monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in range(2):
         made = problem("zynq7020", goal, {**SMALL, "axi_bits": (32, 64)})
         network = made.space.of_groups("network", "compression").draw(np.random.default_rng(seed))
-        assert made.hardware_front is not None and made.hardware_front(network)
+        assert made.hardware_fronts is not None and made.hardware_fronts([network])[0]
     ratios = np.concatenate([np.concatenate(pair) for pair in seen])
     assert len(ratios) > 100 and ratios.max() <= 1.0 and np.median(ratios) > 0.6
 

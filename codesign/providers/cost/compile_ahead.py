@@ -26,9 +26,9 @@ def compile_ahead() -> float:
     provider = make_provider("schedule", ProviderContext(0, recipe.device, recipe.space, Path()))
     problem = SearchProblem(recipe.space, recipe.goal, [Step("schedule", PROVIDERS.get("schedule"), provider)])
     network = recipe.space.decisions.of_groups("network", "compression").draw(np.random.default_rng(0))
-    front = problem.hardware_front
-    assert front is not None, "the default space is one whose fronts are proved"
-    (outcome,) = problem.price(network, front(network))
+    fronts = problem.hardware_fronts
+    assert fronts is not None, "the default space is one whose fronts are proved"
+    (outcome,) = problem.price(network, fronts([network])[0])
     assert outcome.metrics, "one design of one accelerator"
     return time.monotonic() - started
 
