@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import mannwhitneyu
 
 from benchmarks.recipes_lines import Bench, Line
-from benchmarks.recipes_runs import PAIRS, Versus, opened, paired
+from benchmarks.recipes_runs import MORE_PAIRS, Versus, opened, paired
 from codesign.controllers.ordered import LazyGreedy, PartialOrder
 from codesign.explorer.problem import SearchProblem
 from codesign.objectives.front import nondominated, scaled_costs
@@ -76,7 +76,7 @@ def irlas(bench: Bench) -> Line:
 
 def mobilenet_v3(bench: Bench) -> Line:
     """A search and then cuts lead to a better network at the limit than the search alone for as many measurements."""
-    seeds = [replace(bench, seed=bench.seed + place) for place in range(PAIRS)]
+    seeds = [replace(bench, seed=bench.seed + place) for place in range(MORE_PAIRS)]
     runs = [each.run() for each in seeds]
     alone = [each.run(each.recipe(driver=Part("ask_tell"))) for each in seeds]
     found, others = ([float(run.values("accuracy").max()) for run in group] for group in (runs, alone))
@@ -85,7 +85,7 @@ def mobilenet_v3(bench: Bench) -> Line:
     gain = float(np.mean(found) - np.mean(others))
     cuts = sum(trial.phase != "search" for trial in mine.trials)
     text = (
-        f"{cuts} proposals of cuts after {len(mine.trials) - cuts} of the search; over {PAIRS} seeds the best accuracy "
-        f"within the limit is {gain:+.3f} from that of the search alone, ahead in {chance:.0%} (p = {p:.0e})"
+        f"{cuts} proposals of cuts after {len(mine.trials) - cuts} of the search; over {MORE_PAIRS} seeds the best "
+        f"accuracy within the limit is {gain:+.3f} from that of the search alone, ahead in {chance:.0%} (p = {p:.0e})"
     )
     return bench.line(text, gain > 0, mine, even, {"gain": gain, "ahead": chance, "p": p}, Versus(chance, p))

@@ -31,6 +31,8 @@ from mappings.yamlio import digest
 
 #: Seeds of a paired comparison: so many wins without a loss have p < 0.01.
 PAIRS = 8
+#: The same where trainings are noisy: 14 wins have p < 0.01.
+MORE_PAIRS = 16
 #: What dear providers measured, by space and seed: runs of one process share it.
 _MEASURED: dict[str, dict[Any, Any]] = {}
 

@@ -6,6 +6,7 @@ The functions of one kind are plain enough for numba, which compiles this file a
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 from accel_models.template.array_formulas import (
@@ -31,6 +32,9 @@ from accel_models.template.vector_timing import weight_stationary_cycles, weight
 
 __all__ = ["ArrayAccesses", "array_accesses", "array_cycles", "array_fill_cycles", "ceil_div"]
 
+#: Tiles of which the figures are kept: a network has up to millions, of which few differ.
+_KEPT = 65_536
+
 
 class ArrayAccesses(NamedTuple):
     """Words that a tile moves between the array and its buffers.
@@ -48,6 +52,7 @@ class ArrayAccesses(NamedTuple):
     weight_words: int
 
 
+@lru_cache(maxsize=_KEPT)
 def array_cycles(kind: ArrayKind, rows: int, cols: int, tile: Tile) -> int:
     """Cycles of one tile on one array, from the command's handshake to its last write, both included.
 
@@ -62,11 +67,13 @@ def array_cycles(kind: ArrayKind, rows: int, cols: int, tile: Tile) -> int:
     return _CYCLES[kind](rows, cols, tile)
 
 
+@lru_cache(maxsize=_KEPT)
 def array_accesses(kind: ArrayKind, rows: int, cols: int, tile: Tile) -> ArrayAccesses:
     """Buffer words that one tile moves on one array; see :func:`array_cycles`."""
     return _ACCESSES[kind](rows, cols, tile)
 
 
+@lru_cache(maxsize=_KEPT)
 def array_fill_cycles(kind: ArrayKind, rows: int, cols: int, tile: Tile) -> int:
     """The part of :func:`array_cycles` before the first operands meet and after the last ones have."""
     return _FILL[kind](rows, cols, tile)

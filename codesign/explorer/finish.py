@@ -167,11 +167,15 @@ def deploy_front(
         deployed.append(Found(item.number, item.point, metrics))
     costs = found_costs(goal, deployed)
     rows = sorted(nondominated(costs), key=lambda row: tuple(costs[row]))
+    with reporter.task("figures of the front, layer by layer", len(rows)) as advance:
+        reports = []
+        for row in rows:
+            reports.append(report_of(candidates[row], measuring))
+            advance()
     points = []
-    for index, row in enumerate(rows):
+    for index, (row, figures) in enumerate(zip(rows, reports, strict=True)):
         item, candidate = chosen[row], candidates[row]
         assert candidate.workload is not None, "what is deployed has layers"
-        figures = report_of(candidate, measuring)
         accuracy = dict(accuracies.get(candidate.network, {}))
         if accuracy:
             accuracy["search"] = item.metrics["accuracy"]
