@@ -291,12 +291,12 @@ module cd_sequencer
   logic second;
   assign second = layer_q.residual || layer_q.product;
 
-  // Whether a range goes beyond a memory of that many words: of its length, the lower bits alone are added.
-  function automatic logic beyond(input logic [19:0] base, input logic [37:0] length,
-                                    input logic [CountW:0] words);
-    logic [CountW:0] last;
-    last = (CountW+1)'(CountW'(base)) + (CountW+1)'(CountW'(length));
-    return |(base >> CountW) || |(length >> CountW) || last > words;
+  // What a memory has from a base on, known before the length is: nothing where the base lies beyond it.
+  function automatic logic [CountW-1:0] room_at(input logic [19:0] base, input logic [CountW-1:0] words);
+    return |(base >> CountW) || CountW'(base) > words ? '0 : words - CountW'(base);
+  endfunction
+  function automatic logic beyond(input logic [37:0] length, input logic [CountW-1:0] most_words);
+    return |(length >> CountW) || CountW'(length) > most_words;
   endfunction
 
   // The accumulator range [base, base + total) must stay within its half.
@@ -304,9 +304,16 @@ module cd_sequencer
   always_ff @(posedge clk_i) begin
     ab_base_q <= is_drain ? piece.ab_base : tile.ab_base;
   end
-  function automatic logic beyond_half(input logic [37:0] length);
-    return beyond(20'(ab_base_q[AbHw-1:0]), length, (CountW+1)'(AbWords));
-  endfunction
+
+  logic [CountW-1:0] dma_room_q, ib_room_q, ab_room_q, ob_room_q, rb_room_q, pb_room_q;
+  always_ff @(posedge clk_i) begin
+    dma_room_q <= room_at(dma.base, CountW'(capacity_q));
+    ib_room_q  <= room_at(tile.ib_base, CountW'(IbWords));
+    ab_room_q  <= room_at(20'(ab_base_q[AbHw-1:0]), CountW'(AbWords));
+    ob_room_q  <= room_at(piece.ob_base, CountW'(ObWords));
+    rb_room_q  <= room_at(piece.rb_base, CountW'(RbWords));
+    pb_room_q  <= room_at(20'(piece.pb_base), CountW'(PbChannels / PpuLanes));
+  end
 
   // Each belongs to one opcode, so that whether there is a fault is one OR.
   logic unknown_q;
@@ -330,15 +337,15 @@ module cd_sequencer
     empty_tile_q  <= is_compute
                      && (tile.c == '0 || tile.r == '0 || layer_q.s == '0 || layer_q.stride_h == '0
                          || layer_q.stride_w == '0);
-    dma_over_q    <= is_dma && beyond(dma.base, written, (CountW+1)'(capacity_q));
-    ib_over_q     <= is_compute && beyond(tile.ib_base, 38'(total0_q), (CountW+1)'(IbWords));
+    dma_over_q    <= is_dma && beyond(written, dma_room_q);
+    ib_over_q     <= is_compute && beyond(38'(total0_q), ib_room_q);
     ab_over_q     <= ((is_compute || is_drain) && |(ab_base_q >> (AbHw + 1)))
-                     || (is_compute && beyond_half(38'(total1_q))) || (is_drain && beyond_half(38'(total0_q)));
-    ob_over_q     <= is_drain && beyond(piece.ob_base, 38'(total0_q), (CountW+1)'(ObWords));
+                     || (is_compute && beyond(38'(total1_q), ab_room_q)) || (is_drain && beyond(38'(total0_q), ab_room_q));
+    ob_over_q     <= is_drain && beyond(38'(total0_q), ob_room_q);
     rb_over_q     <= is_drain && second
-                     && beyond(piece.rb_base, layer_q.broadcast ? 38'(piece.blocks) : 38'(total0_q), (CountW+1)'(RbWords));
+                     && beyond(layer_q.broadcast ? 38'(piece.blocks) : 38'(total0_q), rb_room_q);
     pb_over_q     <= is_drain && layer_q.per_channel
-                     && (over1_q || beyond(20'(piece.pb_base), 38'(total1_q), (CountW+1)'(PbChannels / PpuLanes)));
+                     && (over1_q || beyond(38'(total1_q), pb_room_q));
   end
 
   logic   bad_opcode, bad_range, faulty;
