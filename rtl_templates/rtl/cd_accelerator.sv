@@ -192,8 +192,8 @@ module cd_accelerator
     .signal_i     (signal),
     .*                                   // clock, reset, registers, interrupt, counters
   );
-  logic unused_token;
-  assign unused_token = ^token;
+  logic unused_control;                  // beats wider than any word
+  assign unused_control = ^{token, wr_data};
 
   // ---- Load ----
   cd_load #(
