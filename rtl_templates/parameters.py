@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from accel_models.schedule.builder import DESCRIPTOR_BYTES
 from accel_models.template.spec import ArrayKind, Template
 
 ARRAY_KINDS = tuple(ArrayKind)  #: numbers of the ArrayKind parameter
@@ -41,4 +42,5 @@ def parameters(template: Template) -> dict[str, int]:
         "MaxBurst": template.axi_burst_beats,
         "Unaligned": template.unaligned,
     }
-    return values | {"DesignHash": number_of(repr(sorted(values.items())).encode())}
+    named = sorted(values.items()), DESCRIPTOR_BYTES  # a program of other descriptors is for other hardware
+    return values | {"DesignHash": number_of(repr(named).encode())}

@@ -12,6 +12,7 @@ import numpy as np
 from accel_models.design import Design
 from accel_models.report import Infeasible
 from accel_models.schedule import RegionKind, Regions, Schedule, schedule_network
+from accel_models.schedule.builder import DESCRIPTOR_BYTES
 from accel_models.template.spec import Template
 from mappings.quantized import IntArray, QuantizedNetwork
 from rtl_templates.parameters import parameters
@@ -115,7 +116,7 @@ def memory_map(schedule: Schedule, memory: Bytes) -> dict[str, object]:
     regions = Regions(schedule)
     return {
         "design_number": parameters(schedule.template)["DesignHash"],
-        "program_number": program_number(memory[schedule.program_addr :][:64].tobytes()),
+        "program_number": program_number(memory[schedule.program_addr :][:DESCRIPTOR_BYTES].tobytes()),
         "regions": {
             region.kind.name.lower(): {
                 "register": f"{REGISTERS[region.kind]:#04x}",

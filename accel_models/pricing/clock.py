@@ -14,7 +14,7 @@ import numpy as np
 
 from accel_models.jit import uncounted
 from accel_models.pricing.machine import Ints, Machine
-from accel_models.schedule.builder import CHUNK, DESCRIPTOR_BYTES
+from accel_models.schedule.builder import CHUNK, DESCRIPTOR_BYTES, FETCH_AT
 from accel_models.template.timing_core import (
     ADDR,
     COMPUTE_SETTLE_CYCLES,
@@ -160,7 +160,7 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
     at, n = 0, -1  # next row of the table; number of the command in the program, -1 the first fetch
     while True:
         # ---- The sequencer ----
-        fetch = n < 0 or (n % CHUNK == 0 and count + 1 - at > CHUNK)
+        fetch = n < 0 or (n % CHUNK == FETCH_AT and count + 1 - at > CHUNK - FETCH_AT)
         if fetch:
             unit, wait, signal, turn = 0, 0, 0, 0
             addr0 = program + (n // CHUNK + 1) * CHUNK * DESCRIPTOR_BYTES if n >= 0 else program
@@ -187,6 +187,9 @@ def run_program(table: Ints, count: int, program: int, m: Machine, room: Room) -
             return finish, last_reply
         if not fetch:
             at += 1
+        if unit == 5:  # the sequencer keeps it
+            n += 1
+            continue
 
         # ---- Start: at the head of the queue, unit free, tokens there ----
         start = max(push + 1 + TOKEN_CYCLES, free[unit])

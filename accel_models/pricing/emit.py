@@ -57,7 +57,7 @@ from accel_models.pricing.plans import (
     S,
 )
 from accel_models.pricing.tiles import ORDER, TILE_C, TILE_K, TILE_P, TILE_Q, TILE_R
-from accel_models.schedule.commands import Buffer, ComputeOp, Token, Unit
+from accel_models.schedule.commands import Buffer, ComputeOp, Second, Token, Unit
 from accel_models.schedule.emit import MAX_PAD
 from accel_models.schedule.tensors import REGION_ALIGN
 from accel_models.template.energy import (
@@ -107,7 +107,10 @@ _BUFFER = tuple(
     int(b) for b in (Buffer.INPUT, Buffer.WEIGHT, Buffer.PARAM, Buffer.RESIDUAL, 0, Buffer.OUTPUT, Buffer.TABLE)
 )
 _TURNED = int(Buffer.TURNED)
-_LOAD, _COMPUTE, _DRAIN, _STORE = (int(u) for u in (Unit.LOAD, Unit.COMPUTE, Unit.DRAIN, Unit.STORE))
+_LOAD, _COMPUTE, _DRAIN, _STORE, _SETTING = (
+    int(u) for u in (Unit.LOAD, Unit.COMPUTE, Unit.DRAIN, Unit.STORE, Unit.SETTING)
+)
+_ADD = int(Second.ADD)
 _ARRAY, _GELU, _SOFTMAX = int(ComputeOp.ARRAY), int(ComputeOp.GELU), int(ComputeOp.SOFTMAX)
 #: Codes of a plan that can not be emitted.
 EMITTED, LONG_PAD, TABLE_SHORT = 0, 1, 2
@@ -452,6 +455,9 @@ def emit(
     groups = lanes // m.ppu_lanes
     nonlinear_row = op >= _SOFTMAX and op != _GELU
     weighted = plan[WEIGHTS] or plan[MASKED]
+    n = put(n, _SETTING, 0, 0, 0, work)
+    if plan[JOINS] == _ADD or op >= _SOFTMAX:
+        n = put(n, _SETTING, 0, 0, 0, work)
     for image in range(plan[IMAGES]):
         for i0 in range(trips[d0]):
             for i1 in range(trips[d1]):

@@ -1,6 +1,6 @@
 """From a design to the commands that its hardware runs: the one lowering behind prediction, counts and programs."""
 
-from accel_models.schedule.commands import Buffer, Command, Compute, ComputeOp, Dma, Drain, Second, Unit
+from accel_models.schedule.commands import Buffer, Command, Compute, ComputeOp, Dma, Drain, Second, Setting, Unit
 from accel_models.schedule.mapped import as_run, default_mapping, mapping_of
 from accel_models.schedule.network import LayerPlan, Schedule, schedule_network
 from accel_models.schedule.regions import Region, RegionKind, Regions
@@ -20,6 +20,7 @@ __all__ = [
     "Regions",
     "Schedule",
     "Second",
+    "Setting",
     "TensorLayout",
     "Tiling",
     "Unit",

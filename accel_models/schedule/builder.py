@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from accel_models.schedule.commands import Buffer, Command, Compute, Dma, Drain, Token, Unit
+from accel_models.schedule.commands import Buffer, Command, Compute, Dma, Drain, Setting, Token, Unit
 
 CHUNK = 16  #: descriptors that are fetched at a time
-DESCRIPTOR_BYTES = 64
-UNITS = {Dma: Unit.LOAD, Compute: Unit.COMPUTE, Drain: Unit.DRAIN}
-Body = Dma | Compute | Drain
+DESCRIPTOR_BYTES = 32
+FETCH_AT = 1  #: place in a chunk of the load that fetches the next: behind the descriptor that names the program
+UNITS = {Dma: Unit.LOAD, Compute: Unit.COMPUTE, Drain: Unit.DRAIN, Setting: Unit.SETTING}
+Body = Dma | Compute | Drain | Setting
 
 
 class Ring:
@@ -72,7 +73,7 @@ class Builder:
 
 
 def with_fetches(commands: Sequence[Command], program_addr: int) -> list[Command]:
-    """The program: commands, the end, and in front of each chunk but the last the load that fetches the next one."""
+    """The program: commands, the end, and in each chunk but the last, at :data:`FETCH_AT`, the load of the next one."""
     end = Command(Unit.END, 0, 0, commands[-1].tag if commands else 0, False, None)
     rest = [*commands, end]
     program: list[Command] = []
@@ -81,8 +82,8 @@ def with_fetches(commands: Sequence[Command], program_addr: int) -> list[Command
         addr = program_addr + (len(program) // CHUNK + 1) * CHUNK * DESCRIPTOR_BYTES
         base = (len(program) // CHUNK + 1) % 2 * CHUNK
         body = Dma(Buffer.PROGRAM, addr, base, CHUNK)
-        program.append(Command(Unit.LOAD, 0, 0, rest[start].tag, False, body))
-        program.extend(rest[start : start + CHUNK - 1])
+        fetch = Command(Unit.LOAD, 0, 0, rest[start].tag, False, body)
+        program += [*rest[start : start + FETCH_AT], fetch, *rest[start + FETCH_AT : start + CHUNK - 1]]
         start += CHUNK - 1
     program.extend(rest[start:])
     return program

@@ -21,6 +21,7 @@ class Unit(IntEnum):
     DRAIN = 2
     STORE = 3
     END = 4  # the sequencer: waits until everything has come to rest
+    SETTING = 5  # the sequencer: keeps what the commands behind it share
 
 
 class Buffer(IntEnum):
@@ -71,6 +72,13 @@ class Token(IntEnum):
     MEMORY = 12  # a layer's results are in memory
     TABLE_FULL = 13
     TABLE_FREE = 14
+
+
+class Setting(IntEnum):
+    """What the sequencer keeps for the commands of a layer, so that none of them repeats it; numbers of opcodes."""
+
+    LAYER = 6  # the layer's number, its operation and how its results are rescaled; begins every layer
+    CONSTANTS = 7  # of a second operand's rescaling and of the non-linear unit; until the next layer begins
 
 
 class Dma(NamedTuple):
@@ -154,4 +162,4 @@ class Command(NamedTuple):
     signal: int
     tag: int
     mark: bool
-    body: Dma | Compute | Drain | None
+    body: Dma | Compute | Drain | Setting | None

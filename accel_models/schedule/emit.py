@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from accel_models.schedule.builder import Builder, Ring
-from accel_models.schedule.commands import Buffer, Compute, ComputeOp, Dma, Drain, Second, Token, Unit
+from accel_models.schedule.commands import Buffer, Compute, ComputeOp, Dma, Drain, Second, Setting, Token, Unit
 from accel_models.schedule.plan import LayerPlan, channel_tiles, cuts, window
 from accel_models.schedule.tensors import Span
 from accel_models.template.array_timing import ceil_div
@@ -89,6 +89,9 @@ class _Emitter:
     def run(self) -> int:
         """All images, all tiles."""
         last = -1
+        self.builder.add(Setting.LAYER)
+        if self.plan.has_constants:
+            self.builder.add(Setting.CONSTANTS)
         for image in range(self.plan.layer.N):
             for number, rows, cols in _output_tiles(self.plan, len(self.by_output)):
                 self._sum(image, number, rows, cols)

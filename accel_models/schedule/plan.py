@@ -111,6 +111,11 @@ class LayerPlan:
         return Second.MULTIPLY if self.layer.op.spec.second is SecondOperand.MULTIPLIED else Second.ADD
 
     @property
+    def has_constants(self) -> bool:
+        """Its commands need numbers beyond those of every layer: a sum's rescaling, the non-linear unit's."""
+        return self.joins is Second.ADD or self.shape.op.nonlinear
+
+    @property
     def broadcast(self) -> bool:
         """The second operand is one value a channel."""
         second, output = self.second, self.output

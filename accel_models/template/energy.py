@@ -19,6 +19,7 @@ from accel_models.hardware.devices import Device, device
 from accel_models.hardware.energy import TemplateShape, static_pj, template_prices
 from accel_models.hardware.technology import Technology, TechnologyKind
 from accel_models.schedule import Buffer, Command, Compute, ComputeOp, Dma, Drain, Second
+from accel_models.schedule.builder import DESCRIPTOR_BYTES
 from accel_models.template.array_timing import array_accesses, ceil_div
 from accel_models.template.cells import GATES_PER_LUT, cells
 from accel_models.template.fabric import product_in_dsp
@@ -35,7 +36,7 @@ INPUT_READS, WEIGHT_READS, SUM_READS, SUM_WRITES, DRAINED, JOINED, LOOKED_UP, PA
 COUNTS = 19
 #: How often the non-linear unit reads a row.
 SCANS = {ComputeOp.SOFTMAX: 3, ComputeOp.NORM: 2}
-PARAM_WORD_BITS, DESCRIPTOR_BITS = 128, 512
+PARAM_WORD_BITS, DESCRIPTOR_BITS = 128, 8 * DESCRIPTOR_BYTES
 COMPONENTS = (
     "DRAM",
     "input buffer",

@@ -14,6 +14,7 @@ from math import log2
 from operator import attrgetter
 from pathlib import Path
 
+from accel_models.schedule.builder import DESCRIPTOR_BYTES
 from accel_models.template.spec import ArrayKind, Template
 from mappings.yamlio import load_yaml
 
@@ -73,9 +74,10 @@ def array_terms(kind: int, rows: int, cols: int, act: int, weight: int, acc: int
 
 
 def load_terms(bus: int, act_word: int, weight_word: int, unaligned: int, turned: int) -> tuple[float, ...]:
-    """Terms of the load unit: bus, words, a rotator for any byte, a transposer of ``turned`` bits."""
+    """Terms of the load unit: bus, widest word, a rotator for any byte, a transposer of ``turned`` bits."""
     turn = bus * log2(bus / 8) if unaligned else 0.0
-    return (1.0, float(bus), turn, float(max(act_word, weight_word, 512)), float(unaligned * bus), float(turned))
+    widest = max(act_word, weight_word, bus, 8 * DESCRIPTOR_BYTES)
+    return (1.0, float(bus), turn, float(widest), float(unaligned * bus), float(turned))
 
 
 def store_terms(bus: int, act_word: int, unaligned: int) -> tuple[float, ...]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from accel_models.schedule import Buffer, Compute, Dma, Drain, Schedule, Unit
-from accel_models.schedule.builder import CHUNK
+from accel_models.schedule.builder import CHUNK, DESCRIPTOR_BYTES
 from accel_models.template.timing_core import (
     BEATS,
     BUSY,
@@ -74,7 +74,7 @@ def command_table(schedule: Schedule) -> Table:
         Buffer.OUTPUT: template.act_word_bytes,
         Buffer.WEIGHT: template.weight_word_bytes,
         Buffer.PARAM: 16,
-        Buffer.PROGRAM: 64,
+        Buffer.PROGRAM: DESCRIPTOR_BYTES,
         Buffer.TURNED: template.act_word_bytes,
         Buffer.TABLE: 16,
     }
@@ -122,7 +122,7 @@ def predict(schedule: Schedule) -> Timing:
     read = np.bincount(tags, weights=out[:, BEATS] * (units == Unit.LOAD), minlength=count)
     write = np.bincount(tags, weights=out[:, BEATS] * (units == Unit.STORE), minlength=count)
     # The first chunk's fetch goes under tag 0.
-    read[0] += -(-(CHUNK * 64 + start % beat_bytes) // beat_bytes)
+    read[0] += -(-(CHUNK * DESCRIPTOR_BYTES + start % beat_bytes) // beat_bytes)
     before = np.concatenate([[0], end[:-1]])
     layers = tuple(
         LayerTiming(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel_models.jit import compiled, entry
-from accel_models.schedule.builder import CHUNK
+from accel_models.schedule.builder import CHUNK, DESCRIPTOR_BYTES
 
 OUTSTANDING_BURSTS = 16
 QUEUE_DEPTH = 8
@@ -117,6 +117,9 @@ def simulate_commands(
                 finish = max(finish, rest[u] + IDLE_CYCLES)
             out[n, START], out[n, DONE] = push, finish
             return finish
+        if unit == 5:  # the sequencer keeps it
+            out[n, START], out[n, DONE], out[n, CAUSE] = push, push, QUEUE
+            continue
 
         # ---- Start: at the head of the queue, unit free, tokens there ----
         start, cause = push + 1 + TOKEN_CYCLES, QUEUE
@@ -144,7 +147,7 @@ def simulate_commands(
         else:
             # ---- DMA: bursts of beats of words ----
             if n < 0:
-                addr0, count0, count1, count2, stride1, stride2, word = program, CHUNK, 1, 1, 0, 0, 64
+                addr0, count0, count1, count2, stride1, stride2, word = program, CHUNK, 1, 1, 0, 0, DESCRIPTOR_BYTES
             else:
                 addr0, count0, count1, count2 = table[n, ADDR], table[n, COUNT0], table[n, COUNT1], table[n, COUNT2]
                 stride1, stride2, word = table[n, STRIDE1], table[n, STRIDE2], table[n, WORD_BYTES]

@@ -94,8 +94,7 @@ module cd_accelerator
   localparam int unsigned ActBytes = N * ActW / 8;
   localparam int unsigned WgtBytes = Cols * WgtW / 8;
   localparam int unsigned AxiBytes = AxiW / 8;
-  localparam int unsigned MaxBytes = ActBytes > 64 ? (ActBytes > WgtBytes ? ActBytes : WgtBytes)
-                                                   : (64 > WgtBytes ? 64 : WgtBytes);
+  localparam int unsigned MaxBytes = load_bytes(ActBytes, WgtBytes, AxiBytes);
   localparam int unsigned IbAw     = $clog2(IbWords);
   localparam int unsigned WbAw     = $clog2(WbWords);
   localparam int unsigned AbAw     = $clog2(AbWords) + 1;
@@ -173,7 +172,7 @@ module cd_accelerator
     .core_rst_no  (core_rst_n),
     .pm_we_i      (wr_valid && wr_target == BufProgram),
     .pm_addr_i    (wr_addr),
-    .pm_data_i    (wr_data[511:0]),
+    .pm_data_i    (wr_data[8*DescriptorBytes-1:0]),
     .chunk_ready_i(chunk_ready),
     .bus_error_i  (load_bus_error || store_bus_error),
     .bus_index_i  (load_bus_error ? load_error_index : store_error_index),
@@ -193,8 +192,8 @@ module cd_accelerator
     .signal_i     (signal),
     .*                                   // clock, reset, registers, interrupt, counters
   );
-  logic unused_token;
-  assign unused_token = ^token;
+  logic unused_control;                  // beats wider than any word
+  assign unused_control = ^{token, wr_data};
 
   // ---- Load ----
   cd_load #(

@@ -23,5 +23,5 @@ package cd_config_pkg;
   localparam int unsigned AxiW           = 128;
   localparam int unsigned MaxBurst       = 16;
   localparam bit          Unaligned      = 1'b1;
-  localparam int unsigned DesignHash     = 1075275648;
+  localparam int unsigned DesignHash     = 2138954052;
 endpackage

@@ -53,7 +53,7 @@ module cd_control
   // Program memory, filled by the load unit
   input  logic              pm_we_i,
   input  logic [19:0]       pm_addr_i,
-  input  logic [511:0]      pm_data_i,
+  input  logic [8*DescriptorBytes-1:0] pm_data_i,
   input  logic              chunk_ready_i,     // pulse
   input  logic              bus_error_i,       // pulse
   input  logic [31:0]       bus_index_i,       // descriptor and address of the burst that failed

@@ -17,9 +17,7 @@ module cd_load
   parameter bit          Transposer  = 1'b0,
   parameter bit          Unaligned   = 1'b1, // runs may begin at any byte
   localparam int unsigned ParBytes   = 16,  // a channel's parameters
-  localparam int unsigned PrgBytes   = 64,  // a descriptor
-  localparam int unsigned MaxBytes   = ActBytes > PrgBytes ? (ActBytes > WgtBytes ? ActBytes : WgtBytes)
-                                                           : (PrgBytes > WgtBytes ? PrgBytes : WgtBytes)
+  localparam int unsigned MaxBytes   = load_bytes(ActBytes, WgtBytes, AxiBytes)
 ) (
   input  logic                  clk_i,
   input  logic                  rst_ni,
@@ -67,7 +65,7 @@ module cd_load
     unique case (target)
       BufWeight:  lg_word = 4'($clog2(WgtBytes));
       BufParam, BufTable: lg_word = 4'($clog2(ParBytes));
-      BufProgram: lg_word = 4'($clog2(PrgBytes));
+      BufProgram: lg_word = 4'($clog2(DescriptorBytes));
       default:    lg_word = 4'($clog2(ActBytes));
     endcase
   endfunction

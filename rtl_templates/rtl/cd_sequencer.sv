@@ -51,7 +51,7 @@ module cd_sequencer
 
   input  logic           pm_we_i,
   input  logic [19:0]    pm_addr_i,
-  input  logic [511:0]   pm_data_i,
+  input  logic [8*DescriptorBytes-1:0] pm_data_i,
 
   output token_t         token_o,
   output logic           load_push_o,
@@ -75,7 +75,7 @@ module cd_sequencer
   localparam int unsigned ActAlign = ActBytes < AxiBytes ? ActBytes : AxiBytes;
   localparam int unsigned WgtAlign = WgtBytes < AxiBytes ? WgtBytes : AxiBytes;
   localparam int unsigned ParAlign = 16 < AxiBytes ? 16 : AxiBytes;
-  localparam int unsigned PrgAlign = 64 < AxiBytes ? 64 : AxiBytes;
+  localparam int unsigned PrgAlign = DescriptorBytes < AxiBytes ? DescriptorBytes : AxiBytes;
 
   // Bits of a count of words that the largest memory holds.
   function automatic int unsigned most(input int unsigned a, input int unsigned b);
@@ -94,15 +94,15 @@ module cd_sequencer
   logic [39:0]     error_addr_q;
 
   // ---- Program memory: the descriptor lies in its register from Operands on, while it is checked and pushed ----
-  logic [511:0] desc_q;
-  logic         pm_re;
-  logic         boundary;
+  descriptor_t desc_q;
+  logic        pm_re;
+  logic        boundary;
 
   assign boundary = pc_q[$clog2(Chunk)-1:0] == '0;
   assign pm_re    = state_q == Fetch && (!boundary || chunks_q != '0);
 
   cd_ram #(
-    .Width(512),
+    .Width(8 * DescriptorBytes),
     .Depth(2 * Chunk)
   ) u_program (
     .clk_i,
@@ -114,34 +114,99 @@ module cd_sequencer
     .rdata_o(desc_q)
   );
 
-  header_t  header;
-  dma_t     dma;
-  compute_t comp;
-  drain_t   drain;
-  tile_cmd_t tile;
-  logic     is_array, nonlinear;
+  // What the descriptor is, from the Multiply state on.
+  logic       is_dma, is_compute, is_drain, known;
+  logic [3:0] for_q;                  // for whose queue, in the order of unit_e
+  logic       end_q, is_layer_q, is_constants_q;
 
-  assign header   = desc_q[$bits(header_t)-1:0];
-  assign dma      = desc_q[64 +: $bits(dma_t)];
-  assign comp     = desc_q[64 +: $bits(compute_t)];
-  assign drain    = desc_q[64 +: $bits(drain_t)];
-  assign tile     = comp.tile;
-  assign is_array = comp.op == CompArray;
-  assign nonlinear = comp.op >= CompSoftmax;
+  // ---- What the commands of a layer share; a descriptor that is at fault may set it: the run ends, and the next begins
+  // with a layer ----
+  layer_t     layer, layer_q;
+  constants_t constants, constants_q;
+  logic       keep_layer, keep_constants;
+
+  assign layer          = desc_q.body;
+  assign constants      = desc_q.body[$bits(constants_t)-1:0];
+  assign keep_layer     = state_q == Check && is_layer_q;
+  assign keep_constants = state_q == Check && is_constants_q;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      layer_q     <= '0;
+      constants_q <= '0;
+    end else if (keep_layer) begin
+      layer_q     <= layer;
+      constants_q <= '0;
+    end else if (keep_constants) begin
+      constants_q <= constants;
+    end
+  end
+
+  dma_t          dma;
+  compute_body_t tile;
+  drain_body_t   piece;
+  compute_t      comp;
+  drain_t        drain;
+  logic          is_array, nonlinear;
+
+  assign dma   = desc_q.body[$bits(dma_t)-1:0];
+  assign tile  = desc_q.body[$bits(compute_body_t)-1:0];
+  assign piece = desc_q.body[$bits(drain_body_t)-1:0];
+  assign comp  = '{
+    narrow: layer_q.narrow, masked: constants_q.masked, epsilon: constants_q.epsilon, shift: constants_q.shift,
+    arg_shift: constants_q.arg_shift, arg_mult: constants_q.arg_mult, op: layer_q.op,
+    tile: '{
+      k: tile.k, c: tile.c, p: tile.p, q: tile.q, r: tile.r, s: layer_q.s,
+      stride_h: layer_q.stride_h, stride_w: layer_q.stride_w,
+      dilation_h: layer_q.dilation_h, dilation_w: layer_q.dilation_w,
+      pad_top: tile.pad_top, pad_left: tile.pad_left, in_h: tile.in_h, in_w: tile.in_w,
+      accumulate: tile.accumulate, dual: layer_q.dual, kept: layer_q.kept,
+      ib_base: tile.ib_base, wb_base: tile.wb_base, ab_base: tile.ab_base
+    }
+  };
+  assign drain = '{
+    ab_base: piece.ab_base, ob_base: piece.ob_base, rb_base: piece.rb_base, pb_base: piece.pb_base,
+    blocks: piece.blocks, words: piece.words, lookup_half: piece.lookup_half,
+    per_channel: layer_q.per_channel, residual: layer_q.residual, affine: layer_q.affine, product: layer_q.product,
+    broadcast: layer_q.broadcast, lookup: layer_q.lookup, imm_mult: layer_q.imm_mult, imm_shift: layer_q.imm_shift,
+    low: layer_q.low, high: layer_q.high, m0: constants_q.m0, m1: constants_q.m1, shift2: constants_q.shift2,
+    low2: constants_q.low2, high2: constants_q.high2
+  };
+  assign is_array  = layer_q.op == CompArray;
+  assign nonlinear = layer_q.op >= CompSoftmax;
   logic unused_data;
-  assign unused_data = ^{desc_q[447:64+$bits(compute_t)], header.reserved, pm_addr_i, tile};
+  assign unused_data = ^{pm_addr_i, layer_q.hardware, layer_q.reserved};
 
   // Where a transfer's buffer lies.
   logic [39:0] base_q, addr_q;
   always_ff @(posedge clk_i) begin
-    base_q <= header.region <= RegOutput ? bases_i[header.region] : '0;
+    base_q <= desc_q.region <= RegOutput ? bases_i[desc_q.region] : '0;
     addr_q <= dma.addr + base_q;
   end
 
-  // Whom the descriptor is for.
-  logic stranger_q;
+  // Whom the descriptor is for. A program begins with a layer, which names the hardware; all of it has one number, that
+  // which was announced, or else the first descriptor's.
+  logic [31:0] number_q;
+  logic        any_number_q, named_q;      // no number is expected yet; a layer has named the hardware
+  logic        stranger_q, foreign_q;
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      number_q     <= '0;
+      any_number_q <= 1'b0;
+      named_q      <= 1'b0;
+    end else if (clear_o) begin
+      number_q     <= image_i;
+      any_number_q <= image_i == '0;
+      named_q      <= 1'b0;
+    end else if (keep_layer) begin
+      number_q     <= desc_q.number;
+      any_number_q <= 1'b0;
+      named_q      <= 1'b1;
+    end
+  end
   always_ff @(posedge clk_i) begin
-    stranger_q <= desc_q[511:480] != 32'(DesignHash) || (image_i != '0 && desc_q[479:448] != image_i);
+    stranger_q <= !any_number_q && desc_q.number != number_q;
+    foreign_q  <= desc_q.opcode == OpLayer ? layer.hardware != 32'(DesignHash) : !named_q;
   end
 
   // Footprints, each a product of three; a factor or a product of two that no memory holds is marked, so that the
@@ -156,14 +221,14 @@ module cd_sequencer
   always_comb begin
     {a0, b0, c0} = {dma.count0, dma.count1, dma.count2};
     {a1, b1, c1} = '0;
-    unique case (header.opcode)
+    unique case (desc_q.opcode)
       OpCompute: begin
         {a0, b0, c0} = {(20'(is_array || nonlinear ? tile.c : tile.k) + 20'(N - 1)) >> LgN, tile.in_h, tile.in_w};
         {a1, b1, c1} = {(20'(tile.k) + 20'(N - 1)) >> LgN, tile.p, tile.q};
       end
       OpDrain: begin
-        {a0, b0, c0} = {drain.words, drain.blocks, 16'd1};
-        {a1, b1, c1} = {20'(N / PpuLanes), drain.blocks, 16'd1};
+        {a0, b0, c0} = {piece.words, piece.blocks, 16'd1};
+        {a1, b1, c1} = {20'(N / PpuLanes), piece.blocks, 16'd1};
       end
       default: ;
     endcase
@@ -201,21 +266,19 @@ module cd_sequencer
     endcase
   end
 
-  // What the descriptor is, from the Multiply state on.
-  logic       is_dma, is_compute, is_drain, known;
-  logic [3:0] for_q;                  // for whose queue, in the order of unit_e
-  logic       end_q;
   always_ff @(posedge clk_i) begin
-    for_q[UnitLoad]    <= header.opcode == OpLoad;
-    for_q[UnitCompute] <= header.opcode == OpCompute;
-    for_q[UnitDrain]   <= header.opcode == OpDrain;
-    for_q[UnitStore]   <= header.opcode == OpStore;
-    end_q              <= header.opcode == OpEnd;
+    for_q[UnitLoad]    <= desc_q.opcode == OpLoad;
+    for_q[UnitCompute] <= desc_q.opcode == OpCompute;
+    for_q[UnitDrain]   <= desc_q.opcode == OpDrain;
+    for_q[UnitStore]   <= desc_q.opcode == OpStore;
+    end_q              <= desc_q.opcode == OpEnd;
+    is_layer_q         <= desc_q.opcode == OpLayer;
+    is_constants_q     <= desc_q.opcode == OpConstants;
   end
   assign is_dma     = for_q[UnitLoad] || for_q[UnitStore];
   assign is_compute = for_q[UnitCompute];
   assign is_drain   = for_q[UnitDrain];
-  assign known      = for_q != '0 || end_q;
+  assign known      = for_q != '0 || end_q || is_layer_q || is_constants_q;
 
   // A transposed transfer goes by whole blocks.
   logic        turned, ragged;
@@ -226,24 +289,31 @@ module cd_sequencer
 
   // A drain that reads the residual buffer.
   logic second;
-  assign second = drain.residual || drain.product;
+  assign second = layer_q.residual || layer_q.product;
 
-  // Whether a range goes beyond a memory of that many words: of its length, the lower bits alone are added.
-  function automatic logic beyond(input logic [19:0] base, input logic [37:0] length,
-                                    input logic [CountW:0] words);
-    logic [CountW:0] last;
-    last = (CountW+1)'(CountW'(base)) + (CountW+1)'(CountW'(length));
-    return |(base >> CountW) || |(length >> CountW) || last > words;
+  // What a memory has from a base on, known before the length is: nothing where the base lies beyond it.
+  function automatic logic [CountW-1:0] room_at(input logic [19:0] base, input logic [CountW-1:0] words);
+    return |(base >> CountW) || CountW'(base) > words ? '0 : words - CountW'(base);
+  endfunction
+  function automatic logic beyond(input logic [37:0] length, input logic [CountW-1:0] most_words);
+    return |(length >> CountW) || CountW'(length) > most_words;
   endfunction
 
   // The accumulator range [base, base + total) must stay within its half.
   logic [19:0] ab_base_q;
   always_ff @(posedge clk_i) begin
-    ab_base_q <= is_drain ? drain.ab_base : tile.ab_base;
+    ab_base_q <= is_drain ? piece.ab_base : tile.ab_base;
   end
-  function automatic logic beyond_half(input logic [37:0] length);
-    return beyond(20'(ab_base_q[AbHw-1:0]), length, (CountW+1)'(AbWords));
-  endfunction
+
+  logic [CountW-1:0] dma_room_q, ib_room_q, ab_room_q, ob_room_q, rb_room_q, pb_room_q;
+  always_ff @(posedge clk_i) begin
+    dma_room_q <= room_at(dma.base, CountW'(capacity_q));
+    ib_room_q  <= room_at(tile.ib_base, CountW'(IbWords));
+    ab_room_q  <= room_at(20'(ab_base_q[AbHw-1:0]), CountW'(AbWords));
+    ob_room_q  <= room_at(piece.ob_base, CountW'(ObWords));
+    rb_room_q  <= room_at(piece.rb_base, CountW'(RbWords));
+    pb_room_q  <= room_at(20'(piece.pb_base), CountW'(PbChannels / PpuLanes));
+  end
 
   // Each belongs to one opcode, so that whether there is a fault is one OR.
   logic unknown_q;
@@ -254,27 +324,28 @@ module cd_sequencer
 
   always_ff @(posedge clk_i) begin
     unknown_q     <= !known;
-    bad_load_q    <= is_dma && (capacity_q == '0 || header.region > RegOutput
+    bad_load_q    <= is_dma && (capacity_q == '0 || desc_q.region > RegOutput
                      || (dma.target == BufOutput) != for_q[UnitStore]);
-    bad_compute_q <= is_compute && (comp.op < CompArray || comp.op > (Nonlinear ? CompGelu : CompMax)
-                     || comp.narrow > 2'($clog2(Packing)) || (tile.dual && !(DualRate && is_array))
-                     || (tile.kept != '0 && !(TapSkip && is_array)));
-    bad_drain_q   <= is_drain && drain.lookup && TableWords == 0;
+    bad_compute_q <= is_compute && (layer_q.op < CompArray || layer_q.op > (Nonlinear ? CompGelu : CompMax)
+                     || layer_q.narrow > 2'($clog2(Packing)) || (layer_q.dual && !(DualRate && is_array))
+                     || (layer_q.kept != '0 && !(TapSkip && is_array)));
+    bad_drain_q   <= is_drain && layer_q.lookup && TableWords == 0;
     misaligned_q  <= is_dma && !Unaligned && |((7'(addr_q) | 7'(dma.stride1) | 7'(dma.stride2)) & align_mask_q);
     none0_q       <= (is_dma || is_compute || is_drain) && (total0_q == '0 || over0_q);
     none1_q       <= is_compute && (total1_q == '0 || over1_q);
     ragged_q      <= is_dma && ragged;
     empty_tile_q  <= is_compute
-                     && (tile.c == '0 || tile.r == '0 || tile.s == '0 || tile.stride_h == '0 || tile.stride_w == '0);
-    dma_over_q    <= is_dma && beyond(dma.base, written, (CountW+1)'(capacity_q));
-    ib_over_q     <= is_compute && beyond(tile.ib_base, 38'(total0_q), (CountW+1)'(IbWords));
+                     && (tile.c == '0 || tile.r == '0 || layer_q.s == '0 || layer_q.stride_h == '0
+                         || layer_q.stride_w == '0);
+    dma_over_q    <= is_dma && beyond(written, dma_room_q);
+    ib_over_q     <= is_compute && beyond(38'(total0_q), ib_room_q);
     ab_over_q     <= ((is_compute || is_drain) && |(ab_base_q >> (AbHw + 1)))
-                     || (is_compute && beyond_half(38'(total1_q))) || (is_drain && beyond_half(38'(total0_q)));
-    ob_over_q     <= is_drain && beyond(drain.ob_base, 38'(total0_q), (CountW+1)'(ObWords));
+                     || (is_compute && beyond(38'(total1_q), ab_room_q)) || (is_drain && beyond(38'(total0_q), ab_room_q));
+    ob_over_q     <= is_drain && beyond(38'(total0_q), ob_room_q);
     rb_over_q     <= is_drain && second
-                     && beyond(drain.rb_base, drain.broadcast ? 38'(drain.blocks) : 38'(total0_q), (CountW+1)'(RbWords));
-    pb_over_q     <= is_drain && drain.per_channel
-                     && (over1_q || beyond(20'(drain.pb_base), 38'(total1_q), (CountW+1)'(PbChannels / PpuLanes)));
+                     && beyond(layer_q.broadcast ? 38'(piece.blocks) : 38'(total0_q), rb_room_q);
+    pb_over_q     <= is_drain && layer_q.per_channel
+                     && (over1_q || beyond(38'(total1_q), pb_room_q));
   end
 
   logic   bad_opcode, bad_range, faulty;
@@ -282,11 +353,11 @@ module cd_sequencer
   assign bad_opcode = unknown_q || bad_load_q || bad_compute_q || bad_drain_q;
   assign bad_range  = none0_q || none1_q || ragged_q || empty_tile_q || dma_over_q || ib_over_q || ab_over_q || ob_over_q
                       || rb_over_q || pb_over_q;
-  assign faulty     = bad_opcode || stranger_q || bad_range || misaligned_q;
+  assign faulty     = bad_opcode || stranger_q || foreign_q || bad_range || misaligned_q;
   always_comb begin
     fault = ErrNone;
     if (bad_opcode) fault = ErrOpcode;
-    else if (stranger_q) fault = ErrImage;
+    else if (stranger_q || foreign_q) fault = ErrImage;
     else if (bad_range) fault = ErrRange;
     else if (misaligned_q) fault = ErrAlign;
   end
@@ -309,7 +380,7 @@ module cd_sequencer
   assign store_words_o  = 21'(total0_q);
 
   always_comb begin
-    token_o = '{tag: header.tag, signal: header.signal, wait_for: header.wait_for, mark: header.mark};
+    token_o = '{tag: layer_q.tag, signal: desc_q.signal, wait_for: desc_q.wait_for, mark: desc_q.mark};
     load_o  = dma;
     load_o.addr = addr_q;
     if (state_q == First) begin

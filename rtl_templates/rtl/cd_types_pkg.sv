@@ -32,15 +32,27 @@ package cd_types_pkg;
     logic [19:0] ab_base;
   } tile_cmd_t;
 
-  // ---- Descriptors: 64 bytes each, header in the low 8 bytes. An all-zero descriptor is illegal. Bits 511:480 name the
-  // hardware that it was made for, bits 479:448 the program that it belongs to. ----
+  // ---- Descriptors: 32 bytes each. An all-zero descriptor is illegal. What the commands of a layer share comes once, in
+  // front of them (layer_t, constants_t); the sequencer keeps it and completes each command with it. ----
+
+  localparam int unsigned DescriptorBytes = 32;
+
+  // Bytes of the widest word that the load unit writes; at least a beat.
+  function automatic int unsigned load_bytes(input int unsigned act, input int unsigned wgt, input int unsigned axi);
+    load_bytes = DescriptorBytes;
+    if (act > load_bytes) load_bytes = act;
+    if (wgt > load_bytes) load_bytes = wgt;
+    if (axi > load_bytes) load_bytes = axi;
+  endfunction
 
   typedef enum logic [3:0] {
-    OpLoad    = 4'd1,
-    OpCompute = 4'd2,
-    OpDrain   = 4'd3,
-    OpStore   = 4'd4,
-    OpEnd     = 4'd5
+    OpLoad      = 4'd1,
+    OpCompute   = 4'd2,
+    OpDrain     = 4'd3,
+    OpStore     = 4'd4,
+    OpEnd       = 4'd5,
+    OpLayer     = 4'd6,
+    OpConstants = 4'd7
   } opcode_e;
 
   // Buffers in memory, each with a base register; a transfer's address counts from the base of its own.
@@ -54,14 +66,14 @@ package cd_types_pkg;
   typedef logic [4:0][39:0] bases_t;   // of the regions, in their order
 
   typedef struct packed {
-    logic [15:0] tag;        // layer number, driven on AxUSER and on the event port
-    logic [15:0] signal;     // semaphores that gain a token when the command is done
-    logic [15:0] wait_for;   // semaphores that must all have a token, and lose one, before it starts
-    logic        mark;       // report on the event port when done
-    logic [7:0]  reserved;
-    region_e     region;     // of a transfer
-    opcode_e     opcode;
-  } header_t;
+    logic [31:0]  number;    // of the program that it belongs to
+    logic [183:0] body;      // one of the types below, in the low bits
+    logic [15:0]  signal;    // semaphores that gain a token when the command is done
+    logic [15:0]  wait_for;  // semaphores that must all have a token, and lose one, before it starts
+    logic         mark;      // report on the event port when done
+    region_e      region;    // of a transfer
+    opcode_e      opcode;
+  } descriptor_t;
 
   // On-chip memories that a DMA command can name.
   typedef enum logic [3:0] {
@@ -135,6 +147,73 @@ package cd_types_pkg;
     logic        lookup_half;
   } drain_t;
 
+  // Bodies of compute and drain: the fields of these names of compute_t and drain_t that differ within a layer.
+  typedef struct packed {
+    logic [15:0] k;
+    logic [15:0] c;
+    logic [15:0] p;
+    logic [15:0] q;
+    logic [7:0]  r;
+    logic [7:0]  pad_top;
+    logic [7:0]  pad_left;
+    logic [15:0] in_h;
+    logic [15:0] in_w;
+    logic        accumulate;
+    logic [19:0] ib_base;
+    logic [21:0] wb_base;
+    logic [19:0] ab_base;
+  } compute_body_t;
+
+  typedef struct packed {
+    logic [19:0] ab_base;
+    logic [19:0] ob_base;
+    logic [19:0] rb_base;
+    logic [15:0] pb_base;
+    logic [15:0] blocks;
+    logic [19:0] words;
+    logic        lookup_half;
+  } drain_body_t;
+
+  // What begins a layer: the fields that all of its computes and drains share.
+  typedef struct packed {
+    logic [31:0] hardware;   // that the program was made for; bits 223:192 of the descriptor
+    logic [8:0]  reserved;
+    logic [15:0] tag;        // the layer's number, driven on AxUSER and on the event port
+    compute_e    op;
+    logic [7:0]  s;
+    logic [7:0]  stride_h;
+    logic [7:0]  stride_w;
+    logic [7:0]  dilation_h;
+    logic [7:0]  dilation_w;
+    logic        dual;
+    logic [3:0]  kept;
+    logic [1:0]  narrow;
+    logic        per_channel;
+    logic        residual;
+    logic        affine;
+    logic        product;
+    logic        broadcast;
+    logic        lookup;
+    logic [31:0] imm_mult;
+    logic [5:0]  imm_shift;
+    logic signed [15:0] low;
+    logic signed [15:0] high;
+  } layer_t;
+
+  // Behind it, for a residual addition or the non-linear unit; without it, these are 0.
+  typedef struct packed {
+    logic        masked;
+    logic [60:0] epsilon;
+    logic [5:0]  shift;
+    logic [5:0]  arg_shift;
+    logic [19:0] arg_mult;
+    logic [23:0] m0;
+    logic [23:0] m1;
+    logic [5:0]  shift2;
+    logic signed [15:0] low2;
+    logic signed [15:0] high2;
+  } constants_t;
+
   // The units, in the order of all that is indexed by unit.
   typedef enum logic [1:0] {
     UnitLoad    = 2'd0,
@@ -143,7 +222,7 @@ package cd_types_pkg;
     UnitStore   = 2'd3
   } unit_e;
 
-  // What every unit's queue carries beside the body.
+  // What every unit's queue carries beside the command.
   typedef struct packed {
     logic [15:0] tag;
     logic [15:0] signal;

@@ -45,6 +45,8 @@ NIBBLES = Template(
     dram_bytes_per_cycle=6,
     dram_latency_cycles=17,
 )
+#: A beat holds two descriptors, and more than any other word.
+WIDE = replace(SMALL, axi_bits=512, dram_bytes_per_cycle=64)
 
 
 def check(report: SimReport, expected: dict[str, np.ndarray]) -> None:
@@ -52,7 +54,7 @@ def check(report: SimReport, expected: dict[str, np.ndarray]) -> None:
     assert not wrong, f"not bit-exact: {wrong}"
 
 
-@pytest.mark.parametrize("template", [SMALL, NIBBLES], ids=["int8_8x16", "int4_8x4"])
+@pytest.mark.parametrize("template", [SMALL, NIBBLES, WIDE], ids=["int8_8x16", "int4_8x4", "bus_of_512_bits"])
 def test_network_is_bit_exact_in_the_predicted_cycles(template: Template) -> None:
     workload = digits(template.act_bits)
     network, given = quantized(workload, 1), inputs(workload, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from accel_models.report import Infeasible
-from accel_models.schedule import Buffer, Dma, Regions, Schedule, Unit, schedule_network
+from accel_models.schedule import Buffer, Dma, Regions, Schedule, Setting, Unit, schedule_network
 from accel_models.schedule.builder import CHUNK, DESCRIPTOR_BYTES
 from accel_models.template.spec import Template
 from accel_models.template.timing import predict
@@ -36,8 +37,9 @@ TEMPLATE = Template(
     axi_bits=64,
     dram_bytes_per_cycle=8,
 )
-OPCODE, OP_LOAD, OP_COMPUTE, OP_DRAIN, OP_STORE, OP_END = 0xF, 1, 2, 3, 4, 5
+OPCODE, OP_LOAD, OP_COMPUTE, OP_DRAIN, OP_STORE, OP_END, OP_LAYER = 0xF, 1, 2, 3, 4, 5, 6
 ERR_OPCODE, ERR_RANGE, ERR_ALIGN, ERR_BUS = 1, 2, 3, 4
+HEADER_BITS, NUMBER_BIT = 40, 224  #: before a descriptor's body, before its program's number
 
 
 def network() -> Workload:
@@ -66,30 +68,34 @@ def dma(
     for value, bits in fields:
         body |= value << at
         at += bits
-    return body << 64 | opcode
+    return body << HEADER_BITS | opcode
 
 
-def compute(op: int = 1, **changes: int) -> int:
+def compute(**changes: int) -> int:
     """A compute descriptor by hand."""
     fields = {
-        "op": 4, "ab_base": 20, "wb_base": 22, "ib_base": 20, "kept": 4, "dual": 1, "accumulate": 1,
-        "in_w": 16, "in_h": 16, "pad_left": 8, "pad_top": 8, "dilation_w": 8, "dilation_h": 8,
-        "stride_w": 8, "stride_h": 8, "s": 8, "r": 8, "q": 16, "p": 16, "c": 16, "k": 16, "arg_mult": 20,
-        "arg_shift": 6, "shift": 6, "epsilon": 61, "masked": 1, "narrow": 2,
+        "ab_base": 20, "wb_base": 22, "ib_base": 20, "accumulate": 1, "in_w": 16, "in_h": 16, "pad_left": 8,
+        "pad_top": 8, "r": 8, "q": 16, "p": 16, "c": 16, "k": 16,
     }  # fmt: skip
-    ones = ("in_w", "in_h", "dilation_w", "dilation_h", "stride_w", "stride_h", "s", "r", "q", "p", "c", "k")
-    return join(fields, {**dict.fromkeys(ones, 1), "op": op, **changes}) << 64 | OP_COMPUTE
+    ones = ("in_w", "in_h", "r", "q", "p", "c", "k")
+    return join(fields, {**dict.fromkeys(ones, 1), **changes}) << HEADER_BITS | OP_COMPUTE
 
 
 def drain(**changes: int) -> int:
     """A drain descriptor by hand."""
+    fields = {"lookup_half": 1, "words": 20, "blocks": 16, "pb_base": 16, "rb_base": 20, "ob_base": 20, "ab_base": 20}
+    return join(fields, {"words": 1, "blocks": 1, **changes}) << HEADER_BITS | OP_DRAIN
+
+
+def layer(hardware: int, **changes: int) -> int:
+    """The descriptor that begins a layer, by hand."""
     fields = {
-        "lookup_half": 1, "lookup": 1, "broadcast": 1, "product": 1,
-        "high2": 16, "low2": 16, "shift2": 6, "m1": 24, "m0": 24, "high": 16, "low": 16, "imm_shift": 6, "imm_mult": 32,
-        "affine": 1, "residual": 1, "per_channel": 1, "words": 20, "blocks": 16, "pb_base": 16, "rb_base": 20,
-        "ob_base": 20, "ab_base": 20,
+        "high": 16, "low": 16, "imm_shift": 6, "imm_mult": 32, "lookup": 1, "broadcast": 1, "product": 1, "affine": 1,
+        "residual": 1, "per_channel": 1, "narrow": 2, "kept": 4, "dual": 1, "dilation_w": 8, "dilation_h": 8,
+        "stride_w": 8, "stride_h": 8, "s": 8, "op": 4, "tag": 16, "reserved": 9, "hardware": 32,
     }  # fmt: skip
-    return join(fields, {"words": 1, "blocks": 1, **changes}) << 64 | OP_DRAIN
+    ones = ("dilation_w", "dilation_h", "stride_w", "stride_h", "s", "op")
+    return join(fields, {**dict.fromkeys(ones, 1), "hardware": hardware, **changes}) << HEADER_BITS | OP_LAYER
 
 
 def join(fields: dict[str, int], values: dict[str, int]) -> int:
@@ -102,58 +108,102 @@ def join(fields: dict[str, int], values: dict[str, int]) -> int:
 
 
 def illegal_cases(schedule: Schedule) -> list[dict[str, Any]]:
-    """Programs with one bad descriptor, at place 0 or behind one that is fine but waits for ever."""
+    """Programs with one bad descriptor, behind that of its layer or also behind one that is fine but waits for ever."""
     words = 2 * TEMPLATE.input_words
-    bad = [
-        ("all zero", 0, ERR_OPCODE),
-        ("unknown opcode", 9, ERR_OPCODE),
-        ("from no region", dma() | 7 << 4, ERR_OPCODE),
-        ("load into no buffer", dma(buffer=0), ERR_OPCODE),
-        ("load into the output buffer", dma(buffer=Buffer.OUTPUT), ERR_OPCODE),
-        ("store from the input buffer", dma(OP_STORE, Buffer.INPUT), ERR_OPCODE),
-        ("no words", dma(counts=(0, 1, 1)), ERR_RANGE),
-        ("no runs", dma(counts=(4, 0, 1)), ERR_RANGE),
-        ("beyond the input buffer", dma(base=words - 3), ERR_RANGE),
-        ("product beyond 32 bits", dma(counts=(2**20 - 1, 2**16 - 1, 2**16 - 1)), ERR_RANGE),
-        ("beyond the program memory", dma(buffer=Buffer.PROGRAM, counts=(2 * CHUNK + 1, 1, 1)), ERR_RANGE),
-        ("beyond the output buffer", dma(OP_STORE, Buffer.OUTPUT, base=2 * TEMPLATE.output_words), ERR_RANGE),
-        ("unknown compute operation", compute(op=0), ERR_OPCODE),
-        ("no channels", compute(k=0), ERR_RANGE),
-        ("no filter", compute(r=0), ERR_RANGE),
-        ("no stride", compute(stride_w=0), ERR_RANGE),
-        ("input beyond the buffer", compute(in_h=words, in_w=2), ERR_RANGE),
-        ("sums beyond the accumulators", compute(p=TEMPLATE.acc_words, q=2), ERR_RANGE),
-        ("drain of nothing", drain(words=0), ERR_RANGE),
-        ("drain beyond the output buffer", drain(ob_base=2 * TEMPLATE.output_words), ERR_RANGE),
-        ("drain beyond the accumulators", drain(ab_base=TEMPLATE.acc_words - 1, words=2), ERR_RANGE),
-        ("accumulators beyond both halves", drain(ab_base=1 << 19), ERR_RANGE),
-        ("parameters beyond the buffer", drain(per_channel=1, pb_base=2 * TEMPLATE.param_channels), ERR_RANGE),
-        ("residual beyond the buffer", drain(residual=1, rb_base=2 * TEMPLATE.output_words), ERR_RANGE),
-        ("operand of a product beyond the buffer", drain(product=1, rb_base=2 * TEMPLATE.output_words), ERR_RANGE),
-        ("softmax without its unit", compute(op=5), ERR_OPCODE),
-        ("packed weights without packing", compute(narrow=1), ERR_OPCODE),
-        ("pairs of weights without pairs", compute(dual=1), ERR_OPCODE),
-        ("skipped taps without their unit", compute(kept=4), ERR_OPCODE),
-        ("a table without tables", drain(lookup=1), ERR_OPCODE),
-        ("a table's entries without tables", dma(buffer=Buffer.TABLE), ERR_OPCODE),
-        ("a transposed load without its unit", dma(buffer=Buffer.TURNED), ERR_OPCODE),
+    # With what the layer has that makes it bad.
+    bad: list[tuple[str, int, int, dict[str, int]]] = [
+        ("all zero", 0, ERR_OPCODE, {}),
+        ("unknown opcode", 9, ERR_OPCODE, {}),
+        ("from no region", dma() | 7 << 4, ERR_OPCODE, {}),
+        ("load into no buffer", dma(buffer=0), ERR_OPCODE, {}),
+        ("load into the output buffer", dma(buffer=Buffer.OUTPUT), ERR_OPCODE, {}),
+        ("store from the input buffer", dma(OP_STORE, Buffer.INPUT), ERR_OPCODE, {}),
+        ("no words", dma(counts=(0, 1, 1)), ERR_RANGE, {}),
+        ("no runs", dma(counts=(4, 0, 1)), ERR_RANGE, {}),
+        ("beyond the input buffer", dma(base=words - 3), ERR_RANGE, {}),
+        ("product beyond 32 bits", dma(counts=(2**20 - 1, 2**16 - 1, 2**16 - 1)), ERR_RANGE, {}),
+        ("beyond the program memory", dma(buffer=Buffer.PROGRAM, counts=(2 * CHUNK + 1, 1, 1)), ERR_RANGE, {}),
+        ("beyond the output buffer", dma(OP_STORE, Buffer.OUTPUT, base=2 * TEMPLATE.output_words), ERR_RANGE, {}),
+        ("unknown compute operation", compute(), ERR_OPCODE, {"op": 0}),
+        ("no channels", compute(k=0), ERR_RANGE, {}),
+        ("no filter", compute(r=0), ERR_RANGE, {}),
+        ("no columns of the filter", compute(), ERR_RANGE, {"s": 0}),
+        ("no stride", compute(), ERR_RANGE, {"stride_w": 0}),
+        ("input beyond the buffer", compute(in_h=words, in_w=2), ERR_RANGE, {}),
+        ("sums beyond the accumulators", compute(p=TEMPLATE.acc_words, q=2), ERR_RANGE, {}),
+        ("drain of nothing", drain(words=0), ERR_RANGE, {}),
+        ("drain beyond the output buffer", drain(ob_base=2 * TEMPLATE.output_words), ERR_RANGE, {}),
+        ("drain beyond the accumulators", drain(ab_base=TEMPLATE.acc_words - 1, words=2), ERR_RANGE, {}),
+        ("accumulators beyond both halves", drain(ab_base=1 << 19), ERR_RANGE, {}),
+        ("parameters beyond the buffer", drain(pb_base=2 * TEMPLATE.param_channels), ERR_RANGE, {"per_channel": 1}),
+        ("residual beyond the buffer", drain(rb_base=2 * TEMPLATE.output_words), ERR_RANGE, {"residual": 1}),
+        ("operand of a product beyond the buffer", drain(rb_base=2 * TEMPLATE.output_words), ERR_RANGE, {"product": 1}),
+        ("softmax without its unit", compute(), ERR_OPCODE, {"op": 5}),
+        ("packed weights without packing", compute(), ERR_OPCODE, {"narrow": 1}),
+        ("pairs of weights without pairs", compute(), ERR_OPCODE, {"dual": 1}),
+        ("skipped taps without their unit", compute(), ERR_OPCODE, {"kept": 4}),
+        ("a table without tables", drain(), ERR_OPCODE, {"lookup": 1}),
+        ("a table's entries without tables", dma(buffer=Buffer.TABLE), ERR_OPCODE, {}),
+        ("a transposed load without its unit", dma(buffer=Buffer.TURNED), ERR_OPCODE, {}),
     ]
     if not schedule.template.unaligned:
         bad += [
-            ("address between words", dma(addr=2), ERR_ALIGN),
-            ("stride between words", dma(strides=(6, 0)), ERR_ALIGN),
-            ("second stride between words", dma(strides=(0, 5)), ERR_ALIGN),
-            ("weights between words", dma(buffer=Buffer.WEIGHT, addr=1), ERR_ALIGN),
+            ("address between words", dma(addr=2), ERR_ALIGN, {}),
+            ("stride between words", dma(strides=(6, 0)), ERR_ALIGN, {}),
+            ("second stride between words", dma(strides=(0, 5)), ERR_ALIGN, {}),
+            ("weights between words", dma(buffer=Buffer.WEIGHT, addr=1), ERR_ALIGN, {}),
         ]
-    stuck = compute() | 0x8000 << 16  # waits for a token that nobody gives
+    stuck = dma() | 0x8000 << 8  # waits for a token that nobody gives
     cases = []
-    for number, (name, descriptor, code) in enumerate(bad):
-        program = [stuck, descriptor] if number % 2 else [descriptor]
-        number = parameters(schedule.template)["DesignHash"] << 480
-        text = b"".join((word | number).to_bytes(DESCRIPTOR_BYTES, "little") for word in program)
+    for number, (name, descriptor, code, shared) in enumerate(bad):
+        begin = layer(parameters(schedule.template)["DesignHash"], **shared)
+        program = [begin, stuck, descriptor] if number % 2 else [begin, descriptor]
+        text = b"".join((word | 77 << NUMBER_BIT).to_bytes(DESCRIPTOR_BYTES, "little") for word in program)
         text += OP_END.to_bytes(DESCRIPTOR_BYTES, "little") * (CHUNK - len(program))
         cases.append({"name": name, "program": text.hex(), "code": code, "at": len(program) - 1})
     return cases
+
+
+def wrong_images(schedule: Schedule, text: bytes) -> list[dict[str, Any]]:
+    """The schedule's program with descriptors of others, and which is to be refused.
+
+    ``any``: no program is announced; else this one is, or with ``announced`` another.
+    """
+    words = [int.from_bytes(text[at:][:DESCRIPTOR_BYTES], "little") for at in range(0, len(text), DESCRIPTOR_BYTES)]
+    layers = [at for at, command in enumerate(schedule.commands) if command.body is Setting.LAYER]
+    other, foreign = 0x100 << NUMBER_BIT, 1 << NUMBER_BIT - 32
+    assert len(words) > CHUNK + 2 and layers[0] == 0 and len(layers) > 2
+
+    def changed(places: Iterable[int], by: int) -> list[int]:
+        return [word ^ by if at in places else word for at, word in enumerate(words)]
+
+    everything, chunk = range(len(words)), range(CHUNK, min(2 * CHUNK, len(words)))
+    last = len(words) - 1
+    own = program_number(text)
+    cases = [
+        ("another program is announced", words, own ^ 0x100, 0),
+        ("another program", changed(everything, other), own, 0),
+        ("other hardware", changed(layers, foreign), own, 0),
+        ("other hardware, any program", changed(layers, foreign), 0, 0),
+        ("a later layer for other hardware", changed([layers[2]], foreign), 0, layers[2]),
+        ("a stale chunk", changed(chunk, other), own, CHUNK),
+        ("a stale chunk, any program", changed(chunk, other), 0, CHUNK),
+        ("all but the first of another program", changed(everything[1:], other), 0, 1),
+        ("a stale end", changed([last], other), 0, last),
+        ("no layer first", words[1:], own, 0),
+        ("no layer first, any program", words[1:], 0, 0),
+        ("no layer first and no number", [word & (1 << NUMBER_BIT) - 1 for word in words[1:]], 0, 0),
+    ]
+    cases += [(f"stale descriptor {at}", changed([at], other), at % 2 * own, at) for at in everything[1 : CHUNK + 2]]
+    return [
+        {
+            "name": name,
+            "program": b"".join(word.to_bytes(DESCRIPTOR_BYTES, "little") for word in program).hex(),
+            "image": image,
+            "at": at,
+        }
+        for name, program, image, at in cases
+    ]
 
 
 def fetch_bursts(addr: int, burst_bytes: int) -> int:
@@ -198,6 +248,7 @@ def prepare(folder: Path, scatter: int | None, template: Template = TEMPLATE) ->
     integers, given = quantized(workload, 5), inputs(workload, 6)
     memory = memory_image(schedule, integers, given)
     memory.tofile(folder / "memory.bin")
+    text = memory[schedule.program_addr :][: len(schedule.commands) * DESCRIPTOR_BYTES].tobytes()
     regions = Regions(schedule)
     spans = [(region.first, region.base, region.end) for _, region in sorted(regions.by_kind.items())]
     outputs = {}
@@ -224,9 +275,10 @@ def prepare(folder: Path, scatter: int | None, template: Template = TEMPLATE) ->
         "bases": regions.bases(),
         "regions": spans,
         "output_regions": {name: regions.at(addr).kind for name, (addr, _) in outputs.items()},
-        "granule": template.granule_bytes(64),
+        "granule": template.granule_bytes(DESCRIPTOR_BYTES),
         "design_number": parameters(template)["DesignHash"],
-        "program_number": program_number(memory[schedule.program_addr :][:64].tobytes()),
+        "program_number": program_number(text),
+        "wrong": wrong_images(schedule, text),
         "geometry": template.weight_bits << 24 | template.act_bits << 16 | template.cols << 8 | template.rows,
         "port": template.axi_burst_beats << 16 | template.axi_bits,
         "scratch_addr": schedule.memory_bytes,

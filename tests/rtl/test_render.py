@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from accel_models.schedule import Setting
+from accel_models.schedule.builder import DESCRIPTOR_BYTES
 from accel_models.template.spec import ArrayKind, Template
 from benchmarks.rtl_cases import design, digits, inputs, quantized
 from rtl_templates.program import tensor_from_bytes
@@ -37,8 +39,9 @@ def test_memory_holds_inputs_and_program(tmp_path: Path) -> None:
     assert len(memory) == table["memory_bytes"]
     assert np.array_equal(tensor_from_bytes(done.schedule.tensors["x"], memory, 8), given["x"])
     start = table["program_addr"]
-    opcodes = memory[start : start + 64 * table["descriptors"] : 64] & 15
-    assert set(opcodes[:-1]) == {1, 2, 3, 4}
+    opcodes = memory[start : start + DESCRIPTOR_BYTES * table["descriptors"] : DESCRIPTOR_BYTES] & 15
+    assert opcodes[0] == Setting.LAYER
+    assert set(opcodes[:-1]) == {1, 2, 3, 4, *Setting}
     assert opcodes[-1] == 5
     lines = (tmp_path / "memory.hex").read_text().split()
     beat = SMALL.axi_bits // 8

@@ -80,8 +80,8 @@ def test_every_component_of_a_layer_by_hand() -> None:
     assert parts["array registers"] == pytest.approx(busy * shape.array_bits * 0.5 * toggle)
     assert report().energy_pj == pytest.approx(sum(parts.values()))
     # Two halves of the rows (five of eight each) for each of two blocks of channels: weights twice, inputs 2 x 10 / 8
-    # times, outputs once, parameters of 16 bytes, three chunks of 16 descriptors of 64 bytes.
-    moved_bytes = 2 * 2304 + 2 * (16 * 10 * 8) + 16 * 64 + 16 * 16 + 3 * 16 * 64
+    # times, outputs once, parameters of 16 bytes, three chunks of 16 descriptors of 32 bytes.
+    moved_bytes = 2 * 2304 + 2 * (16 * 10 * 8) + 16 * 64 + 16 * 16 + 3 * 16 * 32
     assert parts["DRAM"] == pytest.approx(8 * moved_bytes * (tech.dram_pj_per_bit() or 0))
 
 

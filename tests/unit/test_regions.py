@@ -19,7 +19,7 @@ from mappings.workload import TensorShape, Workload
 
 def word_bytes(schedule: Schedule, buffer: Buffer) -> int:
     template = schedule.template
-    sizes = {Buffer.WEIGHT: template.weight_word_bytes, Buffer.PARAM: 16, Buffer.TABLE: 16, Buffer.PROGRAM: 64}
+    sizes = {Buffer.WEIGHT: template.weight_word_bytes, Buffer.PARAM: 16, Buffer.TABLE: 16, Buffer.PROGRAM: 32}
     return sizes.get(buffer, template.act_word_bytes)
 
 

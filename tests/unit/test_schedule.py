@@ -10,7 +10,7 @@ import pytest
 from accel_models.design import Design
 from accel_models.report import Infeasible
 from accel_models.schedule import Buffer, Dma, Drain, Schedule, Unit, default_mapping, schedule_network
-from accel_models.schedule.builder import CHUNK
+from accel_models.schedule.builder import CHUNK, FETCH_AT
 from accel_models.schedule.tiling import choose_tiling, tiling_of
 from accel_models.template.accelerator import template_accelerator
 from accel_models.template.spec import ArrayKind, Template
@@ -71,7 +71,7 @@ def test_random_layers(seed: int) -> None:
         layer = plan.layer
         assert stored[plan.index] == drained[plan.index] == layer.N * plan.output.blocks * layer.P * layer.Q
     for start in range(0, len(found.commands) - CHUNK, CHUNK):
-        body = found.commands[start].body
+        body = found.commands[start + FETCH_AT].body
         assert isinstance(body, Dma)
         assert body.buffer is Buffer.PROGRAM
     timing = predict(found)

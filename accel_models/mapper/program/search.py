@@ -15,25 +15,19 @@ from numpy.typing import NDArray
 
 from accel_models.design import Design
 from accel_models.hardware.accelerator import Accelerator
-from accel_models.mapper.program.space import (
-    DESCRIPTOR_BYTES,
-    TileSpace,
-    neighbours,
-    row_of,
-    tile_space,
-    tiling_of_row,
-)
+from accel_models.mapper.program.space import TileSpace, neighbours, row_of, tile_space, tiling_of_row
 from accel_models.pricing.machine import Ints
 from accel_models.pricing.plans import NEEDS, PARAM_BYTES, SHAPE_COLUMNS, TILED_AS, Plans, plan_rows
 from accel_models.pricing.tiles import TILING_COLUMNS
 from accel_models.pricing.tilings import TilingPricer, Tilings
 from accel_models.report import Infeasible
+from accel_models.schedule.builder import DESCRIPTOR_BYTES
 from accel_models.schedule.fusing import absorbed, chains
 from accel_models.schedule.mapped import default_mapping, mapping_of
 from accel_models.schedule.memory import Memory
 from accel_models.schedule.placing import place_tensors
 from accel_models.schedule.planning import Outline, outlines, tiling_for
-from accel_models.template.energy import Prices, prices_on
+from accel_models.template.energy import DESCRIPTOR_BITS, Prices, prices_on
 from accel_models.template.spec import Template
 from mappings.errors import Fault, SpecError, unknown_name
 from mappings.mapping import Mapping
@@ -220,7 +214,7 @@ class _Search:
         cycles = space.commands * DESCRIPTOR_BYTES / self.template.dram_bytes_per_cycle
         energy = np.ones(len(cycles), dtype=np.float64)
         if self.prices is not None:
-            energy = np.asarray(space.commands * (DESCRIPTOR_BYTES * 8 * self.prices.figures[0]), dtype=np.float64)
+            energy = np.asarray(space.commands * (DESCRIPTOR_BITS * self.prices.figures[0]), dtype=np.float64)
         return np.asarray(energy**of_energy * cycles**of_cycles, dtype=np.float64)
 
     def _values(self, found: Tilings) -> Floats:

@@ -17,8 +17,8 @@ from mappings.layer import Layer
 #: Ways to list the sizes of a dim: all; the least one of each number of tiles; even cuts; halves of halves.
 EVERY, BY_TILES, EVEN, HALVES = range(4)
 _CODES = {"K": 0, "P": 1, "Q": 2}
-#: A command is a descriptor of 64 bytes that the load unit fetches; each tile of outputs is drained and stored.
-DESCRIPTOR_BYTES, OUTPUT_COMMANDS = 64, 2
+#: Each tile of outputs is drained and stored; a layer begins with a setting, a program ends with a command.
+OUTPUT_COMMANDS, FIXED_COMMANDS = 2, 2
 
 
 def row_of(t: Tiling) -> tuple[int, int, int, int, int, int]:
@@ -96,7 +96,7 @@ def _listed(layer: Layer, shape: Shape, template: Template, sizes: tuple[list[in
             sums *= ceil_div(shape.r, r or shape.r)
             for order in _orders(trips):
                 found.append(row_of(tiling._replace(order=order)))
-                commands.append(outputs * (OUTPUT_COMMANDS + sums))
+                commands.append(FIXED_COMMANDS + outputs * (OUTPUT_COMMANDS + sums))
     return np.array(found, dtype=np.int64).reshape(-1, 6), np.array(commands, dtype=np.int64)
 
 
