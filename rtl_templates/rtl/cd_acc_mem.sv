@@ -1,5 +1,5 @@
-// The accumulators: two halves of Depth words of N lanes. The array adds into one half (read, two registers, add and write:
-// a word a cycle, two to one address at least four cycles apart) while the drain unit reads the other.
+// The accumulators: two halves of Depth words of N lanes. The array adds into one half (register, read, two registers, add and
+// write: a word a cycle, two to one address at least four cycles apart) while the drain unit reads the other.
 module cd_acc_mem #(
   parameter int unsigned N     = 16,
   parameter int unsigned AccW  = 32,
@@ -21,17 +21,17 @@ module cd_acc_mem #(
   output logic [N*AccW-1:0] rdata_o             // two cycles after re_i
 );
 
-  logic              valid_q, valid_q2, we_q;
+  logic              valid_q, valid_q2, valid_q3, we_q;
   logic              first_q, max_q;
   logic [1:0]        read_half_q;   // of the latest read; a cycle later
-  logic [Aw-1:0]     addr_q, addr_q2, waddr_q;
-  logic [N-1:0]      mask_q, anew_q2, max_q2, max_q3;  // by lane: forget what is there; keep the larger
-  logic [N*AccW-1:0] data_q, data_q2, addend_q, former_q, sum;  // addend_q: inverted where the larger is kept
+  logic [Aw-1:0]     addr_q, addr_q2, addr_q3, waddr_q;
+  logic [N-1:0]      mask_q, anew_q2, anew_q3, max_q2, max_q3, max_q4;  // by lane: forget what is there; keep the larger
+  logic [N*AccW-1:0] data_q, data_q2, data_q3, addend_q, former_q, sum;  // addend_q: inverted where the larger is kept
   logic [N*AccW-1:0] half_data [2];
 
   for (genvar h = 0; h < 2; h++) begin : gen_half
     logic update, drained;  // never both: array and drain unit have a half each, and the drain's is known earlier
-    assign update  = valid_i && addr_i[Hw] == 1'(h);
+    assign update  = valid_q && addr_q[Hw] == 1'(h);
     assign drained = re_i && raddr_i[Hw] == 1'(h);
     cd_ram #(
       .Width(N * AccW),
@@ -42,7 +42,7 @@ module cd_acc_mem #(
       .waddr_i(waddr_q[Hw-1:0]),
       .wdata_i(sum),
       .re_i   (update || drained),
-      .raddr_i(drained ? raddr_i[Hw-1:0] : addr_i[Hw-1:0]),
+      .raddr_i(drained ? raddr_i[Hw-1:0] : addr_q[Hw-1:0]),
       .rdata_o(half_data[h])
     );
   end
@@ -56,9 +56,9 @@ module cd_acc_mem #(
   always_comb begin
     for (int unsigned j = 0; j < N; j++) begin
       logic [SumW:0] total;  // its lowest bit carries the 1 of a difference into the others
-      total = {SumW'($signed(former_q[j*AccW +: AccW])), 1'b1} + {SumW'($signed(addend_q[j*AccW +: AccW])), max_q3[j]};
+      total = {SumW'($signed(former_q[j*AccW +: AccW])), 1'b1} + {SumW'($signed(addend_q[j*AccW +: AccW])), max_q4[j]};
       sum[j*AccW +: AccW] = total[AccW:1];
-      if (max_q3[j]) sum[j*AccW +: AccW] = total[Sign+1] ? ~addend_q[j*AccW +: AccW] : former_q[j*AccW +: AccW];
+      if (max_q4[j]) sum[j*AccW +: AccW] = total[Sign+1] ? ~addend_q[j*AccW +: AccW] : former_q[j*AccW +: AccW];
     end
   end
 
@@ -66,18 +66,21 @@ module cd_acc_mem #(
     if (!rst_ni) begin
       valid_q     <= 1'b0;
       valid_q2    <= 1'b0;
+      valid_q3    <= 1'b0;
       we_q        <= 1'b0;
       read_half_q <= '0;
     end else begin
       valid_q  <= valid_i;
       valid_q2 <= valid_q;
-      we_q     <= valid_q2;
+      valid_q3 <= valid_q2;
+      we_q     <= valid_q3;
       if (re_i) read_half_q[0] <= raddr_i[Hw];
       read_half_q[1] <= read_half_q[0];
     end
   end
 
-  // Taken in every cycle: only what is valid is written, and valid_i, which is known late, need not reach so many registers.
+  // Which engine writes is known late: its choice ends here, before the wires to the memory. Taken in every cycle: only what is
+  // valid is written, and valid_i need not reach so many registers.
   always_ff @(posedge clk_i) begin
     first_q  <= first_i;
     max_q    <= max_i;
@@ -85,15 +88,19 @@ module cd_acc_mem #(
     mask_q   <= mask_i;
     data_q   <= data_i;
     addr_q2  <= addr_q;
+    addr_q3  <= addr_q2;
+    anew_q3  <= anew_q2;
+    data_q3  <= data_q2;
     for (int unsigned j = 0; j < N; j++) begin
       anew_q2[j] <= first_q && mask_q[j];
       max_q2[j]  <= max_q && !first_q && mask_q[j];
       data_q2[j*AccW +: AccW]  <= mask_q[j] ? data_q[j*AccW +: AccW] : '0;
-      addend_q[j*AccW +: AccW] <= data_q2[j*AccW +: AccW] ^ {AccW{max_q2[j]}};
-      former_q[j*AccW +: AccW] <= anew_q2[j] ? '0 : half_data[addr_q2[Hw]][j*AccW +: AccW];
+      addend_q[j*AccW +: AccW] <= data_q3[j*AccW +: AccW] ^ {AccW{max_q3[j]}};
+      former_q[j*AccW +: AccW] <= anew_q3[j] ? '0 : half_data[addr_q3[Hw]][j*AccW +: AccW];
     end
-    waddr_q  <= addr_q2;
+    waddr_q  <= addr_q3;
     max_q3   <= max_q2;
+    max_q4   <= max_q3;
   end
 
 endmodule

@@ -2,12 +2,14 @@
 //
 // The reverse of cd_unpack: a run may begin at any byte of its first beat. A piece that lies across two beats completes the
 // first; the rest of it waits in a register. One piece a cycle; a beat in which none begins takes a cycle of
-// its own.
+// its own. A beat has slots of a piece each, and one piece begins in each of them, all at the same byte of it.
 module cd_pack #(
   parameter int unsigned AxiBytes   = 16,
   parameter int unsigned PieceBytes = 16,  // at most AxiBytes
   parameter bit          Unaligned  = 1'b1, // 0: no piece lies across two beats
-  localparam int unsigned Lg        = $clog2(AxiBytes)
+  localparam int unsigned Lg        = $clog2(AxiBytes),
+  localparam int unsigned LgPiece   = $clog2(PieceBytes),
+  localparam int unsigned SlotW     = Lg > LgPiece ? Lg - LgPiece : 1
 ) (
   input  logic                    clk_i,
   input  logic                    rst_ni,
@@ -16,8 +18,9 @@ module cd_pack #(
   input  logic                    last_i,        // the beat is the last of its burst
   input  logic                    run_first_i,   // there is a burst, and it begins a run
   input  logic [Lg-1:0]           first_byte_i,  // of the run in its first beat
-  input  logic [Lg-1:0]           last_byte_i,   // of the burst in its last beat
-  input  logic signed [Lg+1:0]    last_piece_i,  // ... less a piece
+  input  logic [SlotW-1:0]        last_slot_i,   // of the piece that reaches the burst's last byte
+  input  logic                    none_i,        // none begins in the burst's last beat
+  input  logic                    begin_last_i,  // the run's first does, if the burst has one beat
   output logic                    need_o,        // the step takes a piece
   output logic                    done_o,        // the step completes the beat
   output logic [AxiBytes*8-1:0]   beat_o
@@ -33,28 +36,21 @@ module cd_pack #(
   assign pos    = (begins ? first_byte_i : pos_q) & Places;
   assign stop   = pos + Lg'(PieceBytes);
 
-  // Bounds of the piece where it follows another (0), and where it begins a run (1): which it is is known late.
-  localparam int unsigned LgPiece = $clog2(PieceBytes);
-  logic [1:0] behind, full, over;         // it begins behind the burst's last byte, fills the beat, ends behind that byte
-  for (genvar i = 0; i < 2; i++) begin : gen_bounds
-    logic [Lg-1:0] at;
-    assign at        = (i == 0 ? pos_q : first_byte_i) & Places;
-    if (Places == '0) begin : gen_none
-      assign behind[i] = 1'b0;
-      logic unused_last;
-      assign unused_last = ^last_byte_i;
-    end else begin : gen_some
-      assign behind[i] = at > last_byte_i;
-    end
-    assign over[i]   = signed'({2'b00, at}) > last_piece_i;
-    if (LgPiece < Lg) begin : gen_several
-      assign full[i] = &at[Lg-1:LgPiece];
-    end else begin : gen_single
-      assign full[i] = 1'b1;
-    end
+  logic full, reaches;                    // the piece fills the beat, reaches the burst's last byte
+  if (LgPiece < Lg) begin : gen_several
+    logic [SlotW-1:0] slot, begin_slot;
+    assign slot       = pos_q[Lg-1:LgPiece];
+    assign begin_slot = first_byte_i[Lg-1:LgPiece];
+    assign full       = begins ? &begin_slot : &slot;
+    assign reaches    = begins ? begin_last_i : slot >= last_slot_i;
+  end else begin : gen_single
+    assign full    = 1'b1;
+    assign reaches = 1'b1;
+    logic unused_slot;
+    assign unused_slot = ^{last_slot_i, begin_last_i};
   end
-  assign need_o = !Unaligned || !(last_i && behind[begins]);
-  assign done_o = !need_o || full[begins] || (last_i && over[begins]);
+  assign need_o = !Unaligned || !(last_i && none_i);
+  assign done_o = !need_o || full || (last_i && reaches);
 
   if (Places == '0) begin : gen_whole
     assign beat_o = piece_i;

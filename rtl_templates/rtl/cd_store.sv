@@ -53,6 +53,7 @@ module cd_store
   localparam int unsigned Lg     = $clog2(AxiBytes);
   localparam int unsigned LgWord = $clog2(ActBytes);
   localparam int unsigned Piece  = ActBytes < AxiBytes ? ActBytes : AxiBytes;
+  localparam int unsigned SlotW  = Piece < AxiBytes ? $clog2(AxiBytes / Piece) : 1;
   localparam int unsigned Ahead  = 4;         // words read ahead of the bus
 
   // ---- Addresses ----
@@ -62,7 +63,9 @@ module cd_store
     logic [Lg-1:0] last_byte;
     logic          run_first;
     logic          single;      // of one beat
-    logic signed [Lg+1:0] last_piece;  // last_byte less a piece
+    logic [SlotW-1:0] last_slot; // of the piece in its last beat that reaches last_byte (cd_pack)
+    logic          none;        // no piece begins there
+    logic          begin_last;  // the run's first piece reaches last_byte, if it lies in that beat
   } burst_t;
   typedef struct packed {
     logic        last;
@@ -75,7 +78,9 @@ module cd_store
 
   logic          gen_busy, gen_active, gen_accept, gen_run_first, gen_last, unused_gen_first;
   logic [Lg-1:0] gen_first_byte, gen_last_byte;
-  logic signed [Lg+1:0] gen_last_piece;
+  logic [Lg-1:0] gen_shift, shift_q, reach;
+  logic [SlotW-1:0] gen_last_slot;
+  logic          gen_none, gen_begin_last;
   logic [15:0]   signal_q, tag_q;
   logic          mark_q;
   logic [31:0]   index_q;
@@ -92,13 +97,28 @@ module cd_store
 
   // An address waits in a register while its data may go: a slave may want to see both before it takes either.
   assign aw_room = !awvalid_o || awready_i;
-  assign gen_last_piece = signed'({2'b00, gen_last_byte}) - signed'((Lg+2)'(Piece));
+
+  // All pieces of a run begin at the same byte of their slots: which one ends a burst is known before its first beat.
+  assign gen_shift = !Unaligned ? '0 : (gen_run_first ? gen_first_byte : shift_q) & Lg'(Piece - 1);
+  assign {gen_none, reach} = {1'b0, gen_last_byte} - {1'b0, gen_shift};
+  if (Piece < AxiBytes) begin : gen_slots
+    assign gen_last_slot  = reach[Lg-1 -: SlotW];
+    assign gen_begin_last = gen_first_byte[Lg-1 -: SlotW] >= gen_last_slot;
+    logic unused_reach;
+    assign unused_reach = ^reach;
+  end else begin : gen_one_slot
+    assign gen_last_slot  = '0;
+    assign gen_begin_last = 1'b1;
+    logic unused_reach;
+    assign unused_reach = ^reach;
+  end
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) awvalid_o <= 1'b0;
     else if (aw_room) awvalid_o <= gen_accept;
   end
   always_ff @(posedge clk_i) begin
     if (gen_accept) begin
+      shift_q  <= gen_shift;
       awaddr_o <= gen_addr;
       awlen_o  <= gen_len;
       awuser_o <= tag_q;
@@ -153,7 +173,7 @@ module cd_store
     .rst_ni,
     .flush_i(1'b0),
     .push_i (gen_accept),
-    .data_i ({gen_len, gen_first_byte, gen_last_byte, gen_run_first, gen_len == '0, gen_last_piece}),
+    .data_i ({gen_len, gen_first_byte, gen_last_byte, gen_run_first, gen_len == '0, gen_last_slot, gen_none, gen_begin_last}),
     .full_o (info_full),
     .pop_i  (info_pop),
     .data_o (info),
@@ -259,8 +279,9 @@ module cd_store
     .last_i      (last_beat),
     .run_first_i (info.run_first && !info_empty),
     .first_byte_i(info.first_byte),
-    .last_byte_i (info.last_byte),
-    .last_piece_i(info.last_piece),
+    .last_slot_i (info.last_slot),
+    .none_i      (info.none),
+    .begin_last_i(info.begin_last),
     .need_o      (need),
     .done_o      (beat_done),
     .beat_o      (beat_data)

@@ -98,9 +98,20 @@ module cd_walker
   logic        w_more_q;             // weights of the next pass remain to be fetched
   logic        last_s, last_r, last_ib;
 
-  assign last_s    = s_q == cmd_i.s - 8'd1;
-  assign last_r    = r_q == cmd_i.r - 8'd1;
-  assign last_ib   = ib_q == in_blocks_i - 16'd1;
+  // The counters' last values: they hold for the whole tile, so their sums are no part of a cycle's path.
+  logic [15:0] ib_last_q, row_last_q, col_last_q;
+  logic [7:0]  r_last_q, s_last_q;
+  always_ff @(posedge clk_i) begin
+    ib_last_q  <= in_blocks_i - 16'd1;
+    r_last_q   <= cmd_i.r - 8'd1;
+    s_last_q   <= cmd_i.s - 8'd1;
+    row_last_q <= cmd_i.p - 16'd1;
+    col_last_q <= cmd_i.q - 16'd1;
+  end
+
+  assign last_s    = s_q == s_last_q;
+  assign last_r    = r_q == r_last_q;
+  assign last_ib   = ib_q == ib_last_q;
 
   // ---- Outputs ----
   assign busy_o     = state_q != Idle;
@@ -245,13 +256,13 @@ module cd_walker
             pixel_q <= pixel_q + 20'd1;
             col_q   <= col_q + 16'd1;
             w_q     <= w_q + 17'(cmd_i.stride_w);
-            if (col_q == cmd_i.q - 16'd1) begin
+            if (col_q == col_last_q) begin
               col_q  <= '0;
               row_q  <= row_q + 16'd1;
               w_q    <= w0_q;
               h_q    <= h_q + 17'(cmd_i.stride_h);
               line_q <= line_q + row_step_q;
-              if (row_q == cmd_i.p - 16'd1) streaming <= 1'b0;
+              if (row_q == row_last_q) streaming <= 1'b0;
             end
           end
           if (pass_end_q) begin

@@ -129,10 +129,11 @@ module cd_window_walker
       next_d.rows_left   = cmd_i.r - 8'd1;
       next_d.blocks_left = blocks_i - 16'd1;
     end
-    next_d.taps       = taps_of(next_d.taps_left, unit);
-    next_d.last_group = next_d.taps_left <= 8'(unit);
-    next_d.last_row   = next_d.rows_left == '0;
-    next_d.last_block = next_d.blocks_left == '0;
+    // A cycle behind what is left.
+    next_d.taps       = taps_of(next_q.taps_left, unit);
+    next_d.last_group = next_q.taps_left <= 8'(unit);
+    next_d.last_row   = next_q.rows_left == '0;
+    next_d.last_block = next_q.blocks_left == '0;
   end
 
   // ---- Weights: one word a cycle until the next pass's are in ----
