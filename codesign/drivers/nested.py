@@ -8,8 +8,7 @@ import numpy as np
 
 from codesign.controllers.controller import Foreseeing, Told
 from codesign.decisions import DecisionSpace, Point
-from codesign.drivers.base import DriverContext
-from codesign.drivers.base import HardwareFronts as Prover
+from codesign.drivers.base import DriverContext, HardwareFronts
 from codesign.drivers.ledger import Ledger
 from codesign.drivers.parts import joined, part_of, part_space
 from codesign.objectives import Goal, Outcome
@@ -91,7 +90,7 @@ class NetworkFronts:
     def __init__(self, context: DriverContext) -> None:
         self._context, self.space = context, part_space(context, "hardware")
         self._rows: list[Point] | None = None
-        self._whole: Prover | None = None
+        self._whole: HardwareFronts | None = None
         self._kept: dict[tuple[object, ...], list[tuple[Point, Outcome]]] = {}
         if context.options["accelerators"] == "all":
             self._whole = context.problem.hardware_fronts
