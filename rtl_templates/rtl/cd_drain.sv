@@ -46,7 +46,7 @@ module cd_drain
   localparam int unsigned Groups  = N / PpuLanes;
   localparam int unsigned GrpW    = Groups > 1 ? $clog2(Groups) : 1;
   localparam int unsigned LgLanes = $clog2(PpuLanes);
-  localparam int unsigned LaneLat = 19;              // cd_ppu_lane
+  localparam int unsigned LaneLat = 20;              // cd_ppu_lane
   localparam int unsigned Latency = LaneLat + 2 + (Tables ? 2 : 0) + Stages;  // and the buffers' read, cd_lookup
 
   if (PpuLanes > N || 2 ** LgLanes != PpuLanes) begin : gen_check

@@ -127,18 +127,19 @@ module cd_ppu_lane #(
     for (int unsigned i = 1; i < Late; i++) other_q[i] <= other_q[i-1];
   end
 
-  // Stage 12: operands, in registers of their own (a multiplier has them inside). 13: scaled. 14: sum. 15: magnitude plus
-  // half. 16, 17: shift. 18: sign. 19: clamp.
-  logic signed [ActW-1:0] own_q12, other_q12;
-  logic signed [24:0]     m0_q12, m1_q12;
-  logic signed [AddW-1:0] p0_q13, p1_q13, add_q14;
-  logic [AddW+37:0]       half2_q, mag_q15, coarse_q16, shifted2;
-  logic                   neg_q15, neg_q16, neg_q17;
-  logic [16:0]            mag_q17;
-  logic signed [17:0]     value_q18;
-  logic signed [ActW-1:0] y_q [12:19];
+  // Stages 12, 13: operands, in two registers of their own, as a multiplier has them inside: in front of the product, and
+  // behind it, where a multiplier made of several adds theirs. 14: scaled. 15: sum. 16: magnitude plus half. 17, 18: shift.
+  // 19: sign. 20: clamp.
+  logic signed [ActW-1:0] own_q12, own_q13, other_q12, other_q13;
+  logic signed [24:0]     m0_q12, m0_q13, m1_q12, m1_q13;
+  logic signed [AddW-1:0] p0_q14, p1_q14, add_q15;
+  logic [AddW+37:0]       half2_q, mag_q16, coarse_q17, shifted2;
+  logic                   neg_q16, neg_q17, neg_q18;
+  logic [16:0]            mag_q18;
+  logic signed [17:0]     value_q19;
+  logic signed [ActW-1:0] y_q [12:20];
 
-  assign shifted2 = coarse_q16 >> shift2_i[2:0];
+  assign shifted2 = coarse_q17 >> shift2_i[2:0];
 
   always_ff @(posedge clk_i) begin
     own_q12   <= y_q11;
@@ -146,28 +147,33 @@ module cd_ppu_lane #(
     m0_q12    <= $signed({1'b0, m0_i});
     m1_q12    <= $signed({1'b0, m1_i});
 
-    p0_q13  <= AddW'(own_q12) * AddW'(m0_q12);
-    p1_q13  <= AddW'(other_q12) * AddW'(m1_q12);
-    add_q14 <= p0_q13 + p1_q13;
+    own_q13   <= own_q12;
+    other_q13 <= other_q12;
+    m0_q13    <= m0_q12;
+    m1_q13    <= m1_q12;
+
+    p0_q14  <= AddW'(own_q13) * AddW'(m0_q13);
+    p1_q14  <= AddW'(other_q13) * AddW'(m1_q13);
+    add_q15 <= p0_q14 + p1_q14;
 
     half2_q <= ((AddW+38)'(1) << shift2_i) >> 1;
-    mag_q15 <= {38'd0, {AddW{add_q14[AddW-1]}} ^ add_q14} + half2_q
-               + (AddW+38)'(add_q14[AddW-1]);
-    neg_q15 <= add_q14[AddW-1];
+    mag_q16 <= {38'd0, {AddW{add_q15[AddW-1]}} ^ add_q15} + half2_q
+               + (AddW+38)'(add_q15[AddW-1]);
+    neg_q16 <= add_q15[AddW-1];
 
-    coarse_q16 <= mag_q15 >> {shift2_i[5:3], 3'b000};
-    neg_q16    <= neg_q15;
+    coarse_q17 <= mag_q16 >> {shift2_i[5:3], 3'b000};
+    neg_q17    <= neg_q16;
 
-    mag_q17 <= |shifted2[AddW+37:16] ? 17'h10000 : shifted2[16:0];
-    neg_q17 <= neg_q16;
+    mag_q18 <= |shifted2[AddW+37:16] ? 17'h10000 : shifted2[16:0];
+    neg_q18 <= neg_q17;
 
-    value_q18 <= with_sign(neg_q17, mag_q17);
+    value_q19 <= with_sign(neg_q18, mag_q18);
 
     y_q[12] <= y_q11;
-    for (int unsigned i = 13; i < 19; i++) y_q[i] <= y_q[i-1];
-    y_q[19] <= residual_i ? ActW'(clamp(value_q18, low2_i, high2_i)) : y_q[18];
+    for (int unsigned i = 13; i < 20; i++) y_q[i] <= y_q[i-1];
+    y_q[20] <= residual_i ? ActW'(clamp(value_q19, low2_i, high2_i)) : y_q[19];
   end
 
-  assign y_o = y_q[19];
+  assign y_o = y_q[20];
 
 endmodule

@@ -66,10 +66,10 @@ class _Module:
             pins[pin] = self.cells.pop(name)["connections"]["Q"]
         return clock
 
-    def take_operands(self, block: dict[str, Any]) -> list[Any] | None:
+    def take_operands(self, block: dict[str, Any], clock: list[Any] | None = None) -> list[Any] | None:
         """Move the flip-flops in front of both operands of a multiplier into it; what else they drive keeps them.
 
-        One operand's alone stay: nextpnr has no such timing.
+        One operand's alone stay: nextpnr has no such timing. So do those of another clock than the one given.
 
         Returns:
             Their clock; None where they stay.
@@ -81,7 +81,7 @@ class _Module:
             return None
         before = {bit: self.cells[name]["connections"]["DI"][0] for bit, name in front.items()}
         clocks: list[list[Any]] = [self.cells[name]["connections"]["CLK"] for name in front.values()]
-        if any(clock != clocks[0] for clock in clocks):
+        if any(item != (clock or clocks[0]) for item in clocks):
             return None
         for pin in (*_OPERANDS[0], *_OPERANDS[1]):
             bit = pins[pin][0]
@@ -113,6 +113,9 @@ def use_block_registers(netlist: dict[str, Any]) -> int:
                 clock, sides = module.absorb(cell, _PRODUCT, None), ["OUTPUT"]
                 if clock is None:  # logic behind it
                     clock, sides = module.take_operands(cell), ["INPUTA", "INPUTB"]
+                    # A second pair in front is the same as a register behind the product.
+                    if clock and module.take_operands(cell, clock):
+                        sides.append("OUTPUT")
                 if clock:
                     for side in sides:
                         given.update(_REGISTER[side])
