@@ -70,17 +70,22 @@ def test_a_register_behind_a_multiplier_goes_into_it(tmp_path: Path) -> None:
     assert use_block_registers(netlist) == 0  # once
 
 
-def _product(shared: bool = False, logic: bool = False) -> dict[str, Any]:
-    """Two registers in a row before each operand of a product of single bits, a table behind it."""
+def _product(shared: bool = False, logic: str = "", clock: int = 2) -> dict[str, Any]:
+    """Two registers in a row before each operand of a product of single bits, a table behind it.
+
+    ``shared``: another table reads the first operand's last register; ``logic``: a register of the second operand that
+    is a table instead; ``clock``: of the second operand's first register.
+    """
     plain = {"CLKMUX": "CLK", "CEMUX": "1 "}
 
-    def flop(data: int, out: int) -> dict[str, Any]:
-        pins = {"CLK": [2], "LSR": ["0"], "DI": [data], "Q": [out]}
+    def flop(data: int, out: int, clock: int = 2) -> dict[str, Any]:
+        pins = {"CLK": [clock], "LSR": ["0"], "DI": [data], "Q": [out]}
         return _cell("TRELLIS_FF", pins, "Q", plain)
 
-    cells = {"a0": flop(3, 4), "a1": flop(4, 5), "b0": flop(6, 7), "b1": flop(7, 8)}
+    cells = {"a0": flop(3, 4), "a1": flop(4, 5), "b0": flop(6, 7, clock), "b1": flop(7, 8)}
     if logic:
-        cells["b1"] = _cell("LUT4", {"A": [7], "Z": [8]}, "Z", {})
+        pins = cells[logic]["connections"]
+        cells[logic] = _cell("LUT4", {"A": pins["DI"], "Z": pins["Q"]}, "Z", {})
     zeros = {f"{name}{i}": ["0"] for name in "AB" for i in range(1, 18)}
     product = {f"P{i}": [20 + i] for i in range(36)}
     pins = {"A0": [5], "B0": [8], **zeros, **product}
@@ -97,19 +102,33 @@ def _cell(kind: str, pins: dict[str, Any], out: str | tuple[str, ...], given: di
 
 
 def test_registers_of_operands_go_into_a_multiplier_with_logic_behind_it() -> None:
+    """The last pair is that of its operands; another in front of it becomes the one of its product."""
     netlist = _product()
+    cells = netlist["modules"]["top"]["cells"]
+    assert use_block_registers(netlist) == 1
+    assert set(cells) == {"product", "table"}
+    pins, given = cells["product"]["connections"], cells["product"]["parameters"]
+    assert pins["A0"] == [3] and pins["B0"] == [6] and pins["CLK0"] == [2]
+    assert {given[f"REG_{side}_CLK"] for side in ("INPUTA", "INPUTB", "OUTPUT")} == {"CLK0"}
+    kept = _product(shared=True)
+    assert use_block_registers(kept) == 1
+    assert set(kept["modules"]["top"]["cells"]) == {"a0", "a1", "product", "table"}  # the table reads what they hold
+    assert kept["modules"]["top"]["cells"]["product"]["connections"]["A0"] == [3]
+
+
+@pytest.mark.parametrize("change", [{"logic": "b0"}, {"clock": 12}])
+def test_one_pair_of_registers_is_that_of_the_operands(change: dict[str, Any]) -> None:
+    netlist = _product(**change)
     cells = netlist["modules"]["top"]["cells"]
     assert use_block_registers(netlist) == 1
     assert set(cells) == {"a0", "b0", "product", "table"}
     pins, given = cells["product"]["connections"], cells["product"]["parameters"]
     assert pins["A0"] == [4] and pins["B0"] == [7] and pins["CLK0"] == [2]
     assert given["REG_INPUTA_CLK"] == given["REG_INPUTB_CLK"] == "CLK0" and "REG_OUTPUT_CLK" not in given
-    kept = _product(shared=True)
-    assert use_block_registers(kept) == 1 and "a1" in kept["modules"]["top"]["cells"]  # the table reads it
 
 
 def test_registers_of_one_operand_stay() -> None:
-    netlist = _product(logic=True)
+    netlist = _product(logic="b1")
     assert use_block_registers(netlist) == 0  # the other comes from logic
     assert set(netlist["modules"]["top"]["cells"]) == {"a0", "a1", "b0", "b1", "product", "table"}
 
