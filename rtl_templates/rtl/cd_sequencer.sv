@@ -123,22 +123,26 @@ module cd_sequencer
   // with a layer ----
   layer_t     layer, layer_q;
   constants_t constants, constants_q;
-  logic       keep_layer, keep_constants;
+  logic       keep_layer_q, keep_constants_q;  // in the Check state
 
-  assign layer          = desc_q.body;
-  assign constants      = desc_q.body[$bits(constants_t)-1:0];
-  assign keep_layer     = state_q == Check && is_layer_q;
-  assign keep_constants = state_q == Check && is_constants_q;
+  assign layer     = desc_q.body;
+  assign constants = desc_q.body[$bits(constants_t)-1:0];
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      layer_q     <= '0;
-      constants_q <= '0;
-    end else if (keep_layer) begin
-      layer_q     <= layer;
-      constants_q <= '0;
-    end else if (keep_constants) begin
-      constants_q <= constants;
+      keep_layer_q     <= 1'b0;
+      keep_constants_q <= 1'b0;
+      layer_q          <= '0;
+      constants_q      <= '0;
+    end else begin
+      keep_layer_q     <= state_q == Scale && is_layer_q;
+      keep_constants_q <= state_q == Scale && is_constants_q;
+      if (keep_layer_q) begin
+        layer_q     <= layer;
+        constants_q <= '0;
+      end else if (keep_constants_q) begin
+        constants_q <= constants;
+      end
     end
   end
 
@@ -194,11 +198,11 @@ module cd_sequencer
       number_q     <= '0;
       any_number_q <= 1'b0;
       named_q      <= 1'b0;
-    end else if (clear_o) begin
+    end else if (state_q == First) begin
       number_q     <= image_i;
       any_number_q <= image_i == '0;
       named_q      <= 1'b0;
-    end else if (keep_layer) begin
+    end else if (keep_layer_q) begin
       number_q     <= desc_q.number;
       any_number_q <= 1'b0;
       named_q      <= 1'b1;
