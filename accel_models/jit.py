@@ -37,6 +37,7 @@ COMPILED_SOURCES = (
     "accel_models/published/loop_tile*.py",
     "accel_models/schedule/*.py",
     "mappings/mapspace.py",
+    "rtl_templates/synth/gates.py",
 )
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 

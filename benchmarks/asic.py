@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs 
 
 from accel_models.hardware.technology import Technology, technology
 from accel_models.template import cells, fabric
-from accel_models.template.resources import logic_um2
+from accel_models.template.resources import logic_um2, part_registers, stored
 from accel_models.template.spec import ArrayKind, Template
 from benchmarks.common import Figure, reference_dir, show
 from benchmarks.resources import fit_saving, fit_terms, sources, spelled
@@ -191,7 +191,9 @@ def fit(alone: Sequence[tuple[str, Template, float, float]], whole: Sequence[Mea
     for index, resource in enumerate(cells.RESOURCES):
         groups: dict[str, list[tuple[tuple[float, ...], float]]] = {}
         for part, template, *values in alone:
-            groups.setdefault(fabric.key(template, part), []).append((cells.terms(template, part), values[index]))
+            # Registers behind memories are counted with these.
+            counted = values[index] - (part_registers(template, part) if resource == "flops" else 0)
+            groups.setdefault(fabric.key(template, part), []).append((cells.terms(template, part), counted))
         rows: dict[str, list[float]] = {"whole": list(known[resource]["whole"])}
         for name, samples in sorted(groups.items()):
             rows[name] = list(fit_terms([(terms, max(value, 1.0)) for terms, value in samples]))
@@ -203,7 +205,7 @@ def fit(alone: Sequence[tuple[str, Template, float, float]], whole: Sequence[Mea
                 for p in ("PE array", *fabric.shell_names(t))
             }
             sums.append((each.pop("PE array"), sum(each.values())))
-            flops = item.sequential_um2 / library.register[1]
+            flops = item.sequential_um2 / library.register[1] - stored(t).registers - fabric.pipeline_ff(t)
             taken.append(flops if resource == "flops" else (item.area_um2 - item.sequential_um2) / library.gate[1])
         if whole:
             rows["whole"] = list(fit_saving(sums, taken))

@@ -13,6 +13,7 @@ from accel_models.template.spec import Template
 from mappings.cache_folder import is_whole, keep, own_folder, work_folder
 from mappings.errors import Fault, SpecError
 from mappings.process import refuse_killed
+from rtl_templates.recording import recorder
 from rtl_templates.render import PACKAGES, config_package, sources
 from rtl_templates.verilator import compiler, cxx_flags, default_cache, run_tool, runtime_objects, toolchain
 
@@ -21,13 +22,14 @@ TOP = "cd_bench"
 RUNTIME = ("verilated_vpi", "verilated_dpi")
 
 
-def build_bench(template: Template, top: str = TOP, cache: Path | None = None) -> Path:
+def build_bench(template: Template, top: str = TOP, cache: Path | None = None, record: bool = False) -> Path:
     """The executable for a template's hardware; two processes that need it at once both get a whole one.
 
     Args:
         template: memory and clock do not matter.
         top: `cd_bench`, whose memory is in the bench, or `cd_protocol`, whose AXI ports Python drives.
         cache: folder; None: the environment's or the user's.
+        record: a run writes what goes into and out of the accelerator (:mod:`rtl_templates.recording`).
 
     Raises:
         SpecError: a tool is missing, or the sources do not compile.
@@ -44,7 +46,12 @@ def build_bench(template: Template, top: str = TOP, cache: Path | None = None) -
         own_code.append(BENCH / "cd_memory.cpp")
     flags = ["--cc", "--prefix", "Vtop", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--vpi", "--no-timing"]
     flags += ["--assert", "-Wall", "--top-module", top]
-    key = hashlib.sha256(repr((package, str(root), flags, compiler(), cxx_flags(root), sys.version)).encode())
+    recording = recorder(template.axi_bits) if record else ""
+    if record:
+        bench.append(BENCH / "cd_record.sv")
+    key = hashlib.sha256(
+        repr((package + recording, str(root), flags, compiler(), cxx_flags(root), sys.version)).encode()
+    )
     for path in [*sources(), *bench, control, *own_code]:
         key.update(path.read_bytes())
     folder = cache / f"{top}-{key.hexdigest()[:20]}"
@@ -54,6 +61,9 @@ def build_bench(template: Template, top: str = TOP, cache: Path | None = None) -
         (work / PACKAGES[1]).write_text(package, encoding="utf-8")
         types, *modules = sources()
         files = [control, types, work / PACKAGES[1], *modules, *bench]
+        if record:
+            files.append(work / "cd_record_bind.sv")
+            files[-1].write_text(recording, encoding="utf-8")
         command = [str(binary), *flags, "-Mdir", str(work), *(str(path) for path in files)]
         run_tool(command, top, {"VERILATOR_ROOT": str(root)})
         unit = work / "unit.cpp"

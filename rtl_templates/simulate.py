@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Sequence
@@ -160,8 +161,11 @@ def simulate(
     return reports[0] if single else reports
 
 
-def simulate_jobs(jobs: Sequence[Job]) -> list[SimReport]:
+def simulate_jobs(jobs: Sequence[Job], record: Path | None = None) -> list[SimReport]:
     """Run jobs one after another on one piece of hardware, without a reset between them.
+
+    Args:
+        record: where what goes into and out of the accelerator is left (:mod:`rtl_templates.recording`); None: nowhere.
 
     Raises:
         SpecError: the jobs need different hardware; a missing tool; an error status or a hang.
@@ -173,7 +177,7 @@ def simulate_jobs(jobs: Sequence[Job]) -> list[SimReport]:
         if hardware(job.schedule.template) != hardware(template):
             raise SpecError(Fault("jobs", "need different hardware", "jobs of one template"))
     begin, cpu = time.perf_counter(), _cpu_seconds()
-    executable = build_bench(template)
+    executable = build_bench(template, record=record is not None)
     compiled = time.perf_counter()
     predictions = {id(job.schedule): predict(job.schedule) for job in jobs}
     with tempfile.TemporaryDirectory(prefix="codesign-sim-") as name:
@@ -181,6 +185,8 @@ def simulate_jobs(jobs: Sequence[Job]) -> list[SimReport]:
         _write_jobs(folder, jobs, {key: timing.cycles for key, timing in predictions.items()})
         started = time.perf_counter()
         log = run_bench(executable, folder)
+        if record is not None:
+            shutil.copyfile(folder / "record.txt", record)
         seconds = (time.perf_counter() - started) / len(jobs)
         reports = []
         for number, job in enumerate(jobs):

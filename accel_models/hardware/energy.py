@@ -17,10 +17,11 @@ from accel_models.hardware.technology import Technology, TechnologyKind
 from accel_models.report import Bound, Infeasible, LayerCost, broken_bounds
 from mappings.layer import Bits, Layer
 
-#: Part of the bits of working registers that change in a cycle: every second one of random data.
-DATA_TOGGLE = 0.5
-#: Part of the control logic (counters, queues, addresses) that changes in a cycle (our assumption).
-CONTROL_TOGGLE = 0.1
+#: Part of the bits of the array's registers that change in a cycle in which it works, and of all gates beside the MACs
+#: that change in any cycle: weight and output stationary 4x4 as netlists of SG13G2, running a 3x3 convolution of random
+#: integers (`python -m benchmarks.asic_power`). Other arrays are judged there.
+DATA_TOGGLE = 0.15
+CONTROL_TOGGLE = 0.02
 _MW_S_TO_PJ = 1e9
 
 

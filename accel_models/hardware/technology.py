@@ -1,8 +1,9 @@
 """What one operation costs in a technology: energy, leakage and area, each coefficient with unit, node and source.
 
 Published anchors exist at 45 nm (Horowitz 2014) and at 7 nm (Jouppi 2021). The nodes between are interpolated
-geometrically, ``ln(value)`` linear in ``ln(node)``; 65 nm follows ``C * V^2`` from 45 nm (node ratio times the square
-of the supply ratio, 1.0 V against 0.9 V). A coefficient that nobody published is absent: its figures are ``None``.
+geometrically, ``ln(value)`` linear in ``ln(node)``; those above follow ``C * V^2`` from 45 nm (node ratio times the
+square of the supply ratio: 1.0 V, at 130 nm 1.2 V, against 0.9 V). Flip-flops and gates of 130 and 7 nm are those of
+open libraries. A coefficient that nobody published is absent: its figures are ``None``.
 """
 
 from __future__ import annotations
@@ -244,6 +245,7 @@ _EXPONENT_ANCHORS: dict[str, tuple[float, float, str]] = {
     ),
 }
 _SRAM_CELL_UM2 = {
+    130: (2.0, "our assumption: six-transistor cells of 130 nm have about 2 um2"),
     65: (0.525, "TSMC 65 nm (IEDM 2005)"),
     45: (0.346, "Intel 45 nm (IEDM 2007)"),
     28: (0.127, "TSMC 28 nm (IEDM 2009)"),
@@ -252,20 +254,24 @@ _SRAM_CELL_UM2 = {
 }
 #: An 8x8 int8 array synthesised with Nangate45 takes 56,964 um2, with ASAP7 4,065 um2 (Yosys + abc, no wires).
 _LOGIC_AREA_EXPONENT = math.log(56964 / 4065) / math.log(45 / 7)
+#: Supply of nodes above 45 nm.
+_VOLTS = {55: 1.0, 65: 1.0, 130: 1.2}
 _AREA_RULE = "scaled by (node / 45)^1.42: an 8x8 array synthesised with Nangate45 and ASAP7, our fit"
 #: Soft logic alone; multipliers and memories are hard blocks, made as an ASIC's are, and are charged no gap.
 _FPGA_GAP = 14.0
 _FPGA_RULE = "times 14, the FPGA to ASIC gap in dynamic power of logic alone: Kuon 2007 (TCAD 26-2)"
 _SOFT = ("register_pj_per_bit", "noc_hop_pj_per_bit", "ff_clock_pj", "ff_toggle_pj", "gate_toggle_pj")
+#: What a clock's tree takes beside its flip-flops, as a share of them (our assumption).
+CLOCK_TREE = 0.3
 #: Cells whose liberty files are open: name -> (at 130 nm, at 7 nm), pJ, our sums over those files.
 _CELL_ANCHORS = {
-    "ff_clock_pj": (0.0455, 0.00107),
+    "ff_clock_pj": (0.0300 * (1 + CLOCK_TREE), 0.00083 * (1 + CLOCK_TREE)),
     "ff_toggle_pj": (0.0640, 0.00130),
     "gate_toggle_pj": (0.0140, 0.00090),
 }
 _CELL_RULES = {
-    "ff_clock_pj": "both edges at the clock pin of sg13g2_dfrbp_1 (SG13G2, 1.2 V) and DFFHQNx1 (ASAP7, 0.7 V), "
-    "and 30 % for the tree (our assumption)",
+    "ff_clock_pj": "both edges at the clock pin of sg13g2_dfrbp_1 (SG13G2, 1.2 V) and DFFHQNx1 (ASAP7, 0.7 V) where "
+    "what is held stays, and 30 % for the tree (our assumption)",
     "ff_toggle_pj": "a change of the output of the same flip-flops, and of four gate inputs behind it",
     "gate_toggle_pj": "a change of the output of sg13g2_nand2_1 and NAND2x1 (ASAP7), and of four gate inputs behind it",
 }
@@ -281,8 +287,8 @@ def _scaled(at_45: float, at_7: float, node_nm: int, is_energy: bool) -> tuple[f
         return (at_45 if node_nm == 45 else at_7), ""
     if node_nm > 45:
         if is_energy:
-            supply = 1.0 / 0.9
-            return at_45 * (node_nm / 45) * supply**2, "; C V^2 from 45 nm at 0.9 V to 1.0 V"
+            volts = _VOLTS[node_nm]
+            return at_45 * (node_nm / 45) * (volts / 0.9) ** 2, f"; C V^2 from 45 nm at 0.9 V to {volts} V"
         return at_45, "; exponent of 45 nm"
     part = math.log(45 / node_nm) / math.log(45 / 7)
     return at_45 ** (1 - part) * at_7**part, "; interpolated geometrically between 45 and 7 nm"
@@ -322,12 +328,15 @@ def _asic(node_nm: int) -> Technology:
     def put(name: str, value: float, source: str) -> None:
         found[name] = Coefficient(value, COEFFICIENTS[name][0], node_nm, source)
 
-    area = (node_nm / 45) ** _LOGIC_AREA_EXPONENT
-    put("mult_8b_um2", 282 * area, f"{_HOROWITZ}: 282 um2; {_AREA_RULE}")
-    put("add_32b_um2", 137 * area, f"{_HOROWITZ}: 137 um2; {_AREA_RULE}")
+    area, register, rule = (node_nm / 45) ** _LOGIC_AREA_EXPONENT, 4.522, _AREA_RULE
+    if node_nm == 130:  # the cells of an open library, which are larger than the rule has them
+        area, rule = 7.2576 / 0.798, "scaled to SG13G2's sg13g2_nand2_1 (7.2576 um2) and sg13g2_dfrbp_1 (47.1744 um2)"
+        register = 47.1744 / area
+    put("mult_8b_um2", 282 * area, f"{_HOROWITZ}: 282 um2; {rule}")
+    put("add_32b_um2", 137 * area, f"{_HOROWITZ}: 137 um2; {rule}")
     put("mult_area_exponent", math.log(3495 / 282, 4), f"our fit through 8 and 32 bits: {_HOROWITZ}")
-    put("register_um2_per_bit", 4.522 * area, f"Nangate45 DFF_X1: 4.522 um2; {_AREA_RULE}")
-    put("gate_um2", 0.798 * area, f"Nangate45 NAND2_X1: 0.798 um2; {_AREA_RULE}")
+    put("register_um2_per_bit", register * area, f"Nangate45 DFF_X1: 4.522 um2; {rule}")
+    put("gate_um2", 0.798 * area, f"Nangate45 NAND2_X1: 0.798 um2; {rule}")
     cell, source = _SRAM_CELL_UM2[node_nm]
     put("sram_cell_um2", cell, source)
     put("sram_cell_130nm_um2", 2.0, "our assumption: six-transistor cells of 130 nm have about 2 um2")

@@ -14,10 +14,12 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from accel_models.breakdown import EnergyBreakdown
 from accel_models.hardware.accelerator import Accelerator
 from accel_models.hardware.devices import Device, device
-from accel_models.hardware.energy import TemplateShape, static_pj, template_prices
-from accel_models.hardware.technology import Technology, TechnologyKind
+from accel_models.hardware.energy import TemplateShape, power_mw, static_pj, template_prices
+from accel_models.hardware.technology import CLOCK_TREE, Technology, TechnologyKind
+from accel_models.report import CostReport
 from accel_models.schedule import Buffer, Command, Compute, ComputeOp, Dma, Drain, Second
 from accel_models.schedule.builder import DESCRIPTOR_BYTES
 from accel_models.template.array_timing import array_accesses, ceil_div
@@ -52,6 +54,8 @@ COMPONENTS = (
     "clock and control",
     "leakage",
 )
+#: What stands for logic: cells that are no memory.
+LOGIC = ("MAC", "post-processing", "array registers", "clock and control")
 #: On-chip memories that are priced, tables last.
 MEMORIES = 7
 #: Which tensor a transfer belongs to; a matrix product's second operand takes the place of weights.
@@ -199,6 +203,20 @@ def prices_on(accelerator: Accelerator) -> Prices | None:
     if template is None or tech is None:
         return None
     return Prices.of(template, tech, device(accelerator.device) if accelerator.device else None)
+
+
+def cells_mw(report: CostReport, template: Template, tech: Technology) -> float | None:
+    """Mean power of a run in standard cells: no memories, no external memory, no tree of the clock.
+
+    None where the technology does not model a part of it.
+    """
+    clock, leaks = tech.value("ff_clock_pj"), tech.logic_leakage_mw(logic_um2(template, tech) or 0.0)
+    energy = EnergyBreakdown.listed(layer.energy_pj for layer in report.layers)
+    if energy is None or clock is None or leaks is None:
+        return None
+    tree = template_shape(template, tech).flip_flops * clock * CLOCK_TREE / (1 + CLOCK_TREE) * report.latency_cycles
+    dynamic = sum(energy.of_pj(part) for part in LOGIC) - tree
+    return power_mw(dynamic, report.latency_cycles, template.clock_hz) + leaks
 
 
 def energies(

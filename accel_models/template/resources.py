@@ -200,6 +200,11 @@ def part_lutram(template: Template, part: str) -> int:
     return sum(m.lutram for m in memories(template) if _HOLDER.get(m.name, "buffers") == part)
 
 
+def part_registers(template: Template, part: str) -> int:
+    """Registers behind the memories inside one part, in standard cells."""
+    return sum(m.registers for m in memories(template) if _HOLDER.get(m.name, "buffers") == part)
+
+
 def part_memory_ff(template: Template, part: str) -> int:
     """Flip-flops behind the memories inside one part."""
     return sum(m.ff for m in memories(template) if _HOLDER.get(m.name, "buffers") == part)

@@ -242,7 +242,13 @@ def synthesised(value: SynthReport, options: Namespace) -> None:
         return
 
     def cell(figure: float | None) -> str:
-        return "" if figure is None else f"{figure:,.0f}"
+        return (
+            ""
+            if figure is None
+            else f"{figure:,.0f}"
+            if abs(figure) >= 100 or figure == round(figure)
+            else f"{figure:.3g}"
+        )
 
     rows = [
         [f"{item.name}, {item.unit}", cell(item.estimated), cell(item.found)]

@@ -121,6 +121,8 @@ def _synth(parser: argparse.ArgumentParser) -> None:
     add("--liberty", action="append", metavar="FILE", help="cells of target asic; several: one each")
     add("--route", action="store_true", default=None, help="place and route too (ecp5, ice40)")
     add("--device", help="part to route for (the largest of the family)")
+    text = "power of the cells of target asic while a design of a run names one image"
+    add("--power", action="store_true", default=None, help=text)
 
 
 def _report(parser: argparse.ArgumentParser) -> None:

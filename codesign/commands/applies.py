@@ -13,6 +13,7 @@ from mappings.errors import Fault, SpecError
 _MAPPED = ("accelerator", "dataflow", "objective")
 _RUN = ("images", "no_hls")
 _SYNTH = ("target", "liberty", "route", "device")
+_POWER = (*_SYNTH, "power")
 _SEARCH = (
     "recipe", "network", "input", "hardware", "objectives", "limit", "data", "device", "controller", "driver", "trials",
     "seed", "storage", "verify", "images", "jobs", "executor",
@@ -44,7 +45,7 @@ APPLIES: Mapping[str, Mapping[Kind, tuple[str, ...]]] = {
         Kind.MODULE: (*_FROM_FLOAT, "out", "what"),
         Kind.DESIGN: ("out", "what"),
     },
-    "synth": {Kind.DESIGN: _SYNTH, Kind.HARDWARE: _SYNTH},
+    "synth": {Kind.DESIGN: _POWER, Kind.HARDWARE: _SYNTH},
     "explore": {
         Kind.NEW: (*_SEARCH, "out"),
         Kind.RESUMED: (*_SEARCH, "resume"),

@@ -50,7 +50,7 @@ WHATS = ("both", "rtl", "hls")
 
 
 @dataclass(frozen=True)
-class _Job:
+class Job:
     """What runs: a design with its integers, and the inputs that it is run on."""
 
     name: str
@@ -60,7 +60,7 @@ class _Job:
     labels: IntArray | None = None
 
 
-def _of_design(item: DesignFile, images: int, reporter: Reporter) -> _Job:
+def of_design(item: DesignFile, images: int, reporter: Reporter) -> Job:
     """A design of a run, on test images of its data set; on integers over the whole range where it has none.
 
     A design file may be anybody's: a data set that is code (``my_data.py:load``) is not run because a file says so.
@@ -74,10 +74,10 @@ def _of_design(item: DesignFile, images: int, reporter: Reporter) -> _Job:
     if code:
         reporter.say(f"{item.name}: its data set is code ({item.dataset}), so inputs are random integers of seed 0")
     if code or not item.dataset:
-        return _Job(item.name, item.design, network, random_images(network, images))
+        return Job(item.name, item.design, network, random_images(network, images))
     pixels, labels = sample_images(item.dataset, images, network.workload)
     integers = {name: value.numpy() for name, value in quantize_input(network, pixels).items()}
-    return _Job(item.name, item.design, network, integers, labels)
+    return Job(item.name, item.design, network, integers, labels)
 
 
 def _of_float(
@@ -87,7 +87,7 @@ def _of_float(
     data: str | Path | None,
     images: int,
     reporter: Reporter,
-) -> _Job | Infeasible:
+) -> Job | Infeasible:
     """A module, quantised to the widths of the hardware on the data or on random inputs, and run on the first ones."""
     if hardware is None:
         raise SpecError(Fault("--hardware", "is missing", "the YAML of an accelerator template or of a design"))
@@ -124,7 +124,7 @@ def _of_float(
         return design
     named = dict(zip((item.name for item in network.workload.inputs), (item[:images] for item in samples), strict=True))
     integers = {name: value.numpy() for name, value in quantize_input(network, named).items()}
-    return _Job(network.workload.name, design, network, integers)
+    return Job(network.workload.name, design, network, integers)
 
 
 def read_samples(path: Path, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
@@ -167,10 +167,10 @@ def _job(
     data: str | Path | None,
     images: int,
     reporter: Reporter,
-) -> _Job | Infeasible:
+) -> Job | Infeasible:
     """What runs, or the bound of the hardware that it breaks: of its memories, or of the device that it names."""
     if target.kind is Kind.DESIGN:
-        job: _Job | Infeasible = _of_design(target.value, images, reporter)
+        job: Job | Infeasible = of_design(target.value, images, reporter)
     else:
         job = _of_float(target, shapes, hardware, data, images, reporter)
     if isinstance(job, Infeasible):

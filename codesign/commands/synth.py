@@ -9,10 +9,12 @@ from accel_models.design import Design
 from accel_models.hardware.accelerator import Accelerator
 from accel_models.hardware.accelerators import ACCELERATORS
 from codesign.commands.applies import refuse
-from codesign.commands.targets import HardwareLike, find_hardware
+from codesign.commands.kinds import Kind
+from codesign.commands.targets import HardwareLike, find_hardware, read_target
 from codesign.design_file import DesignFile
 from codesign.progress import Reporter, Silent
 from mappings.errors import Fault, SpecError, unknown_name
+from rtl_templates.synth.power import Ran
 from rtl_templates.synth.report import SynthReport, synthesize
 
 TARGETS = ("xc7", "xcup", "ecp5", "ice40", "gowin", "asic")
@@ -25,6 +27,7 @@ def synth(
     liberty: str | Path | Sequence[str | Path] | None = None,
     route: bool | None = None,
     device: str | None = None,
+    power: bool | None = None,
     reporter: Reporter | None = None,
 ) -> SynthReport:
     """Synthesise a design's accelerator; a result is kept, and found again at once.
@@ -35,6 +38,7 @@ def synth(
         liberty: files of standard cells, for "asic".
         route: place and route too ("ecp5", "ice40").
         device: part to route for; None: the family's largest.
+        power: of "asic": the power of the cells while the design of a run names one image, at its clock.
         reporter: where progress goes.
 
     Raises:
@@ -44,7 +48,8 @@ def synth(
     if target not in TARGETS:
         raise unknown_name("--target", "target", target, TARGETS)
     if target != "asic":
-        refuse({"liberty": liberty or None}, "only target asic has cells of its own", ("liberty",))
+        given = {"liberty": liberty or None, "power": power or None}
+        refuse(given, "only target asic has cells of its own", ("liberty", "power"))
     if not route:
         refuse({"device": device}, "only --route is for a part", ("device",))
     accelerator = _accelerator(design)
@@ -53,8 +58,33 @@ def synth(
     tech = accelerator.technology if target == "asic" else ""
     files = [liberty] if isinstance(liberty, str | Path) else liberty or ()
     paths = [Path(name) for name in files]
-    with (reporter or Silent()).task(f"synthesis for {target}", None):
-        return synthesize(accelerator.template, target, liberty=paths, route=bool(route), part=device or "", tech=tech)
+    reporter = reporter or Silent()
+    ran = _ran(design, reporter) if power else None
+    with reporter.task(f"synthesis for {target}", None):
+        return synthesize(
+            accelerator.template, target, liberty=paths, route=bool(route), part=device or "", tech=tech, ran=ran
+        )
+
+
+def _ran(design: HardwareLike | Design | DesignFile, reporter: Reporter) -> Ran:
+    """A design of a run on one image of its data set.
+
+    Raises:
+        SpecError: hardware alone, which has nothing to run.
+    """
+    from codesign.commands.hardware import of_design  # loads torch, which area alone does not need
+
+    what, allowed = "needs a network that runs", "the YAML of a design of a run"
+    if not isinstance(design, str | Path | DesignFile):
+        raise SpecError(Fault("--power", what, allowed))
+    try:
+        found = read_target(design)
+    except SpecError as error:
+        raise SpecError(Fault("--power", f"{what}: {error}", allowed)) from None
+    if found.kind is not Kind.DESIGN:
+        raise SpecError(Fault("--power", what, allowed))
+    job = of_design(found.value, 1, reporter)
+    return Ran(job.design, job.network, job.images)
 
 
 def _accelerator(design: HardwareLike | Design | DesignFile) -> Accelerator:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 from mappings.errors import Fault, SpecError
-from rtl_templates.synth.yosys import Netlist, netlist
+from rtl_templates.synth.yosys import Netlist, netlist, read_command, run_passes
 
 MAX_BYTES = 512 * 1024 * 1024
 _FLIP_FLOP = re.compile(r"^\s*ff\s*\(", re.MULTILINE)
@@ -41,6 +43,24 @@ def read_liberty(paths: Sequence[Path]) -> tuple[str, ...]:
     return tuple(texts)
 
 
+#: Each memory keeps the ports of its own size: `--blackboxed-module` would give all of them those of one.
+_FLAGS, _BLACK = "--keep-hierarchy", "blackbox cd_block*"
+
+
+def _passes(liberty: int) -> list[str]:
+    """From the sources to cells of so many liberty files."""
+    given = " ".join(f"-liberty {{file{index}}}" for index in range(liberty))
+    return [_BLACK, "synth -flatten -noabc -top {top}", f"dfflibmap {given}", f"abc {given}", "opt_clean -purge"]
+
+
+def _written(texts: Sequence[str], folder: Path) -> list[Path]:
+    """Liberty files as Yosys reads them."""
+    files = [folder / f"cells{index}.lib" for index in range(len(texts))]
+    for path, text in zip(files, texts, strict=True):
+        path.write_text(text, encoding="utf-8")
+    return files
+
+
 def synthesize_cells(top: str, parameters: Mapping[str, int], liberty: Sequence[Path]) -> Netlist:
     """A module in standard cells, flattened; memories (`cd_block`) stay out and are not counted.
 
@@ -48,19 +68,23 @@ def synthesize_cells(top: str, parameters: Mapping[str, int], liberty: Sequence[
         SpecError: a wrong liberty, Yosys is missing or stopped.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        files = []
-        for index, text in enumerate(read_liberty(liberty)):
-            path = Path(scratch) / f"cells{index}.lib"
-            path.write_text(text, encoding="utf-8")
-            files.append(path)
-        given = " ".join(f"-liberty {{file{i}}}" for i in range(len(files)))
-        passes = [
-            "synth -flatten -noabc -top {top}",
-            f"dfflibmap {given}",
-            f"abc {given}",
-            "opt_clean -purge",
-        ]
+        files = _written(read_liberty(liberty), Path(scratch))
         flat = " ".join(f"-liberty {path}" for path in files)
-        return netlist(
-            top, parameters, passes, "--blackboxed-module cd_block", files, f"stat -json {flat}", "stat -json"
-        )
+        return netlist(top, parameters, _passes(len(files)), _FLAGS, files, f"stat -json {flat}", "stat -json")
+
+
+def cell_netlist(top: str, parameters: Mapping[str, int], texts: Sequence[str]) -> dict[str, Any]:
+    """The same netlist itself, as Yosys writes it in JSON; it is not kept.
+
+    Args:
+        texts: of the liberty files, as :func:`read_liberty` gives them.
+
+    Raises:
+        SpecError: Yosys is missing or stopped.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        files, out = _written(texts, Path(scratch)), Path(scratch) / "cells.json"
+        names = {f"file{index}": str(path) for index, path in enumerate(files)} | {"top": top}
+        passes = [read_command(top, parameters, _FLAGS), *(item.format(**names) for item in _passes(len(files)))]
+        run_passes([*passes, f"write_json {out}"], Path(scratch))
+        return cast(dict[str, Any], json.loads(out.read_text(encoding="utf-8")))

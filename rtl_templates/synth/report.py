@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from accel_models.hardware.technology import TechnologyKind, technology
+from accel_models.hardware.energy import power_mw
+from accel_models.hardware.technology import Technology, TechnologyKind, technology
+from accel_models.report import CostReport
+from accel_models.template.cost import template_cost
+from accel_models.template.energy import cells_mw
 from accel_models.template.resources import LUT4_PER_LUT6, estimate, logic_um2
 from accel_models.template.spec import Template
 from mappings.errors import Fault, SpecError, unknown_name
@@ -15,6 +19,7 @@ from rtl_templates.parameters import parameters
 from rtl_templates.synth.asic import synthesize_cells
 from rtl_templates.synth.fpga import PASSES, synthesize_module
 from rtl_templates.synth.measure import TOP
+from rtl_templates.synth.power import Ran, measured_power
 from rtl_templates.synth.route import part_of, router
 from rtl_templates.synth.route import route as place_and_route
 
@@ -72,6 +77,7 @@ def synthesize(
     route: bool = False,
     part: str = "",
     tech: str = "",
+    ran: Ran | None = None,
 ) -> SynthReport:
     """Synthesise the accelerator of a template, flattened, without pads; kept by digest.
 
@@ -81,7 +87,8 @@ def synthesize(
         liberty: files of standard cells, for "asic".
         route: place and route too (ECP5, iCE40).
         part: device to route for; "": the family's largest.
-        tech: technology whose area stands beside a liberty's; "": none.
+        tech: technology whose area and power stand beside a liberty's; "": none.
+        ran: a run of the template whose power is asked for, for "asic"; None: none is.
 
     Raises:
         SpecError: an unknown target, part or technology, a wrong liberty, a missing tool, a part without room.
@@ -95,7 +102,7 @@ def synthesize(
     if target == "asic":
         if route:
             raise SpecError(Fault("--route", "no open router for target asic", "without --route"))
-        return _cells(template, liberty, tech)
+        return _cells(template, liberty, tech, ran)
     if route:  # wrong words and missing tools are told before the minutes of synthesis
         router(target)
         part_of(target, part)
@@ -116,15 +123,40 @@ def synthesize(
     return SynthReport(target, tuple(figures), chosen, path, netlist.seconds)
 
 
-def _cells(template: Template, liberty: Sequence[Path], tech: str) -> SynthReport:
+def _cells(template: Template, liberty: Sequence[Path], tech: str, ran: Ran | None) -> SynthReport:
     known = technology(tech, "--technology") if tech else None
-    guess = None if known is None or known.kind is not TechnologyKind.ASIC else logic_um2(template, known)
+    if known is not None and known.kind is not TechnologyKind.ASIC:
+        known = None
+    guess = None if known is None else logic_um2(template, known)
     found = synthesize_cells(TOP, parameters(template), liberty)
     flops = sum(count for name, count in found.cells if "df" in name.lower() or "dlh" in name.lower())
-    figures = (
+    figures: tuple[Compared, ...] = (
         Compared("area without memories", "um2", guess, found.area_um2),
         Compared("flip-flops' area", "um2", None, found.sequential_um2),
         Compared("flip-flops", "cells", None, flops),
         Compared("cells", "cells", None, sum(count for _, count in found.cells)),
     )
+    if ran is not None:
+        figures += _power(ran, liberty, known)
     return SynthReport("asic", figures, "", "", found.seconds)
+
+
+def _power(ran: Ran, liberty: Sequence[Path], tech: Technology | None) -> tuple[Compared, ...]:
+    """Mean power of a run at the template's clock, in cells."""
+    template, found = ran.design.accelerator.template, measured_power(ran, liberty)
+    assert template is not None, "measured_power refuses others"
+    guess = None
+    if tech is not None:
+        cost = template_cost(replace(ran.design, accelerator=replace(ran.design.accelerator, device="")))
+        guess = cells_mw(cost, template, tech) if isinstance(cost, CostReport) else None
+
+    def share(picojoules: float) -> float:
+        return power_mw(picojoules, found.cycles, template.clock_hz)
+
+    return (
+        Compared("power without memories, wires and clock tree", "mW", guess, found.milliwatts(template.clock_hz)),
+        Compared("of it the clock", "mW", None, share(found.clock)),
+        Compared("of it registers", "mW", None, share(found.registers)),
+        Compared("of it gates and what they charge", "mW", None, share(found.gates + found.nets)),
+        Compared("of it leakage", "mW", None, found.leakage_uw / 1e3),
+    )

@@ -197,6 +197,7 @@ VALUES: dict[str, Any] = {
     "target": "ecp5",
     "liberty": "cells.lib",
     "route": True,
+    "power": True,
     "device": "zcu104",
     "recipe": "random",
     "network": "small_convolution",
@@ -216,6 +217,7 @@ VALUES: dict[str, Any] = {
 #: Options that need another one: with it on both sides.
 WITH: dict[tuple[str, str], dict[str, Any]] = {
     ("synth", "liberty"): {"target": "asic"},
+    ("synth", "power"): {"target": "asic", "liberty": "cells.lib"},
     ("synth", "device"): {"route": True, "target": "ecp5"},
     ("explore", "input"): {"network": "small_convolution"},
     ("explore", "hardware"): {"network": "small_convolution"},
