@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
+from codesign.accuracy.task import NAMES, wrong_task
 from codesign.controllers.registry import CONTROLLERS
 from codesign.decisions import Choice
 from codesign.drivers.registry import DRIVERS
@@ -145,6 +146,9 @@ def for_images(part: Part, data: str) -> Part:
     options = {key: value for key, value in part.options if key not in _OF_IMAGES}
     if set(_OF_IMAGES) <= set(NETWORK_SPACES.get(part.name).options):
         found = load_target("codesign.accuracy.data:load_dataset")(data, "--data")  # loads what a recipe alone does not
+        wanted = NETWORK_SPACES.get(part.name).tasks or NAMES
+        if found.task not in wanted:
+            raise SpecError(wrong_task(data, found.task, part.name, wanted[0]))
         options |= {name: getattr(found, name) for name in _OF_IMAGES if name != "dataset"}
     return Part(part.name, (*options.items(), ("dataset", data)))
 

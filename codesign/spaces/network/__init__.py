@@ -35,7 +35,8 @@ class NetworkSpace(Protocol):
 
     What a space offers beyond it stands in attributes that others look up by name: ``hooks`` (for controllers),
     ``quantized`` (weights of a network that is not trained here), ``cells`` (for gradients: parts, as prefixes of
-    layers' names, with the decisions that change them and no other layer).
+    layers' names, with the decisions that change them and no other layer), ``task`` (of the data that it is for,
+    :mod:`codesign.accuracy.task`; classification where a space has none).
     """
 
     @property
