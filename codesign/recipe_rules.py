@@ -90,7 +90,7 @@ def _tasks(recipe: Recipe, where: str) -> list[Fault]:
             continue
         if task.name not in understood:
             others = [n for n in REGISTRIES[key].names() if task.name in getattr(REGISTRIES[key].get(n), "tasks", ())]
-            what = f'"{part.name}" understands labels for {", ".join(understood)}; {recipe.network.name} is for {task.name}'
+            what = f'"{part.name}" understands labels for {", ".join(understood)}, and the networks are for {task.name}'
             faults.append(Fault(f"{where}.{spot}", what, ", ".join(others)))
             continue
         for name, value in entry.checked(part.given, where).items():

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
     from accel_models.published.maestro import MaestroReport
     from accel_models.report import CostReport, Infeasible
-    from codesign.accuracy.task import task_of
-from codesign.commands.cost import Costed
+    from codesign.commands.cost import Costed
     from codesign.commands.hardware import Emitted
     from codesign.commands.listing import Listed
     from codesign.commands.mapping import Mapped
@@ -323,8 +322,9 @@ def run(value: RunResult, options: Namespace) -> None:
     told = value.points[0].accuracy if value.points else {}
     columns += [part.replace("_", "-") for part in ("held_out", "test") if part in told]
     columns += [*names, "kMACs", *(name for name, _ in (value.points[0].cost.resources or ()))]
-    score = task_of(value.recipe.space.network).score_name
-    title = f"front of {counted(value.tally.told, 'design')}" + (f"; {score} of images" if score != "accuracy" else "")
+    title = f"front of {counted(value.tally.told, 'design')}" + (
+        f"; {value.score} of images" if value.score != "accuracy" else ""
+    )
     _table(title, columns, rows, left=3)
     for item in value.verifications:
         _checks(item, options)

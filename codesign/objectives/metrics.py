@@ -40,7 +40,7 @@ class Metric:
 def _register_builtins(registry: Registry[Metric]) -> None:
     for name, metric in {
         "accuracy": Metric(
-            "score of held-out samples: the share named rightly; of segmentation mIoU, of detection mAP",
+            "share of held-out samples named rightly; mIoU, or mAP",
             maximize=True,
             ratio=False,
             share=True,
