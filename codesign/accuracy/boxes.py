@@ -1,8 +1,9 @@
 """Boxes: from a network's map to candidates, and how good candidates are.
 
-A map ``[classes + 4, P, Q]`` over an image of H x W has one candidate a place (without anchors, after Tian 2019, FCOS):
-the largest class score is its confidence, and the last four channels are how far the top, left, bottom and right edges
-are from the middle of the place, in units of a place (H / P rows, W / Q columns).
+A map ``[1 + classes + 4, P, Q]`` over an image of H x W has one candidate a place (without anchors, after Tian 2019,
+FCOS). The first channels are scores of no box and of each class; the share of the likeliest class in their softmax is
+the candidate's confidence. The last four are how far the top, left, bottom and right edges are from the middle of the
+place, in units of a place (H / P rows, W / Q columns).
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-#: Of a box: top, left, bottom, right.
-EDGES = 4
+#: Of a box: top, left, bottom, right; and the score of no box.
+EDGES, NONE = 4, 1
 #: Candidates of an image that count, the most confident first.
 MOST = 16
 #: Overlap (intersection over union) from which two boxes are one, and a candidate is right.
@@ -60,15 +61,17 @@ def decoded(outputs: NDArray[np.float64], extent: tuple[int, int]) -> Candidates
     their class overlaps.
 
     Args:
-        outputs: ``[n, classes + 4, P, Q]``.
+        outputs: ``[n, 1 + classes + 4, P, Q]``.
         extent: rows and columns of the image.
     """
-    classes, places = outputs.shape[1] - EDGES, (outputs.shape[2], outputs.shape[3])
-    scores = outputs[:, :classes].reshape(len(outputs), classes, -1)
-    confidence, kind = scores.max(axis=1), scores.argmax(axis=1)
+    places = (outputs.shape[2], outputs.shape[3])
+    scores = outputs[:, :-EDGES].reshape(len(outputs), outputs.shape[1] - EDGES, -1)
+    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+    shares = (shares / shares.sum(axis=1, keepdims=True))[:, NONE:]
+    confidence, kind = shares.max(axis=1), shares.argmax(axis=1)
     rows, columns = (part.reshape(-1) for part in np.meshgrid(*middles(places, extent), indexing="ij"))
     units = [size / have for size, have in zip(extent, places, strict=True)]
-    away = np.maximum(outputs[:, classes:].reshape(len(outputs), EDGES, -1), 0.0)
+    away = np.maximum(outputs[:, -EDGES:].reshape(len(outputs), EDGES, -1), 0.0)
     boxes = np.stack(
         [
             rows - away[:, 0] * units[0],

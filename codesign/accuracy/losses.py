@@ -10,14 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from codesign.accuracy.augment import Augmentation
-from codesign.accuracy.boxes import EDGES
+from codesign.accuracy.boxes import EDGES, middles
 from codesign.accuracy.task import Detection, Segmentation
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 #: Of a pixel without a label: what moved into an image.
 UNLABELLED = -1
-#: Of the focal loss (Lin 2017): how little what is right already counts, and the share of boxes against the rest.
-_FOCUS, _BALANCE = 2.0, 0.25
 
 
 def loss_of(task: str, extent: tuple[int, int], label_smoothing: float = 0.0) -> Loss:
@@ -47,46 +45,41 @@ def segmentation(outputs: Tensor, labels: Tensor, label_smoothing: float = 0.0) 
 
 
 def detection(outputs: Tensor, labels: Tensor, extent: tuple[int, int]) -> Tensor:
-    """Focal loss of all class scores and, where a box is, the smooth distance of its edges; both by number of boxes.
+    """Mean cross entropy of all places and, where a box is, the mean smooth distance of its edges.
 
-    A box belongs to the place that holds its middle (Zhou 2019); of several the smallest.
+    A box has the places whose middles lie within it and no farther than one place from its own middle, both ways (Tian
+    2019); where boxes meet, the smallest. All others have none, which is a class of its own (Liu 2016).
 
     Args:
-        outputs: ``[N, classes + 4, P, Q]``.
+        outputs: ``[N, 1 + classes + 4, P, Q]``.
         labels: ``[N, most, 5]``: class (-1: none), top, left, bottom, right, in pixels.
         extent: rows and columns of the image.
     """
-    count, channels, rows, columns = outputs.shape
-    classes, unit = channels - EDGES, torch.tensor([extent[0] / rows, extent[1] / columns])
-    image, place = torch.nonzero(labels[..., 0] >= 0, as_tuple=True)
-    kinds, boxes = labels[image, place, 0], labels[image, place, 1:].float()
-    size = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1)
-    order = torch.argsort(size, descending=True, stable=True)  # the last that is written is the smallest
-    image, kinds, boxes = image[order], kinds[order], boxes[order]
-    cell = ((boxes[:, :2] + boxes[:, 2:]) / 2 / unit).floor().long()
-    flat = (image * rows + cell[:, 0]) * columns + cell[:, 1]
-    owner = torch.full((count * rows * columns,), -1, dtype=torch.long)
-    for number, at in enumerate(flat.tolist()):
-        owner[at] = number
-    held = torch.nonzero(owner >= 0)[:, 0]
-    mine = owner[held]
-    by_place = outputs.permute(0, 2, 3, 1).reshape(-1, channels)
-    wanted = torch.zeros(len(by_place), classes)
-    wanted[held, kinds[mine]] = 1.0
-    middle = (cell[mine].float() + 0.5) * unit
-    away = torch.cat([middle - boxes[mine, :2], boxes[mine, 2:] - middle], dim=1) / unit.repeat(2)
-    found = max(1, len(held))
-    edges = functional.smooth_l1_loss(by_place[held, classes:], away, reduction="sum")
-    return (_focal(by_place[:, :classes], wanted) + edges) / found
+    places = (outputs.shape[2], outputs.shape[3])
+    kinds, away = wanted(labels, places, extent)
+    scores, edges = outputs[:, :-EDGES], outputs[:, -EDGES:].permute(0, 2, 3, 1)
+    there = kinds > 0
+    wrong = functional.cross_entropy(scores, kinds)
+    if not bool(there.any()):
+        return wrong
+    return wrong + functional.smooth_l1_loss(edges[there], away[there])
 
 
-def _focal(scores: Tensor, wanted: Tensor) -> Tensor:
-    """Sum of the focal loss."""
-    plain = functional.binary_cross_entropy_with_logits(scores, wanted, reduction="none")
-    chance = torch.sigmoid(scores)
-    wrong = wanted * (1 - chance) + (1 - wanted) * chance
-    weight = wanted * _BALANCE + (1 - wanted) * (1 - _BALANCE)
-    return (weight * wrong**_FOCUS * plain).sum()
+def wanted(labels: Tensor, places: tuple[int, int], extent: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """What each place is to say: its class ``[N, P, Q]`` (0: no box), and how far the edges are ``[N, P, Q, 4]``."""
+    rows, columns = (torch.from_numpy(axis).float() for axis in middles(places, extent))
+    middle = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), dim=2)  # [P, Q, 2]
+    unit = torch.tensor([size / have for size, have in zip(extent, places, strict=True)])
+    boxes = labels[..., 1:].float()[:, :, None, None]  # [N, most, 1, 1, 4]
+    low, high = boxes[..., :2], boxes[..., 2:]
+    near = ((middle - (low + high) / 2).abs() <= unit).all(dim=4)
+    held = (labels[..., 0] >= 0)[:, :, None, None] & near & (middle > low).all(dim=4) & (middle < high).all(dim=4)
+    size = (high - low).prod(dim=4).expand(held.shape)
+    owner = torch.where(held, size, torch.inf).argmin(dim=1, keepdim=True)
+    kinds = torch.where(held.any(dim=1), 1 + labels[..., 0].gather(1, owner.flatten(1)).view(owner[:, 0].shape), 0)
+    away = torch.cat([middle - low, high - middle], dim=4) / unit.repeat(2)
+    mine = away.gather(1, owner[..., None].expand(-1, -1, -1, -1, EDGES))[:, 0]
+    return kinds, mine
 
 
 def augmented(

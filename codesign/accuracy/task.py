@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign.accuracy.boxes import EDGES, decoded, mean_average_precision
+from codesign.accuracy.boxes import EDGES, NONE, decoded, mean_average_precision
 from mappings.errors import Fault
 
 Outputs = NDArray[np.float64]
@@ -140,8 +140,8 @@ class Segmentation:
 class Detection:
     """Boxes with a class: labels ``[n, most, 5]`` (class, top, left, bottom, right; class -1: no box), in pixels.
 
-    Each place of the output is one candidate: a score a class and the distances of its box's edges (see
-    :mod:`codesign.accuracy.boxes`).
+    Each place of the output is one candidate: scores of no box and of each class, and the distances of the box's edges
+    (see :mod:`codesign.accuracy.boxes`).
     """
 
     name, score_name = "detection", "mAP"
@@ -158,8 +158,8 @@ class Detection:
         return 1 + int(labels[..., 0].max())
 
     def outputs(self, classes: int) -> int:
-        """One a class, and one an edge."""
-        return classes + EDGES
+        """One for no box, one a class, and one an edge."""
+        return NONE + classes + EDGES
 
     def layout_fault(self, images: tuple[int, ...], labels: Labels) -> str:
         """Not five numbers a box, or a box that is empty or leaves the image."""
