@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign.accuracy.files import read_dataset
-from codesign.accuracy.scenes import boxes_of, scenes_of
+from codesign.accuracy.scenes import LARGE, SMALL, boxes_of, scenes_of
 from codesign.accuracy.splits import Dataset, as_pixels, checked, labelled, split
 from codesign.accuracy.task import Classification
 from mappings.errors import Fault, SpecError
@@ -61,13 +61,25 @@ def digits() -> Dataset:
 @lru_cache(maxsize=1)
 def digit_scenes() -> Dataset:
     """Digits of mnist5k at random places and sizes on 32 x 32 with clutter: a class a pixel, 0 where there is none."""
-    return scenes_of(mnist5k())
+    return scenes_of("digit_scenes", mnist5k(), LARGE)
 
 
 @lru_cache(maxsize=1)
 def digit_boxes() -> Dataset:
     """The images of digit_scenes: a box with its class round each digit."""
-    return boxes_of(mnist5k())
+    return boxes_of("digit_boxes", mnist5k(), LARGE)
+
+
+@lru_cache(maxsize=1)
+def small_scenes() -> Dataset:
+    """As digit_scenes, of four of scikit-learn's digits on 16 x 16: for tests and reduced forms."""
+    return scenes_of("small_scenes", digits(), SMALL)
+
+
+@lru_cache(maxsize=1)
+def small_boxes() -> Dataset:
+    """As digit_boxes, of four of scikit-learn's digits on 16 x 16: for tests and reduced forms."""
+    return boxes_of("small_boxes", digits(), SMALL)
 
 
 def _register_builtins(registry: Registry[Callable[[], Dataset]]) -> None:
@@ -75,6 +87,8 @@ def _register_builtins(registry: Registry[Callable[[], Dataset]]) -> None:
     registry.register("digits", digits)
     registry.register("digit_scenes", digit_scenes)
     registry.register("digit_boxes", digit_boxes)
+    registry.register("small_scenes", small_scenes)
+    registry.register("small_boxes", small_boxes)
 
 
 DATASETS: Registry[Callable[[], Dataset]] = Registry("dataset", _register_builtins)

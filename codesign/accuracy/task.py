@@ -194,6 +194,8 @@ KNOWN = {
     "digits": "classification",
     "digit_scenes": "segmentation",
     "digit_boxes": "detection",
+    "small_scenes": "segmentation",
+    "small_boxes": "detection",
 }
 
 

@@ -1,0 +1,89 @@
+"""Mechanisms of searches for networks that give maps: a class a pixel, or boxes. Scenes are small, trainings short."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+from typing import cast
+
+import numpy as np
+
+from benchmarks.recipes_lines import Bench, Line, quarters
+from benchmarks.recipes_runs import Run, versus
+from codesign.controllers.policy import PolicySearch
+from codesign.drivers.routes import Found, Routes
+from codesign.recipe import Part
+from codesign.spaces.network.dense_routes import END, START
+from codesign.spaces.network.trellis import TrellisSpace
+
+
+def _drawn(bench: Bench, count: int) -> Run:
+    """So many networks drawn evenly from all, of which those within the limits stay."""
+    even = bench.run(bench.recipe(driver=Part("ask_tell"), controller=Part("random"), trials=count, batch=count))
+    return replace(even, trials=[trial for trial in even.trials if trial.told.outcome.feasible])
+
+
+def auto_deeplab(bench: Bench) -> Line:
+    """The derived path is the likeliest of all paths, and what it gives is ahead of even draws and of paths of chances
+    that did not learn."""
+    mine = bench.run()
+    given = {**mine.recipe.driver.given, "learned": False}
+    unlearned = bench.run(replace(mine.recipe, driver=Part("routes", tuple(given.items()))))
+    even = _drawn(bench, 20)
+    gaps = [_behind(cast(TrellisSpace, mine.recipe.space.network), item) for item in cast(Routes, mine.driver).found]
+    ours, control, random = (float(np.mean(run.values("accuracy"))) for run in (mine, unlearned, even))
+    paths = {str(trial.told.point["path"]) for trial in mine.trials}
+    text = (
+        f"derived paths ({', '.join(sorted(paths))}) are the likeliest of all; trained alone their networks have a "
+        f"mIoU of {ours:.3f}, those of unlearned chances {control:.3f}, {len(even.trials)} even draws {random:.3f}"
+    )
+    figures = {"behind_likeliest": max(gaps), "ours": ours, "unlearned": control, "random": random}
+    found = versus(mine.recipe.goal, [mine], [even], share=1.0)
+    return bench.line(text, max(gaps) < 1e-6 and ours > control, mine, even, figures, found)
+
+
+def _behind(space: TrellisSpace, found: Found) -> float:
+    """How far the logarithm of the derived network's chance is below that of the likeliest, by going through all."""
+    best = -math.inf
+    for path in space.paths:
+        blocks = [f"l{place}s{level}" for place, level in enumerate(path, 1)]
+        score = sum(
+            math.log(float(found.shares.edges[source][space.successors(source).index(target)]))
+            for source, target in pairwise((START, *blocks, END))
+        )
+        score += sum(
+            math.log(float(found.shares.operators[layer].max())) for block in blocks for layer in space.layers_of(block)
+        )
+        best = max(best, score)
+    return best - found.route.score
+
+
+def squeezenas(bench: Bench) -> Line:
+    """Every derived network is under the limit by the exact model, and ahead of even draws that are."""
+    mine, even = bench.run(), _drawn(bench, 40)
+    limit = dict(mine.recipe.limits)["latency_ms"]
+    spent = [float(value) / limit for value in mine.values("latency_ms")]
+    within = float(np.mean([outcome.feasible for outcome in mine.outcomes]))
+    ours, random = (float(np.mean(run.values("accuracy"))) for run in (mine, even))
+    text = (
+        f"{within:.0%} of the derived networks are under {limit:g} ms by the exact model, at {min(spent):.0%} to "
+        f"{max(spent):.0%} of it; trained alone they have a mIoU of {ours:.3f}, {len(even.trials)} even draws within "
+        f"the limit {random:.3f}"
+    )
+    figures = {"within": within, "least_fill": min(spent), "ours": ours, "random": random}
+    found = versus(mine.recipe.goal, [mine], [even], share=1.0)
+    return bench.line(text, within == 1.0 and ours > random, mine, even, figures, found)
+
+
+def nas_fpn(bench: Bench) -> Line:
+    """The policy grows certain of merging cells that detect better."""
+    mine, even = bench.run(), bench.random()
+    certain = cast(PolicySearch, mine.controller()).certainty()
+    by_quarter = quarters(mine.values("accuracy"))
+    text = (
+        f"policy from 0 to {certain:.2f} of certainty; mAP by quarter "
+        f"{', '.join(f'{value:.3f}' for value in by_quarter)}, at random {float(np.mean(even.values('accuracy'))):.3f}"
+    )
+    worked = certain > 0.1 and by_quarter[-1] > by_quarter[0]
+    return bench.line(text, worked, mine, even, {"certainty": certain, "last_quarter": by_quarter[-1]})
