@@ -39,6 +39,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "dance": relaxed.dance,
     "ddpnas": distributions.ddpnas,
     "dense_nas": structures.dense_nas,
+    "dense_prediction": maps.dense_prediction,
     "dna_blockwise": shared.dna_blockwise,
     "dna_gradient": relaxed.dna_gradient,
     "dnas_bits": relaxed.dnas_bits,

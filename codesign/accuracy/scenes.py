@@ -105,14 +105,17 @@ def _scene(
 
 
 def _inked(digit: NDArray[np.float32], size: int, most: int) -> NDArray[np.float32]:
-    """A digit cut to its ink, so many rows high; columns in proportion, at most so many."""
+    """A digit so many rows high, columns in proportion and at most so many, cut to its ink."""
+    cut = _cut(digit)
+    width = min(max(3, round(cut.shape[1] * size / cut.shape[0])), most)
+    drawn = Image.fromarray(np.round(255 * cut).astype(np.uint8)).resize((width, size), Image.Resampling.BILINEAR)
+    return _cut(np.asarray(drawn, np.float32) / np.float32(255.0))
+
+
+def _cut(digit: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The rows and columns from the first ink to the last."""
     rows, columns = np.flatnonzero((digit > _INK).any(axis=1)), np.flatnonzero((digit > _INK).any(axis=0))
-    cut = digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    width = max(3, round(cut.shape[1] * size / cut.shape[0]))
-    drawn = Image.fromarray(np.round(255 * cut).astype(np.uint8)).resize(
-        (min(width, most), size), Image.Resampling.BILINEAR
-    )
-    return np.asarray(drawn, np.float32) / np.float32(255.0)
+    return digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def _room(named: NDArray[np.int64], shape: tuple[int, ...], rng: np.random.Generator) -> tuple[int, int] | None:
