@@ -11,14 +11,18 @@ import numpy as np
 from scipy.stats import mannwhitneyu, spearmanr
 
 from benchmarks.recipes_lines import Bench, Line, quarters
-from benchmarks.recipes_runs import Run, Versus, versus
+from benchmarks.recipes_runs import Run, Versus, paired, versus
 from codesign.controllers.near_best import NearBest
 from codesign.controllers.policy import PolicySearch
 from codesign.controllers.proposals import key_of
 from codesign.drivers.routes import Found, Routes
+from codesign.drivers.stopped import Stopped
 from codesign.recipe import Part
 from codesign.spaces.network.dense_routes import END, START
 from codesign.spaces.network.trellis import TrellisSpace
+
+#: Networks that are trained with and without supervised sums.
+_PAIRED = 16
 
 
 def _drawn(bench: Bench, count: int) -> Run:
@@ -117,3 +121,25 @@ def dense_prediction(bench: Bench) -> Line:
     )
     figures = {"near": float(np.mean(close)), "drawn": float(np.mean(drawn)), "spearman": rank}
     return bench.line(text, rank > 0.2, mine, even, figures, found)
+
+
+def auxiliary_cells(bench: Bench) -> Line:
+    """Supervised sums make the same networks better, candidates are stopped, and the policy is ahead of even draws."""
+    mine, even = bench.run(), bench.random()
+    driver = cast(Stopped, mine.driver)
+    stopped = driver.stopped / driver.begun
+    drawn = bench.recipe(driver=Part("ask_tell"), controller=Part("random"), trials=_PAIRED, batch=_PAIRED)
+    plain = tuple(
+        Part(part.name, tuple(item for item in part.options if item[0] != "auxiliary")) for part in drawn.providers
+    )
+    with_them, without = bench.run(drawn), bench.run(replace(drawn, providers=plain))
+    gain, p = paired(with_them.values("accuracy").tolist(), without.values("accuracy").tolist())
+    means = [float(np.mean(run.values("accuracy"))) for run in (with_them, without, mine, even)]
+    text = (
+        f"{_PAIRED} drawn networks have a mIoU of {means[0]:.3f} with their sums supervised, {means[1]:.3f} without "
+        f"(ahead in {gain:.0%}, p {p:.2g}); {stopped:.0%} of the candidates were stopped; those that were not have "
+        f"{means[2]:.3f}, those of even draws {means[3]:.3f}"
+    )
+    figures = {"supervised_ahead": gain, "p": p, "stopped": stopped, "supervised": means[0], "plain": means[1]}
+    worked = p < 0.05 and 0.1 < stopped < 0.9
+    return bench.line(text, worked, mine, even, figures)

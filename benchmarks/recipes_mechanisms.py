@@ -29,6 +29,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "auto_nba": relaxed.auto_nba,
     "autohas": shared.autohas,
     "blockqnn": networks.blockqnn,
+    "auxiliary_cells": maps.auxiliary_cells,
     "bp_nas": relaxed.bp_nas,
     "cars": shared.cars,
     "chamnet": codesign.chamnet,

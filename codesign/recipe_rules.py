@@ -10,6 +10,7 @@ import numpy as np
 from accel_models.hardware.devices import device
 from codesign.accuracy.task import KNOWN, task_of, wrong_task
 from codesign.objectives import METRICS
+from codesign.options import shown
 from codesign.recipe_parts import REGISTRIES, Part
 from codesign.recipe_plans import check_named, check_plan, check_widths
 from codesign.spaces.search_space import GROUPS
@@ -96,8 +97,8 @@ def _tasks(recipe: Recipe, where: str) -> list[Fault]:
         for name, value in entry.checked(part.given, where).items():
             plain = name.removeprefix("search_").removeprefix("deploy_")
             if plain in task.without and value != task.without[plain]:
-                what = f"is {value}, which labels for {task.name} do not follow"
-                faults.append(Fault(f"{where}.{spot}.{part.name}.{name}", what, str(task.without[plain]).lower()))
+                what = f"is {shown(value)}, which does not go with labels for {task.name}"
+                faults.append(Fault(f"{where}.{spot}.{part.name}.{name}", what, shown(task.without[plain])))
     return faults
 
 

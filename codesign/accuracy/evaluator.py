@@ -72,6 +72,8 @@ class TrainingEvaluator:
             ),
             rule=decided_rule(workload),
             progressive=Progressive(int(options["stages"]), options["first_extent"], options["first_strength"]),
+            auxiliary=tuple(options["auxiliary"]),
+            auxiliary_weight=options["auxiliary_weight"],
         )
 
     def _trained(self, workload: Workload, purpose: str, checkpoint: Path | None = None) -> QatNetwork:

@@ -78,7 +78,7 @@ class Classification:
     """A class an image: labels ``[n]``, one output a class."""
 
     name, score_name = "classification", "accuracy"
-    without: Mapping[str, Any] = {}
+    without: Mapping[str, Any] = {"auxiliary": ()}
     layout = "float32 [n, C, H, W] and as many labels"
     least, least_classes = 0, 2
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from codesign.accuracy.augment import Augmentation, whitening
+from codesign.accuracy.auxiliary import Auxiliary
 from codesign.accuracy.checkpoint import Periodic, resume
 from codesign.accuracy.data import Dataset
 from codesign.accuracy.losses import augmented, loss_of
@@ -49,6 +50,7 @@ class Training:
         distilled: share of the loss that is a teacher's soft labels (Hinton 2015), where there is a teacher.
         rule: weights are updated by it in place of ``optimizer``, with AdamW's schedule.
         progressive: how images and augmentation grow.
+        auxiliary: tensors of the network that are supervised too, and the weight of their loss.
     """
 
     steps: int
@@ -63,6 +65,8 @@ class Training:
     distilled: float = 0.0
     rule: Rule | None = None
     progressive: Progressive = field(default_factory=Progressive)
+    auxiliary: tuple[str, ...] = ()
+    auxiliary_weight: float = 0.3
 
 
 def tensors(data: Dataset, part: str) -> tuple[Tensor, Tensor]:
@@ -158,6 +162,11 @@ def train(
     images, labels = tensors(data, "train")
     images = images.contiguous(memory_format=torch.channels_last)  # depthwise convolutions run half as long again else
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # missing from the stubs
+    heads: Auxiliary | None = None
+    if how.auxiliary:
+        last = network.workload.by_name[network.workload.outputs[0]]
+        heads = Auxiliary(network.workload, how.auxiliary, last.channels_out)
+        network.add_module("auxiliary", heads)  # learned and kept with it, and taken away at the end
     optimizer, schedule = _optimizer(network, how)
     error_of = loss_of(data.task, (images.shape[2], images.shape[3]), how.label_smoothing)
     exact_from = math.floor(how.float_share * how.steps)
@@ -184,8 +193,13 @@ def train(
         batch, target, partners, share = augmented(data.task, moves, images[index], labels[index], seed, step)
         if step == exact_from > 0:
             network.calibrate(batch)
-        logits = network.at_extent(batch, grows.extent(whole, step, how.steps))
-        loss = error_of(logits, target)
+        if heads is None:
+            logits = network.at_extent(batch, grows.extent(whole, step, how.steps))
+            loss = error_of(logits, target)
+        else:
+            values = network.values(network.entered(batch))
+            logits = values[network.workload.outputs[0]]
+            loss = error_of(logits, target) + how.auxiliary_weight * heads.loss(values, target, error_of)
         if partners is not None:
             loss = share * loss + (1.0 - share) * error_of(logits, target[partners])
         if teacher is not None and how.distilled:
@@ -197,6 +211,8 @@ def train(
         on_step()
         if kept is not None:
             kept(step + 1)
+    if heads is not None:
+        del network.auxiliary
     network.eval()
 
 

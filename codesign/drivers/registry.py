@@ -362,6 +362,16 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
         ),
     )
     registry.register(
+        "stopped",
+        DriverEntry(
+            "after a short measurement only points above the mean so far are measured in full",
+            f"{here}.stopped:Stopped",
+            {"first": options.number(0.3, 0.001, 0.999)},
+            source="Nekrasov 2019",
+            needs=("fidelity",),
+        ),
+    )
+    registry.register(
         "halving",
         DriverEntry(
             "successive halving: many points measured a little, the best of them more",

@@ -11,12 +11,16 @@ import pytest
 import torch
 
 from accel_models.template.spec import Template
+from codesign.accuracy.auxiliary import Auxiliary
 from codesign.accuracy.data import check_fits, load_dataset, mnist5k
+from codesign.accuracy.losses import loss_of
+from codesign.accuracy.training import Training, train
 from codesign.decisions import DecisionSpace
 from codesign.gradient.routes import Graph
 from codesign.quantization.qat import QatNetwork
 from codesign.spaces.conformance import NetworkSpaceConformance
 from codesign.spaces.network.branches import BranchSpace
+from codesign.spaces.network.decoder import DecoderSpace
 from codesign.spaces.network.dense_routes import END, START, DenseSpace
 from codesign.spaces.network.pyramid import PyramidSpace
 from codesign.spaces.network.squeeze import SqueezeSpace
@@ -32,6 +36,7 @@ SPACES: dict[str, Any] = {
     "trellis": TRELLIS,
     "squeeze": SqueezeSpace(widths=(4, 6, 8), blocks=(1, 2, 2)),
     "branches": BranchSpace(widths=(4, 8), width=6, branches=3),
+    "decoder": DecoderSpace(blocks=2, widths=(4, 6, 8), width=6),
     "pyramid": PyramidSpace(merges=2, widths=(4, 6, 8), width=6),
 }
 
@@ -46,6 +51,10 @@ class TestSqueeze(NetworkSpaceConformance):
 
 class TestBranches(NetworkSpaceConformance):
     name = "branches"
+
+
+class TestDecoder(NetworkSpaceConformance):
+    name = "decoder"
 
 
 class TestPyramid(NetworkSpaceConformance):
@@ -132,6 +141,35 @@ def test_what_no_merging_cell_takes_joins_the_head() -> None:
     assert layers["map"].K == 10 + 1 + 4 and layers["map"].P == 8
 
 
+def test_every_block_of_a_decoder_has_the_same_cell() -> None:
+    point = {"d1_pair": "fine+coarse", "d2_pair": "middle+d1", "c1_kind": "sep5", "c2_from": "in", "c2_kind": "holes3"}
+    layers = {layer.name: layer for layer in SPACES["decoder"].workload(point).layers}
+    for name in ("d1_fine", "d1_coarse", "d2_middle", "d2_d1"):
+        assert layers[f"{name}_c1_deep"].R == 5 and layers[f"{name}_c2_deep"].dilation == (2, 2)
+        assert set(layers[f"{name}_sum1"].inputs) == {f"{name}_c1", f"{name}_c2"}
+    assert layers["d1"].inputs == ("d1_coarse_up", "d1_fine_sum1") and layers["d1_coarse_up"].dilation == (4, 4)
+    assert layers["scores"].inputs == ("d2",) and layers["scores"].P == 16  # every map was taken by a block
+
+
+def test_supervised_sums_are_gone_after_training() -> None:
+    workload, data = drawn("decoder", 1), load_dataset("digit_scenes")
+    torch.manual_seed(0)
+    network = QatNetwork(workload)
+    names = set(network.state_dict())
+    before = network.steps["d1"].quantizer.log_scale.item()  # type: ignore[union-attr]
+    train(network, data, Training(3, 0.02, auxiliary=("d1", "d9")), 0)
+    assert set(network.state_dict()) == names and network.steps["d1"].quantizer.log_scale.item() != before  # type: ignore[union-attr]
+    heads = Auxiliary(workload, ("d1", "d9"), 11)
+    assert list(heads.heads) == ["d1"]
+    values = {"d1": torch.rand(2, 6, 16, 16)}
+    target = torch.randint(0, 11, (2, 32, 32))
+    error_of = loss_of("segmentation", (32, 32))
+    alone = error_of(heads.heads["d1"](values["d1"]), target)
+    assert heads.loss(values, target, error_of).item() == pytest.approx(alone.item())
+    with pytest.raises(SpecError, match="has no layer of d9 to supervise"):
+        Auxiliary(workload, ("d9",), 11)
+
+
 @pytest.mark.parametrize(
     ("make", "told"),
     [
@@ -140,6 +178,7 @@ def test_what_no_merging_cell_takes_joins_the_head() -> None:
         (lambda: SqueezeSpace(widths=(4, 7, 8)), "even numbers"),
         (lambda: BranchSpace(grids=(3,)), "divisors of 8"),
         (lambda: PyramidSpace(extent=28), "a multiple of 8"),
+        (lambda: DecoderSpace(widths=(4, 6)), "3 stages"),
     ],
 )
 def test_spaces_that_cannot_be(make: Any, told: str) -> None:

@@ -236,14 +236,15 @@ TRAIN = {"name": "train", "deploy_shift_pixels": 0}
         ({"driver": "relaxed"}, '"relaxed" understands labels for classification'),
         (
             {"providers": [{**TRAIN, "search_rotate_degrees": 5.0}]},
-            "search_rotate_degrees: is 5.0, which labels",
+            "search_rotate_degrees: is 5.0, which does not go",
         ),
         ({"providers": [{**TRAIN, "mixup": 0.2}]}, "mixup: is 0.2"),
         ({"providers": [{**TRAIN, "stages": 2}]}, "stages: is 2"),
         (
             {"network": "pyramid", "providers": ["train"]},
-            "deploy_shift_pixels: is 1, which labels for detection",
+            "deploy_shift_pixels: is 1, which does not go with labels for det",
         ),
+        ({"network": "layerwise", "providers": [{**TRAIN, "auxiliary": ["stem"]}]}, r"auxiliary: is \['stem'\], which"),
         ({"network": {"name": "trellis", "dataset": "mnist5k"}}, "trellis: is for segmentation, and mnist5k is for cl"),
         ({"network": {"name": "layerwise", "dataset": "digit_boxes"}}, "is for classification, and digit_boxes is for"),
     ],

@@ -301,6 +301,23 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
         ),
     )
     registry.register(
+        "decoder",
+        Plugin(
+            "segmentation: a decoder's cell, and which two maps each of its blocks applies it to",
+            f"{here}.decoder:DecoderSpace",
+            {
+                **_OF_SCENES,
+                "blocks": options.integer(3, 1, 16),
+                "steps": options.integer(2, 1, 8),
+                "widths": options.list_of(sizes, (8, 16, 24), least=1),
+                "width": options.integer(16, 1, 4096),
+            },
+            source="Nekrasov 2019",
+            offers=("workload", "trainable"),
+            tasks=("segmentation",),
+        ),
+    )
+    registry.register(
         "pyramid",
         Plugin(
             "detection: merging cells, each over two maps of a backbone or of earlier cells; a head without anchors",
