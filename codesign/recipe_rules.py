@@ -11,7 +11,7 @@ from accel_models.hardware.devices import device
 from codesign.accuracy.task import KNOWN, task_of, wrong_task
 from codesign.objectives import METRICS
 from codesign.options import shown
-from codesign.recipe_parts import REGISTRIES, Part
+from codesign.recipe_parts import REGISTRIES, Part, spaces_for
 from codesign.recipe_plans import check_named, check_plan, check_widths
 from codesign.spaces.search_space import GROUPS
 from mappings.errors import Fault, SpecError, nearest
@@ -83,7 +83,7 @@ def _tasks(recipe: Recipe, where: str) -> list[Fault]:
     network, faults = recipe.space.network, list[Fault]()
     task, dataset = task_of(network), str(getattr(network, "dataset", ""))
     if KNOWN.get(dataset, task.name) != task.name:
-        faults.append(wrong_task(dataset, KNOWN[dataset], recipe.network.name, task.name))
+        faults.append(wrong_task(dataset, KNOWN[dataset], recipe.network.name, task.name, spaces_for(KNOWN[dataset])))
     for key, spot, part in _named_parts(recipe):
         entry = _entry(key, part, where)
         understood = getattr(entry, "tasks", ())

@@ -7,7 +7,7 @@ learned stands in :mod:`codesign.accuracy.losses`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -210,8 +210,12 @@ def task_of(network: Any) -> Task:
     return TASKS[str(getattr(network, "task", Classification.name))]
 
 
-def wrong_task(data: str, of: str, network: str, wanted: str) -> Fault:
-    """A network and a data set of different tasks."""
+def wrong_task(data: str, of: str, network: str, wanted: str, networks: Sequence[str]) -> Fault:
+    """A network and a data set of different tasks.
+
+    Args:
+        networks: spaces for the data.
+    """
     others = [name for name, task in KNOWN.items() if task == wanted]
-    allowed = f"data for {wanted} ({', '.join(others)}, or your own), or a network for {of}"
+    allowed = f"data for {wanted} ({', '.join(others)}, or your own), or a network for {of} ({', '.join(networks)})"
     return Fault(f"network {network}", f"is for {wanted}, and {data} is for {of}", allowed)
