@@ -22,7 +22,7 @@ from codesign.spaces.network.dense_routes import END, START
 from codesign.spaces.network.trellis import TrellisSpace
 
 #: Networks that are trained with and without supervised sums.
-_PAIRED = 16
+_PAIRED = 12
 
 
 def _drawn(bench: Bench, count: int) -> Run:
@@ -68,7 +68,7 @@ def _behind(space: TrellisSpace, found: Found) -> float:
 
 def squeezenas(bench: Bench) -> Line:
     """Every derived network is under the limit by the exact model, and ahead of even draws that are."""
-    mine, even = bench.run(), _drawn(bench, 30)
+    mine, even = bench.run(), _drawn(bench, 60)
     limit = dict(mine.recipe.limits)["latency_ms"]
     spent = [float(value) / limit for value in mine.values("latency_ms")]
     within = float(np.mean([outcome.feasible for outcome in mine.outcomes]))
