@@ -258,6 +258,23 @@ def moved(value: Tensor, layer: Layer) -> Tensor:
     return value
 
 
+class Steps(nn.ModuleDict):
+    """Modules by the names of layers, of which traced ones may hold dots, that no module's name may."""
+
+    def __getitem__(self, key: str) -> nn.Module:
+        return super().__getitem__(key.replace(".", "/"))
+
+    def __setitem__(self, key: str, module: nn.Module) -> None:
+        super().__setitem__(key.replace(".", "/"), module)
+
+    def __contains__(self, key: str) -> bool:
+        return super().__contains__(key.replace(".", "/"))
+
+    def items(self) -> Any:
+        """Names of layers with their modules."""
+        return {name.replace("/", "."): module for name, module in super().items()}.items()
+
+
 def gates_of(workload: Workload) -> list[str]:
     """Layers whose output multiplies the channels of another."""
     return [layer.inputs[1] for layer in workload.layers if layer.op is Op.MUL]
@@ -287,7 +304,7 @@ class QatNetwork(nn.Module):
     def __init__(self, workload: Workload) -> None:
         super().__init__()
         self.workload = workload
-        self.steps = nn.ModuleDict({layer.name: QatLayer(layer) for layer in workload.layers})
+        self.steps = Steps({layer.name: QatLayer(layer) for layer in workload.layers})
         for name in gates_of(workload):
             gate = self.steps[name]
             assert isinstance(gate, QatLayer)

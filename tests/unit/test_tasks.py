@@ -11,10 +11,14 @@ import torch
 from codesign.accuracy.augment import Augmentation
 from codesign.accuracy.boxes import Candidates, decoded, mean_average_precision, middles, overlaps
 from codesign.accuracy.data import digits, load_dataset, mnist5k, small_boxes, small_scenes
+from codesign.accuracy.evaluator import integer_accuracy
 from codesign.accuracy.losses import UNLABELLED, augmented, detection, loss_of, segmentation, wanted
 from codesign.accuracy.scenes import SMALL, scenes_of
 from codesign.accuracy.splits import PART_NAMES, Dataset, checked
 from codesign.accuracy.task import TASKS, nearest
+from codesign.accuracy.training import Training, recalibrate, score, train
+from codesign.quantization.deploy import deploy
+from codesign.quantization.qat import QatNetwork
 from codesign.recipe import load_recipe, parse_recipe
 from mappings.errors import SpecError
 
@@ -267,3 +271,43 @@ def test_networks_of_maps_on_the_command_line_are_trained_as_their_labels_allow(
     assert load_recipe("default", {"network": "trellis"}).providers[1].given["deploy_steps"] == 2500
     with pytest.raises(SpecError, match=r"or a network for segmentation \(trellis, squeeze"):
         load_recipe("default", {"data": "small_scenes"})
+
+
+OWN_SPACE = """
+import torch
+from torch import nn
+from codesign.decisions import Decision
+
+class Mine:
+    dataset, input_shape, task = "small_scenes", (1, 1, 16, 16), "{task}"
+    decisions = (Decision("width", "network", (4, 8)), Decision("kernel", "network", (1, 3)))
+
+    def build(self, point):
+        width, kernel = point["width"], point["kernel"]
+        return nn.Sequential(
+            nn.Conv2d(1, width, 3, 2, 1), nn.BatchNorm2d(width), nn.ReLU(),
+            nn.Conv2d(width, 5, kernel, 1, kernel // 2), nn.BatchNorm2d(5), nn.Upsample(scale_factor=2),
+        )
+"""
+
+
+def test_own_networks_say_their_task(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(OWN_SPACE.format(task="segmentation"))
+    (tmp_path / "wrong.py").write_text(OWN_SPACE.format(task="segments"))
+    (tmp_path / "plain.py").write_text(OWN_SPACE.format(task="classification"))
+    recipe = parse_recipe({**SEGMENTS, "network": f"{tmp_path / 'mine.py'}:Mine", "providers": [TRAIN]}, "mine")
+    workload = recipe.space.network_at({"width": 4, "kernel": 3}).workload
+    assert workload is not None and workload.layers[-1].moves == "box"
+    data = small_scenes()
+    torch.manual_seed(0)
+    network = QatNetwork(workload)
+    train(network, data, Training(40, 0.03), 0)
+    recalibrate(network, data, 128)
+    found = score(network, data, "held_out")
+    assert 0.15 < found < 1.0  # background everywhere: 0.13
+    whole = deploy(network)
+    assert abs(integer_accuracy(whole, "held_out", data) - found) < 0.02
+    with pytest.raises(SpecError, match=r"wrong.py:Mine.task: is .segments. \(allowed: classification, segmentation"):
+        parse_recipe({**SEGMENTS, "network": f"{tmp_path / 'wrong.py'}:Mine", "providers": [TRAIN]}, "mine")
+    with pytest.raises(SpecError, match="is for classification, and small_scenes is for segmentation"):
+        parse_recipe({**SEGMENTS, "network": f"{tmp_path / 'plain.py'}:Mine", "providers": [TRAIN]}, "mine")
