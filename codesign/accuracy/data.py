@@ -167,9 +167,11 @@ def check_fits(data: Dataset, workload: Workload) -> None:
     if data.does.outputs(data.classes) > last.channels_out:
         what = f"has {last.channels_out} outputs; {data.name} has {data.classes} classes"
         faults.append(Fault(f"network {workload.name}", what, f"classes: {data.classes}"))
-    if data.task != Classification.name and last.P * last.Q == 1:
-        what = f"gives one result an image; the labels of {data.name} are for {data.task}"
-        faults.append(Fault(f"network {workload.name}", what, "a network that gives a map"))
+    whole = data.task == Classification.name
+    if whole != (last.P * last.Q == 1):
+        given, wanted = ("a map", "one result an image") if whole else ("one result an image", "a map")
+        what = f"gives {given}; the labels of {data.name} are for {data.task}"
+        faults.append(Fault(f"network {workload.name}", what, f"a network that gives {wanted}"))
     if faults:
         raise SpecError(faults)
 

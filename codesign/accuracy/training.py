@@ -71,7 +71,7 @@ class Training:
 
 def tensors(data: Dataset, part: str) -> tuple[Tensor, Tensor]:
     """Images [n, C, H, W] and labels (of n images, as the task has them) of a part."""
-    return torch.from_numpy(data.images[part]), torch.from_numpy(data.labels[part])
+    return torch.from_numpy(data.images[part]), torch.from_numpy(data.labels[part]).long()
 
 
 def portions(count: int, most: int) -> list[slice]:

@@ -16,6 +16,8 @@ TRAIN = {"name": "train", "search_steps": 6, "deploy_steps": 12, "deploy_shift_p
 SMALL = {"widths": [4, 6, 8], "extent": 16}
 TRELLIS = {"name": "trellis", "depth": 2, "cell": 1, "kinds": ["sep3"], **SMALL}
 SQUEEZE = {"name": "squeeze", "blocks": [1, 1, 2], "kinds": ["e1k3", "e3k3"], **SMALL}
+BRANCHES = {"name": "branches", "branches": 2, "width": 6, "widths": [4, 6], "rates": [1, 2], "grids": [1, 2]}
+DECODER = {"name": "decoder", "blocks": 1, "width": 6, **SMALL}
 PYRAMID = {"name": "pyramid", "merges": 1, "width": 6, **SMALL}
 SCENES, BOXES = {"classes": 5, "dataset": "small_scenes"}, {"classes": 4, "dataset": "small_boxes"}
 CASES: dict[str, tuple[dict[str, Any], str]] = {
@@ -29,6 +31,24 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         "mIoU",
     ),
     "nas_fpn": ({"network": PYRAMID | BOXES}, "mAP"),
+    "dense_prediction": (
+        {
+            "network": BRANCHES | SCENES | {"extent": 16},
+            "driver": {"name": "halving", "eta": 2, "rungs": 2},
+            "trials": 3,
+            "batch": 2,
+        },
+        "mIoU",
+    ),
+    "auxiliary_cells": (
+        {
+            "network": DECODER | SCENES,
+            "providers": ["schedule", TRAIN | {"auxiliary": ["d1"]}],
+            "trials": 6,
+            "batch": 4,
+        },
+        "mIoU",
+    ),
 }
 
 
@@ -36,9 +56,10 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_maps_end_on_hardware(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     changes, score = CASES[name]
-    asked = {"extends": name, "name": "small", "summary": "small", "providers": ["schedule", TRAIN], **changes}
+    asked = {"extends": name, "name": "small", "summary": "small", "trials": 1, "batch": 1}
+    asked["providers"] = ["schedule", TRAIN]
     recipe, out = tmp_path / "small.yaml", tmp_path / "run"
-    recipe.write_text(dump_yaml({**asked, "trials": 1, "batch": 1}), encoding="utf-8")
+    recipe.write_text(dump_yaml({**asked, **changes}), encoding="utf-8")
     command = ["explore", "--recipe", str(recipe), "--out", str(out), "--jobs", "0", "--images", "2"]
     assert main([*command, "--verify", "knee", "-q"]) == 0
     result = json.loads((out / "result.json").read_text(encoding="utf-8"))

@@ -193,4 +193,6 @@ def test_a_network_for_maps_is_not_trained_on_classes_and_the_reverse() -> None:
     rng = np.random.default_rng(0)
     with pytest.raises(SpecError, match="gives one result an image"):
         check_fits(load_dataset("digit_scenes"), whole.workload(DecisionSpace(whole.decisions).draw(rng)))
-    assert mnist5k().task == "classification"
+    many = TrellisSpace(depth=1, cell=1)
+    with pytest.raises(SpecError, match="gives a map; the labels of mnist5k are for classification"):
+        check_fits(mnist5k(), many.workload(DecisionSpace(many.decisions).draw(rng)))
