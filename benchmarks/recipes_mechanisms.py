@@ -8,6 +8,7 @@ from benchmarks import recipes_carried as carried
 from benchmarks import recipes_codesign as codesign
 from benchmarks import recipes_compression as compression
 from benchmarks import recipes_distributions as distributions
+from benchmarks import recipes_maps as maps
 from benchmarks import recipes_networks as networks
 from benchmarks import recipes_ordered as ordered
 from benchmarks import recipes_predicted as predicted
@@ -24,9 +25,11 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "apq": compression.apq,
     "asng": distributions.asng,
     "atomnas": compression.atomnas,
+    "auto_deeplab": maps.auto_deeplab,
     "auto_nba": relaxed.auto_nba,
     "autohas": shared.autohas,
     "blockqnn": networks.blockqnn,
+    "auxiliary_cells": maps.auxiliary_cells,
     "bp_nas": relaxed.bp_nas,
     "cars": shared.cars,
     "chamnet": codesign.chamnet,
@@ -37,6 +40,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "dance": relaxed.dance,
     "ddpnas": distributions.ddpnas,
     "dense_nas": structures.dense_nas,
+    "dense_prediction": maps.dense_prediction,
     "dna_blockwise": shared.dna_blockwise,
     "dna_gradient": relaxed.dna_gradient,
     "dnas_bits": relaxed.dnas_bits,
@@ -72,6 +76,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "monas": codesign.monas,
     "moremnas": networks.moremnas,
     "nao": networks.nao,
+    "nas_fpn": maps.nas_fpn,
     "nas_rl": networks.nas_rl,
     "nasbot": networks.nasbot,
     "nascaps": networks.nascaps,
@@ -91,6 +96,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "setn": relaxed.setn,
     "smash": shared.smash,
     "software_defined_dse": codesign.software_defined_dse,
+    "squeezenas": maps.squeezenas,
     "srm": predicted.srm,
     "tap": predicted.tap,
     "tas": relaxed.tas,

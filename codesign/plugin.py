@@ -29,6 +29,7 @@ class Plugin(Generic[T]):
         source: whose method it is (Lastname YEAR).
         offers: capabilities that others may need of it, e.g. "workload", "design", "weights", "gradient".
         needs: capabilities that it needs of the others in a recipe.
+        tasks: the tasks (:mod:`codesign.accuracy.task`) whose labels it understands; (): it reads no labels.
     """
 
     summary: str
@@ -37,6 +38,7 @@ class Plugin(Generic[T]):
     source: str = ""
     offers: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
 
     def load(self) -> T:
         """The function itself."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
+from codesign.accuracy.task import NAMES, TASKS, wrong_task
 from codesign.controllers.registry import CONTROLLERS
 from codesign.decisions import Choice
 from codesign.drivers.registry import DRIVERS
@@ -145,8 +146,30 @@ def for_images(part: Part, data: str) -> Part:
     options = {key: value for key, value in part.options if key not in _OF_IMAGES}
     if set(_OF_IMAGES) <= set(NETWORK_SPACES.get(part.name).options):
         found = load_target("codesign.accuracy.data:load_dataset")(data, "--data")  # loads what a recipe alone does not
+        wanted = NETWORK_SPACES.get(part.name).tasks or NAMES
+        if found.task not in wanted:
+            raise SpecError(wrong_task(data, found.task, part.name, wanted[0], spaces_for(found.task)))
         options |= {name: getattr(found, name) for name in _OF_IMAGES if name != "dataset"}
     return Part(part.name, (*options.items(), ("dataset", data)))
+
+
+def spaces_for(task: str) -> list[str]:
+    """Names of the trainable network spaces whose networks give what a task needs."""
+    entries = {name: NETWORK_SPACES.get(name) for name in NETWORK_SPACES.names()}
+    return [name for name, entry in entries.items() if "trainable" in entry.offers and task in (entry.tasks or NAMES)]
+
+
+def without_conflicts(part: Part, task: str) -> Part:
+    """A provider for networks of a task: options that labels do not follow stay at what goes with them."""
+    entry = PROVIDERS.get(part.name) if part.name in PROVIDERS.names() else None
+    if entry is None or task not in entry.tasks:
+        return part
+    given = dict(part.options)
+    for name in entry.options:
+        plain = name.removeprefix("search_").removeprefix("deploy_")
+        if plain in TASKS[task].without:
+            given[name] = TASKS[task].without[plain]
+    return Part(part.name, tuple(given.items()))
 
 
 def resolve_hardware(part: Part) -> Part:
@@ -159,10 +182,11 @@ def resolve_hardware(part: Part) -> Part:
 def shorthand(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """What else changes where another network or other hardware is asked for on the command line.
 
-    Restrictions of decisions and points to start from go, since the decisions are others. A network that cannot be
-    trained (by name, from a file, a module of one's own) is priced as it is, with 8-bit data: nothing trains it,
-    accuracy is no objective, and the hardware may have every knob. One accelerator fixes the widths of data, and is on
-    the device that its file says, where no other is asked for.
+    Restrictions of decisions and points to start from go, since the decisions are others. Networks that give maps are
+    trained without what labels of pixels or boxes do not follow. A network that cannot be trained (by name, from a
+    file, a module of one's own) is priced as it is, with 8-bit data: nothing trains it, accuracy is no objective, and
+    the hardware may have every knob. One accelerator fixes the widths of data, and is on the device that its file says,
+    where no other is asked for.
 
     Raises:
         SpecError: no such network, or hardware that cannot be read.
@@ -182,9 +206,11 @@ def shorthand(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     if "network" not in changes:
         return out
     part = resolve_network(read_part(changes["network"], "--network"), "--network")
-    if "trainable" in NETWORK_SPACES.get(part.name).offers:
-        return out
     given = [read_part(item, "providers") for item in raw.get("providers", ("schedule", "train"))]
+    if "trainable" in NETWORK_SPACES.get(part.name).offers:
+        if tasks := NETWORK_SPACES.get(part.name).tasks:
+            out["providers"] = [without_conflicts(item, tasks[0]).plain() for item in given]
+        return out
     kept = [p for p in given if p.name not in PROVIDERS.names() or "trainable" not in PROVIDERS.get(p.name).needs]
     out |= {"compression": "none", "providers": [item.plain() for item in kept], "reward": None}
     if hardware.name == "templates" and "hardware" not in changes:

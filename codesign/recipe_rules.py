@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from accel_models.hardware.devices import device
+from codesign.accuracy.task import KNOWN, task_of, wrong_task
 from codesign.objectives import METRICS
-from codesign.recipe_parts import REGISTRIES, Part
+from codesign.options import shown
+from codesign.recipe_parts import REGISTRIES, Part, spaces_for
 from codesign.recipe_plans import check_named, check_plan, check_widths
 from codesign.spaces.search_space import GROUPS
 from mappings.errors import Fault, SpecError, nearest
@@ -36,7 +38,7 @@ def check_rules(recipe: Recipe, where: str) -> list[Fault]:
         collect(lambda: recipe.space)
     collect(lambda: recipe.goal)
     if not faults:
-        for rule in (_needs, _metrics, _controllers, _start, _envelope, check_named, check_widths):
+        for rule in (_needs, _tasks, _metrics, _controllers, _start, _envelope, check_named, check_widths):
             faults.update(dict.fromkeys(rule(recipe, where)))
     if not faults and type(recipe.trials) is int:  # else told beside this
         faults.update(dict.fromkeys(check_plan(recipe, where)))
@@ -74,6 +76,30 @@ def _needs(recipe: Recipe, where: str) -> list[Fault]:
 
 def _offering(key: str, registry: Any, need: str) -> list[str]:
     return [f"{key} {name}" for name in registry.names() if need in getattr(registry.get(name), "offers", ())]
+
+
+def _tasks(recipe: Recipe, where: str) -> list[Fault]:
+    """Parts that do not understand the labels for which the networks are, and data with labels of another kind."""
+    network, faults = recipe.space.network, list[Fault]()
+    task, dataset = task_of(network), str(getattr(network, "dataset", ""))
+    if KNOWN.get(dataset, task.name) != task.name:
+        faults.append(wrong_task(dataset, KNOWN[dataset], recipe.network.name, task.name, spaces_for(KNOWN[dataset])))
+    for key, spot, part in _named_parts(recipe):
+        entry = _entry(key, part, where)
+        understood = getattr(entry, "tasks", ())
+        if not understood:
+            continue
+        if task.name not in understood:
+            others = [n for n in REGISTRIES[key].names() if task.name in getattr(REGISTRIES[key].get(n), "tasks", ())]
+            what = f'"{part.name}" understands labels for {", ".join(understood)}, and the networks are for {task.name}'
+            faults.append(Fault(f"{where}.{spot}", what, ", ".join(others)))
+            continue
+        for name, value in entry.checked(part.given, where).items():
+            plain = name.removeprefix("search_").removeprefix("deploy_")
+            if plain in task.without and value != task.without[plain]:
+                what = f"is {shown(value)}, which does not go with labels for {task.name}"
+                faults.append(Fault(f"{where}.{spot}.{part.name}.{name}", what, shown(task.without[plain])))
+    return faults
 
 
 def _metrics(recipe: Recipe, where: str) -> list[Fault]:

@@ -15,7 +15,7 @@ from codesign.accuracy.data import digits
 from codesign.accuracy.pool import make_evaluator
 from codesign.accuracy.training import Training, recalibrate, score, train
 from codesign.decisions import DecisionSpace, Point
-from codesign.explorer.verify import verify
+from codesign.explorer.verify import Verification, verify
 from codesign.images import sample_images
 from codesign.quantization.qat import QatNetwork
 from codesign.quantization.quantize import quantize_input
@@ -45,12 +45,17 @@ def assert_taken_out(decisions: DecisionSpace, workload_at: Callable[[Point], Wo
         assert torch.equal(network.extract(workload).train()(images), network(images, workload))
 
 
-def assert_runs(workload: Workload, hardware: Template, folder: Path, rate: float = 0.02) -> None:
-    """Trained on digits for a moment: bit-exact in RTL and HLS, in the predicted cycles."""
-    options = {"deploy_steps": 60, "deploy_learning_rate": rate, "deploy_shift_pixels": 0}
-    make_evaluator("train", AccuracyContext(0, "digits", folder, options)).finish(workload)
+def assert_runs(
+    workload: Workload, hardware: Template, folder: Path, rate: float = 0.02, *, data: str = "digits", steps: int = 60
+) -> Verification:
+    """Trained on digits (or other data) for a moment: bit-exact in RTL and HLS, in the predicted cycles."""
+    options = {"deploy_steps": steps, "deploy_learning_rate": rate, "deploy_shift_pixels": 0}
+    make_evaluator("train", AccuracyContext(0, data, folder, options)).finish(workload)
     network = load_network(folder / workload.digest[:16])
-    pixels, labels = sample_images("digits", 2, workload)
+    pixels, labels = sample_images(data, 2, workload)
     integers = {name: value.numpy() for name, value in quantize_input(network, pixels).items()}
-    found = verify(workload.name, design(workload, hardware), network, integers, labels, folder / "hardware")
+    found = verify(
+        workload.name, design(workload, hardware), network, integers, labels, folder / "hardware", dataset=data
+    )
     assert found.passed and found.exact_images == 2 and found.simulated_cycles == found.predicted_cycles > 0
+    return found

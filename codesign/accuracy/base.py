@@ -66,6 +66,8 @@ _HOW_OPTIONS = {
 }
 TRAIN_OPTIONS = {
     **_HOW_OPTIONS,
+    "auxiliary": options.list_of(options.text(what="a layer of the networks"), ()),
+    "auxiliary_weight": options.number(0.3, 0.0, 100.0),
     "search_steps": options.integer(72, 1, 1_000_000),
     "search_learning_rate": options.number(0.03, 0.0, 10.0),
     "search_shift_pixels": options.integer(0, 0, 32),

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign.accuracy.files import read_dataset
-from codesign.accuracy.splits import Dataset, as_labels, as_pixels, checked, split
+from codesign.accuracy.scenes import LARGE, SMALL, boxes_of, scenes_of
+from codesign.accuracy.splits import Dataset, as_pixels, checked, labelled, split
+from codesign.accuracy.task import Classification
 from mappings.errors import Fault, SpecError
 from mappings.registry import Registry
 from mappings.workload import Workload
@@ -56,9 +58,37 @@ def digits() -> Dataset:
     return split("digits", pixels, found.target.astype(np.int64))
 
 
+@lru_cache(maxsize=1)
+def digit_scenes() -> Dataset:
+    """Digits of mnist5k at random places and sizes on 32 x 32 with clutter: a class a pixel, 0 where there is none."""
+    return scenes_of("digit_scenes", mnist5k(), LARGE)
+
+
+@lru_cache(maxsize=1)
+def digit_boxes() -> Dataset:
+    """The images of digit_scenes: a box with its class round each digit."""
+    return boxes_of("digit_boxes", mnist5k(), LARGE)
+
+
+@lru_cache(maxsize=1)
+def small_scenes() -> Dataset:
+    """As digit_scenes, of four of scikit-learn's digits on 16 x 16: for tests and reduced forms."""
+    return scenes_of("small_scenes", digits(), SMALL)
+
+
+@lru_cache(maxsize=1)
+def small_boxes() -> Dataset:
+    """As digit_boxes, of four of scikit-learn's digits on 16 x 16: for tests and reduced forms."""
+    return boxes_of("small_boxes", digits(), SMALL)
+
+
 def _register_builtins(registry: Registry[Callable[[], Dataset]]) -> None:
     registry.register("mnist5k", mnist5k)
     registry.register("digits", digits)
+    registry.register("digit_scenes", digit_scenes)
+    registry.register("digit_boxes", digit_boxes)
+    registry.register("small_scenes", small_scenes)
+    registry.register("small_boxes", small_boxes)
 
 
 DATASETS: Registry[Callable[[], Dataset]] = Registry("dataset", _register_builtins)
@@ -73,7 +103,7 @@ def load_dataset(name: str, where: str = "dataset") -> Dataset:
     """A data set: registered, a file or a folder, or of the user's own: ``my_data.py:load``.
 
     What ``load`` names is a function (or a class) that gives a :class:`Dataset` or a ``torch.utils.data.Dataset`` of
-    (image [C, H, W], label) pairs, or either of these itself.
+    (image [C, H, W], label) pairs, or either of these itself; a label is a class, or a map [H, W] of classes.
 
     Raises:
         SpecError: no such data set, or one that is malformed.
@@ -104,20 +134,25 @@ def _collected(name: str, pairs: Any) -> Dataset:
         try:
             image, label = pairs[place]
             images.append(np.asarray(image))
-            labels.append(int(label))
+            told = np.asarray(label)
+            labels.append(told if told.ndim == 2 else np.asarray(int(label)))
         except (TypeError, ValueError) as error:
             raise SpecError(Fault(f"{name}[{place}]", f"is no pair: {error}", "(image [C, H, W], label)")) from None
         if images[-1].shape != images[0].shape:
             what = f"is {list(images[-1].shape)}, and image 0 is {list(images[0].shape)}"
             raise SpecError(Fault(f"{name}[{place}]", what, "images of one shape"))
+        if labels[-1].shape != labels[0].shape:
+            what = f"has a label of {list(labels[-1].shape)}, and that of image 0 is {list(labels[0].shape)}"
+            raise SpecError(Fault(f"{name}[{place}]", what, "one label an image, or one a pixel"))
     if not images:
         raise SpecError(Fault(name, "is empty", "some images"))
     pixels = as_pixels(np.stack(images), name)
-    return split(name, pixels, as_labels(np.array(labels), len(pixels), name))
+    named, task = labelled(np.stack(labels), pixels, name)
+    return split(name, pixels, named, task=task)
 
 
 def check_fits(data: Dataset, workload: Workload) -> None:
-    """Refuse a network that cannot take the images, or has fewer outputs than there are classes.
+    """Refuse a network that cannot take the images, or whose outputs are fewer than the labels need.
 
     Raises:
         SpecError: all faults at once.
@@ -129,9 +164,14 @@ def check_fits(data: Dataset, workload: Workload) -> None:
         faults.append(
             Fault(f"network {workload.name}", f"takes {channels} channels; {data.name} has {data.channels}", allowed)
         )
-    if data.classes > last.channels_out:
+    if data.does.outputs(data.classes) > last.channels_out:
         what = f"has {last.channels_out} outputs; {data.name} has {data.classes} classes"
         faults.append(Fault(f"network {workload.name}", what, f"classes: {data.classes}"))
+    whole = data.task == Classification.name
+    if whole != (last.P * last.Q == 1):
+        given, wanted = ("a map", "one result an image") if whole else ("one result an image", "a map")
+        what = f"gives {given}; the labels of {data.name} are for {data.task}"
+        faults.append(Fault(f"network {workload.name}", what, f"a network that gives {wanted}"))
     if faults:
         raise SpecError(faults)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from codesign.accuracy.augment import Augmentation
@@ -27,13 +28,13 @@ _AT_ONCE = 250
 
 
 def integer_accuracy(network: QuantizedNetwork, part: str, data: Dataset) -> float:
-    """Share of a part's images that the integer network names rightly; the first of equal logits counts."""
-    images, labels = tensors(data, part)
-    output, right = network.workload.outputs[0], 0
-    for some in portions(len(labels), _AT_ONCE):
+    """The task's score of a part by the integer network; in classification the first of equal logits counts."""
+    images = tensors(data, part)[0]
+    output, found = network.workload.outputs[0], []
+    for some in portions(len(images), _AT_ONCE):
         logits = run_integer(network, quantize_input(network, fitted(images[some], network.workload)))[output]
-        right += int((logits.flatten(1).numpy().argmax(axis=1) == labels[some].numpy()).sum())
-    return right / len(labels)
+        found.append(logits.numpy() * network.layers[output].scale)
+    return data.does.score(np.concatenate(found), data.labels[part], (images.shape[2], images.shape[3]))
 
 
 class TrainingEvaluator:
@@ -71,6 +72,8 @@ class TrainingEvaluator:
             ),
             rule=decided_rule(workload),
             progressive=Progressive(int(options["stages"]), options["first_extent"], options["first_strength"]),
+            auxiliary=tuple(options["auxiliary"]),
+            auxiliary_weight=options["auxiliary_weight"],
         )
 
     def _trained(self, workload: Workload, purpose: str, checkpoint: Path | None = None) -> QatNetwork:
@@ -85,7 +88,7 @@ class TrainingEvaluator:
         return network
 
     def measure(self, workload: Workload) -> float:
-        """Accuracy on held-out images after the search's training."""
+        """The score of held-out images after the search's training."""
         return score(self._trained(workload, "search"), self._data, "held_out")
 
     def finish(self, workload: Workload) -> dict[str, float]:

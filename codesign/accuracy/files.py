@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from codesign.accuracy.splits import Dataset, Images, Labels, as_labels, as_pixels, split
+from codesign.accuracy.splits import Dataset, Images, Labels, as_boxes, as_labels, as_pixels, labelled, split
+from codesign.accuracy.task import Detection
 from mappings.errors import Fault, SpecError
 from mappings.files import check_regular, gunzipped, read_bytes
 from mappings.npz import read_arrays
@@ -20,7 +21,10 @@ MOST_BYTES = 2**32
 #: Extent to which images of a folder are resized, where they are not square and of one size up to twice this.
 FOLDER_EXTENT = 32
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
-_LAYOUTS = "an .npz (x_train, y_train, x_test, y_test; or images, labels), or a folder: IDX, CIFAR, one folder a class"
+_LAYOUTS = (
+    "an .npz (x_train, y_train, x_test, y_test; or images, labels; boxes in place of labels), or a folder: IDX, CIFAR, "
+    "one folder a class"
+)
 _PIXELS_A_CIFAR_IMAGE = 3 * 32 * 32
 
 
@@ -48,20 +52,30 @@ def _npz(path: Path) -> Dataset:
     where = str(path)
     held = read_arrays(path, MOST_BYTES)
 
-    def pair(images: str, labels: str) -> tuple[Images, Labels]:
+    def pair(images: str, labels: str) -> tuple[Images, Labels, str]:
         pixels = as_pixels(held[images], f"{where}: {images}")
-        return pixels, as_labels(held[labels], len(pixels), f"{where}: {labels}")
+        if labels.endswith("boxes"):
+            return pixels, as_boxes(held[labels], pixels, f"{where}: {labels}"), Detection.name
+        return pixels, *labelled(held[labels], pixels, f"{where}: {labels}")
 
     for names in (
         ("x_train", "y_train", "x_test", "y_test"),
         ("train_images", "train_labels", "test_images", "test_labels"),
+        ("train_images", "train_boxes", "test_images", "test_boxes"),
     ):
         if set(names) <= set(held):
-            return split(path.stem, *pair(*names[:2]), pair(*names[2:]))
+            images, labels, task = pair(*names[:2])
+            tested, named, other = pair(*names[2:])
+            if other != task:
+                what = f"has labels for {task} in {names[1]} and for {other} in {names[3]}"
+                raise SpecError(Fault(where, what, "one kind of labels"))
+            return split(path.stem, images, labels, (tested, named), task)
     if {"header", "blob", "lengths", "labels", "n_train"} <= set(held):
         return _jpegs(path.stem, held, where)
-    if {"images", "labels"} <= set(held):
-        return split(path.stem, *pair("images", "labels"))
+    for name in ("labels", "boxes"):
+        if {"images", name} <= set(held):
+            images, labels, task = pair("images", name)
+            return split(path.stem, images, labels, task=task)
     raise SpecError(Fault(where, f"holds {', '.join(sorted(held))[:80]}", _LAYOUTS))
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from codesign.accuracy.task import TASKS, Classification, Detection, Segmentation, Task
 from mappings.errors import Fault, SpecError
 
 #: Weights see train, the search sees held_out, test is read once, for the front.
@@ -31,12 +32,20 @@ class Dataset:
     Attributes:
         name: display name.
         images: float32 ``[n, channels, rows, columns]`` in 0..1, by part.
-        labels: int64 ``[n]``, by part.
+        labels: int64, by part: ``[n]`` for classification, ``[n, rows, columns]`` for segmentation, ``[n, most, 5]``
+            (class or -1, top, left, bottom, right) for detection.
+        task: name of what labels are.
     """
 
     name: str
     images: dict[str, Images]
     labels: dict[str, Labels]
+    task: str = Classification.name
+
+    @property
+    def does(self) -> Task:
+        """The task itself."""
+        return TASKS[self.task]
 
     @property
     def channels(self) -> int:
@@ -51,7 +60,7 @@ class Dataset:
     @property
     def classes(self) -> int:
         """How many labels there are."""
-        return 1 + int(max(part.max() for part in self.labels.values()))
+        return max(self.does.classes(part) for part in self.labels.values())
 
     @cached_property
     def digest(self) -> str:
@@ -71,18 +80,23 @@ def checked(data: Dataset) -> Dataset:
         SpecError: all faults at once.
     """
     faults = []
+    if data.task not in TASKS:
+        raise SpecError(Fault(data.name, f'has the task "{data.task}"', ", ".join(TASKS)))
     for part in PART_NAMES:
         images, labels, where = data.images.get(part), data.labels.get(part), f"{data.name}: {part}"
         if images is None or labels is None:
             faults.append(Fault(where, "is missing", ", ".join(PART_NAMES)))
-        elif images.ndim != 4 or images.dtype != np.float32 or labels.shape != images.shape[:1]:
+        elif images.ndim != 4 or images.dtype != np.float32:
             what = f"has images {images.dtype} {list(images.shape)} and labels {list(labels.shape)}"
-            faults.append(Fault(where, what, "float32 [n, C, H, W] and as many labels"))
+            faults.append(Fault(where, what, data.does.layout))
+        elif wrong := data.does.layout_fault(images.shape, labels):
+            what = f"has images {images.dtype} {list(images.shape)} and {wrong}"
+            faults.append(Fault(where, what, data.does.layout))
         elif not len(labels):
             faults.append(Fault(where, "has no image", "some in each part"))
-        elif labels.dtype.kind not in "iu" or int(labels.min()) < 0:
+        elif labels.dtype.kind not in "iu" or int(labels.min()) < data.does.least:
             low = labels.min() if labels.dtype.kind in "iu" else labels.dtype
-            faults.append(Fault(where, f"has the label {low}", "integers from 0"))
+            faults.append(Fault(where, f"has the label {low}", f"integers from {data.does.least}"))
     if faults:
         raise SpecError(faults)
     shapes = {data.images[part].shape[1:] for part in PART_NAMES}
@@ -91,12 +105,12 @@ def checked(data: Dataset) -> Dataset:
     if len(data.labels["train"]) < LEAST_TRAINED:
         what = f"has {len(data.labels['train'])} images to train on"
         faults.append(Fault(data.name, what, f"at least {LEAST_TRAINED}, a batch"))
-    present = np.unique(data.labels["train"])
+    present = data.does.present(data.labels["train"])
     missing = sorted(set(range(data.classes)) - set(present.tolist()))
     if missing:
         what = f"has no image of class {missing[0]} to train on, and labels up to {data.classes - 1}"
         faults.append(Fault(data.name, what, "labels from 0 without a gap"))
-    if data.classes < 2:
+    if data.classes < data.does.least_classes:
         faults.append(Fault(data.name, "has one class", "two or more"))
     if faults:
         raise SpecError(faults)
@@ -142,11 +156,56 @@ def as_labels(labels: NDArray[np.generic], count: int, where: str) -> Labels:
     return flat.astype(np.int64)
 
 
+def as_label_maps(labels: NDArray[np.generic], images: Images, where: str) -> Labels:
+    """int64 ``[n, H, W]``: a class a pixel.
+
+    Raises:
+        SpecError: not one a pixel, or no integers from 0.
+    """
+    shape = (len(images), *images.shape[2:])
+    if labels.shape != shape:
+        raise SpecError(Fault(where, f"is {list(labels.shape)}", f"one label an image, or one a pixel: {list(shape)}"))
+    if labels.dtype.kind not in "ui" or (labels.size and int(labels.min()) < 0):
+        found = labels.dtype if labels.dtype.kind not in "ui" else labels.min()
+        raise SpecError(Fault(where, f"has the label {found}", "integers from 0"))
+    return labels.astype(np.int64)
+
+
+def as_boxes(labels: NDArray[np.generic], images: Images, where: str) -> Labels:
+    """int64 ``[n, most, 5]``: class (-1: no box), top, left, bottom, right.
+
+    Raises:
+        SpecError: another shape, numbers that are no integers, a box that is empty or leaves its image.
+    """
+    if labels.dtype.kind not in "ui":
+        raise SpecError(Fault(where, f"holds {labels.dtype}", f"integers: {TASKS[Detection.name].layout}"))
+    boxes = labels.astype(np.int64)
+    if wrong := TASKS[Detection.name].layout_fault(images.shape, boxes):
+        raise SpecError(Fault(where, f"has {wrong}", TASKS[Detection.name].layout))
+    return boxes
+
+
+def labelled(labels: NDArray[np.generic], images: Images, where: str) -> tuple[Labels, str]:
+    """Labels as they are used, and the task that their shape tells: a class an image, or a class a pixel.
+
+    Raises:
+        SpecError: neither, or no integers from 0.
+    """
+    if labels.ndim == 3 and labels.size != len(images):
+        return as_label_maps(labels, images, where), Segmentation.name
+    return as_labels(labels, len(images), where), Classification.name
+
+
 def _order(images: Images, labels: Labels) -> NDArray[np.int64]:
-    """Places in an order that content alone decides, classes in turn, so that every prefix holds equal shares."""
+    """Places in an order that content alone decides, classes in turn, so that every prefix holds equal shares.
+
+    Where an image has labels of several classes, content alone.
+    """
     digests = [hashlib.sha256(image.tobytes()).digest() for image in images]
     rank = np.empty(len(labels), np.int64)
     rank[sorted(range(len(labels)), key=lambda place: (digests[place], place))] = np.arange(len(labels))
+    if labels.ndim > 1:
+        return np.argsort(rank)
     turn = np.empty(len(labels), np.float64)
     for label in np.unique(labels):
         own = np.flatnonzero(labels == label)
@@ -155,8 +214,17 @@ def _order(images: Images, labels: Labels) -> NDArray[np.int64]:
     return np.lexsort((labels, turn)).astype(np.int64)
 
 
-def split(name: str, images: Images, labels: Labels, test: tuple[Images, Labels] | None = None) -> Dataset:
+def split(
+    name: str,
+    images: Images,
+    labels: Labels,
+    test: tuple[Images, Labels] | None = None,
+    task: str = Classification.name,
+) -> Dataset:
     """Three parts of one set, or of a training and a test set.
+
+    Args:
+        task: of the labels.
 
     Raises:
         SpecError: what :func:`checked` refuses.
@@ -173,4 +241,4 @@ def split(name: str, images: Images, labels: Labels, test: tuple[Images, Labels]
     if test is not None:
         again = _order(*test)
         parts["test"], named["test"] = test[0][again], test[1][again]
-    return checked(Dataset(name, parts, named))
+    return checked(Dataset(name, parts, named, task))

@@ -8,13 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from codesign.accuracy.augment import Augmentation, whitening
+from codesign.accuracy.auxiliary import Auxiliary
 from codesign.accuracy.checkpoint import Periodic, resume
 from codesign.accuracy.data import Dataset
+from codesign.accuracy.losses import augmented, loss_of
 from codesign.accuracy.progressive import Progressive
 from codesign.accuracy.rule_optimizer import RuleOptimizer
 from codesign.accuracy.update_rule import Rule
@@ -47,6 +50,7 @@ class Training:
         distilled: share of the loss that is a teacher's soft labels (Hinton 2015), where there is a teacher.
         rule: weights are updated by it in place of ``optimizer``, with AdamW's schedule.
         progressive: how images and augmentation grow.
+        auxiliary: tensors of the network that are supervised too, and the weight of their loss.
     """
 
     steps: int
@@ -61,11 +65,13 @@ class Training:
     distilled: float = 0.0
     rule: Rule | None = None
     progressive: Progressive = field(default_factory=Progressive)
+    auxiliary: tuple[str, ...] = ()
+    auxiliary_weight: float = 0.3
 
 
 def tensors(data: Dataset, part: str) -> tuple[Tensor, Tensor]:
-    """Images [n, C, H, W] and labels [n] of a part."""
-    return torch.from_numpy(data.images[part]), torch.from_numpy(data.labels[part])
+    """Images [n, C, H, W] and labels (of n images, as the task has them) of a part."""
+    return torch.from_numpy(data.images[part]), torch.from_numpy(data.labels[part]).long()
 
 
 def portions(count: int, most: int) -> list[slice]:
@@ -137,10 +143,10 @@ def train(
     on_step: Callable[[], None] = lambda: None,
     teacher: nn.Module | None = None,
 ) -> None:
-    """Train in place: a warm-up, a falling rate, cross entropy.
+    """Train in place: a warm-up, a falling rate, the loss of the data's task.
 
     Args:
-        network: images to logits.
+        network: images to what the task needs: logits, or a map of them.
         how: steps, rates, augmentation.
         checkpoint: where all that it takes to go on is kept every now and then; what is there is gone on from, and ends
             as it would have without the interruption.
@@ -156,8 +162,13 @@ def train(
     images, labels = tensors(data, "train")
     images = images.contiguous(memory_format=torch.channels_last)  # depthwise convolutions run half as long again else
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # missing from the stubs
+    heads: Auxiliary | None = None
+    if how.auxiliary:
+        last = network.workload.by_name[network.workload.outputs[0]]
+        heads = Auxiliary(network.workload, how.auxiliary, last.channels_out)
+        network.add_module("auxiliary", heads)  # learned and kept with it, and taken away at the end
     optimizer, schedule = _optimizer(network, how)
-    loss_of = nn.CrossEntropyLoss(label_smoothing=how.label_smoothing)
+    error_of = loss_of(data.task, (images.shape[2], images.shape[3]), how.label_smoothing)
     exact_from = math.floor(how.float_share * how.steps)
     order = batches(data, how.steps, seed, how.batch)
     if exact_from:
@@ -178,22 +189,30 @@ def train(
     kept = None if checkpoint is None else Periodic(checkpoint, told, network, optimizer)
     for step in range(begun, how.steps):
         index = order[step]
-        batch, partners, share = how.augmentation.scaled(grows.strength(step, how.steps))(images[index], seed, step)
+        moves = how.augmentation.scaled(grows.strength(step, how.steps))
+        batch, target, partners, share = augmented(data.task, moves, images[index], labels[index], seed, step)
         if step == exact_from > 0:
             network.calibrate(batch)
-        logits, target = network.at_extent(batch, grows.extent(whole, step, how.steps)), labels[index]
-        loss = loss_of(logits, target)
+        if heads is None:
+            logits = network.at_extent(batch, grows.extent(whole, step, how.steps))
+            loss = error_of(logits, target)
+        else:
+            values = network.values(network.entered(batch))
+            logits = values[network.workload.outputs[0]]
+            loss = error_of(logits, target) + how.auxiliary_weight * heads.loss(values, target, error_of)
         if partners is not None:
-            loss = share * loss + (1.0 - share) * loss_of(logits, target[partners])
+            loss = share * loss + (1.0 - share) * error_of(logits, target[partners])
         if teacher is not None and how.distilled:
             loss = (1.0 - how.distilled) * loss + how.distilled * soft_loss(logits, batch, teacher)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
         on_step()
         if kept is not None:
             kept(step + 1)
+    if heads is not None:
+        del network.auxiliary
     network.eval()
 
 
@@ -212,11 +231,9 @@ def recalibrate(network: nn.Module, data: Dataset, images: int = 512) -> None:
 
 
 def score(network: nn.Module, data: Dataset, part: str) -> float:
-    """Share of the part's images that the network names rightly."""
-    images, labels = tensors(data, part)
+    """The task's score of a part: of classification the share of images that the network names rightly."""
+    images = tensors(data, part)[0]
     network.eval()
-    right = 0
     with torch.no_grad():
-        for some in portions(len(labels), _AT_ONCE):
-            right += int((network(images[some]).argmax(dim=1) == labels[some]).sum())
-    return right / len(labels)
+        found = [network(images[some]).double().numpy() for some in portions(len(images), _AT_ONCE)]
+    return data.does.score(np.concatenate(found), data.labels[part], (images.shape[2], images.shape[3]))

@@ -282,6 +282,8 @@ def _checks(value: Verification, options: Namespace) -> None:
     _table(f"{value.point} in RTL", columns, rows)
     if value.right is not None:
         _line(f"digits named rightly by the hardware: {value.right}/{value.images}")
+    if value.score is not None:
+        _line(f"{value.score_name} of the hardware's outputs: {value.score:.1%}")
     if value.hls_exact_images is not None:
         _line(
             f"HLS C++: {value.hls_exact_images}/{counted(value.images, 'image')} bit-exact "
@@ -326,7 +328,10 @@ def run(value: RunResult, options: Namespace) -> None:
     told = value.points[0].accuracy if value.points else {}
     columns += [part.replace("_", "-") for part in ("held_out", "test") if part in told]
     columns += [*names, "kMACs", *(name for name, _ in (value.points[0].cost.resources or ()))]
-    _table(f"front of {counted(value.tally.told, 'design')}", columns, rows, left=3)
+    title = f"front of {counted(value.tally.told, 'design')}" + (
+        f"; {value.score} of images" if value.score != "accuracy" else ""
+    )
+    _table(title, columns, rows, left=3)
     for item in value.verifications:
         _checks(item, options)
     spent = f"{value.seconds:.0f} s, {value.cpu_seconds:.0f} s of processor time"

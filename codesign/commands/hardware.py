@@ -51,13 +51,14 @@ WHATS = ("both", "rtl", "hls")
 
 @dataclass(frozen=True)
 class Job:
-    """What runs: a design with its integers, and the inputs that it is run on."""
+    """What runs: a design with its integers, and the inputs that it is run on, with their labels and whose they are."""
 
     name: str
     design: Design
     network: QuantizedNetwork
     images: dict[str, IntArray]
     labels: IntArray | None = None
+    dataset: str = ""
 
 
 def of_design(item: DesignFile, images: int, reporter: Reporter) -> Job:
@@ -77,7 +78,7 @@ def of_design(item: DesignFile, images: int, reporter: Reporter) -> Job:
         return Job(item.name, item.design, network, random_images(network, images))
     pixels, labels = sample_images(item.dataset, images, network.workload)
     integers = {name: value.numpy() for name, value in quantize_input(network, pixels).items()}
-    return Job(item.name, item.design, network, integers, labels)
+    return Job(item.name, item.design, network, integers, labels, item.dataset)
 
 
 def _of_float(
@@ -231,7 +232,7 @@ def simulate(
     with tempfile.TemporaryDirectory() as scratch:
         return verify(
             job.name, job.design, job.network, job.images, job.labels, Path(scratch),
-            with_hls=not no_hls, reporter=reporter,
+            dataset=job.dataset, with_hls=not no_hls, reporter=reporter,
         )  # fmt: skip
 
 

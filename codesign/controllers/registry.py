@@ -8,7 +8,7 @@ from typing import Any
 
 from codesign.controllers.controller import Controller, ControllerContext, ControllerFactory, Started
 from codesign.decisions import Decision
-from codesign.options import integer, name
+from codesign.options import integer, name, number
 from codesign.plugin import Plugin
 from codesign.predictors.base import PREDICTORS
 from mappings.errors import Fault, SpecError
@@ -69,6 +69,12 @@ def _register_builtins(registry: Registry[ControllerEntry]) -> None:
             "plain:LocalSearch",
             "White 2021, Paquete 2004",
             {"start_points": 10},
+        ),
+        "near_best": _entry(
+            "even draws, and changes of one decision of the best so far",
+            "near_best:NearBest",
+            "Chen 2018, Golovin 2017",
+            {"near": number(0.5, 0.0, 1.0), "best": integer(5, 1)},
         ),
         "partial_order": _entry(
             "what larger and smaller networks show to be no better is never measured",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from codesign import options
+from codesign.accuracy.task import EVERY, NAMES
 from codesign.drivers.base import Driver
 from codesign.plugin import Plugin
 from codesign.predictors.base import PREDICTORS
@@ -229,6 +230,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
                 "held": options.choices_of(),
             },
             source="Pham 2018",
+            tasks=NAMES,
             needs=("workload", "trainable"),
             unit="networks",
         ),
@@ -251,6 +253,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
                 "held": options.choices_of(),
             },
             source="Cheng 2020",
+            tasks=NAMES,
             needs=("workload", "trainable", "template"),
             unit="networks",
             asks=False,
@@ -271,6 +274,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
                 "held": options.choices_of(),
             },
             source="Mei 2020",
+            tasks=NAMES,
             needs=("subjects", "trainable"),
             unit="searches",
             asks=False,
@@ -294,6 +298,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
                 "held": options.choices_of(),
             },
             source="Fang 2020",
+            tasks=EVERY,
             needs=("routes",),
             unit="searches",
             asks=False,
@@ -315,6 +320,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
                 "held": options.choices_of(),
             },
             source="Yan 2019",
+            tasks=NAMES,
             needs=("masks",),
             unit="searches",
             asks=False,
@@ -353,6 +359,16 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             source="Zheng 2020",
             needs=("fidelity",),
             plan=f"{_PLANS}:budgeted",
+        ),
+    )
+    registry.register(
+        "stopped",
+        DriverEntry(
+            "after a short measurement only points above the mean so far are measured in full",
+            f"{here}.stopped:Stopped",
+            {"first": options.number(0.3, 0.001, 0.999)},
+            source="Nekrasov 2019",
+            needs=("fidelity",),
         ),
     )
     registry.register(
@@ -400,6 +416,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
                 "held": options.choices_of(),
             },
             source="Liu 2019, Xie 2019, Dong 2019, Wu 2019, Cai 2019, Xu 2020, Stamoulis 2019, Nayman 2019, Chu 2020",
+            tasks=EVERY,
             needs=("cells",),
             unit="searches",
             asks=False,
@@ -457,6 +474,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
                 "held": options.choices_of(),
             },
             source="Li 2020, Zhang 2020, Choi 2021, Fu 2021, Yu 2020, Dong 2019, Wu 2018",
+            tasks=NAMES,
             needs=("workload", "trainable"),
             unit="searches",
             asks=False,

@@ -12,20 +12,21 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from codesign.accuracy.data import Dataset, check_fits, load_dataset
+from codesign.accuracy.losses import loss_of
 from codesign.accuracy.training import BATCH, tensors
 from codesign.decisions import Point
 from codesign.drivers.base import DriverContext
 from codesign.drivers.parts import joined, options_of
 from codesign.drivers.searches import whole_searches
 from codesign.gradient.best_route import Route, cheapest_route, likeliest_route
-from codesign.gradient.routes import Graph, PartCosts, RouteNetwork, Shares, chained
+from codesign.gradient.routes import Graph, PartCosts, Routed, RouteNetwork, Shares, chained
 from codesign.gradient.terms import LimitTerm
 from codesign.objectives import METRICS, Outcome
 from codesign.seeds import derive_seed
-from codesign.spaces.network.dense_routes import END, START, DenseSpace
+from codesign.spaces.network.dense_routes import END, START
 from codesign.spaces.search_space import HARDWARE_GROUPS, SearchSpace
 from mappings.errors import Fault, SpecError
 
@@ -110,7 +111,7 @@ class RouteSearch:
         space = context.search_space
         assert isinstance(space, SearchSpace), "a driver that needs routes is given the space that has them"
         network: Any = space.network  # offers routes
-        self._space: DenseSpace = network
+        self._space: Routed = network
         self.graph = Graph.of(self._space, START, END)
         self._networks = context.problem.space.of_groups("network")
         rng = np.random.default_rng(derive_seed(context.seed, "routes", "hardware"))
@@ -225,6 +226,7 @@ def learn(
     """
     generator = torch.Generator().manual_seed(derive_seed(seed, "batches"))
     images, labels = tensors(data, "train")
+    error_of = loss_of(data.task, (images.shape[2], images.shape[3]))
     order = torch.randperm(len(labels), generator=generator)
     halves = order[: len(order) // 2], order[len(order) // 2 :]
     weights = torch.optim.AdamW(network.weights(), lr=options.learning_rate, betas=(0.8, 0.95), weight_decay=1e-4)
@@ -233,7 +235,7 @@ def learn(
 
     def error(part: Tensor) -> Tensor:
         index = part[torch.randint(0, len(part), (min(BATCH, len(part)),), generator=generator)]
-        return nn.functional.cross_entropy(network(images[index]), labels[index])
+        return error_of(network(images[index]), labels[index])
 
     network.train()
     for step in range(options.steps):

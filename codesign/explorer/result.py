@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from accel_models.hardware.devices import device
+from codesign.accuracy.task import task_of
 from codesign.drivers.base import Trial
 from codesign.explorer.finish import FrontPoint
 from codesign.explorer.folder import RunFolder
@@ -56,6 +57,11 @@ class RunResult:
     finished: bool = True
     syntheses: tuple[Synthesised, ...] = ()
 
+    @property
+    def score(self) -> str:
+        """What the metric "accuracy" is: accuracy, mIoU, mAP."""
+        return task_of(self.recipe.space.network).score_name
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
         part = device(self.recipe.device)
@@ -66,6 +72,7 @@ class RunResult:
             "device": {"name": part.name, "title": part.title},
             "budget": {name: bound for name, bound in budget.items() if bound is not None},
             "metrics": {name: asdict(METRICS.get(name)) for name in names},
+            "score": self.score,
             "folder": self.folder,
             "networks": _count(self.networks),
             "accelerators": _count(self.accelerators),

@@ -13,6 +13,8 @@ import torch
 import hls
 from accel_models.design import Design
 from accel_models.report import Infeasible
+from codesign.accuracy.data import load_dataset
+from codesign.accuracy.task import Classification
 from codesign.explorer.finish import FrontPoint
 from codesign.explorer.folder import RunFolder
 from codesign.images import random_images, sample_images
@@ -49,7 +51,8 @@ class Verification:
         images: that ran.
         exact_images: on which every layer and the logits equal the reference in RTL.
         hls_exact_images: the same of the C simulation; None: not run.
-        right: images that the hardware names rightly.
+        right: images that the hardware names rightly; None: the labels name no images.
+        score, score_name: of what the hardware gave, where labels are no classes of images; None: without labels.
         layers: in order.
         predicted_cycles, simulated_cycles: of one image, from start to done.
         compile_s, run_s, hls_s: wall time.
@@ -66,6 +69,8 @@ class Verification:
     compile_s: float
     run_s: float
     hls_s: float | None
+    score: float | None = None
+    score_name: str = ""
 
     @property
     def passed(self) -> bool:
@@ -116,6 +121,7 @@ def verify(
     labels: IntArray | None,
     folder: Path,
     *,
+    dataset: str = "",
     with_hls: bool = True,
     reporter: Reporter | None = None,
 ) -> Verification:
@@ -125,6 +131,7 @@ def verify(
         network: the integers of the design's workload.
         images: by workload input, integers ``[n, C, H, W]``.
         labels: of the images, or None.
+        dataset: that they are of, which tells what labels mean; "": each is the class of an image.
         folder: for the emitted HLS.
 
     Raises:
@@ -150,10 +157,16 @@ def verify(
     exact = [
         _exact(network, report.outputs, expected, inner) for report, expected in zip(reports, reference, strict=True)
     ]
-    right = None
+    right, score, score_name = None, None, ""
     if labels is not None:
-        named = [int(report.outputs[logits].reshape(-1).argmax()) for report in reports]
-        right = int(np.sum(np.array(named) == labels))
+        data = load_dataset(dataset) if dataset else None
+        if data is None or data.task == Classification.name:
+            named = [int(report.outputs[logits].reshape(-1).argmax()) for report in reports]
+            right = int(np.sum(np.array(named) == labels))
+        else:
+            given = np.concatenate([report.outputs[logits] for report in reports]) * network.layers[logits].scale
+            rows, columns = data.images["test"].shape[2:]
+            score, score_name = data.does.score(given, labels, (rows, columns)), data.does.score_name
     hls_exact, hls_s = None, None
     if with_hls:
         with reporter.task(f"{name}: HLS, {counted(count, 'image')}", None):
@@ -188,6 +201,8 @@ def verify(
         compile_s=reports[0].compile_seconds,
         run_s=sum(report.run_seconds for report in reports),
         hls_s=hls_s,
+        score=score,
+        score_name=score_name,
     )
 
 
@@ -199,4 +214,6 @@ def verify_point(point: FrontPoint, dataset: str, folder: RunFolder, images: int
         pixels, labels = sample_images(dataset, images, network.workload)
         integers = {key: value.numpy() for key, value in quantize_input(network, pixels).items()}
     assert point.design is not None, "hardware that is not ours is not built"
-    return verify(point.name, point.design, network, integers, labels, folder.hardware, reporter=reporter)
+    return verify(
+        point.name, point.design, network, integers, labels, folder.hardware, dataset=dataset, reporter=reporter
+    )

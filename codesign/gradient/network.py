@@ -76,7 +76,7 @@ class PartialChannels(nn.Module):
 
 
 class MixedNetwork(nn.Module):
-    """Stem, cells and classifier, one after another.
+    """What lies outside cells, and the cells, in the order of the network; a cell reads one tensor and gives one.
 
     Args:
         workload_at: the network at a point.
@@ -102,15 +102,24 @@ class MixedNetwork(nn.Module):
         self.arms = nn.ModuleDict()
         self.bypass = nn.ModuleDict()
         self.order: list[tuple[str, bool]] = []
+        #: Of each cell at the base point: what it reads, and the name under which others read what it gives.
+        self.ends: dict[str, tuple[str, str]] = {}
         prefixes = [cell.prefix for cell in cells]
         for layer in base.layers:
             own = next((prefix for prefix in prefixes if layer.name.startswith(prefix)), "")
             if own:
                 if (own, True) not in self.order:
                     self.order.append((own, True))
+                    self.ends[own] = layer.inputs[0], layer.name
+                self.ends[own] = self.ends[own][0], layer.name
                 continue
             self.outside[layer.name] = QatLayer(layer)
             self.order.append((layer.name, False))
+        for name in gates_of(base):
+            if name in self.outside:
+                step = self.outside[name]
+                assert isinstance(step, QatLayer)
+                step.become_gate()
         for prefix, choices in zip(prefixes, points, strict=True):
             found = [workload_at(point) for point in choices]
             parts = [[layer for layer in w.layers if layer.name.startswith(prefix)] for w in found]
@@ -152,14 +161,19 @@ class MixedNetwork(nn.Module):
     def forward(
         self, images: Tensor, temperature: float, generator: torch.Generator, *, logits_learn: bool = False
     ) -> Tensor:
-        """Images [N, C, H, W] to logits [N, classes]."""
+        """Images [N, C, H, W] to logits [N, classes], or a map of them."""
         scale = 1.0 / float(2 ** (self.workload.inputs[0].bits - 1) - 1)
-        x = torch.round(fitted(images, self.workload) / scale) * scale
+        image = self.workload.inputs[0].name
+        values = {image: torch.round(fitted(images, self.workload) / scale) * scale}
         number = {cell.prefix: place for place, cell in enumerate(self.cells)}
         for name, is_cell in self.order:
             if not is_cell:
-                x = self.outside[name](x)
+                step = self.outside[name]
+                assert isinstance(step, QatLayer)
+                values[name] = step(*(values[source] for source in step.layer.inputs))
                 continue
+            source, given = self.ends[name]
+            x = values[source]
             arms, place = self.arms[name], number[name]
 
             def cell(value: Tensor, arms: nn.Module = arms, place: int = place) -> Tensor:
@@ -177,5 +191,5 @@ class MixedNetwork(nn.Module):
                     logits_learn=logits_learn,
                 )
 
-            x = self.bypass[name](x, cell) if name in self.bypass else cell(x)
-        return x
+            values[given] = self.bypass[name](x, cell) if name in self.bypass else cell(x)
+        return values[self.workload.outputs[0]]

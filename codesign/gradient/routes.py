@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,18 @@ Choice = tuple[str, str]
 
 class Routed(Protocol):
     """A space of routes; see :class:`codesign.spaces.network.dense_routes.DenseSpace`."""
+
+    def route_at(self, point: Mapping[str, Any]) -> tuple[str, ...]:
+        """The blocks that the route of a point passes."""
+        ...
+
+    def point_at(self, route: Sequence[str], operators: Mapping[str, str]) -> dict[str, str]:
+        """The point of a route, start and end passed over, and its operators by layer."""
+        ...
+
+    def workload(self, point: Mapping[str, Any]) -> Workload:
+        """The layers of a network."""
+        ...
 
     @property
     def blocks(self) -> Mapping[str, tuple[int, int]]:
@@ -200,7 +212,7 @@ class RouteNetwork(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images [N, C, H, W] to logits [N, classes]: those of each last block by the chance that routes end there."""
+        """Images [N, C, H, W] to logits [N, classes] or a map: each last block's by the chance of an end there."""
         graph, shares = self.graph, self.shares()
         chance = reach(graph, shares)
         scale = 1.0 / float(2 ** (self._workload.inputs[0].bits - 1) - 1)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from codesign.accuracy.data import Dataset
+from codesign.accuracy.losses import loss_of
 from codesign.accuracy.training import BATCH, tensors
 from codesign.gradient.derive import CostTable
 from codesign.gradient.network import MixedNetwork
@@ -113,6 +114,7 @@ class GradientSearch:
     ) -> None:
         self._network, self._tables, self._limits, self._options = network, dict(tables), dict(limits), options
         self._images, self._labels = tensors(data, "train")
+        self._error_of = loss_of(data.task, (self._images.shape[2], self._images.shape[3]))
         self._generator = torch.Generator().manual_seed(derive_seed(seed, "gradient"))
         self._multipliers = dict.fromkeys(limits, 0.0)
         self._dropped = 0
@@ -209,7 +211,7 @@ class GradientSearch:
 
     def _loss(self, index: Tensor, temperature: float, *, logits_learn: bool) -> Tensor:
         out = self._network(self._images[index], temperature, self._generator, logits_learn=logits_learn)
-        return nn.functional.cross_entropy(out, self._labels[index])
+        return self._error_of(out, self._labels[index])
 
     def _cost(self) -> Tensor:
         """What the loss says of cost: each limit with its multiplier, and the weighed cost of what has no limit."""

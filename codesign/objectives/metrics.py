@@ -39,7 +39,12 @@ class Metric:
 
 def _register_builtins(registry: Registry[Metric]) -> None:
     for name, metric in {
-        "accuracy": Metric("share of held-out samples named rightly", maximize=True, ratio=False, share=True),
+        "accuracy": Metric(
+            "share of held-out samples named rightly; mIoU, or mAP",
+            maximize=True,
+            ratio=False,
+            share=True,
+        ),
         "latency_ms": Metric("of one input", "ms"),
         "latency_cycles": Metric("of one input", "cycles"),
         "throughput_per_s": Metric("inputs a second", "1/s", maximize=True),

@@ -16,6 +16,7 @@ from codesign.accuracy.base import (
     TRAIN_OPTIONS,
     TUNED_OPTIONS,
 )
+from codesign.accuracy.task import EVERY, NAMES
 from codesign.plugin import Plugin
 from codesign.providers.accuracy.table import TABLE_OPTIONS
 from codesign.providers.base import Provider, ProviderContext
@@ -190,6 +191,7 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             TRAIN_OPTIONS,
             needs=("workload", "trainable"),
             offers=("weights", "fidelity"),
+            tasks=EVERY,
             metrics=("accuracy",),
             dear=True,
             key="network",
@@ -208,6 +210,7 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             source="Saxe 2011",
             needs=("workload", "trainable"),
             offers=("fidelity",),
+            tasks=NAMES,
             metrics=("accuracy",),
             dear=True,
             key="network",
@@ -226,6 +229,7 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             },
             source="Tanaka 2020, Mellor 2021, Lee 2019",
             needs=("workload", "trainable"),
+            tasks=NAMES,
             metrics=("synflow", "naswot", "snip"),
             key="network",
         ),
@@ -239,6 +243,7 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             source="Guo 2020, Chu 2021, Yu 2020, Cai 2020, You 2020",
             needs=("workload", "trainable"),
             offers=("weights",),
+            tasks=NAMES,
             metrics=("accuracy",),
             dear=True,
             key="network",
@@ -253,6 +258,7 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             source="Li 2020",
             needs=("workload", "trainable", "cells"),
             offers=("weights",),
+            tasks=NAMES,
             metrics=("accuracy", "block_error"),
             dear=True,
             key="network",
@@ -267,6 +273,7 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             source="He 2018, Wang 2019",
             needs=("workload", "trainable", "subjects"),
             offers=("weights",),
+            tasks=NAMES,
             metrics=("accuracy",),
             dear=True,
             key="network",
@@ -281,6 +288,7 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             source="Bashivan 2019",
             needs=("workload", "trainable"),
             offers=("fidelity",),
+            tasks=NAMES,
             metrics=("accuracy", "teacher_likeness"),
             dear=True,
             key="network",
@@ -294,6 +302,7 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             CELL_OPTIONS,
             source="Guo 2020, Chu 2021, Dong 2020",
             needs=("operations",),
+            tasks=NAMES,
             metrics=("accuracy",),
             dear=True,
             key="network",

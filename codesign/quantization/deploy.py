@@ -15,6 +15,7 @@ from codesign.trace import TracedLayer
 from codesign.trace.network import Operand
 from codesign.trace.views import View
 from mappings.layer import Layer, Op
+from mappings.moves import Shape, layer_index
 from mappings.quantized import IntArray, QuantizedLayer, QuantizedNetwork, multiplier
 
 #: ``add`` multiplies both operands by numbers below 2^24, with one shift.
@@ -88,8 +89,12 @@ def _pool(step: QatLayer, layer: Layer, scale_in: float, scale_out: float) -> Qu
     return QuantizedLayer(step.quantizer.low, step.quantizer.high, scale_out, mult=mult, shift=shift)
 
 
-def _as_traced(step: QatLayer, scales: dict[str, float]) -> QuantizedLayer:
-    """What quantisation after training makes of such a layer, with the scales that training fixed."""
+def _as_traced(step: QatLayer, scales: dict[str, float], source: Shape | None) -> QuantizedLayer:
+    """What quantisation after training makes of such a layer, with the scales that training fixed.
+
+    Args:
+        source: shape of what it reads; None: nothing.
+    """
     layer, weight, bias = step.layer, step.weight, step.bias
     operands = [
         Operand(name, 0, 0, factor(layer) if layer.op is Op.MATMUL and not place else 1.0)
@@ -102,6 +107,9 @@ def _as_traced(step: QatLayer, scales: dict[str, float]) -> QuantizedLayer:
         item = replace(item, value=weight.detach().double()[None])
     elif weight is not None and bias is not None:
         item = replace(item, weight=weight.detach().double(), bias=bias.detach().double())
+    if layer.moves == "box":
+        assert source is not None
+        item = replace(item, index=layer_index(layer, source))
     bits = layer.bits
     return quantize_layer(item, Context(bits.W, bits.O, bits.I, bits.acc, scales, {}))
 
@@ -127,7 +135,8 @@ def deploy(network: QatNetwork) -> QuantizedNetwork:
         if layer.op is Op.RESHAPE:
             scale_out = scales_in[0]
         if layer.op in _OF_TRACES:
-            layers[layer.name] = _as_traced(step, {**scales, layer.name: scale_out})
+            source = workload.shapes[layer.inputs[0]] if layer.inputs else None
+            layers[layer.name] = _as_traced(step, {**scales, layer.name: scale_out}, source)
         elif layer.op is Op.ADD:
             layers[layer.name] = _add(step, scales_in, scale_out)
         elif layer.op is Op.MUL:

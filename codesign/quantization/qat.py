@@ -214,8 +214,8 @@ class QatLayer(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Inputs [N, C, H, W] to the layer's quantised output (linear of one token: [N, K])."""
-        if self.layer.op is Op.RESHAPE:  # moves nothing and rescales nothing
-            return inputs[0].reshape(len(inputs[0]), self.layer.channels_out, self.layer.P, self.layer.Q)
+        if self.layer.op is Op.RESHAPE:  # rescales nothing
+            return moved(inputs[0], self.layer)
         result: Tensor = self.quantizer(self._computed(*inputs))
         return result
 
@@ -239,7 +239,40 @@ class QatLayer(nn.Module):
             return attention.softmax(layer, value)
         if layer.op is Op.ADD:
             return value + inputs[1]
-        return value * inputs[1] if layer.op is Op.MUL else value.mean(dim=(2, 3), keepdim=True)
+        if layer.op is Op.MUL:
+            return value * inputs[1]
+        if layer.P * layer.Q == 1 and layer.padding == (0, 0, 0, 0):  # of whole channels, whatever their extent
+            return value.mean(dim=(2, 3), keepdim=True)
+        return functional.avg_pool2d(value, (layer.R, layer.S), layer.stride)
+
+
+def moved(value: Tensor, layer: Layer) -> Tensor:
+    """What a reshape makes of a tensor: its elements in their order, or a box of it with places skipped or repeated."""
+    if layer.moves != "box":
+        return value.reshape(len(value), layer.channels_out, layer.P, layer.Q)
+    first, *origin = layer.origin
+    value = value[:, first : first + layer.channels_out]
+    for axis, count in enumerate((layer.P, layer.Q)):
+        places = origin[axis] + torch.arange(count) * layer.stride[axis] // layer.dilation[axis]
+        value = value.index_select(2 + axis, places)
+    return value
+
+
+class Steps(nn.ModuleDict):
+    """Modules by the names of layers, of which traced ones may hold dots, that no module's name may."""
+
+    def __getitem__(self, key: str) -> nn.Module:
+        return super().__getitem__(key.replace(".", "/"))
+
+    def __setitem__(self, key: str, module: nn.Module) -> None:
+        super().__setitem__(key.replace(".", "/"), module)
+
+    def __contains__(self, key: str) -> bool:
+        return super().__contains__(key.replace(".", "/"))
+
+    def items(self) -> Any:
+        """Names of layers with their modules."""
+        return {name.replace("/", "."): module for name, module in super().items()}.items()
 
 
 def gates_of(workload: Workload) -> list[str]:
@@ -265,13 +298,13 @@ class QatNetwork(nn.Module):
     Args:
         workload: convolutions (square strides, symmetric padding up to rows that no window touches), residual adds,
             gates (products whose second operand is a convolution of the means), attention, layer norms and stored
-            positions over tokens, global average pooling and a linear classifier.
+            positions over tokens, average pooling without padding, enlarged maps, and a linear classifier or a map.
     """
 
     def __init__(self, workload: Workload) -> None:
         super().__init__()
         self.workload = workload
-        self.steps = nn.ModuleDict({layer.name: QatLayer(layer) for layer in workload.layers})
+        self.steps = Steps({layer.name: QatLayer(layer) for layer in workload.layers})
         for name in gates_of(workload):
             gate = self.steps[name]
             assert isinstance(gate, QatLayer)

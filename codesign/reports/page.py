@@ -20,13 +20,13 @@ ACCENT, MEASURED, GREY, BROKEN = "#2456a6", "#d9622b", "#b9c0ca", "#e3b5ae"
 _PARTS = (("held_out", "held-out"), ("test", "test"))
 
 
-def _hover(point: dict[str, Any], metrics: dict[str, Any]) -> str:
+def _hover(point: dict[str, Any], metrics: dict[str, Any], score: str) -> str:
     """The design in a few lines; plotly reads a few HTML tags in it, so text is escaped."""
     hardware = {name: escape(str(value)) for name, value in point["hardware"].items()}
     lines = [f"<b>{escape(point['name'])}</b>"]
     if point["accuracy"]:
         told = [f"{point['accuracy'][part]:.1%} {name}" for part, name in _PARTS if part in point["accuracy"]]
-        lines.append(f"accuracy {', '.join(told)}")
+        lines.append(f"{escape(score)} {', '.join(told)}")
     lines += [
         f"{escape(name)} {point['metrics'][name]:,.4g} {escape(metric['unit'])}"
         for name, metric in metrics.items()
@@ -45,9 +45,9 @@ def _hover(point: dict[str, Any], metrics: dict[str, Any]) -> str:
     return "<br>".join(lines)
 
 
-def _axis(name: str, metric: dict[str, Any]) -> dict[str, Any]:
+def _axis(name: str, metric: dict[str, Any], score: str) -> dict[str, Any]:
     if name == "accuracy":
-        return {"title": {"text": "accuracy on held-out images, %"}}
+        return {"title": {"text": f"{score} on held-out images, %"}}
     unit = f", {metric['unit']}" if metric["unit"] else ""
     return {
         "title": {"text": f"{name.rsplit('_', 1)[0] if unit else name}{unit}"},
@@ -85,7 +85,7 @@ def _scatter(result: dict[str, Any], x: str, y: str, colour: str) -> dict[str, A
             "x": [factor[x] * item["metrics"][x] for item in points],
             "y": [factor[y] * item["metrics"][y] for item in points],
             "customdata": [item["name"] for item in points],
-            "text": [_hover(item, metrics) for item in points],
+            "text": [_hover(item, metrics, _score(result)) for item in points],
             "hovertemplate": "%{text}<extra></extra>",
             "marker": {
                 "size": 13,
@@ -108,11 +108,11 @@ def _scatter(result: dict[str, Any], x: str, y: str, colour: str) -> dict[str, A
             "marker": {"size": 21, "color": "rgba(0,0,0,0)", "line": {"color": MEASURED, "width": 2.5}},
         },
     ]
-    yaxis = _axis(y, metrics[y])
+    yaxis = _axis(y, metrics[y], _score(result))
     if y == "accuracy":
         lowest = 100 * min(item["metrics"][y] for item in points)
         yaxis["range"] = [max(0.0, lowest - 12), 101]
-    return {"data": data, "layout": {"xaxis": _axis(x, metrics[x]), "yaxis": yaxis}}
+    return {"data": data, "layout": {"xaxis": _axis(x, metrics[x], _score(result)), "yaxis": yaxis}}
 
 
 def _fronts(result: dict[str, Any]) -> list[dict[str, Any]]:
@@ -145,7 +145,7 @@ def search_charts(result: dict[str, Any]) -> list[dict[str, Any]]:
                 "type": "scatter",
                 "mode": "lines",
                 "line": {"shape": "hv", "width": 2},
-                "name": _axis(name, metrics[name])["title"]["text"]
+                "name": _axis(name, metrics[name], _score(result))["title"]["text"]
                 .partition(",")[0]
                 .removesuffix(" on held-out images"),
                 "x": told,
@@ -250,6 +250,7 @@ def page(result: dict[str, Any]) -> str:
         driver=_named(result["recipe"]["driver"]),
         parts=[part for part in ("held_out", "test") if points and part in points[0]["accuracy"]],
         resources=list(points[0]["resources"]) if points else [],
+        score=_score(result),
         knee=next(item for item in points if item["name"] == result["knee"]),
         varying=varying,
         fixed=fixed,
@@ -257,6 +258,11 @@ def page(result: dict[str, Any]) -> str:
         charts=charts,
         plotly=get_plotlyjs(),
     )
+
+
+def _score(result: dict[str, Any]) -> str:
+    """What the metric ``accuracy`` is: "accuracy" itself, or the score of another task."""
+    return str(result.get("score", "accuracy"))
 
 
 def _named(part: Any) -> str:

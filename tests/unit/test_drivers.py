@@ -34,7 +34,7 @@ SPACE = DecisionSpace(
     )
 )
 GOAL = Goal(("accuracy", "latency_ms", "energy_uj"), (Limit("dsp", 500.0),))
-NAMES = ("ask_tell", "nested", "alternate", "staged", "halving")
+NAMES = ("ask_tell", "nested", "alternate", "staged", "halving", "stopped")
 OPTIONS = {
     "alternate": {"phase_trials": 10},
     "staged": {"keep": 2},
@@ -189,6 +189,27 @@ def test_halving_puts_few_on_the_last_rung() -> None:
     run("halving", Toy(), journal, budget=60, eta=2, rungs=3)
     counts = {level: sum(trial.fidelity == level for trial in journal) for level in (0.25, 0.5, 1.0)}
     assert counts[0.25] > counts[0.5] > counts[1.0] > 0
+
+
+def test_what_is_below_the_mean_is_stopped() -> None:
+    journal = Memory()
+    run("stopped", Toy(), journal, budget=60)
+    short = [trial for trial in journal if trial.fidelity < 1.0]
+    whole = {key_of(trial.told.point) for trial in journal if trial.fidelity == 1.0}
+    assert {trial.fidelity for trial in short} == {0.3} and 0 < len(whole) < len(short)
+    seen: list[float] = []
+    batch: list[Trial] = []
+    for trial in (*short, None):
+        if trial is not None and len(batch) < 8:
+            batch.append(trial)
+            continue
+        fine = [item for item in batch if item.told.outcome.feasible]
+        seen += [item.told.outcome.metrics["accuracy"] for item in fine]
+        above = {key_of(i.told.point) for i in fine if i.told.outcome.metrics["accuracy"] > sum(seen) / len(seen)}
+        mine = {key_of(item.told.point) for item in batch}
+        if trial is not None:  # the budget may end within the last batch
+            assert above == whole & mine
+        batch = [trial] if trial is not None else []
 
 
 def test_alternate_holds_the_other_part() -> None:

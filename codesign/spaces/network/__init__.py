@@ -35,7 +35,8 @@ class NetworkSpace(Protocol):
 
     What a space offers beyond it stands in attributes that others look up by name: ``hooks`` (for controllers),
     ``quantized`` (weights of a network that is not trained here), ``cells`` (for gradients: parts, as prefixes of
-    layers' names, with the decisions that change them and no other layer).
+    layers' names, with the decisions that change them and no other layer), ``task`` (of the data that it is for,
+    :mod:`codesign.accuracy.task`; classification where a space has none).
     """
 
     @property
@@ -61,6 +62,17 @@ _OF_IMAGES = {
     "dataset": options.text(IMAGES, what="the name of a data set"),
 }
 
+#: What a space for segmentation takes from its data set.
+_OF_SCENES = {
+    **_OF_IMAGES,
+    "extent": options.integer(32, 8, 512),
+    "classes": options.integer(11, 2, 10_000),
+    "dataset": options.text("digit_scenes", what="the name of a data set"),
+}
+#: Operators of "trellis".
+_SEPARABLE = ("sep3", "sep5", "atrous3", "atrous5")
+#: Blocks of "squeeze".
+_INVERTED = ("e1k3", "e1k3g2", "e3k3", "e3k5", "e6k3", "e6k5")
 #: Blocks of "layerwise".
 _BLOCKS = ("inverted", "fused")
 #: Operators of a stage of "uninet".
@@ -235,6 +247,92 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
             },
             source="Fang 2020",
             offers=("workload", "trainable", "routes"),
+        ),
+    )
+    registry.register(
+        "trellis",
+        Plugin(
+            "segmentation: routes through layers at several resolutions, each layer with a cell of operators",
+            f"{here}.trellis:TrellisSpace",
+            {
+                **_OF_SCENES,
+                "depth": options.integer(4, 1, 16),
+                "widths": options.list_of(sizes, (8, 16, 24), least=1),
+                "cell": options.integer(2, 1, 8),
+                "kinds": options.list_of(options.name("sep3", _SEPARABLE), _SEPARABLE, least=1),
+            },
+            source="Liu 2019",
+            offers=("workload", "trainable", "routes"),
+            tasks=("segmentation",),
+        ),
+    )
+    registry.register(
+        "squeeze",
+        Plugin(
+            "segmentation: inverted residual blocks, each with a choice, the last with holes; a light head",
+            f"{here}.squeeze:SqueezeSpace",
+            {
+                **_OF_SCENES,
+                "widths": options.list_of(sizes, (8, 16, 24), least=1),
+                "blocks": options.list_of(options.integer(1, 1, 16), (1, 2, 2), least=1),
+                "kinds": options.list_of(options.name("e3k3", _INVERTED), _INVERTED, least=1),
+            },
+            source="Shaw 2019",
+            offers=("workload", "trainable", "cells"),
+            tasks=("segmentation",),
+        ),
+    )
+    registry.register(
+        "branches",
+        Plugin(
+            "segmentation: a cell of branches, with holes or means over a grid, each from the backbone or another",
+            f"{here}.branches:BranchSpace",
+            {
+                **_OF_SCENES,
+                "branches": options.integer(4, 2, 16),
+                "rates": options.list_of(options.integer(1, 1, 64), (1, 2, 3), least=1),
+                "grids": options.list_of(options.integer(1, 1, 64), (1, 2, 4), least=1),
+                "widths": options.list_of(sizes, (8, 16), least=1),
+                "width": options.integer(16, 1, 4096),
+            },
+            source="Chen 2018",
+            offers=("workload", "trainable"),
+            tasks=("segmentation",),
+        ),
+    )
+    registry.register(
+        "decoder",
+        Plugin(
+            "segmentation: a decoder's cell, and which two maps each of its blocks applies it to",
+            f"{here}.decoder:DecoderSpace",
+            {
+                **_OF_SCENES,
+                "blocks": options.integer(3, 1, 16),
+                "steps": options.integer(2, 1, 8),
+                "widths": options.list_of(sizes, (8, 16, 24), least=1),
+                "width": options.integer(16, 1, 4096),
+            },
+            source="Nekrasov 2019",
+            offers=("workload", "trainable"),
+            tasks=("segmentation",),
+        ),
+    )
+    registry.register(
+        "pyramid",
+        Plugin(
+            "detection: merging cells, each over two maps of a backbone or of earlier cells; a head without anchors",
+            f"{here}.pyramid:PyramidSpace",
+            {
+                **_OF_SCENES,
+                "classes": options.integer(10, 1, 10_000),
+                "dataset": options.text("digit_boxes", what="the name of a data set"),
+                "merges": options.integer(3, 1, 16),
+                "widths": options.list_of(sizes, (8, 16, 24), least=1),
+                "width": options.integer(16, 1, 4096),
+            },
+            source="Ghiasi 2019",
+            offers=("workload", "trainable"),
+            tasks=("detection",),
         ),
     )
     registry.register(

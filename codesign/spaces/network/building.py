@@ -21,12 +21,22 @@ class Builder:
         self.layers: list[Layer] = []
         self.tensor, self.channels, self.extent = "image", channels, extent
 
-    def conv(self, name: str, out: int, kernel: int, stride: int = 1, *, depthwise: bool = False, relu: bool) -> None:
+    def conv(
+        self,
+        name: str,
+        out: int,
+        kernel: int,
+        stride: int = 1,
+        *,
+        depthwise: bool = False,
+        relu: bool,
+        dilation: tuple[int, int] = (1, 1),
+        groups: int = 1,
+    ) -> None:
         """A convolution, padded to keep its extent over the stride."""
-        groups, shape = self.channels if depthwise else 1, (self.channels, self.extent)
-        layer = same_conv(
-            name, self.tensor, shape, out, kernel, stride=stride, groups=groups, relu=relu, bits=self.bits
-        )
+        shape = self.channels, self.extent
+        how: dict[str, Any] = {"stride": stride, "groups": self.channels if depthwise else groups, "relu": relu}
+        layer = same_conv(name, self.tensor, shape, out, kernel, **how, bits=self.bits, dilation=dilation)
         self.layers.append(layer)
         self.tensor, self.channels, self.extent = name, out, layer.P
 
@@ -46,6 +56,37 @@ class Builder:
         self.conv(f"{block}_gate", channels, 1, relu=True)
         self.extent, inputs = extent, (source, self.tensor)
         name = f"{block}_scale"
+        self.layers.append(Layer(name, Op.MUL, groups=channels, P=extent, Q=extent, bits=self.bits, inputs=inputs))
+        self.tensor = name
+
+    def enlarge(self, name: str, factor: int) -> None:
+        """Each place as many times both ways; by 1 nothing is added."""
+        if factor == 1:
+            return
+        self.extent *= factor
+        shape: dict[str, Any] = {"groups": self.channels, "P": self.extent, "Q": self.extent}
+        repeated: dict[str, Any] = {"moves": "box", "dilation": (factor, factor)}
+        self.layers.append(Layer(name, Op.RESHAPE, **shape, **repeated, bits=self.bits, inputs=(self.tensor,)))
+        self.tensor = name
+
+    def shrink(self, name: str, factor: int) -> None:
+        """Means of squares of so many rows and columns; by 1 nothing is added."""
+        if factor == 1:
+            return
+        window: dict[str, Any] = {"R": factor, "S": factor, "stride": (factor, factor)}
+        self.extent //= factor
+        shape: dict[str, Any] = {"groups": self.channels, "P": self.extent, "Q": self.extent}
+        self.layers.append(Layer(name, Op.AVGPOOL, **shape, **window, bits=self.bits, inputs=(self.tensor,)))
+        self.tensor = name
+
+    def gated_by(self, name: str, other: str) -> None:
+        """Each channel times what a small layer makes of all channels' means of another tensor of this shape."""
+        source, channels, extent = self.tensor, self.channels, self.extent
+        self.tensor = other
+        self._pool(f"{name}_mean")
+        self.extent = 1
+        self.conv(f"{name}_gate", channels, 1, relu=True)
+        self.extent, inputs = extent, (source, self.tensor)
         self.layers.append(Layer(name, Op.MUL, groups=channels, P=extent, Q=extent, bits=self.bits, inputs=inputs))
         self.tensor = name
 

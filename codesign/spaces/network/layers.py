@@ -20,16 +20,19 @@ def same_conv(
     groups: int = 1,
     relu: bool = False,
     bits: Bits = Bits(),  # noqa: B008 - frozen
+    dilation: tuple[int, int] = (1, 1),
 ) -> Layer:
     """A convolution that keeps rows and columns but for its stride.
 
     Args:
         shape: channels and extent of the source.
+        dilation: rows and columns between the taps of a filter.
     """
     channels, extent = shape
-    after, before = -(-extent // stride), kernel // 2
+    after, spans = -(-extent // stride), [(kernel - 1) * apart + 1 for apart in dilation]
+    before = [span // 2 for span in spans]
     # Bottom and right are padded by what the last window needs, no more: with stride 2 it may be one less.
-    behind = max((after - 1) * stride + kernel - extent - before, 0)
+    behind = [max((after - 1) * stride + span - extent - first, 0) for span, first in zip(spans, before, strict=True)]
     return Layer(
         name,
         Op.CONV,
@@ -41,7 +44,8 @@ def same_conv(
         S=kernel,
         groups=groups,
         stride=(stride, stride),
-        padding=(before, before, behind, behind),
+        dilation=dilation,
+        padding=(before[0], before[1], behind[0], behind[1]),
         activation="relu" if relu else "",
         bits=bits,
         inputs=(source,),

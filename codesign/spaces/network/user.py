@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 
+from codesign.accuracy.task import TASKS, Classification
 from codesign.decisions import Decision, Permutation, Real, Variable
 from codesign.spaces.network import Network
 from codesign.trace import trace
@@ -56,6 +57,8 @@ class UserSpace:
             elif decision.group not in ("network", "compression"):
                 what = f'is of the group "{decision.group}"'
                 faults.append(Fault(f"{space}: decision {decision.name}", what, "network"))
+        if self.task not in TASKS:
+            faults.append(Fault(f"{space}.task", f'is "{self.task}"', ", ".join(TASKS)))
         if faults:
             raise SpecError(faults)
 
@@ -73,6 +76,11 @@ class UserSpace:
         path, colon, function = name.rpartition(":")
         beside = Path(self.reference.rpartition(":")[0]).parent / path
         return f"{beside}:{function}" if colon and beside.is_file() else name
+
+    @property
+    def task(self) -> str:
+        """What its networks' outputs are for, as the class says."""
+        return str(getattr(self._space, "task", Classification.name))
 
     @property
     def hooks(self) -> Mapping[str, Any]:
