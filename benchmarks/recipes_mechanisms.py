@@ -8,6 +8,7 @@ from benchmarks import recipes_carried as carried
 from benchmarks import recipes_codesign as codesign
 from benchmarks import recipes_compression as compression
 from benchmarks import recipes_distributions as distributions
+from benchmarks import recipes_federated as federated
 from benchmarks import recipes_maps as maps
 from benchmarks import recipes_networks as networks
 from benchmarks import recipes_ordered as ordered
@@ -52,6 +53,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "efficientnet_v2": scaling.efficientnet_v2,
     "enas": shared.enas,
     "epnas": shared.epnas,
+    "fednas": federated.fednas,
     "fnas": codesign.fnas,
     "fnass": codesign.fnass,
     "fpga_dnn": codesign.fpga_dnn,

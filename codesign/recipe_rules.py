@@ -38,7 +38,7 @@ def check_rules(recipe: Recipe, where: str) -> list[Fault]:
         collect(lambda: recipe.space)
     collect(lambda: recipe.goal)
     if not faults:
-        for rule in (_needs, _tasks, _metrics, _controllers, _start, _envelope, check_named, check_widths):
+        for rule in (_needs, _tasks, _metrics, _controllers, _start, _envelope, _clients, check_named, check_widths):
             faults.update(dict.fromkeys(rule(recipe, where)))
     if not faults and type(recipe.trials) is int:  # else told beside this
         faults.update(dict.fromkeys(check_plan(recipe, where)))
@@ -148,6 +148,26 @@ def _envelope(recipe: Recipe, where: str) -> list[Fault]:
     envelope = getattr(hardware, "envelope", "")
     what = f'is "{recipe.device}", and the envelope "{envelope}" of the hardware is of another'
     return [Fault(f"{where}.device", what, f"{own}, or hardware in another envelope")]
+
+
+def _clients(recipe: Recipe, where: str) -> list[Fault]:
+    """A search by clients, and a training by clients that hold other images."""
+    searches = _entry("driver", recipe.driver, where).checked(recipe.driver.given, where)
+    faults = []
+    for place, part in enumerate(recipe.providers):
+        if part.name != "federated" or not searches.get("clients"):
+            continue
+        trains = _entry("providers", part, where).checked(part.given, where)
+        faults += [
+            Fault(
+                f"{where}.providers[{place}].{name}",
+                f"is {shown(trains[name])}, and the driver's clients are dealt by {shown(searches[name])}",
+                f"{name}: {shown(searches[name])}",
+            )
+            for name in ("clients", "concentration")
+            if trains[name] != searches[name]
+        ]
+    return faults
 
 
 def _controllers(recipe: Recipe, where: str) -> list[Fault]:

@@ -82,6 +82,16 @@ TRAIN_OPTIONS = {
     "deploy_float_share": options.number(0.0, 0.0, 0.99),
 }
 
+#: Clients, and how unlike their images are: small, and each holds few classes.
+CLIENTS = {"clients": options.integer(8, 2, 1000), "concentration": options.number(0.5, 1e-3, 1e6)}
+#: What training by clients leaves out: what takes the images of all, or begins once.
+NOT_FEDERATED = ("whiten", "search_float_share", "deploy_float_share", "auxiliary", "auxiliary_weight")
+FEDERATED_OPTIONS = {
+    **{name: item for name, item in TRAIN_OPTIONS.items() if name not in NOT_FEDERATED},
+    **CLIENTS,
+    "rounds": options.integer(10, 1, 100_000),
+}
+
 #: What is done with the parts of a supernet.
 _PART_OPTIONS = {
     "calibration_images": options.integer(512, 16, 1_000_000),
@@ -155,6 +165,14 @@ def _register_builtins(registry: Registry[Plugin[AccuracyFactory]]) -> None:
             "every network trained from scratch with its quantisation, scored on held-out images",
             "codesign.accuracy.evaluator:TrainingEvaluator",
             TRAIN_OPTIONS,
+        ),
+    )
+    registry.register(
+        "federated",
+        Plugin(
+            "every network trained by clients that hold images of their own, and averaged",
+            "codesign.accuracy.federated:FederatedEvaluator",
+            FEDERATED_OPTIONS,
         ),
     )
     registry.register(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from codesign.accuracy.clients import clients_of
 from codesign.accuracy.data import check_fits, load_dataset
 from codesign.decisions import Point
 from codesign.drivers.base import DriverContext
@@ -17,6 +18,7 @@ from codesign.drivers.ledger import Ledger
 from codesign.drivers.parts import PART_GROUPS, joined, part_space
 from codesign.gradient.cells import Cell, cells_of, with_arms
 from codesign.gradient.derive import CostTable, derived
+from codesign.gradient.federated import FederatedSearch
 from codesign.gradient.network import MixedNetwork
 from codesign.gradient.search import GradientOptions, GradientSearch
 from codesign.objectives import METRICS, Outcome
@@ -32,7 +34,9 @@ class Gradient:
     Options: those of :class:`GradientOptions`; ``relaxation``, ``partial`` (1 / this many channels are mixed);
     ``held``: decisions that are no cell's (else their last choice), hardware among them; ``hardware_draws``:
     accelerators of which the fastest that fits is taken, where the hardware is not held; ``metric``: the cost, where no
-    limit names one; ``fill``: the share of a limit that a derived network uses at least, where its arms allow it.
+    limit names one; ``fill``: the share of a limit that a derived network uses at least, where its arms allow it;
+    ``clients``: so many search on images of their own, dealt by ``concentration``, and are averaged every
+    ``local_steps``; 0: one search on all images.
     """
 
     def run(self, context: DriverContext) -> None:
@@ -157,7 +161,14 @@ class _Search:
         )
         data = load_dataset(self._space.network.dataset)
         check_fits(data, self.workload_at(self._base))
-        found = GradientSearch(network, data, self._tables, self._limits, options, seed).run()
+        clients = int(self._options["clients"])
+        if clients:
+            # Who holds which images is the run's, for every search and for training.
+            parts = clients_of(data, clients, float(self._options["concentration"]), self._context.seed)
+            local = int(self._options["local_steps"])
+            found = FederatedSearch(network, parts, self._tables, self._limits, options, local, seed).run()
+        else:
+            found = GradientSearch(network, data, self._tables, self._limits, options, seed).run()
         return joined(self._context, self._mended(found.shares), self._hardware)
 
     def _mended(self, shares: Sequence[Any]) -> Point:
@@ -202,6 +213,11 @@ def _check(options: Mapping[str, Any]) -> None:
         what = "compares what all arms give, in two stages of its own"
         allowed = f"stages: 1, and the relaxation {', '.join(whole)}"
         faults.append(Fault("driver gradient.alike", what, allowed))
+    whole_search: dict[str, Any] = {"rule": "adam", "stages": 1, "patience": 0, "alike": 0}
+    for name, plain in whole_search.items():
+        if options["clients"] and options[name] != plain:
+            what = f"is {options[name]}: each client would drop arms, or end, by itself"
+            faults.append(Fault(f"driver gradient.{name}", what, f"{plain}, or clients: 0"))
     if options["extremes"] and relaxation != "sigmoid":
         what = f'is {options["extremes"]:g}, and arms of "{relaxation}" have no weight of their own'
         faults.append(Fault("driver gradient.extremes", what, "0, or the relaxation sigmoid"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from codesign import options
+from codesign.accuracy.base import CLIENTS
 from codesign.accuracy.task import EVERY, NAMES
 from codesign.drivers.base import Driver
 from codesign.plugin import Plugin
@@ -414,6 +415,9 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
                 "fill": options.number(0.95, 0.0, 1.0),
                 "hardware_draws": options.integer(64, 1, 100_000),
                 "held": options.choices_of(),
+                "clients": options.integer(0, 0, 1000),
+                "concentration": CLIENTS["concentration"],
+                "local_steps": options.integer(20, 1, 1_000_000),
             },
             source="Liu 2019, Xie 2019, Dong 2019, Wu 2019, Cai 2019, Xu 2020, Stamoulis 2019, Nayman 2019, Chu 2020",
             tasks=EVERY,

@@ -116,56 +116,71 @@ class GradientSearch:
         self._images, self._labels = tensors(data, "train")
         self._error_of = loss_of(data.task, (self._images.shape[2], self._images.shape[3]))
         self._generator = torch.Generator().manual_seed(derive_seed(seed, "gradient"))
-        self._multipliers = dict.fromkeys(limits, 0.0)
+        self.multipliers = dict.fromkeys(limits, 0.0)
         self._dropped = 0
         #: Groups of each cell's arms, where arms are grouped.
         self.groups: list[tuple[tuple[int, ...], ...]] = []
 
-    def run(self, advance: Callable[[], None] = lambda: None) -> Searched:
-        """All steps."""
-        torch.set_num_threads(1)
+    def begin(self) -> None:
+        """Before the first step: optimisers, and which images weights and logits see."""
         options, network = self._options, self._network
         count = len(self._labels)
         order = torch.randperm(count, generator=self._generator)
-        halves = (order[: count // 2], order[count // 2 :]) if options.bilevel else (order, order)
-        weights = torch.optim.AdamW(
+        self._halves = (order[: count // 2], order[count // 2 :]) if options.bilevel else (order, order)
+        self._of_weights = torch.optim.AdamW(
             network.weights(), lr=options.learning_rate, betas=(0.8, 0.95), weight_decay=options.weight_decay
         )
-        logits = torch.optim.Adam(network.choosing(), lr=options.arch_learning_rate, betas=(0.5, 0.999))
+        self._of_logits = torch.optim.Adam(network.choosing(), lr=options.arch_learning_rate, betas=(0.5, 0.999))
+        self._stable = Stable(options.patience)
         network.train()
-        stable, step = Stable(options.patience), 0
-        for step in range(options.steps):
-            done = step / max(1, options.steps - 1)
-            temperature = options.temperature * (options.last_temperature / options.temperature) ** done
-            index = self._batch(halves[0])
-            for group in weights.param_groups:
-                group["lr"] = options.learning_rate * 0.5 * (1 + np.cos(np.pi * done))
-            learns = step >= options.steps // 3
-            together = learns and not options.bilevel
-            loss = self._loss(index, temperature, logits_learn=together)
-            if together:
-                loss = loss + self._cost()
-            weights.zero_grad()
+
+    def take(self, step: int) -> bool:
+        """One step; whether the search ends with it."""
+        options, network, logits = self._options, self._network, self._of_logits
+        done = step / max(1, options.steps - 1)
+        temperature = options.temperature * (options.last_temperature / options.temperature) ** done
+        index = self._batch(self._halves[0])
+        for group in self._of_weights.param_groups:
+            group["lr"] = options.learning_rate * 0.5 * (1 + np.cos(np.pi * done))
+        learns = step >= options.steps // 3
+        together = learns and not options.bilevel
+        loss = self._loss(index, temperature, logits_learn=together)
+        if together:
+            loss = loss + self._cost()
+        self._of_weights.zero_grad()
+        logits.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._of_weights.step()
+        if learns and options.bilevel:
             logits.zero_grad()
+            loss = self._loss(self._batch(self._halves[1]), temperature, logits_learn=True) + self._cost()
             loss.backward()  # type: ignore[no-untyped-call]
-            weights.step()
-            if learns and options.bilevel:
-                logits.zero_grad()
-                loss = self._loss(self._batch(halves[1]), temperature, logits_learn=True) + self._cost()
-                loss.backward()  # type: ignore[no-untyped-call]
-            if self._options.alike and step == options.steps // 3:
-                self._grouped(index)
-            if learns:
-                self._move(logits, step)
-                self._raise_multipliers()
-            advance()
-            if learns and stable.reached(network.choosing()):
-                break
+        if options.alike and step == options.steps // 3:
+            self._grouped(index)
+        if learns:
+            self._move(logits, step)
+            self._raise_multipliers()
+        return learns and self._stable.reached(network.choosing())
+
+    def searched(self, steps: int) -> Searched:
+        """What so many steps have led to."""
         with torch.no_grad():
-            shares = network.shares()
+            shares = self._network.shares()
             expected = {name: float(expected_cost(shares, table)) for name, table in self._tables.items()}
         arms = tuple(share.double().numpy() for share in shares)
-        return Searched(arms, expected, dict(self._multipliers), step + 1, self._dropped)
+        return Searched(arms, expected, dict(self.multipliers), steps, self._dropped)
+
+    def run(self, advance: Callable[[], None] = lambda: None) -> Searched:
+        """All steps."""
+        torch.set_num_threads(1)
+        self.begin()
+        step = 0
+        for step in range(self._options.steps):
+            ends = self.take(step)
+            advance()
+            if ends:
+                break
+        return self.searched(step + 1)
 
     def _grouped(self, index: Tensor) -> None:
         """Arms by what they give for a batch, and one arm of each group to begin with."""
@@ -222,7 +237,7 @@ class GradientSearch:
         for name, table in self._tables.items():
             cost = expected_cost(shares, table)
             if name in self._limits:
-                total = total + self._multipliers[name] * (cost / self._limits[name] - 1.0)
+                total = total + self.multipliers[name] * (cost / self._limits[name] - 1.0)
             else:
                 total = total + self._options.cost_weight * torch.log(cost.clamp_min(1e-9))
         return total
@@ -233,4 +248,4 @@ class GradientSearch:
             shares = self._network.shares()
             for name, limit in self._limits.items():
                 over = float(expected_cost(shares, self._tables[name])) / limit - 1.0
-                self._multipliers[name] = max(0.0, self._multipliers[name] + self._options.multiplier_rate * over)
+                self.multipliers[name] = max(0.0, self.multipliers[name] + self._options.multiplier_rate * over)

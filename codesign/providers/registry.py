@@ -11,6 +11,7 @@ from codesign import options
 from codesign.accuracy.base import (
     BLOCKWISE_OPTIONS,
     CELL_OPTIONS,
+    FEDERATED_OPTIONS,
     SUPERNET_OPTIONS,
     TAUGHT_OPTIONS,
     TRAIN_OPTIONS,
@@ -192,6 +193,20 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             needs=("workload", "trainable"),
             offers=("weights", "fidelity"),
             tasks=EVERY,
+            metrics=("accuracy",),
+            dear=True,
+            key="network",
+        ),
+    )
+    registry.register(
+        "federated",
+        ProviderEntry(
+            "every network trained by clients that hold images of their own; their mean is scored on held-out images",
+            f"{here}.accuracy.federated:FederatedProvider",
+            FEDERATED_OPTIONS,
+            source="McMahan 2017",
+            needs=("workload", "trainable"),
+            offers=("weights", "fidelity"),
             metrics=("accuracy",),
             dear=True,
             key="network",
