@@ -18,7 +18,7 @@ from codesign.controllers.proposals import key_of
 from codesign.drivers.routes import Found, Routes
 from codesign.drivers.stopped import Stopped
 from codesign.recipe import Part
-from codesign.spaces.network.dense_routes import END, START
+from codesign.spaces.network.routed import END, START
 from codesign.spaces.network.trellis import TrellisSpace
 
 #: Networks that are trained with and without supervised sums.

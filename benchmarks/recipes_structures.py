@@ -20,7 +20,8 @@ from codesign.accuracy.training import recalibrate, score
 from codesign.drivers.masked import Masked
 from codesign.drivers.routes import Found, Routes
 from codesign.recipe import Part
-from codesign.spaces.network.dense_routes import END, START, DenseSpace
+from codesign.spaces.network.dense_routes import DenseSpace
+from codesign.spaces.network.routed import END, START
 
 #: Networks drawn beside those that were found.
 _DRAWN = 60

@@ -26,7 +26,7 @@ from codesign.gradient.routes import Graph, PartCosts, Routed, RouteNetwork, Sha
 from codesign.gradient.terms import LimitTerm
 from codesign.objectives import METRICS, Outcome
 from codesign.seeds import derive_seed
-from codesign.spaces.network.dense_routes import END, START
+from codesign.spaces.network.routed import END, START
 from codesign.spaces.search_space import HARDWARE_GROUPS, SearchSpace
 from mappings.errors import Fault, SpecError
 

@@ -17,7 +17,8 @@ from codesign.gradient.routes import Graph, PartCosts, RouteNetwork, Shares, cha
 from codesign.quantization.qat import QatNetwork
 from codesign.recipe import parse_recipe
 from codesign.spaces.conformance import NetworkSpaceConformance
-from codesign.spaces.network.dense_routes import END, START, DenseSpace
+from codesign.spaces.network.dense_routes import DenseSpace
+from codesign.spaces.network.routed import END, START
 from mappings.errors import SpecError
 from mappings.workload import Workload
 from tests.spaces import assert_runs, assert_taken_out, assert_trains

@@ -21,8 +21,9 @@ from codesign.quantization.qat import QatNetwork
 from codesign.spaces.conformance import NetworkSpaceConformance
 from codesign.spaces.network.branches import BranchSpace
 from codesign.spaces.network.decoder import DecoderSpace
-from codesign.spaces.network.dense_routes import END, START, DenseSpace
+from codesign.spaces.network.dense_routes import DenseSpace
 from codesign.spaces.network.pyramid import PyramidSpace
+from codesign.spaces.network.routed import END, START
 from codesign.spaces.network.squeeze import SqueezeSpace
 from codesign.spaces.network.trellis import TrellisSpace
 from mappings.errors import SpecError

@@ -14,19 +14,15 @@ from itertools import combinations
 from typing import Any
 
 from codesign.decisions import Decision, When
-from codesign.spaces.network import IMAGES, Network
+from codesign.spaces.network import IMAGES
 from codesign.spaces.network.building import Builder
+from codesign.spaces.network.routed import END, SKIP, START, RouteSpace
 from mappings.errors import Fault, SpecError
 from mappings.layer import Bits, Layer, Op
-from mappings.workload import TensorShape, Workload
-
-#: A layer that is left out.
-SKIP = "skip"
-START, END = "stem", "end"
 
 
 @dataclass(frozen=True)
-class DenseSpace:
+class DenseSpace(RouteSpace):
     """The space for one image size.
 
     Attributes:
@@ -49,6 +45,7 @@ class DenseSpace:
     extent: int = 28
     classes: int = 10
     dataset: str = IMAGES
+    label, mark = "dense_routes", "l"
 
     def __post_init__(self) -> None:
         faults = []
@@ -120,41 +117,6 @@ class DenseSpace:
             for name in names:
                 out |= {layer: operators[layer] for layer in self.layers_of(f"s{stage}{name}")}
         return out
-
-    def network_at(self, point: Mapping[str, Any]) -> Network:
-        """The network at a point, with 8-bit data."""
-        return Network(workload=self.workload(point))
-
-    def workload(self, point: Mapping[str, Any]) -> Workload:
-        """Its layers; the name is "dense_routes"."""
-        build, before = self._stem(), START
-        for block in self.route_at(point):
-            self._enter(build, before, block)
-            for layer in self.layers_of(block):
-                self._layer(build, layer, str(point[layer]))
-            before = block
-        self._leave(build, before)
-        image = TensorShape("image", C=self.channels, H=self.extent, W=self.extent)
-        return Workload("dense_routes", (image,), tuple(build.layers))
-
-    def stem_layers(self) -> tuple[Layer, ...]:
-        """What every route begins with."""
-        return tuple(self._stem().layers)
-
-    def edge_layers(self, source: str, target: str) -> tuple[Layer, ...]:
-        """What gives the tensor of one block the shape of another, or the classes."""
-        build = self._at(source)
-        if target == END:
-            self._leave(build, source)
-        else:
-            self._enter(build, source, target)
-        return tuple(build.layers)
-
-    def operator_layers(self, layer: str, operator: str) -> tuple[Layer, ...]:
-        """Of one layer of a block; none where it is left out."""
-        build = self._at(layer.rpartition("l")[0])
-        self._layer(build, layer, operator)
-        return tuple(build.layers)
 
     def _stem(self) -> Builder:
         build = Builder(Bits(), self.channels, self.extent)

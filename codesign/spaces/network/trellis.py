@@ -15,19 +15,17 @@ from typing import Any
 
 from codesign.accuracy.task import Segmentation
 from codesign.decisions import Decision, When
-from codesign.spaces.network import Network
 from codesign.spaces.network.building import Builder
-from codesign.spaces.network.dense_routes import END, SKIP, START
+from codesign.spaces.network.routed import END, SKIP, START, RouteSpace
 from mappings.errors import Fault, SpecError
-from mappings.layer import Bits, Layer
-from mappings.workload import TensorShape, Workload
+from mappings.layer import Bits
 
 #: Kernel and dilation of an operator: separable convolutions, some with holes.
 KINDS = {"sep3": (3, 1), "sep5": (5, 1), "atrous3": (3, 2), "atrous5": (5, 2)}
 
 
 @dataclass(frozen=True)
-class TrellisSpace:
+class TrellisSpace(RouteSpace):
     """The space for one image size.
 
     Attributes:
@@ -47,6 +45,7 @@ class TrellisSpace:
     classes: int = 11
     dataset: str = "digit_scenes"
     task = Segmentation.name
+    label, mark = "trellis", "o"
 
     def __post_init__(self) -> None:
         step = 2 ** len(self.widths)
@@ -117,41 +116,6 @@ class TrellisSpace:
         out = {"path": "-".join(str(self.blocks[name][1]) for name in on)}
         return out | {layer: operators[layer] for name in on for layer in self.layers_of(name)}
 
-    def network_at(self, point: Mapping[str, Any]) -> Network:
-        """The network at a point, with 8-bit data."""
-        return Network(workload=self.workload(point))
-
-    def workload(self, point: Mapping[str, Any]) -> Workload:
-        """Its layers; the name is "trellis"."""
-        build, before = self._stem(), START
-        for block in self.route_at(point):
-            self._enter(build, before, block)
-            for layer in self.layers_of(block):
-                self._operator(build, layer, str(point[layer]))
-            before = block
-        self._leave(build, before)
-        image = TensorShape("image", C=self.channels, H=self.extent, W=self.extent)
-        return Workload("trellis", (image,), tuple(build.layers))
-
-    def stem_layers(self) -> tuple[Layer, ...]:
-        """What every route begins with."""
-        return tuple(self._stem().layers)
-
-    def edge_layers(self, source: str, target: str) -> tuple[Layer, ...]:
-        """What brings a tensor from one block's level to another's, or to the scores."""
-        build = self._at(source)
-        if target == END:
-            self._leave(build, source)
-        else:
-            self._enter(build, source, target)
-        return tuple(build.layers)
-
-    def operator_layers(self, layer: str, operator: str) -> tuple[Layer, ...]:
-        """Of one place in a cell; none where it is left out."""
-        build = self._at(layer.rpartition("o")[0])
-        self._operator(build, layer, operator)
-        return tuple(build.layers)
-
     def _stem(self) -> Builder:
         build = Builder(Bits(), self.channels, self.extent)
         build.conv(START, self.widths[0], 3, 2, relu=True)
@@ -172,7 +136,7 @@ class TrellisSpace:
             build.conv(name, width, 1, relu=True)
             build.enlarge(f"{name}_up", 2 ** (before - after))
 
-    def _operator(self, build: Builder, name: str, operator: str) -> None:
+    def _layer(self, build: Builder, name: str, operator: str) -> None:
         if operator == SKIP:
             return
         source, width, prefix = build.tensor, build.channels, f"{name}_{operator}"
