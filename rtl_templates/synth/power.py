@@ -17,7 +17,7 @@ import numpy as np
 
 from accel_models.design import Design
 from accel_models.report import Infeasible
-from accel_models.schedule import schedule_network
+from accel_models.schedule import Schedule, schedule_network
 from accel_models.template.timing import predict
 from mappings.errors import Fault, SpecError
 from mappings.quantized import IntArray, QuantizedNetwork
@@ -106,6 +106,22 @@ class Ran:
     inputs: dict[str, IntArray]
 
 
+def check_power(ran: Ran, liberty: Sequence[Path]) -> Schedule:
+    """What :func:`measured_power` needs, before the minutes that it takes; the schedule of the run.
+
+    Raises:
+        SpecError: a liberty without tables of power, a design that does not run or takes too long.
+    """
+    Library(read_liberty(liberty))
+    schedule = schedule_network(ran.design)
+    if isinstance(schedule, Infeasible):
+        raise SpecError(Fault("power", str(schedule), "a design that its accelerator runs"))
+    cycles = predict(schedule).cycles
+    if cycles > MOST_CYCLES:
+        raise SpecError(Fault("power", f"takes a run of {cycles:,} cycles", f"a network of at most {MOST_CYCLES:,}"))
+    return schedule
+
+
 def measured_power(ran: Ran, liberty: Sequence[Path]) -> PowerReport:
     """A design on its hardware in cells: simulated as RTL, synthesised, and run as a netlist; kept by digest.
 
@@ -113,14 +129,8 @@ def measured_power(ran: Ran, liberty: Sequence[Path]) -> PowerReport:
         SpecError: a wrong liberty, a missing tool, a design that does not run or takes too long, or a netlist that does
             other than the RTL.
     """
-    schedule = schedule_network(ran.design)
-    if isinstance(schedule, Infeasible):
-        raise SpecError(Fault("power", str(schedule), "a design that its accelerator runs"))
-    job, template = Job(schedule, ran.network, ran.inputs), schedule.template
-    texts = read_liberty(liberty)
-    cycles = predict(schedule).cycles
-    if cycles > MOST_CYCLES:
-        raise SpecError(Fault("power", f"takes a run of {cycles:,} cycles", f"a network of at most {MOST_CYCLES:,}"))
+    schedule = check_power(ran, liberty)
+    job, template, texts = Job(schedule, ran.network, ran.inputs), schedule.template, read_liberty(liberty)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "record.txt"
         simulate_jobs([job], record=path)

@@ -19,7 +19,7 @@ from rtl_templates.parameters import parameters
 from rtl_templates.synth.asic import synthesize_cells
 from rtl_templates.synth.fpga import PASSES, synthesize_module
 from rtl_templates.synth.measure import TOP
-from rtl_templates.synth.power import Ran, measured_power
+from rtl_templates.synth.power import Ran, check_power, measured_power
 from rtl_templates.synth.route import part_of, router
 from rtl_templates.synth.route import route as place_and_route
 
@@ -128,6 +128,8 @@ def _cells(template: Template, liberty: Sequence[Path], tech: str, ran: Ran | No
     if known is not None and known.kind is not TechnologyKind.ASIC:
         known = None
     guess = None if known is None else logic_um2(template, known)
+    if ran is not None:  # told before the minutes of synthesis
+        check_power(ran, liberty)
     found = synthesize_cells(TOP, parameters(template), liberty)
     flops = sum(count for name, count in found.cells if "df" in name.lower() or "dlh" in name.lower())
     figures: tuple[Compared, ...] = (

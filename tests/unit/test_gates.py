@@ -12,13 +12,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from accel_models.design import Design
+from accel_models.template.accelerator import template_accelerator
+from accel_models.template.spec import Template
 from mappings.errors import SpecError
+from mappings.layer import Layer, Op
+from mappings.workload import TensorShape, Workload
 from rtl_templates.recording import INPUTS, OUTPUTS, Recording, read_recording, recorder, widths
 from rtl_templates.synth.asic import cell_netlist, read_liberty
 from rtl_templates.synth.functions import function_of, value
 from rtl_templates.synth.gates import read_gates, run
 from rtl_templates.synth.liberty import Library
-from rtl_templates.synth.power import power
+from rtl_templates.synth.power import Ran, power
+from rtl_templates.synth.report import synthesize
 
 LIBERTY = Path(__file__).parent / "cells.lib"
 yosys = pytest.mark.skipif(importlib.util.find_spec("pyosys") is None, reason="pyosys is not installed")
@@ -191,6 +197,21 @@ def test_a_memory_takes_and_gives_words() -> None:
     found = run(replace(gates, nets=gates.nets + 1, loads=np.append(gates.loads, 0.0)), Recording(levels | reset, out))
     assert found.wrong == {"rdata_o": 0}
     assert found.accesses.tolist() == [[reads, writes]]
+
+
+def test_what_power_needs_is_told_before_synthesis(tmp_path: Path) -> None:
+    layer = Layer("c", Op.CONV, K=16, C=16, P=56, Q=56, R=3, S=3, padding=(1,) * 4, inputs=("x",))
+    workload = Workload("long", (TensorShape("x", C=16, H=56, W=56),), (layer,))
+    template = Template(rows=4, cols=4, axi_bits=64, dram_bytes_per_cycle=8)
+    ran = Ran(Design(workload, template_accelerator(template), ()), None, {})  # type: ignore[arg-type]
+    with pytest.raises(
+        SpecError, match=r"power: takes a run of [\d,]+ cycles \(allowed: a network of at most 100,000\)"
+    ):
+        synthesize(template, "asic", liberty=[LIBERTY], ran=ran)
+    bare = tmp_path / "bare.lib"
+    bare.write_text("library (bare) {\n cell (DFF) {\n  ff (IQ,IQN) { }\n } }\n", encoding="utf-8")
+    with pytest.raises(SpecError, match="states no voltage, or no tables of power"):
+        synthesize(template, "asic", liberty=[bare], ran=ran)
 
 
 def test_recordings_have_every_port_of_the_accelerator(tmp_path: Path) -> None:
