@@ -13,6 +13,7 @@ import optuna
 
 from codesign import __version__
 from codesign.accuracy.data import load_dataset
+from codesign.accuracy.task import task_of
 from codesign.drivers.base import Trial
 from codesign.drivers.registry import DRIVERS
 from codesign.explorer.claims import Claims
@@ -211,7 +212,7 @@ def _explore(
         _search(record, folder, study, steps, journal, fronts, reporter)
         trials = list(journal)
         tallied, found = tally(recipe, trials), feasible(trials)
-        reporter.say(describe(tallied, found))
+        reporter.say(describe(tallied, found, task_of(recipe.space.network).score_name))
         if not found:
             raise SpecError(_none_fits(recipe, trials))
         chosen = search_front(goal, found, recipe.front_points)

@@ -11,6 +11,7 @@ from typing import Any
 
 from accel_models.pricing.whole import Account
 from codesign.accuracy.cluster import Cluster
+from codesign.accuracy.task import Classification
 from codesign.contents import by_content
 from codesign.controllers.controller import Controller, ControllerContext
 from codesign.controllers.registry import make_controller
@@ -242,15 +243,23 @@ def spent(recipe: Recipe, trials: Sequence[Trial]) -> int:
     return len({trial.phase for trial in trials if _NUMBERED.fullmatch(trial.phase)}) or len(trials)
 
 
-def describe(tallied: SearchTally, found: Sequence[Found]) -> str:
-    """One line on how a search went."""
+def describe(tallied: SearchTally, found: Sequence[Found], score: str = Classification.score_name) -> str:
+    """One line on how a search went.
+
+    Args:
+        score: what the metric "accuracy" is.
+    """
     share = tallied.infeasible / tallied.told if tallied.told else 0.0
     most = max(tallied.bounds, key=lambda name: tallied.bounds[name], default="")
     text = f"{tallied.infeasible:,} over a bound ({share:.0%}, mostly {most})" if most else "all fit"
     if tallied.trained:
         text += f", {tallied.spared:,} never trained; {counted(tallied.trained, 'network')} trained"
     accuracies = [item.metrics["accuracy"] for item in found if "accuracy" in item.metrics]
-    best = f", the best names {max(accuracies):.1%} of the held-out images" if accuracies else ""
+    best = ""
+    if accuracies and score == Classification.score_name:
+        best = f", the best names {max(accuracies):.1%} of the held-out images"
+    elif accuracies:
+        best = f", the best has a {score} of {max(accuracies):.1%} on the held-out images"
     return f"{counted(tallied.told, 'design')}: {text}{best}"
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from codesign.accuracy.scenes import SMALL, scenes_of
 from codesign.accuracy.splits import PART_NAMES, Dataset, checked
 from codesign.accuracy.task import TASKS, nearest
 from codesign.accuracy.training import Training, recalibrate, score, train
+from codesign.explorer.search import SearchTally, describe
 from codesign.quantization.deploy import deploy
 from codesign.quantization.qat import QatNetwork
 from codesign.recipe import load_recipe, parse_recipe
@@ -311,3 +314,10 @@ def test_own_networks_say_their_task(tmp_path: Path) -> None:
         parse_recipe({**SEGMENTS, "network": f"{tmp_path / 'wrong.py'}:Mine", "providers": [TRAIN]}, "mine")
     with pytest.raises(SpecError, match="is for classification, and small_scenes is for segmentation"):
         parse_recipe({**SEGMENTS, "network": f"{tmp_path / 'plain.py'}:Mine", "providers": [TRAIN]}, "mine")
+
+
+def test_a_search_says_what_its_score_is() -> None:
+    tallied = SearchTally(4, 0, 3, 0, {}, {})
+    found: Any = [SimpleNamespace(metrics={"accuracy": 0.25}), SimpleNamespace(metrics={"accuracy": 0.5})]
+    assert describe(tallied, found).endswith("3 networks trained, the best names 50.0% of the held-out images")
+    assert describe(tallied, found, "mIoU").endswith("trained, the best has a mIoU of 50.0% on the held-out images")
