@@ -48,6 +48,10 @@ class DeviceKind(StrEnum):
     ASIC = "asic"
 
 
+#: PEs of the smallest accelerators, which were routed first.
+SMALL_PES = 16
+
+
 @dataclass(frozen=True)
 class Figure:
     """One stated figure; the unit is that of :data:`FIGURES`."""
@@ -149,9 +153,9 @@ class Device:
         limits = [limit for limit in (self._count("dsp_fmax_hz"), self._count("bram_fmax_hz")) if limit is not None]
         return min(limits) if limits else None
 
-    def routed_hz(self, array: str) -> int | None:
+    def routed_hz(self, array: str, pes: int = SMALL_PES) -> int | None:
         """The clock that our accelerators with this array reach on the family; None where no family is named."""
-        return None if not self.family else clocks()[self.family].of(array)
+        return None if not self.family else clocks()[self.family].of(array, pes)
 
     @property
     def lut_fill(self) -> float:
@@ -199,7 +203,8 @@ class Clock:
         how: "routed" (placed and routed by an open tool) or "scaled" (from another family).
         error: relative, expected.
         source: what was routed, or the rule of the scaling.
-        arrays: (array, cycles a second) of whole designs with this array that were routed; the others get ``hz``.
+        arrays: (array, cycles a second) of whole designs with this array, 4x4, that were routed; the others get ``hz``.
+        larger: the same of 8x8, which bind all that are larger than 4x4; those that were not routed get the least.
     """
 
     hz: int
@@ -207,18 +212,23 @@ class Clock:
     error: float
     source: str
     arrays: tuple[tuple[str, int], ...] = ()
+    larger: tuple[tuple[str, int], ...] = ()
 
-    def of(self, array: str) -> int:
-        """The highest clock of a design with this array."""
-        return dict(self.arrays).get(array, self.hz)
+    def of(self, array: str, pes: int = SMALL_PES) -> int:
+        """The highest clock of a design with this array of so many PEs."""
+        small, large = dict(self.arrays).get(array, self.hz), dict(self.larger)
+        return small if pes <= SMALL_PES or not large else min(small, large.get(array, min(large.values())))
 
 
 @lru_cache(maxsize=1)
 def clocks() -> dict[str, Clock]:
     """Clocks by FPGA family, of ``data/clocks.yaml``."""
     raw = load_yaml(Path(__file__).parent / "data" / "clocks.yaml")
+    routed = ("arrays", "larger")
     return {
-        str(name): Clock(**{**item, "arrays": tuple((str(k), int(hz)) for k, hz in item.get("arrays", {}).items())})
+        str(name): Clock(
+            **item | {key: tuple((str(k), int(hz)) for k, hz in item.get(key, {}).items()) for key in routed}
+        )
         for name, item in raw.items()
     }
 

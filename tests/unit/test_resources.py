@@ -125,9 +125,14 @@ def test_a_design_is_as_fast_as_one_with_its_array_was_routed() -> None:
         hz=80, how="routed", error=0.1, source="a test", arrays=(("loop_tile", 90), ("weight_stationary", 80))
     )
     assert [known.of(array) for array in ("loop_tile", "weight_stationary", "row_stationary")] == [90, 80, 80]
+    large = replace(known, larger=(("weight_stationary", 70), ("row_stationary", 95)))
+    assert [large.of(array, 64) for array in ("weight_stationary", "row_stationary", "loop_tile")] == [70, 80, 70]
+    assert [large.of("weight_stationary", pes) for pes in (16, 17)] == [80, 70]
     part = device("ecp5_85k")
     for array in ArrayKind:
-        assert highest_hz(Template(array=array), part) == clocks()["ecp5"].of(array) >= clocks()["ecp5"].hz
+        small, eight = (highest_hz(Template(array=array, rows=n, cols=n), part) for n in (4, 8))
+        assert small == clocks()["ecp5"].of(array) >= clocks()["ecp5"].hz
+        assert eight == 96_000_000  # weight stationary was routed
     assert set(dict(clocks()["ecp5"].arrays)) <= set(ArrayKind)
     assert clocks()["ecp5"].hz == min(hz for _, hz in clocks()["ecp5"].arrays)
 
