@@ -18,8 +18,7 @@ from codesign.accuracy.task import Segmentation
 from codesign.decisions import Decision
 from codesign.spaces.network import Network
 from codesign.spaces.network.building import Builder
-from codesign.spaces.network.pyramid import LEVELS
-from mappings.errors import Fault, SpecError
+from codesign.spaces.network.pyramid import LEVELS, check_levels
 from mappings.layer import Bits
 from mappings.workload import TensorShape, Workload
 
@@ -52,14 +51,7 @@ class DecoderSpace:
     task = Segmentation.name
 
     def __post_init__(self) -> None:
-        faults = []
-        if len(self.widths) != len(LEVELS):
-            faults.append(Fault("decoder.widths", f"are {list(self.widths)}", f"{len(LEVELS)} stages"))
-        if self.extent % 2 ** len(LEVELS):
-            what = f"is {self.extent}, which is halved {len(LEVELS)} times"
-            faults.append(Fault("decoder.extent", what, f"a multiple of {2 ** len(LEVELS)}"))
-        if faults:
-            raise SpecError(faults)
+        check_levels("decoder", self.widths, self.extent)
 
     @cached_property
     def decisions(self) -> tuple[Decision, ...]:

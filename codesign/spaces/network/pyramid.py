@@ -9,7 +9,7 @@ and of each class and the distances of a box's edges (:mod:`codesign.accuracy.bo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -28,6 +28,22 @@ LEVELS = ("fine", "middle", "coarse")
 #: The level on which the head stands.
 HEAD = "middle"
 MERGES = ("sum", "attention")
+
+
+def check_levels(where: str, widths: Sequence[int], extent: int) -> None:
+    """Refuse stages that are not one a level, or images that are not halved so often.
+
+    Raises:
+        SpecError: either, or both.
+    """
+    faults = []
+    if len(widths) != len(LEVELS):
+        faults.append(Fault(f"{where}.widths", f"are {list(widths)}", f"{len(LEVELS)} stages"))
+    if extent % 2 ** len(LEVELS):
+        what = f"is {extent}, which is halved {len(LEVELS)} times"
+        faults.append(Fault(f"{where}.extent", what, f"a multiple of {2 ** len(LEVELS)}"))
+    if faults:
+        raise SpecError(faults)
 
 
 @dataclass(frozen=True)
@@ -51,14 +67,7 @@ class PyramidSpace:
     task = Detection.name
 
     def __post_init__(self) -> None:
-        faults = []
-        if len(self.widths) != len(LEVELS):
-            faults.append(Fault("pyramid.widths", f"are {list(self.widths)}", f"{len(LEVELS)} stages"))
-        if self.extent % 2 ** len(LEVELS):
-            what = f"is {self.extent}, which is halved {len(LEVELS)} times"
-            faults.append(Fault("pyramid.extent", what, f"a multiple of {2 ** len(LEVELS)}"))
-        if faults:
-            raise SpecError(faults)
+        check_levels("pyramid", self.widths, self.extent)
 
     @cached_property
     def decisions(self) -> tuple[Decision, ...]:
