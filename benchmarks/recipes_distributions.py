@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
 from benchmarks.recipes_lines import Bench, Line
@@ -28,7 +30,7 @@ def _worth(even: Run) -> dict[str, list[float]]:
     return out
 
 
-def _gained(controller: NaturalGradient | Agents, even: Run) -> tuple[float, float]:
+def gained(shares: Mapping[str, NDArray[np.float64]], worths: Mapping[str, Sequence[float]]) -> tuple[float, float]:
     """What the shares gain over even ones, summed over decisions in accuracy by even draws; how likely by chance.
 
     The chance is that of shares whose owners within each decision are drawn: sharp ones gain as easily as they lose.
@@ -36,10 +38,10 @@ def _gained(controller: NaturalGradient | Agents, even: Run) -> tuple[float, flo
     """
     rng, gain = np.random.default_rng(0), 0.0
     chance = np.zeros(_DRAWN)
-    for name, worth in _worth(even).items():
-        value, shares = np.nan_to_num(np.array(worth)), np.asarray(controller.shares[name])
-        gain += float(shares @ value)
-        chance += rng.permuted(np.tile(value, (_DRAWN, 1)), axis=1) @ shares
+    for name, worth in worths.items():
+        value, share = np.nan_to_num(np.array(worth)), np.asarray(shares[name])
+        gain += float(share @ value)
+        chance += rng.permuted(np.tile(value, (_DRAWN, 1)), axis=1) @ share
     return gain, float((1 + (chance >= gain).sum()) / (1 + _DRAWN))
 
 
@@ -47,7 +49,7 @@ def asng(bench: Bench) -> Line:
     """Shares have grown where choices are worth more by draws that the search never saw, and the step has adapted."""
     mine, even = bench.run(), bench.random()
     controller = cast(NaturalGradient, mine.controller())
-    gain, p = _gained(controller, even)
+    gain, p = gained(controller.shares, _worth(even))
     text = (
         f"certainty {controller.certainty():.2f}; by what even draws say of choices its shares gain {gain:+.3f} "
         f"accuracy over even ones (p = {p:.0e}); step from 0.30 to {controller.step:.3f}"
@@ -59,7 +61,7 @@ def manas(bench: Bench) -> Line:
     """Agents that see one loss in common end with shares that go with what each choice is worth by itself."""
     mine, even = bench.run(), bench.random()
     controller = cast(Agents, mine.controller())
-    gain, p = _gained(controller, even)
+    gain, p = gained(controller.shares, _worth(even))
     text = (
         f"{len(controller.shares)} agents, certainty {controller.certainty():.2f}; by what even draws say of choices "
         f"their shares gain {gain:+.3f} accuracy over even ones (p = {p:.0e})"

@@ -10,6 +10,7 @@ from benchmarks import recipes_compression as compression
 from benchmarks import recipes_distributions as distributions
 from benchmarks import recipes_federated as federated
 from benchmarks import recipes_maps as maps
+from benchmarks import recipes_mixed as mixed
 from benchmarks import recipes_networks as networks
 from benchmarks import recipes_ordered as ordered
 from benchmarks import recipes_predicted as predicted
@@ -39,6 +40,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "codesign_nas": codesign.codesign_nas,
     "cream": shared.beside_even,
     "dance": relaxed.dance,
+    "darts": mixed.darts,
     "ddpnas": distributions.ddpnas,
     "dense_nas": structures.dense_nas,
     "dense_prediction": maps.dense_prediction,
@@ -53,11 +55,14 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "efficientnet_v2": scaling.efficientnet_v2,
     "enas": shared.enas,
     "epnas": shared.epnas,
+    "fair_darts": mixed.fair_darts,
+    "fbnet": mixed.fbnet,
     "fednas": federated.fednas,
     "fnas": codesign.fnas,
     "fnass": codesign.fnass,
     "fpga_dnn": codesign.fpga_dnn,
     "fpnet": codesign.fpnet,
+    "gdas": mixed.gdas,
     "ghn": shared.ghn,
     "gnn_predictor": predicted.gnn_predictor,
     "greedynas": shared.greedynas,
@@ -87,16 +92,21 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "nsganet": networks.nsganet,
     "one_shot": shared.one_shot,
     "optimizer_search": shared.optimizer_search,
+    "p_darts": mixed.p_darts,
     "partial_order": ordered.partial_order,
+    "pc_darts": mixed.pc_darts,
     "peephole": predicted.peephole,
     "pnas": networks.pnas,
     "proxy_budget": predicted.proxy_budget,
+    "proxylessnas": mixed.proxylessnas,
     "random_search": networks.random_search,
     "scarlet_nas": shared.scarlet_nas,
     "semi_nas": predicted.semi_nas,
     "rcas": ordered.rcas,
     "setn": relaxed.setn,
+    "single_path": mixed.single_path,
     "smash": shared.smash,
+    "snas": mixed.snas,
     "software_defined_dse": codesign.software_defined_dse,
     "squeezenas": maps.squeezenas,
     "srm": predicted.srm,
@@ -106,5 +116,6 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "transfer_agents": carried.carried,
     "uninet": networks.uninet,
     "xfernas": carried.carried,
+    "xnas": mixed.xnas,
     "yoso": codesign.yoso,
 }

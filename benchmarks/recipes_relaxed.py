@@ -25,7 +25,7 @@ from codesign.spaces.search_space import HARDWARE_GROUPS
 _DRAWN = 48
 
 
-def _against(bench: Bench, mine: Run, draws: int = _DRAWN) -> tuple[Run, Versus]:
+def against(bench: Bench, mine: Run, draws: int = _DRAWN) -> tuple[Run, Versus]:
     """Random designs, and what was derived against those of them within the limits."""
     even = bench.run(bench.recipe(driver=Part("ask_tell"), controller=Part("random"), trials=draws, batch=24))
     fitting = replace(even, trials=[trial for trial in even.trials if trial.told.outcome.feasible])
@@ -72,10 +72,11 @@ def _redrawn(bench: Bench, mine: Run, groups: Sequence[str], count: int = 3) -> 
     start = tuple(tuple(point.items()) for point in points)
     plain = {"driver": Part("ask_tell"), "controller": Part("random")}
     told = bench.run(bench.recipe(**plain, start=start, trials=len(start), batch=len(start)))
-    return _mean_reward(told)
+    return mean_reward(told)
 
 
-def _mean_reward(run: Run) -> float:
+def mean_reward(run: Run) -> float:
+    """Of the designs within the limits."""
     reward = run.recipe.goal.reward
     assert reward is not None
     return float(np.mean([reward(outcome.metrics) for outcome in run.outcomes if outcome.feasible]))
@@ -84,14 +85,14 @@ def _mean_reward(run: Run) -> float:
 def dance(bench: Bench) -> Line:
     """The evaluator is right about networks that it never saw, and what it steers to is ahead of random designs."""
     mine = bench.run()
-    even, found = _against(bench, mine)
+    even, found = against(bench, mine)
     error = cast(Relaxed, mine.driver).error
     assert error is not None
     off = ", ".join(f"{name} {value:.1%}" for name, value in error.mape.items())
     text = (
         f"of {error.networks} networks that it never saw the evaluator is off by {off} on average; its accelerators "
         f"are {error.excess:.1%} dearer than the best for each, drawn ones {error.usual:.1%}; {len(mine.trials)} "
-        f"searches end at a reward of {_mean_reward(mine):.3f} on average, random designs {_mean_reward(even):.3f}"
+        f"searches end at a reward of {mean_reward(mine):.3f} on average, random designs {mean_reward(even):.3f}"
     )
     figures = {**error.mape, "excess": error.excess, "usual": error.usual}
     met = max(error.mape.values()) < 0.2 and error.excess < 0.5 * error.usual
@@ -101,12 +102,12 @@ def dance(bench: Bench) -> Line:
 def dna_gradient(bench: Bench) -> Line:
     """Gates of the accelerator that cost alone moves end at one that suits the network."""
     mine = bench.run()
-    even, found = _against(bench, mine)
+    even, found = against(bench, mine)
     own, usual = _excess(mine)
     text = (
         f"accelerators that were learned beside the network are {own:.1%} dearer than the best for it, drawn ones "
-        f"{usual:.1%}; {len(mine.trials)} searches end at a reward of {_mean_reward(mine):.3f} on average, random "
-        f"designs {_mean_reward(even):.3f}"
+        f"{usual:.1%}; {len(mine.trials)} searches end at a reward of {mean_reward(mine):.3f} on average, random "
+        f"designs {mean_reward(even):.3f}"
     )
     return bench.line(text, own < 0.5 * usual, mine, even, {"excess": own, "usual": usual}, found)
 
@@ -114,7 +115,7 @@ def dna_gradient(bench: Bench) -> Line:
 def edd(bench: Bench) -> Line:
     """Without its exponential of the resources the same search ends over the limit; with it, it does not."""
     mine = bench.run()
-    even, found = _against(bench, mine)
+    even, found = against(bench, mine)
     given = dict(mine.recipe.driver.options) | {"limit_weight": 0.0}
     plain = bench.run(bench.recipe(driver=Part("relaxed", tuple(given.items()))))
     (metric, limit), own = mine.recipe.limits[0], _excess(mine)
@@ -125,8 +126,8 @@ def edd(bench: Bench) -> Line:
     text = (
         f"likeliest designs need {np.mean(shares[0]):.0%} of {limit:.0f} {metric}, without the term "
         f"{np.mean(shares[1]):.0%}; accelerators are {own[0]:.1%} slower (to the reward's power) than the best within "
-        f"the limit, drawn ones {own[1]:.1%}; rewards of {_mean_reward(mine):.3f} on average, random designs "
-        f"{_mean_reward(even):.3f}"
+        f"the limit, drawn ones {own[1]:.1%}; rewards of {mean_reward(mine):.3f} on average, random designs "
+        f"{mean_reward(even):.3f}"
     )
     figures = {"filled": float(np.mean(shares[0])), "without": float(np.mean(shares[1])), "excess": own[0]}
     met = max(shares[0]) <= 1.05 and float(np.mean(shares[1])) > 1.0
@@ -136,14 +137,14 @@ def edd(bench: Bench) -> Line:
 def auto_nba(bench: Bench) -> Line:
     """Each of the three parts is worth something to the other two: with one of them drawn anew the reward falls."""
     mine = bench.run()
-    even, found = _against(bench, mine)
-    whole = _mean_reward(mine)
+    even, found = against(bench, mine)
+    whole = mean_reward(mine)
     parts = {"network": ("network",), "bits": ("compression",), "accelerator": HARDWARE_GROUPS}
     drawn = {name: _redrawn(bench, mine, groups) for name, groups in parts.items()}
     lost = ", ".join(f"{name} {value:.3f}" for name, value in drawn.items())
     text = (
         f"rewards of {whole:.3f} on average; with one part of each design drawn anew within the limit: {lost}; "
-        f"random designs {_mean_reward(even):.3f}"
+        f"random designs {mean_reward(even):.3f}"
     )
     met = all(value < whole for value in drawn.values())
     return bench.line(text, met, mine, even, {"reward": whole, **drawn}, found)
@@ -152,7 +153,7 @@ def auto_nba(bench: Bench) -> Line:
 def bp_nas(bench: Bench) -> Line:
     """One search ends inside its limit, near to it and certain; without the regulariser shares stay undecided."""
     mine, control = bench.run(), bench.run(bench.recipe("control"))
-    even, found = _against(bench, mine, 100)
+    even, found = against(bench, mine, 100)
     metric, limit = mine.recipe.limits[0]
     driver, other = cast(Relaxed, mine.driver), cast(Relaxed, control.driver)
     used = [mine.problem.price(item.likeliest, [{}])[0].metrics[metric] / limit for item in driver.found]
@@ -176,7 +177,7 @@ def tas(bench: Bench) -> Line:
     What the teacher adds is told, whatever its sign.
     """
     mine = bench.run()
-    even, found = _against(bench, mine, 72)
+    even, found = against(bench, mine, 72)
     metric, limit = mine.recipe.limits[0]
     driver = cast(Relaxed, mine.driver)
     used = [mine.problem.price(item.likeliest, [{}])[0].metrics[metric] / limit for item in driver.found]
@@ -196,7 +197,7 @@ def tas(bench: Bench) -> Line:
 def dnas_bits(bench: Bench) -> Line:
     """Bits of its own for each layer are ahead of any width for all; the cost in the loss is what made them narrow."""
     mine = bench.run()
-    even, found = _against(bench, mine, 60)
+    even, found = against(bench, mine, 60)
     given = dict(mine.recipe.driver.options) | {"cost_weight": 0.0}
     free = bench.run(bench.recipe(driver=Part("relaxed", tuple(given.items()))))
     names = [d.name for d in mine.recipe.space.decisions.of_groups("compression").choices]
@@ -204,11 +205,11 @@ def dnas_bits(bench: Bench) -> Line:
     plain = {"driver": Part("ask_tell"), "controller": Part("random"), "start": start, "trials": 3, "batch": 3}
     alike = [float(mine.recipe.goal.reward(o.metrics)) for o in bench.run(bench.recipe(**plain)).outcomes]  # type: ignore[misc]
     size, without = (float(np.mean(run.values("weight_bytes"))) for run in (mine, free))
-    mean = _mean_reward(mine)
+    mean = mean_reward(mine)
     text = (
         f"weights of {size:.0f} bytes, {without:.0f} where the error alone is the loss; rewards of {mean:.3f} on "
         f"average, 2, 4 and 8 bits for all {', '.join(f'{value:.3f}' for value in alike)}, random bits "
-        f"{_mean_reward(even):.3f}"
+        f"{mean_reward(even):.3f}"
     )
     figures = {"bytes": size, "without": without, "reward": mean, "uniform": max(alike)}
     return bench.line(text, size < 0.8 * without and mean > max(alike), mine, even, figures, found)
@@ -217,12 +218,12 @@ def dnas_bits(bench: Bench) -> Line:
 def setn(bench: Bench) -> Line:
     """What the evaluator draws is ahead of what is drawn evenly, and both are trained alone."""
     mine = bench.run()
-    even, found = _against(bench, mine, 60)
+    even, found = against(bench, mine, 60)
     driver = cast(Relaxed, mine.driver)
     certainty = float(np.mean([share.max() for item in driver.found for share in item.shares.values()]))
-    drawn = _mean_reward(mine)
+    drawn = mean_reward(mine)
     text = (
         f"largest shares {certainty:.2f} on average though weights learn on even draws; the best of 20 templates that "
-        f"the evaluator draws, trained alone: a reward of {drawn:.3f} on average, even draws {_mean_reward(even):.3f}"
+        f"the evaluator draws, trained alone: a reward of {drawn:.3f} on average, even draws {mean_reward(even):.3f}"
     )
     return bench.line(text, certainty > 0.6, mine, even, {"certainty": certainty, "reward": drawn}, found)

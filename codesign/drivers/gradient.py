@@ -4,7 +4,7 @@ is checked by the exact model and mended until it is under every limit."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -14,18 +14,36 @@ from codesign.accuracy.clients import clients_of
 from codesign.accuracy.data import check_fits, load_dataset
 from codesign.decisions import Point
 from codesign.drivers.base import DriverContext
-from codesign.drivers.ledger import Ledger
 from codesign.drivers.parts import PART_GROUPS, joined, part_space
+from codesign.drivers.searches import whole_searches
 from codesign.gradient.cells import Cell, cells_of, with_arms
 from codesign.gradient.derive import CostTable, derived
 from codesign.gradient.federated import FederatedSearch
 from codesign.gradient.network import MixedNetwork
-from codesign.gradient.search import GradientOptions, GradientSearch
+from codesign.gradient.rules import fewer_identities
+from codesign.gradient.search import GradientOptions, GradientSearch, Searched
 from codesign.objectives import METRICS, Outcome
 from codesign.seeds import derive_seed
 from codesign.spaces.search_space import SearchSpace
 from mappings.errors import Fault, SpecError
 from mappings.workload import Workload
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one search ended with.
+
+    Attributes:
+        network: the relaxed network, trained.
+        searched: shares of its cells' arms, and how they came about.
+        tables: by metric, what arms cost.
+        point: what was made of them: within the limits.
+    """
+
+    network: MixedNetwork
+    searched: Searched
+    tables: Mapping[str, CostTable]
+    point: Point
 
 
 class Gradient:
@@ -35,9 +53,14 @@ class Gradient:
     ``held``: decisions that are no cell's (else their last choice), hardware among them; ``hardware_draws``:
     accelerators of which the fastest that fits is taken, where the hardware is not held; ``metric``: the cost, where no
     limit names one; ``fill``: the share of a limit that a derived network uses at least, where its arms allow it;
+    ``most_identities``: cells of a derived network that may be left out, at most (P-DARTS; -1: all);
     ``clients``: so many search on images of their own, dealt by ``concentration``, and are averaged every
     ``local_steps``; 0: one search on all images.
     """
+
+    def __init__(self) -> None:
+        #: What became of each search that was run.
+        self.found: list[Found] = []
 
     def run(self, context: DriverContext) -> None:
         """Until the journal holds the budget's trials.
@@ -46,20 +69,11 @@ class Gradient:
             SpecError: nothing to choose, no accelerator that fits, a metric that the cheap providers do not give.
         """
         _check(context.options)
-        torch.set_num_threads(1)
-        ledger = Ledger(context)
-        held = [ledger.held(f"search {number}") for number in range(context.budget)]
-        for items in held:
-            for _ in items:
-                context.advance()
-        number = sum(bool(items) for items in held)
-        if number >= context.budget:
-            return
-        search = _Search(context)
-        while number < context.budget:
-            ledger.measure([search.derive(number)], f"search {number}", within_budget=False)
-            context.advance()
-            number += 1
+        whole_searches(context, _Search, self._search)
+
+    def _search(self, shared: _Search, number: int) -> Point:
+        self.found.append(shared.derived(number))
+        return self.found[-1].point
 
 
 class _Search:
@@ -150,8 +164,8 @@ class _Search:
         assert found is not None, "a space with cells has workloads"
         return found
 
-    def derive(self, number: int) -> Point:
-        """One search from a seed of its own; the point that it ends with."""
+    def derived(self, number: int) -> Found:
+        """One search from a seed of its own."""
         names = {field.name for field in fields(GradientOptions)}
         options = GradientOptions(**{name: value for name, value in self._options.items() if name in names})
         seed = derive_seed(self._context.seed, "gradient", number)
@@ -169,7 +183,9 @@ class _Search:
             found = FederatedSearch(network, parts, self._tables, self._limits, options, local, seed).run()
         else:
             found = GradientSearch(network, data, self._tables, self._limits, options, seed).run()
-        return joined(self._context, self._mended(found.shares), self._hardware)
+        most = int(self._options["most_identities"])
+        shares = found.shares if most < 0 else fewer_identities(found.shares, network.identities, most)
+        return Found(network, found, self._tables, joined(self._context, self._mended(shares), self._hardware))
 
     def _mended(self, shares: Sequence[Any]) -> Point:
         """The likeliest arms under every limit, by the exact model."""
@@ -218,6 +234,9 @@ def _check(options: Mapping[str, Any]) -> None:
         if options["clients"] and options[name] != plain:
             what = f"is {options[name]}: each client would drop arms, or end, by itself"
             faults.append(Fault(f"driver gradient.{name}", what, f"{plain}, or clients: 0"))
+    if options["identity_dropout"] and int(options["stages"]) < 2:
+        what = "grows from one stage to the next, and there is one"
+        faults.append(Fault("driver gradient.identity_dropout", what, "0, or more stages"))
     if options["extremes"] and relaxation != "sigmoid":
         what = f'is {options["extremes"]:g}, and arms of "{relaxation}" have no weight of their own'
         faults.append(Fault("driver gradient.extremes", what, "0, or the relaxation sigmoid"))

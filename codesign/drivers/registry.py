@@ -36,6 +36,18 @@ class DriverEntry(Plugin[DriverFactory]):
 
 _PARTS = ("network", "hardware")
 _PLANS = "codesign.recipe_plans"
+#: As in :mod:`codesign.gradient.mixing`, which loads torch.
+_RELAXATIONS = (
+    "softmax",
+    "sigmoid",
+    "sharp",
+    "scheduled",
+    "gumbel_soft",
+    "gumbel_hard",
+    "two_path",
+    "reinforced",
+    "shared",
+)
 
 
 def _register_builtins(registry: Registry[DriverEntry]) -> None:
@@ -397,19 +409,19 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             "choices relaxed and learned with the weights; the derived network is under its limits by the exact model",
             f"{here}.gradient:Gradient",
             {
-                "relaxation": options.name(
-                    "gumbel_soft",
-                    ("softmax", "sigmoid", "sharp", "scheduled", "gumbel_soft", "gumbel_hard", "two_path", "shared"),
-                ),
+                "relaxation": options.name("gumbel_soft", _RELAXATIONS),
                 "partial": options.integer(1, 1, 64),
                 **descent,
                 "cost_weight": options.number(0.0, 0.0, 1e6),
                 "multiplier_rate": options.number(0.2, 0.0, 1e6),
                 "rule": options.name("adam", ("adam", "exponentiated")),
+                "wipe": options.flag(True),
                 "stages": options.integer(1, 1, 16),
                 "patience": options.integer(0, 0, 10_000_000),
                 "weight_decay": options.number(1e-4, 0.0, 10.0),
                 "extremes": options.number(0.0, 0.0, 1e6),
+                "identity_dropout": options.number(0.0, 0.0, 0.95),
+                "most_identities": options.integer(-1, -1, 1000),
                 "alike": options.number(0.0, 0.0, 1.0),
                 "metric": options.text("latency_ms", what="a metric of a cheap provider"),
                 "fill": options.number(0.95, 0.0, 1.0),

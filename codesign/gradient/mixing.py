@@ -10,6 +10,8 @@
 * ``gumbel_hard``: one arm, drawn; the gradient is that of the soft weight (GDAS, Dong 2019).
 * ``two_path``: of two drawn arms one runs; both are computed where logits learn, and the gradient is that between the
   two (ProxylessNAS, Cai 2019).
+* ``reinforced``: one arm, drawn by its share; the gradient is that of the logarithm of its chance, times how much worse
+  than usual the network is (REINFORCE; the other gradient of ProxylessNAS). What is drawn is the whole network's.
 * ``shared``: one path; the arms are nested parts of one kernel, weighed by how far the norm of what a larger arm adds
   is over a learned threshold (Single-Path NAS, Stamoulis 2019). See :mod:`codesign.gradient.superkernel`.
 """
@@ -22,7 +24,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-RELAXATIONS = ("softmax", "sigmoid", "sharp", "scheduled", "gumbel_soft", "gumbel_hard", "two_path", "shared")
+RELAXATIONS = (
+    "softmax", "sigmoid", "sharp", "scheduled", "gumbel_soft", "gumbel_hard", "two_path", "reinforced", "shared"
+)  # fmt: skip
 Arm = Callable[[Tensor], Tensor]
 
 
@@ -30,6 +34,13 @@ def gumbel(logits: Tensor, temperature: float, generator: torch.Generator) -> Te
     """A sample of the Gumbel-softmax: weights [arms] that sum to 1."""
     uniform = torch.rand(logits.shape, generator=generator).clamp(1e-9, 1 - 1e-7)
     return functional.softmax((logits - torch.log(-torch.log(uniform))) / temperature, dim=0)
+
+
+def one_of(logits: Tensor, generator: torch.Generator) -> tuple[int, Tensor]:
+    """An arm, drawn by its share, and the logarithm of its chance, which a gradient passes."""
+    logs = functional.log_softmax(logits, dim=0)
+    place = int(torch.multinomial(logs.detach().exp(), 1, generator=generator))
+    return place, logs[place]
 
 
 def mixed(

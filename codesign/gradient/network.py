@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from codesign.decisions import Point
 from codesign.gradient.cells import Cell
-from codesign.gradient.mixing import mixed
+from codesign.gradient.mixing import mixed, one_of
 from codesign.gradient.superkernel import SuperKernel
 from codesign.quantization.qat import QatLayer, fitted, gates_of
 from mappings.errors import Fault, SpecError
@@ -24,7 +24,7 @@ class ArmLayers(nn.Module):
 
     def __init__(self, layers: Sequence[Layer], gates: Sequence[str]) -> None:
         super().__init__()
-        self.layers = tuple(layers)
+        self.layers, self.left_out = tuple(layers), 0.0
         self.steps = nn.ModuleDict({layer.name: QatLayer(layer) for layer in layers})
         for layer in layers:
             step = self.steps[layer.name]
@@ -33,6 +33,8 @@ class ArmLayers(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The cell's input to its output."""
+        if not self.layers:
+            return functional.dropout(x, self.left_out, self.training)
         values: dict[str, Tensor] = {}
         out = x
         for layer in self.layers:
@@ -137,6 +139,24 @@ class MixedNetwork(nn.Module):
                     ArmLayers(part, gate) for part, gate in zip(parts, gates, strict=True)
                 )
         self.logits = nn.ParameterList(1e-3 * torch.randn(len(cell.arms)) for cell in cells)
+        #: Logarithm of the chance of what the last pass drew (relaxation "reinforced").
+        self.log_chance = torch.zeros(())
+
+    @property
+    def identities(self) -> tuple[int | None, ...]:
+        """Of each cell the arm that has no layers."""
+        out: list[int | None] = []
+        for arms in self.arms.values():
+            mine = list(arms) if isinstance(arms, nn.ModuleList) else []
+            empty = (place for place, arm in enumerate(mine) if isinstance(arm, ArmLayers) and not arm.layers)
+            out.append(next(empty, None))
+        return tuple(out)
+
+    def leave_out(self, share: float) -> None:
+        """From now on arms without layers leave out this share of what they read, at random."""
+        for arm in self.modules():
+            if isinstance(arm, ArmLayers):
+                arm.left_out = share
 
     def weights(self) -> list[nn.Parameter]:
         """Parameters that are no logits."""
@@ -165,6 +185,7 @@ class MixedNetwork(nn.Module):
         scale = 1.0 / float(2 ** (self.workload.inputs[0].bits - 1) - 1)
         image = self.workload.inputs[0].name
         values = {image: torch.round(fitted(images, self.workload) / scale) * scale}
+        self.log_chance = torch.zeros(())
         number = {cell.prefix: place for place, cell in enumerate(self.cells)}
         for name, is_cell in self.order:
             if not is_cell:
@@ -181,6 +202,12 @@ class MixedNetwork(nn.Module):
                     result: Tensor = arms(value)
                     return result
                 assert isinstance(arms, nn.ModuleList)
+                if self.relaxation == "reinforced":
+                    drawn, log_chance = one_of(self.logits[place], generator)
+                    self.log_chance = self.log_chance + log_chance
+                    result = arms[drawn](value)
+                    assert isinstance(result, Tensor)
+                    return result
                 return mixed(
                     self.relaxation,
                     list(arms),

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from codesign.accuracy.likeness import similarities
@@ -108,6 +110,27 @@ def keep_only(value: Tensor, arms: Sequence[int]) -> int:
     value.fill_(DROPPED)
     value[list(arms)] = 0.0
     return int((dropped(value) & ~before).sum())
+
+
+def fewer_identities(
+    shares: Sequence[NDArray[np.float64]], identities: Sequence[int | None], most: int
+) -> tuple[NDArray[np.float64], ...]:
+    """Shares of which at most so many cells have their arm without layers as the largest (P-DARTS, Chen 2019).
+
+    Of cells that have it, the most certain keep it; to the others it is lost.
+    """
+    out = [share.copy() for share in shares]
+    chosen = [
+        (float(share[place]), cell)
+        for cell, (share, place) in enumerate(zip(shares, identities, strict=True))
+        if place is not None and int(share.argmax()) == place
+    ]
+    for _, cell in sorted(chosen, reverse=True)[most:]:
+        place = identities[cell]
+        assert place is not None
+        out[cell][place] = 0.0
+        out[cell] /= out[cell].sum()
+    return tuple(out)
 
 
 class Stable:

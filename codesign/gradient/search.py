@@ -27,6 +27,9 @@ from codesign.gradient.rules import (
 )
 from codesign.seeds import derive_seed
 
+#: Of the running mean of errors with which that of a drawn network is compared.
+_DECAY = 0.9
+
 
 @dataclass(frozen=True)
 class GradientOptions:
@@ -39,11 +42,14 @@ class GradientOptions:
         bilevel: logits learn from images that weights never see (DARTS); else from the same batch (SNAS).
         cost_weight: of the cost in the loss, against its value at the start, where no limit holds.
         multiplier_rate: how fast the Lagrange multiplier of a limit grows while the expected cost is over it.
-        rule: of the logits, "adam" or "exponentiated", which drops arms that can not catch up.
+        rule: of the logits, "adam" or "exponentiated".
+        wipe: "exponentiated" drops arms that can not catch up.
         stages: after each stage but the last the least likely arms of every cell are dropped; 1: none are.
         patience: an end as soon as the order of arms has not changed for so many of their steps; 0: never.
         weight_decay: of the weights.
         extremes: weight of a loss that draws each arm's own weight to 0 or 1 (relaxation "sigmoid").
+        identity_dropout: share of what an arm without layers gives that is left out at the start of the last stage; of
+            earlier stages less, of the first nothing; it falls to 0 within each (P-DARTS).
         alike: correlation of what arms find similar from which on they are a group (StacNAS): groups compete by one
             arm each first, then the arms of the best group; 0: all compete at once.
     """
@@ -57,10 +63,12 @@ class GradientOptions:
     cost_weight: float = 0.0
     multiplier_rate: float = 0.2
     rule: str = "adam"
+    wipe: bool = True
     stages: int = 1
     patience: int = 0
     weight_decay: float = 1e-4
     extremes: float = 0.0
+    identity_dropout: float = 0.0
     alike: float = 0.0
 
 
@@ -74,6 +82,7 @@ class Searched:
         multipliers: of the limits at the end.
         steps: that were taken.
         dropped: arms that were dropped on the way.
+        left: arms of all cells that were still in, after each step of the logits.
     """
 
     shares: tuple[NDArray[np.float64], ...]
@@ -81,6 +90,7 @@ class Searched:
     multipliers: Mapping[str, float]
     steps: int = 0
     dropped: int = 0
+    left: tuple[int, ...] = ()
 
 
 def expected_cost(shares: Sequence[Tensor], table: CostTable) -> Tensor:
@@ -117,7 +127,8 @@ class GradientSearch:
         self._error_of = loss_of(data.task, (self._images.shape[2], self._images.shape[3]))
         self._generator = torch.Generator().manual_seed(derive_seed(seed, "gradient"))
         self.multipliers = dict.fromkeys(limits, 0.0)
-        self._dropped = 0
+        self._dropped, self._left = 0, list[int]()
+        self._usual: float | None = None
         #: Groups of each cell's arms, where arms are grouped.
         self.groups: list[tuple[tuple[int, ...], ...]] = []
 
@@ -143,6 +154,7 @@ class GradientSearch:
         for group in self._of_weights.param_groups:
             group["lr"] = options.learning_rate * 0.5 * (1 + np.cos(np.pi * done))
         learns = step >= options.steps // 3
+        network.leave_out(self._left_out(step))
         together = learns and not options.bilevel
         loss = self._loss(index, temperature, logits_learn=together)
         if together:
@@ -168,7 +180,7 @@ class GradientSearch:
             shares = self._network.shares()
             expected = {name: float(expected_cost(shares, table)) for name, table in self._tables.items()}
         arms = tuple(share.double().numpy() for share in shares)
-        return Searched(arms, expected, dict(self.multipliers), steps, self._dropped)
+        return Searched(arms, expected, dict(self.multipliers), steps, self._dropped, tuple(self._left))
 
     def run(self, advance: Callable[[], None] = lambda: None) -> Searched:
         """All steps."""
@@ -205,20 +217,34 @@ class GradientSearch:
         out = [dropped(value) for value in logits]
         if options.rule == "exponentiated":
             exponentiated_step(logits, options.arch_learning_rate)
-            self._dropped += wipe_out(logits, options.arch_learning_rate, options.steps - 1 - step)
+            if options.wipe:
+                self._dropped += wipe_out(logits, options.arch_learning_rate, options.steps - 1 - step)
         else:
             optimizer.step()
         with torch.no_grad():
             for value, gone in zip(logits, out, strict=True):
                 value[gone] = DROPPED  # momentum moves them still
-        first = options.steps // 3
+        first, ends = options.steps // 3, self._stage_ends()
         if self.groups and step == (first + options.steps) // 2:
             for value, groups in zip(logits, self.groups, strict=True):
                 best = int(value.detach().argmax())
                 self._dropped += keep_only(value, next(group for group in groups if best in group))
-        ends = [first + (options.steps - first) * stage // options.stages for stage in range(1, options.stages)]
         if step in ends:
             self._dropped += keep_largest(logits, 1.0 - (ends.index(step) + 1) / options.stages)
+        self._left.append(sum(int((~dropped(value)).sum()) for value in logits))
+
+    def _stage_ends(self) -> list[int]:
+        """Steps after which arms are dropped."""
+        first, stages = self._options.steps // 3, self._options.stages
+        return [first + (self._options.steps - first) * stage // stages for stage in range(1, stages)]
+
+    def _left_out(self, step: int) -> float:
+        """Share of what identities give that is left out in a step."""
+        bounds = [-1, *self._stage_ends(), self._options.steps - 1]
+        stage = next(place for place, end in enumerate(bounds[1:]) if step <= end)
+        gone = (step - bounds[stage] - 1) / max(1, bounds[stage + 1] - bounds[stage])
+        most = self._options.identity_dropout * stage / max(1, self._options.stages - 1)
+        return most * (1.0 - gone)
 
     def _batch(self, part: Tensor) -> Tensor:
         places = torch.randint(0, len(part), (min(BATCH, len(part)),), generator=self._generator)
@@ -226,7 +252,13 @@ class GradientSearch:
 
     def _loss(self, index: Tensor, temperature: float, *, logits_learn: bool) -> Tensor:
         out = self._network(self._images[index], temperature, self._generator, logits_learn=logits_learn)
-        return self._error_of(out, self._labels[index])
+        error: Tensor = self._error_of(out, self._labels[index])
+        if not (logits_learn and self._network.relaxation == "reinforced"):
+            return error
+        told = float(error.detach())
+        usual = told if self._usual is None else self._usual
+        self._usual = _DECAY * usual + (1 - _DECAY) * told
+        return (error if not self._options.bilevel else 0.0) + (told - usual) * self._network.log_chance
 
     def _cost(self) -> Tensor:
         """What the loss says of cost: each limit with its multiplier, and the weighed cost of what has no limit."""

@@ -18,7 +18,7 @@ from codesign.drivers.registry import DRIVERS
 from codesign.explorer.problem import SearchProblem
 from codesign.gradient.cells import cells_of, with_arms
 from codesign.gradient.derive import CostTable, derived, likeliest
-from codesign.gradient.mixing import mixed
+from codesign.gradient.mixing import mixed, one_of
 from codesign.gradient.network import MixedNetwork, PartialChannels
 from codesign.gradient.search import expected_cost
 from codesign.recipe import Part, Recipe, load_recipe, parse_recipe
@@ -71,6 +71,33 @@ def test_the_two_path_gradient_lies_between_the_two() -> None:
     p = torch.softmax(logits.detach(), 0)
     wanted = p[0] * p[1] * (2.0 - -3.0)
     assert logits.grad is not None and torch.allclose(logits.grad, torch.stack((wanted, -wanted)))
+
+
+def test_a_drawn_arm_has_the_gradient_of_its_chance() -> None:
+    logits, generator = torch.tensor([0.4, -0.1, 1.0], requires_grad=True), torch.Generator().manual_seed(0)
+    shares, drawn = torch.softmax(logits.detach(), 0), list[int]()
+    for _ in range(600):
+        place, log_chance = one_of(logits, generator)
+        drawn.append(place)
+        logits.grad = None
+        log_chance.backward()  # type: ignore[no-untyped-call]
+        assert logits.grad is not None
+        assert torch.allclose(logits.grad, torch.nn.functional.one_hot(torch.tensor(place), 3) - shares, atol=1e-6)
+    assert torch.allclose(torch.bincount(torch.tensor(drawn)) / 600, shares, atol=0.06)
+
+
+def test_reinforce_finds_the_better_arm() -> None:
+    """What the search adds to the loss: how much worse than usual, times the logarithm of the chance."""
+    logits, generator = torch.zeros(3, requires_grad=True), torch.Generator().manual_seed(1)
+    optimizer, usual = torch.optim.Adam([logits], lr=0.1), 0.6
+    for _ in range(150):
+        place, log_chance = one_of(logits, generator)
+        error = (0.6, 0.9, 0.3)[place]
+        optimizer.zero_grad()
+        ((error - usual) * log_chance).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        usual = 0.9 * usual + 0.1 * error
+    assert int(logits.argmax()) == 2
 
 
 @pytest.mark.parametrize("relaxation", LEARNING)
@@ -170,13 +197,14 @@ def test_partial_channels_keep_shape_and_halve_what_goes_by() -> None:
 def small(name: str, **options: Any) -> Recipe:
     toy.register()
     recipe = load_recipe(name)
-    choices = dict(recipe.choices) | {"s2b2_block": ("keep",), "s3b2_block": ("keep",)}
-    if name != "single_path":
-        choices |= {f"s{i}b2_block": ("skip", "keep") for i in (2,)} | {
-            "s1b2_block": ("skip",),
-            "s3b2_block": ("skip",),
-        }
+    choices = dict(recipe.choices)
+    if recipe.network.name == "edge_cells":
+        choices |= {f"s1e{a}{b}": ("k1",) for a, b in ((0, 1), (0, 2), (1, 2))}
+    elif recipe.driver.given["relaxation"] != "shared":
+        choices |= {"s1b2_block": ("skip",), "s2b2_block": ("skip", "keep"), "s3b2_block": ("skip",)}
     driver = dict(recipe.driver.options) | {"steps": 3, "hardware_draws": 16} | options
+    if driver.get("stages", 1) > 1:
+        driver["steps"] = 6
     return replace(
         recipe,
         choices=tuple(choices.items()),
@@ -198,7 +226,9 @@ def run(recipe: Recipe, journal: Memory, tmp_path: Any) -> list[Trial]:
     return list(journal)
 
 
-@pytest.mark.parametrize("name", ["pc_darts", "gdas", "fbnet", "proxylessnas", "single_path"])
+@pytest.mark.parametrize(
+    "name", ["pc_darts", "p_darts", "gdas", "fbnet", "proxylessnas", "proxylessnas:reinforce", "single_path"]
+)
 def test_each_recipe_derives_a_network_within_its_limit(name: str, tmp_path: Any) -> None:
     recipe = small(name)
     if recipe.limits:
@@ -241,7 +271,7 @@ def test_what_no_gradient_reaches_is_refused_in_one_line() -> None:
 
 
 def test_a_superkernel_holds_kernels_and_expansions_alone(tmp_path: Any) -> None:
-    recipe = load_recipe("darts")
+    recipe = load_recipe("fednas")
     driver = Part("gradient", (("relaxation", "shared"), ("steps", 1)))
     toy.register()
     recipe = replace(recipe, driver=driver, providers=(Part("schedule"), Part(toy.NAME)), trials=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from codesign.gradient.rules import (
     alike,
     dropped,
     exponentiated_step,
+    fewer_identities,
     keep_largest,
     keep_only,
     wipe_out,
@@ -93,9 +95,19 @@ def test_the_search_ends_when_the_order_stays() -> None:
     assert not any(Stable(0).reached([logits]) for _ in range(9))
 
 
+def test_of_identities_the_most_certain_stay() -> None:
+    shares = [np.array(share) for share in ([0.5, 0.3, 0.2], [0.6, 0.1, 0.3], [0.2, 0.5, 0.3], [0.4, 0.35, 0.25])]
+    found = fewer_identities(shares, (0, 0, 0, None), 1)
+    assert [int(share.argmax()) for share in found] == [1, 0, 1, 0]
+    assert found[0].tolist() == pytest.approx([0.0, 0.6, 0.4]) and shares[0][0] == 0.5
+    assert [int(share.argmax()) for share in fewer_identities(shares, (0, 0, 0, None), 0)] == [1, 2, 1, 0]
+    assert fewer_identities(shares, (0, 0, 0, None), 2)[0].tolist() == [0.5, 0.3, 0.2]
+
+
 @pytest.mark.parametrize(
     "given",
     [
+        {"identity_dropout": 0.3},
         {"rule": "exponentiated", "relaxation": "gumbel_soft"},
         {"stages": 2, "relaxation": "shared"},
         {"patience": 3, "relaxation": "two_path"},

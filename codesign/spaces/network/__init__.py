@@ -353,6 +353,26 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
         ),
     )
     registry.register(
+        "edge_cells",
+        Plugin(
+            "a cell a stage, every edge of which carries one operator",
+            f"{here}.edge_cells:EdgeSpace",
+            {
+                **_OF_IMAGES,
+                "widths": options.list_of(options.integer(8, 1, 4096), (8, 16), least=1),
+                "nodes": options.integer(3, 1, 6),
+                "operators": options.list_of(
+                    options.name("k3", ("same", "k1", "k3", "k5", "d3", "d5")),
+                    ("same", "k1", "k3", "d3", "d5"),
+                    least=1,
+                ),
+                "stem_stride": options.integer(2, 1, 4),
+            },
+            source="Liu 2019",
+            offers=("workload", "trainable", "cells"),
+        ),
+    )
+    registry.register(
         "fixed",
         Plugin(
             "one network: by name, my_module.py:MyNet, or the YAML of a workload or a design",
