@@ -28,6 +28,9 @@ from codesign.spaces.search_space import SearchSpace
 from mappings.errors import Fault, SpecError
 from mappings.workload import Workload
 
+#: Relaxations that weigh all arms and draw nothing.
+_WEIGHED = ("softmax", "sigmoid", "sharp", "scheduled")
+
 
 @dataclass(frozen=True)
 class Found:
@@ -224,7 +227,7 @@ def _check(options: Mapping[str, Any]) -> None:
         if options[name] != none and relaxation in ("shared", "two_path"):
             what = f'is {options[name]}, and "{relaxation}" mixes no arms'
             faults.append(Fault(f"driver gradient.{name}", what, f"{none}, or a relaxation that weighs all arms"))
-    whole = ("softmax", "sigmoid", "sharp", "scheduled", "gumbel_soft")
+    whole = (*_WEIGHED, "gumbel_soft")
     if options["alike"] and (relaxation not in whole or int(options["stages"]) > 1):
         what = "compares what all arms give, in two stages of its own"
         allowed = f"stages: 1, and the relaxation {', '.join(whole)}"
@@ -234,6 +237,9 @@ def _check(options: Mapping[str, Any]) -> None:
         if options["clients"] and options[name] != plain:
             what = f"is {options[name]}: each client would drop arms, or end, by itself"
             faults.append(Fault(f"driver gradient.{name}", what, f"{plain}, or clients: 0"))
+    if options["unrolled"] and (relaxation not in _WEIGHED or not options["bilevel"]):
+        what = "sees the weights of one mixture ahead, on images that they are not learned from"
+        faults.append(Fault("driver gradient.unrolled", what, f"bilevel, and the relaxation {', '.join(_WEIGHED)}"))
     if options["identity_dropout"] and int(options["stages"]) < 2:
         what = "grows from one stage to the next, and there is one"
         faults.append(Fault("driver gradient.identity_dropout", what, "0, or more stages"))

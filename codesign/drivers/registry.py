@@ -412,6 +412,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
                 "relaxation": options.name("gumbel_soft", _RELAXATIONS),
                 "partial": options.integer(1, 1, 64),
                 **descent,
+                "unrolled": options.flag(False),
                 "cost_weight": options.number(0.0, 0.0, 1e6),
                 "multiplier_rate": options.number(0.2, 0.0, 1e6),
                 "rule": options.name("adam", ("adam", "exponentiated")),

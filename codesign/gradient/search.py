@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from codesign.accuracy.data import Dataset
 from codesign.accuracy.losses import loss_of
@@ -25,6 +26,7 @@ from codesign.gradient.rules import (
     keep_only,
     wipe_out,
 )
+from codesign.gradient.unrolled import unrolled_gradient
 from codesign.seeds import derive_seed
 
 #: Of the running mean of errors with which that of a drawn network is compared.
@@ -40,6 +42,7 @@ class GradientOptions:
         learning_rate, arch_learning_rate: of weights and logits (AdamW, Adam).
         temperature, last_temperature: of the Gumbel-softmax, falling geometrically.
         bilevel: logits learn from images that weights never see (DARTS); else from the same batch (SNAS).
+        unrolled: the gradient of logits sees weights one step ahead (DARTS' second order); else as they are.
         cost_weight: of the cost in the loss, against its value at the start, where no limit holds.
         multiplier_rate: how fast the Lagrange multiplier of a limit grows while the expected cost is over it.
         rule: of the logits, "adam" or "exponentiated".
@@ -60,6 +63,7 @@ class GradientOptions:
     temperature: float = 5.0
     last_temperature: float = 0.5
     bilevel: bool = True
+    unrolled: bool = False
     cost_weight: float = 0.0
     multiplier_rate: float = 0.2
     rule: str = "adam"
@@ -165,8 +169,12 @@ class GradientSearch:
         self._of_weights.step()
         if learns and options.bilevel:
             logits.zero_grad()
-            loss = self._loss(self._batch(self._halves[1]), temperature, logits_learn=True) + self._cost()
-            loss.backward()  # type: ignore[no-untyped-call]
+            other = self._batch(self._halves[1])
+            if options.unrolled:
+                self._see_ahead(index, other, temperature, self._of_weights.param_groups[0]["lr"])
+            else:
+                loss = self._loss(other, temperature, logits_learn=True) + self._cost()
+                loss.backward()  # type: ignore[no-untyped-call]
         if options.alike and step == options.steps // 3:
             self._grouped(index)
         if learns:
@@ -259,6 +267,20 @@ class GradientSearch:
         usual = told if self._usual is None else self._usual
         self._usual = _DECAY * usual + (1 - _DECAY) * told
         return (error if not self._options.bilevel else 0.0) + (told - usual) * self._network.log_chance
+
+    def _see_ahead(self, seen: Tensor, other: Tensor, temperature: float, rate: float) -> None:
+        """Gradients of the logits at weights one step on."""
+        given, network = (self._images[other], temperature, self._generator), self._network
+
+        def ahead(weights: Mapping[str, Tensor]) -> Tensor:
+            out = functional_call(network, dict(weights), given, {"logits_learn": True})
+            return self._error_of(out, self._labels[other]) + self._cost()
+
+        found = unrolled_gradient(
+            network, network.choosing(), lambda: self._loss(seen, temperature, logits_learn=True), ahead, rate
+        )
+        for value, slope in zip(network.choosing(), found, strict=True):
+            value.grad = slope
 
     def _cost(self) -> Tensor:
         """What the loss says of cost: each limit with its multiplier, and the weighed cost of what has no limit."""

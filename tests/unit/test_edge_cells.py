@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+from torch.func import functional_call
 
 from accel_models.template.spec import Template
 from codesign.decisions import DecisionSpace, Point
 from codesign.gradient.cells import cells_of, with_arms
 from codesign.gradient.network import ArmLayers, MixedNetwork
 from codesign.gradient.rules import DROPPED
+from codesign.gradient.unrolled import unrolled_gradient
+from codesign.quantization.qat import QatLayer
 from codesign.recipe import parse_recipe
 from codesign.spaces.conformance import NetworkSpaceConformance
 from codesign.spaces.network.edge_cells import EdgeSpace
@@ -104,3 +109,41 @@ def test_a_point_runs_on_hardware(point: Point, tmp_path: Path) -> None:
 def test_its_options_are_checked() -> None:
     with pytest.raises(SpecError, match="operators: are same: nothing that learns"):
         parse_recipe({"network": {"name": "edge_cells", "operators": ["same"]}}, "mine")
+
+
+def test_the_second_order_gradient_is_that_of_the_loss_one_step_on() -> None:
+    """By differences of the whole: in each logit, weights moved by one step of that logit's own."""
+    network = relaxed().double().train()
+    for part in network.modules():
+        if isinstance(part, QatLayer):
+            part.exact_weight = part.quantizer.exact = False  # rounding has no differences
+    images = torch.rand(2, 12, 1, 8, 8, generator=torch.Generator().manual_seed(1)).double()
+    labels, generator, rate = torch.arange(12) % 10, torch.Generator(), 0.5
+
+    def loss(place: int, weights: Mapping[str, Tensor]) -> Tensor:
+        out = functional_call(network, dict(weights), (images[place], 1.0, generator), {"logits_learn": True})
+        return torch.nn.functional.cross_entropy(out, labels)
+
+    def ahead() -> float:
+        weights = {name: value for name, value in network.named_parameters() if "logits" not in name}
+        slopes = torch.autograd.grad(loss(0, {}), list(weights.values()), allow_unused=True)
+        moved = {
+            name: value if slope is None else value - rate * slope
+            for (name, value), slope in zip(weights.items(), slopes, strict=True)
+        }
+        return float(loss(1, moved).detach())
+
+    found = unrolled_gradient(network, network.choosing(), lambda: loss(0, {}), lambda moved: loss(1, moved), rate)
+    first_order = torch.autograd.grad(loss(1, {}), network.choosing())
+    for cell in (0, 4):
+        logits, slope, plain = network.logits[cell], found[cell], first_order[cell]
+        for place in range(len(logits)):
+            ends = []
+            for sign in (1, -1):
+                with torch.no_grad():
+                    logits[place] += sign * 1e-5
+                ends.append(ahead())
+                with torch.no_grad():
+                    logits[place] -= sign * 1e-5
+            assert float(slope[place]) == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-3, abs=1e-7)
+        assert not torch.allclose(slope, plain, rtol=0.05, atol=1e-6)

@@ -108,6 +108,8 @@ def test_of_identities_the_most_certain_stay() -> None:
     "given",
     [
         {"identity_dropout": 0.3},
+        {"unrolled": True, "relaxation": "gumbel_hard"},
+        {"unrolled": True, "relaxation": "softmax", "bilevel": False},
         {"rule": "exponentiated", "relaxation": "gumbel_soft"},
         {"stages": 2, "relaxation": "shared"},
         {"patience": 3, "relaxation": "two_path"},
