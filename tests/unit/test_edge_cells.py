@@ -12,10 +12,12 @@ from torch import Tensor
 from torch.func import functional_call
 
 from accel_models.template.spec import Template
+from codesign.accuracy.data import digits
 from codesign.decisions import DecisionSpace, Point
 from codesign.gradient.cells import cells_of, with_arms
 from codesign.gradient.network import ArmLayers, MixedNetwork
 from codesign.gradient.rules import DROPPED
+from codesign.gradient.search import GradientOptions, GradientSearch
 from codesign.gradient.unrolled import unrolled_gradient
 from codesign.quantization.qat import QatLayer
 from codesign.recipe import parse_recipe
@@ -147,3 +149,20 @@ def test_the_second_order_gradient_is_that_of_the_loss_one_step_on() -> None:
                     logits[place] -= sign * 1e-5
             assert float(slope[place]) == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-3, abs=1e-7)
         assert not torch.allclose(slope, plain, rtol=0.05, atol=1e-6)
+
+
+def test_stages_drop_arms_and_leave_out_more_of_identities_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = GradientOptions(steps=12, stages=3, identity_dropout=0.6)
+    search = GradientSearch(relaxed(), digits(), {}, {}, options, 0)
+    told, plain = list[float](), MixedNetwork.leave_out
+
+    def leave_out(self: MixedNetwork, share: float) -> None:
+        told.append(share)
+        plain(self, share)
+
+    monkeypatch.setattr(MixedNetwork, "leave_out", leave_out)
+    found = search.run()
+    # Logits learn from step 4 on; stages end with steps 6 and 9.
+    assert told == pytest.approx([0.0] * 7 + [0.3, 0.2, 0.1] + [0.6, 0.3])
+    assert found.left == (24, 24, 18, 18, 18, 12, 12, 12) and found.dropped == 12
+    assert [int((share > 0).sum()) for share in found.shares] == [2] * 6
