@@ -3,6 +3,7 @@
     python -m benchmarks.asic_power                                 # five arrays, three sizes, two libraries: hours
     python -m benchmarks.asic_power --sizes 4 --arrays loop_tile --libraries sg13g2
     python -m benchmarks.asic_power --kept                          # judge on the table, synthesise nothing
+    python -m benchmarks.asic_power --kept --clocks 0.1,1,10,100    # and each run's energy at several clocks
 
 Each accelerator is simulated on a 3x3 convolution of random integers, synthesised, and run as a netlist with the
 recorded inputs; its outputs have to be the RTL's in every cycle. Power is that of the cells by their liberty's tables,
@@ -20,7 +21,7 @@ import argparse
 import csv
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ from benchmarks.asic import LIBRARIES, cases, write_rows
 from benchmarks.common import Figure, reference_dir, show
 from benchmarks.resources import sources, spelled
 from benchmarks.rtl_cases import design, inputs, quantized
-from mappings.errors import SpecError, unknown_name
+from mappings.errors import Fault, SpecError, unknown_name
 from mappings.layer import Layer, Op
 from mappings.workload import TensorShape, Workload
 from rtl_templates.synth.measure import WHOLE
@@ -79,9 +80,9 @@ def network(template: Template) -> Workload:
     return Workload("conv", (TensorShape("x", C=channels, H=8, W=8),), (layer,))
 
 
-def estimated_mw(library: str, template: Template) -> float:
+def estimated_mw(library: str, template: Template, clock_hz: float = CLOCK_HZ) -> float:
     """By the model in the library's technology."""
-    tech = technology(TECHNOLOGIES[library])
+    tech, template = technology(TECHNOLOGIES[library]), replace(template, clock_hz=round(clock_hz))
     cost = template_cost(Design(network(template), template_accelerator(template, tech.name), ()))
     assert isinstance(cost, CostReport), "no device bounds it"
     found = cells_mw(cost, template, tech)
@@ -144,6 +145,40 @@ def figures_of(found: Sequence[Case], asked: int) -> list[Figure]:
     return figures
 
 
+def read_clocks(given: str) -> tuple[float, ...]:
+    """Clocks in MHz from a list with commas; none given: none.
+
+    Raises:
+        SpecError: what is no number, or below 0.01 or above 10,000 MHz.
+    """
+    found = list[float]()
+    for text in given.split(",") if given else ():
+        try:
+            found.append(float(text))
+        except ValueError:
+            found.append(float("nan"))
+        if not 0.01 <= found[-1] <= 1e4:
+            raise SpecError(Fault("--clocks", f"{text} is no clock", "numbers of MHz, 0.01 to 10000"))
+    return tuple(found)
+
+
+def over_clock(found: Sequence[Case], clocks_mhz: Sequence[float]) -> list[Figure]:
+    """Energy of one run at each clock, in uJ: what switches does so in any time, what leaks does so all the time."""
+    figures = []
+    for item in found:
+        errors, each = list[float](), list[str]()
+        for clock in clocks_mhz:
+            seconds = item.found.cycles / (clock * 1e6)
+            by_netlist = item.found.milliwatts(clock * 1e6) * seconds * 1e3
+            by_model = estimated_mw(item.library, item.template, clock * 1e6) * seconds * 1e3
+            errors.append(abs(by_model / by_netlist - 1))
+            each.append(f"{clock:g} MHz {by_netlist:.3g} uJ ({by_model:.3g})")
+        text = f"{item.library}: {item.template.array} {item.template.rows}x{item.template.cols}, energy over its clock"
+        note = "by the netlist (by the model): " + ", ".join(each)
+        figures.append(Figure(f"{text}, worst error", max(errors), "at most 20 %", max(errors) <= 0.2, note))
+    return figures
+
+
 def main() -> int:
     """Collect and judge."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -152,6 +187,7 @@ def main() -> int:
     parser.add_argument("--libraries", default=",".join(LIBRARIES), help="of those that are known")
     parser.add_argument("--kept", action="store_true", help="the table alone; synthesise nothing")
     parser.add_argument("--seed", type=int, default=1, help="of the integers")
+    parser.add_argument("--clocks", default="", help="MHz, 0.01 or more: energy of a run at each")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     found = list[Case | None]()
@@ -162,6 +198,7 @@ def main() -> int:
         for name in args.libraries.split(","):
             if name not in LIBRARIES:
                 raise unknown_name("--libraries", "library", name, list(LIBRARIES))
+        clocks = read_clocks(args.clocks)
         for template in cases(args.arrays.split(","), [int(size) for size in args.sizes.split(",")]):
             names = args.libraries.split(",")
             found += [measured(name, template, args.seed, run=not args.kept) for name in names]
@@ -169,7 +206,8 @@ def main() -> int:
         print(f"asic_power: {error}", file=sys.stderr)
         return 2
     known = [item for item in found if item is not None]
-    return show("Power of whole accelerators in cells, memories apart", figures_of(known, len(found)), args.json)
+    figures = figures_of(known, len(found)) + (over_clock(known, clocks) if clocks else [])
+    return show("Power of whole accelerators in cells, memories apart", figures, args.json)
 
 
 if __name__ == "__main__":

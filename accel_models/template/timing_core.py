@@ -27,7 +27,7 @@ COMPUTE_SETTLE_CYCLES = 6  #: from the last accumulator write until the unit is 
 IDLE_CYCLES = 1  #: from the first cycle without work until the sequencer sees it
 TOKEN_CYCLES = 1  #: between a head of a queue, or its last token, and its start: what it waits for is compared
 WORD_CYCLES = 3  #: store unit, from a word's read until its first piece goes: memory, its register, queue
-DRAIN_LATENCY_CYCLES = 23  #: from the last group issued until the unit is free and signals
+DRAIN_LATENCY_CYCLES = 24  #: from the last group issued until the unit is free and signals
 LOOKUP_CYCLES = 2  #: more, where post-processing ends in a table
 #: Columns of the command table.
 UNIT, WAIT, SIGNAL, CYCLES, ADDR, COUNT0, COUNT1, COUNT2, STRIDE1, STRIDE2, WORD_BYTES, FETCH, TURN, COLUMNS = range(14)

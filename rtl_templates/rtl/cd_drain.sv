@@ -47,7 +47,7 @@ module cd_drain
   localparam int unsigned GrpW    = Groups > 1 ? $clog2(Groups) : 1;
   localparam int unsigned LgLanes = $clog2(PpuLanes);
   localparam int unsigned LaneLat = 20;              // cd_ppu_lane
-  localparam int unsigned Latency = LaneLat + 2 + (Tables ? 2 : 0) + Stages;  // and the buffers' read, cd_lookup
+  localparam int unsigned Latency = LaneLat + 3 + (Tables ? 2 : 0) + Stages;  // the buffers' read, the deal; cd_lookup
 
   if (PpuLanes > N || 2 ** LgLanes != PpuLanes) begin : gen_check
     $error("cd_drain: PpuLanes must be a power of two, at most N");
@@ -151,29 +151,32 @@ module cd_drain
 
   // ---- Lanes ----
   logic [GrpW-1:0]          group_q1, group_q2;  // group_q2: whose words lie in the memories' registers
-  logic [PpuLanes*AccW-1:0] acc;
-  logic [PpuLanes*ActW-1:0] other, post, looked, y;
+  logic [PpuLanes*AccW-1:0] acc_q;
+  logic [PpuLanes*RecW-1:0] rec_q;
+  logic [PpuLanes*ActW-1:0] other_q, post, looked, y;
 
+  // What a group is dealt waits in registers: the memories lie all over the chip, the lanes' multipliers in a few columns.
   always_ff @(posedge clk_i) begin
     group_q1 <= group_q;
     group_q2 <= group_q1;
+    acc_q    <= ab_data_i[PpuLanes*AccW*32'(group_q2) +: PpuLanes*AccW];
+    other_q  <= rb_data_i[PpuLanes*ActW*32'(group_q2) +: PpuLanes*ActW];
+    rec_q    <= cmd_q.per_channel ? pb_rdata : {PpuLanes{{cmd_q.imm_shift, cmd_q.imm_mult, {AccW{1'b0}}}}};
   end
-  assign acc   = ab_data_i[PpuLanes*AccW*32'(group_q2) +: PpuLanes*AccW];
-  assign other = rb_data_i[PpuLanes*ActW*32'(group_q2) +: PpuLanes*ActW];
 
   for (genvar i = 0; i < PpuLanes; i++) begin : gen_lane
     logic [RecW-1:0] rec;
-    assign rec = cmd_q.per_channel ? pb_rdata[i*RecW +: RecW] : {cmd_q.imm_shift, cmd_q.imm_mult, {AccW{1'b0}}};
+    assign rec = rec_q[i*RecW +: RecW];
     cd_ppu_lane #(
       .ActW(ActW),
       .AccW(AccW)
     ) u_lane (
       .clk_i,
-      .acc_i     (acc[i*AccW +: AccW]),
+      .acc_i     (acc_q[i*AccW +: AccW]),
       .bias_i    (rec[AccW-1:0]),
       .mult_i    (rec[AccW +: 32]),
       .shift_i   (rec[AccW+32 +: 6]),
-      .other_i   (other[i*ActW +: ActW]),
+      .other_i   (other_q[i*ActW +: ActW]),
       .low_i     (cmd_q.low),
       .high_i    (cmd_q.high),
       .residual_i(cmd_q.residual),

@@ -37,12 +37,13 @@ module cd_walker
   typedef enum logic [1:0] {Idle, Setup, Prologue, Stream} state_e;
   state_e      state_q;
 
-  // ---- Setup: eight products on one multiplier, between two registers ----
-  // Operands that are chosen in cycle n give a product that can be used in cycle n + 2.
-  localparam logic [3:0] SetupEnd = 4'd10;
+  // ---- Setup: eight products on one multiplier ----
+  // Operands that are chosen in cycle n give a product that can be used in cycle n + 3: the choice has a register, and so
+  // have the multiplier's inputs, behind which the parts of a wide product are added.
+  localparam logic [3:0] SetupEnd = 4'd11;
   logic [3:0]  step_q;
-  logic [19:0] ma_d, ma_q;
-  logic [15:0] mb_d, mb_q;
+  logic [19:0] ma_d, ma_q, ma_q2;
+  logic [15:0] mb_d, mb_q, mb_q2;
   logic [19:0] product_q;
   logic [19:0] plane_q, row_step_q, tap_step_q, pad_step_q, pixels_q, passes_q;  // passes_q: still to end
   logic [19:0] period;
@@ -52,11 +53,11 @@ module cd_walker
     unique case (step_q)
       4'd0:    {ma_d, mb_d} = {12'd0, cmd_i.r, 8'd0, cmd_i.s};
       4'd1:    {ma_d, mb_d} = {4'd0, cmd_i.in_h, cmd_i.in_w};
-      4'd2:    {ma_d, mb_d} = {product_q, in_blocks_i};
-      4'd3:    {ma_d, mb_d} = {4'd0, cmd_i.p, cmd_i.q};
-      4'd4:    {ma_d, mb_d} = {product_q, out_blocks_i};
-      4'd5:    {ma_d, mb_d} = {12'd0, cmd_i.pad_top, cmd_i.in_w};
-      4'd6:    {ma_d, mb_d} = {12'd0, cmd_i.stride_h, cmd_i.in_w};
+      4'd2:    {ma_d, mb_d} = {4'd0, cmd_i.p, cmd_i.q};
+      4'd3:    {ma_d, mb_d} = {product_q, in_blocks_i};
+      4'd4:    {ma_d, mb_d} = {12'd0, cmd_i.pad_top, cmd_i.in_w};
+      4'd5:    {ma_d, mb_d} = {12'd0, cmd_i.stride_h, cmd_i.in_w};
+      4'd6:    {ma_d, mb_d} = {product_q, out_blocks_i};
       default: {ma_d, mb_d} = {12'd0, cmd_i.dilation_h, cmd_i.in_w};
     endcase
     period = pixels_q;
@@ -67,13 +68,15 @@ module cd_walker
   always_ff @(posedge clk_i) begin
     ma_q      <= ma_d;
     mb_q      <= mb_d;
-    product_q <= 20'(36'(ma_q) * 36'(mb_q));
+    ma_q2     <= ma_q;
+    mb_q2     <= mb_q;
+    product_q <= 20'(36'(ma_q2) * 36'(mb_q2));
     unique case (step_q)
-      4'd3:    plane_q    <= product_q;
+      4'd4:    plane_q    <= product_q;
       4'd5:    pixels_q   <= product_q;
       4'd7:    pad_step_q <= product_q;
       4'd8:    row_step_q <= product_q;
-      4'd9:    tap_step_q <= product_q;
+      4'd10:   tap_step_q <= product_q;
       default: ;
     endcase
     pass_last_q  <= period - 20'd1;
@@ -204,7 +207,7 @@ module cd_walker
       end
 
       if (step_q != SetupEnd) step_q <= step_q + 4'd1;
-      if (step_q == 4'd6) passes_q <= product_q;
+      if (step_q == 4'd9) passes_q <= product_q;
       left_q       <= left_q - 20'd1;
       pass_end_q   <= left_q == 20'd1;
       pass_start_q <= 1'b0;

@@ -374,7 +374,7 @@ def test_names_are_listed_without_what_runs_them() -> None:
 
 
 def test_a_template_runs_its_own_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One question has one answer, whichever command asks: the README's network on 8 x 8 PEs takes 29,924 cycles."""
+    """One question has one answer, whichever command asks: the README's network on 8 x 8 PEs takes 29,928 cycles."""
     module, hardware, design = tmp_path / "mine.py", tmp_path / "hardware.yaml", tmp_path / "design.yaml"
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     module.write_text(readme.partition("```python\n")[2].partition("```")[0], encoding="utf-8")
@@ -386,13 +386,13 @@ def test_a_template_runs_its_own_program(tmp_path: Path, capsys: pytest.CaptureF
     arguments = [f"{module}:MyNet", "--input", "1,3,32,32", "--accelerator", str(hardware)]
     assert main(["cost", *arguments, "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["latency_cycles"] == 29_924
-    assert sum(sum(layer["account"].values()) for layer in found["layers"]) == pytest.approx(29_924)
+    assert found["latency_cycles"] == 29_928
+    assert sum(sum(layer["account"].values()) for layer in found["layers"]) == pytest.approx(29_928)
     assert main(["map", *arguments, "-q", "--objective", "latency", "--format", "yaml"]) == 0
     design.write_text(capsys.readouterr().out, encoding="utf-8")
     assert main(["cost", str(design), "--format", "json"]) == 0
     searched = json.loads(capsys.readouterr().out)["latency_cycles"]
-    assert searched < 29_924
+    assert searched < 29_928
     # What was found is where the next search begins, and runs where its file names the hardware of the same network.
     assert main(["map", str(design), "--objective", "latency", "-q"]) == 0
     found_again = re.search(r"([\d,]+) cycles", capsys.readouterr().out)

@@ -191,3 +191,9 @@ def test_power_of_cells_leaves_out_memories_and_the_tree() -> None:
     whole = power_mw(energy.without(("DRAM",)).total_pj, found.latency_cycles, template.clock_hz)
     assert power < 0.75 * whole  # memories take some
     assert cells_mw(found, template, Technology("bare", 130, TechnologyKind.ASIC, ())) is None
+    # A run at a thousandth of the clock takes a thousand times as long; what leaks is a third of it then.
+    slow = replace(template, clock_hz=template.clock_hz // 1000)
+    found = template_cost(Design(NETWORK, template_accelerator(slow, tech.name), ()))
+    assert isinstance(found, CostReport)
+    of_slow = cells_mw(found, slow, tech)
+    assert of_slow is not None and 1.2 * power < 1000 * of_slow < 1.6 * power

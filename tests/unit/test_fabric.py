@@ -93,8 +93,8 @@ def test_what_is_newer_than_the_rows_is_counted() -> None:
     old, now = fabric.fitted()["ff"]["drain"], fabric.coefficients()["ff"]["drain"]
     terms = fabric.terms(template, part)
     counted = sum((b - a) * x for a, b, x in zip(old, now, terms, strict=True))
-    # Counters and addresses, registers of a lane, a second operand's in it.
-    assert counted == pytest.approx(84 + 2 * (212 + 8))
+    # Counters and addresses, registers of a lane, a second operand's in it, what it is dealt.
+    assert counted == pytest.approx(84 + 2 * (212 + 8 + 2 * 32 + 32.5 + 8))
 
 
 def test_stages_are_registers() -> None:
