@@ -1,8 +1,9 @@
-"""Training images, changed anew in each batch: shifted, mirrored, with a square left out, mixed."""
+"""Training images, changed anew in each batch: turned, bent, shifted, mirrored, with a square left out, mixed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,8 @@ from codesign.seeds import derive_seed
 
 #: Of pixels from 0 to 1, added to the variances that whitening divides by.
 _LEAST_VARIANCE = 5e-4
+#: Places along an axis whose moves are drawn when an image is bent; those between follow smoothly.
+_KNOTS = 5
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class Augmentation:
         rotate_degrees: each image is turned by up to so much both ways.
         scale_percent: and made larger or smaller by up to so much.
         mixup: two images and their labels are averaged with weights from Beta(mixup, mixup) (Zhang 2018).
+        bend_pixels: each image is bent as if it lay on rubber: its pixels move, neighbours alike, with this standard
+            deviation (Simard 2003).
     """
 
     shift_pixels: int = 0
@@ -32,6 +37,7 @@ class Augmentation:
     rotate_degrees: float = 0.0
     scale_percent: float = 0.0
     mixup: float = 0.0
+    bend_pixels: float = 0.0
 
     def scaled(self, strength: float) -> Augmentation:
         """The same at a share of its strength, 0 to 1; mirroring has none."""
@@ -42,6 +48,7 @@ class Augmentation:
             rotate_degrees=strength * self.rotate_degrees,
             scale_percent=strength * self.scale_percent,
             mixup=strength * self.mixup,
+            bend_pixels=strength * self.bend_pixels,
         )
 
     def __call__(self, images: Tensor, seed: int, step: int) -> tuple[Tensor, Tensor | None, float]:
@@ -57,8 +64,8 @@ class Augmentation:
         if self == Augmentation():
             return images, None, 1.0
         generator = torch.Generator().manual_seed(derive_seed(seed, "augmentation", step))
-        if self.rotate_degrees or self.scale_percent:
-            images = turned(images, self.rotate_degrees, self.scale_percent, generator)
+        if self.rotate_degrees or self.scale_percent or self.bend_pixels:
+            images = turned(images, self.rotate_degrees, self.scale_percent, self.bend_pixels, generator)
         if self.shift_pixels:
             images = shifted(images, self.shift_pixels, generator)
         if self.flip:
@@ -90,15 +97,32 @@ def shifted(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
     return padded[torch.arange(count).view(-1, 1, 1, 1), torch.arange(channels).view(1, -1, 1, 1), rows, columns]
 
 
-def turned(images: Tensor, degrees: float, percent: float, generator: torch.Generator) -> Tensor:
-    """Each image turned and scaled about its middle, interpolated, zeros moving in. Same shape."""
-    draws = 2.0 * torch.rand((2, len(images)), generator=generator) - 1.0
+def turned(images: Tensor, degrees: float, percent: float, bend: float, generator: torch.Generator) -> Tensor:
+    """Each image turned and scaled about its middle, then bent; interpolated once, zeros moving in. Same shape."""
+    count, _, height, width = images.shape
+    draws = 2.0 * torch.rand((2, count), generator=generator) - 1.0
     angle, scale = torch.deg2rad(draws[0] * degrees), 1.0 + draws[1] * percent / 100.0
-    cosine, sine, zero = torch.cos(angle) / scale, torch.sin(angle) / scale, torch.zeros(len(images))
-    stretch = images.shape[2] / images.shape[3]  # of a grid that runs from -1 to 1 both ways
-    rows = [torch.stack([cosine, -sine * stretch, zero], 1), torch.stack([sine / stretch, cosine, zero], 1)]
-    grid = nn.functional.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
-    return nn.functional.grid_sample(images, grid, align_corners=False)
+    cosine, sine = ((wave(angle) / scale).view(-1, 1, 1) for wave in (torch.cos, torch.sin))
+    rows, columns = _middles(height).view(-1, 1), _middles(width)
+    stretch = height / width  # of a grid that runs from -1 to 1 both ways
+    across, down = cosine * columns - (sine * stretch) * rows, (sine / stretch) * columns + cosine * rows
+    if bend:
+        knots = bend * torch.randn((2, count, _KNOTS, _KNOTS), generator=generator)
+        moves = _between(height) @ knots @ _between(width).T
+        across, down = across + moves[0] * (2.0 / width), down + moves[1] * (2.0 / height)
+    return nn.functional.grid_sample(images, torch.stack([across, down], 3), align_corners=False)
+
+
+def _middles(length: int) -> Tensor:
+    """Of pixels along an axis that runs from -1 to 1."""
+    return (2.0 * torch.arange(length) + 1.0) / length - 1.0
+
+
+@lru_cache(maxsize=8)
+def _between(length: int) -> Tensor:
+    """What a pixel's move takes of the knots': [pixels, knots], cubic."""
+    unit = torch.eye(_KNOTS)[None, :, :, None]  # one channel a knot
+    return nn.functional.interpolate(unit, (length, 1), mode="bicubic", align_corners=True)[0, :, :, 0].T.contiguous()
 
 
 def with_cutout(images: Tensor, extent: int, generator: torch.Generator) -> Tensor:

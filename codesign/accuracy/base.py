@@ -73,12 +73,14 @@ TRAIN_OPTIONS = {
     "search_shift_pixels": options.integer(0, 0, 32),
     "search_rotate_degrees": options.number(0.0, 0.0, 180.0),
     "search_scale_percent": options.number(0.0, 0.0, 90.0),
+    "search_bend_pixels": options.number(0.0, 0.0, 32.0),
     "search_float_share": options.number(0.0, 0.0, 0.99),
     "deploy_steps": options.integer(450, 1, 1_000_000),
     "deploy_learning_rate": options.number(0.02, 0.0, 10.0),
     "deploy_shift_pixels": options.integer(1, 0, 32),
     "deploy_rotate_degrees": options.number(0.0, 0.0, 180.0),
     "deploy_scale_percent": options.number(0.0, 0.0, 90.0),
+    "deploy_bend_pixels": options.number(0.0, 0.0, 32.0),
     "deploy_float_share": options.number(0.0, 0.0, 0.99),
 }
 

@@ -44,7 +44,8 @@ class TrainingEvaluator:
 
     Args:
         context: its options are those of :class:`Training`; ``steps``, ``learning_rate``, ``shift_pixels``,
-            ``rotate_degrees``, ``scale_percent`` and ``float_share`` with the prefix ``search_`` or ``deploy_``.
+            ``rotate_degrees``, ``scale_percent``, ``bend_pixels`` and ``float_share`` with the prefix ``search_`` or
+            ``deploy_``.
     """
 
     def __init__(self, context: AccuracyContext) -> None:
@@ -69,6 +70,7 @@ class TrainingEvaluator:
                 options[f"{purpose}_rotate_degrees"],
                 options[f"{purpose}_scale_percent"],
                 options["mixup"],
+                options[f"{purpose}_bend_pixels"],
             ),
             rule=decided_rule(workload),
             progressive=Progressive(int(options["stages"]), options["first_extent"], options["first_strength"]),

@@ -20,7 +20,7 @@ Outputs = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 #: Options of training that move or mix pixels in a way that labels of another kind do not follow.
-_TURNED = ("rotate_degrees", "scale_percent")
+_TURNED = ("rotate_degrees", "scale_percent", "bend_pixels")
 _MIXED = ("cutout_pixels", "mixup")
 
 

@@ -107,7 +107,7 @@ def _optimizer(network: nn.Module, how: Training) -> tuple[torch.optim.Optimizer
         optimizer = RuleOptimizer(network.parameters(), how.rule, how.learning_rate, how.weight_decay)
     else:
         optimizer = torch.optim.AdamW(
-            network.parameters(), lr=how.learning_rate, betas=(0.8, 0.95), weight_decay=how.weight_decay
+            network.parameters(), how.learning_rate, (0.8, 0.95), weight_decay=how.weight_decay, fused=True
         )
     return optimizer, torch.optim.lr_scheduler.OneCycleLR(
         optimizer, how.learning_rate, total_steps=how.steps + 1, pct_start=0.15, cycle_momentum=False

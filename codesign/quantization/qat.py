@@ -351,7 +351,12 @@ class QatNetwork(nn.Module):
         return self._rounded(fitted(images, self.workload))
 
     def _rounded(self, images: Tensor) -> dict[str, Tensor]:
-        return {self.workload.inputs[0].name: torch.round(images / self.image_scale) * self.image_scale}
+        rounded = torch.round(images / self.image_scale) * self.image_scale
+        if rounded.shape[1] == 1:
+            # To torch either layout is that of one channel; these strides make the layers behind keep channels last.
+            count, channels, height, width = rounded.shape
+            rounded = rounded.reshape(count, height, width, channels).permute(0, 3, 1, 2)
+        return {self.workload.inputs[0].name: rounded}
 
     def values(self, entered: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Every tensor by name, from those that enter."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from codesign.accuracy.augment import shifted
+from codesign.accuracy.augment import shifted, turned
 from codesign.accuracy.base import AccuracyContext
 from codesign.accuracy.data import PARTS, mnist5k
 from codesign.accuracy.evaluator import integer_accuracy
@@ -65,9 +65,20 @@ def test_images_are_turned_for_what_is_asked_alone(tmp_path: Path) -> None:
         options = {**OPTIONS, "search_steps": 6, **more}
         return make_evaluator("train", AccuracyContext(0, "mnist5k", tmp_path, options)).measure(small())
 
-    assert measured(deploy_rotate_degrees=40, deploy_scale_percent=40) == measured()
+    assert measured(deploy_rotate_degrees=40, deploy_scale_percent=40, deploy_bend_pixels=4) == measured()
     assert measured(search_rotate_degrees=40) != measured()
     assert measured(search_scale_percent=40) != measured()
+    assert measured(search_bend_pixels=4) != measured()
+
+
+def test_bent_images_move_smoothly_by_what_is_asked() -> None:
+    rows, columns = torch.meshgrid(torch.arange(28.0), torch.arange(20.0), indexing="ij")
+    places = torch.stack([rows, columns]).expand(200, -1, -1, -1)  # each pixel says where it came from
+    assert turned(places, 0, 0, 0, torch.Generator().manual_seed(1)).allclose(places, atol=1e-4)
+    moves = (turned(places, 0, 0, 0.5, torch.Generator().manual_seed(1)) - places)[:, :, 4:-4, 4:-4]  # no border
+    assert 0.3 < float(moves.std()) < 0.5  # between the knots less than at them
+    assert float(moves.mean().abs()) < 0.05 and moves.std(dim=(1, 2, 3)).min() > 0.1  # each image has moves of its own
+    assert all(moves.diff(dim=axis).std() < 0.4 * moves.std() for axis in (2, 3))  # neighbours move alike
 
 
 def test_a_short_training_learns_and_deploys(tmp_path: Path) -> None:

@@ -270,8 +270,9 @@ def test_data_of_another_task_is_refused_on_the_command_line(tmp_path: Path) -> 
 
 def test_networks_of_maps_on_the_command_line_are_trained_as_their_labels_allow() -> None:
     train = load_recipe("default", {"network": "pyramid"}).providers[1].given
-    assert train["deploy_shift_pixels"] == train["deploy_rotate_degrees"] == 0 and train["flip"] is False
-    assert load_recipe("default", {"network": "trellis"}).providers[1].given["deploy_steps"] == 2500
+    assert train["deploy_shift_pixels"] == train["deploy_rotate_degrees"] == train["deploy_bend_pixels"] == 0
+    assert train["flip"] is False
+    assert load_recipe("default", {"network": "trellis"}).providers[1].given["deploy_steps"] == 4000
     with pytest.raises(SpecError, match=r"or a network for segmentation \(trellis, squeeze"):
         load_recipe("default", {"data": "small_scenes"})
 
