@@ -110,16 +110,17 @@ def drain_terms(lanes: int, ppu: int, act: int, acc: int, tables: int, stages: i
 
 
 def vector_terms(lanes: int, act: int, weight: int, acc: int, taps: int) -> tuple[float, ...]:
-    """Terms of the vector unit: operands of each tap, products of several taps, sums."""
-    held, term = act + 2 * weight, act + weight
+    """Terms of the vector unit: operands and sums, and what each tap beyond the first brings, by the wider operand."""
+    held, more = act + 2 * weight, lanes * (taps - 1)
     soft = 0 if in_dsp(act, weight) else taps * lanes * act * weight
     return (
         1.0,
         float(lanes * act),
         float(lanes * acc),
-        float(lanes * term * (taps - 1)),
-        float(lanes * held * taps),
+        float(more * max(act, weight)),
+        float(lanes * held),
         float(soft),
+        float(more),
     )
 
 
