@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from codesign.decisions import Point
-from codesign.quantization.qat import QatLayer, QatNetwork, fitted
+from codesign.quantization.qat import QatLayer, QatNetwork, entering
 from codesign.spaces.network.masked_cells import MaskedSpace, Operation
 
 
@@ -116,8 +116,7 @@ class MaskedNetwork(nn.Module):
         Args:
             masked: what counts; None: everything does, and masks learn nothing.
         """
-        scale = 1.0 / float(2 ** (self.workload.inputs[0].bits - 1) - 1)
-        value = self.steps["stem"](torch.round(fitted(images, self.workload) / scale) * scale)
+        value = self.steps["stem"](entering(images, self.workload))
         for stage, items in enumerate(self.space.operations, 1):
             if stage > 1:
                 value = self.steps[f"reduce{stage}"](value)

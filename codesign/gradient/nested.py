@@ -18,7 +18,7 @@ from torch.nn import functional
 from codesign.decisions import Decision, Point
 from codesign.gradient.choices import Draw
 from codesign.networks.convolution import convolution
-from codesign.quantization.qat import ActivationQuantizer, QatLayer, fake_quantize_weight, fitted, gates_of
+from codesign.quantization.qat import ActivationQuantizer, QatLayer, entering, fake_quantize_weight, gates_of
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer
 from mappings.workload import Workload
@@ -208,8 +208,7 @@ class NestedNetwork(nn.Module):
 
     def forward(self, images: Tensor, draw: Draw) -> Tensor:
         """Images [N, C, H, W] to logits [N, classes], with the weights of one draw."""
-        scale = 1.0 / float(2 ** (self.workload.inputs[0].bits - 1) - 1)
-        values = {self.workload.inputs[0].name: torch.round(fitted(images, self.workload) / scale) * scale}
+        values = {self.workload.inputs[0].name: entering(images, self.workload)}
         for layer in self.workload.layers:
             step, inputs = self._step(layer.name), [values[name] for name in layer.inputs]
             if step.weight is None:

@@ -13,7 +13,7 @@ from codesign.decisions import Point
 from codesign.gradient.cells import Cell
 from codesign.gradient.mixing import mixed, one_of
 from codesign.gradient.superkernel import SuperKernel
-from codesign.quantization.qat import QatLayer, fitted, gates_of
+from codesign.quantization.qat import QatLayer, entering, gates_of
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer
 from mappings.workload import Workload
@@ -182,9 +182,7 @@ class MixedNetwork(nn.Module):
         self, images: Tensor, temperature: float, generator: torch.Generator, *, logits_learn: bool = False
     ) -> Tensor:
         """Images [N, C, H, W] to logits [N, classes], or a map of them."""
-        scale = 1.0 / float(2 ** (self.workload.inputs[0].bits - 1) - 1)
-        image = self.workload.inputs[0].name
-        values = {image: torch.round(fitted(images, self.workload) / scale) * scale}
+        values = {self.workload.inputs[0].name: entering(images, self.workload)}
         self.log_chance = torch.zeros(())
         number = {cell.prefix: place for place, cell in enumerate(self.cells)}
         for name, is_cell in self.order:

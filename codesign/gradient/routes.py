@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from codesign.gradient.network import ArmLayers
-from codesign.quantization.qat import fitted
+from codesign.quantization.qat import entering
 from mappings.layer import Layer
 from mappings.workload import Workload
 
@@ -215,8 +215,7 @@ class RouteNetwork(nn.Module):
         """Images [N, C, H, W] to logits [N, classes] or a map: each last block's by the chance of an end there."""
         graph, shares = self.graph, self.shares()
         chance = reach(graph, shares)
-        scale = 1.0 / float(2 ** (self._workload.inputs[0].bits - 1) - 1)
-        values = {graph.start: self.stem(torch.round(fitted(images, self._workload) / scale) * scale)}
+        values = {graph.start: self.stem(entering(images, self._workload))}
         for name in (*graph.blocks, graph.end):
             total = torch.zeros(())
             for source in values:

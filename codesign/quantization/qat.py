@@ -286,6 +286,26 @@ def fitted(images: Tensor, workload: Workload) -> Tensor:
     return _resized(images, (shape.H, shape.W))
 
 
+def entering(images: Tensor, workload: Workload) -> Tensor:
+    """Images [n, C, rows, columns] in 0..1 as a network's input holds them: at its extent and its levels."""
+    return _rounded(fitted(images, workload), input_scale(workload))
+
+
+def input_scale(workload: Workload) -> float:
+    """Value of one step of a network's input: 0..1 takes the positive half of its levels."""
+    return 1.0 / float(2 ** (workload.inputs[0].bits - 1) - 1)
+
+
+def _rounded(images: Tensor, scale: float) -> Tensor:
+    """To whole steps; the layers behind keep channels last."""
+    levels = torch.round(images / scale) * scale
+    if levels.shape[1] != 1:
+        return levels
+    # To torch either layout is that of one channel: its strides tell it which one is meant.
+    count, channels, height, width = levels.shape
+    return levels.reshape(count, height, width, channels).permute(0, 3, 1, 2)
+
+
 def _resized(images: Tensor, extent: tuple[int, int]) -> Tensor:
     if images.shape[2:] == extent:
         return images
@@ -313,7 +333,7 @@ class QatNetwork(nn.Module):
     @property
     def image_scale(self) -> float:
         """Real value of one unit of the input image; pixels run from 0 to 1."""
-        return 1.0 / float(2 ** (self.workload.inputs[0].bits - 1) - 1)
+        return input_scale(self.workload)
 
     def use_integers(self, exact: bool) -> None:
         """Compute with rounded and clamped tensors, or with real numbers; a gate's clamp is its function, and stays."""
@@ -344,19 +364,13 @@ class QatNetwork(nn.Module):
         if extent == self.workload.inputs[0].H:
             logits: Tensor = self(images)
             return logits
-        return self.values(self._rounded(_resized(images, (extent, extent))))[self.workload.outputs[0]]
+        image = self.workload.inputs[0]
+        entered = _rounded(_resized(images, (extent, extent)), self.image_scale)
+        return self.values({image.name: entered})[self.workload.outputs[0]]
 
     def entered(self, images: Tensor) -> dict[str, Tensor]:
         """Images as the network's input holds them, by its name."""
-        return self._rounded(fitted(images, self.workload))
-
-    def _rounded(self, images: Tensor) -> dict[str, Tensor]:
-        rounded = torch.round(images / self.image_scale) * self.image_scale
-        if rounded.shape[1] == 1:
-            # To torch either layout is that of one channel; these strides make the layers behind keep channels last.
-            count, channels, height, width = rounded.shape
-            rounded = rounded.reshape(count, height, width, channels).permute(0, 3, 1, 2)
-        return {self.workload.inputs[0].name: rounded}
+        return {self.workload.inputs[0].name: entering(images, self.workload)}
 
     def values(self, entered: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Every tensor by name, from those that enter."""
