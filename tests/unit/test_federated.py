@@ -108,6 +108,7 @@ class Toy(nn.Module):
         self.logits = nn.ParameterList([torch.zeros(2)])
         self.scale = nn.Parameter(torch.ones(1, 10))
         self.arms: dict[str, nn.Module] = {}
+        self.relaxation = "softmax"
 
     def weights(self) -> list[nn.Parameter]:
         return [self.scale]
@@ -117,6 +118,9 @@ class Toy(nn.Module):
 
     def shares(self) -> list[torch.Tensor]:
         return [torch.softmax(self.logits[0], 0)]
+
+    def leave_out(self, share: float) -> None:
+        assert share == 0.0
 
     def forward(self, x: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
         share = self.shares()[0]

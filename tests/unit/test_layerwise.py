@@ -132,10 +132,15 @@ def test_it_has_a_supernet_too(kernel: str, corners: Corners) -> None:
         for _ in range(12):
             workload = at(DECISIONS.draw(rng))
             assert torch.equal(network.extract(workload).train()(images), network(images, workload))
-        point = corners.largest | {"s1b1_gate": "gate"}
-        before = network(images, at(point))
-        network.sort_channels()
-        assert (network(images, at(point)) - before).abs().mean() < 0.02 * before.abs().mean()
+        workload = at(corners.largest | {"s1b1_gate": "gate"})
+        outputs = []
+        for _ in range(2):
+            # In real numbers: with integers a sum in another order may round across a step.
+            alone = network.extract(workload).train()
+            alone.use_integers(False)
+            outputs.append(alone(images))
+            network.sort_channels()
+        assert torch.allclose(outputs[1], outputs[0], rtol=0, atol=1e-4 * float(outputs[0].abs().max()))
 
 
 def test_a_shared_gate_begins_as_a_hard_sigmoid_too(corners: Corners) -> None:
