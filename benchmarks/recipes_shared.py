@@ -356,21 +356,23 @@ def ghn(bench: Bench) -> Line:
 def _predicted(bench: Bench) -> Line:
     """Networks that are named by predicted weights and even ones are trained alone, each for as long.
 
-    The control of the prediction is the same network with weights that were predicted for another one.
+    The control of the prediction is the same network with weights that were predicted for another one: of more networks
+    than are trained alone, as nothing is trained for it.
     """
     mine, even = bench.run(), bench.run(bench.recipe("alone"))
     accuracies = mine.values("accuracy")
     best = [mine.trials[int(row)].told.point for row in np.argsort(-accuracies, kind="stable")[:_NAMED]]
     named = _alone(even, best)
     trainer = _trained(mine.recipe)
-    drawn = [trainer.corners.workload_at(trial.told.point) for trial in even.trials]
+    alone = [trainer.corners.workload_at(trial.told.point) for trial in even.trials]
+    rank = spearmanr(_scored(trainer, alone, 0), even.values("accuracy"), alternative="greater")
+    drawn = _drawn(trainer)
     own, other = (_scored(trainer, drawn, shift) for shift in (0, 1))
-    rank = spearmanr(own, even.values("accuracy"), alternative="greater")
     p = float(wilcoxon(own, other, alternative="greater").pvalue)
     text = (
         f"of {len(drawn)} even draws predicted weights name {own.mean():.3f}, weights that were predicted for another "
-        f"{other.mean():.3f} (p = {p:.0e}); rank correlation with training each alone {rank.statistic:.2f} "
-        f"(p = {rank.pvalue:.0e}); trained alone the best {_NAMED} of {len(accuracies)} name "
+        f"{other.mean():.3f} (p = {p:.0e}); rank correlation of {len(alone)} with training each alone "
+        f"{rank.statistic:.2f} (p = {rank.pvalue:.0e}); trained alone the best {_NAMED} of {len(accuracies)} name "
         f"{named.values('accuracy').mean():.3f}, even draws {even.values('accuracy').mean():.3f}"
     )
     figures = {"own": own.mean(), "other": other.mean(), "spearman": rank.statistic, "p": rank.pvalue}
@@ -420,9 +422,14 @@ def _shared(recipe: Recipe, *, largest: bool = False) -> NDArray[np.float64]:
 
 def _judged(trainer: Trainer) -> NDArray[np.float64]:
     """Held-out accuracies of networks that are drawn evenly, with the weights of a training."""
-    rng = np.random.default_rng(1_000_003)
-    drawn = [trainer.corners.workload_at(trainer.corners.space.draw(rng)) for _ in range(_JUDGED)]
+    drawn = _drawn(trainer)
     return np.array([measured(trainer.network, workload, trainer.data, "held_out", 256) for workload in drawn])
+
+
+def _drawn(trainer: Trainer) -> list[Workload]:
+    """Networks that are drawn evenly to judge a training by."""
+    rng = np.random.default_rng(1_000_003)
+    return [trainer.corners.workload_at(trainer.corners.space.draw(rng)) for _ in range(_JUDGED)]
 
 
 def _trained(recipe: Recipe, *, largest: bool = False) -> Trainer:
