@@ -53,6 +53,21 @@ class Mixture:
     shares: tuple[float, ...]
 
 
+@dataclass(frozen=True)
+class Single:
+    """One network alone.
+
+    Attributes:
+        accuracy: of held-out images.
+        latency_ms: of it.
+        known: accuracy of the images that policies learn from.
+    """
+
+    accuracy: float
+    latency_ms: float
+    known: float
+
+
 class PerImage:
     """The budget is how many networks there are to pick from: those are the trials.
 
@@ -68,8 +83,10 @@ class PerImage:
     def __init__(self) -> None:
         #: By price; with held-out images, which neither weights nor policies have seen.
         self.mixtures: list[Mixture] = []
-        #: Accuracy on held-out images and latency of every network on its own; of the kept ones first.
-        self.single: list[tuple[float, float]] = []
+        #: What looking at an image takes, ms.
+        self.own_ms = 0.0
+        #: Every network on its own; the kept ones first.
+        self.single: list[Single] = []
 
     def run(self, context: DriverContext) -> None:
         """Until the journal holds the budget's trials.
@@ -96,9 +113,11 @@ class PerImage:
         kept = [front[place] for place in places]
         held_out = look.right("held_out")
         order = [*kept, *(row for row in range(len(costs)) if row not in kept)]
-        self.single = [(float(held_out[row].mean()), float(costs[row])) for row in order]
+        self.single = [Single(float(held_out[row].mean()), float(costs[row]), -float(table[row, 1])) for row in order]
         for price in options["prices"]:
             self.mixtures.append(look.mixture(float(price), named[kept], held_out[kept], costs[kept]))
+            last = self.mixtures[-1]
+            self.own_ms = last.latency_ms - float(np.dot(last.shares, costs[kept]))
         return [joined(context, look.points[row], look.hardware) for row in kept]
 
 

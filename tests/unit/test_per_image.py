@@ -54,11 +54,11 @@ def test_what_is_picked_from_are_the_trials_and_a_price_makes_it_cheaper() -> No
     journal = Memory()
     driver = ran(recipe(), journal)
     costs = [trial.told.outcome.metrics["latency_ms"] for trial in journal]
-    assert len(costs) == 2 and [cost for _, cost in driver.single[:2]] == costs == sorted(costs)
+    assert len(costs) == 2 and [item.latency_ms for item in driver.single[:2]] == costs == sorted(costs)
     free, dear = driver.mixtures
     assert dear.shares == (1.0, 0.0) and dear.latency_ms > costs[0]  # the policy's own time counts
     assert free.accuracy > dear.accuracy and free.latency_ms > dear.latency_ms
-    assert dear.accuracy == pytest.approx(driver.single[0][0])
+    assert dear.accuracy == pytest.approx(driver.single[0].accuracy)
     again = ran(recipe(), journal)
     assert not again.mixtures and len(journal) == 2
 

@@ -7,6 +7,7 @@ The error is measured on designs whose networks the predictor has not seen.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from sklearn.neural_network import MLPRegressor
@@ -111,9 +113,13 @@ class PredictedProvider:
                 hidden_layer_sizes=(64, 64), max_iter=800, learning_rate_init=3e-3, alpha=1e-3, random_state=seed
             )
         else:
-            kernel = ConstantKernel(1.0) * RBF(2.0, (0.3, 100.0)) + WhiteKernel(1e-3)
-            model = GaussianProcessRegressor(kernel, normalize_y=True, n_restarts_optimizer=2, random_state=seed)
-        return model.fit(features, target)
+            # A length of its own a decision: a side of the array counts for more than a tile does.
+            lengths = np.full(features.shape[1], 2.0)
+            kernel = ConstantKernel(1.0) * RBF(lengths, (0.3, 1e4)) + WhiteKernel(1e-3)
+            model = GaussianProcessRegressor(kernel, normalize_y=True, random_state=seed)
+        with warnings.catch_warnings():  # a decision that changes nothing has a length without end
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return model.fit(features, target)
 
     def _known(self) -> tuple[list[Point], list[str], NDArray[np.float64]]:
         """Points, their networks, and exact figures [n, learned]; from the folder where they are kept."""
