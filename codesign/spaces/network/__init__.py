@@ -399,6 +399,16 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
         ),
     )
     registry.register(
+        "nasbench101",
+        Plugin(
+            "423,624 cells of NAS-Bench-101 in its skeleton: 3 stages, 32 x 32 colour images",
+            f"{here}.nasbench101:NasBench101",
+            {"channels": options.integer(128, 1, 1024), "cells": options.integer(3, 1, 64)},
+            source="Ying 2019, Klein 2019",
+            offers=("workload", "table", "distance"),
+        ),
+    )
+    registry.register(
         "nasbench_macro",
         Plugin(
             "6,561 chains of eight identities or inverted bottlenecks of NAS-Bench-Macro, 32 x 32 colour images",
