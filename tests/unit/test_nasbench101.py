@@ -13,19 +13,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from accel_models.template.spec import Template
-from benchmarks.rtl_cases import design, inputs, quantized, reference
 from codesign.decisions import DecisionSpace
+from codesign.explorer.options import ExploreOptions
+from codesign.explorer.run import explore
 from codesign.providers.accuracy.table import read_table
 from codesign.providers.base import Candidate, ProviderContext
 from codesign.providers.registry import make_provider
+from codesign.quantization.qat import QatNetwork
 from codesign.spaces.conformance import NetworkSpaceConformance
 from codesign.spaces.network import nasbench101
 from codesign.spaces.network.nasbench101 import MOST_EDGES, OPERATIONS, Cell, NasBench101, cell_of
 from mappings.errors import SpecError
 from mappings.operators import Op
-from rtl_templates.simulate import SimReport, simulate
+from mappings.yamlio import dump_yaml
+from tests.spaces import assert_runs, assert_trains
 
 CONV3, CONV1, POOL = OPERATIONS
 #: The cell that the benchmark's own documentation queries, like Inception's.
@@ -36,7 +40,7 @@ INCEPTION = (
 
 
 class TestNasBench101(NetworkSpaceConformance):
-    name, options = "nasbench101", {"channels": 8, "cells": 1}
+    name, options = "nasbench101", {"width": 8, "cells": 1}
 
 
 def all_cells(most: int) -> dict[str, Cell]:
@@ -73,7 +77,7 @@ def test_there_are_as_many_cells_as_published() -> None:
 
 
 def test_equal_cells_are_one_network_however_their_vertices_are_numbered() -> None:
-    space, rng = NasBench101(8, 1), np.random.default_rng(0)
+    space, rng = NasBench101(width=8, cells=1), np.random.default_rng(0)
     decisions = DecisionSpace(space.decisions)
     for _ in range(50):
         cell = space.cell(decisions.draw(rng))
@@ -109,17 +113,47 @@ def test_channels_are_shared_out_as_published() -> None:
     assert cut == [42] * 3 + [85] * 6 + [170] * 3  # 256 are 86, 85, 85; 512 are 171, 171, 170
 
 
-@pytest.mark.rtl
-def test_a_cell_runs_on_hardware() -> None:
-    cell = Cell((CONV3, CONV1, POOL, CONV3), ((0, 1), (0, 5), (1, 2), (1, 3), (1, 4), (2, 5), (3, 5), (4, 5)))
-    workload = NasBench101(8, 1).workload(cell)
+#: Vertices that take one channel fewer than their source has, ends of unequal width, and what is added to them.
+UNEVEN = Cell((CONV3, CONV1, POOL, CONV3), ((0, 1), (0, 5), (1, 2), (1, 3), (1, 4), (2, 5), (3, 5), (4, 5)))
+
+
+def test_what_is_joined_has_one_scale() -> None:
+    workload = NasBench101(width=8, cells=1).workload(UNEVEN)
     assert {Op.RESHAPE, Op.CONCAT, Op.MAXPOOL, Op.ADD} <= {layer.op for layer in workload.layers}
-    network, given = quantized(workload, 1), inputs(workload, 2)
-    report = simulate(design(workload, Template(rows=8, cols=8)), network, given)
-    assert isinstance(report, SimReport)
-    expected = reference(network, given)
-    assert all(np.array_equal(expected[name], value) for name, value in report.outputs.items())
-    assert report.cycles == report.predicted_cycles > 10_000
+    network = QatNetwork(workload)
+    ends = [step.quantizer for name, step in network.steps.items() if name.startswith("s0c0_add")]
+    assert len(ends) == 3 and all(end.log_scale is ends[0].log_scale for end in ends)
+    network.use_integers(False)
+    before = float(ends[0].scale)
+    network.calibrate(torch.rand(4, 3, 32, 32))
+    assert {float(end.scale) for end in ends} == {float(ends[0].scale)} != {before}
+
+
+@pytest.mark.rtl
+def test_a_cell_trains_and_runs_on_hardware(tmp_path: Path) -> None:
+    workload = NasBench101(1, 8, width=8, cells=1).workload(UNEVEN)
+    assert_trains(workload, 100)
+    assert_runs(workload, Template(rows=8, cols=8), tmp_path)
+
+
+def test_its_cells_are_searched_on_images_of_ones_own(tmp_path: Path) -> None:
+    small = {"name": "nasbench101", "width": 8, "cells": 1, "channels": 1, "extent": 8, "dataset": "digits"}
+    recipe = {
+        "extends": "joint",
+        "network": small,
+        "compression": "none",
+        "providers": ["schedule", {"name": "train", "search_steps": 20, "deploy_steps": 30}],
+        "choices": {"rows": [8], "cols": [8]},
+        "trials": 2,
+        "batch": 2,
+    }
+    (tmp_path / "mine.yaml").write_text(dump_yaml(recipe))
+    result = explore(
+        ExploreOptions(recipe=str(tmp_path / "mine.yaml"), out=str(tmp_path / "run"), verify=(), jobs=0, seed=3)
+    )
+    assert result.points
+    for point in result.points:
+        assert 0 < point.accuracy["test"] < 1 and point.network == point.workload.digest[:16]
 
 
 def _record(cell: Cell, epochs: int, accuracy: float, name: str = "") -> bytes:

@@ -256,7 +256,7 @@ class TableProvider:
             fidelity: below 1: of the short training, or of a smaller task.
 
         Raises:
-            SpecError: a short training that the table does not know.
+            SpecError: a short training that the table does not know, or a network that was compressed.
         """
         found = self._search
         if fidelity < 1.0:
@@ -265,8 +265,15 @@ class TableProvider:
                 raise SpecError(Fault("providers.table.short", what, "short, smaller, or a driver of one fidelity"))
             found = self._short[int(fidelity * len(self._short))]
         for candidate in candidates:
-            yield candidate.network, Measurement({"accuracy": found[candidate.network]})
+            yield candidate.network, Measurement({"accuracy": self._of(candidate.network, found)})
 
     def reported(self, network: str) -> dict[str, float]:
         """Accuracy of a network as the front is told it, by part."""
-        return {"test": self._front[network]}
+        return {"test": self._of(network, self._front)}
+
+    @staticmethod
+    def _of(network: str, accuracies: Mapping[str, float]) -> float:
+        if network not in accuracies:
+            what = "knows networks as they were published, and is asked for a compressed one"
+            raise SpecError(Fault("providers.table", what, "compression: none"))
+        return accuracies[network]

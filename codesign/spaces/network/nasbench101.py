@@ -3,8 +3,8 @@
 A vertex is a convolution or a pooling of the sum of what flows into it, normalised and rectified; what flows out of a
 cell is joined channel by channel, those of its vertices that end there having equal parts of them. What the cell reads
 enters a vertex, or the sum at its end, through a 1x1 convolution. The skeleton is a stem, three stages of ``cells``
-equal cells with ``channels``, twice and four times as many channels, a pooling of stride 2 between stages, and a
-classifier. Published: 128 channels, 3 cells.
+equal cells with ``width``, twice and four times as many channels, a pooling of stride 2 between stages, and a
+classifier. Published: 128 channels, 3 cells, 32 x 32 colour images of ten classes.
 
 A point gives each inner vertex an operation and each vertex one that it reads, and up to five more edges; so that every
 point is a cell and every cell has a point. As the benchmark does, what does not lie on a way from the first to the last
@@ -33,8 +33,6 @@ KERNELS = {"conv3x3-bn-relu": 3, "conv1x1-bn-relu": 1}
 #: Cells that are not alike.
 COUNT = 423_624
 STAGES = 3
-DATASETS = {"cifar10": (32, 10)}
-PUBLISHED_CHANNELS, PUBLISHED_CELLS = 128, 3
 #: Edges of a point beside those by which each vertex reads one: five vertices may have nine edges.
 MORE_EDGES = 5
 #: Vertices that may read one of several.
@@ -142,22 +140,26 @@ def _marks(operations: Sequence[str], edges: Sequence[Edge]) -> list[str]:
 
 @dataclass(frozen=True)
 class NasBench101:
-    """The space.
+    """The space for one data set.
 
     Attributes:
-        channels: of the first stage.
+        channels, extent, classes: of the images.
+        dataset: their name.
+        width: channels of the first stage.
         cells: of a stage.
     """
 
-    channels: int = PUBLISHED_CHANNELS
-    cells: int = PUBLISHED_CELLS
-    dataset = "cifar10"
+    channels: int = 3
+    extent: int = 32
+    classes: int = 10
+    dataset: str = "cifar10"
+    width: int = 128
+    cells: int = 3
 
     @property
     def benchmark(self) -> str:
-        """The table that knows its networks; "" where the skeleton is not the published one."""
-        published = (self.channels, self.cells) == (PUBLISHED_CHANNELS, PUBLISHED_CELLS)
-        return "nasbench101" if published else ""
+        """The table that knows its networks; "" where the skeleton or the data are not the published ones."""
+        return "nasbench101" if self == NasBench101() else ""
 
     @cached_property
     def decisions(self) -> tuple[Decision, ...]:
@@ -195,21 +197,20 @@ class NasBench101:
         return transport(_masses(self.cell(one)), _masses(self.cell(other)))
 
     def network_at(self, point: Mapping[str, Any]) -> Network:
-        """The network at a point, with 8-bit data; its key is the published name."""
+        """The network at a point, with 8-bit data; its key is the published name, where it is a published one."""
         cell = self.cell(point)
-        return Network(cell.name, self.workload(cell))
+        return Network(cell.name if self.benchmark else "", self.workload(cell))
 
     def workload(self, cell: Cell) -> Workload:
         """Its layers."""
-        extent, classes = DATASETS[self.dataset]
-        net = LayerList(3, extent)
-        value = net.conv("stem", net.image, self.channels, 3, relu=True)
+        net = LayerList(self.channels, self.extent)
+        value = net.conv("stem", net.image, self.width, 3, relu=True)
         for stage in range(STAGES):
             if stage:
                 value = net.max_pool(f"down{stage}", value, 2, 2)
             for place in range(self.cells):
-                value = _placed(net, f"s{stage}c{place}", value, cell, self.channels << stage)
-        net.linear("classifier", net.pool("pool", value), classes)
+                value = _placed(net, f"s{stage}c{place}", value, cell, self.width << stage)
+        net.linear("classifier", net.pool("pool", value), self.classes)
         return net.workload("nasbench101")
 
 
