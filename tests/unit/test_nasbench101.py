@@ -16,13 +16,18 @@ import pytest
 import torch
 
 from accel_models.template.spec import Template
+from codesign.accuracy.data import digits
+from codesign.accuracy.training import Training, recalibrate, tensors, train
 from codesign.decisions import DecisionSpace
 from codesign.explorer.options import ExploreOptions
 from codesign.explorer.run import explore
 from codesign.providers.accuracy.table import read_table
 from codesign.providers.base import Candidate, ProviderContext
 from codesign.providers.registry import make_provider
+from codesign.quantization.deploy import deploy
+from codesign.quantization.integer_reference import run_integer
 from codesign.quantization.qat import QatNetwork
+from codesign.quantization.quantize import quantize_input
 from codesign.spaces.conformance import NetworkSpaceConformance
 from codesign.spaces.network import nasbench101
 from codesign.spaces.network.nasbench101 import MOST_EDGES, OPERATIONS, Cell, NasBench101, cell_of
@@ -127,6 +132,20 @@ def test_what_is_joined_has_one_scale() -> None:
     before = float(ends[0].scale)
     network.calibrate(torch.rand(4, 3, 32, 32))
     assert {float(end.scale) for end in ends} == {float(ends[0].scale)} != {before}
+
+
+def test_its_integers_are_those_that_were_trained() -> None:
+    workload, data = NasBench101(1, 8, width=8, cells=1).workload(UNEVEN), digits()
+    torch.manual_seed(0)
+    network = QatNetwork(workload)
+    train(network, data, Training(60, 0.02), 0)
+    recalibrate(network, data)
+    integers = deploy(network.eval())
+    images, _ = tensors(data, "test")
+    with torch.no_grad():
+        named = network(images).argmax(1)
+    found = run_integer(integers, quantize_input(integers, images))[workload.outputs[0]].flatten(1).argmax(1)
+    assert (found == named).double().mean() > 0.97  # ties of two logits, and halves, may go either way
 
 
 @pytest.mark.rtl
