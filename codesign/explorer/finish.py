@@ -156,7 +156,8 @@ def deploy_front(
     if provider is not None and not deployed_weights:
         accuracies = {network: provider.reported(network) for network in workloads}
     elif provider is not None:
-        accuracies = _trained(folder, workloads, provider, reporter)
+        trained = _trained(folder, {each.digest: each for each in workloads.values()}, provider, reporter)
+        accuracies = {network: trained[workload.digest] for network, workload in workloads.items()}
     elif any(item.design is not None and item.design.accelerator.template is not None for item in candidates):
         name = _untrained(folder, space, workloads, reporter)
     deployed = []
@@ -179,7 +180,7 @@ def deploy_front(
         accuracy = dict(accuracies.get(candidate.network, {}))
         if accuracy:
             accuracy["search"] = item.metrics["accuracy"]
-        weights = network_name(candidate.network) if accuracy and deployed_weights else name
+        weights = network_name(candidate.workload.digest) if accuracy and deployed_weights else name
         title = f"point_{index:02d}"
         points.append(
             FrontPoint(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from codesign.networks.attention import NORM_EPSILON, factor
 from codesign.quantization.layer import Context, quantize_layer
-from codesign.quantization.qat import BN_EPSILON, QatLayer, QatNetwork, integer_weight, weight_scale
+from codesign.quantization.qat import BN_EPSILON, PASSING, QatLayer, QatNetwork, integer_weight, weight_scale
 from codesign.trace import TracedLayer
 from codesign.trace.network import Operand
 from codesign.trace.views import View
@@ -23,7 +23,7 @@ _ADD_MULT_BITS = 24
 #: A channel whose batch norm has (nearly) no gain still needs a positive scale; its weights become 0.
 _SMALLEST_GAIN = 1e-12
 #: Operators whose integers need no more than the scales round them, and what is stored.
-_OF_TRACES = (Op.MATMUL, Op.SOFTMAX, Op.LAYERNORM, Op.CONSTANT, Op.RESHAPE)
+_OF_TRACES = (Op.MATMUL, Op.SOFTMAX, Op.LAYERNORM, Op.CONSTANT, *PASSING)
 
 
 def _folded(step: QatLayer) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -132,7 +132,7 @@ def deploy(network: QatNetwork) -> QuantizedNetwork:
         assert isinstance(step, QatLayer)
         scale_out = float(step.quantizer.scale.detach())
         scales_in = [scales[name] for name in layer.inputs]
-        if layer.op is Op.RESHAPE:
+        if layer.op in PASSING:
             scale_out = scales_in[0]
         if layer.op in _OF_TRACES:
             source = workload.shapes[layer.inputs[0]] if layer.inputs else None

@@ -9,7 +9,7 @@ multiplies a channel's weights by one number, which its scale absorbs, so the in
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -31,10 +31,12 @@ GATE_GAIN, GATE_BIAS = 1 / 6, 1 / 2
 _CLIPPED_FROM = 0.9999
 #: Of learned positions at first.
 POSITION_DEVIATION = 0.5
-#: Operators whose output has a scale that is given: of a softmax, or of what is only laid out anew.
-UNSCALED = (Op.SOFTMAX, Op.RESHAPE)
+#: Operators whose output has the scale of what they read.
+PASSING = (Op.RESHAPE, Op.MAXPOOL, Op.CONCAT)
+#: Operators whose output has a scale that is given: that of a softmax too.
+UNSCALED = (Op.SOFTMAX, *PASSING)
 #: Operators without parameters.
-_PLAIN = (Op.ADD, Op.MUL, Op.AVGPOOL, Op.MATMUL, Op.SOFTMAX, Op.RESHAPE)
+_PLAIN = (Op.ADD, Op.MUL, Op.AVGPOOL, Op.MATMUL, Op.SOFTMAX, *PASSING)
 
 
 class _FakeQuantize(torch.autograd.Function):
@@ -141,6 +143,14 @@ class ActivationQuantizer(nn.Module):
         return quantized
 
 
+def share_what_was_seen(quantizers: Sequence[ActivationQuantizer]) -> None:
+    """The largest magnitude that passed any of them is each one's."""
+    most = max((quantizer._observed or 0.0 for quantizer in quantizers), default=0.0)
+    for quantizer in quantizers:
+        if quantizer._observed is not None:
+            quantizer._observed = most
+
+
 class FixedQuantizer(ActivationQuantizer):
     """With a scale that is not learned: of a softmax a power of two, with which the largest integer is nearly 1."""
 
@@ -214,8 +224,8 @@ class QatLayer(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Inputs [N, C, H, W] to the layer's quantised output (linear of one token: [N, K])."""
-        if self.layer.op is Op.RESHAPE:  # rescales nothing
-            return moved(inputs[0], self.layer)
+        if self.layer.op in PASSING:
+            return passed_on(inputs, self.layer)
         result: Tensor = self.quantizer(self._computed(*inputs))
         return result
 
@@ -246,6 +256,18 @@ class QatLayer(nn.Module):
         return functional.avg_pool2d(value, (layer.R, layer.S), layer.stride)
 
 
+def passed_on(inputs: Sequence[Tensor], layer: Layer) -> Tensor:
+    """What an operator that rescales nothing makes of its inputs."""
+    if layer.op is Op.CONCAT:
+        return torch.cat(list(inputs), dim=1 + ("K", "P", "Q").index(layer.axis or "K"))
+    if layer.op is Op.RESHAPE:
+        return moved(inputs[0], layer)
+    top, left, bottom, right = layer.padding
+    value = functional.pad(inputs[0], (left, right, top, bottom), value=-math.inf) if any(layer.padding) else inputs[0]
+    largest: Tensor = functional.max_pool2d(value, (layer.R, layer.S), layer.stride, 0, layer.dilation)
+    return largest
+
+
 def moved(value: Tensor, layer: Layer) -> Tensor:
     """What a reshape makes of a tensor: its elements in their order, or a box of it with places skipped or repeated."""
     if layer.moves != "box":
@@ -273,6 +295,32 @@ class Steps(nn.ModuleDict):
     def items(self) -> Any:
         """Names of layers with their modules."""
         return {name.replace("/", "."): module for name, module in super().items()}.items()
+
+
+def alike(workload: Workload) -> list[list[str]]:
+    """Layers that give what is concatenated, by concatenation: theirs is one scale.
+
+    Raises:
+        SpecError: an image or a softmax is among them, whose scale is its own.
+    """
+    ops = {layer.name: layer for layer in workload.layers}
+    groups: list[set[str]] = []
+    for layer in workload.layers:
+        if layer.op is not Op.CONCAT:
+            continue
+        found, waiting = set[str](), list(layer.inputs)
+        while waiting:
+            name = waiting.pop()
+            if name not in ops or ops[name].op is Op.SOFTMAX:
+                what = f"joins {name} with others, which would have its scale"
+                raise SpecError(Fault(f"layer {layer.name}", what, "tensors that layers compute"))
+            if ops[name].op in PASSING:
+                waiting += ops[name].inputs
+            else:
+                found.add(name)
+        apart = [group for group in groups if not group & found]
+        groups = [*apart, found.union(*(group for group in groups if group & found))]
+    return [[layer.name for layer in workload.layers if layer.name in group] for group in groups]
 
 
 def gates_of(workload: Workload) -> list[str]:
@@ -318,7 +366,8 @@ class QatNetwork(nn.Module):
     Args:
         workload: convolutions (square strides, symmetric padding up to rows that no window touches), residual adds,
             gates (products whose second operand is a convolution of the means), attention, layer norms and stored
-            positions over tokens, average pooling without padding, enlarged maps, and a linear classifier or a map.
+            positions over tokens, average pooling without padding, largest values of windows, concatenations, enlarged
+            maps, and a linear classifier or a map.
     """
 
     def __init__(self, workload: Workload) -> None:
@@ -329,6 +378,14 @@ class QatNetwork(nn.Module):
             gate = self.steps[name]
             assert isinstance(gate, QatLayer)
             gate.become_gate()
+        for first, *others in alike(workload):
+            for name in others:
+                self._quantizer(name).log_scale = self._quantizer(first).log_scale
+
+    def _quantizer(self, name: str) -> ActivationQuantizer:
+        step = self.steps[name]
+        assert isinstance(step, QatLayer)
+        return step.quantizer
 
     @property
     def image_scale(self) -> float:
@@ -351,6 +408,8 @@ class QatNetwork(nn.Module):
             quantizer.observe()
         with torch.no_grad():
             self(images)
+        for names in alike(self.workload):
+            share_what_was_seen([self._quantizer(name) for name in names])
         self.use_integers(True)
         for quantizer in loose:
             quantizer.begin()

@@ -138,7 +138,9 @@ class SearchSpace:
             found = self.network.network_at(point)
             if found.workload is not None:
                 workload = self.compression.compressed(found.workload, point)
-                found = replace(found, workload=workload, key=found.key or workload.digest)
+                # What a space calls a network is not the name of its compressed forms.
+                key = found.key if workload == found.workload else ""
+                found = replace(found, workload=workload, key=key or workload.digest)
             if len(self._networks) > 20_000:
                 self._networks.clear()
             self._networks[part] = found

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,11 +24,13 @@ from typing import Any
 from accel_models.answers import Answers
 from mappings.errors import Fault, SpecError
 from mappings.process import refuse_killed, run_owned
+from rtl_templates.parameters import ARRAY_KINDS
 from rtl_templates.render import PACKAGES, RTL
 
 TIMEOUT_S = 4 * 3600
 #: What tools found, by sources, parameters, passes and version.
 RESULTS = Answers("synthesis", "results of synthesis are")
+_COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 _INSTANCE = re.compile(r"\bcd_[a-z0-9_]+\b")
 
 
@@ -54,8 +56,11 @@ def _texts() -> dict[str, str]:
     return {path.stem: path.read_text(encoding="utf-8") for path in RTL.glob("*.sv")}
 
 
-def reached(top: str) -> tuple[str, ...]:
+def reached(top: str, without: Collection[str] = ()) -> tuple[str, ...]:
     """Names of the modules (each in a file of its name) below and with ``top``, packages first.
+
+    Args:
+        without: modules that are not looked into.
 
     Raises:
         SpecError: no such module.
@@ -67,7 +72,7 @@ def reached(top: str) -> tuple[str, ...]:
     found, waiting = {top}, [top]
     while waiting:
         for name in _INSTANCE.findall(texts[waiting.pop()]):
-            if name in texts and name not in found:
+            if name in texts and name not in found and name not in without:
                 found.add(name)
                 waiting.append(name)
     types = packages[0]
@@ -125,12 +130,20 @@ def key_of(parts: Sequence[str]) -> str:
 
 def source_key(top: str, parameters: Mapping[str, int]) -> list[str]:
     """What of the sources and parameters a result depends on."""
-    texts = _texts()
-    return [
-        top,
-        json.dumps(dict(sorted(parameters.items()))),
-        *(hashlib.sha256(texts[name].encode()).hexdigest() for name in reached(top)),
-    ]
+    return [top, json.dumps(dict(sorted(parameters.items()))), *source_digests(top, parameters)]
+
+
+def source_digests(top: str, parameters: Mapping[str, int]) -> list[str]:
+    """Of each file that a module reaches with its parameters: not those of the arrays that it does not have.
+
+    Comments and spaces do not count.
+    """
+    others: tuple[str, ...] = ()
+    if "ArrayKind" in parameters:
+        own = ARRAY_KINDS[parameters["ArrayKind"]]
+        others = tuple(f"cd_array_{kind}" for kind in ARRAY_KINDS if kind is not own)
+    code = (" ".join(_COMMENT.sub("", _texts()[name]).split()) for name in reached(top, others))
+    return [hashlib.sha256(text.encode()).hexdigest() for text in code]
 
 
 def netlist(

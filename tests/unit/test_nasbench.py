@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,6 +19,7 @@ from codesign.explorer.run import explore
 from codesign.providers.accuracy.table import read_table
 from codesign.providers.base import Candidate, ProviderContext
 from codesign.providers.registry import make_provider
+from codesign.recipe import parse_recipe
 from codesign.spaces.conformance import NetworkSpaceConformance
 from codesign.spaces.network.nasbench201 import (
     EDGES,
@@ -170,6 +172,27 @@ def test_damaged_tables_are_refused_in_one_line(tmp_path: Path) -> None:
         with pytest.raises(SpecError) as caught:
             read_table(str(path))
         assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_compressed_network_is_not_the_published_one(table: Path) -> None:
+    recipe = {
+        "extends": "joint",
+        "network": "nasbench201",
+        "compression": "uniform_bits",
+        "providers": ["schedule", {"name": "table", "file": str(table)}],
+    }
+    space = parse_recipe(recipe, "mine").space
+    provider = make_provider("table", _context(space.network, table))
+    provider.prepare()
+    for bits, published in ((8, True), (4, False)):
+        point = space.decisions.draw(np.random.default_rng(0)) | {"weight_bits": bits, "act_bits": 8}
+        network = space.network_at(point).key
+        assert (operations_of(network) is not None) == published
+        if published:
+            assert provider.measure([Candidate(point, network)])
+            continue
+        with pytest.raises(SpecError, match=r"asked for a compressed one \(allowed: compression: none\)"):
+            provider.measure([Candidate(point, network)])
 
 
 def test_a_search_over_a_table(table: Path, tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 A table is a file of the user's, read by path; its columns (``.csv``, ``.csv.gz``) or keys (``.json``) show what it is:
 
 * NAS-Bench-201 (Dong 2020) as CSV: ``arch_str`` and accuracies in percent by data set and split, see :data:`COLUMNS`;
-* NAS-Bench-Macro (Su 2021) as published (JSON), or the same as CSV (``arch``, ``mean_acc``).
+* NAS-Bench-Macro (Su 2021) as published (JSON), or the same as CSV (``arch``, ``mean_acc``);
+* NAS-Bench-101 (Ying 2019) as published (``.tfrecord``), the mean of a cell's trainings.
 
 Files of pickled objects (NATS-Bench's own) are refused: reading one runs whatever code it holds.
 """
@@ -21,13 +22,16 @@ from pathlib import Path
 from typing import Any
 
 from codesign import options
+from codesign.providers.accuracy import nasbench101_file
 from codesign.providers.base import Candidate, Measurement, ProviderContext
 from codesign.spaces.network import nasbench201, nasbench_macro
 from mappings.errors import Fault, SpecError
-from mappings.files import gunzipped, read_bytes
+from mappings.files import gunzipped, read_bytes, read_head
 
-#: Splits that a table may know: of 200 epochs, of 12 (NAS-Bench-201's short training), or what the table has one of.
-SPLITS = ("val_200", "test_200", "val_12", "test_12", "test")
+#: Epochs of the trainings that tables know, the longest first.
+EPOCHS = (200, 108, 36, 12, 4)
+#: Splits that a table may know: of so many epochs, or what the table has one of.
+SPLITS = (*(f"{part}_{epochs}" for epochs in EPOCHS for part in ("val", "test")), "test")
 #: Column of each data set and split of NAS-Bench-201; several names are in use.
 COLUMNS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("cifar10", "test_200"): ("c10_test_200ep",),
@@ -45,7 +49,12 @@ COLUMNS: Mapping[tuple[str, str], tuple[str, ...]] = {
 }
 DATASETS = tuple(nasbench201.DATASETS)
 _MOST_BYTES = 2**30
-_ADVICE = "a NAS-Bench-201 table (.csv or .csv.gz with arch_str) or a NAS-Bench-Macro one (.json, .csv with mean_acc)"
+_LONGEST_VAL, _LONGEST_TEST = ([f"{part}_{epochs}" for epochs in EPOCHS] for part in ("val", "test"))
+_SHORT = [f"{part}_{epochs}" for part in ("val", "test") for epochs in (4, 12)]
+_ADVICE = (
+    "a NAS-Bench-201 table (.csv or .csv.gz with arch_str), NAS-Bench-101's .tfrecord, "
+    "or a NAS-Bench-Macro table (.json, .csv with mean_acc)"
+)
 
 TABLE_OPTIONS = {
     "file": options.text(what="the path of a table", required=True),
@@ -62,7 +71,7 @@ class AccuracyTable:
     """Accuracies of every network of one benchmark.
 
     Attributes:
-        benchmark: "nasbench201" or "nasbench_macro".
+        benchmark: "nasbench201", "nasbench101" or "nasbench_macro".
         accuracy: share of samples named rightly, by (data set, split), then by the network's published name.
     """
 
@@ -91,6 +100,9 @@ def read_table(path: str) -> AccuracyTable:
 def _read(path: str, changed: int) -> AccuracyTable:
     if any(part.startswith(".pickle") or part in (".pkl", ".pth", ".pt") for part in Path(path).suffixes):
         raise SpecError(Fault(path, "is pickled, and reading a pickle runs the code in it", _ADVICE))
+    if nasbench101_file.begins_so(read_head(path)):
+        parts = nasbench101_file.read(path).items()
+        return AccuracyTable("nasbench101", {("cifar10", f"{part}_{epochs}"): rows for (part, epochs), rows in parts})
     try:
         text = gunzipped(read_bytes(path, _MOST_BYTES), path, _MOST_BYTES).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -181,11 +193,11 @@ class TableProvider:
     """
 
     metrics = ("accuracy",)
-    needs = ("table_row",)
+    needs = ("network",)
     key = "network"
 
     def __init__(self, context: ProviderContext) -> None:
-        self._options, self._space = context.options, context.space.network
+        self._context, self._options, self._space = context, context.options, context.space.network
         self._search: Mapping[str, float] = {}
         self._front: Mapping[str, float] = {}
         self._short: list[Mapping[str, float]] = []
@@ -197,7 +209,8 @@ class TableProvider:
             SpecError: it is damaged, of another benchmark or data set, or does not know the split.
         """
         path = str(self._options["file"])
-        table = read_table(path)
+        with self._context.reporter.task("reading the table", None):
+            table = read_table(path)
         benchmark = getattr(self._space, "benchmark", "")
         if table.benchmark != benchmark:
             what = f"is a table of {table.benchmark}, and the networks searched are "
@@ -212,13 +225,13 @@ class TableProvider:
             raise SpecError(
                 Fault(path, f"knows nothing of {dataset}", ", ".join(sorted({d for d, _ in table.accuracy})))
             )
-        searched = ("val_200", "val_12", "test_200", "test", "test_12")
+        searched = (*_LONGEST_VAL, *_LONGEST_TEST, "test")
         self._search = self._split(table, dataset, "search", searched)
-        self._front = self._split(table, dataset, "front", ("test_200", "test", "test_12"))
+        self._front = self._split(table, dataset, "front", (*_LONGEST_TEST, "test"))
         if self._options["smaller"]:
             self._short = [self._split(table, name, "short", searched) for name in self._options["smaller"]]
-        elif self._options["short"] or any(name in known for name in ("val_12", "test_12")):
-            self._short = [self._split(table, dataset, "short", ("val_12", "test_12"))]
+        elif self._options["short"] or any(name in known for name in _SHORT):
+            self._short = [self._split(table, dataset, "short", _SHORT)]
 
     def _split(self, table: AccuracyTable, dataset: str, what: str, preferred: Sequence[str]) -> Mapping[str, float]:
         """Accuracies of the split that an option names, or of the first that is preferred and known."""
@@ -243,7 +256,7 @@ class TableProvider:
             fidelity: below 1: of the short training, or of a smaller task.
 
         Raises:
-            SpecError: a short training that the table does not know.
+            SpecError: a short training that the table does not know, or a network that was compressed.
         """
         found = self._search
         if fidelity < 1.0:
@@ -252,8 +265,15 @@ class TableProvider:
                 raise SpecError(Fault("providers.table.short", what, "short, smaller, or a driver of one fidelity"))
             found = self._short[int(fidelity * len(self._short))]
         for candidate in candidates:
-            yield candidate.network, Measurement({"accuracy": found[candidate.network]})
+            yield candidate.network, Measurement({"accuracy": self._of(candidate.network, found)})
 
     def reported(self, network: str) -> dict[str, float]:
         """Accuracy of a network as the front is told it, by part."""
-        return {"test": self._front[network]}
+        return {"test": self._of(network, self._front)}
+
+    @staticmethod
+    def _of(network: str, accuracies: Mapping[str, float]) -> float:
+        if network not in accuracies:
+            what = "knows networks as they were published, and is asked for a compressed one"
+            raise SpecError(Fault("providers.table", what, "compression: none"))
+        return accuracies[network]

@@ -399,6 +399,23 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
         ),
     )
     registry.register(
+        "nasbench101",
+        Plugin(
+            "423,624 cells of NAS-Bench-101 in its skeleton: 3 stages, 32 x 32 colour images, or your own",
+            f"{here}.nasbench101:NasBench101",
+            {
+                **_OF_IMAGES,
+                "channels": options.integer(3, 1, 64),
+                "extent": options.integer(32, 8, 512),
+                "dataset": options.text("cifar10", what="the name of a data set"),
+                "width": options.integer(128, 1, 1024),
+                "cells": options.integer(3, 1, 64),
+            },
+            source="Ying 2019",
+            offers=("workload", "trainable", "table", "distance"),
+        ),
+    )
+    registry.register(
         "nasbench_macro",
         Plugin(
             "6,561 chains of eight identities or inverted bottlenecks of NAS-Bench-Macro, 32 x 32 colour images",

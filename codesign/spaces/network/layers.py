@@ -127,6 +127,30 @@ class LayerList:
         self._append(Layer(f"{name}_factor", Op.CONSTANT, **shape))
         return self._append(Layer(f"{name}_mul", Op.MUL, **shape, inputs=(name, f"{name}_factor")))
 
+    def max_pool(self, name: str, source: str, size: int, stride: int) -> str:
+        """The largest of each window; odd windows keep rows and columns but for their stride."""
+        channels, extent = self._shape[source]
+        edge = size // 2 if size % 2 else 0
+        out = (extent + 2 * edge - size) // stride + 1
+        behind = (out - 1) * stride + size - extent - edge
+        shape: dict[str, Any] = {"groups": channels, "P": out, "Q": out, "R": size, "S": size}
+        shape |= {"stride": (stride, stride), "padding": (edge, edge, max(behind, 0), max(behind, 0))}
+        return self._append(Layer(name, Op.MAXPOOL, **shape, inputs=(source,)))
+
+    def first(self, name: str, source: str, channels: int) -> str:
+        """The first channels of a tensor; the tensor itself where it has no more."""
+        before, extent = self._shape[source]
+        if channels == before:
+            return source
+        return self._append(Layer(name, Op.RESHAPE, groups=channels, P=extent, Q=extent, moves="box", inputs=(source,)))
+
+    def joined(self, name: str, sources: list[str]) -> str:
+        """Channels of several tensors behind one another."""
+        channels, extent = sum(self.channels(source) for source in sources), self.extent(sources[0])
+        return self._append(
+            Layer(name, Op.CONCAT, groups=channels, P=extent, Q=extent, axis="K", inputs=tuple(sources))
+        )
+
     def add(self, name: str, one: str, other: str) -> str:
         """A sum."""
         channels, extent = self._shape[one]
