@@ -175,6 +175,10 @@ class _Search:
         added = options["changes"] == "added"
         return Conditional(choices, self._whole, self._exact, int(options["refresh"]), added=added)
 
+    def _exact_of(self, point: Point) -> dict[str, float] | None:
+        """Logarithms of the metrics of one design."""
+        return self._exact.logs([self._whole(point)])[0]
+
     def _fit(self) -> None:
         """Fit the evaluator to networks and accelerators that are drawn, each network on each accelerator."""
         options, seed = self._options, derive_seed(self._context.seed, "relaxed", "evaluator")
@@ -206,7 +210,7 @@ class _Search:
             for name, bound in self._limits.items()
         }
         told = options_of(RelaxedOptions, self._context)
-        search = CoSearch(network, choices, cost, self._exponents, terms, data, told, seed)
+        search = CoSearch(network, choices, cost, self._exact_of, self._exponents, terms, data, told, seed)
         search.run()
         likeliest, shares = choices.likeliest()
         if told.templates:

@@ -250,8 +250,9 @@ def learn(
             for name, parts in costs.items():
                 found = torch.log(chained(network.graph, network.shares(), parts).clamp_min(1e-9))
                 if name in terms:
-                    loss = loss + terms[name](found)
-                    terms[name].after(float(found.detach()))
+                    now = float(found.detach())
+                    loss = loss + terms[name](found, now)
+                    terms[name].after(now)
                 else:
                     loss = loss + options.cost_weight * found
             logits.zero_grad()

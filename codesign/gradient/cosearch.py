@@ -20,6 +20,8 @@ from codesign.seeds import derive_seed
 
 #: A draw to logarithms of the metrics.
 CostOf = Callable[[Draw], dict[str, Tensor]]
+#: The same of one design, exactly; None: it cannot be priced.
+ExactOf = Callable[[Point], dict[str, float] | None]
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class RelaxedOptions:
     Attributes:
         steps: updates of the weights; after a third of them the logits learn too, once for each update of weights.
         learning_rate, arch_learning_rate: of weights and logits (AdamW, Adam).
+        arch_anneals: the rate of the logits falls as that of the weights does; else it stays.
         weights_draw, choices_draw: how a pass draws where weights, and where logits, learn; see :mod:`.choices`.
         hardware_draw: how it draws the accelerator where logits learn; "": as the network.
         temperature, last_temperature: of the Gumbel-softmax, falling geometrically.
@@ -45,6 +48,7 @@ class RelaxedOptions:
     steps: int = 200
     learning_rate: float = 0.01
     arch_learning_rate: float = 0.05
+    arch_anneals: bool = False
     weights_draw: str = "gumbel_soft"
     choices_draw: str = "gumbel_soft"
     hardware_draw: str = ""
@@ -66,6 +70,7 @@ class CoSearch:
         network: the largest, with a weight on each part.
         choices: of network, bits and accelerator.
         cost: of a draw.
+        exact: of a design.
         exponents: by metric, how it counts in the cost.
         limits: by metric.
         data: its training part is seen, in two halves.
@@ -78,13 +83,14 @@ class CoSearch:
         network: NestedNetwork,
         choices: Choices,
         cost: CostOf,
+        exact: ExactOf,
         exponents: Mapping[str, float],
         limits: Mapping[str, LimitTerm],
         data: Dataset,
         options: RelaxedOptions,
         seed: int,
     ) -> None:
-        self._network, self._choices, self._cost = network, choices, cost
+        self._network, self._choices, self._cost, self._exact = network, choices, cost, exact
         self._exponents, self._limits, self._options = dict(exponents), dict(limits), options
         self._images, self._labels = tensors(data, "train")
         self._generator = torch.Generator().manual_seed(derive_seed(seed, "relaxed"))
@@ -106,8 +112,11 @@ class CoSearch:
         for step in range(options.steps):
             done = step / max(1, options.steps - 1)
             temperature = options.temperature * (options.last_temperature / options.temperature) ** done
+            falling = 0.5 * (1 + np.cos(np.pi * done))
             for group in weights.param_groups:
-                group["lr"] = options.learning_rate * 0.5 * (1 + np.cos(np.pi * done))
+                group["lr"] = options.learning_rate * falling
+            for group in logits.param_groups:
+                group["lr"] = options.arch_learning_rate * (falling if options.arch_anneals else 1.0)
             index = self._batch(halves[0])
             draw = self._choices.drawn(options.weights_draw, temperature, self._generator)
             loss = self._error(index, {name: value.detach() for name, value in draw.items()})
@@ -137,6 +146,11 @@ class CoSearch:
         places = torch.randint(0, len(part), (min(BATCH, len(part)),), generator=self._generator)
         return part[places]
 
+    def _placed(self) -> dict[str, float]:
+        """Logarithms of the metrics of the likeliest design, where a limit asks for them; nothing without a price."""
+        asked = any(term.kind == "window" for term in self._limits.values())
+        return (self._exact(self._choices.likeliest()[0]) or {}) if asked else {}
+
     def _error(self, index: Tensor, draw: Draw) -> Tensor:
         return nn.functional.cross_entropy(self._network(self._images[index], draw), self._labels[index])
 
@@ -152,9 +166,11 @@ class CoSearch:
         else:
             loss = error + options.cost_weight * cost
         bound = self._cost(self._choices.shares()) if self._limits and options.limit_on == "shares" else logs
+        placed = self._placed()
         for name, term in self._limits.items():
-            loss = loss + term(bound[name])
-            term.after(float(bound[name].detach()))
+            now = float(bound[name].detach())
+            loss = loss + term(bound[name], placed.get(name, now))
+            term.after(now)
         if OVER in logs:
             loss = loss + options.over_weight * logs[OVER].clamp_min(0.0)
         if options.certain:

@@ -12,8 +12,9 @@
   two (ProxylessNAS, Cai 2019).
 * ``reinforced``: one arm, drawn by its share; the gradient is that of the logarithm of its chance, times how much worse
   than usual the network is (REINFORCE; the other gradient of ProxylessNAS). What is drawn is the whole network's.
-* ``shared``: one path; the arms are nested parts of one kernel, weighed by how far the norm of what a larger arm adds
-  is over a learned threshold (Single-Path NAS, Stamoulis 2019). See :mod:`codesign.gradient.superkernel`.
+* ``shared``: one path; the arms are nested parts of one kernel: what a larger arm adds is in while its norm is over a
+  learned threshold, with the gradient of a sigmoid (Single-Path NAS, Stamoulis 2019). See
+  :mod:`codesign.gradient.superkernel`.
 """
 
 from __future__ import annotations

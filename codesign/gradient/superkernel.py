@@ -1,7 +1,9 @@
 """Single-Path NAS (Stamoulis 2019): the arms of a cell as nested parts of one set of weights.
 
-Every arm is the largest with some taps and hidden channels left out. What a larger arm adds stays in by a sigmoid of
-how far the mean square of its weights is over a learned threshold, so that one pass of one path serves all arms.
+Every arm is the largest with some taps and hidden channels left out. What a larger arm adds stays in while the mean
+square of its weights is over a learned threshold, so that one pass of one path serves all arms. Forward it is in or
+out; the gradient is that of a sigmoid. A soft gate forward would cost the error nothing: the projection behind it,
+which is normalised, undoes any scale.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from mappings.layer import Layer
 
 #: How sharply a sigmoid falls, against mean squares of normalised weights.
 _SHARPNESS = 8.0
+#: Thresholds at the start, against the usual mean square: below what weights differ by, so that all is in.
+_FIRST = -0.3
 
 
 class SuperKernel(nn.Module):
@@ -43,8 +47,8 @@ class SuperKernel(nn.Module):
         self.sizes = tuple((layer.R, layer.groups) for layer in deep)
         self.kernels = tuple(sorted({size for size, _ in self.sizes}))
         self.hidden = tuple(sorted({count for _, count in self.sizes}))
-        self.kernel_thresholds = nn.Parameter(torch.zeros(len(self.kernels) - 1))
-        self.hidden_thresholds = nn.Parameter(torch.zeros(len(self.hidden) - 1))
+        self.kernel_thresholds = nn.Parameter(torch.full((len(self.kernels) - 1,), _FIRST))
+        self.hidden_thresholds = nn.Parameter(torch.full((len(self.hidden) - 1,), _FIRST))
         (self.depthwise,) = (layer.name for layer in self.largest if layer.is_depthwise)
 
     def thresholds(self) -> list[nn.Parameter]:
@@ -67,7 +71,7 @@ class SuperKernel(nn.Module):
         groups = [square[a:b].mean() for a, b in zip(self.hidden, self.hidden[1:], strict=False)]
 
         def gates(norms: list[Tensor], thresholds: Tensor) -> Tensor:
-            # A threshold is at the usual mean square, 1, to begin with, and shifts from there.
+            # A threshold is told from the usual mean square, which is 1.
             found = torch.stack(norms) if norms else torch.zeros(0)
             return torch.sigmoid(_SHARPNESS * (found - 1.0 - thresholds))
 
@@ -82,7 +86,7 @@ class SuperKernel(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """One pass, with the masked weights."""
-        kernel, hidden = self._kept()
+        kernel, hidden = (_hard(kept) for kept in self._kept())
         taps = torch.zeros(self.kernels[-1], self.kernels[-1])
         inside = torch.ones(())
         for place, size in enumerate(self.kernels):
@@ -103,6 +107,11 @@ class SuperKernel(nn.Module):
             out = step.with_taps(inputs[0], taps) * mask if layer.name == self.depthwise else step(*inputs)
             values[layer.name] = out
         return out
+
+
+def _hard(kept: Tensor) -> Tensor:
+    """1 where something stays in, else 0, with the gradient of how far it does."""
+    return (kept.detach() > 0.5).to(kept.dtype) + kept - kept.detach()
 
 
 def _chain(kept: Tensor) -> Tensor:

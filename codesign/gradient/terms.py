@@ -19,9 +19,10 @@ class LimitTerm:
     * ``multiplier``: a Lagrange multiplier that grows while the limit is broken.
     * ``barrier``: next to nothing inside, without bound at the limit: ``-log log(1 + room)`` (Yu 2020, BP-NAS), where
       room is what is left in hundredths of the limit; from a hundredth of the limit on it goes on as a straight line.
-    * ``window``: the logarithm of the cost is lowered above the limit, raised below ``1 - tolerance`` of it, and left
-      alone between (Dong 2019, TAS).
-    * ``exponential``: ``base ^ (cost / limit - 1)`` (Li 2020, EDD).
+    * ``window``: the logarithm of the expected cost is lowered while the likeliest design is above the limit, raised
+      while that is below ``1 - tolerance`` of it, and left alone between (Dong 2019, TAS).
+    * ``exponential``: ``base ^ (cost / limit - 1)`` (Li 2020, EDD); from the limit on it goes on as a straight line,
+      since slopes of many powers of ten at the start would be what Adam scales all later steps by.
 
     Attributes:
         kind: one of :data:`LIMIT_TERMS`.
@@ -39,19 +40,25 @@ class LimitTerm:
     base: float = 100.0
     multiplier: float = field(default=0.0)
 
-    def __call__(self, log_cost: Tensor) -> Tensor:
-        """What it adds to the loss."""
+    def __call__(self, log_cost: Tensor, likeliest: float) -> Tensor:
+        """What it adds to the loss.
+
+        Args:
+            log_cost: of what is drawn or expected.
+            likeliest: logarithm of the cost of the likeliest design, which places a window.
+        """
         ratio = torch.exp((log_cost - self.log_bound).clamp(max=4.0))
         if self.kind == "multiplier":
             return self.multiplier * (ratio - 1.0)
         if self.kind == "window":
-            if float(ratio.detach()) > 1.0:
+            used = math.exp(min(likeliest - self.log_bound, 4.0))
+            if used > 1.0:
                 return self.weight * log_cost
-            if float(ratio.detach()) < 1.0 - self.tolerance:
-                return -self.weight * log_cost
-            return torch.zeros(())
+            return -self.weight * log_cost if used < 1.0 - self.tolerance else torch.zeros(())
         if self.kind == "exponential":
-            return self.weight * torch.exp(math.log(self.base) * (ratio - 1.0).clamp(max=2.0))
+            steepness, over = math.log(self.base), ratio - 1.0
+            inside = torch.exp(steepness * over.clamp(max=0.0))
+            return self.weight * torch.where(over > 0, 1.0 + steepness * over, inside)
         return self.weight * barrier(ratio)
 
     def after(self, log_cost: float) -> None:

@@ -247,18 +247,22 @@ def test_a_barrier_is_little_inside_and_steep_at_the_limit() -> None:
 def test_terms_of_a_limit() -> None:
     log_bound = math.log(10.0)
 
-    def slope(kind: str, cost: float) -> float:
+    def slope(kind: str, cost: float, likeliest: float = 9.5) -> float:
         log_cost = torch.tensor(math.log(cost), requires_grad=True)
         term = LimitTerm(kind, log_bound, 1.0)
-        out = term(log_cost)
+        out = term(log_cost, math.log(likeliest))
         if not out.requires_grad:
             return 0.0
         out.backward()  # type: ignore[no-untyped-call]
         assert log_cost.grad is not None
         return float(log_cost.grad)
 
-    assert [slope("window", cost) for cost in (5.0, 9.5, 20.0)] == [-1.0, 0.0, 1.0]
+    # The likeliest design says on which side; what is expected is moved, wherever it is.
+    assert [slope("window", 5.0, likeliest) for likeliest in (5.0, 9.5, 20.0)] == [-1.0, 0.0, 1.0]
+    assert [slope("window", cost, 9.5) for cost in (5.0, 20.0)] == [0.0, 0.0]
     assert slope("exponential", 5.0) < 0.3 < 4.6 == pytest.approx(slope("exponential", 10.0), rel=0.01)
+    # Far beyond the limit it is as steep as at it: a step there must not be what Adam scales all others by.
+    assert slope("exponential", 30.0) == pytest.approx(3.0 * slope("exponential", 10.0), rel=1e-5)
     multiplier = LimitTerm("multiplier", log_bound, 0.5)
     for _ in range(3):
         multiplier.after(math.log(20.0))
