@@ -61,10 +61,18 @@ class OptunaController:
         context: of the search.
         make: seed to sampler.
         single: the sampler takes one number: the goal's reward, or a sum of the objectives' logarithms.
+        asked: how often it is asked for one proposal while it proposes what is known.
     """
 
-    def __init__(self, context: ControllerContext, make: Callable[[int], BaseSampler], *, single: bool = False) -> None:
-        self._context = context
+    def __init__(
+        self,
+        context: ControllerContext,
+        make: Callable[[int], BaseSampler],
+        *,
+        single: bool = False,
+        asked: int = _ASKED,
+    ) -> None:
+        self._context, self._most_asked = context, asked
         self._single = single or (context.goal.reward is not None and bool(context.options.get("reward", 0)))
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         seed = int(context.rng("optuna").integers(2**31))
@@ -115,7 +123,7 @@ class OptunaController:
 
     def _asked(self) -> tuple[Trial | None, Point]:
         """A trial whose point is new; None with the last point that the sampler proposed where none of a few is."""
-        for _ in range(_ASKED):
+        for _ in range(self._most_asked):
             trial = self._study.ask()
             point = self._suggest(trial)
             if point not in self._seen:
@@ -213,4 +221,5 @@ def gp(context: ControllerContext) -> OptunaController:
             seed=seed, n_startup_trials=int(context.options["startup_trials"]), deterministic_objective=True
         )
 
-    return OptunaController(context, make)
+    # What it proposes is the best by what is known: told again that it is known, it proposes the same, at a fit's time.
+    return OptunaController(context, make, asked=1)
