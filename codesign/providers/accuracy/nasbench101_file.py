@@ -50,8 +50,7 @@ def read(path: str) -> dict[tuple[str, int], dict[str, float]]:
     for number, record in enumerate(_records(path)):
         try:
             name, epochs, matrix, operations, packed = json.loads(record)
-            row = rows.setdefault(name, len(rows))
-            new = row == len(rows) - 1
+            new, row = name not in rows, rows.setdefault(name, len(rows))
             if new and (row < _FIRST or row % _EVERY == 0) and _named(matrix, operations) != name:
                 raise ValueError(f"{name} is not its cell's name")
             found = _accuracies(base64.b64decode(packed, validate=True))
