@@ -180,7 +180,9 @@ constexpr int kLayers = {len(schedule.plans)};
 """
 
 
-def _schedule(design: Design | Template, network: QuantizedNetwork) -> Schedule:
+def _schedule(design: Design | Template | Schedule, network: QuantizedNetwork) -> Schedule:
+    if isinstance(design, Schedule):
+        return design
     if isinstance(design, Template):
         design = Design(network.workload, template_accelerator(design), ())
     found = schedule_network(design)
@@ -189,11 +191,11 @@ def _schedule(design: Design | Template, network: QuantizedNetwork) -> Schedule:
     return found
 
 
-def emit(design: Design | Template, network: QuantizedNetwork, out_dir: str | Path) -> EmittedHls:
+def emit(design: Design | Template | Schedule, network: QuantizedNetwork, out_dir: str | Path) -> EmittedHls:
     """Write the engine of a design, and the program and memory of a network: those of the design's RTL.
 
     Args:
-        design: a design with a template (its mappings give the tiles), or the template itself (default tiles).
+        design: a design with a template (its mappings give the tiles); the template itself (default tiles); or a schedule.
         network: integers of the design's network.
         out_dir: made if missing; files of the same names are replaced.
 
