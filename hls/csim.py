@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel_models.program.image import tensor_from_bytes, write_tensor
-from hls.emit import IMAGE, EmittedHls
+from hls.emit import IMAGE, PROGRAM, STATUS, EmittedHls
 from mappings.cache_folder import is_whole, keep, work_folder
 from mappings.errors import Fault, SpecError
 from mappings.process import refuse_killed, run_owned
@@ -88,25 +88,39 @@ def compiler() -> str:
 
 
 def build(emitted: EmittedHls) -> Path:
-    """Compile the C simulation; what was built from the same sources is used again.
+    """Compile the C simulation; what was built from the same sources is used again: the engine is the design's alone.
 
     Raises:
         SpecError: no compiler, or the sources do not compile (a defect: the message has the compiler's first lines).
     """
     command = [compiler(), *FLAGS]
-    text = b"".join(path.read_bytes() for path in sorted(emitted.out_dir.glob("*.h")))
-    text += b"".join(path.read_bytes() for path in emitted.sources) + " ".join(command).encode()
-    binary = emitted.out_dir / f"csim-{hashlib.sha256(text).hexdigest()[:16]}"
-    if is_whole(binary):
-        return binary
-    with work_folder(emitted.out_dir, binary.name) as work:
-        made = work / "csim"
-        done = run_owned([*command, "-o", str(made), *map(str, emitted.sources)], timeout_s=TIMEOUT_S)
+    headers = {path.name for path in emitted.out_dir.glob("*.h")}
+    engine, main = emitted.sources
+    objects = [
+        _built(emitted, [*command, "-c", str(engine)], "engine", [engine, *_in(emitted, headers - {PROGRAM})]),
+        _built(emitted, [*command, "-c", str(main)], "main", [main, *_in(emitted, {PROGRAM, STATUS})]),
+    ]
+    return _built(emitted, [*command, *map(str, objects)], "csim", objects)
+
+
+def _in(emitted: EmittedHls, names: set[str]) -> list[Path]:
+    return [emitted.out_dir / name for name in sorted(names)]
+
+
+def _built(emitted: EmittedHls, command: list[str], name: str, sources: list[Path]) -> Path:
+    """What a command makes of sources: made once for the same bytes."""
+    text = b"".join(path.read_bytes() for path in sources) + " ".join(command).encode()
+    result = emitted.out_dir / f"{name}-{hashlib.sha256(text).hexdigest()[:16]}"
+    if is_whole(result):
+        return result
+    with work_folder(emitted.out_dir, result.name) as work:
+        made = work / "made"
+        done = run_owned([*command, "-o", str(made)], timeout_s=TIMEOUT_S)
         if done.returncode != 0:
             refuse_killed("the compiler of the C simulation", done.returncode, done.stderr)
             raise SpecError(Fault(str(emitted.out_dir), "does not compile: " + " ".join(done.stderr.split())[:600]))
-        keep(made, binary)
-    return binary
+        keep(made, result)
+    return result
 
 
 def _input_bytes(emitted: EmittedHls, inputs: Mapping[str, IntArray]) -> tuple[bytes, int]:

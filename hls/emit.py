@@ -1,4 +1,4 @@
-"""The compute engine of a design as HLS C++: static headers, the design's configuration, the RTL's program and memory."""
+"""The compute engine of a design as HLS C++: headers, the design's configuration, the RTL's program and memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mappings.quantized import QuantizedNetwork
 
 INCLUDE_DIR = Path(__file__).parent / "include"
 SOURCE_DIR = Path(__file__).parent / "templates"
-IMAGE = "memory.bin"
+IMAGE, PROGRAM, STATUS = "memory.bin", "program.h", "cd_status.h"
 #: Header and class of each array.
 ARRAYS = {
     ArrayKind.WEIGHT_STATIONARY: ("weight_stationary.h", "WeightStationary"),
@@ -37,7 +37,7 @@ ARRAYS = {
 _TREES = (ArrayKind.CHANNEL_PARALLEL, ArrayKind.LOOP_TILE)
 COMMON_HEADERS = (
     "cd_int.h",
-    "cd_status.h",
+    STATUS,
     "cd_descriptor.h",
     "cd_tile.h",
     "cd_memory.h",
@@ -84,7 +84,8 @@ class EmittedHls:
         """First byte of the image that an input takes, and bytes to the end of the last."""
         places = [self.schedule.tensors[tensor.name] for tensor in self.schedule.workload.inputs]
         first = min(place.addr for place in places)
-        return first, max(place.addr + (place.images - 1) * place.image_stride + place.image_bytes for place in places) - first
+        ends = [place.addr + (place.images - 1) * place.image_stride + place.image_bytes for place in places]
+        return first, max(ends) - first
 
     @property
     def tensor_bytes(self) -> int:
@@ -115,8 +116,8 @@ def config_header(template: Template) -> str:
 namespace cd {{
 
 struct Design {{
-  // Rows, columns, bits of activations, weights and partial sums, most words of weights in a stored one; of arrays of adder
-  // trees, two narrow products at a time.
+  // Rows, columns, bits of activations, weights and partial sums, most words of weights in a stored one; of arrays of
+  // adder trees, two narrow products at a time.
   using Array = {name}<{", ".join(map(str, sizes))}>;
   static constexpr std::uint32_t Hardware = {parameters(template)["DesignHash"]};  // what a program must name
   // Words of one half of each buffer; the accumulators' halves lie AccHalf words apart.
@@ -160,7 +161,7 @@ def program_header(emitted: EmittedHls) -> str:
     }
     constants = "\n".join(f"constexpr std::uint64_t {name} = {value};" for name, value in values.items())
     layers = "\n".join(f"// {plan.index}: {comment(plan.name)}" for plan in schedule.plans)
-    return f"""// Generated: one network's memory image. kTensorBytes of it change in a run; program and constants follow.
+    return f"""// Generated: one network's memory image. A run changes kTensorBytes of it; program and constants follow.
 #ifndef PROGRAM_H
 #define PROGRAM_H
 
@@ -195,13 +196,13 @@ def emit(design: Design | Template | Schedule, network: QuantizedNetwork, out_di
     """Write the engine of a design, and the program and memory of a network: those of the design's RTL.
 
     Args:
-        design: a design with a template (its mappings give the tiles); the template itself (default tiles); or a schedule.
+        design: a design with a template (its mappings give the tiles), a template (default tiles), or a schedule.
         network: integers of the design's network.
         out_dir: made if missing; files of the same names are replaced.
 
     Raises:
-        SpecError: no template, an operator that the hardware does not run, parameters missing or out of range, a buffer too
-            small, folder not writable.
+        SpecError: no template, an operator that the hardware does not run, integers missing or out of range, a buffer
+            too small, folder not writable.
     """
     schedule = _schedule(design, network)
     inputs = {t.name: np.zeros((t.N, t.C, t.H, t.W), dtype=np.int64) for t in schedule.workload.inputs}
@@ -215,7 +216,7 @@ def emit(design: Design | Template | Schedule, network: QuantizedNetwork, out_di
         for source in ("engine.cpp", "main.cpp"):
             shutil.copyfile(SOURCE_DIR / source, out / source)
         (out / "config.h").write_text(config_header(template), encoding="utf-8")
-        (out / "program.h").write_text(program_header(emitted), encoding="utf-8")
+        (out / PROGRAM).write_text(program_header(emitted), encoding="utf-8")
         (out / IMAGE).write_bytes(emitted.image.tobytes())
     except OSError as error:
         raise SpecError(Fault(str(out), f"cannot be written: {error.strerror}", "a folder of your own")) from None

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel_models.program.descriptors import program_bytes
+from accel_models.program.numbers import check_numbers
 from accel_models.program.packing import pack_weights
 from accel_models.schedule import ComputeOp, LayerPlan, Schedule, TensorLayout
 from accel_models.template.spec import Template
@@ -196,8 +197,9 @@ def memory_image(schedule: Schedule, network: QuantizedNetwork, inputs: dict[str
         inputs: by workload input, ``[N, C, H, W]``.
 
     Raises:
-        SpecError: an input is missing or has another shape.
+        SpecError: an input is missing or has another shape, or the network's integers are not what its layers need.
     """
+    check_numbers(network)
     memory = np.zeros(schedule.memory_bytes, dtype=np.uint8)
     bits = schedule.template.act_bits
     parts: list[tuple[int, Bytes]] = []

@@ -104,19 +104,20 @@ struct ArrayTypes {
     const int part = at & ((1 << t.narrow) - 1);
     if constexpr (Dual) {
       if (t.dual) {
-        if (t.narrow == 0) load_pairs<WgtBits / 2>(stored, part, w);
-        if constexpr (Packing > 2) {
-          if (t.narrow == 1) load_pairs<WgtBits / 4>(stored, part, w);
+        if (Packing > 2 && t.narrow == 1) {
+          load_pairs<max_of(WgtBits / 4, 2)>(stored, part, w);
+        } else {
+          load_pairs<WgtBits / 2>(stored, 0, w);
         }
         return;
       }
     }
-    if (t.narrow == 0) load_row<WgtBits>(stored, 0, w);
-    if constexpr (Packing > 1) {
-      if (t.narrow == 1) load_row<WgtBits / 2>(stored, part, w);
-    }
-    if constexpr (Packing > 2) {
-      if (t.narrow == 2) load_row<WgtBits / 4>(stored, part, w);
+    if (Packing > 2 && t.narrow == 2) {
+      load_row<max_of(WgtBits / 4, 2)>(stored, part, w);
+    } else if (Packing > 1 && t.narrow == 1) {
+      load_row<WgtBits / 2>(stored, part, w);
+    } else {
+      load_row<WgtBits>(stored, 0, w);
     }
   }
 

@@ -1,6 +1,6 @@
 // FPGA loop tile, after Zhang 2015: Tm = Cols output and Tn = Rows input channels in parallel; on chip the taps are
-// outermost and the pixels of the Tr x Tc tile innermost, so that a tap's weights serve the whole tile and every cycle adds
-// to the accumulators. With Dual a multiplication by both weights in one operand gives two products with weights of
+// outermost and the pixels of the Tr x Tc tile innermost, so that a tap's weights serve the whole tile, the next tap's being
+// fetched meanwhile, and every cycle adds to the accumulators. With Dual a multiplication by both weights in one operand gives two products with weights of
 // half the width, so that two blocks of Cols output channels take the cycles of one.
 #ifndef CD_LOOP_TILE_H
 #define CD_LOOP_TILE_H
@@ -22,23 +22,33 @@ struct LoopTile : ArrayTypes<RowsValue, ColsValue, ActBits, WgtBits, AccBits, Pa
     for (int to = 0; to < ceil_div(t.k, width); ++to) {
       AccWord* acc = ab + T::acc_word(t, to * width);
       const int lane = T::acc_lane(to * width);
+      WgtRow w[2][Rows];
+      CD_HLS(ARRAY_PARTITION variable = w complete dim = 0)
+      Pass pass = T::pass_at(t, wb, to, 0);
+      for (int tn = 0; tn < Rows; ++tn) {
+        CD_HLS(PIPELINE II = 1)
+        T::load_weights(t, wb, pass.word + tn, w[0][tn]);
+      }
+      cycles += Rows;
       for (int n = 0; n < passes; ++n) {
-        const Pass pass = T::pass_at(t, wb, to, n);
+        const bool more = n + 1 < passes;
+        const Pass next = T::pass_at(t, wb, to, more ? n + 1 : n);
         const bool overwrite = !t.accumulate && n == 0;
-        WgtRow w[Rows];
-        CD_HLS(ARRAY_PARTITION variable = w complete dim = 0)
-        for (int tn = 0; tn < Rows; ++tn) {
+        const int length = more ? max_of(t.p * t.q, Rows) : t.p * t.q;
+        for (int at = 0, trr = 0, tcc = 0; at < length; ++at) {
           CD_HLS(PIPELINE II = 1)
-          T::load_weights(t, wb, pass.word + tn, w[tn]);
-        }
-        for (int trr = 0; trr < t.p; ++trr) {
-          for (int tcc = 0; tcc < t.q; ++tcc) {
-            CD_HLS(PIPELINE II = 1)
+          if (at < Rows && more) T::load_weights(t, wb, next.word + at, w[1 - n % 2][at]);
+          if (trr < t.p) {
             const ActWord x = T::tap_pixel(t, ib, pass.c0, trr, tcc, pass.r, pass.s);
-            add(x, pass.c0 % Lanes, w, Dual && t.dual, overwrite, acc[trr * t.q + tcc].lane + lane);
+            add(x, pass.c0 % Lanes, w[n % 2], Dual && t.dual, overwrite, acc[at].lane + lane);
+            if (++tcc == t.q) {
+              tcc = 0;
+              ++trr;
+            }
           }
         }
-        cycles += Rows + static_cast<std::uint64_t>(t.p) * t.q;
+        cycles += length;
+        pass = next;
       }
     }
     return cycles;
