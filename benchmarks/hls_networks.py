@@ -1,4 +1,4 @@
-"""Whole networks through the HLS engine, by the RTL's program: bit-exact against PyTorch, wall time, cycles at II = 1."""
+"""Whole networks through the HLS engine, by the RTL's program: bit-exact against PyTorch, time, cycles at II = 1."""
 
 from __future__ import annotations
 

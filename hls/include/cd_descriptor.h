@@ -84,8 +84,9 @@ inline Dma dma_of(const Descriptor& d) {
 
 // What begins a layer: all that its computes and drains share.
 struct LayerSetting {
-  int high, low, shift;
-  std::int64_t mult;
+  int high, low;
+  std::uint8_t shift;
+  std::uint32_t mult;
   bool lookup, broadcast, product, affine, residual, per_channel;
   int narrow, kept;
   bool dual;
@@ -98,8 +99,8 @@ inline LayerSetting layer_of(const Descriptor& d) {
   LayerSetting l{};
   l.high = f.signed16();
   l.low = f.signed16();
-  l.shift = f.number(6);
-  l.mult = static_cast<std::int64_t>(f.take(32));
+  l.shift = static_cast<std::uint8_t>(f.take(6));
+  l.mult = static_cast<std::uint32_t>(f.take(32));
   l.lookup = f.flag();
   l.broadcast = f.flag();
   l.product = f.flag();

@@ -7,14 +7,17 @@
 namespace cd {
 
 // Of one channel.
+template <typename Acc>
 struct Param {
-  std::int64_t bias, mult;
-  int shift;
+  Acc bias;
+  std::uint32_t mult;  // affine: signed
+  std::uint8_t shift;
 };
 
 template <typename Array>
 class DrainUnit {
   using Act = typename Array::Act;
+  using Acc = typename Array::Acc;
   using ActWord = typename Array::ActWord;
   using AccWord = typename Array::AccWord;
   static constexpr int Lanes = Array::Lanes;
@@ -23,7 +26,7 @@ class DrainUnit {
  public:
   // params: from the piece's first channel on; table: the half that the piece names, as its bytes lie in memory.
   static std::uint64_t run(const Piece& piece, const LayerSetting& l, const Constants& c, const AccWord* ab,
-                           const ActWord* rb, const Param* params, const std::uint8_t* table, ActWord* ob) {
+                           const ActWord* rb, const Param<Acc>* params, const std::uint8_t* table, ActWord* ob) {
     for (int block = 0; block < piece.blocks; ++block) {
       for (int word = 0; word < piece.words; ++word) {
         CD_HLS(PIPELINE II = 1)
@@ -34,7 +37,7 @@ class DrainUnit {
         ActWord& out = ob[piece.ob_base + at];
         for (int lane = 0; lane < Lanes; ++lane) {
           CD_HLS(UNROLL)
-          const Param param = l.per_channel ? params[block * Lanes + lane] : Param{0, l.mult, l.shift};
+          const Param<Acc> param = l.per_channel ? params[block * Lanes + lane] : Param<Acc>{0, l.mult, l.shift};
           std::int64_t value = acc.lane[lane];
           if (l.product) {
             value = rescale(static_cast<Act>(value) * static_cast<std::int64_t>(other.lane[lane]), param.mult, param.shift);

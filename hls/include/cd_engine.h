@@ -24,6 +24,7 @@ class Engine {
   using ActWord = typename Array::ActWord;
   using WgtWord = typename Array::WgtWord;
   using AccWord = typename Array::AccWord;
+  using Acc = typename Array::Acc;
   static constexpr int Lanes = Array::Lanes;
   static constexpr int Cols = Array::Cols;
   static constexpr int ActBits = Array::ActivationBits;
@@ -38,7 +39,7 @@ class Engine {
   AccWord acc_[2 * Design::AccHalf];
   ActWord residual_[2 * Design::OutputWords];
   ActWord output_[2 * Design::OutputWords];
-  Param param_[2 * Design::ParamChannels];
+  Param<Acc> param_[2 * Design::ParamChannels];
   std::uint8_t table_[2 * Design::TableWords * TableEntries];
   Descriptor program_[2 * kChunk];
 
@@ -58,6 +59,7 @@ class Engine {
     CD_HLS(AGGREGATE variable = acc_)
     CD_HLS(AGGREGATE variable = residual_)
     CD_HLS(AGGREGATE variable = output_)
+    CD_HLS(AGGREGATE variable = param_)
     CD_HLS(ARRAY_PARTITION variable = tokens_ complete)
     layer_ = LayerSetting{};
     constants_ = Constants{};
@@ -173,8 +175,9 @@ class Engine {
       case kParam: {
         const auto put = [&](int at, std::uint64_t addr) {
           const std::uint8_t* bytes = memory + addr;
-          param_[at] = Param{static_cast<std::int64_t>(read_number<8>(bytes)),
-                             static_cast<std::int64_t>(read_number<4>(bytes + 8)), bytes[12] & 63};
+          param_[at] = Param<Acc>{static_cast<Acc>(read_number<8>(bytes)),
+                                  static_cast<std::uint32_t>(read_number<4>(bytes + 8)),
+                                  static_cast<std::uint8_t>(bytes[12] & 63)};
         };
         return bus(transfer<ParamBytes>(m, base, put), ParamBytes);
       }

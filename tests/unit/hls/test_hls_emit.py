@@ -56,7 +56,8 @@ def test_pragmas_are_live_for_synthesis_alone(tmp_path: Path) -> None:
     for pragma in (
         "PIPELINE II = 1",
         "UNROLL",
-        "INTERFACE m_axi",
+        "INTERFACE m_axi port = memory",
+        "INTERFACE s_axilite port = return",
         "ARRAY_PARTITION variable = w complete",
         "AGGREGATE",
     ):
