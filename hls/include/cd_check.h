@@ -1,5 +1,5 @@
-// A descriptor is checked before anything of it is done, as cd_sequencer.sv does: no transfer, input, sum or result reaches
-// beyond its memory.
+// A descriptor is checked before anything of it is done, as cd_sequencer.sv does: no transfer, input, sum or result
+// reaches beyond its memory.
 #ifndef CD_CHECK_H
 #define CD_CHECK_H
 

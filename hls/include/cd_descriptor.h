@@ -32,7 +32,7 @@ class Fields {
   int signed16() { return static_cast<std::int16_t>(take(16)); }
 
  private:
-  const Descriptor& d_;
+  Descriptor d_;
   int at_;
 };
 

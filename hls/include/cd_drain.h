@@ -40,7 +40,8 @@ class DrainUnit {
           const Param<Acc> param = l.per_channel ? params[block * Lanes + lane] : Param<Acc>{0, l.mult, l.shift};
           std::int64_t value = acc.lane[lane];
           if (l.product) {
-            value = rescale(static_cast<Act>(value) * static_cast<std::int64_t>(other.lane[lane]), param.mult, param.shift);
+            const std::int64_t product = static_cast<Act>(value) * static_cast<std::int64_t>(other.lane[lane]);
+            value = rescale(product, param.mult, param.shift);
           } else if (l.affine) {  // the bias behind the multiplication, which is then signed
             value = rescale(value * static_cast<std::int32_t>(param.mult) + param.bias, 1, param.shift);
           } else {

@@ -1,8 +1,8 @@
 // The engine: fetches the program in chunks, and runs its descriptors one after another over one memory.
 //
-// The program is the RTL's own. There a unit's commands run beside those of the others, held back by tokens; each token is
-// given by a command earlier in the program, so that program order is one of the orders that the tokens allow. They are
-// counted here too: a command that waits for what nothing has given ends the run.
+// The program is the RTL's own. There a unit's commands run beside those of the others, held back by tokens; each
+// token is given by a command earlier in the program, so that program order is one of the orders that the tokens
+// allow. They are counted here too: a command that waits for what nothing has given ends the run.
 #ifndef CD_ENGINE_H
 #define CD_ENGINE_H
 
@@ -131,7 +131,7 @@ class Engine {
       case kDrain:
         spent.drain = DrainUnit<Array>::run(piece, layer_, constants_, acc_, residual_,
                                             param_ + piece.pb_base * Design::PpuLanes,
-                                            table_ + (piece.lookup_half ? Design::TableWords * TableEntries : 0), output_);
+                                            table_ + piece.lookup_half * Design::TableWords * TableEntries, output_);
         break;
       default:
         spent.store = store(memory, bases.region[h.region], m);
@@ -159,10 +159,12 @@ class Engine {
 
   std::uint64_t load(const std::uint8_t* memory, std::uint64_t base, const Dma& m) {
     switch (m.buffer) {
-      case kInput:
+      case kInput: {
+        const auto put = [&](int at, std::uint64_t addr) { read_word<ActBits>(memory + addr, input_[at]); };
+        return bus(transfer<ActBytes>(m, base, put), ActBytes);
+      }
       case kResidual: {
-        ActWord* words = m.buffer == kInput ? input_ : residual_;
-        const auto put = [&](int at, std::uint64_t addr) { read_word<ActBits>(memory + addr, words[at]); };
+        const auto put = [&](int at, std::uint64_t addr) { read_word<ActBits>(memory + addr, residual_[at]); };
         return bus(transfer<ActBytes>(m, base, put), ActBytes);
       }
       case kWeight: {

@@ -1,6 +1,6 @@
-// Non-linear operators in integers, after I-BERT (Kim 2021): second-order polynomials, one division or root a row. Results
-// are left in the accumulators: softmax's values, a layer norm's normalised value, GELU's product; post-processing does
-// the rest.
+// Non-linear operators in integers, after I-BERT (Kim 2021): second-order polynomials, one division or root a row.
+// Results are left in the accumulators: softmax's values, a layer norm's normalised value, GELU's product; post-
+// processing does the rest.
 #ifndef CD_NONLINEAR_H
 #define CD_NONLINEAR_H
 
@@ -65,18 +65,10 @@ class NonlinearUnit {
   using AccWord = typename Array::AccWord;
   static constexpr int Lanes = Array::Lanes;
 
-  // A row: the c channels of one pixel, a word every `stride`.
+  // A row: the c channels of one pixel. First word of its input, of its mask and of its sums; a word every `stride`.
   struct Row {
-    const ActWord* x;
-    const WgtWord* mask;  // a word for each of the row's; null: every lane takes part
-    AccWord* y;
-    int channels, stride;
-
-    int words() const { return ceil_div(channels, Lanes); }
-    bool takes(int word, int lane) const {
-      if (word * Lanes + lane >= channels) return false;
-      return mask == nullptr || ((mask[word].lane[lane / 8] >> (lane % 8)) & 1) != 0;
-    }
+    int x, mask, y, channels, stride;
+    bool masked;
   };
 
  public:
@@ -95,35 +87,39 @@ class NonlinearUnit {
       return static_cast<std::uint64_t>(pixels) * words;
     }
     for (int at = 0; at < pixels; ++at) {
-      const WgtWord* mask = c.masked ? wb + t.wb_base + at * words : nullptr;
-      const Row row{ib + t.ib_base + at, mask, ab + t.ab_base + at, t.c, pixels};
+      const Row row{t.ib_base + at, t.wb_base + at * words, t.ab_base + at, t.c, pixels, c.masked};
       if (op == kSoftmax) {
-        softmax(row, c);
+        softmax(row, c, ib, wb, ab);
       } else {
-        layer_norm(row, c);
+        layer_norm(row, c, ib, ab);
       }
     }
     return static_cast<std::uint64_t>(op == kSoftmax ? 3 : 2) * pixels * words;
   }
 
  private:
-  static void softmax(const Row& row, const Constants& c) {
+  static void softmax(const Row& row, const Constants& c, const ActWord* ib, const WgtWord* wb, AccWord* ab) {
+    const int words = ceil_div(row.channels, Lanes);
+    const auto takes = [&](int word, int lane) {
+      if (word * Lanes + lane >= row.channels) return false;
+      return !row.masked || ((wb[row.mask + word].lane[lane / 8] >> (lane % 8)) & 1) != 0;
+    };
     std::int64_t top = INT32_MIN;
-    for (int word = 0; word < row.words(); ++word) {
+    for (int word = 0; word < words; ++word) {
       CD_HLS(PIPELINE II = 1)
       for (int lane = 0; lane < Lanes; ++lane) {
         CD_HLS(UNROLL)
-        const std::int64_t x = row.x[word * row.stride].lane[lane];
-        if (row.takes(word, lane) && x > top) top = x;
+        const std::int64_t x = ib[row.x + word * row.stride].lane[lane];
+        if (takes(word, lane) && x > top) top = x;
       }
     }
     const auto exponential = [&](int word, int lane) {
-      if (!row.takes(word, lane)) return std::int64_t{0};
-      const std::int64_t t = ((top - row.x[word * row.stride].lane[lane]) * c.arg_mult) >> c.arg_shift;
+      if (!takes(word, lane)) return std::int64_t{0};
+      const std::int64_t t = ((top - ib[row.x + word * row.stride].lane[lane]) * c.arg_mult) >> c.arg_shift;
       return exp2_negative(t < INT32_MAX ? t : INT32_MAX);
     };
     std::int64_t total = 0;
-    for (int word = 0; word < row.words(); ++word) {
+    for (int word = 0; word < words; ++word) {
       CD_HLS(PIPELINE II = 1)
       for (int lane = 0; lane < Lanes; ++lane) {
         CD_HLS(UNROLL)
@@ -131,23 +127,26 @@ class NonlinearUnit {
       }
     }
     const std::int64_t reciprocal = total > 0 ? (std::int64_t{1} << kReciprocalBits) / total : 0;
-    for (int word = 0; word < row.words(); ++word) {
+    for (int word = 0; word < words; ++word) {
       CD_HLS(PIPELINE II = 1)
       for (int lane = 0; lane < Lanes; ++lane) {
         CD_HLS(UNROLL)
-        row.y[word * row.stride].lane[lane] = static_cast<Acc>(rescale(exponential(word, lane) * reciprocal, 1, c.shift));
+        const std::int64_t share = rescale(exponential(word, lane) * reciprocal, 1, c.shift);
+        ab[row.y + word * row.stride].lane[lane] = static_cast<Acc>(share);
       }
     }
   }
 
-  static void layer_norm(const Row& row, const Constants& c) {
+  static void layer_norm(const Row& row, const Constants& c, const ActWord* ib, AccWord* ab) {
+    const int words = ceil_div(row.channels, Lanes);
     std::int64_t total = 0;
     std::int64_t squares = 0;
-    for (int word = 0; word < row.words(); ++word) {
+    for (int word = 0; word < words; ++word) {
       CD_HLS(PIPELINE II = 1)
       for (int lane = 0; lane < Lanes; ++lane) {
         CD_HLS(UNROLL)
-        const std::int64_t x = row.takes(word, lane) ? row.x[word * row.stride].lane[lane] : 0;
+        const bool there = word * Lanes + lane < row.channels;
+        const std::int64_t x = there ? ib[row.x + word * row.stride].lane[lane] : 0;
         total += x;
         squares += x * x;
       }
@@ -156,13 +155,13 @@ class NonlinearUnit {
     const int k = (62 - bit_length(variance)) >> 1;
     const std::int64_t root = integer_sqrt(variance << (2 * k));
     const std::int64_t reciprocal = variance > 0 ? (std::int64_t{1} << 61) / root : 0;
-    for (int word = 0; word < row.words(); ++word) {
+    for (int word = 0; word < words; ++word) {
       CD_HLS(PIPELINE II = 1)
       for (int lane = 0; lane < Lanes; ++lane) {
         CD_HLS(UNROLL)
-        const std::int64_t deviation = row.channels * std::int64_t{row.x[word * row.stride].lane[lane]} - total;
-        row.y[word * row.stride].lane[lane] =
-            static_cast<Acc>(rescale(deviation * reciprocal, 1, 61 - kNormFraction - k));
+        const std::int64_t x = ib[row.x + word * row.stride].lane[lane];
+        const std::int64_t normal = rescale((row.channels * x - total) * reciprocal, 1, 61 - kNormFraction - k);
+        ab[row.y + word * row.stride].lane[lane] = static_cast<Acc>(normal);
       }
     }
   }

@@ -1,6 +1,6 @@
 // What a PE array is given: a tile, and the on-chip buffers that it addresses as the RTL's arrays do (cd_types_pkg.sv).
 //
-// Input word  ib_base + (c / Lanes * in_h + row) * in_w + col   holds Lanes channels of a pixel; outside in_h x in_w is 0.
+// Input word  ib_base + (c / Lanes * in_h + row) * in_w + col   holds Lanes channels of a pixel, 0 outside in_h x in_w.
 // Accumulator word ab_base + (k / Lanes * p + row) * q + col    holds Lanes output channels of a pixel.
 // Weight words of Cols output channels come in the order of accel_models/program/packing.py, each array's own.
 //

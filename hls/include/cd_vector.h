@@ -1,5 +1,5 @@
-// The vector unit: Lanes channels a cycle. Depthwise convolution, window sums, window maxima; up to Taps neighbouring taps
-// of a filter row at once, out of a window into which the input's words shift, so that each is read once a row.
+// The vector unit: Lanes channels a cycle. Depthwise convolution, window sums, window maxima; up to Taps neighbouring
+// taps of a filter row at once, out of a window into which the input's words shift, so that each is read once a row.
 #ifndef CD_VECTOR_H
 #define CD_VECTOR_H
 

@@ -1,7 +1,8 @@
-// Channel parallel, after NVDLA: every cycle takes one pixel, Rows input channels x Cols output channels; each column is
-// a multiplier row with an adder tree. The weights of a tap stay for a stripe of pixels, while the next tap's are
+// Channel parallel, after NVDLA: every cycle takes one pixel, Rows input channels x Cols output channels; each column
+// is a multiplier row with an adder tree. The weights of a tap stay for a stripe of pixels, while the next tap's are
 // fetched; the stripe's sums live in a small assembly buffer until every channel and tap has been added. With Dual a
-// multiplication by two narrow weights in one operand gives two products, and a second set of trees adds the upper ones.
+// multiplication by two narrow weights in one operand gives two products, and a second set of trees adds the upper
+// ones.
 #ifndef CD_CHANNEL_PARALLEL_H
 #define CD_CHANNEL_PARALLEL_H
 

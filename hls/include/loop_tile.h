@@ -1,7 +1,8 @@
 // FPGA loop tile, after Zhang 2015: Tm = Cols output and Tn = Rows input channels in parallel; on chip the taps are
-// outermost and the pixels of the Tr x Tc tile innermost, so that a tap's weights serve the whole tile, the next tap's being
-// fetched meanwhile, and every cycle adds to the accumulators. With Dual a multiplication by both weights in one operand gives two products with weights of
-// half the width, so that two blocks of Cols output channels take the cycles of one.
+// outermost and the pixels of the Tr x Tc tile innermost, so that a tap's weights serve the whole tile, the next tap's
+// being fetched meanwhile, and every cycle adds to the accumulators. With Dual a multiplication by both weights in one
+// operand gives two products with weights of half the width, so that two blocks of Cols output channels take the
+// cycles of one.
 #ifndef CD_LOOP_TILE_H
 #define CD_LOOP_TILE_H
 

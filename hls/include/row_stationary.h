@@ -1,7 +1,7 @@
 // Row stationary, after Eyeriss: a PE keeps one filter row and slides it over one input row. The (channel, filter row)
-// pairs of a block of Lanes channels are dealt to the PE rows in order, a pass taking Rows of them; PE column j has output
-// row p0 + j. So inputs are shared along diagonals, filters along rows, and partial sums are added up the columns. The Cols
-// output channels of a block take turns on the same window.
+// pairs of a block of Lanes channels are dealt to the PE rows in order, a pass taking Rows of them; PE column j has
+// output row p0 + j. So inputs are shared along diagonals, filters along rows, and partial sums are added up the
+// columns. The Cols output channels of a block take turns on the same window.
 #ifndef CD_ROW_STATIONARY_H
 #define CD_ROW_STATIONARY_H
 

@@ -1,7 +1,7 @@
 // Top of the synthesis: runs the program in memory; returns a cd::Error.
 //
-// The five addresses are those of the regions' buffers in `memory`, as in the RTL's registers; `image` is the number of the
-// program that is to run, 0 any; `cycles` has an entry for each of the `layers`.
+// The five addresses are those of the regions' buffers in `memory`, as in the RTL's registers; `image` is the number
+// of the program that is to run, 0 any; `cycles` has an entry for each of the `layers`.
 #include "cd_engine.h"
 #include "config.h"
 

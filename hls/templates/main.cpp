@@ -49,8 +49,9 @@ int main(int argc, char** argv) {
     // What the run before left behind must not be mistaken for this one's.
     std::vector<std::uint8_t> memory = image;
     std::memcpy(memory.data() + cd::kInputFirst, inputs.data() + run * cd::kInputBytes, cd::kInputBytes);
-    const int status = cd_engine(memory.data(), cd::kProgramBase, cd::kWeightsBase, cd::kActivationsBase, cd::kInputBase,
-                                 cd::kOutputBase, cd::kProgramNumber, cycles.data(), cd::kLayers);
+    const int status =
+        cd_engine(memory.data(), cd::kProgramBase, cd::kWeightsBase, cd::kActivationsBase, cd::kInputBase,
+                  cd::kOutputBase, cd::kProgramNumber, cycles.data(), cd::kLayers);
     if (status != cd::kDone) {
       std::fprintf(stderr, "the engine stopped with error %d\n", status);
       return 3;
