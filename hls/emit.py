@@ -20,7 +20,7 @@ from accel_models.schedule.tensors import Span
 from accel_models.template.accelerator import template_accelerator
 from accel_models.template.spec import ArrayKind, Template
 from mappings.errors import Fault, SpecError
-from mappings.quantized import QuantizedNetwork
+from mappings.quantized import IntArray, QuantizedNetwork
 
 INCLUDE_DIR = Path(__file__).parent / "include"
 SOURCE_DIR = Path(__file__).parent / "templates"
@@ -62,11 +62,11 @@ class EmittedHls:
     """What :func:`emit` wrote.
 
     Attributes:
-        out_dir: ``*.h``, ``engine.cpp`` (for synthesis), ``main.cpp`` (C simulation), ``memory.bin`` (program, weights,
-            parameters; inputs of 0).
+        out_dir: ``*.h``, ``engine.cpp`` (for synthesis), ``main.cpp`` (C simulation), ``memory.bin`` (inputs, weights,
+            parameters, program).
         network: what it was made from.
         schedule: commands and places, those of the RTL.
-        image: the memory before a run, inputs of 0.
+        image: the memory before a run.
     """
 
     out_dir: Path
@@ -192,20 +192,27 @@ def _schedule(design: Design | Template | Schedule, network: QuantizedNetwork) -
     return found
 
 
-def emit(design: Design | Template | Schedule, network: QuantizedNetwork, out_dir: str | Path) -> EmittedHls:
+def emit(
+    design: Design | Template | Schedule,
+    network: QuantizedNetwork,
+    out_dir: str | Path,
+    inputs: dict[str, IntArray] | None = None,
+) -> EmittedHls:
     """Write the engine of a design, and the program and memory of a network: those of the design's RTL.
 
     Args:
         design: a design with a template (its mappings give the tiles), a template (default tiles), or a schedule.
         network: integers of the design's network.
         out_dir: made if missing; files of the same names are replaced.
+        inputs: by name, for the memory image; None: zeros.
 
     Raises:
         SpecError: no template, an operator that the hardware does not run, integers missing or out of range, a buffer
             too small, folder not writable.
     """
     schedule = _schedule(design, network)
-    inputs = {t.name: np.zeros((t.N, t.C, t.H, t.W), dtype=np.int64) for t in schedule.workload.inputs}
+    if inputs is None:
+        inputs = {t.name: np.zeros((t.N, t.C, t.H, t.W), dtype=np.int64) for t in schedule.workload.inputs}
     out = Path(out_dir)
     emitted = EmittedHls(out, network, schedule, memory_image(schedule, network, inputs))
     template = schedule.template
