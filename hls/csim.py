@@ -171,7 +171,7 @@ def csim(emitted: EmittedHls, inputs: IntArray | Mapping[str, IntArray]) -> HlsR
     with tempfile.TemporaryDirectory() as scratch:
         source, sink = Path(scratch) / "inputs.bin", Path(scratch) / "tensors.bin"
         source.write_bytes(data)
-        command = [str(binary), str(emitted.out_dir / IMAGE), str(source), str(runs), str(sink)]
+        command = [str(binary), str(emitted.out_dir / IMAGE), str(sink), str(source)]
         done = run_owned(command, timeout_s=TIMEOUT_S)
         if done.returncode != 0:
             refuse_killed("C simulation", done.returncode, "")

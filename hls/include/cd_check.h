@@ -1,5 +1,7 @@
 // A descriptor is checked before anything of it is done, as cd_sequencer.sv does: no transfer, input, sum or result
-// reaches beyond its memory.
+// reaches beyond its memory. Two things more are checked than there, since a pointer goes where an address of the RTL's
+// bits can not: the weights that a tile reads (there their addresses wrap), and addresses in external memory (there the
+// bus answers).
 #ifndef CD_CHECK_H
 #define CD_CHECK_H
 
@@ -7,6 +9,9 @@
 #include "cd_status.h"
 
 namespace cd {
+
+constexpr int kParamBytes = 16;
+constexpr int kTableEntries = 16;  // bytes, of a word
 
 template <typename Design>
 class Checks {
@@ -23,7 +28,15 @@ class Checks {
     return m.base + (turned ? count / Array::Cols * Lanes : count) > words ? kErrRange : kDone;
   }
 
-  static Error compute(const LayerSetting& l, const Tile& t) {
+  // Every byte of a transfer lies in the `bytes` of external memory; `base`: of its region.
+  static Error bus(const Dma& m, std::uint64_t base, std::uint64_t bytes) {
+    if (m.count0 == 0 || m.count1 == 0 || m.count2 == 0) return kDone;
+    const std::uint64_t end = m.addr + (m.count2 - 1) * m.stride2 + (m.count1 - 1) * m.stride1 +
+                              static_cast<std::uint64_t>(m.count0) * word_bytes(m.buffer);
+    return base > bytes || end > bytes - base ? kErrBus : kDone;
+  }
+
+  static Error compute(const LayerSetting& l, const Constants& c, const Tile& t) {
     const bool is_array = l.op == kArray;
     const bool nonlinear = l.op >= kSoftmax;
     const bool unknown = l.op < kArray || l.op > (Design::Nonlinear ? kGelu : kMax);
@@ -32,12 +45,23 @@ class Checks {
       return kErrOpcode;
     }
     const int channels = is_array || nonlinear ? t.c : t.k;
-    const std::int64_t read = std::int64_t{ceil_div(channels, Lanes)} * t.in_h * t.in_w;
-    const std::int64_t written = std::int64_t{ceil_div(t.k, Lanes)} * t.p * t.q;
+    std::int64_t read = std::int64_t{ceil_div(channels, Lanes)} * t.in_h * t.in_w;
+    std::int64_t written = std::int64_t{ceil_div(t.k, Lanes)} * t.p * t.q;
     if (read == 0 || written == 0 || t.c == 0 || t.r == 0 || l.s == 0 || l.stride_h == 0 || l.stride_w == 0) {
       return kErrRange;
     }
-    return t.ib_base + read > 2 * Design::InputWords || outside_half(t.ab_base, written) ? kErrRange : kDone;
+    std::int64_t weights = 0;
+    if (is_array) weights = Array::weight_words(t);
+    if (l.op == kDepthwise) weights = std::int64_t{ceil_div(t.k, Lanes)} * (Lanes / Array::Cols) * t.r * t.s;
+    if (nonlinear) {  // c channels of p x q pixels come in and go out, whatever k and the input's shape say
+      const std::int64_t words = std::int64_t{ceil_div(t.c, Lanes)} * t.p * t.q;
+      if (words > read) read = words;
+      if (words > written) written = words;
+      if (l.op == kSoftmax && c.masked) weights = words;
+    }
+    const std::int64_t held = std::int64_t{2 * Design::WeightWords} << (nonlinear ? 0 : l.narrow);  // masks: not packed
+    const bool beyond = t.ib_base + read > 2 * Design::InputWords || (weights > 0 && t.wb_base + weights > held);
+    return beyond || outside_half(t.ab_base, written) ? kErrRange : kDone;
   }
 
   static Error drain(const LayerSetting& l, const Piece& p) {
@@ -52,6 +76,20 @@ class Checks {
   }
 
  private:
+  static int word_bytes(int buffer) {
+    switch (buffer) {
+      case kWeight:
+        return Array::Cols * Array::WeightBits / 8;
+      case kProgram:
+        return kDescriptorBytes;
+      case kParam:
+        return kParamBytes;
+      case kTable:
+        return kTableEntries;
+      default:
+        return Lanes * Array::ActivationBits / 8;
+    }
+  }
   // Words of each memory, both halves together.
   static std::int64_t capacity(int buffer) {
     switch (buffer) {

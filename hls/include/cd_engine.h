@@ -14,7 +14,8 @@
 namespace cd {
 
 struct Bases {
-  std::uint64_t region[kRegions];  // bytes of memory
+  std::uint64_t region[kRegions];  // addresses in memory
+  std::uint64_t bytes;             // of memory
 };
 
 // `Design` is the generated configuration: the array, and the words of each buffer.
@@ -30,8 +31,6 @@ class Engine {
   static constexpr int ActBits = Array::ActivationBits;
   static constexpr int ActBytes = Lanes * ActBits / 8;
   static constexpr int WgtBytes = Cols * Array::WeightBits / 8;
-  static constexpr int ParamBytes = 16;
-  static constexpr int TableEntries = 16;  // of a word
 
   // Two halves each, filled in turn.
   ActWord input_[2 * Design::InputWords];
@@ -40,7 +39,7 @@ class Engine {
   ActWord residual_[2 * Design::OutputWords];
   ActWord output_[2 * Design::OutputWords];
   Param<Acc> param_[2 * Design::ParamChannels];
-  std::uint8_t table_[2 * Design::TableWords * TableEntries];
+  std::uint8_t table_[2 * Design::TableWords * kTableEntries];
   Descriptor program_[2 * kChunk];
 
   LayerSetting layer_;
@@ -69,6 +68,7 @@ class Engine {
     first.buffer = kProgram;
     first.count2 = first.count1 = 1;
     first.count0 = kChunk;
+    if (const Error fault = Checks<Design>::bus(first, bases.region[0], bases.bytes); fault != kDone) return fault;
     load(memory, bases.region[0], first);
     bool named = false;  // a layer has named the hardware
     bool any = image == 0;
@@ -113,9 +113,10 @@ class Engine {
     const Tile tile = tile_of(d, layer_);
     const Piece piece = piece_of(d);
     const bool is_dma = h.opcode == kLoad || h.opcode == kStore;
-    const Error fault = is_dma                  ? Checks<Design>::dma(h, m)
-                        : h.opcode == kCompute  ? Checks<Design>::compute(layer_, tile)
-                                                : Checks<Design>::drain(layer_, piece);
+    Error fault = is_dma                 ? Checks<Design>::dma(h, m)
+                  : h.opcode == kCompute ? Checks<Design>::compute(layer_, constants_, tile)
+                                         : Checks<Design>::drain(layer_, piece);
+    if (fault == kDone && is_dma) fault = Checks<Design>::bus(m, bases.region[h.region], bases.bytes);
     if (fault != kDone) return fault;
     for (int i = 0; i < kTokens; ++i) {
       CD_HLS(UNROLL)
@@ -131,7 +132,7 @@ class Engine {
       case kDrain:
         spent.drain = DrainUnit<Array>::run(piece, layer_, constants_, acc_, residual_,
                                             param_ + piece.pb_base * Design::PpuLanes,
-                                            table_ + piece.lookup_half * Design::TableWords * TableEntries, output_);
+                                            table_ + piece.lookup_half * Design::TableWords * kTableEntries, output_);
         break;
       default:
         spent.store = store(memory, bases.region[h.region], m);
@@ -181,16 +182,16 @@ class Engine {
                                   static_cast<std::uint32_t>(read_number<4>(bytes + 8)),
                                   static_cast<std::uint8_t>(bytes[12] & 63)};
         };
-        return bus(transfer<ParamBytes>(m, base, put), ParamBytes);
+        return bus(transfer<kParamBytes>(m, base, put), kParamBytes);
       }
       case kTable: {
         const auto put = [&](int at, std::uint64_t addr) {
-          for (int i = 0; i < TableEntries; ++i) {
+          for (int i = 0; i < kTableEntries; ++i) {
             CD_HLS(UNROLL)
-            table_[at * TableEntries + i] = memory[addr + i];
+            table_[at * kTableEntries + i] = memory[addr + i];
           }
         };
-        return bus(transfer<TableEntries>(m, base, put), TableEntries);
+        return bus(transfer<kTableEntries>(m, base, put), kTableEntries);
       }
       default: {
         const auto put = [&](int at, std::uint64_t addr) {

@@ -11,6 +11,7 @@ enum Error {
   kDone = 0,
   kErrOpcode = 1,    // unknown opcode, buffer or operation
   kErrRange = 2,     // a count of 0, or an on-chip range beyond its memory
+  kErrBus = 4,       // an address beyond the memory, of which the RTL's bus answers with an error
   kErrImage = 5,     // the program was made for other hardware, or is not the one that was announced
   kErrWatchdog = 7,  // a command waits for what no command before it gives: the RTL would hang
 };

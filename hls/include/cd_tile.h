@@ -124,6 +124,10 @@ struct ArrayTypes {
   // The n-th pass of the block'th block of output channels, of arrays whose weights lie pass by pass: input channels
   // outermost, then filter rows and columns; where taps are skipped, those that are kept, each named by a header word.
   static int passes(const Tile& t) { return ceil_div(t.c, Rows) * (t.kept != 0 ? t.kept : t.r * t.s); }
+  static std::int64_t weight_words(const Tile& t) {
+    const std::int64_t taps = t.kept != 0 ? t.kept : t.r * t.s;
+    return ceil_div(t.k, width(t)) * (ceil_div(t.c, Rows) * taps) * (Rows + (t.kept != 0 ? 1 : 0));
+  }
   static Pass pass_at(const Tile& t, const WgtWord* wb, int block, int n) {
     const int taps = t.kept != 0 ? t.kept : t.r * t.s;
     const int tap = n % taps;

@@ -46,6 +46,8 @@ struct OutputStationary : ArrayTypes<RowsValue, ColsValue, ActBits, WgtBits, Acc
     return cycles;
   }
 
+  static std::int64_t weight_words(const Tile& t) { return std::int64_t{ceil_div(t.k, Cols)} * t.c * t.r * t.s; }
+
  private:
   // A filter tap of a block of Lanes input channels.
   struct Tap {

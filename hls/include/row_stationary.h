@@ -41,6 +41,11 @@ struct RowStationary : ArrayTypes<RowsValue, ColsValue, ActBits, WgtBits, AccBit
     return cycles;
   }
 
+  static std::int64_t weight_words(const Tile& t) {
+    const std::int64_t passes = t.c / Lanes * ceil_div(Lanes * t.r, Rows) + ceil_div(t.c % Lanes * t.r, Rows);
+    return ceil_div(t.k, Cols) * passes * Rows * t.s;
+  }
+
  private:
   struct SlidePass {
     int k0, p0, c0, s0, taps;

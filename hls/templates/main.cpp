@@ -1,5 +1,7 @@
 // C simulation: the memory image and inputs from files, every run through the engine, the tensors back to a file.
-//   main IMAGE INPUTS COUNT TENSORS
+//   main IMAGE TENSORS [INPUTS]
+// Without INPUTS there is one run, on what the image holds; else one for every kInputBytes of it, which replace those
+// from kInputFirst on. TENSORS gets the first kTensorBytes of the memory after each.
 // The estimated cycles of each layer are printed, a line each: layer load compute drain store.
 #include <cstdio>
 #include <cstdlib>
@@ -10,7 +12,8 @@
 #include "program.h"
 
 int cd_engine(std::uint8_t* memory, std::uint64_t program, std::uint64_t weights, std::uint64_t activations,
-              std::uint64_t inputs, std::uint64_t outputs, std::uint32_t image, cd::Cycles* cycles, int layers);
+              std::uint64_t inputs, std::uint64_t outputs, std::uint64_t bytes, std::uint32_t image,
+              cd::Cycles* cycles, int layers);
 
 static std::vector<std::uint8_t> read_file(const char* path) {
   std::FILE* file = std::fopen(path, "rb");
@@ -28,20 +31,28 @@ static std::vector<std::uint8_t> read_file(const char* path) {
 }
 
 int main(int argc, char** argv) {
-  if (argc != 5) {
-    std::fprintf(stderr, "usage: %s IMAGE INPUTS COUNT TENSORS\n", argv[0]);
+  if (argc != 3 && argc != 4) {
+    std::fprintf(stderr, "usage: %s IMAGE TENSORS [INPUTS]\n", argv[0]);
     return 2;
   }
   const std::vector<std::uint8_t> image = read_file(argv[1]);
-  const std::vector<std::uint8_t> inputs = read_file(argv[2]);
-  const std::size_t count = std::strtoul(argv[3], nullptr, 10);
-  if (image.size() != cd::kImageBytes || inputs.size() != count * cd::kInputBytes) {
-    std::fprintf(stderr, "the files do not belong to this program\n");
+  if (image.size() != cd::kImageBytes) {
+    std::fprintf(stderr, "%s: not %llu bytes: not an image of this program\n", argv[1],
+                 static_cast<unsigned long long>(cd::kImageBytes));
     return 2;
   }
-  std::FILE* tensors = std::fopen(argv[4], "wb");
+  std::vector<std::uint8_t> inputs(image.begin() + cd::kInputFirst,
+                                   image.begin() + cd::kInputFirst + cd::kInputBytes);
+  if (argc == 4) inputs = read_file(argv[3]);
+  const std::size_t count = inputs.size() / cd::kInputBytes;
+  if (count == 0 || inputs.size() % cd::kInputBytes != 0) {
+    std::fprintf(stderr, "%s: not a multiple of %llu bytes: not inputs of this program\n", argv[3],
+                 static_cast<unsigned long long>(cd::kInputBytes));
+    return 2;
+  }
+  std::FILE* tensors = std::fopen(argv[2], "wb");
   if (tensors == nullptr) {
-    std::fprintf(stderr, "%s: cannot be written\n", argv[4]);
+    std::fprintf(stderr, "%s: cannot be written\n", argv[2]);
     return 2;
   }
   std::vector<cd::Cycles> cycles(cd::kLayers);
@@ -51,7 +62,7 @@ int main(int argc, char** argv) {
     std::memcpy(memory.data() + cd::kInputFirst, inputs.data() + run * cd::kInputBytes, cd::kInputBytes);
     const int status =
         cd_engine(memory.data(), cd::kProgramBase, cd::kWeightsBase, cd::kActivationsBase, cd::kInputBase,
-                  cd::kOutputBase, cd::kProgramNumber, cycles.data(), cd::kLayers);
+                  cd::kOutputBase, memory.size(), cd::kProgramNumber, cycles.data(), cd::kLayers);
     if (status != cd::kDone) {
       std::fprintf(stderr, "the engine stopped with error %d\n", status);
       return 3;

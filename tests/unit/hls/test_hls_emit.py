@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 
 import hls
-from accel_models.schedule import Unit
+from accel_models.program.image import Bytes
+from accel_models.program.packing import pack_weights
+from accel_models.schedule import Compute, Unit
 from accel_models.template.spec import ArrayKind
 from hls.csim import compiler
 from hls.emit import ARRAYS, COMMON_HEADERS, INCLUDE_DIR, comment
 from mappings.errors import SpecError
+from mappings.layer import Layer, Op
 from mappings.quantized import QuantizedNetwork
 from mappings.workload import TensorShape
 from tests.integer_networks import Builder
@@ -146,7 +149,7 @@ def run_engine(folder: Path, image: bytes) -> subprocess.CompletedProcess[str]:
     (folder / "changed.bin").write_bytes(image)
     size = int(re.search(r"kInputBytes = (\d+)", (folder / "program.h").read_text()).group(1))  # type: ignore[union-attr]
     (folder / "inputs.bin").write_bytes(bytes(size))
-    command = [str(program), str(folder / "changed.bin"), str(folder / "inputs.bin"), "1", str(folder / "tensors.bin")]
+    command = [str(program), str(folder / "changed.bin"), str(folder / "tensors.bin"), str(folder / "inputs.bin")]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -169,6 +172,104 @@ def test_a_program_that_is_not_this_hardwares_is_refused_as_the_rtl_refuses_it(t
         bad[at + byte] ^= value or 0xFF
         done = run_engine(tmp_path, bad.tobytes())
         assert done.returncode == 3 and f"error {error}" in done.stderr, (error, done.stderr)
+
+
+def with_field(image: Bytes, command: int, at: int, bits: int, value: int) -> Bytes:
+    """The image with another value in a field of the descriptor that begins at a byte of it."""
+    changed = image.copy()
+    word = int.from_bytes(changed[command : command + 32].tobytes(), "little")
+    word = word & ~(((1 << bits) - 1) << at) | value << at
+    changed[command : command + 32] = np.frombuffer(word.to_bytes(32, "little"), dtype=np.uint8)
+    return changed
+
+
+def first_of(emitted: hls.EmittedHls, unit: Unit) -> int:
+    """Byte of the image where the first descriptor of a unit lies."""
+    units = [item.unit for item in emitted.schedule.commands]
+    return emitted.schedule.program_addr + 32 * units.index(unit)
+
+
+@pytest.mark.parametrize("unit", [Unit.LOAD, Unit.STORE])
+def test_a_transfer_beyond_the_memory_is_the_bus_error(unit: Unit, tmp_path: Path) -> None:
+    net, network = small_network()
+    emitted = hls.emit(SMALL, network, tmp_path)
+    hls.csim(emitted, net.images(1))
+    command = first_of(emitted, unit)
+    for at, bits in ((184, 40), (152, 32), (120, 32)):  # address, and the strides of as many runs as there are
+        value = (1 << bits) - 1
+        image = with_field(emitted.image, command, at, bits, value)
+        if bits == 32:  # of two runs, so that the stride counts
+            image = with_field(image, command, 80 if at == 152 else 64, 16, 2)
+            image = with_field(image, command, 100, 20, 1)
+        done = run_engine(tmp_path, image.tobytes())
+        assert done.returncode == 3 and "error 4" in done.stderr, (at, done.returncode, done.stderr)
+    before = run_engine(tmp_path, with_field(emitted.image, command, 184, 40, 0).tobytes())
+    assert before.returncode == 0 or unit is Unit.STORE, before.stderr
+
+
+@pytest.mark.parametrize("array", list(ArrayKind))
+def test_weights_that_a_tile_reads_lie_in_the_buffer(array: ArrayKind, tmp_path: Path) -> None:
+    """Up to the last word that `pack_weights` makes, and not one more."""
+    template = replace(SMALL, array=array, rows=4, cols=8, weight_buffer_bytes=16384)
+    net = Builder(np.random.default_rng(0), TensorShape("x", C=21, H=4, W=9))
+    net.conv("c", "x", 20, (3, 6))
+    emitted = hls.emit(template, net.network(), tmp_path)
+    hls.csim(emitted, net.images(1))
+    command = first_of(emitted, Unit.COMPUTE)
+    image = with_field(with_field(emitted.image, command, 191, 16, 21), command, 207, 16, 20)  # all channels at once
+    words = len(pack_weights(array, 4, 8, np.ones((20, 21, 3, 6), dtype=np.int64)))
+    last = 2 * template.weight_words - words
+    assert run_engine(tmp_path, with_field(image, command, 60, 22, last).tobytes()).returncode == 0
+    done = run_engine(tmp_path, with_field(image, command, 60, 22, last + 1).tobytes())
+    assert done.returncode == 3 and "error 2" in done.stderr, done.stderr
+
+
+def test_a_nonlinear_tile_stays_in_its_buffers(tmp_path: Path) -> None:
+    """Its channels and pixels count, whatever its output channels and the shape of its input say."""
+    template = replace(SMALL, nonlinear_lanes=4)
+    net = Builder(np.random.default_rng(0), TensorShape("x", C=16, H=2, W=2))
+    rows = {"P": 2, "Q": 2, "K": 16, "C": 16}
+    argument = {"arg_mult": np.asarray([40_000]), "arg_shift": np.asarray([4])}
+    layer = Layer("s", Op.SOFTMAX, inputs=("x",), **rows)  # type: ignore[arg-type]
+    net.simple(layer, constants=argument, shift=np.asarray([39]))
+    emitted = hls.emit(template, net.network(), tmp_path)
+    hls.csim(emitted, net.images(1))
+    command = first_of(emitted, Unit.COMPUTE)
+    body = next(item.body for item in emitted.schedule.commands if item.unit is Unit.COMPUTE)
+    assert isinstance(body, Compute)
+    room = template.acc_words // (body.tile.p * body.tile.q) * template.word_lanes  # channels
+    inputs = with_field(emitted.image, command, 103, 32, 1 | 1 << 16)  # of 1 x 1: which the RTL's check counts
+    for channels, status in ((16, 0), (room, 0), (room + 1, 3), (65535, 3)):
+        done = run_engine(tmp_path, with_field(inputs, command, 191, 16, channels).tobytes())
+        assert done.returncode == status, (channels, done.stderr)
+        assert status == 0 or "error 2" in done.stderr
+
+
+def test_files_of_another_program_are_told(tmp_path: Path) -> None:
+    """By hand: a run on the image's own input; other files are refused in one line."""
+    net, network = small_network()
+    inputs = net.images(1)
+    emitted = hls.emit(SMALL, network, tmp_path, {"x": inputs})
+    report = hls.csim(emitted, inputs)
+    (program,) = builds(tmp_path)
+    image, tensors, other = tmp_path / "memory.bin", tmp_path / "tensors.bin", tmp_path / "other.bin"
+
+    def run(*arguments: Path) -> subprocess.CompletedProcess[str]:
+        command = [str(program), *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert run(image, tensors).returncode == 0
+    np.testing.assert_array_equal(np.fromfile(tensors, dtype=np.uint8), report.tensors[0])
+    other.write_bytes(image.read_bytes()[:-1])
+    for arguments, message in (
+        ((other, tensors), "not an image of this program"),
+        ((image, tensors, other), "not inputs of this program"),
+        ((image, tmp_path / "no" / "folder"), "cannot be written"),
+        ((tmp_path / "none", tensors), "cannot be read"),
+        ((image,), "usage"),
+    ):
+        done = run(*arguments)
+        assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_an_unwritable_folder_is_told(tmp_path: Path) -> None:
