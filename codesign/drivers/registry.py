@@ -476,7 +476,6 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
                 "choices_draw": options.name("gumbel_soft", draws),
                 "hardware_draw": options.name("", ("", *draws)),
                 **descent,
-                "arch_anneals": options.flag(False),
                 "cost_weight": options.number(1.0, 0.0, 1e6),
                 "loss": options.name("sum", ("sum", "product")),
                 "certain": options.number(0.0, 0.0, 1e6),
