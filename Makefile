@@ -56,7 +56,7 @@ $(STAMP): pyproject.toml $(LOCKS) | check-tools
 	@echo "setup 4/5: codesign itself, in place"
 	@$(PIP) install --quiet --no-index --no-deps --no-build-isolation -e .
 	@$(PIP) check
-	@echo "setup 5/5: machine code of the cost model (about a minute)"
+	@echo "setup 5/5: machine code of cost model and mapper (about a minute)"
 	@$(PY) -m codesign.providers.cost.compile_ahead
 	@touch $@
 

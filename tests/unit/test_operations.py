@@ -30,7 +30,7 @@ def test_arithmetic_of_a_statement(text: str, count: int) -> None:
 
 def test_what_is_counted_computes_what_the_kernel_computes() -> None:
     layer, target = Layer("conv", Op.CONV, K=16, C=8, P=14, Q=14, R=3, S=3), accelerator("ca1")
-    columns = Generator(layer, target, 3).take(40)
+    columns = Generator(layer, target, 3).take(12)
     spent, cycles = operations_of(columns, layer_table(layer), machine_table(layer, target))
     found = evaluate_batch([layer], columns, [target])
     assert np.array_equal(cycles, found.cycles) and found.feasible.any()
