@@ -7,7 +7,7 @@
 Every second design of the draw serves the fit of what flattening saves; the errors are of the others. The terms of the
 parts are fitted to modules synthesised alone. Needs ``pip install pyosys``; results are kept by digest, and in a table
 with the digest of their sources: a row of older sources is neither fitted to nor judged on (``--older`` judges on it
-too), and a part with fewer rows than terms keeps its coefficients.
+too). A part with fewer rows than terms keeps its coefficients, but for a constant that its rows' mean decides.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ RESOURCES = ("dsp", "bram18", "lut", "ff")
 TABLE = Path(__file__).parent / "data" / "resources_xc7.csv"
 Rows: TypeAlias = dict[str, tuple[float, ...]]
 Case: TypeAlias = tuple[str, Template, Taken]
+Sample: TypeAlias = tuple[tuple[float, ...], float]  #: terms of a part, what was found
 
 
 def sources(part: str, template: Template) -> str:
@@ -97,26 +98,36 @@ def collect(cases: Sequence[tuple[str, Template]], run: bool, older: bool = Fals
     return found
 
 
-def fit_parts(cases: Sequence[Case], resource: str) -> Rows:
-    """Coefficients of the terms of every part with enough cases, none negative, by least squares of relative errors."""
-    groups: dict[str, list[tuple[tuple[float, ...], float]]] = {}
+def samples(cases: Sequence[Case], resource: str) -> dict[str, list[Sample]]:
+    """(terms, what was found but for memories) of each case, by part."""
+    groups: dict[str, list[Sample]] = {}
     for part, template, taken in cases:
         stored = part_lutram(template, part) if resource == "lut" else part_memory_ff(template, part)
         value = float(getattr(taken, resource)) - stored
         groups.setdefault(fabric.key(template, part), []).append((fabric.terms(template, part), max(value, 1.0)))
-    rows: Rows = {}
-    for name, samples in sorted(groups.items()):
-        if len(samples) < len(samples[0][0]):
-            continue
-        rows[name] = fit_terms(samples)
-    return rows
+    return groups
 
 
-def fit_terms(samples: Sequence[tuple[tuple[float, ...], float]]) -> tuple[float, ...]:
+def fit_parts(groups: Mapping[str, Sequence[Sample]]) -> Rows:
+    """Coefficients of the terms of every part with enough cases, none negative, by least squares of relative errors."""
+    return {name: fit_terms(found) for name, found in sorted(groups.items()) if len(found) >= len(found[0][0])}
+
+
+def newer(
+    found: Sequence[tuple[tuple[float, ...], float]], row: Sequence[float], since: Sequence[float]
+) -> list[float]:
+    """What is counted beside the coefficients of a part with few cases: its constant, moved to their mean."""
+    now = fabric.added(row, since)
+    less = [value - float(np.dot(now, terms)) for terms, value in found]
+    const, *others = since or [0.0]
+    return [round(const + sum(less) / len(less), 1), *others]
+
+
+def fit_terms(found: Sequence[Sample]) -> tuple[float, ...]:
     """Coefficients, none negative, by least squares of relative errors; a sample is its terms and what was found."""
-    terms, values = np.array([t for t, _ in samples]), np.array([v for _, v in samples])
-    found, _ = nnls(terms / values[:, None], np.ones(len(values)))
-    return tuple(float(f"{value:.5g}") for value in found)
+    terms, values = np.array([t for t, _ in found]), np.array([v for _, v in found])
+    row, _ = nnls(terms / values[:, None], np.ones(len(values)))
+    return tuple(float(f"{value:.5g}") for value in row)
 
 
 def fit_whole(cases: Sequence[Case], resource: str) -> float:
@@ -143,11 +154,14 @@ def write_fit(modules: Sequence[Case], designs: Sequence[Case], command: str, se
     since = earlier.get("since", {})
     for resource in ("lut", "ff"):
         known = {name: row for name, row in fabric.fitted()[resource].items() if name != "whole"}
-        found = fit_parts(modules, resource)
+        groups = samples(modules, resource)
+        found = fit_parts(groups)
         if modules:
             older["parts"] = sorted(set(known) - set(found))
         # What is counted since belongs to rows of older sources.
         since[resource] = {name: more for name, more in since.get(resource, {}).items() if name not in found}
+        for name in sorted(groups.keys() - found.keys()):
+            since[resource][name] = newer(groups[name], known[name], since[resource].get(name, []))
         data[resource] = {name: list(row) for name, row in {**known, **found, "whole": (0.0,)}.items()}
     data["since"] = since
     write_data(data)
