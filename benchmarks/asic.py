@@ -30,6 +30,7 @@ from scipy.optimize import nnls
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
 from accel_models.hardware.technology import Technology, technology
+from accel_models.program.parameters import parameters
 from accel_models.template import cells, fabric
 from accel_models.template.resources import logic_um2, part_registers, stored
 from accel_models.template.spec import ArrayKind, Template
@@ -38,7 +39,6 @@ from benchmarks.resources import fit_terms, sources, spelled
 from benchmarks.resources_cases import module_cases
 from mappings.errors import Fault, SpecError, unknown_name
 from mappings.yamlio import load_yaml
-from rtl_templates.parameters import parameters
 from rtl_templates.synth.asic import synthesize_cells
 from rtl_templates.synth.measure import TOP, WHOLE, module_of
 from rtl_templates.synth.yosys import yosys_version
