@@ -67,33 +67,40 @@ def parts_of(template: Template) -> list[str]:
     ]
 
 
+def draw_job(rng: np.random.Generator, template: Template) -> Job | None:
+    """A random network at random places, its numbers and inputs; None: no tile of it fits the buffers."""
+    workload = pruned(rng, narrowed(rng, random_workload(rng, template), template), template)
+    places = int(rng.integers(1000)) if rng.integers(2) else None
+    try:
+        schedule = schedule_network(design(workload, random_memory(rng, template)), scatter=places)
+    except SpecError:  # taps are skipped by blocks of channels, which lie with holes between them
+        workload = replace(workload, layers=tuple(replace(y, kept_taps=0, tap_block=(0, 0)) for y in workload.layers))
+        schedule = schedule_network(design(workload, random_memory(rng, template)), scatter=places)
+    if isinstance(schedule, Infeasible):
+        return None
+    draw = int(rng.integers(2**31))
+    stall = int(rng.choice([0, 0, 20, 80, 160]))
+    return Job(schedule, quantized(workload, draw), inputs(workload, draw + 1), stall, draw)
+
+
 def run_hardware(number: int, seed: int, cases: int, tally: Tally) -> None:
     """One random hardware of each array in turn, and ``cases`` random layers on it."""
     rng = np.random.default_rng([seed, number])
     largest = 32 if number % 11 == 9 else None
     template = random_template(rng, list(ArrayKind)[number % len(ArrayKind)], largest)
     tally.parts.update(parts_of(template))
-    jobs, names = [], []
+    jobs: list[Job] = []
+    names: list[str] = []
     while len(jobs) < cases:
-        workload = pruned(rng, narrowed(rng, random_workload(rng, template), template), template)
-        places = int(rng.integers(1000)) if rng.integers(2) else None
-        try:
-            schedule = schedule_network(design(workload, random_memory(rng, template)), scatter=places)
-        except SpecError:  # taps are skipped by blocks of channels, which lie with holes between them
-            workload = replace(
-                workload, layers=tuple(replace(y, kept_taps=0, tap_block=(0, 0)) for y in workload.layers)
-            )
-            schedule = schedule_network(design(workload, random_memory(rng, template)), scatter=places)
-        if isinstance(schedule, Infeasible):
+        job = draw_job(rng, template)
+        if job is None:
             tally.infeasible += 1
             continue
-        draw = int(rng.integers(2**31))
-        stall = int(rng.choice([0, 0, 20, 80, 160]))
-        network = quantized(workload, draw)
-        jobs.append(Job(schedule, network, inputs(workload, draw + 1), stall, draw))
+        workload = job.schedule.workload
+        jobs.append(job)
         names.append(f"seed {seed} hardware {number} case {len(names)}: {workload.layers[-1].to_dict()} on {template}")
         tally.operators[workload.name] += 1
-        tally.operators["with skipped taps"] += any(plan.shape.kept > 0 for plan in schedule.plans)
+        tally.operators["with skipped taps"] += any(plan.shape.kept > 0 for plan in job.schedule.plans)
     tally.hardware += 1
     tally.cases += len(jobs)
     try:

@@ -2,6 +2,5 @@
 
 from hls.csim import HlsCycles, HlsReport, csim
 from hls.emit import EmittedHls, emit
-from hls.tiling import Tiling
 
-__all__ = ["EmittedHls", "HlsCycles", "HlsReport", "Tiling", "csim", "emit"]
+__all__ = ["EmittedHls", "HlsCycles", "HlsReport", "csim", "emit"]

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hls.emit import EmittedHls
+from accel_models.program.image import tensor_from_bytes, write_tensor
+from hls.emit import IMAGE, PROGRAM, STATUS, EmittedHls
 from mappings.cache_folder import is_whole, keep, work_folder
 from mappings.errors import Fault, SpecError
 from mappings.process import refuse_killed, run_owned
@@ -31,15 +32,20 @@ class HlsCycles:
     """Cycles of one layer, counted by the loops that ran, at an initiation interval of one.
 
     Attributes:
-        load, compute, store: of each function.
-        total: loads of the next tile run beside compute, stores after it.
+        layer: whose output is left in memory, and which part of it.
+        load, compute, drain, store: of each unit.
     """
 
     layer: str
     load: int
     compute: int
+    drain: int
     store: int
-    total: int
+
+    @property
+    def total(self) -> int:
+        """Of all units: the engine runs one command after another."""
+        return self.load + self.compute + self.drain + self.store
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,21 +53,24 @@ class HlsReport:
     """What the C simulation gave.
 
     Attributes:
-        outputs: by layer, int64 ``[images, channels, rows, columns]``.
+        outputs: by layer, int64 ``[images, channels, rows, columns]``, as the memory holds them after the run. A layer
+            with which another rode along in post-processing has left none of its own.
         logits: output of the network's last output layer, ``[images, elements]``.
-        cycles: of one image, by layer; layers without work of their own (constants) have none.
+        cycles: of one run of the program, by layer that moves data, in order.
+        tensors: all of the memory that a run may change, after each, ``[runs, bytes]``.
         compile_s, run_s: wall time.
     """
 
     outputs: dict[str, IntArray]
     logits: IntArray
     cycles: tuple[HlsCycles, ...]
+    tensors: NDArray[np.uint8]
     compile_s: float
     run_s: float
 
     @property
     def total_cycles(self) -> int:
-        """Cycles of one image: layer after layer."""
+        """Cycles of one run of the program: layer after layer."""
         return sum(item.total for item in self.cycles)
 
 
@@ -79,34 +88,50 @@ def compiler() -> str:
 
 
 def build(emitted: EmittedHls) -> Path:
-    """Compile the C simulation; what was built from the same sources is used again.
+    """Compile the C simulation; what was built from the same sources is used again: the engine is the design's alone.
 
     Raises:
         SpecError: no compiler, or the sources do not compile (a defect: the message has the compiler's first lines).
     """
     command = [compiler(), *FLAGS]
-    text = b"".join(path.read_bytes() for path in sorted(emitted.out_dir.glob("*.h")))
-    text += b"".join(path.read_bytes() for path in emitted.sources) + " ".join(command).encode()
-    binary = emitted.out_dir / f"csim-{hashlib.sha256(text).hexdigest()[:16]}"
-    if is_whole(binary):
-        return binary
-    with work_folder(emitted.out_dir, binary.name) as work:
-        made = work / "csim"
-        done = run_owned([*command, "-o", str(made), *map(str, emitted.sources)], timeout_s=TIMEOUT_S)
+    headers = {path.name for path in emitted.out_dir.glob("*.h")}
+    engine, main = emitted.sources
+    objects = [
+        _built(emitted, [*command, "-c", str(engine)], "engine", [engine, *_in(emitted, headers - {PROGRAM})]),
+        _built(emitted, [*command, "-c", str(main)], "main", [main, *_in(emitted, {PROGRAM, STATUS})]),
+    ]
+    return _built(emitted, [*command, *map(str, objects)], "csim", objects)
+
+
+def _in(emitted: EmittedHls, names: set[str]) -> list[Path]:
+    return [emitted.out_dir / name for name in sorted(names)]
+
+
+def _built(emitted: EmittedHls, command: list[str], name: str, sources: list[Path]) -> Path:
+    """What a command makes of sources: made once for the same bytes."""
+    text = b"".join(path.read_bytes() for path in sources) + " ".join(command).encode()
+    result = emitted.out_dir / f"{name}-{hashlib.sha256(text).hexdigest()[:16]}"
+    if is_whole(result):
+        return result
+    with work_folder(emitted.out_dir, result.name) as work:
+        made = work / "made"
+        done = run_owned([*command, "-o", str(made)], timeout_s=TIMEOUT_S)
         if done.returncode != 0:
             refuse_killed("the compiler of the C simulation", done.returncode, done.stderr)
             raise SpecError(Fault(str(emitted.out_dir), "does not compile: " + " ".join(done.stderr.split())[:600]))
-        keep(made, binary)
-    return binary
+        keep(made, result)
+    return result
 
 
 def _input_bytes(emitted: EmittedHls, inputs: Mapping[str, IntArray]) -> tuple[bytes, int]:
-    """All images, each the concatenation of its inputs as memory holds them."""
-    shapes = emitted.network.workload.inputs
+    """What each run finds where the inputs lie, and how many runs there are."""
+    shapes = emitted.schedule.workload.inputs
     faults = [Fault("inputs", f'no integers for input "{t.name}"') for t in shapes if t.name not in inputs]
     if faults:
         raise SpecError(faults)
-    count = len(inputs[shapes[0].name])
+    batch, count = shapes[0].N, len(inputs[shapes[0].name])
+    if count == 0 or count % batch:
+        raise SpecError(Fault("inputs", f"are {count} images", f"a multiple of the batch, {batch}"))
     for tensor in shapes:
         value = inputs[tensor.name]
         expected = (count, tensor.C, tensor.H, tensor.W)
@@ -116,14 +141,14 @@ def _input_bytes(emitted: EmittedHls, inputs: Mapping[str, IntArray]) -> tuple[b
             faults.append(Fault(f"input {tensor.name}", f"does not fit {tensor.bits} bits"))
     if faults:
         raise SpecError(faults)
-    chunks = []
-    for image in range(count):
-        memory = bytearray(emitted.program.input_bytes)
+    first, size = emitted.input_span
+    memory, chunks = emitted.image[: first + size].copy(), []
+    for start in range(0, count, batch):
         for tensor in shapes:
-            place = emitted.program.tensors[tensor.name]
-            memory[place.offset : place.offset + place.size_bytes] = place.pack(inputs[tensor.name][image])
-        chunks.append(bytes(memory))
-    return b"".join(chunks), count
+            part = inputs[tensor.name][start : start + batch]
+            write_tensor(memory, emitted.schedule.tensors[tensor.name], part, emitted.schedule.template.act_bits)
+        chunks.append(memory[first:].tobytes())
+    return b"".join(chunks), count // batch
 
 
 def csim(emitted: EmittedHls, inputs: IntArray | Mapping[str, IntArray]) -> HlsReport:
@@ -131,51 +156,46 @@ def csim(emitted: EmittedHls, inputs: IntArray | Mapping[str, IntArray]) -> HlsR
 
     Args:
         emitted: from :func:`hls.emit.emit`.
-        inputs: integers ``[images, C, H, W]``, by name where the network has several inputs.
+        inputs: integers ``[images, C, H, W]``, by name where the network has several inputs; so many as a batch has go
+            into each run of the program.
 
     Raises:
         SpecError: no compiler, inputs of another shape or width, or a run that stopped.
     """
-    names = [tensor.name for tensor in emitted.network.workload.inputs]
+    names = [tensor.name for tensor in emitted.schedule.workload.inputs]
     by_name = inputs if isinstance(inputs, Mapping) else {names[0]: np.asarray(inputs, dtype=np.int64)}
-    data, count = _input_bytes(emitted, by_name)
+    data, runs = _input_bytes(emitted, by_name)
     start = time.perf_counter()
     binary = build(emitted)
     compiled = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
-        source, sink = Path(scratch) / "inputs.bin", Path(scratch) / "outputs.bin"
+        source, sink = Path(scratch) / "inputs.bin", Path(scratch) / "tensors.bin"
         source.write_bytes(data)
-        command = [str(binary), str(emitted.out_dir / "image.bin"), str(source), str(count), str(sink)]
+        command = [str(binary), str(emitted.out_dir / IMAGE), str(source), str(runs), str(sink)]
         done = run_owned(command, timeout_s=TIMEOUT_S)
         if done.returncode != 0:
             refuse_killed("C simulation", done.returncode, "")
             raise SpecError(Fault("C simulation", f"stopped with {done.returncode}: {done.stderr.strip()[:300]}"))
-        raw = np.fromfile(sink, dtype=np.uint8).reshape(count, emitted.program.tensor_bytes)
+        tensors = np.fromfile(sink, dtype=np.uint8).reshape(runs, emitted.tensor_bytes)
     run = time.perf_counter()
-    outputs = _outputs(emitted, raw)
-    last = emitted.network.workload.outputs[-1]
-    return HlsReport(
-        outputs, outputs[last].reshape(count, -1), _cycles(emitted, done.stdout), compiled - start, run - compiled
-    )
+    outputs = _outputs(emitted, tensors)
+    logits = outputs[emitted.schedule.workload.outputs[-1]]
+    cycles = _cycles(emitted, done.stdout)
+    return HlsReport(outputs, logits.reshape(len(logits), -1), cycles, tensors, compiled - start, run - compiled)
 
 
-def _outputs(emitted: EmittedHls, raw: NDArray[np.uint8]) -> dict[str, IntArray]:
-    program = emitted.program
-    image = np.frombuffer(bytes(program.tensor_bytes) + program.image, dtype=np.uint8)
-    outputs = {}
-    for layer in emitted.network.workload.layers:
-        place = program.tensors[layer.name]
-        # Constants lie behind the tensors, in the image itself, once for all images.
-        memories = raw if place.offset < program.tensor_bytes else [image] * len(raw)
-        outputs[layer.name] = np.stack([place.unpack(memory) for memory in memories])
-    return outputs
+def _outputs(emitted: EmittedHls, tensors: NDArray[np.uint8]) -> dict[str, IntArray]:
+    schedule = emitted.schedule
+    places = schedule.tensors
+    return {
+        layer.name: np.concatenate(
+            [tensor_from_bytes(places[layer.name], memory, schedule.template.act_bits) for memory in tensors]
+        )
+        for layer in schedule.workload.layers
+        if layer.name in places
+    }
 
 
 def _cycles(emitted: EmittedHls, text: str) -> tuple[HlsCycles, ...]:
-    totals: dict[int, list[int]] = {}
-    for line in text.splitlines():
-        number, *figures = (int(part) for part in line.split())
-        old = totals.get(number, [0] * len(figures))
-        totals[number] = [a + b for a, b in zip(old, figures, strict=True)]
-    layers = emitted.network.workload.layers
-    return tuple(HlsCycles(layers[number].name, *figures) for number, figures in sorted(totals.items()))
+    lines = ([int(part) for part in line.split()] for line in text.splitlines())
+    return tuple(HlsCycles(emitted.schedule.plans[number].name, *figures) for number, *figures in lines)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from accel_models.program.image import stored_weights
+from accel_models.program.packing import IntArray, pack_weights
 from accel_models.template.array_timing import ArrayAccesses, array_accesses, array_cycles, window_reads
 from accel_models.template.spec import ArrayKind, Template
 from accel_models.template.tile import Tile
@@ -16,8 +18,6 @@ from accel_models.template.weight_form import WeightForm
 from mappings.errors import Fault, SpecError
 from mappings.process import refuse_killed
 from rtl_templates.array_cases import TileCase, convolve
-from rtl_templates.packing import IntArray, pack_weights
-from rtl_templates.program import stored_weights
 from rtl_templates.verilator import compile_top
 
 ROOM = Path(__file__).parent

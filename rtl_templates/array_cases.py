@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from accel_models.program.packing import IntArray
 from accel_models.template.array_timing import array_cycles
 from accel_models.template.spec import Template
 from accel_models.template.tile import Tile
 from accel_models.template.weight_form import HEADER_TAPS
-from rtl_templates.packing import IntArray
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from accel_models.design import Design
+from accel_models.program.descriptors import program_number
+from accel_models.program.image import Bytes, memory_image
+from accel_models.program.parameters import parameters
 from accel_models.report import Infeasible
 from accel_models.schedule import RegionKind, Regions, Schedule, schedule_network
 from accel_models.schedule.builder import DESCRIPTOR_BYTES
 from accel_models.template.spec import Template
 from mappings.quantized import IntArray, QuantizedNetwork
-from rtl_templates.parameters import parameters
-from rtl_templates.program import Bytes, memory_image, program_number
 
 RTL = Path(__file__).parent / "rtl"
 PACKAGES = ("cd_types_pkg.sv", "cd_config_pkg.sv")

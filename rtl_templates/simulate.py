@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from accel_models.design import Design
+from accel_models.program.image import memory_image, tensor_from_bytes
 from accel_models.report import Infeasible
 from accel_models.schedule import Regions, Schedule, schedule_network
 from accel_models.template.cycle_account import CycleAccount, layer_accounts, total
@@ -22,7 +23,6 @@ from accel_models.template.timing import Timing, predict
 from mappings.errors import Fault, SpecError
 from mappings.quantized import IntArray, QuantizedNetwork
 from rtl_templates.build import build_bench, run_bench
-from rtl_templates.program import memory_image, tensor_from_bytes
 
 #: Counters of `cd_csr.sv`, in their order there: cycles at work, cycles without a token, then those of `cd_account.sv`.
 COUNTERS = (

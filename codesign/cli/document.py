@@ -88,7 +88,7 @@ its cycles with those predicted. Scales are chosen on the samples of `--data` (t
 """,
     "emit": """
 `FOLDER/rtl` holds the SystemVerilog with the program and memory image of the network and one input, `FOLDER/hls` the
-HLS C++ ([hardware.md](hardware.md), [hls.md](hls.md)).
+HLS C++ with the very same image ([hardware.md](hardware.md), [hls.md](hls.md)).
 """,
     "synth": """
 Estimates beside what open tools find; what was found is kept and found again at once ([resources.md](resources.md)).

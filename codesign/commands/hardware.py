@@ -300,5 +300,5 @@ def emit(
             return rendered
         rtl = rendered.files
     if what in ("hls", "both"):
-        sources = tuple(hls.emit(job.design, job.network, folder / "hls").sources)
+        sources = tuple(hls.emit(job.design, job.network, folder / "hls", job.images).sources)
     return Emitted(folder, rtl, sources)

@@ -1,8 +1,10 @@
 // Non-linear operators in integers, after I-BERT (Kim 2021): second-order polynomials, one division or root a row.
+// Results are left in the accumulators: softmax's values, a layer norm's normalised value, GELU's product; post-
+// processing does the rest.
 #ifndef CD_NONLINEAR_H
 #define CD_NONLINEAR_H
 
-#include "cd_vector.h"
+#include "cd_tile.h"
 
 namespace cd {
 
@@ -46,114 +48,124 @@ inline int bit_length(std::int64_t value) {
   return length;
 }
 
-inline std::int64_t gelu(std::int64_t x, const Layer& l) {
-  const std::int64_t scaled = ((x < 0 ? -x : x) * l.arg_mult) >> l.arg_shift;
+inline std::int64_t gelu(std::int64_t x, const Constants& c) {
+  CD_HLS(INLINE)
+  const std::int64_t scaled = ((x < 0 ? -x : x) * c.arg_mult) >> c.arg_shift;
   const std::int64_t v = kErfB - (scaled < kErfB ? scaled : kErfB);
   const std::int64_t one = 1 << kErfFraction;
   const std::int64_t erf = one - ((v * v * kErfA) >> (2 * kErfFraction));
-  return rescale(x * (x >= 0 ? one + erf : one - erf), l.mult, l.shift);
+  return x * (x >= 0 ? one + erf : one - erf);
 }
 
-// A table of outputs at evenly spaced inputs, interpolated where the input has more than 8 bits.
-inline std::int64_t table(const std::uint8_t* memory, std::int64_t x, int input_bits, const Layer& l) {
-  const int fraction = input_bits > 8 ? input_bits - 8 : 0;
-  const std::int64_t offset = x + (std::int64_t{1} << (input_bits - 1));
-  const std::int64_t index = offset >> fraction;
-  const std::int64_t rest = offset & ((std::int64_t{1} << fraction) - 1);
-  const std::int64_t below = read_word<4>(memory, l.params + 4 * index);
-  const std::int64_t above = read_word<4>(memory, l.params + 4 * (index + 1));
-  return rescale(below * ((std::int64_t{1} << fraction) - rest) + above * rest, 1, fraction);
-}
+template <typename Array>
+class NonlinearUnit {
+  using Acc = typename Array::Acc;
+  using ActWord = typename Array::ActWord;
+  using WgtWord = typename Array::WgtWord;
+  using AccWord = typename Array::AccWord;
+  static constexpr int Lanes = Array::Lanes;
 
-template <int Lanes>
-Cycles activate(Memory memory, const Tensor& x, const Tensor& y, const Layer& l) {
-  std::uint64_t words = 0;
-  for (int c = 0; c < y.channels; c += Lanes) {
-    const int count = min_of(Lanes, y.channels - c);
-    for (int p = 0; p < y.rows; ++p) {
-      for (int q = 0; q < y.cols; ++q, ++words) {
+  // A row: the c channels of one pixel. First word of its input, of its mask and of its sums; a word every `stride`.
+  struct Row {
+    int x, mask, y, channels, stride;
+    bool masked;
+  };
+
+ public:
+  static std::uint64_t compute(int op, const Tile& t, const Constants& c, const ActWord* ib, const WgtWord* wb,
+                               AccWord* ab) {
+    const int pixels = t.p * t.q;
+    const int words = ceil_div(t.c, Lanes);
+    if (op == kGelu) {
+      for (int word = 0; word < pixels * words; ++word) {
         CD_HLS(PIPELINE II = 1)
-        std::int32_t value[Lanes];
-        read_channels<Lanes>(memory, x, c, p, q, count, value);
-        for (int i = 0; i < count; ++i) {
+        for (int lane = 0; lane < Lanes; ++lane) {
           CD_HLS(UNROLL)
-          std::int64_t out = value[i];
-          if (l.op == Op::Gelu) out = gelu(out, l);
-          if (l.op == Op::Table) out = table(memory, out, x.bits, l);
-          write_tensor<Lanes>(memory, y, c + i, p, q, clamp(out, l.low, l.high));
+          ab[t.ab_base + word].lane[lane] = static_cast<Acc>(gelu(ib[t.ib_base + word].lane[lane], c));
         }
       }
+      return static_cast<std::uint64_t>(pixels) * words;
     }
+    for (int at = 0; at < pixels; ++at) {
+      const Row row{t.ib_base + at, t.wb_base + at * words, t.ab_base + at, t.c, pixels, c.masked};
+      if (op == kSoftmax) {
+        softmax(row, c, ib, wb, ab);
+      } else {
+        layer_norm(row, c, ib, ab);
+      }
+    }
+    return static_cast<std::uint64_t>(op == kSoftmax ? 3 : 2) * pixels * words;
   }
-  return streamed(words, words);
-}
 
-// Over the C channels of each group at each place. `row` holds RowMax values.
-template <int Lanes, int RowMax>
-Cycles softmax(Memory memory, const Tensor& x, const Tensor& y, const Layer& l) {
-  static std::int64_t row[RowMax];
-  for (int g = 0; g < l.G; ++g) {
-    for (int p = 0; p < l.P; ++p) {
-      for (int q = 0; q < l.Q; ++q) {
-        const auto kept = [&](int c) { return l.params < 0 || memory[l.params + p * l.C + c] != 0; };
-        std::int64_t top = INT32_MIN;
-        for (int c = 0; c < l.C; ++c) {
-          CD_HLS(PIPELINE II = 1)
-          row[c] = read_tensor<Lanes>(memory, x, g * l.C + c, p, q);
-          if (kept(c) && row[c] > top) top = row[c];
-        }
-        std::int64_t total = 0;
-        for (int c = 0; c < l.C; ++c) {
-          CD_HLS(PIPELINE II = 1)
-          const std::int64_t distance = top > row[c] ? top - row[c] : 0;
-          const std::int64_t t = (distance * l.arg_mult) >> l.arg_shift;
-          row[c] = kept(c) ? exp2_negative(t < INT32_MAX ? t : INT32_MAX) : 0;
-          total += row[c];
-        }
-        const std::int64_t reciprocal = total > 0 ? (std::int64_t{1} << kReciprocalBits) / total : 0;
-        for (int c = 0; c < l.C; ++c) {
-          CD_HLS(PIPELINE II = 1)
-          const std::int64_t value = rescale(row[c] * reciprocal, 1, l.shift);
-          write_tensor<Lanes>(memory, y, g * l.C + c, p, q, value < l.high ? value : l.high);
-        }
+ private:
+  static void softmax(const Row& row, const Constants& c, const ActWord* ib, const WgtWord* wb, AccWord* ab) {
+    const int words = ceil_div(row.channels, Lanes);
+    const auto takes = [&](int word, int lane) {
+      if (word * Lanes + lane >= row.channels) return false;
+      return !row.masked || ((wb[row.mask + word].lane[lane / 8] >> (lane % 8)) & 1) != 0;
+    };
+    std::int64_t top = INT32_MIN;
+    for (int word = 0; word < words; ++word) {
+      CD_HLS(PIPELINE II = 1)
+      for (int lane = 0; lane < Lanes; ++lane) {
+        CD_HLS(UNROLL)
+        const std::int64_t x = ib[row.x + word * row.stride].lane[lane];
+        if (takes(word, lane) && x > top) top = x;
+      }
+    }
+    const auto exponential = [&](int word, int lane) {
+      if (!takes(word, lane)) return std::int64_t{0};
+      const std::int64_t t = ((top - ib[row.x + word * row.stride].lane[lane]) * c.arg_mult) >> c.arg_shift;
+      return exp2_negative(t < INT32_MAX ? t : INT32_MAX);
+    };
+    std::int64_t total = 0;
+    for (int word = 0; word < words; ++word) {
+      CD_HLS(PIPELINE II = 1)
+      for (int lane = 0; lane < Lanes; ++lane) {
+        CD_HLS(UNROLL)
+        total += exponential(word, lane);
+      }
+    }
+    const std::int64_t reciprocal = total > 0 ? (std::int64_t{1} << kReciprocalBits) / total : 0;
+    for (int word = 0; word < words; ++word) {
+      CD_HLS(PIPELINE II = 1)
+      for (int lane = 0; lane < Lanes; ++lane) {
+        CD_HLS(UNROLL)
+        const std::int64_t share = rescale(exponential(word, lane) * reciprocal, 1, c.shift);
+        ab[row.y + word * row.stride].lane[lane] = static_cast<Acc>(share);
       }
     }
   }
-  const std::uint64_t elements = static_cast<std::uint64_t>(l.G) * l.C * l.P * l.Q;
-  return Cycles{elements, elements, elements, 3 * elements};
-}
 
-// Over the C channels of each place. Parameters: gain and bias, four bytes each, a channel.
-template <int Lanes, int RowMax>
-Cycles layer_norm(Memory memory, const Tensor& x, const Tensor& y, const Layer& l) {
-  static std::int64_t row[RowMax];
-  for (int p = 0; p < l.P; ++p) {
-    for (int q = 0; q < l.Q; ++q) {
-      std::int64_t total = 0;
-      std::int64_t squares = 0;
-      for (int c = 0; c < l.C; ++c) {
-        CD_HLS(PIPELINE II = 1)
-        row[c] = read_tensor<Lanes>(memory, x, c, p, q);
-        total += row[c];
-        squares += row[c] * row[c];
+  static void layer_norm(const Row& row, const Constants& c, const ActWord* ib, AccWord* ab) {
+    const int words = ceil_div(row.channels, Lanes);
+    std::int64_t total = 0;
+    std::int64_t squares = 0;
+    for (int word = 0; word < words; ++word) {
+      CD_HLS(PIPELINE II = 1)
+      for (int lane = 0; lane < Lanes; ++lane) {
+        CD_HLS(UNROLL)
+        const bool there = word * Lanes + lane < row.channels;
+        const std::int64_t x = there ? ib[row.x + word * row.stride].lane[lane] : 0;
+        total += x;
+        squares += x * x;
       }
-      const std::int64_t variance = l.C * squares - total * total + l.epsilon;
-      const int k = (62 - bit_length(variance)) >> 1;
-      const std::int64_t root = integer_sqrt(variance << (2 * k));
-      const std::int64_t reciprocal = variance > 0 ? (std::int64_t{1} << 61) / root : 0;
-      for (int c = 0; c < l.C; ++c) {
-        CD_HLS(PIPELINE II = 1)
-        const std::int64_t deviation = l.C * row[c] - total;
-        const std::int64_t normal = variance > 0 ? rescale(deviation * reciprocal, 1, 61 - kNormFraction - k) : 0;
-        const std::int64_t gain = read_word<4>(memory, l.params + 8 * c);
-        const std::int64_t bias = read_word<4>(memory, l.params + 8 * c + 4);
-        write_tensor<Lanes>(memory, y, c, p, q, clamp(rescale(normal * gain + bias, 1, l.shift), l.low, l.high));
+    }
+    const std::int64_t variance = row.channels * squares - total * total + c.epsilon;
+    const int k = (62 - bit_length(variance)) >> 1;
+    const std::int64_t root = integer_sqrt(variance << (2 * k));
+    const std::int64_t reciprocal = variance > 0 ? (std::int64_t{1} << 61) / root : 0;
+    for (int word = 0; word < words; ++word) {
+      CD_HLS(PIPELINE II = 1)
+      for (int lane = 0; lane < Lanes; ++lane) {
+        CD_HLS(UNROLL)
+        const std::int64_t x = ib[row.x + word * row.stride].lane[lane];
+        const std::int64_t normal = rescale((row.channels * x - total) * reciprocal, 1, 61 - kNormFraction - k);
+        ab[row.y + word * row.stride].lane[lane] = static_cast<Acc>(normal);
       }
     }
   }
-  const std::uint64_t elements = static_cast<std::uint64_t>(l.C) * l.P * l.Q;
-  return Cycles{elements, elements, elements, 2 * elements};
-}
+};
 
 }  // namespace cd
 

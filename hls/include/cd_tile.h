@@ -1,8 +1,8 @@
-// What a PE array is given: one tile of a convolution, in words of the on-chip buffers.
+// What a PE array is given: a tile, and the on-chip buffers that it addresses as the RTL's arrays do (cd_types_pkg.sv).
 //
-// Input word  (c / Lanes * in_h + row) * in_w + col   holds Lanes channels of a pixel; padding is stored as zeros.
-// Weight word ((k / Cols * c + ci) * r + ri) * s + si holds Cols output channels of one tap.
-// Accumulator word (k / Cols * p + pi) * q + qi       holds Cols output channels of a pixel.
+// Input word  ib_base + (c / Lanes * in_h + row) * in_w + col   holds Lanes channels of a pixel, 0 outside in_h x in_w.
+// Accumulator word ab_base + (k / Lanes * p + row) * q + col    holds Lanes output channels of a pixel.
+// Weight words of Cols output channels come in the order of accel_models/program/packing.py, each array's own.
 //
 // Each array is a class in a header of its own with one function,
 //   static std::uint64_t compute(const Tile&, const ActWord*, const WgtWord*, AccWord*)
@@ -11,68 +11,157 @@
 #ifndef CD_TILE_H
 #define CD_TILE_H
 
-#include "cd_int.h"
+#include "cd_descriptor.h"
 
 namespace cd {
-
-struct Tile {
-  int k, c, p, q, r, s;  // extents of this tile
-  int stride_h, stride_w, dilation_h, dilation_w;
-  int in_h, in_w;  // rows and columns of the stored input
-  bool first;      // overwrite the accumulators; else add to them
-  bool pairs;      // weights of half the width or less: two products a multiplication, where the array has that
-};
-
-// A filter position and a block of input channels, in the order in which an array takes them.
-struct Tap {
-  int c0, r, s;
-
-  // The one after: positions first, then channels. False after the last.
-  bool advance(const Tile& t, int channels) {
-    if (++s < t.s) return true;
-    s = 0;
-    if (++r < t.r) return true;
-    r = 0;
-    c0 += channels;
-    return c0 < t.c;
-  }
-};
 
 template <typename Element, int Count>
 struct Word {
   Element lane[Count];
 };
 
-// The types that all arrays of one size share.
-template <int RowsValue, int ColsValue, int ActBits, int WgtBits, int AccBits>
+// A signed element of packed bytes, the first in the low bits.
+template <int Bits>
+inline int element_of(const std::uint8_t* bytes, int index) {
+  CD_HLS(INLINE)
+  if constexpr (Bits == 16) {
+    return static_cast<std::int16_t>(bytes[2 * index] | (bytes[2 * index + 1] << 8));
+  } else if constexpr (Bits == 8) {
+    return static_cast<std::int8_t>(bytes[index]);
+  } else {
+    constexpr int per = 8 / Bits;
+    const int part = (bytes[index / per] >> (index % per * Bits)) & ((1 << Bits) - 1);
+    return part - ((part >> (Bits - 1)) << Bits);
+  }
+}
+
+template <int Bits>
+inline void put_element(std::uint8_t* bytes, int index, int value) {
+  CD_HLS(INLINE)
+  if constexpr (Bits == 16) {
+    bytes[2 * index] = static_cast<std::uint8_t>(value);
+    bytes[2 * index + 1] = static_cast<std::uint8_t>(value >> 8);
+  } else if constexpr (Bits == 8) {
+    bytes[index] = static_cast<std::uint8_t>(value);
+  } else {
+    constexpr int per = 8 / Bits;
+    constexpr int mask = (1 << Bits) - 1;
+    const int shift = index % per * Bits;
+    std::uint8_t& byte = bytes[index / per];
+    byte = static_cast<std::uint8_t>((byte & ~(mask << shift)) | ((value & mask) << shift));
+  }
+}
+
+// A block of Rows input channels under one filter tap, and the first word of its weights.
+struct Pass {
+  int c0, r, s, word;
+};
+
+// The types that all arrays of one size share. PackingValue: most words of weights in a stored word. DualValue: two
+// products with weights of half the width; a pass then has 2 * Cols output channels.
+template <int RowsValue, int ColsValue, int ActBits, int WgtBits, int AccBits, int PackingValue, int DualValue>
 struct ArrayTypes {
   static constexpr int Rows = RowsValue;
   static constexpr int Cols = ColsValue;
-  static constexpr int Lanes = max_of(RowsValue, ColsValue);
+  static constexpr int Packing = PackingValue;
+  static constexpr bool Dual = DualValue != 0;
+  static constexpr int Sides = Dual ? 2 : 1;
+  static constexpr int Lanes = max_of(RowsValue, ColsValue * Sides);
+  static constexpr int ActivationBits = ActBits;
   static constexpr int WeightBits = WgtBits;
+  static constexpr int AccumulatorBits = AccBits;
   using Act = sint_t<ActBits>;
   using Wgt = sint_t<WgtBits>;
   using Acc = sint_t<AccBits>;
   using ActWord = Word<Act, Lanes>;
-  using WgtWord = Word<Wgt, Cols>;
-  using AccWord = Word<Acc, Cols>;
+  using WgtWord = Word<std::uint8_t, ColsValue * WgtBits / 8>;  // as stored: packed
+  using AccWord = Word<Acc, Lanes>;
+  using WgtRow = Wgt[Sides][Cols];  // weights of one input channel; the second half where they come in pairs
 
-  static int input_word(const Tile& t, int channel, int row, int col) {
-    return (channel / Lanes * t.in_h + row) * t.in_w + col;
-  }
-  static int weight_word(const Tile& t, int k_block, int c, int r, int s) {
-    return ((k_block * t.c + c) * t.r + r) * t.s + s;
-  }
-  static int acc_word(const Tile& t, int k_block, int p, int q) { return (k_block * t.p + p) * t.q + q; }
+  // Output channels of a pass.
+  static int width(const Tile& t) { return Dual && t.dual ? 2 * Cols : Cols; }
 
-  // One row of a tap's weights into its registers; channels beyond the tile are 0.
-  static void load_row(const Tile& t, const WgtWord* wb, int k_block, const Tap& tap, int row, Wgt (&w)[Cols]) {
+  static ActWord pixel(const Tile& t, const ActWord* ib, int channel, int row, int col) {
     CD_HLS(INLINE)
-    const bool inside = tap.c0 + row < t.c;
-    const int address = weight_word(t, k_block, inside ? tap.c0 + row : 0, tap.r, tap.s);
+    if (row < 0 || row >= t.in_h || col < 0 || col >= t.in_w) return ActWord{};
+    return ib[t.ib_base + (channel / Lanes * t.in_h + row) * t.in_w + col];
+  }
+  // The pixel under filter tap (r, s) of output pixel (p, q).
+  static ActWord tap_pixel(const Tile& t, const ActWord* ib, int channel, int p, int q, int r, int s) {
+    CD_HLS(INLINE)
+    return pixel(t, ib, channel, p * t.stride_h + r * t.dilation_h - t.pad_top,
+                 q * t.stride_w + s * t.dilation_w - t.pad_left);
+  }
+  // First lane and first accumulator word of the output channels from k0 on.
+  static int acc_lane(int k0) { return k0 % Lanes; }
+  static int acc_word(const Tile& t, int k0) { return t.ab_base + k0 / Lanes * t.p * t.q; }
+
+  // Word of weights `word` of the tile.
+  static void load_weights(const Tile& t, const WgtWord* wb, int word, WgtRow& w) {
+    CD_HLS(INLINE)
+    const int at = t.wb_base + word;
+    const std::uint8_t* stored = wb[at >> t.narrow].lane;
+    const int part = at & ((1 << t.narrow) - 1);
+    if constexpr (Dual) {
+      if (t.dual) {
+        if (Packing > 2 && t.narrow == 1) {
+          load_pairs<max_of(WgtBits / 4, 2)>(stored, part, w);
+        } else {
+          load_pairs<WgtBits / 2>(stored, 0, w);
+        }
+        return;
+      }
+    }
+    if (Packing > 2 && t.narrow == 2) {
+      load_row<max_of(WgtBits / 4, 2)>(stored, part, w);
+    } else if (Packing > 1 && t.narrow == 1) {
+      load_row<WgtBits / 2>(stored, part, w);
+    } else {
+      load_row<WgtBits>(stored, 0, w);
+    }
+  }
+
+  // The n-th pass of the block'th block of output channels, of arrays whose weights lie pass by pass: input channels
+  // outermost, then filter rows and columns; where taps are skipped, those that are kept, each named by a header word.
+  static int passes(const Tile& t) { return ceil_div(t.c, Rows) * (t.kept != 0 ? t.kept : t.r * t.s); }
+  static Pass pass_at(const Tile& t, const WgtWord* wb, int block, int n) {
+    const int taps = t.kept != 0 ? t.kept : t.r * t.s;
+    const int tap = n % taps;
+    const int word = (block * passes(t) + n) * (Rows + (t.kept != 0 ? 1 : 0));
+    if (t.kept == 0) return Pass{n / taps * Rows, tap / t.s, tap % t.s, word};
+    WgtRow header;
+    load_weights(t, wb, word, header);
+    return Pass{n / taps * Rows, header[0][1] & 3, header[0][0] & 3, word + 1};
+  }
+
+  // One multiplication for both: the lower weight's product in the lower Shift bits, made non-negative by a constant.
+  static void multiply_pair(Acc value, Wgt low, Wgt high, Acc& sum, Acc& upper) {
+    CD_HLS(INLINE)
+    constexpr int Shift = ActBits + WgtBits / 2;
+    constexpr std::int64_t half = std::int64_t{1} << (Shift - 1);
+    const std::int64_t operand = static_cast<std::int64_t>(high) * (2 * half) + low;
+    const std::int64_t product = static_cast<std::int64_t>(value) * operand + half;
+    sum += static_cast<Acc>((product & (2 * half - 1)) - half);
+    upper += static_cast<Acc>(product >> Shift);
+  }
+
+ private:
+  template <int Bits>
+  static void load_row(const std::uint8_t* stored, int part, WgtRow& w) {
+    CD_HLS(INLINE)
     for (int col = 0; col < Cols; ++col) {
       CD_HLS(UNROLL)
-      w[col] = inside ? wb[address].lane[col] : Wgt{0};
+      w[0][col] = static_cast<Wgt>(element_of<Bits>(stored, part * Cols + col));
+    }
+  }
+  // Columns j and Cols + j share a multiplier and lie side by side.
+  template <int Bits>
+  static void load_pairs(const std::uint8_t* stored, int part, WgtRow& w) {
+    CD_HLS(INLINE)
+    for (int col = 0; col < Cols; ++col) {
+      CD_HLS(UNROLL)
+      w[0][col] = static_cast<Wgt>(element_of<Bits>(stored, 2 * (part * Cols + col)));
+      w[Sides - 1][col] = static_cast<Wgt>(element_of<Bits>(stored, 2 * (part * Cols + col) + 1));
     }
   }
 };

@@ -1,120 +1,116 @@
-// Operators without weights: pooling, elementwise, layout. Lanes channels of a pixel a cycle.
+// The vector unit: Lanes channels a cycle. Depthwise convolution, window sums, window maxima; up to Taps neighbouring
+// taps of a filter row at once, out of a window into which the input's words shift, so that each is read once a row.
 #ifndef CD_VECTOR_H
 #define CD_VECTOR_H
 
-#include "cd_layer.h"
+#include "cd_tile.h"
 
 namespace cd {
 
-// Cycles of `words` reads of Lanes channels each, computed and written as they come.
-inline Cycles streamed(std::uint64_t loads, std::uint64_t stores) { return Cycles{loads, loads, stores, loads + stores}; }
+template <typename Array, int Taps>
+class VectorUnit {
+  using Act = typename Array::Act;
+  using Acc = typename Array::Acc;
+  using Wgt = typename Array::Wgt;
+  using ActWord = typename Array::ActWord;
+  using WgtWord = typename Array::WgtWord;
+  using AccWord = typename Array::AccWord;
+  static constexpr int Lanes = Array::Lanes;
+  static constexpr int Cols = Array::Cols;
+  static constexpr int Parts = Lanes / Cols;  // words of weights of a tap
+  // What padding is to a maximum: less than any activation.
+  static constexpr std::int64_t Least = -(std::int64_t{1} << (Array::ActivationBits + Array::WeightBits - 1));
 
-template <int Lanes>
-Cycles pool(Memory memory, const Tensor& x, const Tensor& y, const Layer& l) {
-  const bool is_max = l.op == Op::MaxPool;
-  std::uint64_t taps = 0;
-  std::uint64_t outputs = 0;
-  for (int c = 0; c < l.G; c += Lanes) {
-    const int count = min_of(Lanes, l.G - c);
-    for (int p = 0; p < l.P; ++p) {
-      for (int q = 0; q < l.Q; ++q, ++outputs) {
-        std::int32_t best[Lanes];
-        bool seen = false;
-        for (int i = 0; i < Lanes; ++i) best[i] = 0;
-        for (int r = 0; r < l.R; ++r) {
-          for (int s = 0; s < l.S; ++s) {
-            CD_HLS(PIPELINE II = 1)
-            const int row = p * l.stride_h + r * l.dilation_h - l.pad_top;
-            const int col = q * l.stride_w + s * l.dilation_w - l.pad_left;
-            if (row < 0 || row >= x.rows || col < 0 || col >= x.cols) continue;
-            std::int32_t value[Lanes];
-            read_channels<Lanes>(memory, x, c, row, col, count, value);
-            for (int i = 0; i < count; ++i) {
-              CD_HLS(UNROLL)
-              if (is_max) {
-                best[i] = !seen || value[i] > best[i] ? value[i] : best[i];
-              } else {
-                best[i] += value[i];
+ public:
+  static std::uint64_t compute(int op, const Tile& t, const ActWord* ib, const WgtWord* wb, AccWord* ab) {
+    std::uint64_t cycles = 0;
+    const int most = t.dilation_w == 1 ? Taps : 1;
+    for (int k0 = 0; k0 < t.k; k0 += Lanes) {
+      for (int r = 0; r < t.r; ++r) {
+        for (int s0 = 0; s0 < t.s; s0 += most) {
+          const int taps = min_of(most, t.s - s0);
+          Wgt weight[Taps][Lanes] = {};
+          CD_HLS(ARRAY_PARTITION variable = weight complete dim = 0)
+          for (int tap = 0; tap < taps && op == kDepthwise; ++tap) {
+            for (int part = 0; part < Parts; ++part) {
+              CD_HLS(PIPELINE II = 1)
+              typename Array::WgtRow w;
+              Array::load_weights(t, wb, ((k0 / Lanes * t.r + r) * t.s + s0 + tap) * Parts + part, w);
+              for (int col = 0; col < Cols; ++col) {
+                CD_HLS(UNROLL)
+                weight[tap][part * Cols + col] = w[0][col];
               }
             }
-            seen = true;
-            ++taps;
+          }
+          const bool overwrite = !t.accumulate && r == 0 && s0 == 0;
+          for (int p = 0; p < t.p; ++p) {
+            cycles += row(op, t, ib, ab, Place{k0, r, s0, p}, taps, overwrite, weight);
           }
         }
-        for (int i = 0; i < count; ++i) {
-          CD_HLS(UNROLL)
-          const std::int64_t value = is_max ? best[i] : rescale(best[i], l.mult, l.shift);
-          write_tensor<Lanes>(memory, y, c + i, p, q, clamp(value, l.low, l.high));
+      }
+    }
+    return cycles;
+  }
+
+ private:
+  struct Place {
+    int k0, r, s0, p;
+  };
+
+  // A row of the output: words enter the window one a cycle, and a pixel is due whenever its taps are all there.
+  static std::uint64_t row(int op, const Tile& t, const ActWord* ib, AccWord* ab, const Place& at, int taps,
+                           bool overwrite, const Wgt (&weight)[Taps][Lanes]) {
+    ActWord window[Taps] = {};
+    bool inside[Taps] = {};
+    CD_HLS(ARRAY_PARTITION variable = window complete dim = 0)
+    CD_HLS(ARRAY_PARTITION variable = inside complete)
+    const int in_row = at.p * t.stride_h + at.r * t.dilation_h - t.pad_top;
+    const int step = min_of(t.stride_w, taps);
+    int col = at.s0 * t.dilation_w - t.pad_left;
+    int missing = taps;
+    int q = 0;
+    std::uint64_t cycles = 0;
+    AccWord* acc = ab + Array::acc_word(t, at.k0) + at.p * t.q;
+    for (; q < t.q; ++cycles) {
+      CD_HLS(PIPELINE II = 1)
+      for (int tap = 0; tap + 1 < Taps; ++tap) {
+        CD_HLS(UNROLL)
+        if (tap + 1 < taps) {
+          window[tap] = window[tap + 1];
+          inside[tap] = inside[tap + 1];
         }
       }
-    }
-  }
-  return streamed(taps, outputs);
-}
-
-// Add and multiply. An operand of one row and column counts for every place.
-template <int Lanes>
-Cycles binary(Memory memory, const Tensor& a, const Tensor& b, const Tensor& y, const Layer& l) {
-  std::uint64_t words = 0;
-  for (int c = 0; c < y.channels; c += Lanes) {
-    const int count = min_of(Lanes, y.channels - c);
-    for (int p = 0; p < y.rows; ++p) {
-      for (int q = 0; q < y.cols; ++q, ++words) {
-        CD_HLS(PIPELINE II = 2)
-        std::int32_t left[Lanes];
-        std::int32_t right[Lanes];
-        read_channels<Lanes>(memory, a, c, a.rows == 1 ? 0 : p, a.cols == 1 ? 0 : q, count, left);
-        read_channels<Lanes>(memory, b, c, b.rows == 1 ? 0 : p, b.cols == 1 ? 0 : q, count, right);
-        for (int i = 0; i < count; ++i) {
+      window[taps - 1] = Array::pixel(t, ib, at.k0, in_row, col);
+      inside[taps - 1] = in_row >= 0 && in_row < t.in_h && col >= 0 && col < t.in_w;
+      ++col;
+      if (--missing > 0) continue;
+      for (int lane = 0; lane < Lanes; ++lane) {
+        CD_HLS(UNROLL)
+        Acc value = op == kMax ? static_cast<Acc>(Least) : Acc{0};
+        for (int tap = 0; tap < Taps; ++tap) {
           CD_HLS(UNROLL)
-          const std::int64_t u = left[i];
-          const std::int64_t v = right[i];
-          const std::int64_t value =
-              l.op == Op::Add ? rescale(u * l.mult + v * l.mult_b, 1, l.shift) : rescale(u * v, l.mult, l.shift);
-          write_tensor<Lanes>(memory, y, c + i, p, q, clamp(value, l.low, l.high));
+          if (tap >= taps) continue;
+          const Acc x = window[tap].lane[lane];
+          if (op == kDepthwise) value += x * static_cast<Acc>(weight[tap][lane]);
+          if (op == kSum) value += x;
+          if (op == kMax && inside[tap] && x > value) value = x;
+        }
+        Acc& total = acc[q].lane[lane];
+        if (overwrite) {
+          total = value;
+        } else if (op == kMax) {
+          total = value > total ? value : total;
+        } else {
+          total += value;
         }
       }
+      ++q;
+      missing = step;
+      col += t.stride_w - step;
     }
+    return cycles;
   }
-  return streamed(2 * words, words);
-}
-
-template <int Lanes>
-Cycles copy(Memory memory, const Tensor& x, const Tensor& y, const Layer& l) {
-  std::uint64_t words = 0;
-  for (int c = 0; c < x.channels; c += Lanes) {
-    const int count = min_of(Lanes, x.channels - c);
-    for (int p = 0; p < x.rows; ++p) {
-      for (int q = 0; q < x.cols; ++q, ++words) {
-        CD_HLS(PIPELINE II = 1)
-        std::int32_t value[Lanes];
-        read_channels<Lanes>(memory, x, c, p, q, count, value);
-        write_channels<Lanes>(memory, y, l.at_channel + c, l.at_row + p, l.at_col + q, count, value);
-      }
-    }
-  }
-  return streamed(words, words);
-}
-
-// y.flat[i] = x.flat[index[i]], both counted by channel, row, column; one element a cycle.
-template <int Lanes>
-Cycles gather(Memory memory, const Tensor& x, const Tensor& y, const Layer& l) {
-  const std::int64_t elements = static_cast<std::int64_t>(y.channels) * y.rows * y.cols;
-  const int plane = x.rows * x.cols;
-  std::int64_t i = 0;
-  for (int c = 0; c < y.channels; ++c) {
-    for (int p = 0; p < y.rows; ++p) {
-      for (int q = 0; q < y.cols; ++q, ++i) {
-        CD_HLS(PIPELINE II = 1)
-        const std::int64_t from = l.params < 0 ? i : read_word<4>(memory, l.params + 4 * i);
-        const int channel = static_cast<int>(from / plane);
-        const int place = static_cast<int>(from % plane);
-        write_tensor<Lanes>(memory, y, c, p, q, read_tensor<Lanes>(memory, x, channel, place / x.cols, place % x.cols));
-      }
-    }
-  }
-  return streamed(elements, elements);
-}
+};
 
 }  // namespace cd
 

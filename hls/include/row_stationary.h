@@ -1,6 +1,7 @@
-// Row stationary, after Eyeriss: a PE keeps one filter row and slides it over one input row. PE (i, j) has filter row
-// i % R of input channel i / R and output row j, so that inputs are shared along diagonals, filters along rows, and
-// partial sums are added up the columns. The Cols output channels of a block take turns on the same window.
+// Row stationary, after Eyeriss: a PE keeps one filter row and slides it over one input row. The (channel, filter row)
+// pairs of a block of Lanes channels are dealt to the PE rows in order, a pass taking Rows of them; PE column j has
+// output row p0 + j. So inputs are shared along diagonals, filters along rows, and partial sums are added up the
+// columns. The Cols output channels of a block take turns on the same window.
 #ifndef CD_ROW_STATIONARY_H
 #define CD_ROW_STATIONARY_H
 
@@ -8,27 +9,30 @@
 
 namespace cd {
 
-template <int RowsValue, int ColsValue, int ActBits, int WgtBits, int AccBits>
-struct RowStationary : ArrayTypes<RowsValue, ColsValue, ActBits, WgtBits, AccBits> {
-  using T = ArrayTypes<RowsValue, ColsValue, ActBits, WgtBits, AccBits>;
+template <int RowsValue, int ColsValue, int ActBits, int WgtBits, int AccBits, int PackingValue>
+struct RowStationary : ArrayTypes<RowsValue, ColsValue, ActBits, WgtBits, AccBits, PackingValue, 0> {
+  using T = ArrayTypes<RowsValue, ColsValue, ActBits, WgtBits, AccBits, PackingValue, 0>;
   using typename T::Acc, typename T::Act, typename T::AccWord, typename T::ActWord, typename T::Wgt,
-      typename T::WgtWord;
+      typename T::WgtRow, typename T::WgtWord;
   using T::Cols, T::Lanes, T::Rows;
 
-  static constexpr int Taps = 12;  // filter columns that a PE's scratchpads hold at a time (Eyeriss: 12 inputs)
+  static constexpr int Taps = 4;  // filter columns that a PE's scratchpads hold at a time
 
   static std::uint64_t compute(const Tile& t, const ActWord* ib, const WgtWord* wb, AccWord* ab) {
     std::uint64_t cycles = 0;
-    const int filter_rows = min_of(t.r, Rows);
-    const int channels = Rows / filter_rows;
-    for (int kb = 0; kb < ceil_div(t.k, Cols); ++kb) {
-      for (int p0 = 0; p0 < t.p; p0 += Cols) {
-        for (int c0 = 0; c0 < t.c; c0 += channels) {
-          for (int r0 = 0; r0 < t.r; r0 += filter_rows) {
-            for (int s0 = 0; s0 < t.s; s0 += Taps) {
-              const Pass pass{kb, p0, c0, r0, s0, filter_rows, channels, min_of(Taps, t.s - s0),
-                              t.first && c0 == 0 && r0 == 0 && s0 == 0};
+    for (int p0 = 0; p0 < t.p; p0 += Cols) {
+      int word = 0;  // of weights
+      for (int kb = 0; kb < ceil_div(t.k, Cols); ++kb) {
+        bool overwrite = !t.accumulate;
+        for (int s0 = 0; s0 < t.s; s0 += Taps) {
+          const int taps = min_of(Taps, t.s - s0);
+          for (int c0 = 0; c0 < t.c; c0 += Lanes) {
+            const int pairs = min_of(Lanes, t.c - c0) * t.r;
+            for (int first = 0; first < pairs; first += Rows) {
+              const SlidePass pass{kb * Cols, p0, c0, s0, taps, first, pairs, word, overwrite};
               cycles += slide(t, ib, wb, ab, pass);
+              word += Rows * taps;
+              overwrite = false;
             }
           }
         }
@@ -38,37 +42,32 @@ struct RowStationary : ArrayTypes<RowsValue, ColsValue, ActBits, WgtBits, AccBit
   }
 
  private:
-  struct Pass {
-    int kb, p0, c0, r0, s0;
-    int filter_rows, channels, taps;
+  struct SlidePass {
+    int k0, p0, c0, s0, taps;
+    int first, pairs;  // (channel, filter row) pairs of the block: the pass's first, all
+    int word;
     bool overwrite;
   };
 
-  // What the PE in array row i works on, or nothing.
-  static bool assigned(const Tile& t, const Pass& pass, int i, int& channel, int& r) {
-    channel = pass.c0 + i / pass.filter_rows;
-    r = pass.r0 + i % pass.filter_rows;
-    return i < pass.filter_rows * pass.channels && channel < t.c && r < t.r;
-  }
-
-  static std::uint64_t slide(const Tile& t, const ActWord* ib, const WgtWord* wb, AccWord* ab, const Pass& pass) {
+  static std::uint64_t slide(const Tile& t, const ActWord* ib, const WgtWord* wb, AccWord* ab, const SlidePass& pass) {
     Wgt filter[Rows][Taps][Cols];  // scratchpad of PE row i; every PE of the row has the same
     CD_HLS(ARRAY_PARTITION variable = filter complete dim = 1)
     for (int i = 0; i < Rows; ++i) {
       for (int s = 0; s < pass.taps; ++s) {
         CD_HLS(PIPELINE II = 1)
-        int channel = 0;
-        int r = 0;
-        const bool live = assigned(t, pass, i, channel, r);
-        const int word = live ? T::weight_word(t, pass.kb, channel, r, pass.s0 + s) : 0;
+        WgtRow w;
+        T::load_weights(t, wb, pass.word + i * pass.taps + s, w);
         for (int k = 0; k < Cols; ++k) {
           CD_HLS(UNROLL)
-          filter[i][s][k] = live ? wb[word].lane[k] : Wgt{0};
+          filter[i][s][k] = w[0][k];
         }
       }
     }
     std::uint64_t cycles = static_cast<std::uint64_t>(Rows) * pass.taps;
-    const int outputs = min_of(Cols, t.k - pass.kb * Cols);
+    const int outputs = min_of(Cols, t.k - pass.k0);
+    const int rows = min_of(Cols, t.p - pass.p0);
+    AccWord* acc = ab + T::acc_word(t, pass.k0) + pass.p0 * t.q;
+    const int lane = T::acc_lane(pass.k0);
     Act window[Rows][Taps][Cols];  // scratchpads of the PEs: [i][tap][j]
     CD_HLS(ARRAY_PARTITION variable = window complete dim = 1)
     CD_HLS(ARRAY_PARTITION variable = window complete dim = 3)
@@ -77,10 +76,10 @@ struct RowStationary : ArrayTypes<RowsValue, ColsValue, ActBits, WgtBits, AccBit
       const int kept = (q > 0 && t.dilation_w == 1) ? max_of(0, pass.taps - t.stride_w) : 0;
       fill(t, ib, pass, q, kept, window);
       cycles += pass.taps - kept;
-      for (int k = 0; k < outputs; ++k) {
+      for (int k = 0; k < Cols; ++k) {
         Acc sum[Cols] = {};
         CD_HLS(ARRAY_PARTITION variable = sum complete)
-        for (int s = 0; s < pass.taps; ++s) {
+        for (int s = 0; s < pass.taps && k < outputs; ++s) {  // beyond the last channel: zeros, as its weights are
           CD_HLS(PIPELINE II = 1)
           for (int i = 0; i < Rows; ++i) {
             CD_HLS(UNROLL)
@@ -91,11 +90,10 @@ struct RowStationary : ArrayTypes<RowsValue, ColsValue, ActBits, WgtBits, AccBit
             }
           }
         }
-        const int rows = min_of(Cols, t.p - pass.p0);
         for (int j = 0; j < rows; ++j) {
           CD_HLS(UNROLL)
-          Acc& acc = ab[T::acc_word(t, pass.kb, pass.p0 + j, q)].lane[k];
-          acc = (pass.overwrite ? Acc{0} : acc) + sum[j];
+          Acc& total = acc[j * t.q + q].lane[lane + k];
+          total = (pass.overwrite ? Acc{0} : total) + sum[j];
         }
       }
       cycles += static_cast<std::uint64_t>(outputs) * pass.taps;
@@ -103,22 +101,23 @@ struct RowStationary : ArrayTypes<RowsValue, ColsValue, ActBits, WgtBits, AccBit
     return cycles;
   }
 
-  static void fill(const Tile& t, const ActWord* ib, const Pass& pass, int q, int kept, Act (&window)[Rows][Taps][Cols]) {
+  static void fill(const Tile& t, const ActWord* ib, const SlidePass& pass, int q, int kept,
+                   Act (&window)[Rows][Taps][Cols]) {
     for (int s = 0; s < pass.taps; ++s) {
       CD_HLS(PIPELINE II = 1)
       for (int i = 0; i < Rows; ++i) {
         CD_HLS(UNROLL)
-        int channel = 0;
-        int r = 0;
-        const bool live = assigned(t, pass, i, channel, r);
+        const int pair = pass.first + i;
+        const bool live = pair < pass.pairs;
+        const int channel = pass.c0 + pair / t.r;
+        const int r = pair % t.r;
         for (int j = 0; j < Cols; ++j) {
           CD_HLS(UNROLL)
           if (s < kept) {
             window[i][s][j] = window[i][s + t.stride_w][j];
           } else if (live && pass.p0 + j < t.p) {
-            const int row = (pass.p0 + j) * t.stride_h + r * t.dilation_h;
-            const int col = q * t.stride_w + (pass.s0 + s) * t.dilation_w;
-            window[i][s][j] = ib[T::input_word(t, channel, row, col)].lane[channel % Lanes];
+            window[i][s][j] =
+                T::tap_pixel(t, ib, channel, pass.p0 + j, q, r, pass.s0 + s).lane[channel % Lanes];
           } else {
             window[i][s][j] = Act{0};
           }

@@ -8,39 +8,40 @@
 
 namespace cd {
 
-template <int RowsValue, int ColsValue, int ActBits, int WgtBits, int AccBits>
-struct WeightStationary : ArrayTypes<RowsValue, ColsValue, ActBits, WgtBits, AccBits> {
-  using T = ArrayTypes<RowsValue, ColsValue, ActBits, WgtBits, AccBits>;
-  using typename T::Acc, typename T::AccWord, typename T::ActWord, typename T::Wgt, typename T::WgtWord;
+template <int RowsValue, int ColsValue, int ActBits, int WgtBits, int AccBits, int PackingValue>
+struct WeightStationary : ArrayTypes<RowsValue, ColsValue, ActBits, WgtBits, AccBits, PackingValue, 0> {
+  using T = ArrayTypes<RowsValue, ColsValue, ActBits, WgtBits, AccBits, PackingValue, 0>;
+  using typename T::Acc, typename T::AccWord, typename T::ActWord, typename T::WgtRow, typename T::WgtWord;
   using T::Cols, T::Lanes, T::Rows;
 
   static std::uint64_t compute(const Tile& t, const ActWord* ib, const WgtWord* wb, AccWord* ab) {
     std::uint64_t cycles = 0;
     const int pixels = t.p * t.q;
+    const int passes = T::passes(t);
     for (int kb = 0; kb < ceil_div(t.k, Cols); ++kb) {
-      Wgt w[2][Rows][Cols];
+      AccWord* acc = ab + T::acc_word(t, kb * Cols);
+      const int lane = T::acc_lane(kb * Cols);
+      WgtRow w[2][Rows];
       CD_HLS(ARRAY_PARTITION variable = w complete dim = 0)
-      Tap tap{0, 0, 0};
+      Pass pass = T::pass_at(t, wb, kb, 0);
       for (int row = 0; row < Rows; ++row) {
         CD_HLS(PIPELINE II = 1)
-        T::load_row(t, wb, kb, tap, row, w[0][row]);
+        T::load_weights(t, wb, pass.word + row, w[0][row]);
       }
       cycles += Rows;
-      bool more = true;
-      for (int turn = 0; more; turn = 1 - turn) {
-        Tap next = tap;
-        more = next.advance(t, Rows);
-        const bool overwrite = t.first && tap.c0 == 0 && tap.r == 0 && tap.s == 0;
+      for (int n = 0; n < passes; ++n) {
+        const bool more = n + 1 < passes;
+        const Pass next = T::pass_at(t, wb, kb, more ? n + 1 : n);
+        const bool overwrite = !t.accumulate && n == 0;
         const int length = more ? max_of(pixels, Rows) : pixels;
         int p = 0;
         int q = 0;
         for (int x = 0; x < length; ++x) {
           CD_HLS(PIPELINE II = 1)
-          if (x < Rows && more) T::load_row(t, wb, kb, next, x, w[1 - turn][x]);
+          if (x < Rows && more) T::load_weights(t, wb, next.word + x, w[1 - n % 2][x]);
           if (x < pixels) {
-            const ActWord& word = ib[T::input_word(t, tap.c0, p * t.stride_h + tap.r * t.dilation_h,
-                                                   q * t.stride_w + tap.s * t.dilation_w)];
-            step(word, tap.c0 % Lanes, w[turn], overwrite, ab[T::acc_word(t, kb, p, q)]);
+            const ActWord word = T::tap_pixel(t, ib, pass.c0, p, q, pass.r, pass.s);
+            step(word, pass.c0 % Lanes, w[n % 2], overwrite, acc[x].lane + lane);
             if (++q == t.q) {
               q = 0;
               ++p;
@@ -48,7 +49,7 @@ struct WeightStationary : ArrayTypes<RowsValue, ColsValue, ActBits, WgtBits, Acc
           }
         }
         cycles += length;
-        tap = next;
+        pass = next;
       }
     }
     return cycles;
@@ -56,25 +57,25 @@ struct WeightStationary : ArrayTypes<RowsValue, ColsValue, ActBits, WgtBits, Acc
 
  private:
   // One wave through the array: every PE multiplies, every column adds.
-  static void step(const ActWord& x, int lane0, const Wgt (&w)[Rows][Cols], bool overwrite, AccWord& acc) {
+  static void step(const ActWord& x, int lane0, const WgtRow (&w)[Rows], bool overwrite, Acc* acc) {
     CD_HLS(INLINE)
     Acc sum[Cols];
     CD_HLS(ARRAY_PARTITION variable = sum complete)
     for (int col = 0; col < Cols; ++col) {
       CD_HLS(UNROLL)
-      sum[col] = overwrite ? Acc{0} : acc.lane[col];
+      sum[col] = overwrite ? Acc{0} : acc[col];
     }
     for (int row = 0; row < Rows; ++row) {
       CD_HLS(UNROLL)
       const Acc value = x.lane[lane0 + row];
       for (int col = 0; col < Cols; ++col) {
         CD_HLS(UNROLL)
-        sum[col] += value * static_cast<Acc>(w[row][col]);
+        sum[col] += value * static_cast<Acc>(w[row][0][col]);
       }
     }
     for (int col = 0; col < Cols; ++col) {
       CD_HLS(UNROLL)
-      acc.lane[col] = sum[col];
+      acc[col] = sum[col];
     }
   }
 };

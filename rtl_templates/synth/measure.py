@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from accel_models.program.parameters import parameters
 from accel_models.template.spec import Template
-from rtl_templates.parameters import parameters
 from rtl_templates.synth.fpga import PASSES, Taken, synthesize_module, totals
 from rtl_templates.synth.modules import part_module
 from rtl_templates.synth.yosys import known_netlist

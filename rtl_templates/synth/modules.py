@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from accel_models.program.parameters import parameters as top_parameters
 from accel_models.template.spec import ArrayKind, Template
-from rtl_templates.parameters import parameters as top_parameters
 from rtl_templates.render import RTL
 
 _DECLARED = re.compile(r"^\s*parameter\s+(?:int unsigned|bit|logic)\s+(\w+)\s*=", re.MULTILINE)

@@ -16,12 +16,12 @@ from typing import TypeVar
 import numpy as np
 
 from accel_models.design import Design
+from accel_models.program.parameters import parameters
 from accel_models.report import Infeasible
 from accel_models.schedule import Schedule, schedule_network
 from accel_models.template.timing import predict
 from mappings.errors import Fault, SpecError
 from mappings.quantized import IntArray, QuantizedNetwork
-from rtl_templates.parameters import parameters
 from rtl_templates.recording import read_recording
 from rtl_templates.simulate import Job, simulate_jobs
 from rtl_templates.synth.asic import cell_netlist, read_liberty

@@ -9,13 +9,13 @@ from typing import Any
 
 from accel_models.hardware.energy import power_mw
 from accel_models.hardware.technology import Technology, TechnologyKind, technology
+from accel_models.program.parameters import parameters
 from accel_models.report import CostReport
 from accel_models.template.cost import template_cost
 from accel_models.template.energy import cells_mw
 from accel_models.template.resources import LUT4_PER_LUT6, estimate, logic_um2
 from accel_models.template.spec import Template
 from mappings.errors import Fault, SpecError, unknown_name
-from rtl_templates.parameters import parameters
 from rtl_templates.synth.asic import synthesize_cells
 from rtl_templates.synth.fpga import PASSES, synthesize_module
 from rtl_templates.synth.measure import TOP

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from accel_models.answers import Answers
+from accel_models.program.parameters import ARRAY_KINDS
 from mappings.errors import Fault, SpecError
 from mappings.process import refuse_killed, run_owned
-from rtl_templates.parameters import ARRAY_KINDS
 from rtl_templates.render import PACKAGES, RTL
 
 TIMEOUT_S = 4 * 3600

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from accel_models.program.packing import pack_weights
 from accel_models.template.array_timing import array_cycles
 from accel_models.template.spec import ArrayKind, Template
 from accel_models.template.tile import Tile
 from mappings.errors import SpecError
 from rtl_templates.array_bench import run
 from rtl_templates.array_cases import busy_tile, random_case, tile_case
-from rtl_templates.packing import pack_weights
 from rtl_templates.verilator import compile_top
 
 pytestmark = pytest.mark.rtl

@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from accel_models.program.descriptors import program_number
+from accel_models.program.image import memory_image, write_tensor
+from accel_models.program.parameters import parameters
 from accel_models.report import Infeasible
 from accel_models.schedule import Buffer, Dma, Regions, Schedule, Setting, Unit, schedule_network
 from accel_models.schedule.builder import CHUNK, DESCRIPTOR_BYTES
@@ -21,8 +24,6 @@ from mappings.errors import SpecError
 from mappings.layer import Layer, Op
 from mappings.workload import TensorShape, Workload
 from rtl_templates.build import build_bench, run_bench
-from rtl_templates.parameters import parameters
-from rtl_templates.program import memory_image, program_number, write_tensor
 
 pytestmark = pytest.mark.rtl
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from accel_models.program.image import tensor_from_bytes
 from accel_models.schedule import Setting
 from accel_models.schedule.builder import DESCRIPTOR_BYTES
 from accel_models.template.spec import ArrayKind, Template
 from benchmarks.rtl_cases import design, digits, inputs, quantized
-from rtl_templates.program import tensor_from_bytes
 from rtl_templates.render import RTL, Rendered, config_package, render
 from rtl_templates.verilator import toolchain
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from numba import njit
 
 from accel_models.columns import compiled
+from accel_models.program.packing import pack_weights
 from accel_models.template import array_formulas
 from accel_models.template.array_timing import array_accesses, array_cycles, array_fill_cycles
 from accel_models.template.spec import ArrayKind
 from accel_models.template.tile import Tile
 from mappings.errors import SpecError
-from rtl_templates.packing import pack_weights
 
 KINDS = list(ArrayKind)
 SIDES = st.sampled_from([4, 8, 16, 32])

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from accel_models.pricing.price import Pricer
+from accel_models.program.packing import pack_weights
 from accel_models.schedule import schedule_network
 from accel_models.schedule.network import Schedule
 from accel_models.template.accelerator import template_accelerator
@@ -26,7 +27,6 @@ from codesign.spaces.hardware.templates import SparseTemplateSpace
 from mappings.errors import SpecError
 from mappings.layer import Layer, Op
 from mappings.workload import TensorShape, Workload
-from rtl_templates.packing import pack_weights
 
 SKIPPING = Template(ArrayKind.LOOP_TILE, 16, 8, tap_skipping=True)
 

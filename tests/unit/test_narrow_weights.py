@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from accel_models.pricing.price import Pricer
+from accel_models.program.image import stored_weights
 from accel_models.schedule import Buffer, Dma, schedule_network
 from accel_models.schedule.network import Schedule
 from accel_models.template.accelerator import template_accelerator
@@ -21,7 +22,6 @@ from codesign.recipe import load_recipe
 from mappings.errors import SpecError
 from mappings.layer import Bits, Layer, Op
 from mappings.workload import TensorShape, Workload
-from rtl_templates.program import stored_weights
 
 PLAIN = Template(ArrayKind.LOOP_TILE, 16, 8, weight_packing=4)
 PAIRS = dataclasses.replace(PLAIN, dual_rate=True)

@@ -32,7 +32,6 @@ OWN_ARITHMETIC = {
     "mappings/integer_run.py",
     "accel_models/reuse/oracle.py",  # shares nothing with the table that it is a check of
     "accel_models/published/dpu.py",
-    "hls/program.py",
     "codesign/accuracy/progressive.py",  # a mean of whole channels takes any extent
     "codesign/accuracy/proxies.py",
     "codesign/quantization/integer_reference.py",

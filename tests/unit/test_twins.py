@@ -111,6 +111,8 @@ def test_emit_of_a_module(tmp_path: Path) -> None:
     torch.manual_seed(0)
     written = codesign.emit(small_convolution(), input=(1, 3, 8, 8), hardware=SMALL, out=tmp_path / "out")
     assert written.rtl and written.hls and all(path.stat().st_size for path in (*written.rtl, *written.hls))
+    images = [tmp_path / "out" / what / "memory.bin" for what in ("rtl", "hls")]
+    assert images[0].read_bytes() == images[1].read_bytes()  # one program, one memory
 
 
 def test_samples_are_read_or_refused(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from accel_models.program.parameters import parameters
 from accel_models.template.spec import ArrayKind, Template
 from mappings.errors import SpecError
-from rtl_templates.parameters import parameters
 from rtl_templates.render import PACKAGES, config_package, sources
 from rtl_templates.synth.measure import TOP
 from rtl_templates.synth.yosys import read_command, run_passes

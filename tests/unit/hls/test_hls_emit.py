@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import re
 import subprocess
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import hls
+from accel_models.schedule import Unit
 from accel_models.template.spec import ArrayKind
 from hls.csim import compiler
 from hls.emit import ARRAYS, COMMON_HEADERS, INCLUDE_DIR, comment
-from hls.layout import TensorPlace, pack_elements, unpack_elements
-from hls.program import Step
-from hls.tiling import BufferWords, choose, fits
 from mappings.errors import SpecError
-from mappings.layer import Layer, Op
 from mappings.quantized import QuantizedNetwork
 from mappings.workload import TensorShape
 from tests.integer_networks import Builder
@@ -30,14 +27,6 @@ def small_network(name: str = "c") -> tuple[Builder, QuantizedNetwork]:
     net = Builder(np.random.default_rng(0), TensorShape("x", C=3, H=5, W=5))
     net.conv(name, "x", 4)
     return net, net.network()
-
-
-def test_steps_have_the_fields_of_the_header_in_its_order() -> None:
-    body = re.search(r"struct Layer \{(.*?)\n\};", (INCLUDE_DIR / "cd_layer.h").read_text(), re.DOTALL)
-    assert body is not None
-    lines = [line.split("//")[0].strip() for line in body.group(1).splitlines()]
-    names = [n.strip() for line in lines if line for n in line.rstrip(";").split(" ", 1)[1].split(",")]
-    assert names == [item.name for item in fields(Step)]
 
 
 def test_each_array_has_its_own_header_and_only_the_chosen_one_is_emitted(tmp_path: Path) -> None:
@@ -67,7 +56,8 @@ def test_pragmas_are_live_for_synthesis_alone(tmp_path: Path) -> None:
     for pragma in (
         "PIPELINE II = 1",
         "UNROLL",
-        "INTERFACE m_axi",
+        "INTERFACE m_axi port = memory",
+        "INTERFACE s_axilite port = return",
         "ARRAY_PARTITION variable = w complete",
         "AGGREGATE",
     ):
@@ -118,7 +108,7 @@ def test_inputs_are_checked(tmp_path: Path) -> None:
         hls.csim(emitted, {"y": net.images(1)})
 
 
-def test_parameters_are_checked(tmp_path: Path) -> None:
+def test_integers_are_checked(tmp_path: Path) -> None:
     _, network = small_network()
     good = network.layers["c"]
     assert good.weight is not None and good.mult is not None and good.shift is not None
@@ -135,19 +125,50 @@ def test_parameters_are_checked(tmp_path: Path) -> None:
             hls.emit(SMALL, replace(network, layers={"c": layer}), tmp_path)
     with pytest.raises(SpecError, match="no integer parameters"):
         hls.emit(SMALL, replace(network, layers={}), tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
-def test_widths_and_tiles_over_the_template_are_refused(tmp_path: Path) -> None:
+def test_what_the_template_can_not_hold_is_refused(tmp_path: Path) -> None:
     _, network = small_network()
-    with pytest.raises(SpecError, match="activations of 8 bits"):
+    with pytest.raises(SpecError, match=r"bits\.I.*is 8.*at most the template's 4"):
         hls.emit(replace(SMALL, act_bits=4, weight_bits=8), network, tmp_path)
-    with pytest.raises(SpecError, match="weights of 8 bits"):
+    with pytest.raises(SpecError, match=r"bits\.W.*is 8.*at most the template's 4"):
         hls.emit(replace(SMALL, weight_bits=4), network, tmp_path)
-    with pytest.raises(SpecError, match="not legal"):
-        hls.emit(SMALL, network, tmp_path, {"c": hls.Tiling(k=3, c=3, p=1, q=1, r=3)})
-    wide = Layer("w", Op.CONV, C=1, K=1, S=4096, Q=1)
-    with pytest.raises(SpecError, match="no tile"):
-        choose(wide, BufferWords.of(SMALL))
+    net = Builder(np.random.default_rng(0), TensorShape("x", C=3, H=1, W=80))
+    net.conv("w", "x", 4, (1, 60))
+    with pytest.raises(SpecError, match=r"weight_buffer_bytes needs [0-9]+ of 6144 bytes"):
+        hls.emit(SMALL, net.network(), tmp_path)
+
+
+def run_engine(folder: Path, image: bytes) -> subprocess.CompletedProcess[str]:
+    """The built engine on a memory of its own, inputs of 0."""
+    (program,) = builds(folder)
+    (folder / "changed.bin").write_bytes(image)
+    size = int(re.search(r"kInputBytes = (\d+)", (folder / "program.h").read_text()).group(1))  # type: ignore[union-attr]
+    (folder / "inputs.bin").write_bytes(bytes(size))
+    command = [str(program), str(folder / "changed.bin"), str(folder / "inputs.bin"), "1", str(folder / "tensors.bin")]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_program_that_is_not_this_hardwares_is_refused_as_the_rtl_refuses_it(tmp_path: Path) -> None:
+    net, network = small_network()
+    emitted = hls.emit(SMALL, network, tmp_path)
+    hls.csim(emitted, net.images(1))
+    good = emitted.image.copy()
+    assert run_engine(tmp_path, good.tobytes()).returncode == 0
+    at, schedule = emitted.schedule.program_addr, emitted.schedule
+    first = {unit: 32 * number for number, unit in reversed(list(enumerate(item.unit for item in schedule.commands)))}
+    cases = {
+        5: (24, 1),  # the hardware that the first layer names
+        1: (first[Unit.LOAD], 15),  # opcode
+        2: (first[Unit.COMPUTE] + 30 - 8, 0),  # output channels: beyond the accumulators
+        7: (first[Unit.COMPUTE] + 1, 0x80),  # waits for a token of the 16th semaphore, which nobody gives
+    }
+    for error, (byte, value) in cases.items():
+        bad = good.copy()
+        bad[at + byte] ^= value or 0xFF
+        done = run_engine(tmp_path, bad.tobytes())
+        assert done.returncode == 3 and f"error {error}" in done.stderr, (error, done.stderr)
 
 
 def test_an_unwritable_folder_is_told(tmp_path: Path) -> None:
@@ -155,27 +176,3 @@ def test_an_unwritable_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SpecError, match="cannot be written"):
         hls.emit(SMALL, network, tmp_path / "file")
-
-
-@pytest.mark.parametrize("bits", [4, 8, 16])
-def test_packing_comes_back(bits: int) -> None:
-    rng = np.random.default_rng(bits)
-    values = rng.integers(-(1 << (bits - 1)), 1 << (bits - 1), (13, 3, 5))
-    place = TensorPlace(7, bits, 13, 3, 5, lanes=8)
-    memory = np.frombuffer(bytes(7) + place.pack(values), dtype=np.uint8)
-    assert memory.size == 7 + place.size_bytes
-    np.testing.assert_array_equal(place.unpack(memory), values)
-    flat = values.reshape(-1)
-    back = unpack_elements(np.frombuffer(pack_elements(flat, bits), dtype=np.uint8), bits)
-    np.testing.assert_array_equal(back[: flat.size], flat)
-
-
-def test_chosen_tiles_fit() -> None:
-    words = BufferWords.of(SMALL)
-    rng = np.random.default_rng(11)
-    for _ in range(200):
-        k, c, p, q, r, s = (int(rng.integers(1, high)) for high in (200, 200, 60, 60, 6, 6))
-        layer = Layer("l", Op.CONV, K=k, C=c, P=p, Q=q, R=r, S=s)
-        tile = choose(layer, words)
-        assert fits(layer, tile, words)
-        assert tile.k % words.cols == 0

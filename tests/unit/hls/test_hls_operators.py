@@ -1,4 +1,4 @@
-"""Operators beside the convolutions, attention included, bit for bit."""
+"""Operators beside the convolutions, attention included, bit for bit; what the RTL does not run is refused as there."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import hls
 from accel_models.template.spec import Template
+from mappings.errors import SpecError
 from mappings.layer import Bits, Layer, Op
-from mappings.quantized import multiplier
+from mappings.quantized import QuantizedNetwork, multiplier
 from mappings.workload import TensorShape
 from tests.integer_networks import Builder, limits
-from tests.unit.hls.test_hls_arrays import SMALL, check
+from tests.unit.hls.test_hls_arrays import SMALL, Folders, check, schedule_of
 
 
 def pair(real: float) -> dict[str, np.ndarray]:
@@ -22,7 +24,8 @@ def pair(real: float) -> dict[str, np.ndarray]:
     return {"mult": np.asarray([mult]), "shift": np.asarray([shift])}
 
 
-def test_pooling_elementwise_and_layout(tmp_path: Path) -> None:
+@pytest.mark.parametrize("taps", [1, 3])
+def test_pooling_elementwise_and_layout(taps: int, engine_folder: Folders) -> None:
     net = Builder(np.random.default_rng(5), TensorShape("x", C=21, H=11, W=10))
     net.conv("a", "x", 21, padding=(1, 1, 1, 1))
     window = {"R": 3, "S": 2, "stride": (2, 2), "padding": (1, 0, 1, 0)}
@@ -36,23 +39,24 @@ def test_pooling_elementwise_and_layout(tmp_path: Path) -> None:
         groups, rows, cols = extents
         net.simple(Layer(f"cat{axis}", Op.CONCAT, P=rows, Q=cols, groups=groups, axis=axis, inputs=("mul", "max")))
     net.simple(Layer("flat", Op.RESHAPE, groups=42 * 30, inputs=("catK",)))
-    index = np.random.default_rng(6).permutation(21 * 60).reshape(1, 60, 21, 1)
-    net.simple(Layer("turn", Op.RESHAPE, P=21, groups=60, moves="list", inputs=("catP",)), constants={"index": index})
-    net.simple(Layer("relu", Op.ACT, P=21, groups=60, activation="relu", inputs=("turn",)))
+    net.simple(Layer("relu", Op.ACT, P=12, Q=5, groups=21, activation="relu", inputs=("catP",)))
     net.parameters["relu"] = replace(net.parameters["relu"], low=0)
     table = np.random.default_rng(7).integers(-128, 128, 257)
-    net.simple(Layer("table", Op.ACT, P=21, groups=60, activation="tanh", inputs=("turn",)), constants={"table": table})
-    check(SMALL, net, tmp_path)
+    act = Layer("table", Op.ACT, P=6, Q=10, groups=21, activation="tanh", inputs=("catQ",))
+    net.simple(act, constants={"table": table})
+    net.conv("b", "catP", 24)
+    behind = Layer("behind", Op.ACT, P=10, Q=3, groups=24, activation="silu", inputs=("b",))  # rides along
+    net.simple(behind, constants={"table": table[::-1].copy()})
+    check(replace(SMALL, vector_taps=taps, activation_tables=1), net, engine_folder)
 
 
-@pytest.mark.parametrize("bits", [8, 16])
-def test_transformer_block(bits: int, tmp_path: Path) -> None:
+def transformer(bits: int) -> Builder:
     """Position embedding, layer norm, two heads of attention with a mask, GELU."""
     tokens, width, heads = 19, 24, 2
     rng = np.random.default_rng(bits)
-    net = Builder(rng, TensorShape("x", C=width, H=tokens, W=1, bits=bits), bits, 8, 32 if bits == 8 else 48)
+    net = Builder(rng, TensorShape("x", C=width, H=tokens, W=1, bits=bits), bits, bits, 32 if bits == 8 else 48)
     low, high = limits(bits)
-    kind = Bits(I=bits, W=8, O=bits, acc=net.acc_bits)
+    kind = Bits(I=bits, W=bits, O=bits, acc=net.acc_bits)
     rows = {"P": tokens, "bits": kind}
     value = rng.integers(low, high + 1, (1, width, tokens, 1))
     net.simple(Layer("position", Op.CONSTANT, groups=width, **rows), constants={"value": value})  # type: ignore[arg-type]
@@ -79,17 +83,48 @@ def test_transformer_block(bits: int, tmp_path: Path) -> None:
     net.simple(gelu, constants=constants, **pair(2**-15))
     net.conv("narrow", "gelu", width, (1, 1), op=Op.LINEAR)
     net.simple(Layer("out", Op.ADD, groups=width, inputs=("narrow", "embedded"), **rows), **halves)  # type: ignore[arg-type]
-    template = Template(rows=8, cols=8, act_bits=bits, weight_bits=bits, acc_bits=net.acc_bits)
-    report = check(template, net, tmp_path)
-    assert np.abs(report.outputs["attend"]).max() > high // 4
+    return net
 
 
-def test_a_table_is_interpolated_for_sixteen_bits(tmp_path: Path) -> None:
-    net = Builder(np.random.default_rng(1), TensorShape("x", C=9, H=6, W=6, bits=16), 16, 8, 48)
-    table = np.random.default_rng(2).integers(-32768, 32768, 257)
-    bits = Bits(I=16, O=16)
-    net.simple(
-        Layer("table", Op.ACT, P=6, Q=6, groups=9, activation="tanh", bits=bits, inputs=("x",)),
-        constants={"table": table},
+@pytest.mark.parametrize(("bits", "tables"), [(8, 0), (8, 1), (16, 0)])
+def test_transformer_block(bits: int, tables: int, engine_folder: Folders) -> None:
+    net = transformer(bits)
+    template = Template(
+        rows=8,
+        cols=8,
+        act_bits=bits,
+        weight_bits=bits,
+        acc_bits=net.acc_bits,
+        nonlinear_lanes=4,
+        activation_tables=tables,
     )
-    check(SMALL, net, tmp_path)
+    report = check(template, net, engine_folder)
+    assert np.abs(report.outputs["attend"]).max() > limits(bits)[1] // 4
+
+
+def refused(template: Template, network: QuantizedNetwork, folder: Path) -> str:
+    """The line with which a network is refused: the RTL's."""
+    with pytest.raises(SpecError) as of_hls:
+        hls.emit(template, network, folder)
+    with pytest.raises(SpecError) as of_rtl:
+        schedule_of(template, network.workload)
+    assert str(of_hls.value) == str(of_rtl.value)
+    assert not folder.exists()
+    return str(of_hls.value)
+
+
+def test_what_the_rtl_does_not_run_is_refused_with_its_line(tmp_path: Path) -> None:
+    net = Builder(np.random.default_rng(1), TensorShape("x", C=9, H=6, W=6))
+    index = np.random.default_rng(6).permutation(9 * 36).reshape(1, 36, 9, 1)
+    turn = Layer("turn", Op.RESHAPE, P=9, groups=36, moves="list", inputs=("x",))
+    net.simple(turn, constants={"index": index})
+    assert "moves data" in refused(SMALL, net.network(), tmp_path / "moved")
+
+    wide = Builder(np.random.default_rng(1), TensorShape("x", C=9, H=6, W=6, bits=16), 16, 8, 48)
+    table = np.random.default_rng(2).integers(-32768, 32768, 257)
+    act = Layer("t", Op.ACT, P=6, Q=6, groups=9, activation="tanh", bits=Bits(I=16, O=16), inputs=("x",))
+    wide.simple(act, constants={"table": table})
+    sixteen = replace(SMALL, act_bits=16, acc_bits=48)
+    assert 'activation "tanh" needs a table' in refused(sixteen, wide.network(), tmp_path / "table")
+
+    assert "needs the non-linear unit" in refused(SMALL, transformer(8).network(), tmp_path / "unit")
