@@ -144,7 +144,7 @@ def mcunet(bench: Bench) -> Line:
     even = bench.run(bench.recipe(controller=plain, driver=Part("ask_tell"), trials=2 * len(drawn.trials)))
     fit, whole = _fitting(drawn), _fitting(even)
     found = versus(mine.recipe.goal, [fit], [whole], share=1.0)
-    names = tuple(mine.recipe.driver.option("space"))
+    names = (*mine.recipe.driver.option("space"), *mine.recipe.driver.option("tied"))
     held = {name: drawn.trials[0].told.point[name] for name in names}
     text = (
         f"chosen: {', '.join(f'{name} {value}' for name, value in held.items())}; {len(fit.trials)} of "

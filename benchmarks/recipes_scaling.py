@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import cast
 
@@ -15,6 +16,7 @@ from codesign.accuracy.augment import Augmentation
 from codesign.accuracy.data import Dataset, load_dataset
 from codesign.accuracy.progressive import Progressive
 from codesign.accuracy.training import Training, recalibrate, score, train
+from codesign.controllers.controller import Told
 from codesign.decisions import Point
 from codesign.drivers.compound import POWERS, Compound
 from codesign.quantization.qat import QatNetwork
@@ -23,7 +25,7 @@ from codesign.seeds import derive_seed
 from mappings.workload import Workload
 
 #: Trainings of each network that is compared.
-_SEEDS = 3
+_SEEDS = 4
 #: Networks that are trained in pairs, each for so many steps.
 _PAIRED, _STEPS = 12, 80
 #: How images and their augmentation grow: four stages, as published.
@@ -31,11 +33,12 @@ _GROWING = Progressive(4, 0.5, 0.0)
 
 
 def efficientnet(bench: Bench) -> Line:
-    """Networks scaled in all dimensions are ahead of those scaled in one, at no more multiply-accumulates.
+    """Networks scaled in all dimensions are ahead of those scaled in one, at as many multiply-accumulates.
 
-    The control is the same driver that may scale one dimension alone, as far as its ladder goes. The compound network
-    beside each is the largest that costs no more. All are trained anew from several seeds, the search's own not among
-    them, so that luck in the search does not count.
+    The control is the same driver that may scale one dimension alone, as far as its ladder goes. Ladders are coarse, so
+    the compound accuracy at that cost is read off the line between the two compound networks beside it, over the
+    logarithm of the cost. All are trained anew from several seeds, the search's own not among them, so that luck in
+    the search does not count.
     """
     mine = bench.run()
     found = cast(Compound, mine.driver).found
@@ -46,18 +49,26 @@ def efficientnet(bench: Bench) -> Line:
     for dimension in POWERS:
         part = Part("compound", (*mine.recipe.driver.options, ("dimensions", (dimension,))))
         last = bench.run(bench.recipe(driver=part)).trials[-1].told
+        beside, alone = _beside(scaled, last), _trained(mine, last.point)
+        costs = [math.log(told.outcome.metrics["macs"]) for told in beside]
+        ours = [_trained(mine, told.point) for told in beside]
         most = last.outcome.metrics["macs"]
-        ours = max(
-            (told for told in scaled if told.outcome.metrics["macs"] <= most), key=lambda t: t.outcome.metrics["macs"]
-        )
-        accurate, alone = (_trained(mine, told.point) for told in (ours, last))
+        accurate = float(np.interp(math.log(most), costs, ours))
         gaps[dimension] = accurate - alone
-        said.append(f"{dimension} {alone:.3f} at {most / 1e3:.0f}k (compound {accurate:.3f})")
+        sizes = " and ".join(f"{told.outcome.metrics['macs'] / 1e3:.0f}k" for told in beside)
+        said.append(f"{dimension} {alone:.3f} at {most / 1e3:.0f}k (compound {accurate:.3f}, by {sizes})")
     text = (
         f"constants {found.depth:.2f}, {found.width:.2f}, {found.resolution:.2f} (depth, width, resolution); scaled "
         f"alone: {', '.join(said)}"
     )
     return bench.line(text, min(gaps.values()) > 0, mine, even, {f"gap_{name}": gap for name, gap in gaps.items()})
+
+
+def _beside(scaled: list[Told], other: Told) -> list[Told]:
+    """Of networks that grow, the last that costs no more than another and the first that costs more."""
+    ordered = sorted(scaled, key=lambda told: told.outcome.metrics["macs"])
+    more = sum(told.outcome.metrics["macs"] <= other.outcome.metrics["macs"] for told in ordered)
+    return ordered[max(0, more - 1) : more + 1]
 
 
 def efficientnet_v2(bench: Bench) -> Line:

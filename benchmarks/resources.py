@@ -7,7 +7,7 @@
 Every second design of the draw serves the fit of what flattening saves; the errors are of the others. The terms of the
 parts are fitted to modules synthesised alone. Needs ``pip install pyosys``; results are kept by digest, and in a table
 with the digest of their sources: a row of older sources is neither fitted to nor judged on (``--older`` judges on it
-too), and a part with fewer rows than terms keeps its coefficients.
+too). A part with fewer rows than terms keeps its coefficients, but for a constant that its rows' mean decides.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import hashlib
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import yaml
@@ -27,22 +27,20 @@ from scipy.optimize import nnls
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
 from accel_models.template import fabric
-from accel_models.template.resources import estimate, ff_memory, lut_memory, part_lutram, part_memory_ff
+from accel_models.template.resources import estimate, part_lutram, part_memory_ff
 from accel_models.template.spec import Template
 from benchmarks.common import Figure, show
 from benchmarks.resources_cases import draw, module_cases
 from mappings.yamlio import load_yaml
 from rtl_templates.synth.fpga import Taken
 from rtl_templates.synth.measure import WHOLE, measured, module_of
-from rtl_templates.synth.modules import parts
 from rtl_templates.synth.yosys import source_digests, yosys_version
 
 RESOURCES = ("dsp", "bram18", "lut", "ff")
 TABLE = Path(__file__).parent / "data" / "resources_xc7.csv"
-#: Weight of "flattening saves nothing" in the fit, in designs.
-PULL = 0.5
 Rows: TypeAlias = dict[str, tuple[float, ...]]
 Case: TypeAlias = tuple[str, Template, Taken]
+Sample: TypeAlias = tuple[tuple[float, ...], float]  #: terms of a part, what was found
 
 
 def sources(part: str, template: Template) -> str:
@@ -100,47 +98,42 @@ def collect(cases: Sequence[tuple[str, Template]], run: bool, older: bool = Fals
     return found
 
 
-def fit_parts(cases: Sequence[Case], resource: str) -> Rows:
-    """Coefficients of the terms of every part with enough cases, none negative, by least squares of relative errors."""
-    groups: dict[str, list[tuple[tuple[float, ...], float]]] = {}
+def samples(cases: Sequence[Case], resource: str) -> dict[str, list[Sample]]:
+    """(terms, what was found but for memories) of each case, by part."""
+    groups: dict[str, list[Sample]] = {}
     for part, template, taken in cases:
         stored = part_lutram(template, part) if resource == "lut" else part_memory_ff(template, part)
         value = float(getattr(taken, resource)) - stored
         groups.setdefault(fabric.key(template, part), []).append((fabric.terms(template, part), max(value, 1.0)))
-    rows: Rows = {}
-    for name, samples in sorted(groups.items()):
-        if len(samples) < len(samples[0][0]):
-            continue
-        rows[name] = fit_terms(samples)
-    return rows
+    return groups
 
 
-def fit_terms(samples: Sequence[tuple[tuple[float, ...], float]]) -> tuple[float, ...]:
+def fit_parts(groups: Mapping[str, Sequence[Sample]]) -> Rows:
+    """Coefficients of the terms of every part with enough cases, none negative, by least squares of relative errors."""
+    return {name: fit_terms(found) for name, found in sorted(groups.items()) if len(found) >= len(found[0][0])}
+
+
+def newer(
+    found: Sequence[tuple[tuple[float, ...], float]], row: Sequence[float], since: Sequence[float]
+) -> list[float]:
+    """What is counted beside the coefficients of a part with few cases: its constant, moved to their mean."""
+    now = fabric.added(row, since)
+    less = [value - float(np.dot(now, terms)) for terms, value in found]
+    const, *others = since or [0.0]
+    return [round(const + sum(less) / len(less), 1), *others]
+
+
+def fit_terms(found: Sequence[Sample]) -> tuple[float, ...]:
     """Coefficients, none negative, by least squares of relative errors; a sample is its terms and what was found."""
-    terms, values = np.array([t for t, _ in samples]), np.array([v for _, v in samples])
-    found, _ = nnls(terms / values[:, None], np.ones(len(values)))
-    return tuple(float(f"{value:.5g}") for value in found)
+    terms, values = np.array([t for t, _ in found]), np.array([v for _, v in found])
+    row, _ = nnls(terms / values[:, None], np.ones(len(values)))
+    return tuple(float(f"{value:.5g}") for value in row)
 
 
-def fit_whole(cases: Sequence[Case], rows: Rows, resource: str) -> tuple[float, float]:
-    """What is left of array and shell where the accelerator is flattened."""
-    sums, values = [], []
-    for _, template, taken in cases:
-        each = {p: float(np.dot(rows[fabric.key(template, p)], fabric.terms(template, p))) for p in parts(template)}
-        array = each.pop("PE array")
-        sums.append((array, sum(each.values())))
-        known = lut_memory(template) if resource == "lut" else fabric.pipeline_ff(template) + ff_memory(template)
-        values.append(float(getattr(taken, resource)) - known)
-    return fit_saving(sums, values)
-
-
-def fit_saving(sums: Sequence[tuple[float, float]], values: Sequence[float]) -> tuple[float, float]:
-    """What is left of the sums of array and shell, alone, in the wholes that were found."""
-    # Few designs tell the two apart badly: each is drawn towards 1 (nothing saved) as by one design more.
-    a, v = np.array(sums), np.array(values)
-    left, right = np.vstack([a / v[:, None], PULL * np.eye(2)]), np.concatenate([np.ones(len(v)), [PULL, PULL]])
-    found, _ = nnls(left, right)
-    return float(f"{found[0]:.4g}"), float(f"{found[1]:.4g}")
+def fit_whole(cases: Sequence[Case], resource: str) -> float:
+    """What accelerators have less than the sum of their parts alone, in the mean, where the data file says 0 of it."""
+    less = [getattr(estimate(template), resource) - getattr(taken, resource) for _, template, taken in cases]
+    return round(sum(less) / len(less), 1)
 
 
 def write_fit(modules: Sequence[Case], designs: Sequence[Case], command: str, seed: int) -> None:
@@ -150,26 +143,39 @@ def write_fit(modules: Sequence[Case], designs: Sequence[Case], command: str, se
         modules: none: the parts stay as the data file has them.
     """
     tool = f"our synthesis with Yosys {yosys_version()}, synth_xilinx -family xc7 -flatten"
-    data: dict[str, object] = {
-        "source": f"{tool}; {len(modules)} modules alone: {command}" if modules else load_yaml(fabric.DATA)["source"],
+    earlier = load_yaml(fabric.DATA)
+    older = earlier.get("source_older", {"source": earlier["source"]})
+    data: dict[str, Any] = {
+        "source": f"{tool}; {len(modules)} modules alone: {command}" if modules else earlier["source"],
+        "source_older": older,
         "source_whole": f"{tool}; {len(designs)} whole accelerators: {command}",
         "seed": seed,
     }
-    since = load_yaml(fabric.DATA).get("since", {})
+    since = earlier.get("since", {})
     for resource in ("lut", "ff"):
         known = {name: row for name, row in fabric.fitted()[resource].items() if name != "whole"}
-        found = fit_parts(modules, resource)
-        rows = {**known, **found}
+        groups = samples(modules, resource)
+        found = fit_parts(groups)
+        if modules:
+            older["parts"] = sorted(set(known) - set(found))
         # What is counted since belongs to rows of older sources.
         since[resource] = {name: more for name, more in since.get(resource, {}).items() if name not in found}
-        now = {name: fabric.added(row, since[resource].get(name, ())) for name, row in rows.items()}
-        rows["whole"] = fit_whole(designs, now, resource)
-        data[resource] = {name: list(row) for name, row in rows.items()}
+        for name in sorted(groups.keys() - found.keys()):
+            since[resource][name] = newer(groups[name], known[name], since[resource].get(name, []))
+        data[resource] = {name: list(row) for name, row in {**known, **found, "whole": (0.0,)}.items()}
     data["since"] = since
-    fabric.DATA.parent.mkdir(exist_ok=True)
+    write_data(data)
+    for resource in ("lut", "ff"):
+        data[resource]["whole"] = [fit_whole(designs, resource)]
+    write_data(data)
+
+
+def write_data(data: Mapping[str, object]) -> None:
+    """Writes the data file, which counts from now on."""
     head = "# Written by benchmarks/resources.py; see accel_models/template/fabric.py for the terms.\n"
-    fabric.DATA.write_text(head + yaml.safe_dump(data, sort_keys=False, width=118), encoding="utf-8")
+    fabric.DATA.write_text(head + yaml.safe_dump(dict(data), sort_keys=False, width=118), encoding="utf-8")
     fabric.coefficients.cache_clear()
+    fabric.summed.cache_clear()
 
 
 def errors(cases: Sequence[Case]) -> dict[str, np.ndarray]:
@@ -220,6 +226,7 @@ def main() -> int:
     if args.fit:
         modules = collect(module_cases(), run) if args.fit == "all" else []
         command = f"python -m benchmarks.resources --designs {args.designs} --seed {args.seed} --fit {args.fit}"
+        command += " --kept" if args.kept else ""
         if not fitted:
             parser.error("argument --fit: no whole design of the present sources is kept; run it without --kept")
         write_fit(modules, fitted, command, args.seed)

@@ -99,6 +99,7 @@ def _shell_cases() -> list[tuple[str, Template]]:
             (8, 2, 8, 32, 1, 0),
             (16, 4, 4, 32, 1, 1),
             (32, 1, 16, 48, 0, 0),
+            (8, 2, 16, 32, 0, 0),
         )
     ]
     vectors = [
@@ -116,6 +117,10 @@ def _shell_cases() -> list[tuple[str, Template]]:
             (16, 8, 8, 32, 3),
             (8, 4, 4, 32, 3),
             (4, 16, 16, 48, 3),
+            (8, 16, 8, 32, 1),
+            (8, 16, 8, 32, 3),
+            (8, 8, 4, 32, 3),
+            (8, 4, 8, 32, 3),
         )
     ]
     attention = [
@@ -144,6 +149,12 @@ def _shell_cases() -> list[tuple[str, Template]]:
     return cases
 
 
+def _drawn_cases() -> list[tuple[str, Template]]:
+    """Parts of a drawn accelerator, of the half that is not judged: with the memories that it has."""
+    drawn = draw(60, 1)[52]
+    return [(part, drawn) for part in ("PE array", "load", "store", "control", "drain", "accumulators")]
+
+
 def module_cases() -> tuple[tuple[str, Template], ...]:
     """(part, accelerator that has it) pairs that the formulas of the parts are fitted to."""
-    return (*_array_cases(), *_shell_cases())
+    return (*_array_cases(), *_shell_cases(), *_drawn_cases())

@@ -73,18 +73,21 @@ def array_terms(kind: int, rows: int, cols: int, act: int, weight: int, acc: int
     return (*common, float(trees), float(pes))
 
 
-def load_terms(bus: int, act_word: int, weight_word: int, unaligned: int, turned: int) -> tuple[float, ...]:
-    """Terms of the load unit: bus, widest word, a rotator for any byte, a transposer of ``turned`` bits."""
-    turn = bus * log2(bus / 8) if unaligned else 0.0
-    widest = max(act_word, weight_word, bus, 8 * DESCRIPTOR_BYTES)
-    return (1.0, float(bus), turn, float(widest), float(unaligned * bus), float(turned))
+def load_terms(bus: int, widest: int, place: int, unaligned: int, turned: int) -> tuple[float, ...]:
+    """Terms of the load unit: bus, a shifter from any multiple of ``place`` bits, widest word, a transposer of
+    ``turned`` bits.
+    """
+    return (1.0, float(bus), bus * log2(bus / place), float(widest), float(unaligned * bus), float(turned))
 
 
 def store_terms(bus: int, act_word: int, unaligned: int) -> tuple[float, ...]:
-    """Terms of the store unit: bus, word, a rotator for any byte, a gearbox between word and bus."""
-    wide, narrow = max(bus, act_word), min(bus, act_word)
-    turn = log2(bus / 8) if unaligned else 0.0
-    return (1.0, float(bus), float(wide), bus * turn, narrow * turn, narrow * abs(log2(bus / act_word)))
+    """Terms of the store unit: bus; a queue of words and the choice of a piece; where a beat is built of several
+    pieces, the beat so far and a shifter to any byte or to any piece's place; the end of a piece across two beats.
+    """
+    piece = min(bus, act_word)
+    places = bus // (8 if unaligned else piece)
+    built = bus if places > 1 else 0
+    return (1.0, float(bus), float(act_word), float(built), bus * log2(places), float(unaligned * piece))
 
 
 def control_terms(nonlinear: int) -> tuple[float, ...]:
@@ -109,16 +112,18 @@ def drain_terms(lanes: int, ppu: int, act: int, acc: int, tables: int, stages: i
     )
 
 
-def vector_terms(lanes: int, act: int, weight: int, acc: int, taps: int) -> tuple[float, ...]:
-    """Terms of the vector unit: operands and sums, and what each tap beyond the first brings, by the wider operand."""
-    held, more = act + 2 * weight, lanes * (taps - 1)
+def vector_terms(lanes: int, act: int, weight: int, taps: int) -> tuple[float, ...]:
+    """Terms of the vector unit: operands of each lane (a sum has no more bits than its products), products made of
+    look-up tables, and what each tap beyond the first brings.
+    """
+    more = lanes * (taps - 1)
     soft = 0 if in_dsp(act, weight) else taps * lanes * act * weight
     return (
         1.0,
         float(lanes * act),
-        float(lanes * acc),
-        float(more * max(act, weight)),
-        float(lanes * held),
+        float(lanes * weight),
+        float(more * act),
+        float(more * weight),
         float(soft),
         float(more),
     )
@@ -150,7 +155,10 @@ def terms(template: Template, part: str) -> tuple[float, ...]:
         return array_terms(kind, t.rows, t.cols, t.act_bits, t.weight_bits, t.acc_bits, int(t.dual_rate))
     if part == "load":
         turned = lanes * t.cols * t.act_bits if t.nonlinear_lanes else 0
-        return load_terms(t.axi_bits, act_word, weight_word, odd, turned)
+        widest = max(act_word, weight_word, t.axi_bits, 8 * DESCRIPTOR_BYTES)
+        # A channel's parameters (16 bytes) are a word, too.
+        place = 8 * t.granule_bytes(min(t.act_word_bytes, t.weight_word_bytes, 16))
+        return load_terms(t.axi_bits, widest, place, odd, turned)
     if part == "store":
         return store_terms(t.axi_bits, act_word, odd)
     if part == "control":
@@ -158,7 +166,7 @@ def terms(template: Template, part: str) -> tuple[float, ...]:
     if part == "drain":
         return drain_terms(lanes, t.ppu_lanes, t.act_bits, t.acc_bits, t.activation_tables, t.ppu_stages)
     if part == "vector unit":
-        return vector_terms(lanes, t.act_bits, t.weight_bits, t.acc_bits, t.vector_taps)
+        return vector_terms(lanes, t.act_bits, t.weight_bits, t.vector_taps)
     if part == "accumulators":
         return accumulator_terms(lanes, t.acc_bits)
     if part == "buffers":
@@ -173,7 +181,7 @@ def key(template: Template, part: str) -> str:
 
 @lru_cache(maxsize=1)
 def coefficients() -> dict[str, dict[str, tuple[float, ...]]]:
-    """``{resource: {key: coefficients}}``; a resource's "whole" has one for the array and one for the shell.
+    """``{resource: {key: coefficients}}``; a resource's "whole" is what an accelerator has less than its parts alone.
 
     What the data file has under ``since`` (hardware newer than the rows of the fit, counted) is part of them.
     """
@@ -210,7 +218,7 @@ _TAP_SKIPPING = {"lut": 140.0, "ff": 60.0}
 
 def alone(template: Template, part: str, resource: str) -> float:
     """Look-up tables or flip-flops of one part synthesised alone; ``resource`` is "lut" or "ff"."""
-    found = _fitted_part(resource, key(template, part), terms(template, part))
+    found = summed(resource, key(template, part), terms(template, part))
     if part == "PE array" and template.dual_rate:
         found += template.rows * template.cols * _PAIR[resource]
     if part == "PE array" and template.tap_skipping:
@@ -219,7 +227,8 @@ def alone(template: Template, part: str, resource: str) -> float:
 
 
 @lru_cache(maxsize=1 << 16)
-def _fitted_part(resource: str, name: str, of: tuple[float, ...]) -> float:
+def summed(resource: str, name: str, of: tuple[float, ...]) -> float:
+    """Terms times the coefficients of their part."""
     return sum(c * x for c, x in zip(coefficients()[resource][name], of, strict=True))
 
 
@@ -243,14 +252,47 @@ def part_dsp(template: Template, part: str) -> int:
 
 
 def _part(template: Template, name: str) -> Part:
-    whole = 0 if name == "PE array" else 1
-    lut, ff = (alone(template, name, r) * coefficients()[r]["whole"][whole] for r in ("lut", "ff"))
+    lut, ff = (alone(template, name, r) - merged(template, name, r) for r in ("lut", "ff"))
     return Part(name, dsp=part_dsp(template, name), lut=round(lut), ff=round(ff))
+
+
+#: Arrays whose sums are added up in the accumulators: what they write has no more bits than a column's products.
+_SHORT_SUMS = (ArrayKind.WEIGHT_STATIONARY, ArrayKind.LOOP_TILE)
+#: Registers, and look-up tables, for a bit of what the accumulators take before it meets what is there (`cd_acc_mem`).
+_TAKEN = {"lut": 1, "ff": 4}
+
+
+def written_bits(template: Template) -> int:
+    """Bits of what is written to an accumulator that are not copies of its sign."""
+    t = template
+    if t.array not in _SHORT_SUMS or t.nonlinear_lanes:
+        return t.acc_bits
+    return min(t.acc_bits, t.act_bits + t.weight_bits + int(log2(t.rows)))
+
+
+def merged(template: Template, part: str, resource: str) -> float:
+    """What a part has less inside an accelerator than alone.
+
+    Copies of a sign are one register there. What else is saved, as bits of addresses and fields that no unit looks at,
+    hardly depends on the template; the queues of commands are in the control part.
+    """
+    if part == "accumulators":
+        return float(_TAKEN[resource] * template.word_lanes * (template.acc_bits - written_bits(template)))
+    return coefficients()[resource]["whole"][0] if part == "control" else 0.0
 
 
 def pipeline_ff(template: Template) -> int:
     """Registers added in front of the accumulators."""
-    return template.acc_stages * template.word_lanes * (template.acc_bits + 1)
+    return template.acc_stages * template.word_lanes * (written_bits(template) + 1)
+
+
+#: Registers of `cd_compute` itself: which engine works, the command's tokens, the wait behind its last write.
+_COMPUTE_FF = 38
+
+
+def choice_part(template: Template) -> Part:
+    """The choice of the engine that writes to the accumulators, in `cd_compute`: a look-up table a bit and lane."""
+    return Part("choice of engine", lut=template.word_lanes * (written_bits(template) + 1), ff=_COMPUTE_FF)
 
 
 def array_part(template: Template) -> Part:
@@ -276,7 +318,7 @@ def shell_names(template: Template) -> tuple[str, ...]:
 def shell_parts(template: Template) -> tuple[Part, ...]:
     """Everything around the array but the memories, inside an accelerator that is flattened."""
     t = template
-    found = [_part(t, name) for name in shell_names(t)]
+    found = [*(_part(t, name) for name in shell_names(t)), choice_part(t)]
     if t.weight_packing > 1:
         found.append(Part("weight unpacking", lut=unpack_lut(t), ff=t.weight_packing))
     late = pipeline_ff(t)

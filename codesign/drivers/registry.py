@@ -173,6 +173,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             f"{here}.space_first:SpaceFirst",
             {
                 "space": options.list_of(options.text(), least=1),
+                "tied": options.list_of(options.text()),
                 "samples": options.integer(40, 1, 100_000),
                 "by": options.text("macs", what="a metric that is known before the dear providers"),
                 "least_share": options.number(0.05, 0.0, 1.0),
@@ -475,7 +476,6 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
                 "choices_draw": options.name("gumbel_soft", draws),
                 "hardware_draw": options.name("", ("", *draws)),
                 **descent,
-                "arch_anneals": options.flag(False),
                 "cost_weight": options.number(1.0, 0.0, 1e6),
                 "loss": options.name("sum", ("sum", "product")),
                 "certain": options.number(0.0, 0.0, 1e6),

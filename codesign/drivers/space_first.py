@@ -18,13 +18,15 @@ from mappings.errors import Fault, SpecError
 
 
 class SpaceFirst:
-    """TinyNAS' two stages. A smaller space is the whole one with some decisions held at one choice each.
+    """TinyNAS' two stages. A smaller space is the whole one with some decisions held at one choice each; those that are
+    ``tied`` are held at the same place of their lists (a width multiplier, where the lists are widths).
 
     Of each, ``samples`` networks are drawn and priced, nothing is trained: its worth is the mean of ``by`` over those
     that break no bound, where at least ``least_share`` of them fit. A controller searches the worthiest alone.
 
-    Options: ``space`` (names of the decisions that make a space), ``samples``, ``by`` (a metric known before the dear
-    providers; more of it is taken for better accuracy), ``least_share``.
+    Options: ``space`` (names of the decisions that make a space), ``tied`` (names of more of them, with as many choices
+    each), ``samples``, ``by`` (a metric known before the dear providers; more of it is taken for better accuracy),
+    ``least_share``.
     """
 
     def __init__(self) -> None:
@@ -49,21 +51,34 @@ class SpaceFirst:
 
     def chosen(self, context: DriverContext) -> Point:
         """The choices that make the worthiest space."""
-        whole, names = context.problem.space, tuple(context.options["space"])
-        known = {d.name: d for d in whole.decisions if isinstance(d, Decision) and not d.when}
-        if not names or not set(names) <= set(known):
-            what = f"names {', '.join(sorted(set(names) - set(known))) or 'nothing'}"
-            raise SpecError(Fault("driver space_first.space", what, ", ".join(known)))
-        rng = np.random.default_rng(derive_seed(context.seed, "space first"))
-        for values in product(*(known[name].choices for name in names)):
-            self.worth[values] = self._worth(context, dict(zip(names, values, strict=True)), rng)
-        best = max(self.worth, key=lambda values: self.worth[values])
-        if self.worth[best] == -np.inf:
+        whole, rng = context.problem.space, np.random.default_rng(derive_seed(context.seed, "space first"))
+        spaces = self._spaces(whole, tuple(context.options["space"]), tuple(context.options["tied"]))
+        self.worth = {tuple(held.values()): self._worth(context, held, rng) for held in spaces}
+        best = max(spaces, key=lambda held: self.worth[tuple(held.values())])
+        if self.worth[tuple(best.values())] == -np.inf:
             what = (
                 f"in none of {len(self.worth)} smaller spaces {context.options['least_share']:.0%} of the networks fit"
             )
             raise SpecError(Fault("driver space_first", what, "looser limits, a smaller least_share"))
-        return dict(zip(names, best, strict=True))
+        return best
+
+    @staticmethod
+    def _spaces(whole: DecisionSpace, names: tuple[str, ...], tied: tuple[str, ...]) -> list[Point]:
+        """What each smaller space holds."""
+        known = {d.name: d.choices for d in whole.decisions if isinstance(d, Decision) and not d.when}
+        asked = (*names, *tied)
+        twice = [f"{name} twice" for name in dict.fromkeys(asked) if asked.count(name) > 1]
+        if wrong := [*sorted(set(asked) - set(known)), *twice] or ([] if asked else ["nothing"]):
+            raise SpecError(Fault("driver space_first.space", f"names {', '.join(wrong)}", ", ".join(known)))
+        if len({len(known[name]) for name in tied}) > 1:
+            counts = ", ".join(f"{name} {len(known[name])}" for name in tied)
+            raise SpecError(Fault("driver space_first.tied", f"have unequal choices: {counts}", "as many of each"))
+        together = list(zip(*(known[name] for name in tied), strict=True)) or [()]
+        return [
+            dict(zip((*names, *tied), (*values, *more), strict=True))
+            for values in product(*(known[name] for name in names))
+            for more in together
+        ]
 
     @staticmethod
     def _worth(context: DriverContext, held: Mapping[str, Any], rng: np.random.Generator) -> float:

@@ -30,8 +30,7 @@ class RelaxedOptions:
 
     Attributes:
         steps: updates of the weights; after a third of them the logits learn too, once for each update of weights.
-        learning_rate, arch_learning_rate: of weights and logits (AdamW, Adam).
-        arch_anneals: the rate of the logits falls as that of the weights does; else it stays.
+        learning_rate, arch_learning_rate: of weights and logits (AdamW, Adam); that of the weights falls to 0.
         weights_draw, choices_draw: how a pass draws where weights, and where logits, learn; see :mod:`.choices`.
         hardware_draw: how it draws the accelerator where logits learn; "": as the network.
         temperature, last_temperature: of the Gumbel-softmax, falling geometrically.
@@ -48,7 +47,6 @@ class RelaxedOptions:
     steps: int = 200
     learning_rate: float = 0.01
     arch_learning_rate: float = 0.05
-    arch_anneals: bool = False
     weights_draw: str = "gumbel_soft"
     choices_draw: str = "gumbel_soft"
     hardware_draw: str = ""
@@ -112,11 +110,8 @@ class CoSearch:
         for step in range(options.steps):
             done = step / max(1, options.steps - 1)
             temperature = options.temperature * (options.last_temperature / options.temperature) ** done
-            falling = 0.5 * (1 + np.cos(np.pi * done))
             for group in weights.param_groups:
-                group["lr"] = options.learning_rate * falling
-            for group in logits.param_groups:
-                group["lr"] = options.arch_learning_rate * (falling if options.arch_anneals else 1.0)
+                group["lr"] = options.learning_rate * 0.5 * (1 + np.cos(np.pi * done))
             index = self._batch(halves[0])
             draw = self._choices.drawn(options.weights_draw, temperature, self._generator)
             loss = self._error(index, {name: value.detach() for name, value in draw.items()})

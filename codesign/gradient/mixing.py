@@ -44,6 +44,11 @@ def one_of(logits: Tensor, generator: torch.Generator) -> tuple[int, Tensor]:
     return place, logs[place]
 
 
+def two_of(logits: Tensor, generator: torch.Generator) -> Tensor:
+    """Two arms [2], drawn by their shares without replacement."""
+    return torch.multinomial(functional.softmax(logits.detach(), dim=0), 2, generator=generator)
+
+
 def mixed(
     relaxation: str,
     arms: Sequence[Arm],
@@ -53,12 +58,14 @@ def mixed(
     generator: torch.Generator,
     *,
     logits_learn: bool,
+    pair: Tensor | None = None,
 ) -> Tensor:
     """What a cell gives for its input.
 
     Args:
         logits: [arms].
         logits_learn: this pass is for the gradient of the logits (else of the arms' weights).
+        pair: the two arms of "two_path" (:func:`two_of`); None: they are drawn.
     """
     if relaxation == "softmax":
         return _weighed(arms, functional.softmax(logits, dim=0), x)
@@ -76,7 +83,7 @@ def mixed(
         place = int(soft.argmax())
         return arms[place](x) * (1.0 + soft[place] - soft[place].detach())
     assert relaxation == "two_path", relaxation
-    drawn = torch.multinomial(functional.softmax(logits.detach(), dim=0), 2, generator=generator)
+    drawn = two_of(logits, generator) if pair is None else pair
     if not logits_learn:
         return arms[int(drawn[0])](x)
     between = functional.softmax(logits[drawn], dim=0)

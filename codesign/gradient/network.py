@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from codesign.decisions import Point
 from codesign.gradient.cells import Cell
-from codesign.gradient.mixing import mixed, one_of
+from codesign.gradient.mixing import mixed, one_of, two_of
 from codesign.gradient.superkernel import SuperKernel
 from codesign.quantization.qat import QatLayer, entering, gates_of
 from mappings.errors import Fault, SpecError
@@ -141,6 +141,8 @@ class MixedNetwork(nn.Module):
         self.logits = nn.ParameterList(1e-3 * torch.randn(len(cell.arms)) for cell in cells)
         #: Logarithm of the chance of what the last pass drew (relaxation "reinforced").
         self.log_chance = torch.zeros(())
+        #: Of each cell the two arms that the last pass drew (relaxation "two_path"); else none.
+        self.pairs: list[Tensor] = []
 
     @property
     def identities(self) -> tuple[int | None, ...]:
@@ -183,7 +185,8 @@ class MixedNetwork(nn.Module):
     ) -> Tensor:
         """Images [N, C, H, W] to logits [N, classes], or a map of them."""
         values = {self.workload.inputs[0].name: entering(images, self.workload)}
-        self.log_chance = torch.zeros(())
+        self.log_chance, two_path = torch.zeros(()), self.relaxation == "two_path"
+        self.pairs = [two_of(logits, generator) for logits in self.logits] if two_path else []
         number = {cell.prefix: place for place, cell in enumerate(self.cells)}
         for name, is_cell in self.order:
             if not is_cell:
@@ -214,6 +217,7 @@ class MixedNetwork(nn.Module):
                     temperature,
                     generator,
                     logits_learn=logits_learn,
+                    pair=self.pairs[place] if two_path else None,
                 )
 
             values[given] = self.bypass[name](x, cell) if name in self.bypass else cell(x)

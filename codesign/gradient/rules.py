@@ -78,6 +78,19 @@ def keep_largest(logits: Sequence[Tensor], share: float) -> int:
     return count
 
 
+@torch.no_grad()
+def keep_others(value: Tensor, before: Tensor, pair: Tensor) -> None:
+    """Move two logits alike so that they have the chance together that they had: a step that saw nothing but these two
+    says nothing of the others' chances (Cai 2019).
+
+    Args:
+        value: logits of a cell [arms], after a step.
+        before: the same before it.
+        pair: the two arms.
+    """
+    value[pair] += torch.logsumexp(before[pair], dim=0) - torch.logsumexp(value[pair], dim=0)
+
+
 def alike(outputs: Sequence[Tensor], least: float) -> tuple[tuple[int, ...], ...]:
     """Groups of arms to which images look alike, each group's most typical arm first (StacNAS, Li 2019).
 

@@ -24,6 +24,7 @@ from codesign.gradient.rules import (
     exponentiated_step,
     keep_largest,
     keep_only,
+    keep_others,
     wipe_out,
 )
 from codesign.gradient.unrolled import unrolled_gradient
@@ -145,7 +146,9 @@ class GradientSearch:
         self._of_weights = torch.optim.AdamW(
             network.weights(), lr=options.learning_rate, betas=(0.8, 0.95), weight_decay=options.weight_decay
         )
-        self._of_logits = torch.optim.Adam(network.choosing(), lr=options.arch_learning_rate, betas=(0.5, 0.999))
+        # Momentum would go on moving arms that a step has not seen.
+        momentum = 0.0 if network.relaxation == "two_path" else 0.5
+        self._of_logits = torch.optim.Adam(network.choosing(), lr=options.arch_learning_rate, betas=(momentum, 0.999))
         self._stable = Stable(options.patience)
         network.train()
 
@@ -228,7 +231,10 @@ class GradientSearch:
             if options.wipe:
                 self._dropped += wipe_out(logits, options.arch_learning_rate, options.steps - 1 - step)
         else:
+            before = [value.detach().clone() for value in logits]
             optimizer.step()
+            for value, old, pair in zip(logits, before, self._network.pairs, strict=False):
+                keep_others(value, old, pair)
         with torch.no_grad():
             for value, gone in zip(logits, out, strict=True):
                 value[gone] = DROPPED  # momentum moves them still

@@ -22,6 +22,7 @@ from codesign.gradient.rules import (
     fewer_identities,
     keep_largest,
     keep_only,
+    keep_others,
     wipe_out,
 )
 from mappings.errors import SpecError
@@ -54,6 +55,15 @@ def test_a_late_bloomer_gains_what_it_is_worth_and_not_what_its_share_is() -> No
         for now, then in zip((small, even), before, strict=True)
     ]
     assert gained[0] == pytest.approx(gained[1], rel=1e-4) and gradients[0] < 0.1 * gradients[1]
+
+
+def test_arms_that_a_step_did_not_see_keep_their_chances() -> None:
+    before = torch.tensor([0.4, -0.1, 1.0, 0.2])
+    pair, after = torch.tensor([3, 0]), torch.tensor([0.9, -0.1, 1.0, 0.1])
+    keep_others(after, before, pair)
+    then, now = torch.softmax(before, dim=0), torch.softmax(after, dim=0)
+    assert torch.allclose(now[[1, 2]], then[[1, 2]])
+    assert float(now[0] / now[3]) == pytest.approx(math.exp(0.9 - 0.1), rel=1e-5)  # the step between the two stays
 
 
 def test_only_what_can_not_catch_up_is_wiped_out() -> None:

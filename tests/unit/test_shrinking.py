@@ -90,6 +90,18 @@ def test_the_space_in_which_what_fits_is_largest_is_chosen_without_a_measurement
     assert driver.worth[tuple(held.values())] == max(driver.worth.values()) > driver.worth[2, 2]
 
 
+def test_decisions_that_are_tied_are_held_at_one_place_of_their_lists() -> None:
+    options = {"space": [LAYERS[0]], "tied": list(LAYERS[1:3]), "samples": 20}
+    trials = _ran("space_first", Layers(24), options, 30)
+    held = {(trial.told.point[LAYERS[1]], trial.told.point[LAYERS[2]]) for trial in trials}
+    assert len(held) == 1 and all(one == other for one, other in held)
+    with pytest.raises(SpecError, match=r"names l1\.filters twice"):
+        _ran("space_first", Layers(24), {"space": [LAYERS[0]], "tied": [LAYERS[0]]}, 30)
+    unequal = DecisionSpace((*SPACE.decisions[:1], Decision("depth", "network", (1, 2))))
+    with pytest.raises(SpecError, match=r"unequal choices: l1\.filters 4, depth 2"):
+        SpaceFirst._spaces(unequal, (), (LAYERS[0], "depth"))
+
+
 def test_nothing_leaves_the_chosen_space() -> None:
     trials = _ran("space_first", Layers(24), {"space": [LAYERS[3]]}, 30)
     assert len(trials) == 30 and len({trial.told.point[LAYERS[3]] for trial in trials}) == 1
