@@ -108,6 +108,7 @@ class Toy(nn.Module):
         self.logits = nn.ParameterList([torch.zeros(2)])
         self.scale = nn.Parameter(torch.ones(1, 10))
         self.arms: dict[str, nn.Module] = {}
+        self.pairs: list[torch.Tensor] = []
         self.relaxation = "softmax"
 
     def weights(self) -> list[nn.Parameter]:
