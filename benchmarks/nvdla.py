@@ -139,10 +139,16 @@ def _sides(macs: int) -> tuple[int, int]:
 def area_mm2(config: Config, node: Technology) -> float:
     """Area of our accelerator; the arrays beyond the first bring their gates and flip-flops alone."""
     template, arrays = built(config)
-    whole, found = area_um2(template, node), cells(template)
-    gate, flop = node.value("gate_um2"), node.register_um2(1)
-    assert whole is not None and gate is not None and flop is not None, "an asic technology models areas"
-    return (whole + (arrays - 1) * (found.array_gates * gate + found.array_flops * flop)) / 1e6
+    whole = area_um2(template, node)
+    assert whole is not None, "an asic technology models areas"
+    return (whole + (arrays - 1) * _array_um2(template, node)) / 1e6
+
+
+def _array_um2(template: Template, node: Technology) -> float:
+    """Area of the array's gates and flip-flops."""
+    found, gate, flop = cells(template), node.value("gate_um2"), node.register_um2(1)
+    assert gate is not None and flop is not None, "an asic technology models areas"
+    return found.array_gates * gate + found.array_flops * flop
 
 
 def measure(config: Config, given: bool) -> list[Figure]:
@@ -203,11 +209,8 @@ def explained(configs: list[Config]) -> list[Figure]:
 
 def _each_um2(node: Technology) -> float:
     """What a multiplier adds to our array, from 16 x 16 to 32 x 32."""
-    large, small = (cells(_template(side, side, 1 << 19)) for side in (_WIDEST, _WIDEST // 2))
-    gate, flop = node.value("gate_um2"), node.register_um2(1)
-    assert gate is not None and flop is not None, "an asic technology models areas"
-    gates, flops = large.array_gates - small.array_gates, large.array_flops - small.array_flops
-    return (gates * gate + flops * flop) / (_WIDEST**2 - (_WIDEST // 2) ** 2)
+    large, small = (_array_um2(_template(side, side, 1 << 19), node) for side in (_WIDEST, _WIDEST // 2))
+    return (large - small) / (_WIDEST**2 - (_WIDEST // 2) ** 2)
 
 
 def _buffer_mm2(machine: Accelerator) -> float:

@@ -113,9 +113,7 @@ def fit_parts(groups: Mapping[str, Sequence[Sample]]) -> Rows:
     return {name: fit_terms(found) for name, found in sorted(groups.items()) if len(found) >= len(found[0][0])}
 
 
-def newer(
-    found: Sequence[tuple[tuple[float, ...], float]], row: Sequence[float], since: Sequence[float]
-) -> list[float]:
+def newer(found: Sequence[Sample], row: Sequence[float], since: Sequence[float]) -> list[float]:
     """What is counted beside the coefficients of a part with few cases: its constant, moved to their mean."""
     now = fabric.added(row, since)
     less = [value - float(np.dot(now, terms)) for terms, value in found]
