@@ -162,7 +162,7 @@ def test_the_digest_is_of_what_matters() -> None:
 
 
 def test_a_network_by_name_is_priced_as_it_is() -> None:
-    recipe = load_recipe("default", {"network": "mobilenet_v2"})
+    recipe = load_recipe("joint", {"network": "mobilenet_v2"})
     assert recipe.network == Part("fixed", (("network", "mobilenet_v2"),)) and recipe.hardware.name == "templates_full"
     assert [part.name for part in recipe.providers] == ["schedule"] and "accuracy" not in recipe.objectives
     assert recipe.space.networks == 1

@@ -253,7 +253,7 @@ def test_figures_agree_with_each_other() -> None:
 
 
 def test_operators_that_the_hardware_lacks_are_a_bound() -> None:
-    recipe = load_recipe("default", {"network": "transformer_encoder"})
+    recipe = load_recipe("joint", {"network": "transformer_encoder"})
     space = recipe.space
     with_lanes, without = ({"nonlinear_lanes": n, "ppu_lanes": 4, "rows": 16, "cols": 16} for n in (4, 0))
     base = draw(space, 1) | {f"{part}_buffer_kib": 64 for part in ("input", "weight", "acc", "output")}
