@@ -53,9 +53,11 @@ class ArrayAccesses(NamedTuple):
 
 
 def product_outputs(count: int, lanes: int, cols: int) -> int:
-    """Output channels that a matrix product of ``count`` computes: all lanes of each word where it has more of them than
-    the array has columns, so that nobody stores what an accumulator held before. (A convolution's parameters beyond its
-    channels are 0 and clear such lanes; a product has none.)
+    """Output channels that a matrix product of ``count`` computes.
+
+    Where a word has more lanes than the array columns: all lanes of each word, so that nobody stores what an
+    accumulator held before. (A convolution's parameters beyond its channels are 0 and clear such lanes; a product has
+    none.)
     """
     return count if cols >= lanes else ceil_div(count, lanes) * lanes
 
