@@ -120,6 +120,25 @@ def test_a_torch_data_set(tmp_path: Path) -> None:
     )
     data = load_dataset(f"{module}:Mine")
     assert (data.channels, data.extent, data.classes) == (3, 9, 2)
+    module.write_text(
+        module.read_text() + "def boom(): raise OSError('no disk')\n"
+        "class Lost(Mine):\n    def __getitem__(self, i): raise RuntimeError('line one\\nline two')\n"
+        "class Needs(Mine):\n    def __init__(self, root): pass\n"
+        "class Share(Mine):\n    def __getitem__(self, i): return torch.rand(3, 9, 9), 0.7\n"
+        "class Hot(Mine):\n    def __getitem__(self, i): return torch.rand(3, 9, 9), torch.eye(2)[i % 2]\n"
+        "class Word(Mine):\n    def __getitem__(self, i): return torch.rand(3, 9, 9), 'cat'\n"
+    )
+    for kind, said in (
+        ("boom", "raises OSError: no disk"),
+        ("Lost", "Lost[0]: is no pair: RuntimeError: line one line two"),
+        ("Needs", "raises TypeError"),
+        ("Share", "Share[0]: has the label '0.7' (allowed: an integer"),
+        ("Hot", "Hot[0]: has a label of float32 [2]"),
+        ("Word", "Word[0]: has the label 'cat'"),
+    ):
+        with pytest.raises(SpecError) as caught:
+            load_dataset(f"{module}:{kind}")
+        assert said in str(caught.value) and len(str(caught.value).splitlines()) == 1, str(caught.value)
     with pytest.raises(SpecError, match=r"Bad\[7\]: is \[3, 9, 10\], and image 0 is \[3, 9, 9\]"):
         load_dataset(f"{module}:Bad")
 
