@@ -45,7 +45,7 @@ _PASSES = {
     )
 }
 #: What is done to a target's netlist between synthesis and placement: its name in the key of a result, and the step.
-_BETWEEN = {"ecp5": ("registers in blocks, three for a product", use_block_registers)}
+_BETWEEN = {"ecp5": ("registers in blocks, three for a product that no memory is read into", use_block_registers)}
 _NO_ROOM = re.compile(r"ERROR: (.*)")
 
 

@@ -127,6 +127,23 @@ def test_one_pair_of_registers_is_that_of_the_operands(change: dict[str, Any]) -
     assert given["REG_INPUTA_CLK"] == given["REG_INPUTB_CLK"] == "CLK0" and "REG_OUTPUT_CLK" not in given
 
 
+def test_what_a_memory_reads_keeps_its_register_outside() -> None:
+    """Through logic, and also behind the memory's own register: else the wire to a multiplier begins at the memory."""
+    netlist = _product()
+    cells = netlist["modules"]["top"]["cells"]
+    words = {f"DOB{i}": [100 + i] for i in range(18)}
+    pins = {"CLKB": [2], "OCEB": ["1"], **words}
+    cells["memory"] = _cell("DP16KD", pins, tuple(words), {"CLKBMUX": "CLKB"})
+    flop = {"CLK": [2], "LSR": ["0"], "DI": [100], "Q": [160]}
+    cells["read"] = _cell("TRELLIS_FF", flop, "Q", {"CLKMUX": "CLK", "CEMUX": "1 "})
+    cells["choice"] = _cell("LUT4", {"A": [160], "B": ["0"], "Z": [3]}, "Z", {})
+    netlist["modules"]["top"]["cells"] = dict(reversed(cells.items()))  # whichever stands first
+    assert use_block_registers(netlist) == 2
+    assert set(netlist["modules"]["top"]["cells"]) == {"a0", "b0", "product", "table", "memory", "choice"}
+    given = cells["product"]["parameters"]
+    assert "REG_INPUTA_CLK" in given and "REG_OUTPUT_CLK" not in given
+
+
 def test_registers_of_one_operand_stay() -> None:
     netlist = _product(logic="b1")
     assert use_block_registers(netlist) == 0  # the other comes from logic
