@@ -134,7 +134,11 @@ def route(top: str, parameters: Mapping[str, int], target: str, part: str = "", 
             report = folder / "r.json"
             if done.returncode != 0 or not report.exists():
                 refuse_killed("routing", done.returncode, "")
-                raise SpecError(Fault(f"routing on {chosen}", _why(done.stdout + done.stderr), "a larger part"))
+                told = done.stdout + done.stderr
+                if not _NO_ROOM.search(told):  # it says nothing of the design: no larger part would help
+                    what = f"stopped with status {done.returncode} and no error of its own: {_why(told)}"
+                    raise SpecError(Fault(f"routing on {chosen}", what, "the same again, with more memory"))
+                raise SpecError(Fault(f"routing on {chosen}", _why(told), "a larger part"))
             known = _summary(json.loads(report.read_text(encoding="utf-8")))
         RESULTS.store(key_of(key), known)
     used = tuple((str(name), int(a), int(b)) for name, a, b in known["used"])

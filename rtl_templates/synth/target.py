@@ -7,6 +7,7 @@ from mappings.errors import Fault, SpecError
 
 #: Family of a device (``clocks.yaml``) -> target of synthesis. Speed grades are one family here.
 _TARGETS = {"xc7": "xc7", "xc7_2": "xc7", "xcup": "xcup", "ecp5": "ecp5", "ice40up": "ice40"}
+_TARGETS |= dict.fromkeys(("gw2a", "gw1n"), "gowin")
 
 
 def target_of(part: Device, where: str) -> str:

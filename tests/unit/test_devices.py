@@ -124,6 +124,14 @@ def test_the_families_are_there_with_a_document_for_each_figure(name: str) -> No
     assert part.lut_fill == 0.8
 
 
+@pytest.mark.parametrize("name", DEVICES.names())
+def test_no_fpga_takes_any_clock(name: str) -> None:
+    part = device(name)
+    if part.kind is DeviceKind.FPGA:
+        bound = part.routed_hz("loop_tile")
+        assert bound is not None and bound < 210_000_000
+
+
 def test_a_technology_of_nobody_or_of_the_other_kind_is_told_where_it_stands(tmp_path: Path) -> None:
     path = tmp_path / "bad.yaml"
     for given, told in (("fpga_28n", 'did you mean "fpga_28nm"'), ("asic_28nm", 'is "asic_28nm", of an asic and not')):

@@ -38,7 +38,15 @@ def test_wrong_words_are_refused(word: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "target"),
-    [("zynq7020", "xc7"), ("zc706", "xc7"), ("zcu102", "xcup"), ("ecp5_85k", "ecp5"), ("ice40_up5k", "ice40")],
+    [
+        ("zynq7020", "xc7"),
+        ("zc706", "xc7"),
+        ("zcu102", "xcup"),
+        ("ecp5_85k", "ecp5"),
+        ("ice40_up5k", "ice40"),
+        ("gowin_gw2a18", "gowin"),
+        ("gowin_gw1n9", "gowin"),
+    ],
 )
 def test_a_device_names_its_synthesis(name: str, target: str) -> None:
     assert target_of(device(name), "--verify synth") == target
