@@ -216,3 +216,10 @@ def test_spaces_take_their_shape_from_the_data(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         check_fits(data, wrong.workload({d.name: d.choices[0] for d in wrong.decisions}))
     assert "takes 1 channels; mine has 3" in str(caught.value) and "has 4 outputs" in str(caught.value)
+
+
+@pytest.mark.parametrize("network", ["resnet18", "nasbench_macro"])
+def test_data_for_a_network_that_takes_none_is_refused(network: str) -> None:
+    with pytest.raises(SpecError, match=f"--data: has no use: the network {network} is not trained") as caught:
+        load_recipe("joint", {"network": network, "data": "digits"})
+    assert len(str(caught.value).splitlines()) == 1 and "elastic_mnist" in str(caught.value)
