@@ -84,6 +84,11 @@ def with_limit(recipe: Recipe, limit: float | None, steps: int, seed: int) -> Re
     )
 
 
+def relaxed_as(name: str, base: Recipe) -> Recipe:
+    """The networks and limits of one recipe, relaxed as another method does it."""
+    return replace(base, driver=load_recipe(name).driver)
+
+
 def searched(recipe: Recipe) -> Trial:
     """What one search ends with."""
     journal = Kept()
@@ -135,9 +140,7 @@ def limited(options: argparse.Namespace) -> list[Figure]:
         started, kept = time.process_time(), list[Trial]()
         for share in SHARES:
             limit = low + share * (high - low)
-            # Each method with the blocks and limits of one recipe; what differs is how it relaxes.
-            method = replace(load_recipe(name), choices=base.choices)
-            trial = searched(with_limit(method, limit, options.steps, options.seed))
+            trial = searched(with_limit(relaxed_as(name, base), limit, options.steps, options.seed))
             latency = trial.told.outcome.metrics["latency_ms"]
             kept.append(trial)
             what = f"{words}: latency over a limit of {limit:.4f} ms"
