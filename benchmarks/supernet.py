@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from scipy.stats import kendalltau
 
-from benchmarks.common import Figure, show
+from benchmarks.common import Figure, read_names, show
 from codesign.accuracy.data import load_dataset
 from codesign.accuracy.splits import Dataset
 from codesign.accuracy.training import Training, recalibrate, score, train
@@ -35,6 +35,7 @@ from codesign.spaces.search_space import restricted
 from codesign.supernet.cells import CellTraining, scored, train_cells
 from codesign.supernet.corners import Corners
 from codesign.supernet.training import Trainer, TrainingOptions, measured
+from mappings.errors import SpecError
 from mappings.workload import Workload
 
 LEAST_TAU = 0.6
@@ -76,6 +77,7 @@ def alone(workload: Workload, data: Dataset, steps: int, seed: int) -> float:
 
 def ranked(options: argparse.Namespace) -> list[Figure]:
     """Supernets of the default space against training alone."""
+    strategies = read_names(options.strategies, "--strategies", "strategy", STRATEGIES)
     data = read(options.data, options.images)
     corners = networks_of(data)
     rng = np.random.default_rng(derive_seed(options.seed, "networks"))
@@ -98,7 +100,7 @@ def ranked(options: argparse.Namespace) -> list[Figure]:
         truth = [(one + other) / 2 for one, other in zip(truth, others, strict=True)]
     macs = [workload.macs for workload in drawn]
     figures.append(Figure("multiply-accumulates alone: Kendall's tau", float(kendalltau(truth, macs).statistic)))
-    for strategy in options.strategies.split(","):
+    for strategy in strategies:
         a_step = {"uniform": 1, "fair": max(len(d.choices) for d in corners.space.choices), "sandwich": 4}[strategy]
         steps = max(1, options.passes // a_step)
         started = time.process_time()
@@ -161,7 +163,11 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    figures = published(options) if options.table else ranked(options)
+    try:
+        figures = published(options) if options.table else ranked(options)
+    except SpecError as error:
+        print(error, file=sys.stderr)
+        return 2
     return show(f"supernet ranking on {options.data}", figures, options.json)
 
 

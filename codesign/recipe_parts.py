@@ -141,10 +141,15 @@ def for_images(part: Part, data: str) -> Part:
     """A network space for a data set: it takes what it has options for of the images' channels, extent and classes.
 
     Raises:
-        SpecError: no such data set, or one that is malformed.
+        SpecError: no such data set, or one that is malformed, or a network that takes none.
     """
     options = {key: value for key, value in part.options if key not in _OF_IMAGES}
-    if set(_OF_IMAGES) <= set(NETWORK_SPACES.get(part.name).options):
+    taken = set(NETWORK_SPACES.get(part.name).options)
+    if "dataset" not in taken:
+        what = f"has no use: the network {part.option('network') or part.name} is not trained"
+        trained = (name for name in NETWORK_SPACES.names() if "dataset" in NETWORK_SPACES.get(name).options)
+        raise SpecError(Fault("--data", what, f"with --network my_space.py:MySpace, or {', '.join(trained)}"))
+    if set(_OF_IMAGES) <= taken:
         found = load_target("codesign.accuracy.data:load_dataset")(data, "--data")  # loads what a recipe alone does not
         wanted = NETWORK_SPACES.get(part.name).tasks or NAMES
         if found.task not in wanted:

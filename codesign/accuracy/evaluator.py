@@ -11,6 +11,7 @@ from codesign.accuracy.augment import Augmentation
 from codesign.accuracy.base import AccuracyContext
 from codesign.accuracy.data import Dataset, check_fits, load_dataset
 from codesign.accuracy.progressive import Progressive
+from codesign.accuracy.splits import check_batch
 from codesign.accuracy.training import Training, portions, recalibrate, score, tensors, train
 from codesign.quantization.deploy import deploy
 from codesign.quantization.integer_reference import run_integer
@@ -46,11 +47,15 @@ class TrainingEvaluator:
         context: its options are those of :class:`Training`; ``steps``, ``learning_rate``, ``shift_pixels``,
             ``rotate_degrees``, ``scale_percent``, ``bend_pixels`` and ``float_share`` with the prefix ``search_`` or
             ``deploy_``.
+
+    Raises:
+        SpecError: no such data set, or a batch of more images than it has to train on.
     """
 
     def __init__(self, context: AccuracyContext) -> None:
         self._context = context
         self._data = load_dataset(context.dataset)
+        check_batch(self._data, int(context.options["batch"]), "training")
 
     def _how(self, purpose: str, workload: Workload) -> Training:
         options, found = self._context.options, decided(workload)

@@ -118,6 +118,18 @@ def checked(data: Dataset) -> Dataset:
     return data
 
 
+def check_batch(data: Dataset, batch: int, where: str) -> None:
+    """Refuse a batch of more images than there are to train on.
+
+    Raises:
+        SpecError: it is.
+    """
+    count = len(data.labels["train"])
+    if batch > count:
+        what = f"is {batch}, and {data.name} has {count} images to train on"
+        raise SpecError(Fault(f"{where}: batch", what, f"at most {count}"))
+
+
 def as_pixels(images: NDArray[np.generic], where: str) -> Images:
     """float32 ``[n, C, H, W]`` in 0..1 of images in whichever order and type they come.
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gzip
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from codesign.accuracy.base import AccuracyContext
 from codesign.accuracy.data import check_fits, load_dataset
+from codesign.accuracy.pool import make_evaluator
 from codesign.accuracy.splits import PART_NAMES, Dataset, split
 from codesign.recipe import load_recipe
 from codesign.spaces.network.elastic import ElasticSpace
@@ -216,3 +219,18 @@ def test_spaces_take_their_shape_from_the_data(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         check_fits(data, wrong.workload({d.name: d.choices[0] for d in wrong.decisions}))
     assert "takes 1 channels; mine has 3" in str(caught.value) and "has 4 outputs" in str(caught.value)
+
+
+@pytest.mark.parametrize("network", ["resnet18", "nasbench_macro"])
+def test_data_for_a_network_that_takes_none_is_refused(network: str) -> None:
+    with pytest.raises(SpecError, match=f"--data: has no use: the network {network} is not trained") as caught:
+        load_recipe("joint", {"network": network, "data": "digits"})
+    assert len(str(caught.value).splitlines()) == 1 and "elastic_mnist" in str(caught.value)
+
+
+def test_a_batch_of_more_images_than_there_are_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "mine.npz", images=noise(200, 8, 8), labels=labels(200))
+    context = AccuracyContext(0, str(tmp_path / "mine.npz"), tmp_path, {"batch": 141})
+    with pytest.raises(SpecError, match=r"training: batch: is 141, and mine has 140 images to train on.*at most 140"):
+        make_evaluator("train", context)
+    make_evaluator("train", replace(context, options={"batch": 140}))

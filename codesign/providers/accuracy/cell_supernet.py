@@ -9,6 +9,7 @@ from pathlib import Path
 
 from accel_models.jit import cache_dir
 from codesign.accuracy.data import Dataset, load_dataset
+from codesign.accuracy.splits import check_batch
 from codesign.providers.base import Candidate, Measurement, ProviderContext
 from codesign.spaces.network.nasbench201 import operations_of
 from codesign.supernet.cells import CellSuperNetwork, CellTraining, scored, train_cells
@@ -39,13 +40,14 @@ class CellSupernetProvider:
         """Train the cells, or go on with what a kill left.
 
         Raises:
-            SpecError: no such data set, or images without colours.
+            SpecError: no such data set, images without colours, or fewer of them than a batch.
         """
         name = str(self._context.options["data"])
         self._data = load_dataset(name, "providers.cell_supernet.data")
         if self._data.channels != 3:
             what = f"has images of {self._data.channels} channel(s)"
             raise SpecError(Fault(name, what, "colour images, as NAS-Bench-201's networks take them"))
+        check_batch(self._data, self._how.batch, "providers.cell_supernet")
         folder = own_folder(cache_dir()) / "supernets"
         folder.mkdir(parents=True, exist_ok=True)
         told = digest({"how": repr(self._how), "seed": self._context.seed, "data": self._data.digest})
