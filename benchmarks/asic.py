@@ -34,10 +34,10 @@ from accel_models.program.parameters import parameters
 from accel_models.template import cells, fabric
 from accel_models.template.resources import logic_um2, part_registers, stored
 from accel_models.template.spec import ArrayKind, Template
-from benchmarks.common import Figure, reference_dir, show
+from benchmarks.common import Figure, read_names, read_numbers, reference_dir, show
 from benchmarks.resources import fit_terms, sources, spelled
 from benchmarks.resources_cases import module_cases
-from mappings.errors import Fault, SpecError, unknown_name
+from mappings.errors import Fault, SpecError
 from mappings.yamlio import load_yaml
 from rtl_templates.synth.asic import synthesize_cells
 from rtl_templates.synth.measure import TOP, WHOLE, module_of
@@ -257,18 +257,13 @@ def main() -> int:
     args = parser.parse_args()
     found: list[Measured | None] = []
     try:
-        arrays = args.arrays.split(",")
-        for array in arrays:
-            if array not in list(ArrayKind):
-                raise unknown_name("--arrays", "array", array, list(ArrayKind))
-        templates = cases(arrays, [int(size) for size in args.sizes.split(",")])
+        sizes = read_numbers(args.sizes, "--sizes")
+        templates = cases(read_names(args.arrays, "--arrays", "array", list(ArrayKind)), sizes)
         if args.liberty:
             chosen = {"given": (technology(args.technology, "--technology"), list(args.liberty))}
         else:
             chosen = {}
-            for name in args.libraries.split(","):
-                if name not in LIBRARIES:
-                    raise unknown_name("--libraries", "library", name, list(LIBRARIES))
+            for name in read_names(args.libraries, "--libraries", "library", list(LIBRARIES)):
                 library = LIBRARIES[name]
                 chosen[name] = library.technology(), [reference_dir() / "liberty" / file for file in library.files]
         for template in templates:
@@ -276,8 +271,7 @@ def main() -> int:
                 found.append(measured(name, tech, files, template, run=not args.kept))
         kept = [item for item in found if item is not None]
         if args.fit:
-            first = int(args.sizes.split(",")[0])
-            whole = [item for item in kept if item.library == FITTED and item.template.rows == first]
+            whole = [item for item in kept if item.library == FITTED and item.template.rows == sizes[0]]
             fit(modules(run=not args.kept), whole, "python -m benchmarks.asic --fit")
     except SpecError as error:
         print(f"asic: {error}", file=sys.stderr)

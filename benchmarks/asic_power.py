@@ -36,10 +36,10 @@ from accel_models.template.cost import template_cost
 from accel_models.template.energy import cells_mw
 from accel_models.template.spec import ArrayKind, Template
 from benchmarks.asic import LIBRARIES, cases, write_rows
-from benchmarks.common import Figure, reference_dir, show
+from benchmarks.common import Figure, read_names, read_numbers, reference_dir, show
 from benchmarks.resources import sources, spelled
 from benchmarks.rtl_cases import design, inputs, quantized
-from mappings.errors import Fault, SpecError, unknown_name
+from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
 from mappings.workload import TensorShape, Workload
 from rtl_templates.synth.measure import WHOLE
@@ -192,15 +192,10 @@ def main() -> int:
     args = parser.parse_args()
     found = list[Case | None]()
     try:
-        for name in args.arrays.split(","):
-            if name not in list(ArrayKind):
-                raise unknown_name("--arrays", "array", name, list(ArrayKind))
-        for name in args.libraries.split(","):
-            if name not in LIBRARIES:
-                raise unknown_name("--libraries", "library", name, list(LIBRARIES))
+        arrays = read_names(args.arrays, "--arrays", "array", list(ArrayKind))
+        names = read_names(args.libraries, "--libraries", "library", list(LIBRARIES))
         clocks = read_clocks(args.clocks)
-        for template in cases(args.arrays.split(","), [int(size) for size in args.sizes.split(",")]):
-            names = args.libraries.split(",")
+        for template in cases(arrays, read_numbers(args.sizes, "--sizes")):
             found += [measured(name, template, args.seed, run=not args.kept) for name in names]
     except SpecError as error:
         print(f"asic_power: {error}", file=sys.stderr)

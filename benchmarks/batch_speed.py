@@ -1,6 +1,6 @@
 """Evaluations a second of the scalar and the batch path, their equality, and growth from 10^3 mappings on.
 
-    python -m benchmarks.batch_speed [--quick] [--most 100000000] [--json]
+    python -m benchmarks.batch_speed [--quick] [--most 100000000] [--seed 1] [--json]
 
 One core; the time is CPU time of the process. The batch is evaluated complete: bits of every level, capacities, cycles
 and energy, for a 3x3 convolution on three levels of memory and 7 loops. All mappings of a run are distinct, and stream
@@ -98,9 +98,9 @@ def first_of_each(columns: MappingColumns) -> NDArray[np.int64]:
     return np.sort(np.unique(total, return_index=True)[1])
 
 
-def ragged(count: int) -> MappingColumns:
+def ragged(count: int, seed: int) -> MappingColumns:
     """Tiles of any size, which mostly leave a smaller last one: what has no closed form."""
-    rng = np.random.default_rng(5)
+    rng = np.random.default_rng((seed, 5))
     columns = MappingColumns.empty(3, count)
     for d, bound in enumerate(bounds_of(LAYER)):
         sizes = np.sort(rng.integers(1, bound + 1, (2, count), dtype=np.int32), axis=0)
@@ -135,11 +135,11 @@ def compare(columns: MappingColumns, rows: NDArray[np.int64]) -> tuple[float, in
     return rate, different
 
 
-def stream(size: int) -> tuple[float, float, float]:
+def stream(size: int, seed: int) -> tuple[float, float, float]:
     """Evaluate ``size`` distinct mappings: evaluations a second without and with generation, and share that fits."""
     target = accelerator("ca1")
     started, evaluating, left, feasible = time.process_time(), 0.0, size, 0
-    for columns in Stream().chunks():
+    for columns in Stream(seed).chunks():
         part = columns if left >= CHUNK else columns.rows(slice(0, left))
         before = time.process_time()
         cost = evaluate_batch([LAYER], part, [target])
@@ -151,9 +151,9 @@ def stream(size: int) -> tuple[float, float, float]:
     return size / evaluating, size / (time.process_time() - started), feasible / size
 
 
-def counted() -> tuple[float, int]:
+def counted(seed: int) -> tuple[float, int]:
     """Operations of an evaluation, and how many of the mappings that were counted have other cycles than the batch."""
-    target, columns = accelerator("ca1"), next(Stream().chunks()).rows(slice(0, COUNTED))
+    target, columns = accelerator("ca1"), next(Stream(seed).chunks()).rows(slice(0, COUNTED))
     spent, cycles = operations_of(columns, layer_table(LAYER), machine_table(LAYER, target))
     return spent, int((cycles != evaluate_batch([LAYER], columns, [target]).cycles).sum())
 
@@ -172,11 +172,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--quick", action="store_true", help="fewer mappings, no judgement of the speed")
     parser.add_argument("--most", type=int, default=10**8, help="mappings of the longest run")
+    parser.add_argument("--seed", type=int, default=1, help="of the mappings")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    if options.most < 1000:
+        parser.error(f"--most: is {options.most} (allowed: 1000 or more)")
     samples = 30 if options.quick else 200
     different = 0
-    for columns in islice(Stream().chunks(), 0, 3 * CHUNKS_A_DRAW, CHUNKS_A_DRAW + 1):  # other tilings, other orders
+    for columns in islice(
+        Stream(options.seed).chunks(), 0, 3 * CHUNKS_A_DRAW, CHUNKS_A_DRAW + 1
+    ):  # other tilings, other orders
         rate, wrong = compare(columns, np.linspace(0, CHUNK - 1, samples, dtype=np.int64))
         different += wrong
     figures = [
@@ -184,11 +189,11 @@ def main() -> int:
         Figure("differing from the scalar path", different, "0", different == 0),
     ]
     sizes = [10**k for k in range(3, 9) if 10**k <= (10**5 if options.quick else options.most)]
-    spent, wrong = counted()
+    spent, wrong = counted(options.seed)
     rates, peaks, roofs = [], [], []
     for size in sizes:
         roofs.append(roof(spent))
-        alone, generated, fits = stream(size)
+        alone, generated, fits = stream(size, options.seed)
         rates.append(alone)
         peaks.append(memory_mb())
         figures.append(Figure(f"batch of {size:.0e} distinct, evaluations/s", alone))
@@ -217,13 +222,13 @@ def main() -> int:
             growth <= MAX_GROWTH_MB,
         )
     )
-    figures += ragged_figures(options.quick)
+    figures += ragged_figures(options.quick, options.seed)
     return show("batch evaluation, 3x3 convolution on ca1, one core", figures, options.json)
 
 
-def ragged_figures(quick: bool) -> list[Figure]:
+def ragged_figures(quick: bool, seed: int) -> list[Figure]:
     """The same for tiles that do not divide."""
-    columns = ragged(2_000 if quick else 50_000)
+    columns = ragged(2_000 if quick else 50_000, seed)
     _, different = compare(columns, np.arange(60 if quick else 300))
     started = time.process_time()
     evaluate_batch([LAYER], columns, [accelerator("ca1")])

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs 
 from accel_models.report import Infeasible
 from accel_models.template.accelerator import template_accelerator
 from accel_models.template.spec import ArrayKind, Template
-from benchmarks.common import Figure, show
+from benchmarks.common import Figure, read_names, read_numbers, show
 from codesign.commands.cost import cost
 from mappings.errors import SpecError
 
@@ -47,9 +47,11 @@ def main() -> int:
     args = parser.parse_args()
     figures = []
     try:
+        arrays = read_names(args.arrays, "--arrays", "array", list(ArrayKind))
+        sizes = read_numbers(args.sizes, "--sizes")
         for network in args.networks.split(","):
-            for size in map(int, args.sizes.split(",")):
-                for array in args.arrays.split(","):
+            for size in sizes:
+                for array in arrays:
                     name = f"{network}, {array} {size}x{size}"
                     found = share(network, args.input, Template(array=ArrayKind(array), rows=size, cols=size))
                     if isinstance(found, Infeasible):
@@ -57,7 +59,7 @@ def main() -> int:
                         continue
                     part, moved = found
                     figures.append(Figure(name, part, "at most 5 %", part <= TARGET, f"of {moved:,} bytes"))
-    except (SpecError, ValueError) as error:
+    except SpecError as error:
         print(f"descriptors: {error}", file=sys.stderr)
         return 2
     return show("Descriptors in the DRAM traffic", figures, args.json)

@@ -24,7 +24,7 @@ from accel_models.design import Design
 from accel_models.hardware.devices import device
 from accel_models.template.resources import demand, highest_hz
 from accel_models.template.spec import Template
-from benchmarks.common import Figure, show
+from benchmarks.common import Figure, read_numbers, show
 from codesign.commands.exploring import explore
 from codesign.design_file import DesignFile
 from codesign.explorer.folder import RunFolder
@@ -116,9 +116,8 @@ def main() -> int:
     judged: list[Judged] = []
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            runs = args.runs or [
-                searched(int(seed), args.trials, args.out or Path(scratch)) for seed in args.seeds.split(",")
-            ]
+            seeds = read_numbers(args.seeds, "--seeds")
+            runs = args.runs or [searched(seed, args.trials, args.out or Path(scratch)) for seed in seeds]
             for run in runs:
                 designs = designs_of(run)
                 designs.sort(key=lambda item: demand(_template(item[1]))[2], reverse=True)

@@ -2,11 +2,13 @@
 
     python benchmarks/gradient.py
     python benchmarks/gradient.py --steps 400 --train 450     # longer; the middle limit's networks are trained, too
+    python benchmarks/gradient.py --only-table --data cifar10.npz [--table nb201.csv.gz]   # cells of NAS-Bench-201
 
 Every limit is a share of the way from the fastest to the slowest network of the space on one accelerator. A derived
 network must be under its limit by the exact model, and within 5 % of it. With `--train`, the network that each method
 derives under the middle limit is trained, beside the best of as many random networks under it as cost as many passes.
-Then network and hardware together, against the enumerated optimum of both (`gradient_codesign.py`).
+Then network and hardware together, against the enumerated optimum of both (`gradient_codesign.py`). With `--data`
+the same relaxations search NAS-Bench-201's cells beside random search with as many passes (`gradient_cells.py`).
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs 
 import numpy as np
 import torch
 
-from benchmarks.common import Figure, show
+from benchmarks.common import Figure, reference_dir, show
+from benchmarks.gradient_cells import judged
 from benchmarks.gradient_codesign import regrets
 from benchmarks.supernet import alone
 from codesign.accuracy.data import load_dataset
@@ -35,8 +38,10 @@ from codesign.explorer.problem import SearchProblem, Step
 from codesign.providers.base import ProviderContext
 from codesign.providers.registry import PROVIDERS, make_provider
 from codesign.recipe import Part, Recipe, load_recipe
+from mappings.errors import SpecError
 
 METHODS = {"fbnet": "Gumbel-softmax", "proxylessnas": "two-path gates", "gdas": "hard Gumbel"}
+RELAXATIONS = {"gumbel_soft": "Gumbel-softmax", "two_path": "two-path gates", "gumbel_hard": "hard Gumbel"}
 SHARES = (0.15, 0.3, 0.5, 0.7, 0.9)
 FILL = 0.95
 HARDWARE = {
@@ -77,6 +82,11 @@ def with_limit(recipe: Recipe, limit: float | None, steps: int, seed: int) -> Re
         trials=1,
         seed=seed,
     )
+
+
+def relaxed_as(name: str, base: Recipe) -> Recipe:
+    """The networks and limits of one recipe, relaxed as another method does it."""
+    return replace(base, driver=load_recipe(name).driver)
 
 
 def searched(recipe: Recipe) -> Trial:
@@ -120,28 +130,17 @@ def random_best(recipe: Recipe, limit: float, count: int, steps: int, seed: int)
     return best
 
 
-def main() -> int:
-    """Runs the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--steps", type=int, default=60, help="of each search")
-    parser.add_argument("--train", type=int, default=0, help="steps with which networks are trained; 0: none is")
-    parser.add_argument("--searches", type=int, default=4, help="of network and hardware together; 0: none")
-    parser.add_argument("--only-together", action="store_true", help="network and hardware together alone")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
+def limited(options: argparse.Namespace) -> list[Figure]:
+    """Each method under each limit."""
     base = load_recipe("fbnet")
     plain = with_limit(base, None, options.steps, options.seed)
     low, high = latencies(plain, [corner(plain, 0), corner(plain, -1)])
     figures = [Figure("fastest network, ms", low), Figure("slowest network, ms", high)]
-    for name, words in () if options.only_together else METHODS.items():
+    for name, words in METHODS.items():
         started, kept = time.process_time(), list[Trial]()
         for share in SHARES:
             limit = low + share * (high - low)
-            # Each method with the blocks and limits of one recipe; what differs is how it relaxes.
-            method = replace(load_recipe(name), choices=base.choices)
-            trial = searched(with_limit(method, limit, options.steps, options.seed))
+            trial = searched(with_limit(relaxed_as(name, base), limit, options.steps, options.seed))
             latency = trial.told.outcome.metrics["latency_ms"]
             kept.append(trial)
             what = f"{words}: latency over a limit of {limit:.4f} ms"
@@ -164,7 +163,34 @@ def main() -> int:
                     peer=f"{other:.3f}: best of {count} random",
                 )
             )
-    if options.searches:
+    return figures
+
+
+def main() -> int:
+    """Runs the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--steps", type=int, default=60, help="of each search")
+    parser.add_argument("--train", type=int, default=0, help="steps with which networks are trained; 0: none is")
+    parser.add_argument("--searches", type=int, default=4, help="of network and hardware together; 0: none")
+    parser.add_argument("--only-together", action="store_true", help="network and hardware together alone")
+    parser.add_argument("--data", help="colour images, on which cells of NAS-Bench-201 are searched, too")
+    parser.add_argument("--only-table", action="store_true", help="cells of NAS-Bench-201 alone, on --data")
+    parser.add_argument("--table", help="accuracies of NAS-Bench-201 (CODESIGN_REFERENCE_DIR/nas/...)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    if options.only_table and not options.data:
+        parser.error("--only-table needs --data, the colour images that cells are searched on")
+    torch.set_num_threads(1)
+    figures = [] if options.only_together or options.only_table else limited(options)
+    if options.data and not options.only_together:
+        table = options.table or str(reference_dir() / "nas" / "nb201_accuracy_hw.csv.gz")
+        try:
+            figures += judged(table, options.data, RELAXATIONS, options.steps, options.seed)
+        except SpecError as error:
+            print(error, file=sys.stderr)
+            return 2
+    if options.searches and not options.only_table:
         figures += regrets(options.seed, options.searches)
     return show(f"gradient search under limits, {options.steps} steps each", figures, options.json)
 

@@ -15,6 +15,7 @@ from benchmarks import recipes_networks as networks
 from benchmarks import recipes_ordered as ordered
 from benchmarks import recipes_predicted as predicted
 from benchmarks import recipes_relaxed as relaxed
+from benchmarks import recipes_sampling as sampling
 from benchmarks import recipes_scaling as scaling
 from benchmarks import recipes_shared as shared
 from benchmarks import recipes_structures as structures
@@ -30,6 +31,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "auto_deeplab": maps.auto_deeplab,
     "auto_nba": relaxed.auto_nba,
     "autohas": shared.autohas,
+    "bignas": shared.beside_even,
     "blockqnn": networks.blockqnn,
     "auxiliary_cells": maps.auxiliary_cells,
     "bp_nas": relaxed.bp_nas,
@@ -56,6 +58,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "enas": shared.enas,
     "epnas": shared.epnas,
     "fair_darts": mixed.fair_darts,
+    "fairnas": sampling.fairnas,
     "fbnet": mixed.fbnet,
     "fednas": federated.fednas,
     "fnas": codesign.fnas,
@@ -90,6 +93,7 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "nasnet": networks.nasnet,
     "netadapt": compression.netadapt,
     "nsganet": networks.nsganet,
+    "ofa": shared.beside_even,
     "one_shot": shared.one_shot,
     "optimizer_search": shared.optimizer_search,
     "p_darts": mixed.p_darts,
@@ -105,10 +109,12 @@ MECHANISMS: dict[str, Callable[[Bench], Line]] = {
     "rcas": ordered.rcas,
     "setn": relaxed.setn,
     "single_path": mixed.single_path,
+    "slimmable": shared.beside_even,
     "smash": shared.smash,
     "snas": mixed.snas,
     "software_defined_dse": codesign.software_defined_dse,
     "squeezenas": maps.squeezenas,
+    "spos": shared.hat,
     "srm": predicted.srm,
     "tap": predicted.tap,
     "tas": relaxed.tas,

@@ -323,7 +323,7 @@ def cars(bench: Bench) -> Line:
 
 def hat(bench: Bench) -> Line:
     """Evolution by shared weights keeps to the latency and ends ahead of as many even draws; shared weights rank
-    transformers as training each alone does."""
+    networks as training each alone does."""
     mine, even, alone = bench.run(), bench.random(), bench.run(bench.recipe("alone"))
     trainer = _trained(mine.recipe)
     drawn = [trainer.corners.workload_at(trial.told.point) for trial in alone.trials]

@@ -26,8 +26,10 @@ from scipy.optimize import nnls
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from any folder
 
+from accel_models.hardware.devices import DEVICES, device
+from accel_models.report import broken_bounds
 from accel_models.template import fabric
-from accel_models.template.resources import estimate, part_lutram, part_memory_ff
+from accel_models.template.resources import demand, estimate, fpga_bounds, part_lutram, part_memory_ff
 from accel_models.template.spec import Template
 from benchmarks.common import Figure, show
 from benchmarks.resources_cases import draw, module_cases
@@ -204,11 +206,29 @@ def judge(cases: Sequence[Case]) -> list[Figure]:
     return figures
 
 
+def admissions(cases: Sequence[Case]) -> list[Figure]:
+    """The gate of every 7-series part: what it admits by the estimate, and of it what synthesis finds no room for.
+
+    Room is what the gate itself allows, of look-up tables the fill limit.
+    """
+    parts = [part for name in DEVICES.names() if (part := device(name)).family.startswith("xc7")]
+    admitted, wrong = 0, list[str]()
+    for _, template, taken in cases:
+        for part in parts:
+            if broken_bounds(fpga_bounds(part, *demand(template))):
+                continue
+            admitted += 1
+            over = broken_bounds(fpga_bounds(part, taken.dsp, -(-taken.bram18 // 2), taken.lut, taken.ff))
+            wrong += [f"{spelled(template)} on {part.name}: {over[0]}"] if over else []
+    peer = f"of {admitted} admissions of {len(cases)} designs to {len(parts)} parts; " + "; ".join(wrong)
+    return [Figure("false admissions at the gate", len(wrong), "none", not wrong, peer.removesuffix("; "))]
+
+
 def main() -> int:
     """Collect, fit where asked, judge."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--designs", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--designs", type=int, default=60, help="drawn; more of a seed begin with the fewer")
+    parser.add_argument("--seed", type=int, default=1, help="of the draw")
     text = "fit the coefficients anew and write them; whole: only what flattening leaves, the parts stay"
     parser.add_argument("--fit", nargs="?", const="all", choices=("all", "whole"), help=text)
     parser.add_argument("--kept", action="store_true", help="use kept results alone; synthesise nothing")
@@ -218,6 +238,8 @@ def main() -> int:
     args = parser.parse_args()
     if args.older and args.fit:
         parser.error("argument --older: not allowed with --fit")
+    if args.designs < 1:
+        parser.error(f"argument --designs: is {args.designs}, at least 1 is needed")
     run = not args.kept
     whole = [(WHOLE, template) for template in draw(args.designs, args.seed)]
     fitted, others = (collect(part, run, args.older) for part in (whole[::2], whole[1::2]))
@@ -243,7 +265,7 @@ def main() -> int:
             f"{len(fitted) + len(others)} of {args.designs} synthesised, {now} from the sources as they are",
         )
     ]
-    figures += judge(held) if held else []
+    figures += judge(held) + admissions(held) if held else []
     return show("FPGA resources, estimated and synthesised (Yosys, xc7)", figures, args.json)
 
 

@@ -21,7 +21,7 @@ from accel_models.report import Infeasible
 from accel_models.schedule import schedule_network
 from accel_models.template.cycle_account import CycleAccount
 from accel_models.template.spec import ArrayKind, Template
-from benchmarks.common import table_console
+from benchmarks.common import read_names, table_console
 from benchmarks.rtl_cases import design, inputs, quantized, reference
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
@@ -107,9 +107,13 @@ def main() -> int:
     if options.channels:
         layers = ((options.channels, options.channels, options.size, options.size),)
     rows: list[Busy] = []
-    for array in options.arrays.split(","):
-        template = Template(ArrayKind(array), options.rows, options.cols, ppu_lanes=options.ppu_lanes)
-        rows += measure(template, layers, options.seed)
+    try:
+        for array in read_names(options.arrays, "--arrays", "array", list(ArrayKind)):
+            template = Template(ArrayKind(array), options.rows, options.cols, ppu_lanes=options.ppu_lanes)
+            rows += measure(template, layers, options.seed)
+    except SpecError as error:
+        print(f"rtl_utilisation: {error}", file=sys.stderr)
+        return 2
     met = all(row.met for row in rows)
     if options.json:
         print(json.dumps({"target": TARGET, "met": met, "layers": [{**asdict(row), "met": row.met} for row in rows]}))

@@ -7,7 +7,7 @@ are asked for as ``NAME:VARIANT``. What it says of its publication (``source``, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -149,13 +149,16 @@ class Recipe:
         """As YAML."""
         return dump_yaml(self.to_dict())
 
-    def check(self, where: str) -> Recipe:
+    def check(self, where: str, unread: Sequence[Fault] = ()) -> Recipe:
         """Refuse what is not registered, out of range, or does not go together; returns the recipe.
+
+        Args:
+            unread: what could not be read of it, and is told beside the rest.
 
         Raises:
             SpecError: all faults at once.
         """
-        faults = check_rules(self, where)
+        faults = check_rules(self, where, unread)
         for name, value, low, high in (
             ("trials", self.trials, 1, MAX_TRIALS),
             ("batch", self.batch, 1, 65_536),
@@ -180,7 +183,8 @@ def parse_recipe(raw: Any, where: str, variant: str = "") -> Recipe:
     Raises:
         SpecError: malformed; all faults at once.
     """
-    return Recipe(**read_raw(_extended(raw, where, variant, ()), where)).check(where)
+    fields, unread = read_raw(_extended(raw, where, variant, ()), where)
+    return Recipe(**fields).check(where, unread)
 
 
 def _extended(raw: Any, where: str, variant: str, seen: tuple[str, ...]) -> dict[str, Any]:
@@ -243,7 +247,9 @@ def load_recipe(name: str = DEFAULT_RECIPE, overrides: Mapping[str, Any] | None 
     changes = {key: value for key, value in (overrides or {}).items() if value is not None}
     data = changes.pop("data", None)
     raw = {**raw, **shorthand(raw, changes)}
-    fields = read_raw({**raw, **changes}, where)
+    fields, unread = read_raw({**raw, **changes}, where)
+    if unread:
+        return Recipe(**fields).check(where, unread)
     if data is not None:
         fields["network"] = for_images(fields.get("network", Recipe().network), data)
     recipe = Recipe(**fields)

@@ -220,12 +220,8 @@ def shorthand(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     return out
 
 
-def read_raw(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Fields of a recipe from plain values.
-
-    Raises:
-        SpecError: unknown keys, values of another kind; all at once.
-    """
+def read_raw(raw: Mapping[str, Any], where: str) -> tuple[dict[str, Any], list[Fault]]:
+    """Fields of a recipe from plain values, and what cannot be read: unknown keys, values of another kind."""
     faults: list[Fault] = unknown_keys(raw, KEYS, where)
     out: dict[str, Any] = {}
 
@@ -260,9 +256,7 @@ def read_raw(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
     for key in ("trials", "batch", "seed", "front_points"):
         if key in raw:
             out[key] = raw[key]
-    if faults:
-        raise SpecError(faults)
-    return out
+    return out, faults
 
 
 def _choices(value: Any) -> tuple[tuple[str, tuple[Choice, ...]], ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,16 +13,20 @@ from codesign.objectives import METRICS
 from codesign.options import shown
 from codesign.recipe_parts import REGISTRIES, Part, spaces_for
 from codesign.recipe_plans import check_named, check_plan, check_widths
-from codesign.spaces.search_space import GROUPS
+from codesign.spaces.search_space import GROUPS, PART_GROUPS
 from mappings.errors import Fault, SpecError, nearest
 
 if TYPE_CHECKING:
     from codesign.recipe import Recipe
 
 
-def check_rules(recipe: Recipe, where: str) -> list[Fault]:
-    """Every fault: names and options first; what does not go together where those are sound."""
-    faults: dict[Fault, None] = {}  # each once, in order
+def check_rules(recipe: Recipe, where: str, unread: Sequence[Fault] = ()) -> list[Fault]:
+    """Every fault: names and options first; what does not go together where those are sound.
+
+    Args:
+        unread: what could not be read of the recipe, in which a default stands for it.
+    """
+    faults = dict.fromkeys(unread)  # each once, in order
 
     def collect(action: Callable[[], object]) -> None:
         try:
@@ -38,7 +42,18 @@ def check_rules(recipe: Recipe, where: str) -> list[Fault]:
         collect(lambda: recipe.space)
     collect(lambda: recipe.goal)
     if not faults:
-        for rule in (_needs, _tasks, _metrics, _controllers, _start, _envelope, _clients, check_named, check_widths):
+        for rule in (
+            _needs,
+            _tasks,
+            _metrics,
+            _parts,
+            _controllers,
+            _start,
+            _envelope,
+            _clients,
+            check_named,
+            check_widths,
+        ):
             faults.update(dict.fromkeys(rule(recipe, where)))
     if not faults and type(recipe.trials) is int:  # else told beside this
         faults.update(dict.fromkeys(check_plan(recipe, where)))
@@ -168,6 +183,20 @@ def _clients(recipe: Recipe, where: str) -> list[Fault]:
             if trains[name] != searches[name]
         ]
     return faults
+
+
+def _parts(recipe: Recipe, where: str) -> list[Fault]:
+    """A driver that searches parts of the space apart, and a space that decides nothing of one of them."""
+    named, decisions = REGISTRIES["driver"].get(recipe.driver.name).parts, recipe.space.decisions
+    empty = [part for part in PART_GROUPS if part in named and not decisions.of_groups(*PART_GROUPS[part]).decisions]
+    return [
+        Fault(
+            f"{where}.driver",
+            f'"{recipe.driver.name}" searches the {part} apart, of which the space decides nothing',
+            f"ask_tell, or a {part} space with decisions",
+        )
+        for part in empty
+    ]
 
 
 def _controllers(recipe: Recipe, where: str) -> list[Fault]:

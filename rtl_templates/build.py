@@ -44,7 +44,9 @@ def build_bench(template: Template, top: str = TOP, cache: Path | None = None, r
     if top == TOP:
         bench.insert(0, BENCH / "cd_dram.sv")
         own_code.append(BENCH / "cd_memory.cpp")
-    flags = ["--cc", "--prefix", "Vtop", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--vpi", "--no-timing"]
+    flags = ["--cc", "--prefix", "Vtop", "-O3", "--vpi", "--no-timing"]
+    # What nobody has written is 0 unless a run asks for noise (:func:`run_bench`).
+    flags += ["--x-assign", "unique", "--x-initial", "unique"]
     flags += ["--assert", "-Wall", "--top-module", top]
     recording = recorder(template.axi_bits) if record else ""
     if record:
@@ -79,8 +81,13 @@ def build_bench(template: Template, top: str = TOP, cache: Path | None = None, r
     return folder / top
 
 
-def run_bench(executable: Path, folder: Path, test_module: str = "rtl_templates.bench.run_jobs") -> str:
+def run_bench(
+    executable: Path, folder: Path, test_module: str = "rtl_templates.bench.run_jobs", noise: int | None = None
+) -> str:
     """Run the cocotb tests of a module in a folder; returns what the simulator printed.
+
+    Args:
+        noise: seed of what registers and memories hold before anything is written to them; None: zeros.
 
     Raises:
         SpecError: the simulator or the cocotb test failed.
@@ -88,6 +95,7 @@ def run_bench(executable: Path, folder: Path, test_module: str = "rtl_templates.
     runner = get_runner("verilator")
     log = folder / "run.log"
     environment = {"CODESIGN_JOB_DIR": str(folder), "COCOTB_LOG_LEVEL": "WARNING"}
+    plus = [] if noise is None else ["+verilator+rand+reset+2", f"+verilator+seed+{noise}"]
     failed: BaseException | None = None
     try:
         results = runner.test(
@@ -97,6 +105,7 @@ def run_bench(executable: Path, folder: Path, test_module: str = "rtl_templates.
             build_dir=executable.parent,
             test_dir=folder,
             results_xml=str(folder / "results.xml"),
+            plusargs=plus,
             extra_env=environment,
             log_file=log,
         )

@@ -170,6 +170,10 @@ def driver_notes(schedule: Schedule) -> str:
         "A tensor lies `region_offset` bytes behind the address in its region's register. Inputs may change between",
         "runs without anything else being written again. Registers: `cd_csr.sv`.",
         "",
+        "`codesign_accelerator.v` is a wrapper with the port names from which block designs infer the interfaces. For",
+        "tools that read no SystemVerilog, `python -m rtl_templates.wrapper .` writes both as one Verilog-2005 file,",
+        "`plain.v`.",
+        "",
         "| region | register | bytes |",
         "| --- | --- | --- |",
     ]

@@ -161,11 +161,12 @@ def simulate(
     return reports[0] if single else reports
 
 
-def simulate_jobs(jobs: Sequence[Job], record: Path | None = None) -> list[SimReport]:
+def simulate_jobs(jobs: Sequence[Job], record: Path | None = None, noise: int | None = None) -> list[SimReport]:
     """Run jobs one after another on one piece of hardware, without a reset between them.
 
     Args:
         record: where what goes into and out of the accelerator is left (:mod:`rtl_templates.recording`); None: nowhere.
+        noise: seed of what registers and memories hold before the first run writes to them; None: zeros.
 
     Raises:
         SpecError: the jobs need different hardware; a missing tool; an error status or a hang.
@@ -184,7 +185,7 @@ def simulate_jobs(jobs: Sequence[Job], record: Path | None = None) -> list[SimRe
         folder = Path(name)
         _write_jobs(folder, jobs, {key: timing.cycles for key, timing in predictions.items()})
         started = time.perf_counter()
-        log = run_bench(executable, folder)
+        log = run_bench(executable, folder, noise=noise)
         if record is not None:
             shutil.copyfile(folder / "record.txt", record)
         seconds = (time.perf_counter() - started) / len(jobs)

@@ -1,10 +1,14 @@
 """The accelerator for tools that read plain Verilog: a wrapper with the port names from which block designs infer
 interfaces (as AMD's UG1118 has them), and a flattened Verilog-2005 of both that Yosys writes.
+
+    python -m rtl_templates.wrapper FOLDER/rtl     # FOLDER of `codesign emit`: writes FOLDER/rtl/plain.v
 """
 
 from __future__ import annotations
 
+import argparse
 import re
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -112,3 +116,25 @@ def write_plain(sources: Sequence[Path], out: Path) -> None:
     ]
     with tempfile.TemporaryDirectory() as scratch:
         run_passes(passes, Path(scratch))
+
+
+def main() -> int:
+    """The plain Verilog of a folder that `codesign emit` wrote."""
+    parser = argparse.ArgumentParser(description="One Verilog-2005 file of an emitted accelerator: FOLDER/plain.v.")
+    parser.add_argument("folder", type=Path, help="the rtl folder that codesign emit wrote")
+    folder = parser.parse_args().folder
+    try:
+        listed = folder / "files.f"
+        if not listed.is_file():
+            raise SpecError(Fault(str(folder), "has no files.f", "the rtl folder that codesign emit wrote"))
+        names = listed.read_text(encoding="utf-8").split()
+        write_plain([folder / name for name in (*names, f"{NAME}.v")], folder / "plain.v")
+    except SpecError as error:
+        print(f"wrapper: {error}", file=sys.stderr)
+        return 2
+    print(folder / "plain.v")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from accel_models.hardware.technology import DRAMS, TECHNOLOGIES, Technology, technology
 from mappings.errors import Fault, SpecError, nearest
 from mappings.reader import unknown_keys
 from mappings.registry import Registry
@@ -25,6 +26,8 @@ FIGURES = {
     "ff": "flip-flops",
     "uram": "blocks of 288 Kb",
     "dram_bytes_per_s": "bytes/s",
+    "dram_pj_per_bit": "pJ/bit of the board's memory",
+    "dram_background_mw": "mW of the board's memory while it waits",
     "axi_bits": "bits of its widest port to memory",
     "axi_burst_beats": "beats of the longest burst",
     "dsp_fmax_hz": "Hz",
@@ -37,7 +40,6 @@ FIGURES = {
 }
 #: Part of its look-up tables that a design may take where the device does not say: fuller parts do not route.
 DEFAULT_LUT_FILL = 0.8
-_DRAMS = ("ddr", "hbm2")
 _REQUIRED = {"fpga": ("dsp", "bram36", "lut", "ff"), "asic": ("area_mm2",)}
 
 
@@ -70,7 +72,8 @@ class Device:
         kind: fpga or asic.
         technology: name in the technology registry.
         lut_inputs: 4 or 6; None on an ASIC.
-        dram: kind of the board's memory: "ddr" (DDR3, DDR4) or "hbm2"; the technology has the energy of its bits.
+        dram: kind of the board's memory, one of :data:`DRAMS`; the technology has the energy of its bits and, but for
+            "ddr" and "lpddr4", the power of its waiting, where the device does not state its own.
         figures: (name, figure) pairs; names are those of :data:`FIGURES`.
         family: whose routed or scaled clocks bind (``data/clocks.yaml``); "": the hard blocks' limits alone.
     """
@@ -131,6 +134,14 @@ class Device:
     def dram_bytes_per_s(self) -> float | None:
         """Peak bandwidth of the board's memory."""
         return self._value("dram_bytes_per_s")
+
+    def dram_energies(self, tech: Technology) -> tuple[float | None, float | None]:
+        """pJ of a bit to or from the board's memory, and mW while it waits: as stated, or by kind; None: not known."""
+        bit, idle = self._value("dram_pj_per_bit"), self._value("dram_background_mw")
+        rate = self.dram_bytes_per_s
+        if idle is None and rate is not None:
+            idle = tech.dram_background_mw(self.dram, rate)
+        return (tech.dram_pj_per_bit(self.dram) if bit is None else bit), idle
 
     @property
     def axi_bits(self) -> int | None:
@@ -259,6 +270,18 @@ def _figures(raw: Any, where: str, faults: list[Fault]) -> tuple[tuple[str, Figu
     return tuple(figures)
 
 
+def _technology_faults(name: str, kind: str, where: str) -> tuple[Fault, ...]:
+    """What is wrong with a device's technology: nobody knows it, or it is of the other kind."""
+    try:
+        known = technology(name, where).kind
+    except SpecError as error:
+        return error.faults
+    if known == kind:
+        return ()
+    allowed = ", ".join(item for item in TECHNOLOGIES.names() if technology(item).kind == kind)
+    return (Fault(where, f'is "{name}", of an {known} and not of an {kind}', allowed),)
+
+
 def parse_device(name: str, raw: Any, where: str) -> Device:
     """A device from plain values.
 
@@ -283,13 +306,16 @@ def parse_device(name: str, raw: Any, where: str) -> Device:
     technology = raw.get("technology", "fpga_28nm" if kind == "fpga" else None)
     if not isinstance(technology, str):
         faults.append(Fault(f"{where}.technology", "is missing", "the name of a technology"))
+    elif kind in list(DeviceKind):
+        faults += _technology_faults(technology, kind, f"{where}.technology")
     dram, family = str(raw.get("dram", "ddr")), str(raw.get("family", ""))
-    if dram not in _DRAMS:
-        faults.append(Fault(f"{where}.dram", f'is "{dram}"{nearest(dram, _DRAMS)}', ", ".join(_DRAMS)))
+    if dram not in DRAMS:
+        faults.append(Fault(f"{where}.dram", f'is "{dram}"{nearest(dram, DRAMS)}', ", ".join(DRAMS)))
     if family and family not in clocks():
         faults.append(Fault(f"{where}.family", f'is "{family}"{nearest(family, clocks())}', ", ".join(clocks())))
     figures = _figures(raw.get("figures"), f"{where}.figures", faults)
-    stated = dict(figures)
+    given = raw.get("figures")
+    stated = given if isinstance(given, dict) else {}  # one that is wrong is not missing, too
     faults += [
         Fault(f"{where}.figures", f'"{name}" is missing') for name in _REQUIRED.get(kind, ()) if name not in stated
     ]

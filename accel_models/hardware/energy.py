@@ -96,6 +96,7 @@ class TemplatePrices:
     Attributes:
         memories: (name, pJ a word read, pJ a word written) of each on-chip memory.
         dram_bit: of one bit to or from external memory.
+        dram_mw: power of external memory while it waits; None: not modelled.
         mac: of one multiply-accumulate of the array.
         dual_mac: of one of the two that a multiplier makes at a time.
         post: of one element of post-processing.
@@ -106,6 +107,7 @@ class TemplatePrices:
 
     memories: tuple[tuple[str, float, float], ...]
     dram_bit: float
+    dram_mw: float | None
     mac: float
     dual_mac: float
     post: float
@@ -148,15 +150,19 @@ class TemplateShape:
     device_static_mw: float | None = None
 
 
-def template_prices(shape: TemplateShape, tech: Technology, dram: str = "ddr") -> TemplatePrices | None:
-    """Prices of a template in a technology, None where it lacks a coefficient of something that every design has."""
+def template_prices(shape: TemplateShape, tech: Technology, part: Device | None = None) -> TemplatePrices | None:
+    """Prices of a template in a technology, None where it lacks a coefficient of something that every design has.
+
+    Args:
+        part: whose board's memory counts; None: DDR3 or DDR4, by the bit.
+    """
     memories = []
     for name, bits, size_bytes in shape.memories:
         read, write = tech.sram_read_pj_per_bit(size_bytes, bits), tech.sram_write_pj_per_bit(size_bytes, bits)
         if read is None or write is None:
             return None
         memories.append((name, read * bits, write * bits))
-    dram_bit = tech.dram_pj_per_bit(dram)
+    dram_bit, dram_mw = (tech.dram_pj_per_bit(), None) if part is None else part.dram_energies(tech)
     mac = tech.mac_pj(shape.act_bits, shape.weight_bits, shape.acc_bits)
     # Two products at a time: one multiplication by both weights in one operand, a guard bit between, and two additions.
     both = tech.mac_pj(shape.act_bits, shape.act_bits + shape.weight_bits + 1, shape.acc_bits)
@@ -173,6 +179,7 @@ def template_prices(shape: TemplateShape, tech: Technology, dram: str = "ddr") -
     return TemplatePrices(
         tuple(memories),
         dram_bit,
+        dram_mw,
         mac,
         dual,
         post,

@@ -148,8 +148,13 @@ class Technology:
         return self.value("noc_hop_pj_per_bit")
 
     def dram_pj_per_bit(self, kind: str = "ddr") -> float | None:
-        """Energy of one bit to or from external memory; ``kind`` is "ddr" or "hbm2"."""
+        """Energy of one bit to or from external memory; ``kind`` is one of :data:`DRAMS`."""
         return self.value(f"dram_{kind}_pj_per_bit")
+
+    def dram_background_mw(self, kind: str, bytes_per_s: float) -> float | None:
+        """Power of external memory of that bandwidth while it waits; None: nobody says for that kind."""
+        density = self.value(f"dram_{kind}_background_mw_per_gbs")
+        return None if density is None else density * bytes_per_s / 1e9
 
     def sram_leakage_mw(self, capacity_bytes: float) -> float | None:
         """Static power of a memory."""
@@ -201,8 +206,14 @@ COEFFICIENTS = {
     "sram_block_bytes": ("bytes", "largest single memory; bigger ones are made of these"),
     "register_pj_per_bit": ("pJ/bit", "register file inside a PE"),
     "noc_hop_pj_per_bit": ("pJ/bit", "from a PE to its neighbour"),
-    "dram_ddr_pj_per_bit": ("pJ/bit", "DDR3 and DDR4, interface included"),
+    "dram_ddr_pj_per_bit": ("pJ/bit", "DDR3 or DDR4, interface included"),
+    "dram_ddr3_pj_per_bit": ("pJ/bit", "DDR3, interface included"),
+    "dram_ddr4_pj_per_bit": ("pJ/bit", "DDR4, interface included"),
+    "dram_lpddr4_pj_per_bit": ("pJ/bit", "LPDDR4"),
     "dram_hbm2_pj_per_bit": ("pJ/bit", "HBM2"),
+    "dram_ddr3_background_mw_per_gbs": ("mW/(GB/s)", "DDR3 with a row open, refreshed, over its peak bandwidth"),
+    "dram_ddr4_background_mw_per_gbs": ("mW/(GB/s)", "the same of DDR4"),
+    "dram_hbm2_background_mw_per_gbs": ("mW/(GB/s)", "the same of HBM2"),
     "sram_leakage_pw_per_bit": ("pW/bit", "static power of a low-power bit cell"),
     "logic_leakage_nw_per_um2": ("nW/um2", "static power of standard cells at 25 C"),
     "mult_8b_um2": ("um2", "area of an 8 x 8 bit multiplier"),
@@ -300,6 +311,21 @@ def _between(at_130: float, at_7: float, node_nm: int) -> float:
     return float(at_130 ** (1 - part) * at_7**part)
 
 
+#: External memories; "ddr" is DDR3 or DDR4, by the bit alone.
+DRAMS = ("ddr", "ddr3", "ddr4", "lpddr4", "hbm2")
+_LPDDR4 = (
+    "middle of 13 (four dies of 8 Gb) and 14 pJ (one of 32 Gb) at 3.2 Gb/s a pin, simulated: Ha 2018 (thesis, "
+    "Stanford), as the list of github.com/Dongyunkam/DRAM_info has them"
+)
+#: mA in standby with a row open (IDD3N) and in refresh (IDD5), share of time in refresh (tRFC / tREFI), V, GB/s of the
+#: chip's (HBM2: the channel's) data pins, file.
+_DRAM_CURRENTS = {
+    "ddr3": (47, 235, 208 / 6240, 1.35, 3.2, "DDR3_4Gb_x16_1600.ini"),
+    "ddr4": (47, 280, 420 / 9360, 1.2, 4.8, "DDR4_8Gb_x16_2400.ini; VPP not counted"),
+    "hbm2": (55, 250, 260 / 3900, 1.2, 32.0, "HBM2_8Gb_x128.ini"),
+}
+
+
 def _dynamic(node_nm: int) -> dict[str, Coefficient]:
     """Dynamic energies of standard cells and memories at a node."""
     found: dict[str, Coefficient] = {}
@@ -317,8 +343,15 @@ def _dynamic(node_nm: int) -> dict[str, Coefficient]:
             put(name, ratio * mac_16 / 16, f"{ratio:g} x a 16-bit MAC, per bit: Chen 2016 (ISCA), table IV")
     for name, (at_130, at_7) in _CELL_ANCHORS.items():
         put(name, _between(at_130, at_7, node_nm), f"{_CELL_RULES[name]}; interpolated geometrically from 130 to 7 nm")
-    put("dram_ddr_pj_per_bit", 1300 / 64, f"1.3 nJ for 64 bits, whatever the logic's node: {_HOROWITZ}; {_JOUPPI}")
+    for name in ("ddr", "ddr3", "ddr4"):
+        text = f"1.3 nJ for 64 bits, whatever the logic's node: {_HOROWITZ}; {_JOUPPI}"
+        put(f"dram_{name}_pj_per_bit", 1300 / 64, text)
+    put("dram_lpddr4_pj_per_bit", 13.5, _LPDDR4)
     put("dram_hbm2_pj_per_bit", 350 / 64, f"middle of 250 to 450 pJ for 64 bits: {_JOUPPI}")
+    for name, (idd3n, idd5, refresh, volts, gbs, file) in _DRAM_CURRENTS.items():
+        value = (idd3n + (idd5 - idd3n) * refresh) * volts / gbs
+        text = f"IDD3N and refresh at {volts} V over {gbs} GB/s, currents as DRAMsim3 has them ({file}); our sum"
+        put(f"dram_{name}_background_mw_per_gbs", value, text)
     return found
 
 

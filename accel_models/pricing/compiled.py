@@ -23,7 +23,7 @@ _SOFTMAX_SCANS, _NORM_SCANS = SCANS[ComputeOp.SOFTMAX], SCANS[ComputeOp.NORM]
 
 units = compile_module(_plain_units)
 arrays = compile_module(_plain_arrays)
-ceil_div = arrays.ceil_div
+ceil_div, product_outputs = arrays.ceil_div, arrays.product_outputs
 
 
 @uncounted

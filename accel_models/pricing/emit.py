@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from accel_models.jit import uncounted
 from accel_models.pricing.clock import Room
-from accel_models.pricing.compiled import array_weight_words, ceil_div, tile_accesses, tile_cycles
+from accel_models.pricing.compiled import array_weight_words, ceil_div, product_outputs, tile_accesses, tile_cycles
 from accel_models.pricing.machine import Ints, Machine
 from accel_models.pricing.plans import (
     ADDR,
@@ -496,6 +496,7 @@ def emit(
                                 n, _LOAD, wait, _FULL[PARAM], param_addr + 16 * k0, count, 1, 1, 0, 0, 16, 0, work
                             )
                         if plan[MATMUL]:
+                            channels = product_outputs(channels, lanes, m.cols)
                             channels_in = (word1 - word0) * lanes
                             if held_image != image or held_weight != number:
                                 held_image, held_weight = image, number

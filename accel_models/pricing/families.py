@@ -32,7 +32,7 @@ BUFFERS = ("input_buffer_bytes", "weight_buffer_bytes", "acc_buffer_bytes", "out
 DSP, BRAM18, LUT, FF, AREA, SIZE, TAKEN = range(7)
 #: Where the prices of each buffer's memories stand among the figures of `Prices`: a word read, a word written.
 PRICED_AT = ((4, 5), (6, 7), (8, 9), (10, 11, 12, 13))
-_CYCLE, _LEAKS = -2, -1
+_CYCLE, _LEAKS, _WAITS = -3, -2, -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,8 @@ class Family:
         taken: ``[n, TAKEN]``, what it takes; area is not a number where it is not modelled.
         shape, figures: of the base's prices; None: the technology does not say.
         buffers: of each buffer ``[sizes, figures]``, prices of its memories, the others' 0.
-        cycle_pj, static_pj: ``[n]``, energy of each cycle: clock and control, and what leaks at 1 Hz.
+        cycle_pj, static_pj: ``[n]``, energy of each cycle: clock and control; what leaks and what external memory
+            takes, at 1 Hz.
     """
 
     base: Template
@@ -105,7 +106,7 @@ def family_of(base: Template, sizes: Mapping[str, Sequence[int]], part: Device, 
     buffers: list[Floats] = []
     if first is not None:
         shape, figures = np.array(first.shape, dtype=np.int64), np.array(first.figures)
-        cycle, static = np.full(len(combos), figures[_CYCLE]), np.full(len(combos), figures[_LEAKS])
+        cycle, static = np.full(len(combos), figures[_CYCLE]), np.full(len(combos), figures[_LEAKS] + figures[_WAITS])
         for place, priced in enumerate(prices):
             told = np.array([item.figures for item in priced if item is not None])
             cycle += (told[:, _CYCLE] - figures[_CYCLE])[combos[:, place]]

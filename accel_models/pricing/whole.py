@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel_models.hardware.devices import Device, DeviceKind
+from accel_models.hardware.technology import technology
 from accel_models.pricing.bounds import (
     KEPT_PLANS,
     NEEDED,
@@ -90,7 +91,7 @@ class _Rows:
     cap: Ints
     program: Ints
     dynamic: Floats  # energy of what is moved and computed, in pJ
-    outside: Floats  # of it, external memory's
+    outside: Floats  # of it, external memory's (what that takes while it waits is in static)
     cycle: Floats  # energy of any cycle; static: of a second, in pJ
     static: Floats
     clock: Floats
@@ -420,6 +421,9 @@ class _Figures:
         self._cycles, self._s = cycles, cycles / clock
         self._still = (rows.cycle[live] + rows.static[live] / clock) * ended
         self._idle_mw = (rows.cycle[live] * clock + rows.static[live]) / 1e9
+        _, waits = part.dram_energies(technology(part.technology))
+        self._waits_mw = waits or 0.0  # part of what stands still, off the chip
+        self._waits = self._waits_mw * 1e9 * ended / clock
 
     def __call__(self, name: str) -> Floats:
         rows, live = self._rows, self._live
@@ -433,10 +437,11 @@ class _Figures:
             energy = (rows.dynamic[live] + self._still) / 1e6
             return energy if name == "energy_uj" else energy * self._s * 1e3
         if name in ("power_mw", "chip_mw"):
-            moved = rows.dynamic[live] - (rows.outside[live] if name == "chip_mw" else 0.0)
-            exact = (moved + self._still) / 1e9 / self._s
+            spent, idle_mw = rows.dynamic[live] + self._still, self._idle_mw
+            if name == "chip_mw":
+                spent, idle_mw = spent - rows.outside[live] - self._waits, idle_mw - self._waits_mw
             # The longer it takes, the less power: what is not timed may take for ever.
-            return np.where(self._timed, exact, self._idle_mw * (1.0 - 1e-6))
+            return np.where(self._timed, spent / 1e9 / self._s, idle_mw * (1.0 - 1e-6))
         if name == "dram_bytes":
             return rows.dram_bytes[live]
         taken = rows.taken[live]

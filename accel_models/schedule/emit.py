@@ -10,7 +10,7 @@ from accel_models.schedule.builder import Builder, Ring
 from accel_models.schedule.commands import Buffer, Compute, ComputeOp, Dma, Drain, Second, Setting, Token, Unit
 from accel_models.schedule.plan import LayerPlan, channel_tiles, cuts, window
 from accel_models.schedule.tensors import Span
-from accel_models.template.array_timing import ceil_div
+from accel_models.template.array_timing import ceil_div, product_outputs
 from accel_models.template.spec import Template
 from accel_models.template.tile import Tile
 from mappings.errors import Fault, SpecError
@@ -171,6 +171,7 @@ class _Emitter:
                 count = ceil_div(channels, self.lanes) * self.lanes
                 self._load(rings.param, [Dma(Buffer.PARAM, plan.param_addr + 16 * k0, 0, count)])
             if layer.op.spec.is_product:
+                channels = product_outputs(channels, self.lanes, self.template.cols)
                 channels_in = (word1 - word0) * self.lanes
                 if self.held.get("weight") != (image, number):
                     self.held["weight"] = (image, number)

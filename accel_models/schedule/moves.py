@@ -16,7 +16,7 @@ from accel_models.reuse.counts import count
 from accel_models.reuse.lower import lower
 from accel_models.schedule.plan import LayerPlan, Window, channel_tiles, cuts, window
 from accel_models.schedule.tensors import Span
-from accel_models.template.array_timing import ceil_div
+from accel_models.template.array_timing import ceil_div, product_outputs
 from accel_models.template.spec import Template
 from mappings.errors import Fault, SpecError
 from mappings.layer import TENSORS
@@ -196,7 +196,8 @@ def _weight_steps(plan: LayerPlan, template: Template, elements: int) -> _Steps:
         return steps
     if layer.op.spec.is_product:
         depth = ceil_div(layer.C, lanes) * lanes
-        whole = sum(ceil_div(k1 - k0, template.cols) * template.cols for k0, k1, _, _ in channel_tiles(plan, lanes))
+        counts = (product_outputs(k1 - k0, lanes, template.cols) for k0, k1, _, _ in channel_tiles(plan, lanes))
+        whole = sum(ceil_div(count, template.cols) * template.cols for count in counts)
         again = Fraction(elements, layer.groups * layer.K * layer.C)
         return [("channel words", again * layer.groups * layer.K * depth), ("array passes", again * whole * depth)]
     if shape.masked:

@@ -52,6 +52,16 @@ class ArrayAccesses(NamedTuple):
     weight_words: int
 
 
+def product_outputs(count: int, lanes: int, cols: int) -> int:
+    """Output channels that a matrix product of ``count`` computes.
+
+    Where a word has more lanes than the array columns: all lanes of each word, so that nobody stores what an
+    accumulator held before. (A convolution's parameters beyond its channels are 0 and clear such lanes; a product has
+    none.)
+    """
+    return count if cols >= lanes else ceil_div(count, lanes) * lanes
+
+
 @lru_cache(maxsize=_KEPT)
 def array_cycles(kind: ArrayKind, rows: int, cols: int, tile: Tile) -> int:
     """Cycles of one tile on one array, from the command's handshake to its last write, both included.

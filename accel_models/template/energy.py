@@ -156,8 +156,8 @@ class Prices:
     Attributes:
         figures: in pJ: a bit of DRAM, a MAC, one of two at a time, a post-processed element; then read and write of a
             word of the input buffer, weight buffer, accumulators, output buffer, residual buffer, parameters, tables;
-            then a cycle in which the array works (its registers), any cycle (clock and control), and what leaks in a
-            cycle.
+            then a cycle in which the array works (its registers), any cycle (clock and control), what leaks in a cycle,
+            and what external memory takes in a cycle, moving or not.
         shape: bits of a word of activations and of weights, lanes, columns, lanes of post-processing.
     """
 
@@ -174,12 +174,14 @@ class Prices:
             part: the device, whose static power counts on an FPGA; None: that is not modelled.
         """
         t = template
-        found = template_prices(template_shape(t, tech, part), tech, "ddr" if part is None else part.dram)
+        found = template_prices(template_shape(t, tech, part), tech, part)
         if found is None:
             return None
         memories = [price for _, read, write in found.memories for price in (read, write)]
         memories += [0.0] * (2 * MEMORIES - len(memories))  # no tables
-        leaks = 0.0 if found.static_mw is None else static_pj(found.static_mw, 1, t.clock_hz)
+        leaks, waits = (
+            0.0 if power is None else static_pj(power, 1, t.clock_hz) for power in (found.static_mw, found.dram_mw)
+        )
         figures = (
             found.dram_bit,
             found.mac,
@@ -189,6 +191,7 @@ class Prices:
             found.busy_cycle,
             found.cycle,
             leaks,
+            waits,
         )
         return cls(figures, (t.act_word_bytes * 8, t.weight_word_bytes * 8, t.word_lanes, t.cols, t.ppu_lanes))
 
@@ -230,7 +233,7 @@ def energies(
         macs: ``[n]``, multiply-accumulates of the layers.
         busy_cycles, cycles: ``[n]``, in which the array or the vector unit works, and all.
     """
-    (dram, mac, dual, post), memories, (busy, cycle, leaks) = figures.T[:4], figures.T[4:-3], figures.T[-3:]
+    (dram, mac, dual, post), memories, (busy, cycle, leaks, waits) = figures.T[:4], figures.T[4:-4], figures.T[-4:]
     act, weight, lanes, cols, ppu_lanes = shapes.T
     moved = counts.T
     bits = (moved[Buffer.INPUT] + moved[Buffer.RESIDUAL] + moved[Buffer.OUTPUT] + moved[Buffer.TURNED]) * act
@@ -246,7 +249,7 @@ def energies(
         (moved[PARAM_READS], moved[Buffer.PARAM]),
         (moved[LOOKED_UP] * lanes, moved[Buffer.TABLE] * ppu_lanes),
     )
-    parts = [bits * dram]
+    parts = [bits * dram + cycles * waits]
     parts += [reads * memories[2 * i] + writes * memories[2 * i + 1] for i, (reads, writes) in enumerate(reads_writes)]
     pairs = moved[DUAL_MACS]
     parts += [(moved[UNIT_MACS] + macs - pairs) * mac + pairs * dual, moved[DRAINED] * lanes * post]

@@ -118,7 +118,14 @@ def load_dataset(name: str, where: str = "dataset") -> Dataset:
     from codesign.trace.loader import load_object  # loads torch
 
     found = load_object(name)
-    data = found() if callable(found) else found
+    try:
+        data = found() if callable(found) else found
+    except SpecError:
+        raise
+    except Exception as error:  # the user's own code
+        raise SpecError(
+            Fault(name, f"raises {_said(error)}", "what makes a data set, called without arguments")
+        ) from error
     if isinstance(data, Dataset):
         return checked(replace(data, name=name))
     if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
@@ -127,17 +134,30 @@ def load_dataset(name: str, where: str = "dataset") -> Dataset:
     return _collected(name, data)
 
 
+def _said(error: Exception) -> str:
+    """What an exception of the user's code says, in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+
+
 def _collected(name: str, pairs: Any) -> Dataset:
     """The (image, label) pairs of a torch data set, read once."""
-    images, labels = [], []
+    images, labels = list[NDArray[np.generic]](), list[NDArray[np.generic]]()
     for place in range(len(pairs)):
         try:
             image, label = pairs[place]
             images.append(np.asarray(image))
-            told = np.asarray(label)
-            labels.append(told if told.ndim == 2 else np.asarray(int(label)))
-        except (TypeError, ValueError) as error:
-            raise SpecError(Fault(f"{name}[{place}]", f"is no pair: {error}", "(image [C, H, W], label)")) from None
+            labels.append(np.asarray(label))
+        except Exception as error:  # the user's own code
+            what = f"is no pair: {_said(error)}"
+            raise SpecError(Fault(f"{name}[{place}]", what, "(image [C, H, W], label)")) from error
+        if labels[-1].dtype.kind not in "uib" or (labels[-1].ndim != 2 and labels[-1].size != 1):
+            told = labels[-1]
+            what = (
+                f"has a label of {told.dtype} {list(told.shape)}" if told.ndim else f"has the label {str(label)[:40]!r}"
+            )
+            raise SpecError(Fault(f"{name}[{place}]", what, "an integer, or a map [H, W] of them"))
+        if labels[-1].ndim != 2:
+            labels[-1] = labels[-1].reshape(()).astype(np.int64)
         if images[-1].shape != images[0].shape:
             what = f"is {list(images[-1].shape)}, and image 0 is {list(images[0].shape)}"
             raise SpecError(Fault(f"{name}[{place}]", what, "images of one shape"))

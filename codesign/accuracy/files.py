@@ -40,6 +40,9 @@ def read_dataset(path: Path) -> Dataset:
             return _idx(path)
         if "data_batch_1.bin" in names or {"train.bin", "test.bin"} <= names:
             return _cifar(path)
+        if "data_batch_1" in names or {"train", "test", "meta"} <= names:
+            what = "holds the pickles of CIFAR's Python version, which can run code when they are read"
+            raise SpecError(Fault(str(path), what, "CIFAR's binary version (*.bin), or an .npz"))
         return _folder(path)
     if path.suffix == ".npz":
         return _npz(path)
@@ -149,6 +152,20 @@ def _cifar(folder: Path) -> Dataset:
     return split(folder.name, *rows(["train.bin"]), rows(["test.bin"]))
 
 
+def _eight_bit(image: Image.Image, where: str) -> Image.Image:
+    """Grey (L) or colour (RGB); of 16 bits of grey the upper eight, where Pillow would make all above 255 white.
+
+    Raises:
+        SpecError: grey of more than 16 bits, or real numbers, of which nobody says what white is.
+    """
+    if image.mode.startswith(("I", "F")):
+        values = np.asarray(image)
+        if values.dtype.kind not in "ui" or values.min() < 0 or values.max() >= 1 << 16:
+            raise SpecError(Fault(where, f"holds pixels of mode {image.mode}", "8 bits a colour, or 16 of grey"))
+        return Image.fromarray((values >> 8).astype(np.uint8))
+    return image.convert("L" if image.mode in ("L", "1", "LA") else "RGB")
+
+
 def _folder(path: Path) -> Dataset:
     classes = sorted(item for item in path.iterdir() if item.is_dir() and not item.name.startswith("."))
     if not classes:
@@ -163,8 +180,10 @@ def _folder(path: Path) -> Dataset:
                 check_regular(file)
                 with Image.open(file) as image:
                     image.load()
-                    opened.append(image.convert("L" if image.mode in ("L", "1", "I;16", "LA") else "RGB"))
+                    opened.append(_eight_bit(image, str(file)))
                 labels.append(label)
+            except SpecError as error:
+                faults += error.faults
             except Exception:  # what a damaged image may raise has no end
                 faults.append(Fault(str(file), "is corrupt, or no image", "an image that opens"))
     if faults:

@@ -106,9 +106,10 @@ def checked(data: Dataset) -> Dataset:
         what = f"has {len(data.labels['train'])} images to train on"
         faults.append(Fault(data.name, what, f"at least {LEAST_TRAINED}, a batch"))
     present = data.does.present(data.labels["train"])
-    missing = sorted(set(range(data.classes)) - set(present.tolist()))
-    if missing:
-        what = f"has no image of class {missing[0]} to train on, and labels up to {data.classes - 1}"
+    # Not a set of all classes: one wild label may be beyond any memory.
+    missing = next((place for place, label in enumerate(sorted(present.tolist())) if label != place), len(present))
+    if missing < data.classes:
+        what = f"has no image of class {missing} to train on, and labels up to {data.classes - 1}"
         faults.append(Fault(data.name, what, "labels from 0 without a gap"))
     if data.classes < data.does.least_classes:
         faults.append(Fault(data.name, "has one class", "two or more"))

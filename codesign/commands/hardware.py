@@ -42,6 +42,7 @@ from mappings.errors import Fault, SpecError
 from mappings.npz import read_arrays
 from mappings.quantized import IntArray, QuantizedNetwork
 from rtl_templates.render import render
+from rtl_templates.wrapper import write_wrapped
 
 #: Random inputs on which scales are chosen where no data is given, and the most that are taken of data.
 CALIBRATION_IMAGES, MAX_CALIBRATION_IMAGES = 32, 512
@@ -298,7 +299,7 @@ def emit(
         rendered = render(job.design, job.network, folder / "rtl", job.images)
         if isinstance(rendered, Infeasible):
             return rendered
-        rtl = rendered.files
+        rtl = (*rendered.files, write_wrapped(rendered.schedule.template, rendered.folder))
     if what in ("hls", "both"):
         sources = tuple(hls.emit(job.design, job.network, folder / "hls", job.images).sources)
     return Emitted(folder, rtl, sources)

@@ -8,7 +8,7 @@ from typing import Any
 
 from codesign.controllers.controller import Controller, ControllerContext, ControllerFactory, Started
 from codesign.decisions import Decision
-from codesign.options import integer, name, number
+from codesign.options import Option, integer, name, number
 from codesign.plugin import Plugin
 from codesign.predictors.base import PREDICTORS
 from mappings.errors import Fault, SpecError
@@ -39,25 +39,41 @@ def _entry(
     return ControllerEntry(summary, f"codesign.controllers.{target}", options or {}, source, offers, discrete=discrete)
 
 
-_EVOLUTION = {"population": 0, "crossover_probability": 0.9, "mutation_probability": 0.0, "mutated_share": 0.9}
+_WIDTH = 4096  # of a hidden layer
+_EVOLUTION = {
+    "population": integer(0),
+    "crossover_probability": number(0.9, 0.0, 1.0),
+    "mutation_probability": number(0.0, 0.0, 1.0),
+    "mutated_share": number(0.9, 0.0, 1.0),
+}
+
+
+def _not_one(value: Any) -> Any:
+    if value == 1:
+        raise ValueError
+    return integer(0).read(value)
+
+
+#: NSGA-III has no population of one.
+_POPULATION = Option(0, "0, for a batch, or an integer from 2 to 2147483647", _not_one)
 _POLICY = {
-    "hidden": 48,
-    "learning_rate": 0.01,
-    "entropy_weight": 0.01,
-    "update_every": 16,
-    "window": 400,
+    "hidden": integer(48, 1, _WIDTH),
+    "learning_rate": number(0.01, 0.0, 10.0),
+    "entropy_weight": number(0.01, 0.0, 1000.0),
+    "update_every": integer(16, 1),
+    "window": integer(400, 1),
 }
 _SURROGATE = {
     "model": name("trees", tuple(PREDICTORS)),
-    "trees": 60,
-    "startup_trials": 40,
-    "refit_every": 20,
-    "most_trials": 1500,
-    "offspring": 400,
-    "parents": 40,
-    "random_share": 0.2,
-    "optimism": 0.5,
-    "progressive": 0,
+    "trees": integer(60, 1, 100_000),
+    "startup_trials": integer(40, 2),
+    "refit_every": integer(20, 1),
+    "most_trials": integer(1500, 2),
+    "offspring": integer(400, 1, 1_000_000),
+    "parents": integer(40, 1),
+    "random_share": number(0.2, 0.0, 1.0),
+    "optimism": number(0.5, 0.0, 1000.0),
+    "progressive": integer(0),
 }
 
 
@@ -68,7 +84,7 @@ def _register_builtins(registry: Registry[ControllerEntry]) -> None:
             "neighbours of the best; Pareto local search with several objectives",
             "plain:LocalSearch",
             "White 2021, Paquete 2004",
-            {"start_points": 10},
+            {"start_points": integer(10, 1)},
         ),
         "near_best": _entry(
             "even draws, and changes of one decision of the best so far",
@@ -92,7 +108,7 @@ def _register_builtins(registry: Registry[ControllerEntry]) -> None:
             "one decision a step, several walks, each with a preference of its own",
             "plain:CoordinateDescent",
             "Hao 2019",
-            {"walks": 5},
+            {"walks": integer(5, 1, 10_000)},
         ),
         "nsga2": _entry(
             "non-dominated sorting genetic algorithm, constrained domination",
@@ -105,32 +121,32 @@ def _register_builtins(registry: Registry[ControllerEntry]) -> None:
             "NSGA-II with reference directions",
             "optuna_controller:nsga3",
             "Deb 2014",
-            {"population": 0, "crossover_probability": 0.9},
+            {"population": _POPULATION, "crossover_probability": number(0.9, 0.0, 1.0)},
         ),
         "regularized_evolution": _entry(
             "the oldest dies, the best of a sample has a child",
             "evolution:RegularizedEvolution",
             "Real 2019",
-            {"population": 50, "sample": 10},
+            {"population": integer(50, 1), "sample": integer(10, 1)},
             carries=True,
         ),
         "learned_mutation": _entry(
             "NSGA-II whose mutations are learned by REINFORCE",
             "hybrid:LearnedMutation",
             "Chu 2019, Chen 2018",
-            {**_EVOLUTION, "learned_share": 0.5, "learning_rate": 0.2},
+            {**_EVOLUTION, "learned_share": number(0.5, 0.0, 1.0), "learning_rate": number(0.2, 0.0, 10.0)},
         ),
         "history_evolution": _entry(
             "NSGA-II, then samples of a Bayesian network over its history",
             "hybrid:HistoryEvolution",
             "Lu 2019",
-            {**_EVOLUTION, "exploit_share": 0.33, "history": 40},
+            {**_EVOLUTION, "exploit_share": number(0.33, 0.0, 1.0), "history": integer(40, 1)},
         ),
         "morphism": _entry(
             "Lamarckian growth: children are larger (or smaller) networks that keep what was learned",
             "hybrid:Morphism",
             "Elsken 2019, Cai 2018",
-            {**_EVOLUTION, "growth_share": 0.7, "other_share": 0.4},
+            {**_EVOLUTION, "growth_share": number(0.7, 0.0, 1.0), "other_share": number(0.4, 0.0, 1.0)},
         ),
         "structured_genome": _entry(
             "genomes by parts: groups are exchanged whole, an operator for each kind of decision",
@@ -145,27 +161,32 @@ def _register_builtins(registry: Registry[ControllerEntry]) -> None:
             {
                 "encoding": name("importance", ("importance", "index")),
                 "population": integer(8, 4),  # of fewer, no covariance is learned
-                "sigma": 0.2,
-                "preferences": 3,
+                "sigma": number(0.2, 0.001, 10.0),
+                "preferences": integer(3, 1, 10_000),
             },
         ),
         "tpe": _entry(
             "tree-structured Parzen estimator, multi-objective",
             "optuna_controller:tpe",
             "Bergstra 2011, Ozaki 2022",
-            {"startup_trials": 24, "candidates": 24},
+            {"startup_trials": integer(24), "candidates": integer(24, 1, 1_000_000)},
         ),
         "gp": _entry(
             "a Gaussian process an objective, log expected (hypervolume) improvement",
             "optuna_controller:gp",
             "Ament 2023",
-            {"startup_trials": 16},
+            {"startup_trials": integer(16, 1)},
         ),
         "reinforce": _entry(
             "LSTM policy, REINFORCE, conditioned on the preference",
             "policy:PolicySearch",
             "Zoph 2017",
-            {**_POLICY, "learning_rate": 0.03, "epochs": 1, "clip": 0.0},
+            {
+                **_POLICY,
+                "learning_rate": number(0.03, 0.0, 10.0),
+                "epochs": integer(1, 1, 10_000),
+                "clip": number(0.0, 0.0, 10.0),
+            },
             discrete=True,
             carries=True,
         ),
@@ -173,7 +194,7 @@ def _register_builtins(registry: Registry[ControllerEntry]) -> None:
             "LSTM policy, proximal policy optimisation",
             "policy:PolicySearch",
             "Schulman 2017, Tan 2019",
-            {**_POLICY, "epochs": 4, "clip": 0.2},
+            {**_POLICY, "epochs": integer(4, 1, 10_000), "clip": number(0.2, 0.0, 10.0)},
             discrete=True,
             carries=True,
         ),
@@ -181,7 +202,13 @@ def _register_builtins(registry: Registry[ControllerEntry]) -> None:
             "a policy that transforms the best networks known, choice by choice, learned by REINFORCE",
             "growth_policy:GrowthPolicy",
             "Cai 2018",
-            {"hidden": 48, "learning_rate": 0.02, "entropy_weight": 0.01, "moves": 3, "bases": 4},
+            {
+                "hidden": integer(48, 1, _WIDTH),
+                "learning_rate": number(0.02, 0.0, 10.0),
+                "entropy_weight": number(0.01, 0.0, 1000.0),
+                "moves": integer(3, 1, 10_000),
+                "bases": integer(4, 1),
+            },
             discrete=True,
         ),
         "q_learning": _entry(
@@ -189,12 +216,12 @@ def _register_builtins(registry: Registry[ControllerEntry]) -> None:
             "value:QLearning",
             "Zhong 2018",
             {
-                "preferences": 6,
-                "learning_rate": 0.1,
-                "discount": 1.0,
-                "replay": 64,
-                "decay_trials": 250,
-                "least_epsilon": 0.1,
+                "preferences": integer(6, 1, 10_000),
+                "learning_rate": number(0.1, 0.0, 1.0),
+                "discount": number(1.0, 0.0, 1.0),
+                "replay": integer(64, 0, 1_000_000),
+                "decay_trials": integer(250, 1),
+                "least_epsilon": number(0.1, 0.0, 1.0),
             },
             discrete=True,
         ),
@@ -202,28 +229,28 @@ def _register_builtins(registry: Registry[ControllerEntry]) -> None:
             "a distribution a decision, moved along its natural gradient by steps of adapted length",
             "distributions:NaturalGradient",
             "Akimoto 2019",
-            {"step": 0.3, "adaptive": True},
+            {"step": number(0.3, 0.001, 10.0), "adaptive": True},
             discrete=True,
         ),
         "agents": _entry(
             "an adversarial bandit a decision, all told the same loss",
             "distributions:Agents",
             "Carlucci 2019",
-            {"learning_rate": 0.05, "explored": 0.1},
+            {"learning_rate": number(0.05, 0.0, 10.0), "explored": number(0.1, 0.0, 1.0)},
             discrete=True,
         ),
         "pruned": _entry(
             "a distribution a decision, which loses its least likely choice stage by stage",
             "distributions:Pruned",
             "Zheng 2019",
-            {"stage_trials": 0, "sharpness": 3.0},
+            {"stage_trials": integer(0), "sharpness": number(3.0, 0.0, 100.0)},
             discrete=True,
         ),
         "tree_search": _entry(
             "Monte Carlo tree search (UCT) over the decisions in order",
             "value:TreeSearch",
             "Wang 2019, Wistuba 2017",
-            {"exploration": 0.3, "guided": 0.8},
+            {"exploration": number(0.3, 0.0, 1000.0), "guided": number(0.8, 0.0, 1.0)},
             discrete=True,
         ),
         "surrogate_evolution": _entry(
@@ -236,25 +263,38 @@ def _register_builtins(registry: Registry[ControllerEntry]) -> None:
             "the space opens part by part, screened by learned models",
             "surrogate:SurrogateEvolution",
             "Liu 2018, Dong 2018",
-            {**_SURROGATE, "progressive": 4},
+            {**_SURROGATE, "progressive": integer(4)},
         ),
         "graph_bayes": _entry(
             "a Gaussian process over a distance of networks, expected improvement",
             "bayes:GraphBayes",
             "Kandasamy 2018",
-            {"startup_trials": 20, "most_trials": 300, "offspring": 300},
+            {"startup_trials": integer(20, 2), "most_trials": integer(300, 2), "offspring": integer(300, 1, 1_000_000)},
         ),
         "wl_bayes": _entry(
             "Gaussian processes over subtrees of networks, expected gain of hypervolume within the limits",
             "wl_bayes:WlBayes",
             "Ru 2021, Emmerich 2006",
-            {"startup_trials": 20, "pool": 4000, "most_trials": 1000, "priced": 300, "exploration": 0.7},
+            {
+                "startup_trials": integer(20, 2),
+                "pool": integer(4000, 1, 1_000_000),
+                "most_trials": integer(1000, 2),
+                "priced": integer(300, 1),
+                "exploration": number(0.7, 0.0, 1000.0),
+            },
         ),
         "encoder": _entry(
             "an encoder, a predictor on its space, and steps along the predictor's gradient",
             "bayes:EncoderSearch",
             "Luo 2018",
-            {"startup_trials": 40, "refit_every": 40, "hidden": 64, "latent": 16, "steps": 150, "step_size": 0.5},
+            {
+                "startup_trials": integer(40, 2),
+                "refit_every": integer(40, 1),
+                "hidden": integer(64, 1, _WIDTH),
+                "latent": integer(16, 1, _WIDTH),
+                "steps": integer(150, 0, 1_000_000),
+                "step_size": number(0.5, 0.0, 1000.0),
+            },
             discrete=True,
             carries=True,
         ),

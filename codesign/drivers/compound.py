@@ -11,8 +11,9 @@ import numpy as np
 from codesign.decisions import Decision, Point
 from codesign.drivers.base import DriverContext
 from codesign.drivers.ledger import Ledger
-from codesign.drivers.parts import PART_GROUPS, joined, part_space
+from codesign.drivers.parts import joined, part_space
 from codesign.seeds import derive_seed
+from codesign.spaces.search_space import PART_GROUPS
 from mappings.errors import Fault, SpecError
 
 #: Dimensions, and the power of each in the cost of a convolutional network (Tan 2019, equation 3).

@@ -14,7 +14,7 @@ from codesign.accuracy.clients import clients_of
 from codesign.accuracy.data import check_fits, load_dataset
 from codesign.decisions import Point
 from codesign.drivers.base import DriverContext
-from codesign.drivers.parts import PART_GROUPS, joined, part_space
+from codesign.drivers.parts import joined, part_space
 from codesign.drivers.searches import whole_searches
 from codesign.gradient.cells import Cell, cells_of, with_arms
 from codesign.gradient.derive import CostTable, derived
@@ -24,7 +24,7 @@ from codesign.gradient.rules import fewer_identities
 from codesign.gradient.search import GradientOptions, GradientSearch, Searched
 from codesign.objectives import METRICS, Outcome
 from codesign.seeds import derive_seed
-from codesign.spaces.search_space import SearchSpace
+from codesign.spaces.search_space import PART_GROUPS, SearchSpace
 from mappings.errors import Fault, SpecError
 from mappings.workload import Workload
 

@@ -12,14 +12,11 @@ from codesign.decisions import DecisionSpace, Point
 from codesign.drivers.base import DriverContext
 from codesign.objectives import Limit
 from codesign.seeds import derive_seed
-from codesign.spaces.search_space import HARDWARE_GROUPS, NETWORK_GROUPS, SearchSpace
+from codesign.spaces.search_space import HARDWARE_GROUPS, PART_GROUPS, SearchSpace
 from mappings.errors import Fault, SpecError
 from mappings.workload import Workload
 
 _Options = TypeVar("_Options")
-
-#: What belongs to each part: the compression to the network, the mapping to the hardware.
-PART_GROUPS = {"network": NETWORK_GROUPS, "hardware": HARDWARE_GROUPS}
 
 
 def part_space(context: DriverContext, part: str) -> DecisionSpace:

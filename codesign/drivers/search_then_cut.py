@@ -7,10 +7,11 @@ import numpy as np
 from codesign.controllers.controller import Told
 from codesign.drivers.base import DriverContext
 from codesign.drivers.ledger import Ledger
-from codesign.drivers.parts import PART_GROUPS, joined, part_of, part_space
+from codesign.drivers.parts import joined, part_of, part_space
 from codesign.drivers.sequential import Sequential
 from codesign.objectives import Goal, Outcome
 from codesign.seeds import derive_seed
+from codesign.spaces.search_space import PART_GROUPS
 
 
 class SearchThenCut(Sequential):

@@ -10,8 +10,9 @@ from codesign.controllers.controller import Told
 from codesign.decisions import Decision, DecisionSpace, Point
 from codesign.drivers.base import DriverContext
 from codesign.drivers.ledger import Ledger
-from codesign.drivers.parts import PART_GROUPS, joined, part_space
+from codesign.drivers.parts import joined, part_space
 from codesign.seeds import derive_seed
+from codesign.spaces.search_space import PART_GROUPS
 from mappings.errors import Fault, SpecError
 
 

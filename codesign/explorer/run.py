@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import optuna
 
 from codesign import __version__
-from codesign.accuracy.data import load_dataset
+from codesign.accuracy.data import check_fits, load_dataset
 from codesign.accuracy.task import task_of
 from codesign.drivers.base import Trial
 from codesign.drivers.registry import DRIVERS
@@ -84,6 +85,8 @@ def explore(options: ExploreOptions | None = None, reporter: Reporter | None = N
     wanted, _ = to_verify(options, record)
     if to_run(wanted):  # missing tools are told before the search, not after it
         toolchain(), compiler()
+    if options.resume is None:
+        _check_networks(record.recipe)
     if options.images is not None:
         _check_images(record.recipe, options.images)
     if to_synthesise(wanted):
@@ -120,6 +123,19 @@ def _told(error: OSError, folder: RunFolder, again: str) -> Exception:
         return error
     what = f"cannot be used: {error.strerror}"
     return SpecError(Fault(str(where), what, f"a file or folder of the run; with what is there moved away: {again}"))
+
+
+def _check_networks(recipe: Recipe) -> None:
+    """A network that cannot be made, or that the data do not fit: told before there is a run, and before hours of it.
+
+    Raises:
+        SpecError: the first network of the space is one, or the data set cannot be read.
+    """
+    space, rng = recipe.space, np.random.default_rng(0)
+    start = dict(recipe.start[0]) if recipe.start else {}
+    made = space.network_at(space.decisions.completed(start, rng))
+    if made.workload is not None and any("trainable" in PROVIDERS.get(part.name).needs for part in recipe.providers):
+        check_fits(load_dataset(space.network.dataset), made.workload)
 
 
 def _check_images(recipe: Recipe, images: int) -> None:

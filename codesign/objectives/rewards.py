@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from mappings.errors import Fault, SpecError
 from mappings.registry import Registry
 
 
@@ -25,6 +26,21 @@ class Reward(Protocol):
     def __call__(self, metrics: Mapping[str, float]) -> float:
         """The reward."""
         ...
+
+
+def _refuse_divisors(**divisors: float) -> None:
+    """Refuse what a metric is divided by and is not above 0.
+
+    Raises:
+        SpecError: all of them at once.
+    """
+    faults = [Fault(f"reward.{name}", f"is {value:g}", "above 0") for name, value in divisors.items() if value <= 0]
+    if faults:
+        raise SpecError(faults)
+
+
+def _named(option: str, values: tuple[tuple[str, float], ...]) -> dict[str, float]:
+    return {f"{option}.{name}": value for name, value in values}
 
 
 @dataclass(frozen=True)
@@ -43,6 +59,10 @@ class SoftConstraint:
     below: float = -0.07
     above: float = -0.07
     quality: str = "accuracy"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be divided by."""
+        _refuse_divisors(target=self.target)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -66,6 +86,10 @@ class WeightedSum:
 
     weights: tuple[tuple[str, float], ...] = (("accuracy", 1.0), ("latency_ms", -0.1))
     scales: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be divided by."""
+        _refuse_divisors(**_named("scales", self.scales))
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -107,6 +131,10 @@ class Tchebycheff:
     weights: tuple[tuple[str, float], ...] = ()
     scales: tuple[tuple[str, float], ...] = ()
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be divided by."""
+        _refuse_divisors(**_named("scales", self.scales))
+
     @property
     def metrics(self) -> tuple[str, ...]:
         """Those with an ideal."""
@@ -133,6 +161,10 @@ class Specifications:
     bounds: tuple[tuple[str, float], ...] = (("latency_ms", 1.0),)
     penalty: float = 10.0
     quality: str = "accuracy"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be divided by."""
+        _refuse_divisors(**_named("bounds", self.bounds))
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -24,6 +24,8 @@ from mappings.yamlio import digest
 
 GROUPS = ("network", "compression", "hardware", "mapping")
 NETWORK_GROUPS, HARDWARE_GROUPS = GROUPS[:2], GROUPS[2:]
+#: What belongs to each part: the compression to the network, the mapping to the hardware.
+PART_GROUPS = {"network": NETWORK_GROUPS, "hardware": HARDWARE_GROUPS}
 
 
 def restricted(

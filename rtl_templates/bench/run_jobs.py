@@ -9,7 +9,7 @@ from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge
+from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge, Timer
 
 
 @cocotb.test()  # type: ignore[untyped-decorator]
@@ -18,11 +18,13 @@ async def run_jobs(dut: Any) -> None:
     folder = Path(os.environ["CODESIGN_JOB_DIR"])
     jobs = json.loads((folder / "jobs.json").read_text(encoding="utf-8"))
     dut.go_i.value = 0
-    dut.rst_ni.value = 0
     dut.latency_i.value = jobs[0]["latency"]
     dut.bytes_per_cycle_i.value = jobs[0]["bytes_per_cycle"]
     dut.stall_i.value = jobs[0]["stall"]
     dut.seed_i.value = jobs[0]["seed"]
+    for level in (1, 0):  # an edge of the reset before the first of the clock, whatever the port woke up with
+        dut.rst_ni.value = level
+        await Timer(1, unit="step")
     Clock(dut.clk_i, 2, unit="step").start()
     await ClockCycles(dut.clk_i, 4)
     dut.rst_ni.value = 1

@@ -13,6 +13,8 @@ from typing import Any
 _READ = tuple(f"DOB{i}" for i in range(18))
 _PRODUCT = tuple(f"P{i}" for i in range(36))
 _OPERANDS = tuple(tuple(f"{name}{i}" for i in range(18)) for name in "AB")
+#: What has no register.
+_LOGIC = ("LUT4", "PFUMX", "L6MUX21", "CCU2C")
 #: Registers of a multiplier by operand or result.
 _REGISTER = {
     side: {f"REG_{side}_CLK": "CLK0", f"REG_{side}_CE": "CE0", f"REG_{side}_RST": "RST0"}
@@ -37,8 +39,11 @@ class _Module:
         self._loads: Counter[Any] = Counter(bit for port in module["ports"].values() for bit in port["bits"])
         self._taker: dict[Any, str] = {}
         self._giver: dict[Any, str] = {}
+        self._driver: dict[Any, str] = {}
         for name, cell in self.cells.items():
             for pin, bits in cell["connections"].items():
+                if cell["port_directions"].get(pin) != "input":
+                    self._driver.update((bit, name) for bit in bits)
                 if cell["port_directions"].get(pin) == "input":
                     self._loads.update(bits)
                     if pin == "DI":
@@ -63,13 +68,32 @@ class _Module:
         if any(self.cells[name]["connections"]["CLK"] != clock for name in behind):
             return None
         for pin, name in zip(used, behind, strict=True):
-            pins[pin] = self.cells.pop(name)["connections"]["Q"]
+            behind_bit = self.cells.pop(name)["connections"]["Q"]
+            self._driver[behind_bit[0]] = self._driver[pins[pin][0]]
+            pins[pin] = behind_bit
         return clock
+
+    def _read(self, bit: Any) -> bool:
+        """Whether a block memory's data are among what logic makes a bit of."""
+        seen, ahead = set[Any](), [bit]
+        while ahead:
+            bit = ahead.pop()
+            cell = self.cells.get(self._driver.get(bit, ""))
+            if bit in seen or cell is None or cell["type"] == "TRELLIS_FF":
+                continue
+            if cell["type"] == "DP16KD":
+                return True
+            seen.add(bit)
+            if cell["type"] in _LOGIC:
+                directions = cell["port_directions"]
+                ahead += [b for pin, bits in cell["connections"].items() if directions[pin] == "input" for b in bits]
+        return False
 
     def take_operands(self, block: dict[str, Any], clock: list[Any] | None = None) -> list[Any] | None:
         """Move the flip-flops in front of both operands of a multiplier into it; what else they drive keeps them.
 
-        One operand's alone stay: nextpnr has no such timing. So do those of another clock than the one given.
+        One operand's alone stay: nextpnr has no such timing. So do those of another clock than the one given, and,
+        where one is given, those that take what a memory reads: they part the wires from it and to the multiplier.
 
         Returns:
             Their clock; None where they stay.
@@ -82,6 +106,8 @@ class _Module:
         before = {bit: self.cells[name]["connections"]["DI"][0] for bit, name in front.items()}
         clocks: list[list[Any]] = [self.cells[name]["connections"]["CLK"] for name in front.values()]
         if any(item != (clock or clocks[0]) for item in clocks):
+            return None
+        if clock and any(self._read(bit) for bit in before.values()):
             return None
         for pin in (*_OPERANDS[0], *_OPERANDS[1]):
             bit = pins[pin][0]
@@ -101,7 +127,8 @@ def use_block_registers(netlist: dict[str, Any]) -> int:
     changed = 0
     for raw in netlist["modules"].values():
         module = _Module(raw)
-        for cell in list(module.cells.values()):
+        # Memories first: their registers are then no longer in the way to what reads them.
+        for cell in sorted(module.cells.values(), key=lambda cell: cell["type"] != "DP16KD"):
             pins, given = cell["connections"], cell["parameters"]
             if cell["type"] == "DP16KD" and given.get("CLKBMUX") == "CLKB" and pins.get("OCEB") == ["1"]:
                 if "OUTREG" in (given.get("REGMODE_A"), given.get("REGMODE_B")):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,7 +45,7 @@ _PASSES = {
     )
 }
 #: What is done to a target's netlist between synthesis and placement: its name in the key of a result, and the step.
-_BETWEEN = {"ecp5": ("registers in blocks, three for a product", use_block_registers)}
+_BETWEEN = {"ecp5": ("registers in blocks, three for a product that no memory is read into", use_block_registers)}
 _NO_ROOM = re.compile(r"ERROR: (.*)")
 
 
@@ -73,7 +75,9 @@ def router(target: str) -> str:
     if target not in ROUTERS:
         raise SpecError(Fault("--route", f"no open router for target {target}", ", ".join(ROUTERS)))
     name = ROUTERS[target][0]
-    found = shutil.which(name) or shutil.which(f"yowasp-{name}")
+    # A wheel's command lies beside Python, which is on no PATH where an environment is used without being activated.
+    places = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
+    found = shutil.which(name, path=places) or shutil.which(f"yowasp-{name}", path=places)
     if found is None:
         how = f"pip install yowasp-{name}; without it synthesis alone, no clock"
         raise SpecError(Fault("--route", f"{name} is missing", how))

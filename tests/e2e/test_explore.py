@@ -358,6 +358,23 @@ def test_a_space_of_the_users_own(tmp_path: Path) -> None:
         explore_toy(tmp_path / "c", network=f"{tmp_path}/my_space.py:MySpac")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("4, 8))", '"4", "8"))', r"build\(\{'width': '8', 'kernel': [35]\}\): TypeError"),
+        ('point["width"], 10)', 'point["width"], 9)', "has 9 outputs; mnist5k has 10 classes"),
+        ('"mnist5k"', '"mnist5q"', 'unknown dataset "mnist5q", did you mean "mnist5k"'),
+    ],
+)
+def test_a_space_that_cannot_be_searched_is_told_before_there_is_a_run(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    (tmp_path / "wrong.py").write_text(SPACE.replace(old, new), encoding="utf-8")
+    with pytest.raises(SpecError, match=message):
+        explore_toy(tmp_path / "run", network=f"{tmp_path}/wrong.py:MySpace")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_log_tells_how_the_search_stands() -> None:
     console = Console(file=StringIO(), width=200)
     glance = Glance(3, "2 designs feasible, best latency_ms 0.1")

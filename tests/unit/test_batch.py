@@ -303,7 +303,7 @@ def test_the_benchmark_streams_distinct_mappings_that_equal_the_scalar_path(
         rows.append(np.concatenate([part.chains.reshape(-1, len(part)), part.orders, part.keeps]))
     every = np.concatenate(rows, axis=1)
     assert len(np.unique(every, axis=1).T) == every.shape[1]
-    monkeypatch.setattr("sys.argv", ["batch_speed", "--quick", "--json"])
+    monkeypatch.setattr("sys.argv", ["batch_speed", "--quick", "--seed", "9", "--json"])
     assert benchmark.main() == 0
     figures = {figure["name"]: figure["value"] for figure in json.loads(capsys.readouterr().out)["figures"]}
     assert figures["differing from the scalar path"] == 0

@@ -15,6 +15,7 @@ from codesign.controllers.strategy import Encoding, nth_order
 from codesign.controllers.surrogate import SurrogateEvolution
 from codesign.decisions import Decision, DecisionSpace, Permutation, Point
 from codesign.objectives import Goal, Outcome
+from codesign.options import as_option
 from mappings.errors import SpecError
 
 #: A start short enough that the tests reach what each learns.
@@ -85,6 +86,19 @@ def test_unknown_and_mistyped_options_are_told_at_once() -> None:
         make_controller("nsga2", context)
     assert 'did you mean "population"' in str(error.value)
     assert "crossover_probability" in str(error.value)
+
+
+@pytest.mark.parametrize("name", CONTROLLERS.names())
+def test_numbers_have_bounds(name: str) -> None:
+    """A share above 1, a size below 0: told in a recipe, not by what fails on them after hours."""
+    for key, option in CONTROLLERS.get(name).options.items():
+        default = as_option(option).default
+        if isinstance(default, int | float) and not isinstance(default, bool):
+            with pytest.raises(ValueError):
+                as_option(option).read(type(default)(-1))
+        if key.endswith(("share", "probability")):
+            with pytest.raises(ValueError):
+                as_option(option).read(1.01)
 
 
 def _run(made: Controller, batches: int) -> None:

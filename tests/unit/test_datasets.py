@@ -91,6 +91,25 @@ def test_a_folder_of_images_of_any_size(tmp_path: Path) -> None:
     assert grey.channels == 1 and 0 <= grey.images["train"].min() < grey.images["train"].max() <= 1
 
 
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_sixteen_bits_of_grey_keep_their_upper_eight(suffix: str, tmp_path: Path) -> None:
+    for label, name in enumerate(("a", "b")):
+        (tmp_path / name).mkdir()
+        for place in range(60):
+            pixels = np.full((8, 8), 20_000 + 20_000 * label + place, np.uint16)
+            Image.fromarray(pixels).save(tmp_path / name / f"{place}.{suffix}")
+    data = load_dataset(str(tmp_path))
+    values = [set((255 * data.images["train"][data.labels["train"] == label]).round().ravel()) for label in (0, 1)]
+    assert data.channels == 1 and values == [{20_000 >> 8}, {40_000 >> 8}]
+
+
+def test_grey_whose_white_nobody_says_is_refused(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "mine", {"a": 40, "b": 40}, "L")
+    Image.fromarray(np.full((8, 8), 0.5, np.float32)).save(folder / "b" / "real.tif")
+    with pytest.raises(SpecError, match=r"b/real\.tif: holds pixels of mode F"):
+        load_dataset(str(folder))
+
+
 def test_a_torch_data_set(tmp_path: Path) -> None:
     module = tmp_path / "mine.py"
     module.write_text(
@@ -101,6 +120,25 @@ def test_a_torch_data_set(tmp_path: Path) -> None:
     )
     data = load_dataset(f"{module}:Mine")
     assert (data.channels, data.extent, data.classes) == (3, 9, 2)
+    module.write_text(
+        module.read_text() + "def boom(): raise OSError('no disk')\n"
+        "class Lost(Mine):\n    def __getitem__(self, i): raise RuntimeError('line one\\nline two')\n"
+        "class Needs(Mine):\n    def __init__(self, root): pass\n"
+        "class Share(Mine):\n    def __getitem__(self, i): return torch.rand(3, 9, 9), 0.7\n"
+        "class Hot(Mine):\n    def __getitem__(self, i): return torch.rand(3, 9, 9), torch.eye(2)[i % 2]\n"
+        "class Word(Mine):\n    def __getitem__(self, i): return torch.rand(3, 9, 9), 'cat'\n"
+    )
+    for kind, said in (
+        ("boom", "raises OSError: no disk"),
+        ("Lost", "Lost[0]: is no pair: RuntimeError: line one line two"),
+        ("Needs", "raises TypeError"),
+        ("Share", "Share[0]: has the label '0.7' (allowed: an integer"),
+        ("Hot", "Hot[0]: has a label of float32 [2]"),
+        ("Word", "Word[0]: has the label 'cat'"),
+    ):
+        with pytest.raises(SpecError) as caught:
+            load_dataset(f"{module}:{kind}")
+        assert said in str(caught.value) and len(str(caught.value).splitlines()) == 1, str(caught.value)
     with pytest.raises(SpecError, match=r"Bad\[7\]: is \[3, 9, 10\], and image 0 is \[3, 9, 9\]"):
         load_dataset(f"{module}:Bad")
 
@@ -119,6 +157,10 @@ def test_what_is_wrong_is_told_in_one_line(tmp_path: Path) -> None:
     (empty / "c").mkdir()
     pickled = tmp_path / "data.pkl"
     pickled.write_bytes(pickle.dumps([1]))
+    python = tmp_path / "cifar-10-batches-py"
+    python.mkdir()
+    for name in ("data_batch_1", "test_batch", "batches.meta"):
+        (python / name).write_bytes(pickle.dumps({}))
     short = tmp_path / "short"
     short.mkdir()
     (short / "train.bin").write_bytes(b"123")
@@ -129,6 +171,11 @@ def test_what_is_wrong_is_told_in_one_line(tmp_path: Path) -> None:
         (npz("extra", images=ok, labels=labels(250)), "has 200 images and 250 labels"),
         (npz("range", images=ok, labels=labels(200).astype(np.int64) - 1), "has the label -1"),
         (npz("gap", images=ok, labels=np.where(labels(200) == 1, 7, labels(200))), "has no image of class 1"),
+        (
+            npz("wild", images=ok, labels=np.where(labels(200) == 1, 2**40, labels(200).astype(np.int64))),
+            "no image of class 1",
+        ),
+        (str(python), "holds the pickles of CIFAR's Python version"),
         (npz("small", images=noise(40, 8, 8), labels=labels(40)), "has 28 images to train on"),
         (npz("unequal", images=unequal, labels=labels(2)), "holds pickled objects"),
         (npz("channels", images=noise(200, 8, 8, 5), labels=labels(200)), "holds uint8 [200, 8, 8, 5]"),

@@ -124,6 +124,40 @@ def test_the_families_are_there_with_a_document_for_each_figure(name: str) -> No
     assert part.lut_fill == 0.8
 
 
+def test_a_technology_of_nobody_or_of_the_other_kind_is_told_where_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    for given, told in (("fpga_28n", 'did you mean "fpga_28nm"'), ("asic_28nm", 'is "asic_28nm", of an asic and not')):
+        path.write_text(f"technology: {given}\n{OWN}")
+        with pytest.raises(SpecError) as caught:
+            load_device(path)
+        assert told in str(caught.value) and f"{path}.technology: " in str(caught.value)
+
+
+def test_a_figure_that_is_wrong_is_not_told_missing_too(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(OWN.replace("[10, mine]", "[-10, mine]"))
+    with pytest.raises(SpecError, match=r"figures.dsp: is -10") as caught:
+        load_device(path)
+    assert "missing" not in str(caught.value)
+
+
+def test_memory_by_bit_and_while_it_waits(tmp_path: Path) -> None:
+    path, tech = tmp_path / "board.yaml", technology("fpga_28nm")
+    rate = "dram_bytes_per_s: [6400000000, x]"
+    for kind, bit, idle in (
+        ("ddr", 1300 / 64, None),
+        ("ddr3", 1300 / 64, (47 + 188 * 208 / 6240) * 1.35 * 2),  # two chips of 3.2 GB/s
+        ("ddr4", 1300 / 64, (47 + 233 * 420 / 9360) * 1.2 * 6.4 / 4.8),
+        ("lpddr4", 13.5, None),
+        ("hbm2", 350 / 64, (55 + 195 * 260 / 3900) * 1.2 * 6.4 / 32),
+    ):
+        path.write_text(OWN.replace("ff: [2000, mine]", f"ff: [2000, mine], {rate}") + f"dram: {kind}\n")
+        assert load_device(path).dram_energies(tech) == (pytest.approx(bit), idle and pytest.approx(idle))
+    stated = f"ff: [2000, mine], {rate}, dram_pj_per_bit: [4, x], dram_background_mw: [0, x]"
+    path.write_text(OWN.replace("ff: [2000, mine]", stated) + "dram: ddr3\n")
+    assert load_device(path).dram_energies(tech) == (4, 0)
+
+
 def test_fill_family_and_memory_are_checked(tmp_path: Path) -> None:
     path = tmp_path / "bad.yaml"
     figures = "{dsp: [1, x], bram36: [1, x], lut: [1, x], ff: [1, x], lut_fill: [1.2, x]}"

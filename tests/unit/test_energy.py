@@ -86,6 +86,21 @@ def test_every_component_of_a_layer_by_hand() -> None:
     assert parts["DRAM"] == pytest.approx(8 * moved_bytes * (tech.dram_pj_per_bit() or 0))
 
 
+def test_external_memory_takes_power_while_it_waits(tmp_path: Path) -> None:
+    """Its energy is that of its bits, and of the time; the chip's power limit does not see it."""
+    path, tech = tmp_path / "board.yaml", technology("asic_28nm")
+    figures = "{area_mm2: [4, x], dram_bytes_per_s: [6400000000, x]}"
+    found = {}
+    for kind in ("ddr", "ddr3"):
+        path.write_text(f"kind: asic\ntechnology: asic_28nm\ndram: {kind}\nfigures: {figures}\n")
+        found[kind] = report(device=str(path))
+    idle = tech.dram_background_mw("ddr3", 6.4e9)
+    assert idle == pytest.approx(143.8, rel=1e-3)
+    plain, waits = (dict(found[kind].layers[0].energy_pj or ()) for kind in ("ddr", "ddr3"))
+    assert waits["DRAM"] - plain["DRAM"] == pytest.approx(idle * 1e9 * found["ddr"].layers[0].cycles / 1e8)
+    assert {k: v for k, v in waits.items() if k != "DRAM"} == {k: v for k, v in plain.items() if k != "DRAM"}
+
+
 def test_a_slow_clock_does_not_win_by_construction() -> None:
     """Dynamic energy is that of the work; what leaks does so for longer."""
     fast, slow = (report(replace(SMALL, clock_hz=hz)) for hz in (200_000_000, 1_000_000))

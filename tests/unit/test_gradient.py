@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.gradient import METHODS, latencies, relaxed_as, searched, with_limit
 from codesign.drivers.base import DriverContext, Trial
 from codesign.drivers.gradient import Gradient
 from codesign.drivers.registry import DRIVERS
@@ -298,3 +299,13 @@ def test_the_superkernel_weighs_every_arm() -> None:
     assert [part.numel() for part in network.choosing()] == [1] * 12
     silent = [n for n, part in enumerate(network.choosing()) if part.grad is None or float(part.grad.abs().sum()) == 0]
     assert silent == [10]  # of 2 x 2 places the outer taps of the last cell's kernels meet padding alone
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_benchmark_of_limits_relaxes_one_space_as_each_method_does(method: str) -> None:
+    base = load_recipe("fbnet")
+    recipe = with_limit(relaxed_as(method, base), 0.2, 1, 0)
+    assert recipe.network == base.network
+    assert dict(recipe.driver.options)["relaxation"] == dict(load_recipe(method).driver.options)["relaxation"]
+    point = searched(recipe).told.point
+    assert latencies(recipe, [point])[0] <= 0.2

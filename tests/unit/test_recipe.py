@@ -46,13 +46,25 @@ def test_overrides_replace_and_are_checked() -> None:
         load_recipe("default", {"trials": 0})
 
 
-def test_all_faults_at_once() -> None:
+def _read_file(path: Path, raw: dict[str, object]) -> Recipe:
+    path.write_text(dump_yaml(raw), encoding="utf-8")
+    return load_recipe(str(path))
+
+
+def test_all_faults_at_once(tmp_path: Path) -> None:
     raw = {"contoller": "nsga2", "trials": True, "network": 7, "choices": [1], "providers": ["a", {"b": 1}]}
     with pytest.raises(SpecError) as caught:
         parse_recipe(raw, "mine.yaml")
     text = str(caught.value)
     assert 'unknown key "contoller", did you mean "controller"' in text
     assert "mine.yaml.network" in text and "mine.yaml.choices" in text and "mine.yaml.providers[1]" in text
+    assert "mine.yaml.trials: is True" in text
+    for read in (parse_recipe, lambda raw, where: _read_file(tmp_path / where, raw)):
+        with pytest.raises(SpecError) as both:  # what cannot be read, and what is wrong in the rest
+            read({"colour": "red", "device": "zynq7020s", "batch": 0, "objectives": ["acuracy"]}, "its.yaml")
+        text = str(both.value)
+        for part in ('unknown key "colour"', '"zynq7020s", did you mean "zynq7020"', "batch: is 0", 'mean "accuracy"'):
+            assert part in text, part
     with pytest.raises(SpecError) as names:
         Recipe(
             controller=Part("nsga"),
@@ -91,6 +103,26 @@ def test_all_faults_at_once() -> None:
             'driver: "halving" needs "fidelity", which none of',
         ),
         ({"reward": Part("soft_constraint", (("targt", 1.0),))}, 'unknown option "targt", did you mean "target"'),
+        ({"reward": Part("soft_constraint", (("target", 0.0),))}, "reward.target: is 0 (allowed: above 0)"),
+        (
+            {"reward": Part("specifications", (("bounds", (("dsp", -1.0),)),))},
+            "reward.bounds.dsp: is -1 (allowed: above",
+        ),
+        (
+            {"reward": Part("weighted_sum", (("scales", (("dsp", 0.0),)),))},
+            "reward.scales.dsp: is 0 (allowed: above 0)",
+        ),
+        ({"reward": Part("tchebycheff", (("scales", (("dsp", 0.0),)),))}, "reward.scales.dsp: is 0 (allowed: above 0)"),
+        (
+            {
+                "driver": Part("nested"),
+                "choices": (),
+                "hardware": Part("fixed", (("hardware", "attention"),)),
+                "mapping": Part("default"),
+            },
+            '"nested" searches the hardware apart, of which the space decides nothing',
+        ),
+        ({"controller": Part("nsga3", (("population", 1),))}, "population: is 1 (allowed: 0, for a batch, or an"),
         ({"reward": Part("weighted_sum", (("weights", (("area_mm2", 1.0),)),))}, "reward: no provider"),
     ],
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.recipes_mechanisms import MECHANISMS
 from codesign.recipe import load_recipe, parse_recipe, recipe_names, variant_names
 from codesign.reports.recipes_page import FIGURES, missing, page, read_figures, runners, systems
 
@@ -66,3 +67,15 @@ def test_the_page_of_parts_is_what_is_registered() -> None:
     done = subprocess.run(command, cwd=DOC.parents[1], capture_output=True, text=True, check=True)
     assert written == done.stdout, "python -m codesign.reports.parts_page > docs/parts.md"
     assert written.count("| `nsga2` |") == written.count("| `pooled` |") == written.count("| `power_mw` |") == 1
+
+
+SHARED = ("bignas", "cnas", "cream", "fairnas", "greedynas", "ofa", "one_shot", "slimmable", "spos")
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_each_way_of_sharing_weights_has_a_mechanism_to_show(name: str) -> None:
+    assert name in MECHANISMS and "reduced" in variant_names(name)
+    loaded = load_recipe(f"{name}:reduced").check("recipe")
+    (part,) = [part for part in loaded.providers if part.name == "supernet"]
+    (whole,) = [part for part in load_recipe(name).providers if part.name == "supernet"]
+    assert [part.given[key] for key in ("strategy", "kernel")] == [whole.given[key] for key in ("strategy", "kernel")]

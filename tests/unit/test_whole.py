@@ -91,6 +91,24 @@ def test_front_equals_enumeration(where: str, names: tuple[str, ...], share: flo
     assert figures(free.goal, mine, names) == figures(free.goal, theirs, names) != []
 
 
+def test_front_where_the_memory_waits_and_the_chip_may_not_burn(tmp_path: Path) -> None:
+    """Energy has what the memory takes over time; the limit of the chip has not."""
+    path = tmp_path / "waits.yaml"
+    plain = problem("edge_28nm", Goal(("accuracy", "latency_ms", "energy_uj")), SMALL)
+    network = plain.space.of_groups("network", "compression").draw(np.random.default_rng(5))
+    seen = [o.metrics["power_mw"] for o in plain.price(network, every_point(plain)) if o.feasible]
+    bound = 0.5 * float(np.median(seen))  # a good part of it is the memory's
+    figures_text = f"area_mm2: [4, x], power_mw: [{bound}, x], dram_bytes_per_s: [6400000000, x]"
+    path.write_text(f"kind: asic\ntechnology: asic_28nm\ndram: ddr4\nfigures: {{{figures_text}}}\n")
+    made = problem(str(path), plain.goal, SMALL)
+    assert made.hardware_fronts is not None
+    mine, theirs = (made.price(network, rows) for rows in (made.hardware_fronts([network])[0], every_point(made)))
+    names = ("latency_ms", "energy_uj")
+    assert figures(made.goal, mine, names) == figures(made.goal, theirs, names) != []
+    hot = sum("power" in {b.resource for b in outcome.broken} for outcome in theirs)
+    assert 0 < hot < len(theirs)
+
+
 def test_what_nothing_meets_gives_the_nearest_with_room() -> None:
     goal = Goal(("accuracy", "energy_uj"), (Limit("latency_ms", 1e-3),))
     made = problem("zynq7020", goal, SMALL)
@@ -157,8 +175,8 @@ def test_families_add_up(where: str) -> None:
             assert same_demand(template, family.taken[combo])
             prices = Prices.of(template, tech, part)
             assert prices is not None
-            assert family.cycle_pj[combo] == pytest.approx(prices.figures[-2], rel=1e-12)
-            assert family.static_pj[combo] / 1e8 == pytest.approx(prices.figures[-1], rel=1e-12)
+            assert family.cycle_pj[combo] == pytest.approx(prices.figures[-3], rel=1e-12)
+            assert family.static_pj[combo] / 1e8 == pytest.approx(sum(prices.figures[-2:]), rel=1e-12)
 
 
 @pytest.mark.parametrize("columns", [1, 2, 3])

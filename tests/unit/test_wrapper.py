@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from rtl_templates.render import PACKAGES, config_package, sources
 from rtl_templates.synth.measure import TOP
 from rtl_templates.synth.yosys import read_command, run_passes
 from rtl_templates.verilator import toolchain
-from rtl_templates.wrapper import NAME, outer_name, ports, verilog_wrapper, write_plain, write_wrapped
+from rtl_templates.wrapper import NAME, main, outer_name, ports, verilog_wrapper, write_plain, write_wrapped
 
 KIB = 1024
 SMALL = Template(
@@ -53,6 +54,13 @@ def test_a_folder_with_spaces_is_refused(tmp_path: Path) -> None:
         write_plain((), tmp_path / "a b" / "plain.v")
 
 
+def test_a_folder_that_nobody_emitted_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["wrapper", str(tmp_path)])
+    assert main() == 2 and "has no files.f" in capsys.readouterr().err
+
+
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small accelerator as one Verilog file; slang has read the SystemVerilog for it."""
@@ -61,7 +69,14 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("plain")
     (folder / PACKAGES[1]).write_text(config_package(SMALL), encoding="utf-8")
     files = list(sources())
-    write_plain([files[0], folder / PACKAGES[1], *files[1:], write_wrapped(SMALL, folder)], folder / "plain.v")
+    for file in files:
+        shutil.copyfile(file, folder / file.name)
+    names = [files[0].name, PACKAGES[1], *(file.name for file in files[1:])]
+    (folder / "files.f").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    write_wrapped(SMALL, folder)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "argv", ["wrapper", str(folder)])
+        assert main() == 0
     return folder / "plain.v"
 
 
