@@ -18,6 +18,9 @@ from accel_models.hardware.devices import Device, DeviceKind
 from accel_models.hardware.technology import Technology
 from accel_models.pricing.machine import Ints, template_rows
 from accel_models.template.energy import Prices
+from accel_models.template.families import XC7
+from accel_models.template.families import Family as Fabric
+from accel_models.template.families import family_of as fabric_of
 from accel_models.template.resources import area_um2, demand, fpga_room, logic, memories
 from accel_models.template.spec import Template
 from mappings.errors import SpecError
@@ -83,10 +86,11 @@ def family_of(base: Template, sizes: Mapping[str, Sequence[int]], part: Device, 
     if found is None:
         return None
     base, kept = found
-    start = _taken(base, tech)
+    fabric = fabric_of(part)
+    start = _taken(base, tech, fabric)
     steps = []
     for name, some in zip(BUFFERS, kept, strict=True):
-        steps.append(np.array([_taken(_sized(base, {name: size}), tech) - start for size in some]))
+        steps.append(np.array([_taken(_sized(base, {name: size}), tech, fabric) - start for size in some]))
     combos = np.array(list(product(*(range(len(some)) for some in kept))), dtype=np.int64)
     taken = start + sum(step[combos[:, place]] for place, step in enumerate(steps))
     room = _has_room(taken, part)
@@ -148,29 +152,29 @@ def _possible(
     return base, tuple(kept)
 
 
-def _taken(template: Template, tech: Technology) -> Floats:
+def _taken(template: Template, tech: Technology, fabric: Fabric) -> Floats:
     """What one takes, in figures that add up over its memories."""
-    stored, around = memories(template), logic(template)
+    stored, around = memories(template, fabric), logic(template, fabric)
     area = area_um2(template, tech)
     out = np.zeros(TAKEN)
     out[DSP] = around.dsp
     out[FF] = around.ff + sum(memory.ff for memory in stored)
-    out[BRAM18] = sum(memory.bram18 for memory in stored)
+    out[BRAM18] = around.blocks + sum(memory.bram18 for memory in stored)
     out[LUT] = around.lut + sum(memory.lutram for memory in stored)
     out[AREA] = np.nan if area is None else area
     out[SIZE] = sum(memory.size_bytes for memory in stored)
     return out
 
 
-def resources(taken: Floats) -> Floats:
+def resources(taken: Floats, fabric: Fabric = XC7) -> Floats:
     """``[n, 4]``: DSP, BRAM36, LUT and FF, as `demand` gives them."""
-    return np.column_stack([taken[:, DSP], np.ceil(taken[:, BRAM18] / 2), taken[:, LUT], taken[:, FF]])
+    return np.column_stack([taken[:, DSP], np.ceil(taken[:, BRAM18] / fabric.blocks36), taken[:, LUT], taken[:, FF]])
 
 
 def _has_room(taken: Floats, part: Device) -> NDArray[np.bool_]:
     if part.kind is DeviceKind.FPGA:
         good = np.ones(len(taken), dtype=bool)
-        for needed, bound in zip(resources(taken).T, fpga_room(part), strict=True):
+        for needed, bound in zip(resources(taken, fabric_of(part)).T, fpga_room(part), strict=True):
             good &= bound is None or needed <= bound
         return good
     bound = part.area_mm2
@@ -178,6 +182,6 @@ def _has_room(taken: Floats, part: Device) -> NDArray[np.bool_]:
     return np.ones(len(taken), dtype=bool) if bound is None else ~(taken[:, AREA] / 1e6 > bound * (1 + 1e-9))
 
 
-def same_demand(template: Template, row: Floats) -> bool:
+def same_demand(template: Template, row: Floats, fabric: Fabric = XC7) -> bool:
     """The sums equal what :func:`demand` says."""
-    return bool(np.array_equal(resources(row[None])[0], demand(template)))
+    return bool(np.array_equal(resources(row[None], fabric)[0], demand(template, fabric)))

@@ -38,6 +38,7 @@ from accel_models.pricing.plans import MACS, Plans
 from accel_models.pricing.price import Pricer, networks_of
 from accel_models.pricing.tiles import BOUNDED, FITS, TILING_COLUMNS
 from accel_models.template.energy import COMPONENTS, COUNTS, TENSOR_OF, energies, total_pj, word_bits
+from accel_models.template.families import family_of as fabric_of
 from accel_models.template.resources import highest_hz
 from accel_models.template.timing_core import DRAIN_LATENCY_CYCLES, LOOKUP_CYCLES
 from mappings.workload import Workload
@@ -448,7 +449,7 @@ class _Figures:
             return taken[:, SIZE]
         if name == "area_mm2":
             return taken[:, AREA] / 1e6
-        counts = resources(taken)
+        counts = resources(taken, fabric_of(self._part))
         if name == "fill":
             bounds = (self._part.dsp, self._part.bram36, self._part.lut, self._part.ff)
             shares = [counts[:, at] / bound for at, bound in enumerate(bounds) if bound]

@@ -7,7 +7,7 @@ and of whole accelerators, by the command that the file names. ``docs/resources.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import log2
@@ -15,6 +15,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from accel_models.schedule.builder import DESCRIPTOR_BYTES
+from accel_models.template.families import XC7, Family, Product, blocks
 from accel_models.template.spec import ArrayKind, Template
 from mappings.yamlio import load_yaml
 
@@ -232,30 +233,105 @@ def summed(resource: str, name: str, of: tuple[float, ...]) -> float:
     return sum(c * x for c, x in zip(coefficients()[resource][name], of, strict=True))
 
 
-#: Multipliers of the address walker in front of an array.
-_WALKER_DSP = {kind: 3 if kind is ArrayKind.ROW_STATIONARY else 1 for kind in ArrayKind}
+#: Products of the address walker in front of an array, and of the vector unit's.
+_SETUP = Product(16, 16, signed=False)
+_WALKER = dict.fromkeys(ArrayKind, (_SETUP,)) | {
+    ArrayKind.WEIGHT_STATIONARY: (Product(20, 16, 20, signed=False),),
+    ArrayKind.ROW_STATIONARY: (_SETUP,) * 3,
+}
+#: Counts of words that the sequencer multiplies: up to 18 bits, which is more than parts of four-input tables hold.
+_COUNT = Product(16, 16, signed=False)
+_PART = 17  #: bits of a factor's parts (`cd_ppu_lane`)
 
 
-def part_dsp(template: Template, part: str) -> int:
-    """Multipliers of a part, counted."""
+def products(template: Template, part: str) -> Iterator[tuple[int, Product]]:
+    """Products of a part, and how many there are of each; not those of the non-linear unit."""
     t = template
     if part == "PE array":
-        return _WALKER_DSP[t.array] + (t.rows * t.cols if product_in_dsp(t) else 0)
+        yield from ((1, product) for product in _WALKER[t.array])
+        # Two products by one multiplier: a weight's halves lie apart by the bits of one of them.
+        weight = t.act_bits + 2 * (t.weight_bits // 2) + 1 if t.dual_rate else t.weight_bits
+        yield t.rows * t.cols, Product(t.act_bits, weight)
     if part == "vector unit":
-        return 1 + (t.word_lanes * t.vector_taps if product_in_dsp(t) else 0)
+        yield 1, _SETUP
+        yield t.word_lanes * t.vector_taps, Product(t.act_bits, t.weight_bits)
     if part == "drain":
-        # A sum times a 31-bit multiplier, the two products of a residual addition, and that of two activations.
-        return t.ppu_lanes * (2 * -(-(t.acc_bits + 1) // 17) + 2 + (2 * t.act_bits > 8))
+        # A sum times a multiplier of two parts, the two products of a residual addition, and that of two activations.
+        parts = -(-(t.acc_bits + 1) // _PART)
+        for bits in (*[_PART + 1] * (parts - 1), max(2, t.acc_bits + 1 - _PART * (parts - 1))):
+            yield t.ppu_lanes, Product(bits, _PART + 1)
+            yield t.ppu_lanes, Product(bits, 16)
+        yield 2 * t.ppu_lanes, Product(25, t.act_bits)
+        yield t.ppu_lanes, Product(t.act_bits, t.act_bits)
+    if part == "control":
+        yield 4, _COUNT
+
+
+def part_dsp(template: Template, part: str, family: Family = XC7) -> int:
+    """Multiplier blocks of a part, counted."""
+    t = template
     if part == "non-linear unit":
         # Synthesised alone: 21 with one lane (also with sums of 48 bits), 36 with two (of both widths), 63 with four.
         # How many eight take has not been measured: they are counted as two are, so as not to be too few.
-        return 7 + 14 * t.nonlinear_lanes + (t.nonlinear_lanes not in (1, 4)) if t.nonlinear_lanes else 0
-    return 4 if part == "control" else 0
+        found = 7 + 14 * t.nonlinear_lanes + (t.nonlinear_lanes not in (1, 4)) if t.nonlinear_lanes else 0
+        # Not synthesised for others: as many as the largest product of one block there takes here.
+        return found * blocks(Product(25, 18), family)
+    return sum(count * blocks(product, family) for count, product in products(t, part))
 
 
-def _part(template: Template, name: str) -> Part:
+#: What multiplier blocks of 7 series hold of a PE: multiples of (its product's bits, its sum's, an activation's, a
+#: weight's) as flip-flops, multiples of (product, sum) as look-up tables, and flip-flops of the walker. Found by
+#: synthesis of each array alone, 4x4 of 8 bits, for ECP5.
+_INSIDE = {
+    ArrayKind.WEIGHT_STATIONARY: ((1, 1, 0, 0), (0, 1), 11),
+    ArrayKind.OUTPUT_STATIONARY: ((1, 1, 0, 0), (0, 2), 149),
+    ArrayKind.ROW_STATIONARY: ((1, 0, 1, 0), (1, 0), 88),
+    ArrayKind.CHANNEL_PARALLEL: ((1, 0, 0, 0), (1, 0), 47),
+    ArrayKind.LOOP_TILE: ((1, 0, 0, 1), (2, 0), 54),
+}
+#: Flip-flops of a lane of post-processing, by its registers: 36 bits of a part's two products; operands and products of
+#: the residual addition and what waits for it, in shift registers of 7 series.
+_LANE_FF, _LANES_FF = 245, 80
+#: The rest of the control part and of what moves data: the difference of one whole accelerator (weight stationary 4x4).
+_REST_FF = 602
+
+
+def outside(template: Template, part: str, resource: str, family: Family) -> float:
+    """Look-up tables or flip-flops of a part, inside an accelerator, that 7 series has in multiplier blocks."""
+    t = template
+    if not family.outside:
+        return 0.0
+    if part == "PE array" and product_in_dsp(t):
+        (product, total, act, weight), (adds, sums), walker = _INSIDE[t.array]
+        bits, held, pes = t.act_bits + t.weight_bits, written_bits(t), t.rows * t.cols
+        if resource == "lut":
+            return float(pes * (adds * bits + sums * held))
+        return float(walker + pes * (product * bits + total * held + act * t.act_bits + weight * t.weight_bits))
+    if resource == "lut":
+        return 0.0
+    if part == "vector unit" and product_in_dsp(t):
+        return 32.0 + t.word_lanes * t.vector_taps * (t.act_bits + t.weight_bits)
+    if part == "drain":
+        parts = -(-(t.acc_bits + 1) // _PART)
+        return float(_LANES_FF + t.ppu_lanes * (72 * parts + t.acc_bits + 16 * t.act_bits + _LANE_FF))
+    return float(_REST_FF) if part == "control" else 0.0
+
+
+def _part(template: Template, name: str, family: Family) -> Part:
     lut, ff = (alone(template, name, r) - merged(template, name, r) for r in ("lut", "ff"))
-    return Part(name, dsp=part_dsp(template, name), lut=round(lut), ff=round(ff))
+    lut = lut * family.tables + outside(template, name, "lut", family)
+    ff += outside(template, name, "ff", family)
+    found = part_dsp(template, name, family)
+    return Part(name, dsp=found, bram18=queue_blocks(template, name, family), lut=round(lut), ff=round(ff))
+
+
+def queue_blocks(template: Template, part: str, family: Family) -> int:
+    """Blocks of the channel-parallel array's queue of sums (64 words), where look-up tables hold fewer."""
+    t = template
+    if part != "PE array" or t.array is not ArrayKind.CHANNEL_PARALLEL or family.shallow >= 64:
+        return 0
+    bits, words = family.shapes[0]
+    return -(-t.cols * t.acc_bits // bits) * -(-64 // words)
 
 
 #: Arrays whose sums are added up in the accumulators: what they write has no more bits than a column's products.
@@ -292,14 +368,15 @@ def pipeline_ff(template: Template) -> int:
 _COMPUTE_FF = 38
 
 
-def choice_part(template: Template) -> Part:
+def choice_part(template: Template, family: Family = XC7) -> Part:
     """The choice of the engine that writes to the accumulators, in `cd_compute`: a look-up table a bit and lane."""
-    return Part("choice of engine", lut=template.word_lanes * (written_bits(template) + 1), ff=_COMPUTE_FF)
+    lut = template.word_lanes * (written_bits(template) + 1)
+    return Part("choice of engine", lut=round(lut * family.tables), ff=_COMPUTE_FF)
 
 
-def array_part(template: Template) -> Part:
+def array_part(template: Template, family: Family = XC7) -> Part:
     """The PE array with its address walker, inside an accelerator that is flattened."""
-    return _part(template, "PE array")
+    return _part(template, "PE array", family)
 
 
 #: Look-up tables for a bit of a weight word that is widened, by the weights in the place of one: from the structure (a
@@ -317,11 +394,11 @@ def shell_names(template: Template) -> tuple[str, ...]:
     return tuple(name for name in SHELL if name != "non-linear unit" or template.nonlinear_lanes)
 
 
-def shell_parts(template: Template) -> tuple[Part, ...]:
+def shell_parts(template: Template, family: Family = XC7) -> tuple[Part, ...]:
     """Everything around the array but the memories, inside an accelerator that is flattened."""
     t = template
-    found = [*(_part(t, name) for name in shell_names(t)), choice_part(t)]
+    found = [*(_part(t, name, family) for name in shell_names(t)), choice_part(t, family)]
     if t.weight_packing > 1:
-        found.append(Part("weight unpacking", lut=unpack_lut(t), ff=t.weight_packing))
+        found.append(Part("weight unpacking", lut=round(unpack_lut(t) * family.tables), ff=t.weight_packing))
     late = pipeline_ff(t)
     return (*found, Part("pipeline registers", ff=late)) if late else tuple(found)

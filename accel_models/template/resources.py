@@ -15,14 +15,9 @@ from accel_models.hardware.technology import Technology, technology
 from accel_models.report import Bound, Infeasible, broken_bounds
 from accel_models.template.cells import cells
 from accel_models.template.fabric import Part, array_part, logic_key, shell_parts
+from accel_models.template.families import XC7, Family, family_of
 from accel_models.template.spec import ArrayKind, Template
 
-#: Shapes of one block of 18 Kb: (bits of a word, words).
-BRAM18_SHAPES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
-#: Memories of at most this depth become distributed memory.
-LUTRAM_DEPTH = 64
-#: Four-input look-up tables for one of six inputs, on adder and multiplexer logic (our assumption).
-LUT4_PER_LUT6 = 1.6
 #: Bits of a channel's parameters beside its bias: multiplier and shift.
 PARAM_BITS = 38
 
@@ -32,6 +27,7 @@ class Resources:
     """What a design takes of an FPGA: the sum of its parts."""
 
     parts: tuple[Part, ...]
+    family: Family = XC7
 
     @property
     def dsp(self) -> int:
@@ -41,7 +37,7 @@ class Resources:
     @property
     def bram36(self) -> int:
         """Blocks of 36 Kb: two of 18 Kb each."""
-        return -(-sum(part.bram18 for part in self.parts) // 2)
+        return -(-sum(part.bram18 for part in self.parts) // self.family.blocks36)
 
     @property
     def lut(self) -> int:
@@ -59,10 +55,10 @@ class Resources:
 
 
 @lru_cache(maxsize=1 << 16)
-def _bram18(width_bits: int, depth: int) -> int:
-    if depth <= LUTRAM_DEPTH:
+def _bram18(width_bits: int, depth: int, family: Family) -> int:
+    if depth <= family.shallow:
         return 0
-    return min(-(-width_bits // bits) * -(-depth // words) for bits, words in BRAM18_SHAPES)
+    return min(-(-width_bits // bits) * -(-depth // words) for bits, words in family.shapes)
 
 
 @dataclass(frozen=True)
@@ -73,6 +69,7 @@ class Memory:
         width_bits, depth: of one.
         count: how many.
         registered: read through a register behind it.
+        family: of the part.
     """
 
     name: str
@@ -80,23 +77,25 @@ class Memory:
     depth: int
     count: int = 1
     registered: bool = True
+    family: Family = XC7
 
     @property
     def bram18(self) -> int:
-        """Fewest blocks of 18 Kb over the shapes; 0 where it is shallow enough for look-up tables."""
-        return self.count * _bram18(self.width_bits, self.depth)
+        """Fewest blocks (18 Kb; iCE40: 4 Kb) over the shapes; 0 where it is shallow enough for look-up tables."""
+        return self.count * _bram18(self.width_bits, self.depth, self.family)
 
     @property
     def lutram(self) -> int:
         """Look-up tables of a shallow memory: four (RAM32M) hold 32 words of six bits (UG474)."""
-        if self.depth > LUTRAM_DEPTH:
+        if self.depth > self.family.shallow:
             return 0
-        return self.count * -(-self.width_bits // 6) * -(-self.depth // 32) * 4
+        bits, words = self.family.ram
+        return self.count * -(-self.width_bits // bits) * -(-self.depth // words) * 4
 
     @property
     def ff(self) -> int:
         """Flip-flops: the register behind it; one that look-up tables need, where a block has it inside."""
-        inside = self.count * self.width_bits if self.depth <= LUTRAM_DEPTH else 0
+        inside = self.count * self.width_bits if self.depth <= self.family.shallow else 0
         return self.registers + inside
 
     @property
@@ -110,19 +109,25 @@ class Memory:
         return self.count * self.width_bits * self.depth // 8
 
 
-def memories(template: Template) -> tuple[Memory, ...]:
+def memories(template: Template, family: Family = XC7) -> tuple[Memory, ...]:
     """The on-chip memories. Both halves of a double buffer are one memory, but for the accumulators."""
     t = template
     act_word, acc_word = t.act_word_bytes * 8, t.word_lanes * t.acc_bits
-    tables = (Memory("activation tables", 16 * t.act_bits, 2 * t.table_words, count=t.ppu_lanes, registered=False),)
+    tables = (
+        Memory(
+            "activation tables", 16 * t.act_bits, 2 * t.table_words, count=t.ppu_lanes, registered=False, family=family
+        ),
+    )
     banks = 2 if t.array is ArrayKind.ROW_STATIONARY else 1
     return (
         # The row-stationary array reads two words at once, of even and of odd addresses.
-        Memory("input buffer", act_word, 2 * t.input_words // banks, count=banks),
-        Memory("weight buffer", t.weight_word_bytes * 8, 2 * t.weight_words),
-        Memory("accumulator memory", acc_word, t.acc_words, count=2),
-        Memory("output and residual buffers", act_word, 2 * t.output_words, count=2),
-        Memory("parameters", t.acc_bits + PARAM_BITS, 2 * t.param_channels // t.ppu_lanes, count=t.ppu_lanes),
+        Memory("input buffer", act_word, 2 * t.input_words // banks, count=banks, family=family),
+        Memory("weight buffer", t.weight_word_bytes * 8, 2 * t.weight_words, family=family),
+        Memory("accumulator memory", acc_word, t.acc_words, count=2, family=family),
+        Memory("output and residual buffers", act_word, 2 * t.output_words, count=2, family=family),
+        Memory(
+            "parameters", t.acc_bits + PARAM_BITS, 2 * t.param_channels // t.ppu_lanes, count=t.ppu_lanes, family=family
+        ),
         *(tables if t.activation_tables else ()),
     )
 
@@ -138,24 +143,25 @@ class Logic(NamedTuple):
     ff: int
     array_lut: int
     array_ff: int
+    blocks: int
 
 
-def logic(template: Template) -> Logic:
+def logic(template: Template, family: Family = XC7) -> Logic:
     """The parts of :func:`estimate` but for the memories, summed once for equal arrays and shells."""
-    key = logic_key(template)
+    key = (family.name, logic_key(template))
     found = _logic.get(key)
     if found is None:
-        array, shell = array_part(template), shell_parts(template)
+        array, shell = array_part(template, family), shell_parts(template, family)
         parts = (array, *shell)
         sums = (sum(part.dsp for part in parts), sum(part.lut for part in parts), sum(part.ff for part in parts))
-        found = _logic[key] = Logic(*sums, array.lut, array.ff)
+        found = _logic[key] = Logic(*sums, array.lut, array.ff, array.bram18)
     return found
 
 
 class Stored(NamedTuple):
     """What all memories of a template take."""
 
-    bram36: int
+    blocks: int
     lutram: int
     ff: int
     registers: int
@@ -163,11 +169,11 @@ class Stored(NamedTuple):
 
 
 @lru_cache(maxsize=1 << 12)
-def stored(template: Template) -> Stored:
+def stored(template: Template, family: Family = XC7) -> Stored:
     """Sums over :func:`memories`; several questions about one template follow each other."""
-    found = memories(template)
+    found = memories(template, family)
     return Stored(
-        -(-sum(memory.bram18 for memory in found) // 2),
+        sum(memory.bram18 for memory in found),
         sum(memory.lutram for memory in found),
         sum(memory.ff for memory in found),
         sum(memory.registers for memory in found),
@@ -175,10 +181,10 @@ def stored(template: Template) -> Stored:
     )
 
 
-def demand(template: Template) -> tuple[int, int, int, int]:
+def demand(template: Template, family: Family = XC7) -> tuple[int, int, int, int]:
     """DSP, BRAM36, LUT and FF of :func:`estimate`."""
-    found, held = logic(template), stored(template)
-    return found.dsp, held.bram36, found.lut + held.lutram, found.ff + held.ff
+    found, held = logic(template, family), stored(template, family)
+    return found.dsp, -(-(found.blocks + held.blocks) // family.blocks36), found.lut + held.lutram, found.ff + held.ff
 
 
 def lut_memory(template: Template) -> int:
@@ -210,10 +216,10 @@ def part_memory_ff(template: Template, part: str) -> int:
     return sum(m.ff for m in memories(template) if _HOLDER.get(m.name, "buffers") == part)
 
 
-def estimate(template: Template) -> Resources:
-    """What the template takes of an FPGA of six-input look-up tables, part by part."""
-    stored = tuple(Part(m.name, bram18=m.bram18, lut=m.lutram, ff=m.ff) for m in memories(template))
-    return Resources((array_part(template), *stored, *shell_parts(template)))
+def estimate(template: Template, family: Family = XC7) -> Resources:
+    """What the template takes of an FPGA of a family, part by part."""
+    held = tuple(Part(m.name, bram18=m.bram18, lut=m.lutram, ff=m.ff) for m in memories(template, family))
+    return Resources((array_part(template, family), *held, *shell_parts(template, family)), family)
 
 
 def logic_um2(template: Template, tech: Technology) -> float | None:
@@ -261,11 +267,8 @@ def _tables(part: Device) -> int | None:
 
 
 def fpga_room(part: Device) -> tuple[int | None, int | None, float | None, int | None]:
-    """Most DSP, BRAM36, LUT (of six inputs, as :func:`demand` counts them) and FF; None: not stated."""
-    tables = _tables(part)
-    if tables is None or part.lut_inputs == 6:
-        return part.dsp, part.bram36, tables, part.ff
-    return part.dsp, part.bram36, (tables + 0.5) / LUT4_PER_LUT6, part.ff  # rounded to the nearest
+    """Most DSP, BRAM36, LUT and FF, as :func:`demand` counts them for its family; None: not stated."""
+    return part.dsp, part.bram36, _tables(part), part.ff
 
 
 def highest_hz(template: Template, part: Device) -> int | None:
@@ -286,9 +289,7 @@ def fits(template: Template, where: Device | str) -> tuple[Infeasible, ...]:
     """
     part = device(where) if isinstance(where, str) else where
     if part.kind is DeviceKind.FPGA:
-        dsp, bram36, lut, ff = demand(template)
-        lut = lut if part.lut_inputs == 6 else round(lut * LUT4_PER_LUT6)
-        bounds = fpga_bounds(part, dsp, bram36, lut, ff)
+        bounds = fpga_bounds(part, *demand(template, family_of(part)))
         bounds.append(Bound("clock", template.clock_hz, highest_hz(template, part), "Hz", "a slower clock"))
     else:
         area = area_um2(template, technology(part.technology, f"device {part.name}.technology"))

@@ -13,7 +13,8 @@ from accel_models.program.parameters import parameters
 from accel_models.report import CostReport
 from accel_models.template.cost import template_cost
 from accel_models.template.energy import cells_mw
-from accel_models.template.resources import LUT4_PER_LUT6, estimate, logic_um2
+from accel_models.template.families import FAMILIES
+from accel_models.template.resources import estimate, logic_um2
 from accel_models.template.spec import Template
 from mappings.errors import Fault, SpecError, unknown_name
 from rtl_templates.synth.asic import synthesize_cells
@@ -107,12 +108,12 @@ def synthesize(
         router(target)
         part_of(target, part)
     taken, netlist = synthesize_module(TOP, parameters(template), target)
-    guess = estimate(template)
-    lut = guess.lut if target.startswith("xc") else guess.lut * LUT4_PER_LUT6
+    family = FAMILIES[target]
+    guess = estimate(template, family)
     figures = [
         Compared("DSP", "blocks", guess.dsp, taken.dsp),
-        Compared("BRAM36", "blocks", guess.bram36, -(-taken.bram18 // (9 if target == "ice40" else 2))),
-        Compared("LUT", "look-up tables", round(lut), taken.lut),
+        Compared("BRAM36", "blocks", guess.bram36, -(-taken.bram18 // family.blocks36)),
+        Compared("LUT", "look-up tables", guess.lut, taken.lut),
         Compared("FF", "flip-flops", guess.ff, taken.ff),
     ]
     chosen = path = ""

@@ -72,7 +72,7 @@ def test_fits_says_what_is_broken_by_how_much() -> None:
 def test_four_input_tables_hold_less() -> None:
     template = Template(rows=8, cols=8)
     four = replace(device("ecp5_85k"), figures=tuple((n, replace(f, value=1)) for n, f in device("ecp5_85k").figures))
-    six = replace(four, lut_inputs=6)
+    six = replace(four, lut_inputs=6, family="")
     demand = [next(i.demand for i in fits(template, part) if i.resource == "LUT") for part in (four, six)]
     assert demand[0] > demand[1]
 

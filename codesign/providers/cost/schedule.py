@@ -15,6 +15,7 @@ from accel_models.pricing.price import UNEXPLAINED, Pricer
 from accel_models.report import CostReport
 from accel_models.template.cost import mapped_design, template_cost
 from accel_models.template.energy import TENSOR_OF, word_bits
+from accel_models.template.families import family_of
 from accel_models.template.resources import area_um2, demand, memories
 from accel_models.template.spec import Template
 from codesign.objectives import Goal
@@ -168,7 +169,7 @@ class ScheduleProvider:
         }
         part = self._device
         if part.kind is DeviceKind.FPGA:
-            taken = demand(template)
+            taken = demand(template, family_of(part))
             out |= dict(zip(("dsp", "bram36", "lut", "ff"), map(float, taken), strict=True))
             bounds = (part.dsp, part.bram36, part.lut, part.ff)
             out["fill"] = max(count / bound for count, bound in zip(taken, bounds, strict=True) if bound)
