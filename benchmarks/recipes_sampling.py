@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from benchmarks.recipes_lines import Bench, Line
-from benchmarks.recipes_shared import _trained
+from benchmarks.recipes_shared import trained
 from codesign.supernet.training import Trainer, measured
 
 
@@ -22,7 +22,7 @@ def fairnas(bench: Bench) -> Line:
     for variant in ("reduced", "control"):
         recipe = bench.recipe(variant)
         (part,) = [part for part in recipe.providers if part.name == "supernet"]
-        trainer = _trained(recipe)
+        trainer = trained(recipe)
         unfair.append(_imbalance(trainer, int(part.given["steps"])))
         drawn = [trainer.corners.workload_at(trial.told.point) for trial in alone.trials]
         shared = [measured(trainer.network, workload, trainer.data, "held_out", 256) for workload in drawn]

@@ -232,7 +232,7 @@ def scarlet_nas(bench: Bench) -> Line:
     How well networks do with either weights is told, whatever its sign.
     """
     mine, even = bench.run(), bench.random()
-    trainer, bare = (_trained(bench.recipe(variant)) for variant in ("reduced", "control"))
+    trainer, bare = (trained(bench.recipe(variant)) for variant in ("reduced", "control"))
     mapped, plain = _judged(trainer), _judged(bare)
     p = float(wilcoxon(mapped, plain, alternative="greater").pvalue)
     alike, before = (_consistency(item, bench.seed) for item in (trainer, bare))
@@ -325,7 +325,7 @@ def hat(bench: Bench) -> Line:
     """Evolution by shared weights keeps to the latency and ends ahead of as many even draws; shared weights rank
     networks as training each alone does."""
     mine, even, alone = bench.run(), bench.random(), bench.run(bench.recipe("alone"))
-    trainer = _trained(mine.recipe)
+    trainer = trained(mine.recipe)
     drawn = [trainer.corners.workload_at(trial.told.point) for trial in alone.trials]
     shared = [measured(trainer.network, workload, trainer.data, "held_out", 256) for workload in drawn]
     rank = spearmanr(shared, alone.values("accuracy"), alternative="greater")
@@ -384,7 +384,7 @@ def _predicted(bench: Bench) -> Line:
     accuracies = mine.values("accuracy")
     best = [mine.trials[int(row)].told.point for row in np.argsort(-accuracies, kind="stable")[:_NAMED]]
     named = _alone(even, best)
-    trainer = _trained(mine.recipe)
+    trainer = trained(mine.recipe)
     alone = [trainer.corners.workload_at(trial.told.point) for trial in even.trials]
     rank = spearmanr(_scored(trainer, alone, 0), even.values("accuracy"), alternative="greater")
     drawn = _drawn(trainer)
@@ -438,7 +438,7 @@ def _shared(recipe: Recipe, *, largest: bool = False) -> NDArray[np.float64]:
     Args:
         largest: every step is the largest network's, whatever the recipe's strategy.
     """
-    return _judged(_trained(recipe, largest=largest))
+    return _judged(trained(recipe, largest=largest))
 
 
 def _judged(trainer: Trainer) -> NDArray[np.float64]:
@@ -453,7 +453,7 @@ def _drawn(trainer: Trainer) -> list[Workload]:
     return [trainer.corners.workload_at(trainer.corners.space.draw(rng)) for _ in range(_JUDGED)]
 
 
-def _trained(recipe: Recipe, *, largest: bool = False) -> Trainer:
+def trained(recipe: Recipe, *, largest: bool = False) -> Trainer:
     """The supernet as the recipe's provider trains it, or through its largest network alone."""
     (part,) = [part for part in recipe.providers if part.name == "supernet"]
     given = {**PROVIDERS.get("supernet").checked(part.given, "supernet"), "seed": recipe.seed}

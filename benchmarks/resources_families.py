@@ -5,6 +5,7 @@
 
 The table has the digest of each row's sources; a row of older sources is not judged. Modules that 7 series' estimate is
 off at (arrays, post-processing) are what the terms were found from; of whole accelerators only weight stationary 4x4.
+DSP and BRAM36 have to be exact, look-up tables and flip-flops within 15 %, never more than 2 % too few.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs 
 from accel_models.template.families import FAMILIES
 from accel_models.template.resources import estimate
 from accel_models.template.spec import ArrayKind, Template
+from benchmarks.common import Figure, show
 from benchmarks.resources import RESOURCES, sources, spelled
+from mappings.errors import SpecError
 from rtl_templates.synth.fpga import Taken
 from rtl_templates.synth.measure import WHOLE, measured
 
@@ -61,24 +64,51 @@ def write_table(table: dict[Place, tuple[str, Taken]]) -> None:
     fresh.replace(TABLE)
 
 
+def judge(target: str, template: Template, taken: Taken) -> list[Figure]:
+    """One whole accelerator: estimated over synthesised, resource by resource."""
+    family = FAMILIES[target]
+    guess = dict(estimate(template, family).as_pairs())
+    found = {
+        "DSP": taken.dsp,
+        "BRAM36": -(-taken.bram18 // family.blocks36),
+        "LUT": taken.lut,
+        "FF": taken.ff,
+    }
+    figures = []
+    for name, count in found.items():
+        error, exact = guess[name] / count - 1, name in ("DSP", "BRAM36")
+        label = f"{template.array} {template.rows}x{template.cols}: {name}, relative error"
+        met = error == 0 if exact else -0.02 <= error <= 0.15
+        aim = "exact" if exact else "-2 % to 15 %"
+        figures.append(Figure(label, error, aim, met, f"{guess[name]:,} for {count:,}"))
+    return figures
+
+
 def main() -> int:
-    """Collects, and prints found beside estimated of whole accelerators."""
+    """Collects, and judges what is estimated of whole accelerators by what was found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--target", choices=FAMILIES, default="ecp5")
     parser.add_argument("--kept", action="store_true", help="use kept results alone; synthesise nothing")
+    parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    table, family = read_table(), FAMILIES[args.target]
-    for part, template in cases():
-        place = args.target, part, spelled(template)
-        taken = measured(template, part, args.target, run=not args.kept)
-        if taken is not None:
-            table[place] = sources(part, template), taken
-            write_table(table)
-        row = table.get(place)
-        if part == WHOLE and row is not None and row[0] == sources(part, template):
-            guess, found = estimate(template, family), row[1]
-            print(place, "found:", found, "estimated:", dict(guess.as_pairs()))
-    return 0
+    table, figures = read_table(), list[Figure]()
+    try:
+        for part, template in cases():
+            place = args.target, part, spelled(template)
+            taken = measured(template, part, args.target, run=not args.kept)
+            if taken is not None:
+                table[place] = sources(part, template), taken
+                write_table(table)
+            row = table.get(place)
+            if part == WHOLE and row is not None and row[0] == sources(part, template):
+                figures += judge(args.target, template, row[1])
+    except SpecError as error:
+        print(f"resources_families: {error}", file=sys.stderr)
+        return 2
+    judged = Figure(
+        "whole accelerators of the sources as they are", len(figures) // len(RESOURCES), "1 or more", bool(figures)
+    )
+    return show(f"Resources on {args.target}, estimated and synthesised (Yosys)", [judged, *figures], args.json)
 
 
 if __name__ == "__main__":
