@@ -132,7 +132,7 @@ def test_a_design_is_as_fast_as_one_with_its_array_was_routed() -> None:
     for array in ArrayKind:
         small, eight = (highest_hz(Template(array=array, rows=n, cols=n), part) for n in (4, 8))
         assert small == clocks()["ecp5"].of(array) >= clocks()["ecp5"].hz
-        assert eight == 88_000_000  # weight stationary was routed
+        assert eight == (100_000_000 if array is ArrayKind.WEIGHT_STATIONARY else 88_000_000)  # the one that was routed
     assert set(dict(clocks()["ecp5"].arrays)) <= set(ArrayKind)
     assert clocks()["ecp5"].hz == min(hz for _, hz in clocks()["ecp5"].arrays)
 
