@@ -11,7 +11,7 @@ from accel_models.hardware.accelerator import Accelerator, MemoryKind, MemoryLev
 from accel_models.hardware.devices import Device, DeviceKind, device, unchecked
 from accel_models.hardware.technology import Technology
 from accel_models.report import Bound, Infeasible, broken_bounds
-from accel_models.template.families import XC7, family_of
+from accel_models.template.families import family_of
 from accel_models.template.resources import area_um2, estimate, fits
 from mappings.layer import Bits
 
@@ -51,7 +51,7 @@ def resources(accelerator: Accelerator) -> tuple[tuple[str, int], ...] | None:
     """FPGA resources by name; of a hierarchy that is no template, the two that it surely takes."""
     if accelerator.template is not None:
         where = device(accelerator.device) if accelerator.device else None
-        return estimate(accelerator.template, XC7 if where is None else family_of(where)).as_pairs()
+        return estimate(accelerator.template, family_of(where)).as_pairs()
     if not accelerator.device or device(accelerator.device).kind is not DeviceKind.FPGA:
         return None
     blocks = sum(

@@ -25,7 +25,6 @@ from accel_models.pricing.plans import Plans, plan_rows, plans_key
 from accel_models.pricing.tiles import NO_CAP
 from accel_models.report import Infeasible
 from accel_models.template.energy import COMPONENTS, Prices, energies, total_pj
-from accel_models.template.families import XC7
 from accel_models.template.families import family_of as fabric_of
 from accel_models.template.resources import demand, fits
 from accel_models.template.spec import Template
@@ -195,7 +194,7 @@ class Pricer:
         found = self._known.get(template)
         if found is None:
             price = None if self._tech is None else Prices.of(template, self._tech, self._device)
-            found = price, demand(template, XC7 if self._device is None else fabric_of(self._device))
+            found = price, demand(template, fabric_of(self._device))
             if len(self._known) > 200_000:
                 self._known.clear()
             self._known[template] = found

@@ -32,7 +32,7 @@ from accel_models.template.energy import (
     total_pj,
     word_bits,
 )
-from accel_models.template.families import XC7, family_of
+from accel_models.template.families import family_of
 from accel_models.template.resources import area_um2, estimate, fits
 from accel_models.template.spec import Template
 from accel_models.template.timing import predict
@@ -181,5 +181,5 @@ def template_cost(design: Design, *, bounded: bool = True) -> CostReport | tuple
         latency_ms=timing.cycles / template.clock_hz * 1e3,
         energy_pj=energy_pj,
         area_um2=None if tech is None else area_um2(template, tech),
-        resources=estimate(template, XC7 if part is None else family_of(part)).as_pairs(),
+        resources=estimate(template, family_of(part)).as_pairs(),
     )

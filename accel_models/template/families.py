@@ -90,10 +90,12 @@ TARGETS = {"xc7": "xc7", "xc7_2": "xc7", "xcup": "xcup", "ecp5": "ecp5", "ice40u
 TARGETS |= dict.fromkeys(("gw2a", "gw1n"), "gowin")
 
 
-def family_of(part: Device) -> Family:
+def family_of(part: Device | None) -> Family:
     """The family whose estimate is a device's. One that names none: 7 series with tables of six inputs, Gowin with
-    four.
+    four; no device: 7 series.
     """
+    if part is None:
+        return XC7
     known = TARGETS.get(part.family)
     return FAMILIES[known] if known else GOWIN if part.lut_inputs == 4 else XC7
 
