@@ -53,8 +53,8 @@ first tile (`layer start`). A network is quantised to the widths of the template
 hierarchy of memories, on which each layer has the best mapping of the library's dataflows.
 
 **Objective.** By default mappings are chosen for the energy-delay product, and for latency where the accelerator's
-energy is not modelled. `latency` alone takes a cycle less at any price: on one layer 4,610 cycles at 91.3 uJ before
-4,749 at 4.3 uJ. `map` has the same default.
+energy is not modelled. `latency` saves a cycle whatever energy it costs: on one layer it prefers 4,610 cycles at
+91.3 uJ to 4,749 at 4.3 uJ. `map` has the same default.
 
 **Hardware files.** `--accelerator` and `--hardware` take the YAML of an accelerator (memory levels, see
 `accel_models/hardware/library`), of a design, whose accelerator is taken, or of a template: its parameters alone, or

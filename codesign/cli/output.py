@@ -281,7 +281,7 @@ def _checks(value: Verification, options: Namespace) -> None:
     columns = ["layer", "cycles predicted", "simulated", "error", "images bit-exact"]
     _table(f"{value.point} in RTL", columns, rows)
     if value.right is not None:
-        _line(f"digits named rightly by the hardware: {value.right}/{value.images}")
+        _line(f"images classified correctly by the hardware: {value.right}/{value.images}")
     if value.score is not None:
         _line(f"{value.score_name} of the hardware's outputs: {value.score:.1%}")
     if value.hls_exact_images is not None:

@@ -27,6 +27,7 @@ from codesign.controllers.threads import one_thread
 from codesign.decisions import Point
 from codesign.providers.base import Candidate, Measurement, ProviderContext
 from codesign.providers.cost.schedule import ScheduleProvider
+from codesign.providers.cost.work import figures_of
 from codesign.seeds import derive_seed
 from mappings.durable import write_durably
 from mappings.errors import Fault, SpecError
@@ -154,22 +155,12 @@ class PredictedProvider:
             return []
         features = self._context.space.decisions.features([candidate.point for candidate in candidates])
         latency, energy = (np.exp(model.predict(features)) for model in self._models)
-        return [Measurement(_figures(float(ms), float(uj))) for ms, uj in zip(latency, energy, strict=True)]
+        return [Measurement(figures_of(float(ms), float(uj))) for ms, uj in zip(latency, energy, strict=True)]
 
 
 def _point(row: Mapping[str, Any]) -> Point:
     """A point as JSON holds it: orders are tuples again."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
-
-
-def _figures(latency_ms: float, energy_uj: float) -> dict[str, float]:
-    return {
-        "latency_ms": latency_ms,
-        "throughput_per_s": 1e3 / latency_ms,
-        "energy_uj": energy_uj,
-        "edp_uj_ms": energy_uj * latency_ms,
-        "power_mw": energy_uj / latency_ms,
-    }
 
 
 def _kept(file: Path) -> list[Any] | None:

@@ -21,6 +21,7 @@ from accel_models.template.spec import Template
 from codesign.objectives import Goal
 from codesign.providers.base import Candidate, Measurement, ProviderContext
 from codesign.providers.cost.whole_hardware import WholeHardware
+from codesign.providers.cost.work import figures_of
 from codesign.providers.registry import PROVIDERS
 from codesign.spaces.mapping.caps import missing_operators
 from codesign.spaces.search_space import SearchSpace
@@ -88,7 +89,7 @@ class ScheduleProvider:
 
     def whole(self, space: SearchSpace, goal: Goal) -> WholeHardware | None:
         """All accelerators of a space, for the front of a network over them; None: no space that can be proved over."""
-        if not WholeHardware.covers(space, self._device, goal, self.metrics):
+        if not WholeHardware.covers(space, goal, self.metrics):
             return None
         self._compiled = True
         return WholeHardware(space, self._device, goal, self.metrics)
@@ -156,14 +157,8 @@ class ScheduleProvider:
         if cost.energy_pj is None or cost.energy_pj != cost.energy_pj:
             what = "its technology has no energy figures"
             raise SpecError(Fault(f"device {self._device.name}", what, "a device whose technology has them"))
-        energy_uj, seconds = cost.energy_pj / 1e6, cost.latency_ms / 1e3
         out = {
-            "latency_ms": cost.latency_ms,
-            "latency_cycles": float(cost.cycles),
-            "throughput_per_s": 1.0 / seconds,
-            "energy_uj": energy_uj,
-            "edp_uj_ms": energy_uj * cost.latency_ms,
-            "power_mw": energy_uj / 1e3 / seconds,
+            **figures_of(cost.latency_ms, cost.energy_pj / 1e6, cost.cycles),
             "buffer_bytes": float(sum(memory.size_bytes for memory in memories(template))),
             "dram_bytes": float(cost.dram_bytes),
         }
