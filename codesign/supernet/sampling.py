@@ -29,9 +29,6 @@ from codesign.decisions import Point
 from codesign.seeds import derive_seed
 from codesign.supernet.corners import Corners, kind_of
 
-STRATEGIES = ("uniform", "several", "fair", "sandwich", "progressive", "dropped", "growing", "greedy", "priority")
-#: Those that need the weights, and keep what they know of networks.
-JUDGING = ("greedy", "priority")
 #: The chance at the last step that a decision of the largest network is drawn.
 MOST_DROPPED = 0.8
 #: Stages of a growing space.
@@ -70,7 +67,7 @@ def planner(strategy: str, corners: Corners, seed: int, steps: int, subnets: int
     """The plan of each step.
 
     Args:
-        strategy: one of :data:`STRATEGIES`, but none of :data:`JUDGING`: :mod:`codesign.supernet.greedy`.
+        strategy: one of :data:`codesign.supernet.names.STRATEGIES`, but none of its ``JUDGING``.
         steps: of the whole training.
         subnets: networks drawn evenly in a step of ``several``, ``sandwich`` or ``progressive``.
     """

@@ -22,8 +22,7 @@ from codesign.providers.registry import make_provider
 from codesign.recipe import Part, Recipe, load_recipe
 from codesign.supernet.corners import Corners, kind_of
 from codesign.supernet.greedy import Greedy, Priority
-from codesign.supernet.network import KERNELS
-from codesign.supernet.predicted import PREDICTED
+from codesign.supernet.names import KERNELS, PREDICTED
 from codesign.supernet.sampling import PHASES, phase_of, planner
 from codesign.supernet.store import Stored, load
 from codesign.supernet.training import Trainer, TrainingOptions, from_arrays, measured, new_network
