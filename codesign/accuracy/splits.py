@@ -14,6 +14,12 @@ from mappings.errors import Fault, SpecError
 
 #: Weights see train, the search sees held_out, test is read once, for the front.
 PART_NAMES = ("train", "held_out", "test")
+#: How files and folders spell them.
+PART_SPELLINGS = {
+    "train": ("train", "training"),
+    "held_out": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
 #: Of images that come in one set: the share of each part.
 _SHARES = (0.7, 0.2, 0.1)
 #: Of a training set that comes with a test set: what is held out, at most so many images.
@@ -134,7 +140,8 @@ def as_pixels(images: NDArray[np.generic], where: str) -> Images:
     """float32 ``[n, C, H, W]`` in 0..1 of images in whichever order and type they come.
 
     Args:
-        images: ``[n, H, W]``, ``[n, H, W, C]`` or ``[n, C, H, W]`` with C of 1 or 3; bytes, or real numbers in 0..1.
+        images: ``[n, H, W]``, ``[n, H, W, C]`` or ``[n, C, H, W]`` with C of 1 or 3; bytes, or real numbers in 0..1,
+            or whether a pixel is white.
 
     Raises:
         SpecError: another shape, type or range.
@@ -144,7 +151,7 @@ def as_pixels(images: NDArray[np.generic], where: str) -> Images:
         images = images[:, None]
     elif images.ndim == 4 and images.shape[3] in (1, 3) and images.shape[1] not in (1, 3):
         images = images.transpose(0, 3, 1, 2)
-    if images.ndim != 4 or images.shape[1] not in (1, 3) or images.dtype.kind not in "uif":
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape[2:] or images.dtype.kind not in "uifb":
         raise SpecError(Fault(where, f"holds {images.dtype} {list(images.shape)}", allowed))
     pixels = images.astype(np.float32)
     if images.dtype.kind in "ui":
@@ -233,11 +240,13 @@ def split(
     labels: Labels,
     test: tuple[Images, Labels] | None = None,
     task: str = Classification.name,
+    held_out: tuple[Images, Labels] | None = None,
 ) -> Dataset:
     """Three parts of one set, or of a training and a test set.
 
     Args:
         task: of the labels.
+        held_out: what the search is to see of a set that comes in three parts; else a share of the training set.
 
     Raises:
         SpecError: what :func:`checked` refuses.
@@ -247,11 +256,24 @@ def split(
         first, second = round(_SHARES[0] * count), round((_SHARES[0] + _SHARES[1]) * count)
         places = {"train": order[:first], "held_out": order[first:second], "test": order[second:]}
     else:
-        held = min(round(_HELD_OUT * count), _MOST_HELD_OUT)
+        held = 0 if held_out is not None else min(round(_HELD_OUT * count), _MOST_HELD_OUT)
         places = {"train": order[held:], "held_out": order[:held]}
     parts = {part: images[place] for part, place in places.items()}
     named = {part: labels[place] for part, place in places.items()}
-    if test is not None:
-        again = _order(*test)
-        parts["test"], named["test"] = test[0][again], test[1][again]
+    for part, given in (("held_out", held_out), ("test", test)):
+        if given is not None:
+            again = _order(*given)
+            parts[part], named[part] = given[0][again], given[1][again]
     return checked(Dataset(name, parts, named, task))
+
+
+def in_parts(name: str, parts: dict[str, tuple[Images, Labels]], task: str = Classification.name) -> Dataset:
+    """A data set that comes in parts: `train` alone, or with `test`, `held_out` or both; a lone `held_out` is the test.
+
+    Raises:
+        SpecError: what :func:`checked` refuses.
+    """
+    test, held_out = parts.get("test"), parts.get("held_out")
+    if test is None:
+        test, held_out = held_out, None  # as ImageNet's validation images are the test of whoever has no others
+    return split(name, *parts["train"], test, task, held_out)
