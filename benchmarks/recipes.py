@@ -3,10 +3,10 @@
     python -m benchmarks.recipes [--only NAME ...] [--seed 0] [--size 1] [--table nb201.csv.gz] [--record] [--json]
 
 ``--size`` is how many times as many proposals each run makes as the reduced form says; the mechanisms' own comparisons
-keep theirs. One line a recipe, beside random search at the same budget. "ahead" is the chance that a proposal of the second half is
-better than one of random search by the recipe's own goal; below 0.6, or where that could be luck (p >= 0.01), or where
-the mechanism's own figure is not as it must be, the line has failed and so has the command. Accuracies are those of
-NAS-Bench-201 (``--table``), or a classifier's on the features of untrained networks (8 x 8 digits).
+keep theirs. One line a recipe, beside random search at the same budget. "ahead" is the chance that a proposal of the
+second half is better than one of random search by the recipe's own goal; below 0.6, or where that could be luck (p >=
+0.01), or where the mechanism's own figure is not as it must be, the line has failed and so has the command. Accuracies
+are those of NAS-Bench-201 (``--table``), or a classifier's on the features of untrained networks (8 x 8 digits).
 """
 
 from __future__ import annotations

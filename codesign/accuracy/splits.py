@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign.accuracy.task import TASKS, Classification, Detection, Segmentation, Task
+from codesign.accuracy.task import TASKS, Classification, Detection, Segmentation, Sequence, Task
 from mappings.errors import Fault, SpecError
 
 #: Weights see train, the search sees held_out, test is read once, for the front.
@@ -39,7 +39,7 @@ class Dataset:
         name: display name.
         images: float32 ``[n, channels, rows, columns]`` in 0..1, by part.
         labels: int64, by part: ``[n]`` for classification, ``[n, rows, columns]`` for segmentation, ``[n, most, 5]``
-            (class or -1, top, left, bottom, right) for detection.
+            (class or -1, top, left, bottom, right) for detection, ``[n, length, 1]`` for sequences.
         task: name of what labels are.
     """
 
@@ -67,6 +67,11 @@ class Dataset:
     def classes(self) -> int:
         """How many labels there are."""
         return max(self.does.classes(part) for part in self.labels.values())
+
+    @property
+    def length(self) -> int:
+        """Of a label that is a sequence; of any other 1."""
+        return int(self.labels["train"].shape[1]) if self.task == Sequence.name else 1
 
     @cached_property
     def digest(self) -> str:
@@ -206,13 +211,15 @@ def as_boxes(labels: NDArray[np.generic], images: Images, where: str) -> Labels:
 
 
 def labelled(labels: NDArray[np.generic], images: Images, where: str) -> tuple[Labels, str]:
-    """Labels as they are used, and the task that their shape tells: a class an image, or a class a pixel.
+    """Labels as they are used, and the task that their shape tells: a class an image, a place, or a pixel.
 
     Raises:
         SpecError: neither, or no integers from 0.
     """
     if labels.ndim == 3 and labels.size != len(images):
         return as_label_maps(labels, images, where), Segmentation.name
+    if labels.ndim == 2 and labels.size == len(images) * labels.shape[1] > len(images):
+        return as_labels(labels, labels.size, where).reshape(*labels.shape, 1), Sequence.name
     return as_labels(labels, len(images), where), Classification.name
 
 
