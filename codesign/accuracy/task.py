@@ -140,7 +140,7 @@ class Segmentation:
 class Sequence:
     """A class a place of a sequence: labels ``[n, length, 1]``, and a map of as many rows."""
 
-    name, score_name = "sequence", "accuracy of places"
+    name, score_name = "sequence", "place accuracy"
     without: Mapping[str, Any] = {"flip": False, "auxiliary": ()}
     layout = "float32 [n, C, H, W] and labels [n, length, 1]"
     least, least_classes = 0, 2

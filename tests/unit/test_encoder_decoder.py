@@ -149,9 +149,14 @@ def test_a_point_runs_on_hardware(tmp_path: Path) -> None:
     assert_runs(workload, HARDWARE, tmp_path, rate=0.01, data="small_orders", steps=10)
 
 
-@pytest.mark.slow
-def test_the_recipe_runs_from_the_command_line(tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    command = ["explore", "--recipe", "hat:sequence_reduced", "--trials", "4", "--out", str(out), "--jobs", "0"]
-    assert main([*command, "--verify", "none", "-q"]) == 0
-    assert json.loads((out / "result.json").read_text(encoding="utf-8"))["points"]
+def test_shared_weights_and_deployment_from_the_command_line(tmp_path: Path) -> None:
+    out, mine = tmp_path / "run", tmp_path / "mine.yaml"
+    brief = "{name: supernet, steps: 20, shift_pixels: 0, calibration_images: 64, deploy_steps: 5}"
+    mine.write_text(
+        f"name: mine\nextends: hat:sequence_reduced\nproviders: [schedule, {brief}]\ntrials: 2\nbatch: 2\n"
+        "choices: {encoder_depth: [1], decoder_depth: [1], encoder_width: [8], decoder_width: [8]}\n"
+    )
+    command = ["explore", "--recipe", str(mine), "--out", str(out), "--jobs", "0", "--verify", "none", "-q"]
+    assert main(command) == 0
+    (point, *_) = json.loads((out / "result.json").read_text(encoding="utf-8"))["points"]
+    assert 0 < point["accuracy"]["test"] < 1 and (out / "designs" / f"{point['name']}.yaml").exists()
