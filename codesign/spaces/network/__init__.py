@@ -456,10 +456,18 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
     registry.register(
         "nasbench_macro",
         Plugin(
-            "6,561 chains of eight identities or inverted bottlenecks of NAS-Bench-Macro, 32 x 32 colour images",
+            "6,561 chains of eight identities or inverted bottlenecks of NAS-Bench-Macro, 32 x 32 images, or your own",
             f"{here}.nasbench_macro:NasBenchMacro",
+            {
+                **_OF_IMAGES,
+                "channels": options.integer(3, 1, 64),
+                "extent": options.integer(32, 8, 512),
+                "dataset": options.text("cifar10", what="the name of a data set"),
+                "stem": options.integer(32, 1, 1024),
+                "head": options.integer(1280, 1, 4096),
+            },
             source="Su 2021",
-            offers=("workload", "table"),
+            offers=("workload", "trainable", "table"),
         ),
     )
     registry.register(
