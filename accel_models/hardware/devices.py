@@ -50,6 +50,8 @@ class DeviceKind(StrEnum):
     ASIC = "asic"
 
 
+#: Inputs of its look-up tables -> what an FPGA that names no family is taken for: the slowest that is estimated alike.
+_TAKEN_FOR: dict[int | None, str] = {6: "xc7", 4: "gw1n"}
 #: PEs of the smallest accelerators, which were routed first.
 SMALL_PES = 16
 
@@ -75,7 +77,7 @@ class Device:
         dram: kind of the board's memory, one of :data:`DRAMS`; the technology has the energy of its bits and, but for
             "ddr" and "lpddr4", the power of its waiting, where the device does not state its own.
         figures: (name, figure) pairs; names are those of :data:`FIGURES`.
-        family: whose routed or scaled clocks bind (``data/clocks.yaml``); "": the hard blocks' limits alone.
+        family: whose routed or scaled clocks bind (``data/clocks.yaml``); "": see :attr:`taken_for`.
     """
 
     name: str
@@ -164,9 +166,16 @@ class Device:
         limits = [limit for limit in (self._count("dsp_fmax_hz"), self._count("bram_fmax_hz")) if limit is not None]
         return min(limits) if limits else None
 
+    @property
+    def taken_for(self) -> str:
+        """The family whose resources and clocks count: its own, or what an FPGA that names none is taken for. ""
+        on silicon.
+        """
+        return self.family or _TAKEN_FOR.get(self.lut_inputs, "")
+
     def routed_hz(self, array: str, pes: int = SMALL_PES) -> int | None:
-        """The clock that our accelerators with this array reach on the family; None where no family is named."""
-        return None if not self.family else clocks()[self.family].of(array, pes)
+        """The clock that our accelerators with this array reach on the family; None on silicon."""
+        return clocks()[self.taken_for].of(array, pes) if self.taken_for else None
 
     @property
     def lut_fill(self) -> float:
@@ -190,7 +199,7 @@ class Device:
         return self._value("power_mw")
 
 
-def unchecked(part: Device, limit: str, why: str, what: str) -> SpecError:
+def unchecked(part: Device, limit: str, why: str, what: str, priced_in: str) -> SpecError:
     """The refusal of a limit that nothing can be held against: to pass it over would be to say that it is met.
 
     Args:
@@ -198,8 +207,10 @@ def unchecked(part: Device, limit: str, why: str, what: str) -> SpecError:
         limit: its name, of :data:`FIGURES`.
         why: what is not known.
         what: which coefficients the technology lacks: "energies", "areas".
+        priced_in: the design's technology, "" where it names none.
     """
-    why = f'is a limit that cannot be checked: {why} (technology "{part.technology}")'
+    known = f'technology "{priced_in}"' if priced_in else "it names no technology"
+    why = f"is a limit that cannot be checked: {why} ({known})"
     return SpecError(
         Fault(f"device {part.name}.{limit}", why, f"a technology with {what}, or a device without {limit}")
     )
