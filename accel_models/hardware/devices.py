@@ -30,6 +30,10 @@ FIGURES = {
     "dram_background_mw": "mW of the board's memory while it waits",
     "axi_bits": "bits of its widest port to memory",
     "axi_burst_beats": "beats of the longest burst",
+    "axi_id_bits": "bits of the identifiers that its port takes",
+    "axi_id": "the identifier of all transfers",
+    "axi_cache": "AxCACHE of all transfers",
+    "axi_prot": "AxPROT of all transfers",
     "dsp_fmax_hz": "Hz",
     "bram_fmax_hz": "Hz",
     "clock_hz": "Hz",
@@ -40,6 +44,8 @@ FIGURES = {
 }
 #: Part of its look-up tables that a design may take where the device does not say: fuller parts do not route.
 DEFAULT_LUT_FILL = 0.8
+#: Figures that are whole numbers within bounds: of the signals that the AXI port drives.
+_SIGNALS = {"axi_id_bits": (1, 32), "axi_id": (0, 2**32 - 1), "axi_cache": (0, 15), "axi_prot": (0, 7)}
 _REQUIRED = {"fpga": ("dsp", "bram36", "lut", "ff"), "asic": ("area_mm2",)}
 
 
@@ -154,6 +160,11 @@ class Device:
     def axi_burst_beats(self) -> int | None:
         """Beats of the longest burst that the port takes: 16 in AXI3, 256 in AXI4."""
         return self._count("axi_burst_beats")
+
+    @property
+    def axi_signals(self) -> dict[str, int]:
+        """What the port drives on every transfer, as far as the device states it; names are those of figures."""
+        return {name: value for name in _SIGNALS if (value := self._count(name)) is not None}
 
     @property
     def clock_hz(self) -> int | None:
@@ -274,6 +285,8 @@ def _figures(raw: Any, where: str, faults: list[Fault]) -> tuple[tuple[str, Figu
             faults.append(Fault(spot, f"is {str(item)[:60]}", "[value, source]"))
         elif name == "lut_fill" and not 0 < item[0] <= 1:
             faults.append(Fault(spot, f"is {item[0]}", "above 0, at most 1"))
+        elif name in _SIGNALS and not (type(item[0]) is int and _SIGNALS[name][0] <= item[0] <= _SIGNALS[name][1]):
+            faults.append(Fault(spot, f"is {item[0]}", "a whole number from {} to {}".format(*_SIGNALS[name])))
         elif not 0 <= item[0] < 1e18:
             faults.append(Fault(spot, f"is {item[0]}", f"0 or more {FIGURES[name]}"))
         else:
@@ -330,6 +343,12 @@ def parse_device(name: str, raw: Any, where: str) -> Device:
     faults += [
         Fault(f"{where}.figures", f'"{name}" is missing') for name in _REQUIRED.get(kind, ()) if name not in stated
     ]
+    known_figures = dict(figures)
+    if "axi_id" in known_figures:
+        bits = int(known_figures["axi_id_bits"].value) if "axi_id_bits" in known_figures else 1
+        if known_figures["axi_id"].value >= 2**bits:
+            what = f"at most {2**bits - 1}, of axi_id_bits: {bits}"
+            faults.append(Fault(f"{where}.figures.axi_id", f"is {known_figures['axi_id'].value}", what))
     if faults:
         raise SpecError(faults)
     title = str(raw.get("title", name))
