@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: Which networks share a training step (:mod:`codesign.supernet.sampling`).
-STRATEGIES = ("uniform", "fair", "sandwich", "progressive", "dropped", "growing", "greedy", "priority")
+STRATEGIES = ("uniform", "several", "fair", "sandwich", "progressive", "dropped", "growing", "greedy", "priority")
 #: Those that draw each choice as often as any other, at all times.
 EVEN = ("uniform", "fair")
 #: Those that need the weights, and keep what they know of networks (:mod:`codesign.supernet.greedy`).

@@ -3,9 +3,10 @@
 Layers are shared by name. A network's layer takes the first of the shared channels, and of a larger kernel the middle
 (BigNAS, slimmable), the middle through a learned matrix (OFA), or a kernel of its own size (SPOS, FairNAS). Weights may
 be predicted instead (``encoded``, ``graph``: :mod:`codesign.supernet.predicted`). A tensor's learned scale is shared by
-layers of one width of data. What runs is :class:`codesign.quantization.qat.QatNetwork` itself, with those parts in
-place of parameters of its own, so that a network that is taken out computes what it did within. What reads behind a
-part that is left out may take its weights through a learned matrix (:mod:`codesign.supernet.stabilised`).
+layers of one width of data; of those that a network joins the first one's is that of all. What runs is
+:class:`codesign.quantization.qat.QatNetwork` itself, with those parts in place of parameters of its own, so that a
+network that is taken out computes what it did within. What reads behind a part that is left out may take its weights
+through a learned matrix (:mod:`codesign.supernet.stabilised`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from codesign.quantization.qat import GATE_BIAS, GATE_GAIN, POSITION_DEVIATION, UNSCALED, QatNetwork, gates_of
+from codesign.quantization.qat import GATE_BIAS, GATE_GAIN, POSITION_DEVIATION, UNSCALED, QatNetwork, alike, gates_of
 from codesign.seeds import derive_seed
 from codesign.supernet import predicted, stabilised
 from codesign.supernet.names import PREDICTED
@@ -204,6 +205,9 @@ class SuperNetwork(nn.Module):
                 out[f"{step}.norm.weight"], out[f"{step}.norm.bias"] = self._part(layer, "gain")[:rows], bias
             else:
                 out[f"{step}.bias"] = bias
+        for first, *others in alike(workload):
+            for name in others:
+                out[f"steps.{name}.quantizer.log_scale"] = out[f"steps.{first}.quantizer.log_scale"]
         return out
 
     def forward(self, images: Tensor, workload: Workload) -> Tensor:
