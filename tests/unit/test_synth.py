@@ -251,12 +251,17 @@ def test_liberty_files_are_checked(tmp_path: Path) -> None:
     flops.write_bytes(gzip.compress(b"library (x) {\n cell (DFF) {\n  ff (IQ,IQN) {\n } } }\n"))
     wrong.write_text("hello")
     assert len(asic.read_liberty([plain, flops])) == 2
+    (tmp_path / "line.lib").write_text("library (x) { cell (DFF) { ff (IQ,IQN) { } test_cell () { } } }")
+    assert len(asic.read_liberty([tmp_path / "line.lib"])) == 1
     with pytest.raises(SpecError, match="has no flip-flops"):
         asic.read_liberty([plain])
     with pytest.raises(SpecError, match="has no cells"):
         asic.read_liberty([wrong])
-    with pytest.raises(SpecError, match="can not be read"):
-        asic.read_liberty([tmp_path / "none.lib"])
+    broken = tmp_path / "d.lib.gz"
+    broken.write_bytes(flops.read_bytes()[:12] + b"\xff" * 20)
+    for path in (tmp_path / "none.lib", broken):
+        with pytest.raises(SpecError, match="can not be read"):
+            asic.read_liberty([path])
 
 
 def test_every_part_has_a_module_with_known_parameters() -> None:
