@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+import codesign
 from accel_models.hardware.technology import technology
+from accel_models.template.accelerator import template_accelerator
 from accel_models.template.resources import logic_um2
 from accel_models.template.spec import ArrayKind, Template
 from mappings.errors import SpecError
@@ -243,6 +245,28 @@ def test_a_router_beside_python_is_found_without_a_path(monkeypatch: pytest.Monk
 def test_the_router_says_what_there_is_no_room_for() -> None:
     text = "Info: packing\nERROR: Unable to place cell 'u', no BELs remaining to implement cell type 'MULT18X18D'\n"
     assert "MULT18X18D" in route._why(text)
+
+
+def test_a_design_is_synthesised_for_its_own_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a target, and routed on its own part: the question that the estimate has answered."""
+    asked: list[tuple[str, str]] = []
+
+    def only_ask(_: Template, target: str, *, part: str, **__: object) -> None:
+        asked.append((target, part))
+
+    monkeypatch.setattr("codesign.commands.synth.synthesize", only_ask)
+    for device, asked_route in (
+        ("ecp5_25k", True),
+        ("ecp5_25k", None),
+        ("zcu104", None),
+        ("edge_28nm", None),
+        ("", None),
+    ):
+        codesign.synth(template_accelerator(Template(), "", device), route=asked_route)
+    codesign.synth(template_accelerator(Template(), "", "ecp5_25k"), "ice40", route=True)
+    codesign.synth(template_accelerator(Template(), "", "zynq7020"), "ecp5", route=True, device="ecp5_45k")
+    expected = [("ecp5", "ecp5_25k"), ("ecp5", ""), ("xcup", ""), ("xc7", ""), ("xc7", "")]
+    assert asked == [*expected, ("ice40", ""), ("ecp5", "ecp5_45k")]
 
 
 def test_liberty_files_are_checked(tmp_path: Path) -> None:
