@@ -134,11 +134,6 @@ class Device:
         return self._count("ff")
 
     @property
-    def uram(self) -> int | None:
-        """Blocks of 288 Kb."""
-        return self._count("uram")
-
-    @property
     def dram_bytes_per_s(self) -> float | None:
         """Peak bandwidth of the board's memory."""
         return self._value("dram_bytes_per_s")

@@ -133,11 +133,6 @@ class TemplatePrices:
     busy_cycle: float
     static_mw: float | None
 
-    @property
-    def by_memory(self) -> dict[str, tuple[float, float]]:
-        """(pJ a word read, pJ a word written) by memory."""
-        return {name: (read, write) for name, read, write in self.memories}
-
 
 @dataclass(frozen=True)
 class TemplateShape:

@@ -188,16 +188,6 @@ def demand(template: Template, family: Family = XC7) -> tuple[int, int, int, int
     return found.dsp, -(-(found.blocks + held.blocks) // family.blocks36), found.lut + held.lutram, found.ff + held.ff
 
 
-def lut_memory(template: Template) -> int:
-    """Look-up tables of all memories that are too shallow for blocks."""
-    return stored(template).lutram
-
-
-def ff_memory(template: Template) -> int:
-    """Flip-flops behind all memories."""
-    return stored(template).ff
-
-
 #: Part of the structure that holds each memory.
 _HOLDER = {"accumulator memory": "accumulators", "parameters": "drain", "activation tables": "drain"}
 

@@ -53,7 +53,7 @@ def test_a_device_of_the_users_own(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(OWN)
     part = device(str(path))
-    assert (part.name, part.dsp, part.lut_inputs, part.uram, part.fmax_hz) == ("mine", 10, 6, None, None)
+    assert (part.name, part.dsp, part.lut_inputs, part.fmax_hz) == ("mine", 10, 6, None)
     assert part.figure("dsp") is not None and part.figure("power_mw") is None
     with pytest.raises(SpecError, match="no figure"):
         part.figure("volts")
