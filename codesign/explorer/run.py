@@ -46,7 +46,8 @@ from codesign.explorer.verify import Verification, verify_point
 from codesign.explorer.wanted import choose_points, to_run, to_synthesise
 from codesign.explorer.watch import Watch
 from codesign.progress import Reporter, Silent
-from codesign.providers.registry import PROVIDERS
+from codesign.providers.base import ProviderContext
+from codesign.providers.registry import PROVIDERS, make_provider
 from codesign.recipe import Recipe
 from codesign.reports.page import write_page
 from mappings.durable import is_full
@@ -87,6 +88,7 @@ def explore(options: ExploreOptions | None = None, reporter: Reporter | None = N
         toolchain(), compiler()
     if options.resume is None:
         _check_networks(record.recipe)
+        _check_tables(record.recipe, folder)
     if options.images is not None:
         _check_images(record.recipe, options.images)
     if to_synthesise(wanted):
@@ -136,6 +138,18 @@ def _check_networks(recipe: Recipe) -> None:
     made = space.network_at(space.decisions.completed(start, rng))
     if made.workload is not None and any("trainable" in PROVIDERS.get(part.name).needs for part in recipe.providers):
         check_fits(load_dataset(space.network.dataset), made.workload)
+
+
+def _check_tables(recipe: Recipe, folder: RunFolder) -> None:
+    """A table that is damaged, or of something else: told before there is a run.
+
+    Raises:
+        SpecError: it is.
+    """
+    for place, part in enumerate(recipe.providers):
+        if PROVIDERS.get(part.name).reads:
+            context = ProviderContext(recipe.seed, recipe.device, recipe.space, folder.networks, 0, part.given)
+            make_provider(part.name, context, f"recipe {recipe.name}.providers[{place}]").prepare()
 
 
 def _check_images(recipe: Recipe, images: int) -> None:
