@@ -45,17 +45,20 @@ class Bench:
         name: of the recipe.
         seed: of every run.
         table: path of NAS-Bench-201's accuracies.
+        size: share of a variant's trials that are made.
     """
 
     name: str
     seed: int
     table: str
+    size: float = 1.0
 
     def recipe(self, variant: str = "reduced", **changes: Any) -> Recipe:
         """A variant with this seed and table."""
         loaded = load_recipe(f"{self.name}:{variant}", {"seed": self.seed})
         placed = tuple(self._placed(part) for part in loaded.providers)
-        return replace(loaded, providers=placed, **changes).check(f"recipe {self.name}:{variant}")
+        made = {"trials": max(1, round(self.size * loaded.trials))} | changes
+        return replace(loaded, providers=placed, **made).check(f"recipe {self.name}:{variant}")
 
     def _placed(self, part: Part) -> Part:
         if part.name != "table":

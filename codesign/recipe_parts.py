@@ -154,7 +154,8 @@ def for_images(part: Part, data: str) -> Part:
         wanted = NETWORK_SPACES.get(part.name).tasks or NAMES
         if found.task not in wanted:
             raise SpecError(wrong_task(data, found.task, part.name, wanted[0], spaces_for(found.task)))
-        options |= {name: getattr(found, name) for name in _OF_IMAGES if name != "dataset"}
+        shaped = [name for name in (*_OF_IMAGES, "length") if name in taken and name != "dataset"]
+        options |= {name: getattr(found, name) for name in shaped}
     return Part(part.name, (*options.items(), ("dataset", data)))
 
 

@@ -35,13 +35,13 @@ def assert_trains(workload: Workload, steps: int) -> None:
     assert not silent
 
 
-def assert_taken_out(decisions: DecisionSpace, workload_at: Callable[[Point], Workload]) -> None:
+def assert_taken_out(decisions: DecisionSpace, workload_at: Callable[[Point], Workload], extent: int = 8) -> None:
     """Networks that are taken out of a supernet compute what they did within."""
     corners = Corners.of(decisions, workload_at)
     network, rng = new_network(corners, TrainingOptions()), np.random.default_rng(1)
     for _ in range(6):
         workload = workload_at(decisions.draw(rng))
-        images = torch.rand(4, 1, 8, 8)
+        images = torch.rand(4, 1, extent, extent)
         assert torch.equal(network.extract(workload).train()(images), network(images, workload))
 
 

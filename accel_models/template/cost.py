@@ -126,8 +126,9 @@ def template_cost(design: Design, *, bounded: bool = True) -> CostReport | tuple
     template = accelerator.template
     if template is None:
         raise SpecError(Fault(f"accelerator {accelerator.name}", "has no template", "one that rtl_templates builds"))
-    if accelerator.device and bounded:
-        broken = fits(template, accelerator.device)
+    part = accelerator.part
+    if part is not None and bounded:
+        broken = fits(template, part)
         if broken:
             return broken
     schedule = schedule_network(design)
@@ -138,7 +139,6 @@ def template_cost(design: Design, *, bounded: bool = True) -> CostReport | tuple
         raise SpecError(Fault(f"workload {design.workload.name}", what, "a layer that computes or moves"))
     timing = predict(schedule)
     tech, prices = accelerator.tech, prices_on(accelerator)
-    part = device(accelerator.device) if accelerator.device else None
     counts = moved(schedule)
     macs = np.array([plan.done_macs for plan in schedule.plans], dtype=np.int64)
     by_layer: list[EnergyBreakdown | None] = [None] * len(macs)

@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from codesign.accuracy import orders
 from codesign.accuracy.files import read_dataset
+from codesign.accuracy.image_folder import folders_of
+from codesign.accuracy.orders import orders_of
 from codesign.accuracy.scenes import LARGE, SMALL, boxes_of, scenes_of
 from codesign.accuracy.splits import Dataset, as_pixels, checked, labelled, split
-from codesign.accuracy.task import Classification
+from codesign.accuracy.task import Classification, Sequence
 from mappings.errors import Fault, SpecError
 from mappings.registry import Registry
 from mappings.workload import Workload
@@ -82,6 +85,18 @@ def small_boxes() -> Dataset:
     return boxes_of("small_boxes", digits(), SMALL)
 
 
+@lru_cache(maxsize=1)
+def digit_orders() -> Dataset:
+    """Four digits of mnist5k in an image of 28 x 28, and the same digits in ascending order."""
+    return orders_of("digit_orders", mnist5k(), orders.LARGE)
+
+
+@lru_cache(maxsize=1)
+def small_orders() -> Dataset:
+    """As digit_orders, of scikit-learn's digits on 16 x 16: for tests and reduced forms."""
+    return orders_of("small_orders", digits(), orders.SMALL)
+
+
 def _register_builtins(registry: Registry[Callable[[], Dataset]]) -> None:
     registry.register("mnist5k", mnist5k)
     registry.register("digits", digits)
@@ -89,21 +104,32 @@ def _register_builtins(registry: Registry[Callable[[], Dataset]]) -> None:
     registry.register("digit_boxes", digit_boxes)
     registry.register("small_scenes", small_scenes)
     registry.register("small_boxes", small_boxes)
+    registry.register("digit_orders", digit_orders)
+    registry.register("small_orders", small_orders)
 
 
 DATASETS: Registry[Callable[[], Dataset]] = Registry("dataset", _register_builtins)
 
 
 @lru_cache(maxsize=2)
-def _read(path: Path) -> Dataset:
+def _read(path: Path, state: tuple[tuple[int, int], ...]) -> Dataset:
     return read_dataset(path)
+
+
+def _state(path: Path) -> tuple[tuple[int, int], ...]:
+    """What tells that a data set was written anew: times and sizes of its file, or of its folders and first files."""
+    folders = folders_of(path) if path.is_dir() else []
+    inner = [item for folder in folders for item in folders_of(folder)]
+    files = sorted(item for item in path.iterdir() if item.is_file()) if path.is_dir() else []
+    return tuple((item.stat().st_mtime_ns, item.stat().st_size) for item in (path, *files, *folders, *inner))
 
 
 def load_dataset(name: str, where: str = "dataset") -> Dataset:
     """A data set: registered, a file or a folder, or of the user's own: ``my_data.py:load``.
 
     What ``load`` names is a function (or a class) that gives a :class:`Dataset` or a ``torch.utils.data.Dataset`` of
-    (image [C, H, W], label) pairs, or either of these itself; a label is a class, or a map [H, W] of classes.
+    (image [C, H, W], label) pairs, or either of these itself; a label is a class, or a sequence or a map [H, W] of
+    classes.
 
     Raises:
         SpecError: no such data set, or one that is malformed.
@@ -112,7 +138,7 @@ def load_dataset(name: str, where: str = "dataset") -> Dataset:
         return DATASETS.get(name, where)()
     path = Path(name)
     if path.exists() or (path.suffix in (".npz", ".pkl", ".pt") and ":" not in name):
-        return _read(path.resolve())
+        return _read(path.resolve(), _state(path) if path.exists() else ())
     if ":" not in name:
         return DATASETS.get(name, where)()
     from codesign.trace.loader import load_object  # loads torch
@@ -150,20 +176,22 @@ def _collected(name: str, pairs: Any) -> Dataset:
         except Exception as error:  # the user's own code
             what = f"is no pair: {_said(error)}"
             raise SpecError(Fault(f"{name}[{place}]", what, "(image [C, H, W], label)")) from error
-        if labels[-1].dtype.kind not in "uib" or (labels[-1].ndim != 2 and labels[-1].size != 1):
+        if labels[-1].dtype.kind not in "uib" or labels[-1].ndim > 2 or not labels[-1].size:
             told = labels[-1]
             what = (
                 f"has a label of {told.dtype} {list(told.shape)}" if told.ndim else f"has the label {str(label)[:40]!r}"
             )
-            raise SpecError(Fault(f"{name}[{place}]", what, "an integer, or a map [H, W] of them"))
-        if labels[-1].ndim != 2:
+            raise SpecError(Fault(f"{name}[{place}]", what, "an integer, or a sequence or a map [H, W] of them"))
+        if labels[-1].size == 1:
             labels[-1] = labels[-1].reshape(()).astype(np.int64)
         if images[-1].shape != images[0].shape:
             what = f"is {list(images[-1].shape)}, and image 0 is {list(images[0].shape)}"
             raise SpecError(Fault(f"{name}[{place}]", what, "images of one shape"))
         if labels[-1].shape != labels[0].shape:
             what = f"has a label of {list(labels[-1].shape)}, and that of image 0 is {list(labels[0].shape)}"
-            raise SpecError(Fault(f"{name}[{place}]", what, "one label an image, or one a pixel"))
+            raise SpecError(
+                Fault(f"{name}[{place}]", what, "one label an image, one a pixel, or sequences of one length")
+            )
     if not images:
         raise SpecError(Fault(name, "is empty", "some images"))
     pixels = as_pixels(np.stack(images), name)
@@ -192,6 +220,9 @@ def check_fits(data: Dataset, workload: Workload) -> None:
         given, wanted = ("a map", "one result an image") if whole else ("one result an image", "a map")
         what = f"gives {given}; the labels of {data.name} are for {data.task}"
         faults.append(Fault(f"network {workload.name}", what, f"a network that gives {wanted}"))
+    if data.task == Sequence.name and data.length != last.P * last.Q:
+        what = f"gives {last.P * last.Q} places; {data.name} has sequences of {data.length}"
+        faults.append(Fault(f"network {workload.name}", what, f"length: {data.length}"))
     if faults:
         raise SpecError(faults)
 

@@ -1,4 +1,4 @@
-"""Data sets in files: NPZ, IDX (MNIST), CIFAR's binaries, and a folder of images with one folder a class."""
+"""Data sets in files: NPZ, IDX (MNIST), CIFAR's binaries; folders of images are `image_folder.py`'s."""
 
 from __future__ import annotations
 
@@ -10,21 +10,34 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from codesign.accuracy.splits import Dataset, Images, Labels, as_boxes, as_labels, as_pixels, labelled, split
+from codesign.accuracy.image_folder import folders_of, images_of, read_folder
+from codesign.accuracy.splits import (
+    PART_SPELLINGS,
+    Dataset,
+    Images,
+    Labels,
+    as_boxes,
+    as_labels,
+    as_pixels,
+    in_parts,
+    labelled,
+    split,
+)
 from codesign.accuracy.task import Detection
 from mappings.errors import Fault, SpecError
-from mappings.files import check_regular, gunzipped, read_bytes
+from mappings.files import gunzipped, read_bytes
 from mappings.npz import read_arrays
 
 #: What a file of a data set may hold, unpacked.
 MOST_BYTES = 2**32
-#: Extent to which images of a folder are resized, where they are not square and of one size up to twice this.
-FOLDER_EXTENT = 32
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 _LAYOUTS = (
     "an .npz (x_train, y_train, x_test, y_test; or images, labels; boxes in place of labels), or a folder: IDX, CIFAR, "
     "one folder a class"
 )
+#: Names of the arrays of a part, in any case, and of a set that comes whole.
+_PAIRS = (("x_{}", "y_{}"), ("{}_images", "{}_labels"), ("{}_images", "{}_boxes"))
+_SIDES = tuple(zip(*_PAIRS, strict=True))
+_WHOLE = (("images", "labels"), ("images", "boxes"), ("x", "y"), ("data", "target"))
 _PIXELS_A_CIFAR_IMAGE = 3 * 32 * 32
 
 
@@ -40,10 +53,15 @@ def read_dataset(path: Path) -> Dataset:
             return _idx(path)
         if "data_batch_1.bin" in names or {"train.bin", "test.bin"} <= names:
             return _cifar(path)
-        if "data_batch_1" in names or {"train", "test", "meta"} <= names:
+        if any((path / name).is_file() for name in ("data_batch_1", "meta")):
             what = "holds the pickles of CIFAR's Python version, which can run code when they are read"
             raise SpecError(Fault(str(path), what, "CIFAR's binary version (*.bin), or an .npz"))
-        return _folder(path)
+        inner = folders_of(path)
+        if len(inner) == 1 and not images_of(inner[0]) and any(inner[0].iterdir()):
+            return read_dataset(inner[0])  # as archives unpack: MNIST/raw, data/cifar-10-batches-bin
+        if not inner:
+            raise SpecError(Fault(str(path), "has no folder of images", _LAYOUTS))
+        return read_folder(path)
     if path.suffix == ".npz":
         return _npz(path)
     if path.suffix in (".pkl", ".pickle", ".pt", ".pth"):
@@ -54,32 +72,45 @@ def read_dataset(path: Path) -> Dataset:
 def _npz(path: Path) -> Dataset:
     where = str(path)
     held = read_arrays(path, MOST_BYTES)
-
-    def pair(images: str, labels: str) -> tuple[Images, Labels, str]:
-        pixels = as_pixels(held[images], f"{where}: {images}")
-        if labels.endswith("boxes"):
-            return pixels, as_boxes(held[labels], pixels, f"{where}: {labels}"), Detection.name
-        return pixels, *labelled(held[labels], pixels, f"{where}: {labels}")
-
-    for names in (
-        ("x_train", "y_train", "x_test", "y_test"),
-        ("train_images", "train_labels", "test_images", "test_labels"),
-        ("train_images", "train_boxes", "test_images", "test_boxes"),
-    ):
-        if set(names) <= set(held):
-            images, labels, task = pair(*names[:2])
-            tested, named, other = pair(*names[2:])
-            if other != task:
-                what = f"has labels for {task} in {names[1]} and for {other} in {names[3]}"
-                raise SpecError(Fault(where, what, "one kind of labels"))
-            return split(path.stem, images, labels, (tested, named), task)
     if {"header", "blob", "lengths", "labels", "n_train"} <= set(held):
         return _jpegs(path.stem, held, where)
-    for name in ("labels", "boxes"):
-        if {"images", name} <= set(held):
-            images, labels, task = pair("images", name)
-            return split(path.stem, images, labels, task=task)
+    spelled = {name.lower(): name for name in held}
+
+    def pair(images: str, labels: str) -> tuple[Images, Labels, str] | None:
+        if images not in spelled or labels not in spelled:
+            return None
+        pixels, told = as_pixels(held[spelled[images]], f"{where}: {spelled[images]}"), spelled[labels]
+        if labels.endswith("boxes"):
+            return pixels, as_boxes(held[told], pixels, f"{where}: {told}"), Detection.name
+        return pixels, *labelled(held[told], pixels, f"{where}: {told}")
+
+    for images, labels in _PAIRS:
+        parts = {
+            part: found
+            for part, spellings in PART_SPELLINGS.items()
+            for spelling in spellings
+            if (found := pair(images.format(spelling), labels.format(spelling)))
+        }
+        if "train" in parts:
+            _check_whole(spelled, where)
+            tasks = {part: task for part, (*_, task) in parts.items()}
+            if len(set(tasks.values())) > 1:
+                what = f"has labels for {', '.join(f'{task} in {part}' for part, task in tasks.items())}"
+                raise SpecError(Fault(where, what, "one kind of labels"))
+            return in_parts(path.stem, {part: (a, b) for part, (a, b, _) in parts.items()}, tasks["train"])
+    for images, labels in _WHOLE:
+        if found := pair(images, labels):
+            return split(path.stem, *found[:2], task=found[2])
     raise SpecError(Fault(where, f"holds {', '.join(sorted(held))[:80]}", _LAYOUTS))
+
+
+def _check_whole(spelled: dict[str, str], where: str) -> None:
+    """Refuse images of a part without their labels, and the other way round."""
+    for spelling in (name for spellings in PART_SPELLINGS.values() for name in spellings):
+        given = [[form.format(spelling) for form in forms if form.format(spelling) in spelled] for forms in _SIDES]
+        if bool(given[0]) != bool(given[1]):
+            alone = spelled[(given[0] or given[1])[0]]
+            raise SpecError(Fault(where, f"has {alone} without its {'labels' if given[0] else 'images'}", _LAYOUTS))
 
 
 def _jpegs(name: str, held: dict[str, NDArray[np.generic]], where: str) -> Dataset:
@@ -150,51 +181,3 @@ def _cifar(folder: Path) -> Dataset:
     if tens:
         return split(folder.name, *rows([f"data_batch_{n}.bin" for n in range(1, 6)]), rows(["test_batch.bin"]))
     return split(folder.name, *rows(["train.bin"]), rows(["test.bin"]))
-
-
-def _eight_bit(image: Image.Image, where: str) -> Image.Image:
-    """Grey (L) or colour (RGB); of 16 bits of grey the upper eight, where Pillow would make all above 255 white.
-
-    Raises:
-        SpecError: grey of more than 16 bits, or real numbers, of which nobody says what white is.
-    """
-    if image.mode.startswith(("I", "F")):
-        values = np.asarray(image)
-        if values.dtype.kind not in "ui" or values.min() < 0 or values.max() >= 1 << 16:
-            raise SpecError(Fault(where, f"holds pixels of mode {image.mode}", "8 bits a colour, or 16 of grey"))
-        return Image.fromarray((values >> 8).astype(np.uint8))
-    return image.convert("L" if image.mode in ("L", "1", "LA") else "RGB")
-
-
-def _folder(path: Path) -> Dataset:
-    classes = sorted(item for item in path.iterdir() if item.is_dir() and not item.name.startswith("."))
-    if not classes:
-        raise SpecError(Fault(str(path), "has no folder of images", _LAYOUTS))
-    faults, opened, labels = [], list[Image.Image](), list[int]()
-    for label, folder in enumerate(classes):
-        files = sorted(item for item in folder.iterdir() if item.suffix.lower() in _SUFFIXES)
-        if not files:
-            faults.append(Fault(str(folder), "has no image, so its class is empty", ", ".join(_SUFFIXES)))
-        for file in files:
-            try:
-                check_regular(file)
-                with Image.open(file) as image:
-                    image.load()
-                    opened.append(_eight_bit(image, str(file)))
-                labels.append(label)
-            except SpecError as error:
-                faults += error.faults
-            except Exception:  # what a damaged image may raise has no end
-                faults.append(Fault(str(file), "is corrupt, or no image", "an image that opens"))
-    if faults:
-        raise SpecError(faults)
-    mode = "L" if all(image.mode == "L" for image in opened) else "RGB"
-    sizes = {image.size for image in opened}
-    width, height = next(iter(sizes))
-    same = len(sizes) == 1 and width == height <= 2 * FOLDER_EXTENT
-    extent = width if same else FOLDER_EXTENT
-    made = np.stack(
-        [np.asarray(image.convert(mode).resize((extent, extent), Image.Resampling.BILINEAR)) for image in opened]
-    )
-    pixels = as_pixels(made if mode == "RGB" else made[..., None], str(path))
-    return split(path.name, pixels, np.array(labels, np.int64))

@@ -9,11 +9,17 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign.accuracy.task import TASKS, Classification, Detection, Segmentation, Task
+from codesign.accuracy.task import TASKS, Classification, Detection, Segmentation, Sequence, Task
 from mappings.errors import Fault, SpecError
 
 #: Weights see train, the search sees held_out, test is read once, for the front.
 PART_NAMES = ("train", "held_out", "test")
+#: How files and folders spell them.
+PART_SPELLINGS = {
+    "train": ("train", "training"),
+    "held_out": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
 #: Of images that come in one set: the share of each part.
 _SHARES = (0.7, 0.2, 0.1)
 #: Of a training set that comes with a test set: what is held out, at most so many images.
@@ -33,7 +39,7 @@ class Dataset:
         name: display name.
         images: float32 ``[n, channels, rows, columns]`` in 0..1, by part.
         labels: int64, by part: ``[n]`` for classification, ``[n, rows, columns]`` for segmentation, ``[n, most, 5]``
-            (class or -1, top, left, bottom, right) for detection.
+            (class or -1, top, left, bottom, right) for detection, ``[n, length, 1]`` for sequences.
         task: name of what labels are.
     """
 
@@ -61,6 +67,11 @@ class Dataset:
     def classes(self) -> int:
         """How many labels there are."""
         return max(self.does.classes(part) for part in self.labels.values())
+
+    @property
+    def length(self) -> int:
+        """Of a label that is a sequence; of any other 1."""
+        return int(self.labels["train"].shape[1]) if self.task == Sequence.name else 1
 
     @cached_property
     def digest(self) -> str:
@@ -134,7 +145,8 @@ def as_pixels(images: NDArray[np.generic], where: str) -> Images:
     """float32 ``[n, C, H, W]`` in 0..1 of images in whichever order and type they come.
 
     Args:
-        images: ``[n, H, W]``, ``[n, H, W, C]`` or ``[n, C, H, W]`` with C of 1 or 3; bytes, or real numbers in 0..1.
+        images: ``[n, H, W]``, ``[n, H, W, C]`` or ``[n, C, H, W]`` with C of 1 or 3; bytes, or real numbers in 0..1,
+            or whether a pixel is white.
 
     Raises:
         SpecError: another shape, type or range.
@@ -144,7 +156,7 @@ def as_pixels(images: NDArray[np.generic], where: str) -> Images:
         images = images[:, None]
     elif images.ndim == 4 and images.shape[3] in (1, 3) and images.shape[1] not in (1, 3):
         images = images.transpose(0, 3, 1, 2)
-    if images.ndim != 4 or images.shape[1] not in (1, 3) or images.dtype.kind not in "uif":
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape[2:] or images.dtype.kind not in "uifb":
         raise SpecError(Fault(where, f"holds {images.dtype} {list(images.shape)}", allowed))
     pixels = images.astype(np.float32)
     if images.dtype.kind in "ui":
@@ -199,13 +211,15 @@ def as_boxes(labels: NDArray[np.generic], images: Images, where: str) -> Labels:
 
 
 def labelled(labels: NDArray[np.generic], images: Images, where: str) -> tuple[Labels, str]:
-    """Labels as they are used, and the task that their shape tells: a class an image, or a class a pixel.
+    """Labels as they are used, and the task that their shape tells: a class an image, a place, or a pixel.
 
     Raises:
         SpecError: neither, or no integers from 0.
     """
     if labels.ndim == 3 and labels.size != len(images):
         return as_label_maps(labels, images, where), Segmentation.name
+    if labels.ndim == 2 and labels.size == len(images) * labels.shape[1] > len(images):
+        return as_labels(labels, labels.size, where).reshape(*labels.shape, 1), Sequence.name
     return as_labels(labels, len(images), where), Classification.name
 
 
@@ -233,11 +247,13 @@ def split(
     labels: Labels,
     test: tuple[Images, Labels] | None = None,
     task: str = Classification.name,
+    held_out: tuple[Images, Labels] | None = None,
 ) -> Dataset:
     """Three parts of one set, or of a training and a test set.
 
     Args:
         task: of the labels.
+        held_out: what the search is to see of a set that comes in three parts; else a share of the training set.
 
     Raises:
         SpecError: what :func:`checked` refuses.
@@ -247,11 +263,24 @@ def split(
         first, second = round(_SHARES[0] * count), round((_SHARES[0] + _SHARES[1]) * count)
         places = {"train": order[:first], "held_out": order[first:second], "test": order[second:]}
     else:
-        held = min(round(_HELD_OUT * count), _MOST_HELD_OUT)
+        held = 0 if held_out is not None else min(round(_HELD_OUT * count), _MOST_HELD_OUT)
         places = {"train": order[held:], "held_out": order[:held]}
     parts = {part: images[place] for part, place in places.items()}
     named = {part: labels[place] for part, place in places.items()}
-    if test is not None:
-        again = _order(*test)
-        parts["test"], named["test"] = test[0][again], test[1][again]
+    for part, given in (("held_out", held_out), ("test", test)):
+        if given is not None:
+            again = _order(*given)
+            parts[part], named[part] = given[0][again], given[1][again]
     return checked(Dataset(name, parts, named, task))
+
+
+def in_parts(name: str, parts: dict[str, tuple[Images, Labels]], task: str = Classification.name) -> Dataset:
+    """A data set that comes in parts: `train` alone, or with `test`, `held_out` or both; a lone `held_out` is the test.
+
+    Raises:
+        SpecError: what :func:`checked` refuses.
+    """
+    test, held_out = parts.get("test"), parts.get("held_out")
+    if test is None:
+        test, held_out = held_out, None  # as ImageNet's validation images are the test of whoever has no others
+    return split(name, *parts["train"], test, task, held_out)

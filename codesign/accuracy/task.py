@@ -1,13 +1,13 @@
 """What a data set's labels are, what a network has to give for them, and how its outputs are scored. Loads no torch.
 
 A task gives the metric ``accuracy`` its meaning: the share of images named rightly (classification), the mean
-intersection over union (segmentation), the mean average precision at an overlap of one half (detection). How each is
-learned stands in :mod:`codesign.accuracy.losses`.
+intersection over union (segmentation), the mean average precision at an overlap of one half (detection), the share of
+places named rightly (sequence). How each is learned stands in :mod:`codesign.accuracy.losses`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -137,6 +137,36 @@ class Segmentation:
         return float(np.mean(both[there] / either[there]))
 
 
+class Sequence:
+    """A class a place of a sequence: labels ``[n, length, 1]``, and a map of as many rows."""
+
+    name, score_name = "sequence", "place accuracy"
+    without: Mapping[str, Any] = {"flip": False, "auxiliary": ()}
+    layout = "float32 [n, C, H, W] and labels [n, length, 1]"
+    least, least_classes = 0, 2
+
+    def classes(self, labels: Labels) -> int:
+        """One more than the largest label."""
+        return 1 + int(labels.max())
+
+    def outputs(self, classes: int) -> int:
+        """One a class."""
+        return classes
+
+    def layout_fault(self, images: tuple[int, ...], labels: Labels) -> str:
+        """No column of labels an image."""
+        fine = labels.ndim == 3 and labels.shape[0] == images[0] and labels.shape[1] > 1 and labels.shape[2] == 1
+        return "" if fine else f"labels {list(labels.shape)}"
+
+    def present(self, labels: Labels) -> NDArray[np.int64]:
+        """At any place."""
+        return np.unique(labels)
+
+    def score(self, outputs: Outputs, labels: Labels, extent: tuple[int, int]) -> float:
+        """Share of places whose largest output is their class's; the first of equal ones counts."""
+        return float((outputs.reshape(*outputs.shape[:2], -1).argmax(axis=1) == labels[..., 0]).mean())
+
+
 class Detection:
     """Boxes with a class: labels ``[n, most, 5]`` (class, top, left, bottom, right; class -1: no box), in pixels.
 
@@ -185,7 +215,7 @@ class Detection:
         return mean_average_precision(decoded(outputs, extent), labels)
 
 
-TASKS: dict[str, Task] = {task.name: task for task in (Classification(), Segmentation(), Detection())}
+TASKS: dict[str, Task] = {task.name: task for task in (Classification(), Segmentation(), Detection(), Sequence())}
 #: What understands the labels of every task, or of a class an image alone.
 EVERY, NAMES = tuple(TASKS), (Classification.name,)
 #: Of the data sets that ship, so that a recipe is checked without reading them.
@@ -196,6 +226,8 @@ KNOWN = {
     "digit_boxes": "detection",
     "small_scenes": "segmentation",
     "small_boxes": "detection",
+    "digit_orders": "sequence",
+    "small_orders": "sequence",
 }
 
 
@@ -210,7 +242,7 @@ def task_of(network: Any) -> Task:
     return TASKS[str(getattr(network, "task", Classification.name))]
 
 
-def wrong_task(data: str, of: str, network: str, wanted: str, networks: Sequence[str]) -> Fault:
+def wrong_task(data: str, of: str, network: str, wanted: str, networks: Iterable[str]) -> Fault:
     """A network and a data set of different tasks.
 
     Args:

@@ -17,7 +17,7 @@ from codesign.accuracy.base import (
     TRAIN_OPTIONS,
     TUNED_OPTIONS,
 )
-from codesign.accuracy.task import EVERY, NAMES
+from codesign.accuracy.task import EVERY, NAMES, Sequence
 from codesign.plugin import Plugin
 from codesign.providers.accuracy.table import TABLE_OPTIONS
 from codesign.providers.base import Provider, ProviderContext
@@ -299,7 +299,7 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             source="Guo 2020, Chu 2021, Yu 2020, Cai 2020, You 2020",
             needs=("workload", "trainable"),
             offers=("weights",),
-            tasks=NAMES,
+            tasks=(*NAMES, Sequence.name),
             metrics=("accuracy",),
             dear=True,
             key="network",

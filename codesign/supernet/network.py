@@ -3,9 +3,10 @@
 Layers are shared by name. A network's layer takes the first of the shared channels, and of a larger kernel the middle
 (BigNAS, slimmable), the middle through a learned matrix (OFA), or a kernel of its own size (SPOS, FairNAS). Weights may
 be predicted instead (``encoded``, ``graph``: :mod:`codesign.supernet.predicted`). A tensor's learned scale is shared by
-layers of one width of data. What runs is :class:`codesign.quantization.qat.QatNetwork` itself, with those parts in
-place of parameters of its own, so that a network that is taken out computes what it did within. What reads behind a
-part that is left out may take its weights through a learned matrix (:mod:`codesign.supernet.stabilised`).
+layers of one width of data; of those that a network joins the first one's is that of all. What runs is
+:class:`codesign.quantization.qat.QatNetwork` itself, with those parts in place of parameters of its own, so that a
+network that is taken out computes what it did within. What reads behind a part that is left out may take its weights
+through a learned matrix (:mod:`codesign.supernet.stabilised`).
 """
 
 from __future__ import annotations
@@ -19,16 +20,14 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from codesign.quantization.qat import GATE_BIAS, GATE_GAIN, POSITION_DEVIATION, UNSCALED, QatNetwork, gates_of
+from codesign.quantization.qat import GATE_BIAS, GATE_GAIN, POSITION_DEVIATION, UNSCALED, QatNetwork, alike, gates_of
 from codesign.seeds import derive_seed
 from codesign.supernet import predicted, stabilised
+from codesign.supernet.names import PREDICTED
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
 from mappings.operators import Layout
 from mappings.workload import Workload
-
-#: How kernel sizes share; or how weights are predicted, in place of being shared.
-KERNELS = ("crop", "own", "transform", *predicted.PREDICTED)
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ class SuperNetwork(nn.Module):
 
     Args:
         shared: their shapes.
-        kernel: one of :data:`KERNELS`.
+        kernel: one of :data:`codesign.supernet.names.KERNELS`.
         seed: of the initial values; each parameter's depend on its name alone.
     """
 
@@ -106,12 +105,12 @@ class SuperNetwork(nn.Module):
         super().__init__()
         self.kernel = kernel
         self.parts = nn.ParameterDict()
-        if kernel in predicted.PREDICTED and shared.weights:
+        if kernel in PREDICTED and shared.weights:
             shapes = {name: (*shape, shared.kernels[name][-1]) for name, shape in shared.weights.items()}
             self.parts.update(predicted.parameters(kernel, shapes, seed))
         for name, (rows, columns) in shared.weights.items():
             sizes = shared.kernels[name]
-            held = () if kernel in predicted.PREDICTED else sizes if kernel == "own" else sizes[-1:]
+            held = () if kernel in PREDICTED else sizes if kernel == "own" else sizes[-1:]
             for size in held:
                 shape = (rows, columns, size, size) if shared.kinds[name].spec.windowed else (rows, columns)
                 generator = torch.Generator().manual_seed(derive_seed(seed, "weight", name, size))
@@ -181,7 +180,7 @@ class SuperNetwork(nn.Module):
             SpecError: a layer that is not shared here, or larger than what is.
         """
         out: dict[str, Tensor] = {}
-        whole = predicted.weights(dict(self.parts.items()), workload) if self.kernel in predicted.PREDICTED else {}
+        whole = predicted.weights(dict(self.parts.items()), workload) if self.kernel in PREDICTED else {}
         passed = stabilised.matrices(dict(self.parts.items()), workload)
         for layer in workload.layers:
             step = f"steps.{layer.name}"
@@ -206,6 +205,9 @@ class SuperNetwork(nn.Module):
                 out[f"{step}.norm.weight"], out[f"{step}.norm.bias"] = self._part(layer, "gain")[:rows], bias
             else:
                 out[f"{step}.bias"] = bias
+        for first, *others in alike(workload):
+            for name in others:
+                out[f"steps.{name}.quantizer.log_scale"] = out[f"steps.{first}.quantizer.log_scale"]
         return out
 
     def forward(self, images: Tensor, workload: Workload) -> Tensor:

@@ -94,6 +94,82 @@ def test_a_folder_of_images_of_any_size(tmp_path: Path) -> None:
     assert grey.channels == 1 and 0 <= grey.images["train"].min() < grey.images["train"].max() <= 1
 
 
+def test_folders_of_parts_keep_their_parts(tmp_path: Path) -> None:
+    for part, count in (("Train", 60), ("test", 12), ("val", 20)):
+        write_folder(tmp_path / "all" / part, {"cat": count, "dog": count})
+        if part != "val":
+            write_folder(tmp_path / "two" / part, {"cat": count, "dog": count})
+        if part != "test":
+            write_folder(tmp_path / "net" / part.lower(), {"cat": count, "dog": count})
+    sizes = {
+        name: [len(load_dataset(str(tmp_path / name)).labels[part]) for part in PART_NAMES]
+        for name in ("all", "two", "net")
+    }
+    assert sizes == {"all": [120, 40, 24], "two": [102, 18, 24], "net": [102, 18, 40]}
+    # Labels are those of the training folder; a class may be missing from the test, none may be new.
+    short = write_folder(tmp_path / "short" / "train", {"ant": 40, "bee": 40, "cow": 40}).parent
+    write_folder(short / "test", {"cow": 5})
+    assert set(load_dataset(str(short)).labels["test"]) == {2}
+    write_folder(short / "test", {"cop": 5})
+    with pytest.raises(
+        SpecError, match=r'short/test: unknown class "cop", did you mean "cow"\? .allowed: ant, bee, cow'
+    ):
+        load_dataset(str(short))
+    # Folders of images are classes, whatever they are called; a part stands beside parts alone.
+    assert load_dataset(str(write_folder(tmp_path / "traffic", {"train": 60, "test": 60}))).classes == 2
+    write_folder(tmp_path / "all" / "more", {"cat": 2})
+    with pytest.raises(SpecError, match=r"all: has Train, more, test, val .allowed: one folder a part"):
+        load_dataset(str(tmp_path / "all"))
+
+
+def test_a_folder_that_holds_a_data_set_is_that_data_set(tmp_path: Path) -> None:
+    inner = write_folder(tmp_path / "archive" / "images", {"a": 60, "b": 60}, "L")
+    (tmp_path / "archive" / "LICENSE").write_text("free")
+    assert load_dataset(str(tmp_path / "archive")).digest == load_dataset(str(inner)).digest
+
+
+def test_an_image_of_one_row_keeps_its_colours(tmp_path: Path) -> None:
+    for label, name in enumerate(("a", "b")):
+        (tmp_path / name).mkdir()
+        for place in range(60):
+            colour = np.array([[[10 + place, 100, 200 + label]]], np.uint8)
+            Image.fromarray(colour).save(tmp_path / name / f"{place}.png")
+    images = load_dataset(str(tmp_path)).images["train"]
+    assert images.shape == (84, 3, 1, 1) and set((255 * images[:, 1]).round().ravel()) == {100.0}
+
+
+def test_arrays_by_other_names(tmp_path: Path) -> None:
+    x, y, vx, vy, tx, ty = noise(200, 10, 10), labels(200), noise(40, 10, 10), labels(40), noise(30, 10, 10), labels(30)
+    for number, held in enumerate(
+        (
+            {"x_train": x, "y_train": y, "x_val": vx, "y_val": vy, "x_test": tx, "y_test": ty},
+            {"X_train": x, "Y_train": y, "X_valid": vx, "Y_valid": vy, "X_test": tx, "Y_test": ty},
+            {
+                **{"train_images": x, "train_labels": y[:, None], "val_images": vx, "val_labels": vy[:, None]},
+                **{"test_images": tx, "test_labels": ty[:, None]},
+            },
+        )
+    ):
+        np.savez(tmp_path / f"{number}.npz", **held)
+    found = [load_dataset(str(tmp_path / f"{number}.npz")) for number in range(3)]
+    assert len({data.digest for data in found}) == 1
+    assert [len(found[0].labels[part]) for part in PART_NAMES] == [200, 40, 30]
+    np.savez(tmp_path / "a.npz", X=x, y=y)
+    np.savez(tmp_path / "b.npz", data=x, target=y)
+    np.savez(tmp_path / "c.npz", x_train=x, y_train=y)
+    assert len({load_dataset(str(tmp_path / f"{name}.npz")).digest for name in "abc"}) == 1
+    np.savez(tmp_path / "bool.npz", images=x > 127, labels=y)
+    assert set(np.unique(load_dataset(str(tmp_path / "bool.npz")).images["train"])) == {0.0, 1.0}
+    np.savez(tmp_path / "c.npz", x=x, y=1 - labels(200, 2))  # written anew, and read anew
+    assert load_dataset(str(tmp_path / "c.npz")).classes == 2
+    np.savez(tmp_path / "alone.npz", x_train=x, y_train=y, x_test=tx)
+    with pytest.raises(SpecError, match=r"alone\.npz: has x_test without its labels"):
+        load_dataset(str(tmp_path / "alone.npz"))
+    np.savez(tmp_path / "none.npz", images=noise(200, 0, 9), labels=y)
+    with pytest.raises(SpecError, match=r"images: holds uint8 \[200, 1, 0, 9\]"):
+        load_dataset(str(tmp_path / "none.npz"))
+
+
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 def test_sixteen_bits_of_grey_keep_their_upper_eight(suffix: str, tmp_path: Path) -> None:
     for label, name in enumerate(("a", "b")):
@@ -221,7 +297,7 @@ def test_spaces_take_their_shape_from_the_data(tmp_path: Path) -> None:
     assert "takes 1 channels; mine has 3" in str(caught.value) and "has 4 outputs" in str(caught.value)
 
 
-@pytest.mark.parametrize("network", ["resnet18", "nasbench_macro"])
+@pytest.mark.parametrize("network", ["resnet18", "several"])
 def test_data_for_a_network_that_takes_none_is_refused(network: str) -> None:
     with pytest.raises(SpecError, match=f"--data: has no use: the network {network} is not trained") as caught:
         load_recipe("joint", {"network": network, "data": "digits"})

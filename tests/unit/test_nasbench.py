@@ -14,13 +14,15 @@ import numpy as np
 import pytest
 import torch
 
+from accel_models.template.spec import Template
 from codesign.explorer.options import ExploreOptions
 from codesign.explorer.run import explore
 from codesign.providers.accuracy.table import read_table
 from codesign.providers.base import Candidate, ProviderContext
 from codesign.providers.registry import make_provider
-from codesign.recipe import parse_recipe
+from codesign.recipe import load_recipe, parse_recipe
 from codesign.spaces.conformance import NetworkSpaceConformance
+from codesign.spaces.network import nasbench_macro
 from codesign.spaces.network.nasbench201 import (
     EDGES,
     OPERATIONS,
@@ -36,6 +38,7 @@ from codesign.trace import trace
 from mappings.errors import SpecError
 from mappings.workload import Workload
 from mappings.yamlio import dump_yaml
+from tests.spaces import assert_runs, assert_trains
 
 CELLS = list(product(OPERATIONS, repeat=len(EDGES)))
 
@@ -47,6 +50,28 @@ class TestNasBench201(NetworkSpaceConformance):
 class TestNasBenchMacro(NetworkSpaceConformance):
     name, options = "nasbench_macro", {}
     points = 4
+
+
+class TestNasBenchMacroOfDigits(NetworkSpaceConformance):
+    name, options = "nasbench_macro", {"channels": 1, "extent": 8, "dataset": "digits", "stem": 4, "head": 16}
+
+
+def test_a_chain_of_ones_own_images_trains() -> None:
+    space = NasBenchMacro(1, 8, 10, "digits", stem=4, head=16)
+    blocks = {f"block{place}": nasbench_macro.BLOCKS[place % 3] for place in range(8)}
+    assert (space.benchmark, space.network_at(blocks).key) == ("", "")
+    assert NasBenchMacro().network_at(blocks).key == "01201201"
+    assert_trains(space.network_at(blocks).workload, 60)
+    recipe = load_recipe("default", {"network": "nasbench_macro", "data": "digits"})
+    assert (recipe.space.network.extent, recipe.space.network.channels) == (8, 1)
+
+
+@pytest.mark.rtl
+def test_a_chain_runs_on_hardware(tmp_path: Path) -> None:
+    space = NasBenchMacro(1, 8, 10, "digits", stem=2, head=8)
+    blocks = {f"block{place}": nasbench_macro.BLOCKS[(place + 1) % 2] for place in range(8)}
+    hardware = Template(rows=4, cols=8, axi_bits=64, dram_bytes_per_cycle=8)
+    assert_runs(space.network_at(blocks).workload, hardware, tmp_path)
 
 
 def _layers(workload: Workload) -> list[tuple[Any, ...]]:

@@ -160,6 +160,44 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
         ),
     )
     registry.register(
+        "encoder_decoder",
+        Plugin(
+            "sequences: a transformer reads an image's patches, another writes; which layers the writer attends to",
+            f"{here}.encoder_decoder:EncoderDecoderSpace",
+            {
+                **_OF_IMAGES,
+                "dataset": options.text("digit_orders", what="the name of a data set"),
+                "length": options.integer(4, 2, 256),
+                "patch": options.integer(7, 1, 64),
+                "encoder_widths": options.list_of(sizes, (16, 24, 32), least=1),
+                "decoder_widths": options.list_of(sizes, (16, 24, 32), least=1),
+                "encoder_depths": options.list_of(options.integer(1, 1, 64), (1, 2, 3), least=1),
+                "decoder_depths": options.list_of(options.integer(1, 1, 64), (1, 2), least=1),
+                "heads": options.list_of(options.integer(1, 1, 64), (1, 2, 4), least=1),
+                "ffn_widths": options.list_of(sizes, (16, 32, 64), least=1),
+                "spans": options.list_of(options.integer(1, 1, 64), (1, 2, 3), least=1),
+                "attention": options.integer(32, 1, 4096),
+            },
+            source="Wang 2020",
+            offers=("workload", "trainable"),
+            tasks=("sequence",),
+        ),
+    )
+    registry.register(
+        "perceptrons",
+        Plugin(
+            "a multilayer perceptron: the image's pixels, hidden layers of any width, a class",
+            f"{here}.perceptrons:PerceptronSpace",
+            {
+                **_OF_IMAGES,
+                "depths": options.list_of(options.integer(1, 1, 64), (1, 2, 3), least=1),
+                "widths": options.list_of(sizes, (16, 32, 64, 128), least=1),
+                "resolutions": options.list_of(options.integer(100, 10, 400), (50, 100), least=1),
+            },
+            offers=("workload", "trainable"),
+        ),
+    )
+    registry.register(
         "uninet",
         Plugin(
             "stages of convolution, attention or perceptrons over tokens, each with a depth, a width and a way down",
@@ -418,10 +456,18 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
     registry.register(
         "nasbench_macro",
         Plugin(
-            "6,561 chains of eight identities or inverted bottlenecks of NAS-Bench-Macro, 32 x 32 colour images",
+            "6,561 chains of eight identities or inverted bottlenecks of NAS-Bench-Macro, 32 x 32 images, or your own",
             f"{here}.nasbench_macro:NasBenchMacro",
+            {
+                **_OF_IMAGES,
+                "channels": options.integer(3, 1, 64),
+                "extent": options.integer(32, 8, 512),
+                "dataset": options.text("cifar10", what="the name of a data set"),
+                "stem": options.integer(32, 1, 1024),
+                "head": options.integer(1280, 1, 4096),
+            },
             source="Su 2021",
-            offers=("workload", "table"),
+            offers=("workload", "trainable", "table"),
         ),
     )
     registry.register(

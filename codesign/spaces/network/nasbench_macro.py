@@ -20,8 +20,6 @@ BLOCKS = ("identity", "bottleneck_k3_e3", "bottleneck_k5_e6")
 _KERNEL_AND_EXPANSION = {BLOCKS[1]: (3, 3), BLOCKS[2]: (5, 6)}
 STAGES = (2, 3, 3)
 PLACES = sum(STAGES)
-DATASETS = {"cifar10": (32, 10)}
-_STEM, _HEAD = 32, 1280
 
 
 def digits_of(name: str) -> bool:
@@ -34,11 +32,22 @@ class NasBenchMacro:
     """The space.
 
     Attributes:
-        dataset: the one that it was measured on.
+        channels, extent, classes: of the images.
+        dataset: their name.
+        stem, head: channels before the first block and behind the last.
     """
 
+    channels: int = 3
+    extent: int = 32
+    classes: int = 10
     dataset: str = "cifar10"
-    benchmark = "nasbench_macro"
+    stem: int = 32
+    head: int = 1280
+
+    @property
+    def benchmark(self) -> str:
+        """The table that knows its networks; "" where the skeleton or the data are not the published ones."""
+        return "nasbench_macro" if self == NasBenchMacro() else ""
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
@@ -46,15 +55,15 @@ class NasBenchMacro:
         return tuple(Decision(f"block{place}", "network", BLOCKS, ordered=False) for place in range(PLACES))
 
     def network_at(self, point: Mapping[str, Any]) -> Network:
-        """The network at a point, with 8-bit data; its key is the published name."""
+        """The network at a point, with 8-bit data; its key is the published name, where it is a published one."""
         blocks = [str(point[f"block{place}"]) for place in range(PLACES)]
         name = "".join(str(BLOCKS.index(block)) for block in blocks)
-        return Network(name, self._workload(blocks), int(name, len(BLOCKS)))
+        row = int(name, len(BLOCKS)) if self.benchmark else None
+        return Network(name if self.benchmark else "", self._workload(blocks), row)
 
     def _workload(self, blocks: list[str]) -> Workload:
-        extent, classes = DATASETS[self.dataset]
-        net = LayerList(3, extent)
-        value, channels = net.conv("stem", net.image, _STEM, 3, relu=True), _STEM
+        net, channels = LayerList(self.channels, self.extent), self.stem
+        value = net.conv("stem", net.image, channels, 3, relu=True)
         place = 0
         for count in STAGES:
             for turn in range(count):
@@ -62,8 +71,8 @@ class NasBenchMacro:
                 channels *= stride
                 value = _block(net, f"b{place}", value, channels, stride, blocks[place])
                 place += 1
-        value = net.conv("head", value, _HEAD, 1, relu=True)
-        net.linear("classifier", net.pool("pool", value), classes)
+        value = net.conv("head", value, self.head, 1, relu=True)
+        net.linear("classifier", net.pool("pool", value), self.classes)
         return net.workload("nasbench_macro")
 
 

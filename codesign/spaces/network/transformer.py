@@ -45,12 +45,10 @@ class TransformerSpace:
     attention: int = 32
 
     def __post_init__(self) -> None:
-        faults = []
-        if self.extent % self.patch:
-            what = f"does not divide images of {self.extent} rows"
-            faults.append(Fault("transformer.patch", f"is {self.patch}, and {what}", "a divisor"))
-        if wrong := [number for number in self.heads if self.attention % number]:
-            faults.append(Fault("transformer.heads", f"are {wrong}", f"divisors of attention, {self.attention}"))
+        faults = [
+            *check_patch("transformer", self.extent, self.patch),
+            *check_heads("transformer", self.heads, self.attention),
+        ]
         if faults:
             raise SpecError(faults)
 
@@ -72,23 +70,56 @@ class TransformerSpace:
 
     def workload(self, point: Mapping[str, Any]) -> Workload:
         """Its layers; the name is "transformer"."""
-        width, side = int(point["width"]), self.extent // self.patch
-        net = Tokens([], side * side, width)
-        cut: dict[str, Any] = {"R": self.patch, "S": self.patch, "stride": (self.patch, self.patch)}
-        sizes: dict[str, Any] = {"K": width, "C": self.channels, "P": side, "Q": side}
-        net.layers.append(Layer("patches", Op.CONV, **sizes, **cut, inputs=("image",)))
-        net.append("tokens", Op.RESHAPE, "patches", groups=width)
-        net.append("positions", Op.CONSTANT, groups=width)
-        value = net.append("embedded", Op.ADD, "tokens", "positions", groups=width)
+        width = int(point["width"])
+        net, value = embedded([], self.channels, self.extent, self.patch, width), "embedded"
         for number in range(1, int(point["depth"]) + 1):
             heads, hidden = int(point[f"l{number}_heads"]), int(point[f"l{number}_ffn_width"])
             value = net.attended(f"l{number}", value, heads, self.attention)
             value = net.bent(f"l{number}", value, hidden)
         net.norm("norm", value)
-        net.layers.append(Layer("pool", Op.AVGPOOL, groups=width, R=side * side, inputs=("norm",)))
+        net.layers.append(Layer("pool", Op.AVGPOOL, groups=width, R=net.tokens, inputs=("norm",)))
         net.layers.append(Layer("fc", Op.LINEAR, K=self.classes, C=width, inputs=("pool",)))
         image = TensorShape("image", C=self.channels, H=self.extent, W=self.extent)
         return Workload("transformer", (image,), tuple(net.layers))
+
+
+def check_patch(space: str, extent: int, patch: int) -> list[Fault]:
+    """A patch that does not divide images."""
+    what = f"is {patch}, and does not divide images of {extent} rows"
+    return [Fault(f"{space}.patch", what, "a divisor")] if extent % patch else []
+
+
+def check_heads(space: str, heads: tuple[int, ...], attention: int) -> list[Fault]:
+    """Numbers of heads that do not divide the channels of queries, keys and values."""
+    wrong = [number for number in heads if attention % number]
+    return [Fault(f"{space}.heads", f"are {wrong}", f"divisors of attention, {attention}")] if wrong else []
+
+
+def embedded(layers: list[Layer], channels: int, extent: int, patch: int, width: int) -> Tokens:
+    """Patches of an image in reading order with their learned positions; the last layer is "embedded"."""
+    side = extent // patch
+    net = Tokens(layers, side * side, width)
+    cut: dict[str, Any] = {"R": patch, "S": patch, "stride": (patch, patch)}
+    sizes: dict[str, Any] = {"K": width, "C": channels, "P": side, "Q": side}
+    layers.append(Layer("patches", Op.CONV, **sizes, **cut, inputs=("image",)))
+    net.append("tokens", Op.RESHAPE, "patches", groups=width)
+    net.append("positions", Op.CONSTANT, groups=width)
+    net.append("embedded", Op.ADD, "tokens", "positions", groups=width)
+    return net
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What an attention reads in place of its own tokens.
+
+    Attributes:
+        name: of the tensor.
+        tokens, width: how many, and channels of each.
+    """
+
+    name: str
+    tokens: int
+    width: int
 
 
 class Tokens:
@@ -101,32 +132,35 @@ class Tokens:
 
     def __init__(self, layers: list[Layer], tokens: int, width: int) -> None:
         self.layers = layers
-        self._tokens, self._width = tokens, width
+        self.tokens, self.width = tokens, width
 
     def append(self, name: str, op: Op, *inputs: str, **bounds: Any) -> str:
         """A layer with a row a token; its name."""
-        self.layers.append(Layer(name, op, P=self._tokens, inputs=inputs, **bounds))
+        self.layers.append(Layer(name, op, P=self.tokens, inputs=inputs, **bounds))
         return name
 
     def norm(self, name: str, source: str) -> str:
         """Each token's channels normalised."""
-        return self.append(name, Op.LAYERNORM, source, K=self._width, C=self._width)
+        return self.append(name, Op.LAYERNORM, source, K=self.width, C=self.width)
 
-    def attended(self, name: str, source: str, heads: int, inner: int) -> str:
-        """Attention of a layer, and its shortcut."""
-        part, tokens, read = inner // heads, self._tokens, self.norm(f"{name}_norm1", source)
-        for kind in ("query", "key", "value"):
-            self.append(f"{name}_{kind}", Op.LINEAR, read, K=inner, C=self._width)
-        asked, given = (f"{name}_query", f"{name}_key"), (f"{name}_softmax", f"{name}_value")
-        self.append(f"{name}_scores", Op.MATMUL, *asked, groups=heads, K=tokens, C=part, transpose_b=True)
-        self.append(f"{name}_softmax", Op.SOFTMAX, f"{name}_scores", groups=heads, K=tokens, C=tokens)
-        self.append(f"{name}_mixed", Op.MATMUL, *given, groups=heads, K=part, C=tokens)
-        self.append(f"{name}_out", Op.LINEAR, f"{name}_mixed", K=self._width, C=inner)
-        return self.append(f"{name}_add1", Op.ADD, source, f"{name}_out", groups=self._width)
+    def attended(self, name: str, source: str, heads: int, inner: int, memory: Memory | None = None) -> str:
+        """Attention of a layer, and its shortcut; keys and values are a memory's, or the tokens' own."""
+        part, read = inner // heads, self.norm(f"{name}_norm1", source)
+        given = memory or Memory(read, self.tokens, self.width)
+        self.append(f"{name}_query", Op.LINEAR, read, K=inner, C=self.width)
+        for kind in ("key", "value"):
+            sizes: dict[str, Any] = {"K": inner, "C": given.width, "P": given.tokens}
+            self.layers.append(Layer(f"{name}_{kind}", Op.LINEAR, inputs=(given.name,), **sizes))
+        asked, told, met = (f"{name}_query", f"{name}_key"), (f"{name}_softmax", f"{name}_value"), given.tokens
+        self.append(f"{name}_scores", Op.MATMUL, *asked, groups=heads, K=met, C=part, transpose_b=True)
+        self.append(f"{name}_softmax", Op.SOFTMAX, f"{name}_scores", groups=heads, K=met, C=met)
+        self.append(f"{name}_mixed", Op.MATMUL, *told, groups=heads, K=part, C=met)
+        self.append(f"{name}_out", Op.LINEAR, f"{name}_mixed", K=self.width, C=inner)
+        return self.append(f"{name}_add1", Op.ADD, source, f"{name}_out", groups=self.width)
 
     def bent(self, name: str, source: str, hidden: int) -> str:
         """The perceptron of a layer, and its shortcut."""
         read = self.norm(f"{name}_norm2", source)
-        self.append(f"{name}_wide", Op.LINEAR, read, K=hidden, C=self._width, activation="relu")
-        self.append(f"{name}_narrow", Op.LINEAR, f"{name}_wide", K=self._width, C=hidden)
-        return self.append(f"{name}_add2", Op.ADD, source, f"{name}_narrow", groups=self._width)
+        self.append(f"{name}_wide", Op.LINEAR, read, K=hidden, C=self.width, activation="relu")
+        self.append(f"{name}_narrow", Op.LINEAR, f"{name}_wide", K=self.width, C=hidden)
+        return self.append(f"{name}_add2", Op.ADD, source, f"{name}_narrow", groups=self.width)
