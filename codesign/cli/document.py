@@ -93,6 +93,19 @@ HLS C++ with the very same image ([hardware.md](hardware.md), [hls.md](hls.md)).
     "synth": """
 Estimates beside what open tools find; what was found is kept and found again at once ([resources.md](resources.md)).
 """,
+    "table": """
+`codesign table --network my_space.py:MySpace --hardware my_hardware.yaml --by simulation --out table.json` draws
+networks of a space (all of them where these are few), measures each distinct layer alone, and says what share of other
+networks the table covers. A network is then the sum of its layers: in a recipe, `providers: [{name: lookup, file:
+table.json}, train]`. Layers run in their default tiles; `--by directive` takes any accelerator, and of each layer the
+mapping that `codesign map` finds. Energy of `--by simulation` is that of what the program moves. The file is plain
+JSON, in which figures that were measured on a board may stand as well:
+
+```json
+{"hardware": "my_board", "by": "measured", "layers": [{"layer": {"name": "...", "inputs": [], "layers": []},
+ "latency_ms": 0.01, "energy_uj": 1.2}]}
+```
+""",
     "report": """
 Of a search that is not finished, the page shows the front as it stands.
 """,

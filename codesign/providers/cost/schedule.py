@@ -58,7 +58,7 @@ class ScheduleProvider:
         self._device, self._named = device(context.device), context.device
         self.metrics = PROVIDERS.get("schedule").metrics_on(context.device)
         self._pricer = Pricer(self._device, bounded=False)
-        self._compiled, self._read_s = is_compiled("pricing"), 0.0
+        self._compiled, self._read_s, self._reporter = is_compiled("pricing"), 0.0, context.reporter
 
     def prepare(self) -> None:
         """Nothing to prepare."""
@@ -68,7 +68,7 @@ class ScheduleProvider:
         found: dict[int, Measurement] = {}
         capped = [place for place, candidate in enumerate(candidates) if candidate.design is None]
         if len(capped) >= _DESIGNS_WORTH or self._read_s > _SECONDS_WORTH:
-            self._compiled = True
+            self._compile()
         if not self._compiled:
             started = time.process_time()
             found = {place: self._by_reading(candidates[place]) for place in capped}
@@ -84,15 +84,22 @@ class ScheduleProvider:
         """As :meth:`measure`; of a design that a buffer cannot hold, which buffer, and not by how much."""
         if any(candidate.caps is None for candidate in candidates):
             return self.measure(candidates)
-        self._compiled = self._compiled or len(candidates) >= _DESIGNS_WORTH
+        if len(candidates) >= _DESIGNS_WORTH:
+            self._compile()
         return self._priced(candidates, explained=False) if self._compiled else self.measure(candidates)
 
     def whole(self, space: SearchSpace, goal: Goal) -> WholeHardware | None:
         """All accelerators of a space, for the front of a network over them; None: no space that can be proved over."""
         if not WholeHardware.covers(space, goal, self.metrics):
             return None
-        self._compiled = True
+        self._compile()
         return WholeHardware(space, self._device, goal, self.metrics)
+
+    def _compile(self) -> None:
+        """Take the compiled path from now on; the first time on a machine that takes a while, which is told."""
+        if not self._compiled:
+            self._reporter.say("compiling the cost model for this processor: this once, half a minute or more")
+        self._compiled = True
 
     def _priced(self, candidates: Sequence[Candidate], *, explained: bool = True) -> list[Measurement]:
         workloads, templates, caps = [], list[Template](), []

@@ -13,12 +13,13 @@ from accel_models.pricing.families import BUFFERS, Family, family_of
 from accel_models.pricing.whole import Account, WholeSpace
 from codesign.decisions import Choice, Decision, Point
 from codesign.objectives import Goal
+from codesign.recipe_plans import MOST_PROVED
 from codesign.spaces.hardware.templates import TemplateSpace, data_bits
 from codesign.spaces.search_space import SearchSpace
 from mappings.workload import Workload
 
 #: More families (accelerators that differ in more than buffers and clock) than these are not looked at one by one.
-_MOST_FAMILIES, _MOST_DESIGNS = 4_000, 50_000_000
+_MOST_FAMILIES, _MOST_DESIGNS = 4_000, MOST_PROVED
 _KIB, _MHZ = 1024, 1_000_000
 _CLOCK = "clock_mhz"
 _BUFFER_OF = {name.replace("_bytes", "_kib"): name for name in BUFFERS}
