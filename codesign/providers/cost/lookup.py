@@ -10,6 +10,7 @@ from accel_models.pricing.layers import LayerTable
 from accel_models.report import Infeasible
 from codesign.providers.base import Candidate, Measurement, ProviderContext
 from codesign.providers.cost.layer_table import LayerFile, LayerRow
+from codesign.providers.cost.work import figures_of
 from mappings.errors import Fault, SpecError, counted
 from mappings.workload import Workload
 
@@ -74,15 +75,9 @@ class LookupProvider:
         latency_ms = float(numbers @ [row.latency_ms for row, _ in known])
         if not latency_ms > 0:
             raise SpecError(Fault(self._path, "says that a network takes no time", "latencies above 0"))
-        figures = {"latency_ms": latency_ms, "throughput_per_s": 1e3 / latency_ms}
-        if "energy_uj" in self.metrics:
-            energy_uj = float(numbers @ [row.energy_uj or 0.0 for row, _ in known])
-            figures |= {
-                "energy_uj": energy_uj,
-                "edp_uj_ms": energy_uj * latency_ms,
-                "power_mw": energy_uj / latency_ms,
-            }
-        return Measurement(figures)
+        if "energy_uj" not in self.metrics:
+            return Measurement({"latency_ms": latency_ms, "throughput_per_s": 1e3 / latency_ms})
+        return Measurement(figures_of(latency_ms, float(numbers @ [row.energy_uj or 0.0 for row, _ in known])))
 
 
 class LatencyProvider(LookupProvider):

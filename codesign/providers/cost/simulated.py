@@ -11,6 +11,7 @@ from accel_models.template.cost import mapped_design
 from codesign.images import random_images
 from codesign.providers.base import Candidate, Measurement, ProviderContext
 from codesign.providers.cost.schedule import ScheduleProvider
+from codesign.providers.cost.work import figures_of
 from codesign.quantization.random_network import random_network
 from rtl_templates.simulate import SimReport, simulate
 
@@ -66,13 +67,6 @@ class SimulatedProvider:
         cycles = simulated_cycles(design)
         if isinstance(cycles, Infeasible):
             return Measurement(broken=(cycles,))
-        seconds = cycles / design.accelerator.clock_hz
-        figures, energy_uj = dict(predicted.metrics), predicted.metrics["energy_uj"]
-        figures |= {
-            "latency_ms": seconds * 1e3,
-            "latency_cycles": float(cycles),
-            "throughput_per_s": 1.0 / seconds,
-            "edp_uj_ms": energy_uj * seconds * 1e3,
-            "power_mw": energy_uj / 1e3 / seconds,
-        }
+        latency_ms = cycles / design.accelerator.clock_hz * 1e3
+        figures = {**predicted.metrics, **figures_of(latency_ms, predicted.metrics["energy_uj"], cycles)}
         return Measurement(figures, (), {"cycles": cycles, "predicted_cycles": predicted.detail["cycles"]})
