@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 import time
@@ -39,7 +40,8 @@ def shown(lines: list[Line], as_json: bool) -> int:
     """Prints them; 1 where one has failed."""
     failed = any(not line.met for line in lines)
     if as_json:
-        print(json.dumps({"benchmark": "recipes", "met": not failed, "lines": [asdict(line) for line in lines]}))
+        told = [{key: plain(value) for key, value in asdict(line).items()} for line in lines]
+        print(json.dumps({"benchmark": "recipes", "met": not failed, "lines": told}))
         return int(failed)
     table = Table("recipe", "its mechanism", "best", "random", "ahead", "", "s", title="published methods, reduced")
     for line in lines:
@@ -48,6 +50,13 @@ def shown(lines: list[Line], as_json: bool) -> int:
         table.add_row(line.recipe, line.mechanism, best, random, f"{line.ahead:.2f}", mark, f"{line.seconds:.0f}")
     table_console().print(table)
     return int(failed)
+
+
+def plain(value: object) -> object:
+    """A value as JSON holds it: no figure where there is no number."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def share(text: str) -> float:

@@ -246,7 +246,7 @@ def load_recipe(name: str = DEFAULT_RECIPE, overrides: Mapping[str, Any] | None 
     raw = _extended(load_yaml(path), where, variant, ())
     changes = {key: value for key, value in (overrides or {}).items() if value is not None}
     data = changes.pop("data", None)
-    raw = {**raw, **shorthand(raw, changes)}
+    raw = {**raw, **shorthand(raw, changes, data)}
     fields, unread = read_raw({**raw, **changes}, where)
     if unread:
         return Recipe(**fields).check(where, unread)

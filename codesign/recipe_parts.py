@@ -20,6 +20,7 @@ from codesign.spaces.hardware import HARDWARE_SPACES
 from codesign.spaces.hardware.fixed import FixedHardware
 from codesign.spaces.mapping import MAPPING_SPACES
 from codesign.spaces.network import NETWORK_SPACES
+from codesign.spaces.network.nasbench201 import DATASETS as PUBLISHED
 from codesign.spaces.search_space import GROUPS, SearchSpace
 from codesign.zoo import NETWORKS
 from mappings.errors import Fault, SpecError, unknown_name
@@ -185,7 +186,7 @@ def resolve_hardware(part: Part) -> Part:
     return part
 
 
-def shorthand(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def shorthand(raw: Mapping[str, Any], changes: Mapping[str, Any], data: str | None = None) -> dict[str, Any]:
     """What else changes where another network or other hardware is asked for on the command line.
 
     Restrictions of decisions and points to start from go, since the decisions are others. Networks that give maps are
@@ -193,6 +194,9 @@ def shorthand(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     file, a module of one's own) is priced as it is, with 8-bit data: nothing trains it, accuracy is no objective, and
     the hardware may have every knob. One accelerator fixes the widths of data, and is on the device that its file says,
     where no other is asked for.
+
+    Args:
+        data: the data set that is asked for.
 
     Raises:
         SpecError: no such network, or hardware that cannot be read.
@@ -213,7 +217,10 @@ def shorthand(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
         return out
     part = resolve_network(read_part(changes["network"], "--network"), "--network")
     given = [read_part(item, "providers") for item in raw.get("providers", ("schedule", "train"))]
-    if "trainable" in NETWORK_SPACES.get(part.name).offers:
+    offers = NETWORK_SPACES.get(part.name).offers
+    # Networks of a benchmark are trained where there are images for them; its own data are names, and in no file.
+    own = data is not None or part.option("dataset") not in (None, *PUBLISHED)
+    if "trainable" in offers and (own or "table" not in offers):
         if tasks := NETWORK_SPACES.get(part.name).tasks:
             out["providers"] = [without_conflicts(item, tasks[0]).plain() for item in given]
         return out

@@ -32,7 +32,7 @@ _CLIPPED_FROM = 0.9999
 #: Of learned positions at first.
 POSITION_DEVIATION = 0.5
 #: Operators whose output has the scale of what they read.
-PASSING = (Op.RESHAPE, Op.MAXPOOL, Op.CONCAT)
+PASSING = (Op.RESHAPE, Op.MAXPOOL, Op.CONCAT, Op.ACT)
 #: Operators whose output has a scale that is given: that of a softmax too.
 UNSCALED = (Op.SOFTMAX, *PASSING)
 #: Operators without parameters.
@@ -185,7 +185,7 @@ class QatLayer(nn.Module):
             self.weight, self.bias = nn.Parameter(torch.ones(layer.C)), nn.Parameter(torch.zeros(layer.C))
         elif layer.op is Op.CONSTANT:
             self.weight = nn.Parameter(torch.randn(layer.channels_out, layer.P, layer.Q) * POSITION_DEVIATION)
-        elif layer.op not in _PLAIN:
+        elif layer.op not in _PLAIN or (layer.op is Op.ACT and layer.activation != "relu"):
             trained = ", ".join(map(str, (Op.CONV, Op.LINEAR, Op.LAYERNORM, Op.CONSTANT, *_PLAIN)))
             raise SpecError(Fault(f"layer {layer.name}", f"cannot train operator {layer.op}", trained))
         kind = FixedQuantizer if layer.op in UNSCALED else ActivationQuantizer
@@ -199,6 +199,15 @@ class QatLayer(nn.Module):
         self.norm.weight.fill_(GATE_GAIN)
         self.norm.bias.fill_(GATE_BIAS)
         self.quantizer.log_scale.fill_(-math.log(self.quantizer.high))
+
+    @torch.no_grad()
+    def become_border(self, pool: Layer) -> None:
+        """A constant that is not learned: it makes a mean over a window with zeros one over the window's pixels."""
+        inside = functional.pad(torch.ones(1, self.layer.channels_out, pool.H, pool.W_in), _around(pool))
+        share = functional.avg_pool2d(inside, (pool.R, pool.S), pool.stride)[0]
+        del self.weight
+        self.register_buffer("weight", 1.0 / share)
+        self.quantizer.log_scale.fill_(math.log(float((1.0 / share).max()) / self.quantizer.high))
 
     def pruned(self, weight: Tensor) -> Tensor:
         """The weight under the taps that the layer keeps; of a layer that keeps all, as it is."""
@@ -253,7 +262,13 @@ class QatLayer(nn.Module):
             return value * inputs[1]
         if layer.P * layer.Q == 1 and layer.padding == (0, 0, 0, 0):  # of whole channels, whatever their extent
             return value.mean(dim=(2, 3), keepdim=True)
-        return functional.avg_pool2d(value, (layer.R, layer.S), layer.stride)
+        return functional.avg_pool2d(functional.pad(value, _around(layer)), (layer.R, layer.S), layer.stride)
+
+
+def _around(layer: Layer) -> tuple[int, int, int, int]:
+    """A layer's padding in torch's order: left, right, top, bottom."""
+    top, left, bottom, right = layer.padding
+    return left, right, top, bottom
 
 
 def passed_on(inputs: Sequence[Tensor], layer: Layer) -> Tensor:
@@ -262,8 +277,9 @@ def passed_on(inputs: Sequence[Tensor], layer: Layer) -> Tensor:
         return torch.cat(list(inputs), dim=1 + ("K", "P", "Q").index(layer.axis or "K"))
     if layer.op is Op.RESHAPE:
         return moved(inputs[0], layer)
-    top, left, bottom, right = layer.padding
-    value = functional.pad(inputs[0], (left, right, top, bottom), value=-math.inf) if any(layer.padding) else inputs[0]
+    if layer.op is Op.ACT:
+        return functional.relu(inputs[0])
+    value = functional.pad(inputs[0], _around(layer), value=-math.inf) if any(layer.padding) else inputs[0]
     largest: Tensor = functional.max_pool2d(value, (layer.R, layer.S), layer.stride, 0, layer.dilation)
     return largest
 
@@ -325,7 +341,26 @@ def alike(workload: Workload) -> list[list[str]]:
 
 def gates_of(workload: Workload) -> list[str]:
     """Layers whose output multiplies the channels of another."""
-    return [layer.inputs[1] for layer in workload.layers if layer.op is Op.MUL]
+    borders = borders_of(workload)
+    return [layer.inputs[1] for layer in workload.layers if layer.op is Op.MUL and layer.inputs[1] not in borders]
+
+
+def borders_of(workload: Workload) -> dict[str, Layer]:
+    """Constants that multiply what a padded mean gives, with that layer.
+
+    Raises:
+        SpecError: a constant that multiplies anything else, of which nobody says what it is.
+    """
+    found, by = dict[str, Layer](), workload.by_name
+    for layer in workload.layers:
+        if layer.op is not Op.MUL or layer.inputs[1] not in by or by[layer.inputs[1]].op is not Op.CONSTANT:
+            continue
+        pool = by.get(layer.inputs[0])
+        if pool is None or pool.op is not Op.AVGPOOL or not any(pool.padding):
+            what = "multiplies by a constant that is no border of a mean, and can not be trained"
+            raise SpecError(Fault(f"layer {layer.name}", what, "a gate, or the factor of a padded mean"))
+        found[layer.inputs[1]] = pool
+    return found
 
 
 def fitted(images: Tensor, workload: Workload) -> Tensor:
@@ -366,8 +401,8 @@ class QatNetwork(nn.Module):
     Args:
         workload: convolutions (square strides, symmetric padding up to rows that no window touches), residual adds,
             gates (products whose second operand is a convolution of the means), attention, layer norms and stored
-            positions over tokens, average pooling without padding, largest values of windows, concatenations, enlarged
-            maps, and a linear classifier or a map.
+            positions over tokens, means and largest values of windows, ReLUs, concatenations, enlarged maps, and a
+            linear classifier or a map.
     """
 
     def __init__(self, workload: Workload) -> None:
@@ -378,6 +413,10 @@ class QatNetwork(nn.Module):
             gate = self.steps[name]
             assert isinstance(gate, QatLayer)
             gate.become_gate()
+        for name, pool in borders_of(workload).items():
+            border = self.steps[name]
+            assert isinstance(border, QatLayer)
+            border.become_border(pool)
         for first, *others in alike(workload):
             for name in others:
                 self._quantizer(name).log_scale = self._quantizer(first).log_scale

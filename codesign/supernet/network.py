@@ -20,7 +20,16 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from codesign.quantization.qat import GATE_BIAS, GATE_GAIN, POSITION_DEVIATION, UNSCALED, QatNetwork, alike, gates_of
+from codesign.quantization.qat import (
+    GATE_BIAS,
+    GATE_GAIN,
+    POSITION_DEVIATION,
+    UNSCALED,
+    QatNetwork,
+    alike,
+    borders_of,
+    gates_of,
+)
 from codesign.seeds import derive_seed
 from codesign.supernet import predicted, stabilised
 from codesign.supernet.names import PREDICTED
@@ -66,6 +75,7 @@ class Shared:
         stored: dict[str, tuple[int, ...]] = {}
         for workload in workloads:
             gates.update(gates_of(workload))
+            borders = borders_of(workload)
             for layer in workload.layers:
                 if layer.op not in UNSCALED:
                     scales[layer.name] = layer.activation == "relu"
@@ -73,7 +83,7 @@ class Shared:
                 if kinds.setdefault(layer.name, layer.op) != layer.op:
                     what = f"is {layer.op} in one network and {kinds[layer.name]} in another"
                     raise SpecError(Fault(f"supernet: layer {layer.name}", what, "one operator a name"))
-                if _gained(layer.op) or layer.op.spec.layout is Layout.STORED:
+                if _gained(layer.op) or (layer.op.spec.layout is Layout.STORED and layer.name not in borders):
                     shape = (layer.channels_out,) if _gained(layer.op) else (layer.channels_out, layer.P, layer.Q)
                     stored[layer.name] = max(stored.get(layer.name, shape), shape)
                 if not layer.op.spec.convolves:
@@ -181,6 +191,7 @@ class SuperNetwork(nn.Module):
         """
         out: dict[str, Tensor] = {}
         whole = predicted.weights(dict(self.parts.items()), workload) if self.kernel in PREDICTED else {}
+        borders = borders_of(workload)
         passed = stabilised.matrices(dict(self.parts.items()), workload)
         for layer in workload.layers:
             step = f"steps.{layer.name}"
@@ -189,7 +200,7 @@ class SuperNetwork(nn.Module):
             if _gained(layer.op):
                 out[f"{step}.weight"] = self._part(layer, "gain")[: layer.C]
                 out[f"{step}.bias"] = self._part(layer, "bias")[: layer.C]
-            if layer.op.spec.layout is Layout.STORED:
+            if layer.op.spec.layout is Layout.STORED and layer.name not in borders:
                 out[f"{step}.weight"] = self._part(layer, "value")[: layer.channels_out]
             if not layer.op.spec.convolves:
                 continue

@@ -15,11 +15,16 @@ import pytest
 import torch
 
 from accel_models.template.spec import Template
+from codesign.decisions import DecisionSpace
 from codesign.explorer.options import ExploreOptions
 from codesign.explorer.run import explore
 from codesign.providers.accuracy.table import read_table
 from codesign.providers.base import Candidate, ProviderContext
 from codesign.providers.registry import make_provider
+from codesign.quantization.deploy import deploy
+from codesign.quantization.integer_reference import run_integer
+from codesign.quantization.qat import QatNetwork, borders_of
+from codesign.quantization.quantize import quantize_input
 from codesign.recipe import load_recipe, parse_recipe
 from codesign.spaces.conformance import NetworkSpaceConformance
 from codesign.spaces.network import nasbench_macro
@@ -36,9 +41,11 @@ from codesign.spaces.network.nasbench201 import (
 from codesign.spaces.network.nasbench_macro import NasBenchMacro
 from codesign.trace import trace
 from mappings.errors import SpecError
+from mappings.integer_run import run_network
+from mappings.layer import Op
 from mappings.workload import Workload
 from mappings.yamlio import dump_yaml
-from tests.spaces import assert_runs, assert_trains
+from tests.spaces import assert_runs, assert_taken_out, assert_trains
 
 CELLS = list(product(OPERATIONS, repeat=len(EDGES)))
 
@@ -54,6 +61,51 @@ class TestNasBenchMacro(NetworkSpaceConformance):
 
 class TestNasBenchMacroOfDigits(NetworkSpaceConformance):
     name, options = "nasbench_macro", {"channels": 1, "extent": 8, "dataset": "digits", "stem": 4, "head": 16}
+
+
+def test_a_cell_on_ones_own_images_trains_and_its_integers_are_equal() -> None:
+    space = NasBench201("digits", channels=4, cells=1)
+    chosen = ("avg_pool_3x3", "nor_conv_1x1", "skip_connect", "nor_conv_3x3", "avg_pool_3x3", "nor_conv_3x3")
+    workload = space.workload(chosen)
+    assert space.benchmark == "" and (workload.inputs[0].C, workload.inputs[0].H) == (1, 8)
+    assert_trains(workload, 60)
+    network, by = QatNetwork(workload), workload.by_name
+    # The mean of a corner's window counts its four pixels alone.
+    (border,) = [name for name in borders_of(workload) if name.startswith("s0c0_0_1_")]
+    corner = network.steps[border].weight[0, :2, :2]
+    assert corner.flatten().tolist() == pytest.approx([9 / 4, 9 / 6, 9 / 6, 1])
+    assert by[border].op is Op.CONSTANT and border not in dict(network.named_parameters())
+    torch.manual_seed(0)
+    images = torch.rand(8, 1, 8, 8)
+    network(images)
+    integers = deploy(network.eval())
+    entered = quantize_input(integers, images)
+    one, other = run_integer(integers, entered), run_network(integers, {n: v.numpy() for n, v in entered.items()})
+    assert all(np.array_equal(one[name].numpy(), other[name]) for name in one)
+    real = network.values(network.entered(images))
+    for name in (layer.name for layer in workload.layers if layer.op in (Op.AVGPOOL, Op.MUL, Op.ACT, Op.CONSTANT)):
+        units = (real[name] / integers.layers[name].scale).round()
+        assert float((units - one[name].float()).abs().max()) <= 8, name
+
+
+def test_cells_share_weights() -> None:
+    space = NasBench201("digits", channels=4, cells=1)
+    assert_taken_out(DecisionSpace(space.decisions), lambda point: space.workload(space.operations(point)))
+
+
+def test_a_benchmark_without_its_images_is_not_trained() -> None:
+    for name in ("nasbench201", "nasbench101", "nasbench_macro"):
+        recipe = load_recipe("default", {"network": name})
+        assert "train" not in [part.name for part in recipe.providers] and "accuracy" not in recipe.objectives
+    recipe = load_recipe("default", {"network": "nasbench201", "data": "digits"})
+    assert "train" in [part.name for part in recipe.providers] and recipe.space.network.dataset == "digits"
+
+
+@pytest.mark.rtl
+def test_a_cell_runs_on_hardware(tmp_path: Path) -> None:
+    chosen = ("avg_pool_3x3", "none", "skip_connect", "nor_conv_3x3", "none", "nor_conv_1x1")
+    hardware = Template(rows=4, cols=8, axi_bits=64, dram_bytes_per_cycle=8)
+    assert_runs(NasBench201("digits", channels=4, cells=1).workload(chosen), hardware, tmp_path)
 
 
 def test_a_chain_of_ones_own_images_trains() -> None:

@@ -425,15 +425,15 @@ def _register_builtins(registry: Registry[Plugin[NetworkFactory]]) -> None:
     registry.register(
         "nasbench201",
         Plugin(
-            "15,625 cells of NAS-Bench-201 in its skeleton: 3 stages, 32 x 32 or 16 x 16 colour images",
+            "15,625 cells of NAS-Bench-201 in its skeleton: 3 stages, 32 x 32 or 16 x 16 colour images, or your own",
             f"{here}.nasbench201:NasBench201",
             {
-                "dataset": options.name("cifar10", ("cifar10", "cifar100", "imagenet16")),
+                "dataset": options.text("cifar10", what="cifar10, cifar100, imagenet16, or a data set"),
                 "channels": options.integer(16, 1, 1024),
                 "cells": options.integer(5, 1, 64),
             },
             source="Dong 2020",
-            offers=("workload", "table", "operations", "distance"),
+            offers=("workload", "trainable", "table", "operations", "distance"),
         ),
     )
     registry.register(

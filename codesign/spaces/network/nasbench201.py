@@ -21,7 +21,6 @@ from codesign.decisions import Decision
 from codesign.spaces.network import Network
 from codesign.spaces.network.distance import Mass, OperatorGraph, transport
 from codesign.spaces.network.layers import LayerList
-from mappings.errors import Fault, SpecError
 from mappings.workload import Workload
 
 #: (from, to), in the order of the published architecture strings.
@@ -31,6 +30,7 @@ KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 STAGES = 3
 #: Of each data set: rows and columns of an image, classes.
 DATASETS = {"cifar10": (32, 10), "cifar100": (32, 100), "imagenet16": (16, 120)}
+_COLOURS = 3
 PUBLISHED_CHANNELS, PUBLISHED_CELLS = 16, 5
 #: Operations by edge, those that compute something alone.
 Cell = dict[tuple[int, int], str]
@@ -93,7 +93,7 @@ class NasBench201:
     """The space for one data set.
 
     Attributes:
-        dataset: one of :data:`DATASETS`.
+        dataset: one of :data:`DATASETS`, or images of one's own, whose channels, extent and classes it takes.
         channels: of the first stage.
         cells: of a stage.
     """
@@ -106,7 +106,18 @@ class NasBench201:
     def benchmark(self) -> str:
         """The table that knows its networks; "" where the skeleton is not the published one."""
         published = (self.channels, self.cells) == (PUBLISHED_CHANNELS, PUBLISHED_CELLS)
-        return "nasbench201" if published else ""
+        return "nasbench201" if published and self.dataset in DATASETS else ""
+
+    @cached_property
+    def _images(self) -> tuple[int, int, int]:
+        """Channels, rows and classes."""
+        if self.dataset in DATASETS:
+            return _COLOURS, *DATASETS[self.dataset]
+        # Imported where it is used: reading a recipe of the published data must not load any.
+        from codesign.accuracy.data import load_dataset
+
+        data = load_dataset(self.dataset, "nasbench201.dataset")
+        return data.channels, data.extent, data.classes
 
     @cached_property
     def decisions(self) -> tuple[Decision, ...]:
@@ -135,7 +146,7 @@ class NasBench201:
         return tuple(str(point[edge_name(edge)]) for edge in EDGES)
 
     def network_at(self, point: Mapping[str, Any]) -> Network:
-        """The network at a point, with 8-bit data; its key is the published name."""
+        """The network at a point, with 8-bit data; its key is the published name, whatever its images are."""
         operations = self.operations(point)
         return Network(architecture(operations), self.workload(operations), row_of(operations))
 
@@ -144,7 +155,7 @@ class NasBench201:
         # Imported where it is used: it loads torch, reading a recipe must not.
         from codesign.zoo.nasbench201 import NasBench201Net
 
-        return NasBench201Net(live_edges(self.operations(point)), self.channels, self.cells, DATASETS[self.dataset][1])
+        return NasBench201Net(live_edges(self.operations(point)), self.channels, self.cells, self._images[2])
 
     def workload(self, operations: Sequence[str]) -> Workload:
         """Its layers; those that tracing :meth:`module` gives.
@@ -152,11 +163,9 @@ class NasBench201:
         Raises:
             SpecError: an unknown data set.
         """
-        if self.dataset not in DATASETS:
-            raise SpecError(Fault("nasbench201.dataset", f'is "{self.dataset}"', ", ".join(DATASETS)))
-        extent, classes = DATASETS[self.dataset]
+        channels, extent, classes = self._images
         cell = live_edges(operations)
-        net = LayerList(3, extent)
+        net = LayerList(channels, extent)
         value = net.conv("stem", net.image, self.channels, 3)
         for stage in range(STAGES):
             if stage:
