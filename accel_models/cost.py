@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from accel_models.design import Design
 from accel_models.hardware.budget import broken_budget, resources, silicon_um2
-from accel_models.hardware.devices import device
 from accel_models.hardware.energy import broken_power
 from accel_models.report import CostReport, Infeasible, LayerCost, network_energy_pj
 from accel_models.reuse.evaluate import evaluate
@@ -77,8 +76,7 @@ def mapped_cost(design: Design) -> CostReport | Infeasible:
             seen[key] = result
         layers.append(seen[key].named(layer.name))
     cycles = sum(layer.cycles for layer in layers)
-    part = device(accelerator.device) if accelerator.device else None
-    broken = broken_power(accelerator, tuple(layers), cycles, part)
+    broken = broken_power(accelerator, tuple(layers), cycles, accelerator.part)
     if broken is not None:
         return broken
     return CostReport(

@@ -222,11 +222,6 @@ class CostReport:
         """Multiply-accumulates of one run."""
         return sum(layer.macs for layer in self.layers)
 
-    @property
-    def edp_pj_cycles(self) -> float | None:
-        """Energy times delay, or None where energy is not modelled."""
-        return None if self.energy_pj is None else self.energy_pj * self.latency_cycles
-
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
         return {

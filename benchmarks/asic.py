@@ -49,7 +49,6 @@ MODULES = Path(__file__).parent / "data" / "asic_modules.csv"
 MODULES_HEAD = ("part", "template", "sources", "gates", "flops")
 #: The library of the fit, and most PEs of an array alone in it.
 FITTED, MOST_PES = "sg13g2", 256
-KIB = 1024
 #: Weight of "flattening saves nothing" in the fit, in designs.
 PULL = 0.5
 

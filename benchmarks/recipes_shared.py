@@ -40,7 +40,7 @@ from codesign.supernet.training import Trainer, TrainingOptions, measured
 from mappings.workload import Workload
 
 #: Networks drawn evenly that two ways of sharing are compared by.
-_JUDGED = 90
+JUDGED = 90
 #: Networks that predicted weights name as the best, which are trained alone.
 _NAMED = 12
 #: Trials at the end of an evolution.
@@ -183,10 +183,10 @@ def greedynas(bench: Bench) -> Line:
     """
     mine, even = bench.run(), bench.random()
     greedy, plain = (_shared(bench.recipe(variant)) for variant in ("reduced", "control"))
-    top = np.argsort(-(greedy + plain), kind="stable")[: _JUDGED // 3]
+    top = np.argsort(-(greedy + plain), kind="stable")[: JUDGED // 3]
     gap, p = float((greedy - plain)[top].mean()), float(wilcoxon(greedy[top], plain[top], alternative="greater").pvalue)
     text = (
-        f"of {_JUDGED} even draws the better third names {greedy[top].mean():.3f} with its shared weights, "
+        f"of {JUDGED} even draws the better third names {greedy[top].mean():.3f} with its shared weights, "
         f"{plain[top].mean():.3f} with those of as many even paths (p = {p:.0e}); all {greedy.mean():.3f} and "
         f"{plain.mean():.3f}; the best {greedy.max():.3f} and {plain.max():.3f}"
     )
@@ -203,7 +203,7 @@ def one_shot(bench: Bench) -> Line:
     dropped, whole = _shared(mine.recipe), _shared(mine.recipe, largest=True)
     p = float(wilcoxon(dropped, whole, alternative="greater").pvalue)
     text = (
-        f"{_JUDGED} even draws name {dropped.mean():.3f} with weights whose parts were dropped, {whole.mean():.3f} "
+        f"{JUDGED} even draws name {dropped.mean():.3f} with weights whose parts were dropped, {whole.mean():.3f} "
         f"with those of the largest network alone (p = {p:.0e})"
     )
     return bench.line(text, p < 0.01, mine, even, {"dropped": dropped.mean(), "whole": whole.mean(), "p": p})
@@ -217,9 +217,9 @@ def beside_even(bench: Bench) -> Line:
     mine, even = bench.run(), bench.random()
     ours, plain = (_shared(bench.recipe(variant)) for variant in ("reduced", "control"))
     p = float(wilcoxon(ours, plain, alternative="greater").pvalue)
-    top = np.argsort(-(ours + plain), kind="stable")[: _JUDGED // 3]
+    top = np.argsort(-(ours + plain), kind="stable")[: JUDGED // 3]
     text = (
-        f"{_JUDGED} even draws name {ours.mean():.3f} with its shared weights, {plain.mean():.3f} with those of as "
+        f"{JUDGED} even draws name {ours.mean():.3f} with its shared weights, {plain.mean():.3f} with those of as "
         f"many even paths (p = {p:.0e}); the better third {ours[top].mean():.3f} and {plain[top].mean():.3f}"
     )
     return bench.line(text, p < 0.01, mine, even, {"ours": ours.mean(), "even": plain.mean(), "p": p})
@@ -233,7 +233,7 @@ def scarlet_nas(bench: Bench) -> Line:
     """
     mine, even = bench.run(), bench.random()
     trainer, bare = (trained(bench.recipe(variant)) for variant in ("reduced", "control"))
-    mapped, plain = _judged(trainer), _judged(bare)
+    mapped, plain = judged(trainer), judged(bare)
     p = float(wilcoxon(mapped, plain, alternative="greater").pvalue)
     alike, before = (_consistency(item, bench.seed) for item in (trainer, bare))
     rng, images = np.random.default_rng([bench.seed, 3]), torch.from_numpy(trainer.data.images["held_out"][:64])
@@ -242,7 +242,7 @@ def scarlet_nas(bench: Bench) -> Line:
     text = (
         f"features behind a map are like those of the block that it stands for by {alike:.2f} (cosine), behind what is "
         f"just left out by {before:.2f}; {equal} of {len(drawn)} networks that are taken out compute what they did "
-        f"within; {_JUDGED} even draws name {mapped.mean():.3f} with shared weights, {plain.mean():.3f} without maps "
+        f"within; {JUDGED} even draws name {mapped.mean():.3f} with shared weights, {plain.mean():.3f} without maps "
         f"(p = {p:.0e})"
     )
     figures = {"alike": alike, "without": before, "mapped": mapped.mean(), "plain": plain.mean(), "p": p}
@@ -292,7 +292,7 @@ def teacher_guided(bench: Bench) -> Line:
     (step,) = mine.steps
     provider, rng = cast(TaughtProvider, step.provider), np.random.default_rng([bench.seed, 5])
     space = mine.recipe.space
-    drawn = [space.network_at(space.decisions.draw(rng)).workload for _ in range(_JUDGED // 3)]
+    drawn = [space.network_at(space.decisions.draw(rng)).workload for _ in range(JUDGED // 3)]
     steps = int(mine.recipe.providers[0].option("steps"))
     short = np.array([provider.judged(workload, steps) for workload in drawn if workload is not None])
     whole = [provider.judged(workload, 20 * steps)[0] for workload in drawn if workload is not None]
@@ -438,10 +438,10 @@ def _shared(recipe: Recipe, *, largest: bool = False) -> NDArray[np.float64]:
     Args:
         largest: every step is the largest network's, whatever the recipe's strategy.
     """
-    return _judged(trained(recipe, largest=largest))
+    return judged(trained(recipe, largest=largest))
 
 
-def _judged(trainer: Trainer) -> NDArray[np.float64]:
+def judged(trainer: Trainer) -> NDArray[np.float64]:
     """Held-out accuracies of networks that are drawn evenly, with the weights of a training."""
     drawn = _drawn(trainer)
     return np.array([measured(trainer.network, workload, trainer.data, "held_out", 256) for workload in drawn])
@@ -450,7 +450,7 @@ def _judged(trainer: Trainer) -> NDArray[np.float64]:
 def _drawn(trainer: Trainer) -> list[Workload]:
     """Networks that are drawn evenly to judge a training by."""
     rng = np.random.default_rng(1_000_003)
-    return [trainer.corners.workload_at(trainer.corners.space.draw(rng)) for _ in range(_JUDGED)]
+    return [trainer.corners.workload_at(trainer.corners.space.draw(rng)) for _ in range(JUDGED)]
 
 
 def trained(recipe: Recipe, *, largest: bool = False) -> Trainer:

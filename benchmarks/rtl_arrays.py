@@ -27,7 +27,6 @@ from rtl_templates.array_cases import busy_tile, random_case, tile_case
 
 KINDS = list(ArrayKind)
 TARGET_UTILIZATION = 0.9
-HEADINGS = ("array", "PEs", "bits", "tiles", "bit-exact", "cycles =", "accesses =", "3x3 busy", "build s", "run s")
 #: rows, cols, act_bits, weight_bits, acc_bits
 SHAPES = [
     (4, 4, 8, 8, 32),

@@ -34,6 +34,7 @@ from codesign.spaces.network.nasbench201 import EDGES, OPERATIONS, architecture
 from codesign.spaces.search_space import restricted
 from codesign.supernet.cells import CellTraining, scored, train_cells
 from codesign.supernet.corners import Corners
+from codesign.supernet.names import EVEN
 from codesign.supernet.training import Trainer, TrainingOptions, measured
 from mappings.errors import SpecError
 from mappings.workload import Workload
@@ -158,7 +159,7 @@ def main() -> int:
     parser.add_argument("--cells", type=int, default=300, help="of NAS-Bench-201 that are ranked")
     parser.add_argument("--cell-steps", type=int, default=4000)
     parser.add_argument("--cell-channels", type=int, default=8)
-    parser.add_argument("--cell-strategy", default="fair", choices=("uniform", "fair"))
+    parser.add_argument("--cell-strategy", default="fair", choices=EVEN)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

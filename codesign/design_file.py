@@ -139,9 +139,15 @@ def beside(path: Path, name: str) -> str:
     return name
 
 
+def located(accelerator: Any, path: Path) -> Any:
+    """An accelerator whose device is a file beside its own."""
+    if not isinstance(accelerator, dict) or not isinstance(accelerator.get("device"), str):
+        return accelerator
+    return {**accelerator, "device": beside(path, accelerator["device"])}
+
+
 def _located(design: Any, path: Path) -> Any:
     """A design whose device is a file beside the design's own."""
-    accelerator = design.get("accelerator") if isinstance(design, dict) else None
-    if not isinstance(accelerator, dict) or not isinstance(accelerator.get("device"), str):
+    if not isinstance(design, dict) or "accelerator" not in design:
         return design
-    return {**design, "accelerator": {**accelerator, "device": beside(path, accelerator["device"])}}
+    return {**design, "accelerator": located(design["accelerator"], path)}

@@ -9,7 +9,7 @@ from accel_models.hardware.accelerator import Accelerator
 from accel_models.hardware.devices import device
 from accel_models.template.accelerator import template_accelerator
 from accel_models.template.spec import Template
-from codesign.design_file import DesignFile, beside
+from codesign.design_file import DesignFile, beside, located
 from mappings.errors import Fault, SpecError
 from mappings.reader import unknown_keys
 from mappings.yamlio import load_yaml
@@ -34,7 +34,7 @@ def load_hardware(path: str | Path) -> Accelerator:
         return template_accelerator(Template.from_dict(raw, where), name=Path(path).stem)
     if isinstance(raw, dict) and "template" in raw and "levels" not in raw:
         return _of_template(raw, where)
-    return Accelerator.from_dict(raw, where)
+    return Accelerator.from_dict(located(raw, Path(path)), where)
 
 
 def _of_template(raw: dict[Any, Any], where: str) -> Accelerator:

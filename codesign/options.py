@@ -117,7 +117,7 @@ def pairs(default: tuple[tuple[str, float], ...] = ()) -> Option:
     return Option(default, "a mapping of names to numbers", read)
 
 
-def choices_of(default: Mapping[str, Any] | None = None) -> Option:
+def choices_of() -> Option:
     """A part of a point: a mapping of decisions to values, which a recipe checks against its space."""
 
     def read(value: Any) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def choices_of(default: Mapping[str, Any] | None = None) -> Option:
             raise ValueError
         return dict(value)
 
-    return Option(dict(default or {}), "a mapping of names to values", read, decisions=True)
+    return Option({}, "a mapping of names to values", read, decisions=True)
 
 
 def as_option(value: Any) -> Option:

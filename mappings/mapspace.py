@@ -111,8 +111,7 @@ class MappingColumns:
         )
 
 
-def divisors(n: int, limit: int | None = None) -> list[int]:
-    """Divisors of ``n`` up to ``limit`` (None: all), ascending."""
+def divisors(n: int) -> list[int]:
+    """Divisors of ``n``, ascending."""
     low = [k for k in range(1, math.isqrt(n) + 1) if n % k == 0]
-    every = low + [n // k for k in reversed(low) if k * k != n]
-    return every if limit is None else [d for d in every if d <= limit]
+    return low + [n // k for k in reversed(low) if k * k != n]

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from accel_models.hardware.devices import Device
 from accel_models.template.spec import Template
 from mappings.errors import Fault, SpecError
 from rtl_templates.render import RTL
@@ -23,6 +24,8 @@ _PORT = re.compile(r"^  (input|output) +logic +(\[\S.*\])? *(\w+),?$", re.MULTIL
 #: Ports of `cd_top` that are no AXI, under the names that block designs know.
 _NAMES = {"clk_i": "aclk", "rst_ni": "aresetn", "irq_o": "interrupt"}
 _CLOCK = 'X_INTERFACE_PARAMETER = "ASSOCIATED_BUSIF s_axi:m_axi, ASSOCIATED_RESET aresetn"'
+#: Figures of a device that set parameters of `cd_top`, and what these are without.
+_SIGNALS = {"axi_id_bits": 1, "axi_id": 0, "axi_cache": 0b0011, "axi_prot": 0b000}
 _ATTRIBUTES = {
     "aclk": f'(* X_INTERFACE_INFO = "xilinx.com:signal:clock:1.0 aclk CLK", {_CLOCK} *)',
     "aresetn": '(* X_INTERFACE_INFO = "xilinx.com:signal:reset:1.0 aresetn RST", '
@@ -48,8 +51,13 @@ def outer_name(name: str) -> str | None:
     return name.rsplit("_", 1)[0].replace("s_axil_", "s_axi_")
 
 
-def verilog_wrapper(template: Template) -> str:
-    """Text of the wrapper module, :data:`NAME`."""
+def verilog_wrapper(template: Template, part: Device | None = None) -> str:
+    """Text of the wrapper module, :data:`NAME`.
+
+    Args:
+        part: whose port it is for: what that states of AxID, AxCACHE and AxPROT is the default of the parameters.
+    """
+    signals = {**_SIGNALS, **({} if part is None else part.axi_signals)}
     widths = {"AxiIdW": "AXI_ID_WIDTH", "cd_config_pkg::AxiW": f"{template.axi_bits}"}
     lines, bound = [], []
     for way, width, name in ports():
@@ -66,10 +74,10 @@ def verilog_wrapper(template: Template) -> str:
         [
             "// Generated: the accelerator under port names from which block designs infer its interfaces.",
             f"module {NAME} #(",
-            "  parameter AXI_ID_WIDTH = 1,",
-            "  parameter [AXI_ID_WIDTH-1:0] AXI_ID = 0,",
-            "  parameter [3:0] AXI_CACHE = 4'b0011,",
-            "  parameter [2:0] AXI_PROT = 3'b000",
+            f"  parameter AXI_ID_WIDTH = {signals['axi_id_bits']},",
+            f"  parameter [AXI_ID_WIDTH-1:0] AXI_ID = {signals['axi_id']},",
+            f"  parameter [3:0] AXI_CACHE = 4'b{signals['axi_cache']:04b},",
+            f"  parameter [2:0] AXI_PROT = 3'b{signals['axi_prot']:03b}",
             ") (",
             *lines[:-1],
             lines[-1].removesuffix(","),
@@ -85,10 +93,10 @@ def verilog_wrapper(template: Template) -> str:
     )
 
 
-def write_wrapped(template: Template, folder: Path) -> Path:
-    """Writes the wrapper beside a design's SystemVerilog."""
+def write_wrapped(template: Template, folder: Path, part: Device | None = None) -> Path:
+    """Writes the wrapper beside a design's SystemVerilog, for a device's port."""
     out = folder / f"{NAME}.v"
-    out.write_text(verilog_wrapper(template), encoding="utf-8")
+    out.write_text(verilog_wrapper(template, part), encoding="utf-8")
     return out
 
 

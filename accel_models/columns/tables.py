@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel_models.hardware.accelerator import Accelerator, Buffering
-from accel_models.hardware.energy import leakage_mw, operation_pj, static_pj
+from accel_models.hardware.energy import leakage_mw, operation_pj, static_pj, waiting_mw
 from accel_models.reuse import formulas
 from accel_models.reuse.evaluate import MAX_COUNT, MODES
 from mappings.errors import Fault, SpecError
@@ -228,10 +228,11 @@ def machine_table(layer: Layer, accelerator: Accelerator) -> MachineTable:
         elif level.capacity_bytes is not None:
             for tensor, size in level.capacity_bytes:
                 capacity[m, 1 + TENSORS.index(tensor)] = size * 8
-    access = [level.access_pj_per_byte(accelerator.tech) for level in levels]
+    access = [level.access_pj_per_byte(accelerator.tech, accelerator.part) for level in levels]
     network = [level.network_pj_per_byte for level in levels]
     buffering = [MODES[level.buffering] for level in levels]
     step_pj, static = operation_pj(layer, accelerator), leakage_mw(accelerator, layer.bits)
+    still_mw = (static or 0.0) + waiting_mw(accelerator)
     detail = (
         any(mode != MODES[Buffering.STREAM] for mode in buffering[1:])
         or any(level.latency_cycles for level in levels)
@@ -257,6 +258,6 @@ def machine_table(layer: Layer, accelerator: Accelerator) -> MachineTable:
         write_pj=np.array([np.nan if one[1] is None else one[1] / 8 for one in access]),
         network_pj=np.array([0.0 if one is None else one / 8 for one in network]),
         operation_pj=float("nan") if step_pj is None else step_pj,
-        leakage_pj=0.0 if static is None else static_pj(static, 1, accelerator.clock_hz),
+        leakage_pj=static_pj(still_mw, 1, accelerator.clock_hz),
         detail=bool(detail),
     )

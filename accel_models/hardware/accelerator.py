@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from accel_models.hardware.devices import Device, device
 from accel_models.hardware.technology import TECHNOLOGIES, Technology
 from accel_models.template.spec import Template
 from mappings.errors import Fault, SpecError, unknown_name
@@ -86,18 +88,26 @@ class MemoryLevel:
         """Capacity of one instance, all its memories together; None: unbounded."""
         return sum(n for _, n in self.capacity_bytes) if isinstance(self.capacity_bytes, tuple) else self.capacity_bytes
 
-    def access_pj_per_byte(self, technology: Technology | None) -> tuple[float | None, float | None]:
-        """Energy of a byte read and of a byte written; None where neither given nor derivable."""
+    def access_pj_per_byte(
+        self, technology: Technology | None, part: Device | None = None
+    ) -> tuple[float | None, float | None]:
+        """Energy of a byte read and of a byte written; None where neither given nor derivable.
+
+        Args:
+            technology: of the accelerator.
+            part: its device, whose board has the external memory; None: DDR3 or DDR4.
+        """
         read, write = self.read_pj_per_byte, self.write_pj_per_byte
         if technology is not None and (read is None or write is None):
-            derived = self._derived_pj_per_bit(technology)
+            derived = self._derived_pj_per_bit(technology, part)
             read = derived[0] * 8 if read is None and derived[0] is not None else read
             write = derived[1] * 8 if write is None and derived[1] is not None else write
         return read, write
 
-    def _derived_pj_per_bit(self, technology: Technology) -> tuple[float | None, float | None]:
+    def _derived_pj_per_bit(self, technology: Technology, part: Device | None) -> tuple[float | None, float | None]:
         if self.kind is MemoryKind.DRAM:
-            return technology.dram_pj_per_bit(), technology.dram_pj_per_bit()
+            bit = technology.dram_pj_per_bit() if part is None else part.dram_energies(technology)[0]
+            return bit, bit
         if self.kind is MemoryKind.REGISTER:
             return technology.register_pj_per_bit, technology.register_pj_per_bit
         if self.total_bytes is None:
@@ -256,6 +266,15 @@ class Accelerator:
         """The technology, None where none is named."""
         return TECHNOLOGIES.get(self.technology) if self.technology else None
 
+    @cached_property
+    def part(self) -> Device | None:
+        """The device, None where none is named; its file is read once.
+
+        Raises:
+            SpecError: no such device.
+        """
+        return device(self.device, f"accelerator {self.name}.device") if self.device else None
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values; fields at their default are left out."""
         out: dict[str, Any] = {"name": self.name, "clock_hz": self.clock_hz}
@@ -307,8 +326,8 @@ class Accelerator:
 
     @property
     def digest(self) -> str:
-        """Digest of everything but names and sources."""
+        """Digest of everything but names and sources; of a device, of what is in its file."""
         plain = self.to_dict()
         plain.pop("name")
         plain.pop("source", None)
-        return digest(plain)
+        return digest([plain, repr(self.part)] if self.part else plain)

@@ -8,7 +8,7 @@ lower bounds.
 from __future__ import annotations
 
 from accel_models.hardware.accelerator import Accelerator, MemoryKind, MemoryLevel
-from accel_models.hardware.devices import Device, DeviceKind, device, unchecked
+from accel_models.hardware.devices import Device, DeviceKind, unchecked
 from accel_models.hardware.technology import Technology
 from accel_models.report import Bound, Infeasible, broken_bounds
 from accel_models.template.families import family_of
@@ -50,9 +50,8 @@ def _memory_um2(level: MemoryLevel, technology: Technology) -> float | None:
 def resources(accelerator: Accelerator) -> tuple[tuple[str, int], ...] | None:
     """FPGA resources by name; of a hierarchy that is no template, the two that it surely takes."""
     if accelerator.template is not None:
-        where = device(accelerator.device) if accelerator.device else None
-        return estimate(accelerator.template, family_of(where)).as_pairs()
-    if not accelerator.device or device(accelerator.device).kind is not DeviceKind.FPGA:
+        return estimate(accelerator.template, family_of(accelerator.part)).as_pairs()
+    if accelerator.part is None or accelerator.part.kind is not DeviceKind.FPGA:
         return None
     blocks = sum(
         accelerator.instances(index) * -(-level.total_bytes // BRAM36_BYTES)
@@ -72,19 +71,20 @@ def broken_budget(accelerator: Accelerator, bits: Bits = _BYTES) -> Infeasible |
     Raises:
         SpecError: no such device, or one whose limit on the area cannot be checked.
     """
-    if not accelerator.device:
+    part = accelerator.part
+    if part is None:
         return None
     if accelerator.template is not None:
-        return next(iter(fits(accelerator.template, accelerator.device)), None)
-    where = device(accelerator.device, f"accelerator {accelerator.name}.device")
-    return next(iter(broken_bounds(_bounds(accelerator, where, bits))), None)
+        return next(iter(fits(accelerator.template, part)), None)
+    return next(iter(broken_bounds(_bounds(accelerator, part, bits))), None)
 
 
 def _bounds(accelerator: Accelerator, where: Device, bits: Bits) -> list[Bound]:
     taken = dict(resources(accelerator) or ())
     area = silicon_um2(accelerator, bits) if where.kind is DeviceKind.ASIC else None
     if where.kind is DeviceKind.ASIC and area is None and where.area_mm2 is not None:
-        raise unchecked(where, "area_mm2", f"the area of accelerator {accelerator.name} is not modelled", "areas")
+        why = f"the area of accelerator {accelerator.name} is not modelled"
+        raise unchecked(where, "area_mm2", why, "areas", accelerator.technology)
     outer = accelerator.levels[0]
     rates = [rate for rate in (outer.read_bytes_per_cycle, outer.write_bytes_per_cycle) if rate is not None]
     return [

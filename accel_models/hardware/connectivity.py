@@ -215,7 +215,8 @@ def over(envelope: Envelope, pes: int, onchip_bytes: int, area_mm2: float | None
     ]
     if area is not None:
         if area_mm2 is None:
-            raise unchecked(envelope.part, "area_mm2", "the area of the array is not modelled", "areas")
+            why = "the area of the array is not modelled"
+            raise unchecked(envelope.part, "area_mm2", why, "areas", envelope.part.technology)
         rows.append(Bound("area", area_mm2, area.value, "mm2", "smaller axes, l1 or l2"))
     return broken_bounds(rows)
 

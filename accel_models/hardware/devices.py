@@ -30,6 +30,10 @@ FIGURES = {
     "dram_background_mw": "mW of the board's memory while it waits",
     "axi_bits": "bits of its widest port to memory",
     "axi_burst_beats": "beats of the longest burst",
+    "axi_id_bits": "bits of the identifiers that its port takes",
+    "axi_id": "the identifier of all transfers",
+    "axi_cache": "AxCACHE of all transfers",
+    "axi_prot": "AxPROT of all transfers",
     "dsp_fmax_hz": "Hz",
     "bram_fmax_hz": "Hz",
     "clock_hz": "Hz",
@@ -40,6 +44,8 @@ FIGURES = {
 }
 #: Part of its look-up tables that a design may take where the device does not say: fuller parts do not route.
 DEFAULT_LUT_FILL = 0.8
+#: Figures that are whole numbers within bounds: of the signals that the AXI port drives.
+_SIGNALS = {"axi_id_bits": (1, 32), "axi_id": (0, 2**32 - 1), "axi_cache": (0, 15), "axi_prot": (0, 7)}
 _REQUIRED = {"fpga": ("dsp", "bram36", "lut", "ff"), "asic": ("area_mm2",)}
 
 
@@ -50,6 +56,8 @@ class DeviceKind(StrEnum):
     ASIC = "asic"
 
 
+#: Inputs of its look-up tables -> what an FPGA that names no family is taken for: the slowest that is estimated alike.
+_TAKEN_FOR: dict[int | None, str] = {6: "xc7", 4: "gw1n"}
 #: PEs of the smallest accelerators, which were routed first.
 SMALL_PES = 16
 
@@ -75,7 +83,7 @@ class Device:
         dram: kind of the board's memory, one of :data:`DRAMS`; the technology has the energy of its bits and, but for
             "ddr" and "lpddr4", the power of its waiting, where the device does not state its own.
         figures: (name, figure) pairs; names are those of :data:`FIGURES`.
-        family: whose routed or scaled clocks bind (``data/clocks.yaml``); "": the hard blocks' limits alone.
+        family: whose routed or scaled clocks bind (``data/clocks.yaml``); "": see :attr:`taken_for`.
     """
 
     name: str
@@ -126,11 +134,6 @@ class Device:
         return self._count("ff")
 
     @property
-    def uram(self) -> int | None:
-        """Blocks of 288 Kb."""
-        return self._count("uram")
-
-    @property
     def dram_bytes_per_s(self) -> float | None:
         """Peak bandwidth of the board's memory."""
         return self._value("dram_bytes_per_s")
@@ -154,6 +157,11 @@ class Device:
         return self._count("axi_burst_beats")
 
     @property
+    def axi_signals(self) -> dict[str, int]:
+        """What the port drives on every transfer, as far as the device states it; names are those of figures."""
+        return {name: value for name in _SIGNALS if (value := self._count(name)) is not None}
+
+    @property
     def clock_hz(self) -> int | None:
         """The clock that designs aim at."""
         return self._count("clock_hz")
@@ -164,9 +172,16 @@ class Device:
         limits = [limit for limit in (self._count("dsp_fmax_hz"), self._count("bram_fmax_hz")) if limit is not None]
         return min(limits) if limits else None
 
+    @property
+    def taken_for(self) -> str:
+        """The family whose resources and clocks count: its own, or what an FPGA that names none is taken for. ""
+        on silicon.
+        """
+        return self.family or _TAKEN_FOR.get(self.lut_inputs, "")
+
     def routed_hz(self, array: str, pes: int = SMALL_PES) -> int | None:
-        """The clock that our accelerators with this array reach on the family; None where no family is named."""
-        return None if not self.family else clocks()[self.family].of(array, pes)
+        """The clock that our accelerators with this array reach on the family; None on silicon."""
+        return clocks()[self.taken_for].of(array, pes) if self.taken_for else None
 
     @property
     def lut_fill(self) -> float:
@@ -190,7 +205,7 @@ class Device:
         return self._value("power_mw")
 
 
-def unchecked(part: Device, limit: str, why: str, what: str) -> SpecError:
+def unchecked(part: Device, limit: str, why: str, what: str, priced_in: str) -> SpecError:
     """The refusal of a limit that nothing can be held against: to pass it over would be to say that it is met.
 
     Args:
@@ -198,8 +213,10 @@ def unchecked(part: Device, limit: str, why: str, what: str) -> SpecError:
         limit: its name, of :data:`FIGURES`.
         why: what is not known.
         what: which coefficients the technology lacks: "energies", "areas".
+        priced_in: the design's technology, "" where it names none.
     """
-    why = f'is a limit that cannot be checked: {why} (technology "{part.technology}")'
+    known = f'technology "{priced_in}"' if priced_in else "it names no technology"
+    why = f"is a limit that cannot be checked: {why} ({known})"
     return SpecError(
         Fault(f"device {part.name}.{limit}", why, f"a technology with {what}, or a device without {limit}")
     )
@@ -263,6 +280,8 @@ def _figures(raw: Any, where: str, faults: list[Fault]) -> tuple[tuple[str, Figu
             faults.append(Fault(spot, f"is {str(item)[:60]}", "[value, source]"))
         elif name == "lut_fill" and not 0 < item[0] <= 1:
             faults.append(Fault(spot, f"is {item[0]}", "above 0, at most 1"))
+        elif name in _SIGNALS and not (type(item[0]) is int and _SIGNALS[name][0] <= item[0] <= _SIGNALS[name][1]):
+            faults.append(Fault(spot, f"is {item[0]}", "a whole number from {} to {}".format(*_SIGNALS[name])))
         elif not 0 <= item[0] < 1e18:
             faults.append(Fault(spot, f"is {item[0]}", f"0 or more {FIGURES[name]}"))
         else:
@@ -319,6 +338,12 @@ def parse_device(name: str, raw: Any, where: str) -> Device:
     faults += [
         Fault(f"{where}.figures", f'"{name}" is missing') for name in _REQUIRED.get(kind, ()) if name not in stated
     ]
+    known_figures = dict(figures)
+    if "axi_id" in known_figures:
+        bits = int(known_figures["axi_id_bits"].value) if "axi_id_bits" in known_figures else 1
+        if known_figures["axi_id"].value >= 2**bits:
+            what = f"at most {2**bits - 1}, of axi_id_bits: {bits}"
+            faults.append(Fault(f"{where}.figures.axi_id", f"is {known_figures['axi_id'].value}", what))
     if faults:
         raise SpecError(faults)
     title = str(raw.get("title", name))

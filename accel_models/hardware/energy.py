@@ -72,10 +72,17 @@ def operation_pj(layer: Layer, accelerator: Accelerator) -> float | None:
 def leakage_mw(accelerator: Accelerator, bits: Bits) -> float | None:
     """Static power of all memories and MACs, None where a part of it is not modelled.
 
+    On an FPGA, whose fabric leaks whatever is on it, what its device states stands for all that states nothing itself.
+
     Args:
         accelerator: a hierarchy.
         bits: widths that its MACs are built for.
     """
+    tech, part = accelerator.tech, accelerator.part
+    if tech is not None and tech.kind is TechnologyKind.FPGA and part is not None and part.static_mw is not None:
+        own = (level.leakage_mw or 0.0 for level in accelerator.levels)
+        stated = sum(one * accelerator.instances(index) for index, one in enumerate(own))
+        return part.static_mw + stated + (accelerator.mac_leakage_mw or 0.0) * accelerator.pes
     parts = [
         None if (one := level.static_mw(accelerator.tech)) is None else one * accelerator.instances(index)
         for index, level in enumerate(accelerator.levels)
@@ -87,6 +94,17 @@ def leakage_mw(accelerator: Accelerator, bits: Bits) -> float | None:
     parts.append(None if mac is None else mac * accelerator.pes)
     known = [part for part in parts if part is not None]
     return None if len(known) < len(parts) else sum(known)
+
+
+def waiting_mw(accelerator: Accelerator) -> float:
+    """Power of a hierarchy's external memory while it waits, as its device has it; 0 where that is not modelled.
+
+    A level that states its own static power has no other.
+    """
+    tech, part, outer = accelerator.tech, accelerator.part, accelerator.levels[0]
+    if tech is None or part is None or outer.kind is not MemoryKind.DRAM or outer.leakage_mw is not None:
+        return 0.0
+    return part.dram_energies(tech)[1] or 0.0
 
 
 @dataclass(frozen=True)
@@ -114,11 +132,6 @@ class TemplatePrices:
     cycle: float
     busy_cycle: float
     static_mw: float | None
-
-    @property
-    def by_memory(self) -> dict[str, tuple[float, float]]:
-        """(pJ a word read, pJ a word written) by memory."""
-        return {name: (read, write) for name, read, write in self.memories}
 
 
 @dataclass(frozen=True)
@@ -216,7 +229,8 @@ def broken_power(
     energy = EnergyBreakdown.listed(layer.energy_pj for layer in layers)
     if energy is None:
         lacking = next(layer.name for layer in layers if layer.energy_pj is None)
-        raise unchecked(part, "power_mw", f"the energy of layer {lacking} is not modelled", "energies")
+        why = f"the energy of layer {lacking} is not modelled"
+        raise unchecked(part, "power_mw", why, "energies", accelerator.technology)
     outside = {level.name for level in accelerator.levels if level.kind is MemoryKind.DRAM}
     mean_mw = power_mw(energy.without(outside).total_pj, cycles, accelerator.clock_hz)
     return over_power(mean_mw, part.power_mw)

@@ -21,8 +21,6 @@ AREA_2P = (2282.2, 1017.5, 903.11, 6.1369)
 #: pJ of a read and of a write of one word, either kind.
 READ = (-2.1194, 0.27283, 0.61488, 0.00058838)
 WRITE = (-0.86993, 0.27131, 0.75389, 0.00074296)
-#: pW of a bit, exact for every macro of one port and of two.
-LEAKAGE_1P_PW, LEAKAGE_2P_PW = 12.086, 19.464
 
 
 def shape(coefficients: tuple[float, float, float, float], words: float, bits: float) -> float:

@@ -142,11 +142,6 @@ class Technology:
         """Energy to read or write one bit of a register file inside a PE (up to 0.5 KiB)."""
         return self.value("register_pj_per_bit")
 
-    @property
-    def noc_hop_pj_per_bit(self) -> float | None:
-        """Energy to move one bit from a PE to its neighbour."""
-        return self.value("noc_hop_pj_per_bit")
-
     def dram_pj_per_bit(self, kind: str = "ddr") -> float | None:
         """Energy of one bit to or from external memory; ``kind`` is one of :data:`DRAMS`."""
         return self.value(f"dram_{kind}_pj_per_bit")
@@ -205,7 +200,6 @@ COEFFICIENTS = {
     "sram_capacity_exponent": ("", "energy over capacity, from 8 KiB to 1 MiB"),
     "sram_block_bytes": ("bytes", "largest single memory; bigger ones are made of these"),
     "register_pj_per_bit": ("pJ/bit", "register file inside a PE"),
-    "noc_hop_pj_per_bit": ("pJ/bit", "from a PE to its neighbour"),
     "dram_ddr_pj_per_bit": ("pJ/bit", "DDR3 or DDR4, interface included"),
     "dram_ddr3_pj_per_bit": ("pJ/bit", "DDR3, interface included"),
     "dram_ddr4_pj_per_bit": ("pJ/bit", "DDR4, interface included"),
@@ -271,7 +265,7 @@ _AREA_RULE = "scaled by (node / 45)^1.42: an 8x8 array synthesised with Nangate4
 #: Soft logic alone; multipliers and memories are hard blocks, made as an ASIC's are, and are charged no gap.
 _FPGA_GAP = 14.0
 _FPGA_RULE = "times 14, the FPGA to ASIC gap in dynamic power of logic alone: Kuon 2007 (TCAD 26-2)"
-_SOFT = ("register_pj_per_bit", "noc_hop_pj_per_bit", "ff_clock_pj", "ff_toggle_pj", "gate_toggle_pj")
+_SOFT = ("register_pj_per_bit", "ff_clock_pj", "ff_toggle_pj", "gate_toggle_pj")
 #: What a clock's tree takes beside its flip-flops, as a share of them (our assumption).
 CLOCK_TREE = 0.3
 #: Cells whose liberty files are open: name -> (at 130 nm, at 7 nm), pJ, our sums over those files.
@@ -288,8 +282,6 @@ _CELL_RULES = {
 }
 #: Static power of standard cells, nW/um2: the mean of SG13G2's 78 cells, and of ASAP7's combinational cells.
 _LEAKAGE_ANCHORS = (0.0149, 1.08)
-#: Energies of register file and neighbour link over that of one 16-bit MAC.
-_EYERISS_RATIOS = {"register_pj_per_bit": 1.0, "noc_hop_pj_per_bit": 2.0}
 
 
 def _scaled(at_45: float, at_7: float, node_nm: int, is_energy: bool) -> tuple[float, str]:
@@ -338,9 +330,8 @@ def _dynamic(node_nm: int) -> dict[str, Coefficient]:
             value, rule = _scaled(at_45, at_7, node_nm, is_energy)
             put(name, value, source + rule)
     mac_16 = Technology("", node_nm, TechnologyKind.ASIC, tuple(found.items())).mac_pj(16, 16)
-    for name, ratio in _EYERISS_RATIOS.items():
-        if mac_16 is not None:
-            put(name, ratio * mac_16 / 16, f"{ratio:g} x a 16-bit MAC, per bit: Chen 2016 (ISCA), table IV")
+    if mac_16 is not None:
+        put("register_pj_per_bit", mac_16 / 16, "1 x a 16-bit MAC, per bit: Chen 2016 (ISCA), table IV")
     for name, (at_130, at_7) in _CELL_ANCHORS.items():
         put(name, _between(at_130, at_7, node_nm), f"{_CELL_RULES[name]}; interpolated geometrically from 130 to 7 nm")
     for name in ("ddr", "ddr3", "ddr4"):

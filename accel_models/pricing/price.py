@@ -216,7 +216,8 @@ class Pricer:
         known = np.array([i for i, price in enumerate(prices) if price is not None], dtype=np.int64)
         limited = self._bounded and self._device is not None and self._device.power_mw is not None
         if limited and self._device is not None and (code == 0).sum() > len(known):
-            raise unchecked(self._device, "power_mw", "the energy of a template is not modelled", "energies")
+            why = "the energy of a template is not modelled"
+            raise unchecked(self._device, "power_mw", why, "energies", self._device.technology)
         if len(known):
             figures = np.array([price.figures for price in prices if price is not None])
             shapes = np.array([price.shape for price in prices if price is not None])

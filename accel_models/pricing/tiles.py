@@ -58,12 +58,6 @@ _ROW_STATIONARY = tuple(ArrayKind).index(ArrayKind.ROW_STATIONARY)
 
 
 @uncounted
-def order_code(first: int, second: int, third: int) -> int:
-    """``ORDER`` of three dims (0: K, 1: P, 2: Q)."""
-    return first * 9 + second * 3 + third
-
-
-@uncounted
 def span(outputs: int, taps: int, stride: int, dilation: int) -> int:
     """Input rows (or columns) under ``outputs`` of the output."""
     return (outputs - 1) * stride + (taps - 1) * dilation + 1

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from accel_models.breakdown import EnergyBreakdown
 from accel_models.hardware.accelerator import Accelerator, Buffering, MemoryLevel
-from accel_models.hardware.energy import access_pj, leakage_mw, operation_pj, static_pj
+from accel_models.hardware.energy import access_pj, leakage_mw, operation_pj, static_pj, waiting_mw
 from accel_models.report import Infeasible, LayerCost
 from accel_models.reuse import charges
 from accel_models.reuse.counts import Counts, Table, count, profiles_of, table
@@ -224,7 +224,7 @@ def _cycles(nest: Nest, counts: Counts, charged: Charged, accelerator: Accelerat
 
 
 def _level_pj(level: MemoryLevel, accelerator: Accelerator, read: int, written: int) -> float | None:
-    read_pj, write_pj = level.access_pj_per_byte(accelerator.tech)
+    read_pj, write_pj = level.access_pj_per_byte(accelerator.tech, accelerator.part)
     if read_pj is None or write_pj is None:
         return None
     return access_pj(read, written, read_pj / 8, write_pj / 8)
@@ -241,6 +241,8 @@ def _energy_pj(
         one = _level_pj(level, accelerator, sum(charged.read_bits[m]), sum(charged.write_bits[m]))
         if one is None:
             return None
+        if m == 0:
+            one += static_pj(waiting_mw(accelerator), cycles, accelerator.clock_hz)
         parts.append((level.name, one))
         if level.network_pj_per_byte is not None:
             moved = _network_bits(nest, charged, m)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from accel_models.breakdown import EnergyBreakdown
 from accel_models.hardware.accelerator import Accelerator
-from accel_models.hardware.energy import leakage_mw, static_pj
+from accel_models.hardware.energy import leakage_mw, static_pj, waiting_mw
 from accel_models.report import LayerCost
 from accel_models.reuse.charges import ceil_cycles
 from accel_models.reuse.nest import Nest, bounds_of
@@ -44,8 +44,9 @@ def bias_cost(layer: Layer, accelerator: Accelerator) -> LayerCost:
     bits, dram = bias_bits(layer), accelerator.levels[0]
     rate = (dram.write_bytes_per_cycle or 0) * 8
     cycles = ceil_cycles(bits / rate) if rate else 0
-    write_pj = dram.access_pj_per_byte(accelerator.tech)[1]
-    energy: list[tuple[str, float]] = [] if write_pj is None else [(dram.name, bits * write_pj / 8)]
+    write_pj = dram.access_pj_per_byte(accelerator.tech, accelerator.part)[1]
+    waits_pj = static_pj(waiting_mw(accelerator), cycles, accelerator.clock_hz)
+    energy: list[tuple[str, float]] = [] if write_pj is None else [(dram.name, bits * write_pj / 8 + waits_pj)]
     static = leakage_mw(accelerator, layer.bits)
     if static is not None:
         energy.append(("leakage", static_pj(static, cycles, accelerator.clock_hz)))

@@ -126,8 +126,9 @@ def template_cost(design: Design, *, bounded: bool = True) -> CostReport | tuple
     template = accelerator.template
     if template is None:
         raise SpecError(Fault(f"accelerator {accelerator.name}", "has no template", "one that rtl_templates builds"))
-    if accelerator.device and bounded:
-        broken = fits(template, accelerator.device)
+    part = accelerator.part
+    if part is not None and bounded:
+        broken = fits(template, part)
         if broken:
             return broken
     schedule = schedule_network(design)
@@ -135,7 +136,6 @@ def template_cost(design: Design, *, bounded: bool = True) -> CostReport | tuple
         return (schedule,)
     timing = predict(schedule)
     tech, prices = accelerator.tech, prices_on(accelerator)
-    part = device(accelerator.device) if accelerator.device else None
     counts = moved(schedule)
     macs = np.array([plan.done_macs for plan in schedule.plans], dtype=np.int64)
     by_layer: list[EnergyBreakdown | None] = [None] * len(macs)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from accel_models.breakdown import EnergyBreakdown
 from accel_models.hardware.accelerator import Accelerator
-from accel_models.hardware.devices import Device, device
+from accel_models.hardware.devices import Device
 from accel_models.hardware.energy import TemplateShape, power_mw, static_pj, template_prices
 from accel_models.hardware.technology import CLOCK_TREE, Technology, TechnologyKind
 from accel_models.report import CostReport
@@ -205,7 +205,7 @@ def prices_on(accelerator: Accelerator) -> Prices | None:
     template, tech = accelerator.template, accelerator.tech
     if template is None or tech is None:
         return None
-    return Prices.of(template, tech, device(accelerator.device) if accelerator.device else None)
+    return Prices.of(template, tech, accelerator.part)
 
 
 def cells_mw(report: CostReport, template: Template, tech: Technology) -> float | None:

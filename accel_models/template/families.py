@@ -92,12 +92,9 @@ TARGETS |= dict.fromkeys(("gw2a", "gw1n"), "gowin")
 
 def family_of(part: Device | None) -> Family:
     """The family whose estimate is a device's. One that names none: 7 series with tables of six inputs, Gowin with
-    four; no device: 7 series.
+    four; no device, or silicon: 7 series.
     """
-    if part is None:
-        return XC7
-    known = TARGETS.get(part.family)
-    return FAMILIES[known] if known else GOWIN if part.lut_inputs == 4 else XC7
+    return FAMILIES[TARGETS.get("" if part is None else part.taken_for, "xc7")]
 
 
 @lru_cache(maxsize=1 << 12)

@@ -15,9 +15,10 @@ from accel_models.hardware.technology import Technology, technology
 from accel_models.report import Bound, Infeasible, broken_bounds
 from accel_models.template.cells import cells
 from accel_models.template.fabric import Part, array_part, logic_key, shell_parts
-from accel_models.template.families import XC7, Family, family_of
+from accel_models.template.families import TARGETS, XC7, Family, family_of
 from accel_models.template.spec import ArrayKind, Template
 
+_FAMILIES = ", ".join(TARGETS)
 #: Bits of a channel's parameters beside its bias: multiplier and shift.
 PARAM_BITS = 38
 
@@ -187,16 +188,6 @@ def demand(template: Template, family: Family = XC7) -> tuple[int, int, int, int
     return found.dsp, -(-(found.blocks + held.blocks) // family.blocks36), found.lut + held.lutram, found.ff + held.ff
 
 
-def lut_memory(template: Template) -> int:
-    """Look-up tables of all memories that are too shallow for blocks."""
-    return stored(template).lutram
-
-
-def ff_memory(template: Template) -> int:
-    """Flip-flops behind all memories."""
-    return stored(template).ff
-
-
 #: Part of the structure that holds each memory.
 _HOLDER = {"accumulator memory": "accumulators", "parameters": "drain", "activation tables": "drain"}
 
@@ -290,11 +281,13 @@ def fits(template: Template, where: Device | str) -> tuple[Infeasible, ...]:
     part = device(where) if isinstance(where, str) else where
     if part.kind is DeviceKind.FPGA:
         bounds = fpga_bounds(part, *demand(template, family_of(part)))
-        bounds.append(Bound("clock", template.clock_hz, highest_hz(template, part), "Hz", "a slower clock"))
+        slower = "a slower clock" if part.family else f"a slower clock, or a device that names its family: {_FAMILIES}"
+        bounds.append(Bound("clock", template.clock_hz, highest_hz(template, part), "Hz", slower))
     else:
         area = area_um2(template, technology(part.technology, f"device {part.name}.technology"))
         if area is None and part.area_mm2 is not None:
-            raise unchecked(part, "area_mm2", "the area of a template is not modelled", "areas")
+            why = "the area of a template is not modelled"
+            raise unchecked(part, "area_mm2", why, "areas", part.technology)
         used = None if area is None else area / 1e6
         bounds = [Bound("area", used, part.area_mm2, "mm2", "fewer rows or cols, or smaller buffers")]
     # The model lets reads and writes run at that rate at the same time; the board's memory is shared by both.

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias
 
 from codesign import options
 from codesign.plugin import Plugin
-from codesign.supernet.sampling import STRATEGIES
+from codesign.supernet.names import EVEN, KERNELS, SHARING, STRATEGIES
 from mappings.registry import Registry
 from mappings.workload import Workload
 
@@ -105,7 +105,7 @@ _PART_OPTIONS = {
 #: A step is one update: a batch of 64 images through each network that shares it.
 SUPERNET_OPTIONS = {
     "strategy": options.name("sandwich", STRATEGIES),
-    "kernel": options.name("crop", ("crop", "own", "transform", "encoded", "graph")),
+    "kernel": options.name("crop", KERNELS),
     "steps": options.integer(1200, 1, 10_000_000),
     "learning_rate": options.number(0.02, 0.0, 10.0),
     "schedule": options.name("cosine", ("cosine", "exponential")),
@@ -137,8 +137,8 @@ TAUGHT_OPTIONS = {
 #: The largest network is trained (``base_``), then blocks by its features: one update a step.
 BLOCKWISE_OPTIONS = {
     **SUPERNET_OPTIONS,
-    "strategy": options.name("uniform", ("uniform", "fair")),
-    "kernel": options.name("own", ("crop", "own", "transform")),
+    "strategy": options.name("uniform", EVEN),
+    "kernel": options.name("own", SHARING),
     "base_steps": TUNED_OPTIONS["base_steps"],
     "base_learning_rate": TUNED_OPTIONS["base_learning_rate"],
     "images": options.integer(512, 16, 1_000_000),
@@ -149,7 +149,7 @@ for _name in ("file", "stabilised"):
 #: A step is one update: a batch through each network that shares it.
 CELL_OPTIONS = {
     "data": options.text(what="a data set of colour images, by name or path", required=True),
-    "strategy": options.name("fair", ("uniform", "fair")),
+    "strategy": options.name("fair", EVEN),
     "channels": options.integer(8, 1, 1024),
     "cells": options.integer(1, 1, 64),
     "extent": options.integer(16, 8, 512),

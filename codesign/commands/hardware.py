@@ -299,7 +299,8 @@ def emit(
         rendered = render(job.design, job.network, folder / "rtl", job.images)
         if isinstance(rendered, Infeasible):
             return rendered
-        rtl = (*rendered.files, write_wrapped(rendered.schedule.template, rendered.folder))
+        part = job.design.accelerator.part
+        rtl = (*rendered.files, write_wrapped(rendered.schedule.template, rendered.folder, part))
     if what in ("hls", "both"):
         sources = tuple(hls.emit(job.design, job.network, folder / "hls", job.images).sources)
     return Emitted(folder, rtl, sources)

@@ -176,19 +176,6 @@ def _shape(given: Any) -> tuple[int, ...]:
     return _checked(tuple(map(index, given)))
 
 
-def load_design(target: TargetLike) -> DesignFile:
-    """A design file.
-
-    Raises:
-        SpecError: another kind of target, or a malformed file.
-    """
-    found = read_target(target)
-    if found.kind is not Kind.DESIGN:
-        raise SpecError(Fault("target", f"is {found.kind}", "a design file: runs/NAME/designs/point_00.yaml"))
-    assert isinstance(found.value, DesignFile)
-    return found.value
-
-
 def load_workload(target: Target, shapes: Sequence[tuple[int, ...]] = ()) -> Workload:
     """The layers of a workload, a module or a network by name.
 

@@ -60,23 +60,14 @@ class OptunaController:
     Args:
         context: of the search.
         make: seed to sampler.
-        single: the sampler takes one number: the goal's reward, or a sum of the objectives' logarithms.
         asked: how often it is asked for one proposal while it proposes what is known.
     """
 
-    def __init__(
-        self,
-        context: ControllerContext,
-        make: Callable[[int], BaseSampler],
-        *,
-        single: bool = False,
-        asked: int = _ASKED,
-    ) -> None:
+    def __init__(self, context: ControllerContext, make: Callable[[int], BaseSampler], *, asked: int = _ASKED) -> None:
         self._context, self._most_asked = context, asked
-        self._single = single or (context.goal.reward is not None and bool(context.options.get("reward", 0)))
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         seed = int(context.rng("optuna").integers(2**31))
-        directions = ["minimize"] * (1 if self._single else len(context.goal.objectives))
+        directions = ["minimize"] * len(context.goal.objectives)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._study = optuna.create_study(sampler=make(seed), directions=directions)
@@ -140,20 +131,8 @@ class OptunaController:
         self._study.tell(trial, self._values(item))
 
     def _values(self, item: Told) -> list[float]:
-        goal = self._context.goal
-        if not self._single:
-            costs = goal.costs([item.outcome])[0]
-            return [float(np.clip(value, -_WORST, _WORST)) for value in costs]
-        if not item.outcome.feasible:
-            return [min(1e6 * (1.0 + item.outcome.violation), _WORST)]
-        if goal.reward is not None:
-            return [-goal.reward(item.outcome.metrics)]
-        total = 0.0
-        for name, metric in zip(goal.objectives, goal.metrics, strict=True):
-            value = item.outcome.metrics[name]
-            sign = -1.0 if metric.maximize else 1.0
-            total += sign * (float(np.log(max(abs(value), 1e-300))) if metric.ratio else value)
-        return [total]
+        costs = self._context.goal.costs([item.outcome])[0]
+        return [float(np.clip(value, -_WORST, _WORST)) for value in costs]
 
     def tell(self, told: Sequence[Told]) -> None:
         """Everything goes into the study, also what others proposed."""

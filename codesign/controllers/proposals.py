@@ -17,16 +17,15 @@ def key_of(point: Mapping[str, Any]) -> Key:
     return tuple(sorted(point.items()))
 
 
+#: Proposals that are drawn before a repeat is let through: a small space runs out.
+TRIES = 40
+
+
 class Seen:
-    """Points that were proposed or told.
+    """Points that were proposed or told."""
 
-    Args:
-        tries: fresh proposals that are tried before a repeat is let through (a small space runs out).
-    """
-
-    def __init__(self, tries: int = 40) -> None:
+    def __init__(self) -> None:
         self._keys: set[Key] = set()
-        self._tries = tries
 
     def add(self, point: Mapping[str, Any]) -> None:
         """Remember a point."""
@@ -38,7 +37,7 @@ class Seen:
     def fresh(self, *sources: Callable[[], Point]) -> Point:
         """A point not seen before from the first source that has one, else a repeat; it is remembered."""
         for source in sources:
-            for _ in range(self._tries):
+            for _ in range(TRIES):
                 point = source()
                 if point not in self:
                     self.add(point)

@@ -109,20 +109,17 @@ class DecisionSpace:
         """One point; each active decision evenly."""
         return self.completed({}, rng)
 
-    def mutate(self, point: Mapping[str, Any], rng: np.random.Generator, changes: int = 1) -> Point:
-        """A point that differs in ``changes`` active decisions (fewer where fewer have another value)."""
+    def mutate(self, point: Mapping[str, Any], rng: np.random.Generator) -> Point:
+        """A point that differs in one active decision (none where none has another value)."""
         open_ones = [d for d in self.decisions if d.name in point and d.size > 1]
         if not open_ones:
             return self.canonical(point)
-        picked = rng.choice(len(open_ones), size=min(changes, len(open_ones)), replace=False)
-        changed = dict(point)
-        for place in picked:
-            decision = open_ones[int(place)]
+        (place,) = rng.choice(len(open_ones), size=1, replace=False)
+        decision = open_ones[int(place)]
+        value = decision.draw(rng)
+        while value == point[decision.name]:
             value = decision.draw(rng)
-            while value == point[decision.name]:
-                value = decision.draw(rng)
-            changed[decision.name] = value
-        return self.completed(changed, rng)
+        return self.completed({**point, decision.name: value}, rng)
 
     def crossover(self, first: Mapping[str, Any], second: Mapping[str, Any], rng: np.random.Generator) -> Point:
         """Each decision from either parent, evenly; what neither has is drawn."""

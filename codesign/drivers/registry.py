@@ -10,8 +10,10 @@ from codesign import options
 from codesign.accuracy.base import CLIENTS
 from codesign.accuracy.task import EVERY, NAMES
 from codesign.drivers.base import Driver
+from codesign.gradient.names import DRAWS, LIMIT_TERMS, RELAXATIONS, RULES
 from codesign.plugin import Plugin
 from codesign.predictors.base import PREDICTORS
+from codesign.supernet.names import SHARING
 from mappings.registry import Registry
 
 DriverFactory: TypeAlias = Callable[[], Driver]
@@ -36,18 +38,6 @@ class DriverEntry(Plugin[DriverFactory]):
 
 _PARTS = ("network", "hardware")
 _PLANS = "codesign.recipe_plans"
-#: As in :mod:`codesign.gradient.mixing`, which loads torch.
-_RELAXATIONS = (
-    "softmax",
-    "sigmoid",
-    "sharp",
-    "scheduled",
-    "gumbel_soft",
-    "gumbel_hard",
-    "two_path",
-    "reinforced",
-    "shared",
-)
 
 
 def _register_builtins(registry: Registry[DriverEntry]) -> None:
@@ -240,7 +230,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
                 "samples": options.integer(200, 1, 1_000_000),
                 "learning_rate": options.number(0.02, 0.0, 10.0),
                 "objectives": options.list_of(options.text(), ("accuracy",), least=1),
-                "kernel": options.name("crop", ("crop", "own", "transform")),
+                "kernel": options.name("crop", SHARING),
                 "held": options.choices_of(),
             },
             source="Pham 2018",
@@ -257,7 +247,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             {
                 "steps": options.integer(1000, 1, 10_000_000),
                 "learning_rate": options.number(0.02, 0.0, 10.0),
-                "kernel": options.name("crop", ("crop", "own", "transform")),
+                "kernel": options.name("crop", SHARING),
                 "drawn": options.integer(60, 1, 100_000),
                 "policy_share": options.number(0.3, 0.01, 0.9),
                 "prices": options.list_of(options.number(0.1, 0.0, 1000.0), (0.02, 0.05, 0.1, 0.2), least=1),
@@ -410,13 +400,13 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             "choices relaxed and learned with the weights; the derived network is under its limits by the exact model",
             f"{here}.gradient:Gradient",
             {
-                "relaxation": options.name("gumbel_soft", _RELAXATIONS),
+                "relaxation": options.name("gumbel_soft", RELAXATIONS),
                 "partial": options.integer(1, 1, 64),
                 **descent,
                 "unrolled": options.flag(False),
                 "cost_weight": options.number(0.0, 0.0, 1e6),
                 "multiplier_rate": options.number(0.2, 0.0, 1e6),
-                "rule": options.name("adam", ("adam", "exponentiated")),
+                "rule": options.name("adam", RULES),
                 "wipe": options.flag(True),
                 "stages": options.integer(1, 1, 16),
                 "patience": options.integer(0, 0, 10_000_000),
@@ -461,7 +451,6 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             plan=f"{_PLANS}:transferred",
         ),
     )
-    draws = ("softmax", "gumbel_soft", "gumbel_hard", "gumbel_two", "even")
     registry.register(
         "relaxed",
         DriverEntry(
@@ -472,15 +461,15 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
                 "refresh": options.integer(10, 1, 1_000_000),
                 "changes": options.name("multiplied", ("multiplied", "added")),
                 "widths": options.name("masked", ("masked", "interpolated")),
-                "weights_draw": options.name("gumbel_soft", draws),
-                "choices_draw": options.name("gumbel_soft", draws),
-                "hardware_draw": options.name("", ("", *draws)),
+                "weights_draw": options.name("gumbel_soft", DRAWS),
+                "choices_draw": options.name("gumbel_soft", DRAWS),
+                "hardware_draw": options.name("", ("", *DRAWS)),
                 **descent,
                 "cost_weight": options.number(1.0, 0.0, 1e6),
                 "loss": options.name("sum", ("sum", "product")),
                 "certain": options.number(0.0, 0.0, 1e6),
                 "over_weight": options.number(1.0, 0.0, 1e6),
-                "limit": options.name("multiplier", ("multiplier", "barrier", "window", "exponential")),
+                "limit": options.name("multiplier", LIMIT_TERMS),
                 "limit_on": options.name("draw", ("draw", "shares")),
                 "limit_weight": options.number(0.2, 0.0, 1e6),
                 "limit_base": options.number(100.0, 1.0, 1e6),

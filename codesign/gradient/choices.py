@@ -22,7 +22,6 @@ from torch.nn import functional
 from codesign.decisions import Decision, Point
 from codesign.gradient.mixing import gumbel
 
-DRAWS = ("softmax", "gumbel_soft", "gumbel_hard", "gumbel_two", "even")
 #: Groups of decisions about the accelerator.
 _MACHINE = ("hardware", "mapping")
 #: Weights [choices] that sum to 1, by decision.
@@ -52,7 +51,7 @@ class Choices:
         """Weights for one pass.
 
         Args:
-            how: one of :data:`DRAWS`.
+            how: one of :data:`codesign.gradient.names.DRAWS`.
             hardware: of decisions about the accelerator; "": as the others.
         """
         return {

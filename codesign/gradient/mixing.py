@@ -25,9 +25,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-RELAXATIONS = (
-    "softmax", "sigmoid", "sharp", "scheduled", "gumbel_soft", "gumbel_hard", "two_path", "reinforced", "shared"
-)  # fmt: skip
 Arm = Callable[[Tensor], Tensor]
 
 
@@ -63,6 +60,7 @@ def mixed(
     """What a cell gives for its input.
 
     Args:
+        relaxation: one of :data:`codesign.gradient.names.RELAXATIONS`.
         logits: [arms].
         logits_learn: this pass is for the gradient of the logits (else of the arms' weights).
         pair: the two arms of "two_path" (:func:`two_of`); None: they are drawn.

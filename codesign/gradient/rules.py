@@ -15,7 +15,6 @@ from torch import Tensor
 
 from codesign.accuracy.likeness import similarities
 
-RULES = ("adam", "exponentiated")
 #: Logit of an arm that is out; its share is exactly 0.
 DROPPED = -1e4
 #: Bound of a reward in exponentiated gradients.

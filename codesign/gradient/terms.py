@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-LIMIT_TERMS = ("multiplier", "barrier", "window", "exponential")
-
 
 @dataclass
 class LimitTerm:
@@ -25,7 +23,7 @@ class LimitTerm:
       since slopes of many powers of ten at the start would be what Adam scales all later steps by.
 
     Attributes:
-        kind: one of :data:`LIMIT_TERMS`.
+        kind: one of :data:`codesign.gradient.names.LIMIT_TERMS`.
         log_bound: logarithm of the limit.
         weight: of the term; of a multiplier how fast it grows.
         tolerance: of the window.

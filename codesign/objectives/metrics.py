@@ -56,7 +56,6 @@ def _register_builtins(registry: Registry[Metric]) -> None:
         "area_mm2": Metric("of silicon", "mm2"),
         "dsp": Metric("multiplier blocks of an FPGA"),
         "bram36": Metric("36-kbit memory blocks of an FPGA"),
-        "uram": Metric("288-kbit memory blocks of an FPGA"),
         "lut": Metric("look-up tables of an FPGA"),
         "ff": Metric("flip-flops of an FPGA"),
         "fill": Metric("largest share of a device's resource that is taken"),

@@ -7,9 +7,9 @@ controllers take ``infeasible`` in its place.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from mappings.errors import Fault, SpecError
 from mappings.registry import Registry
@@ -186,9 +186,3 @@ def _register_builtins(registry: Registry[Callable[..., Reward]]) -> None:
 
 
 REWARDS: Registry[Callable[..., Reward]] = Registry("reward", _register_builtins)
-
-
-def as_pairs(value: Mapping[str, float] | Sequence[Any]) -> tuple[tuple[str, float], ...]:
-    """A mapping of names to numbers as the tuples that rewards hold."""
-    items = value.items() if isinstance(value, Mapping) else value
-    return tuple((str(name), float(number)) for name, number in items)

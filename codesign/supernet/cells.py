@@ -23,8 +23,6 @@ from codesign.accuracy.training import batches, tensors
 from codesign.seeds import derive_seed
 from codesign.spaces.network.nasbench201 import EDGES, KERNELS, OPERATIONS, STAGES, live_edges
 
-STRATEGIES = ("uniform", "fair")
-
 
 @dataclass(frozen=True)
 class CellTraining:

@@ -32,13 +32,11 @@ from codesign.quantization.qat import (
 )
 from codesign.seeds import derive_seed
 from codesign.supernet import predicted, stabilised
+from codesign.supernet.names import PREDICTED
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer, Op
 from mappings.operators import Layout
 from mappings.workload import Workload
-
-#: How kernel sizes share; or how weights are predicted, in place of being shared.
-KERNELS = ("crop", "own", "transform", *predicted.PREDICTED)
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ class SuperNetwork(nn.Module):
 
     Args:
         shared: their shapes.
-        kernel: one of :data:`KERNELS`.
+        kernel: one of :data:`codesign.supernet.names.KERNELS`.
         seed: of the initial values; each parameter's depend on its name alone.
     """
 
@@ -117,12 +115,12 @@ class SuperNetwork(nn.Module):
         super().__init__()
         self.kernel = kernel
         self.parts = nn.ParameterDict()
-        if kernel in predicted.PREDICTED and shared.weights:
+        if kernel in PREDICTED and shared.weights:
             shapes = {name: (*shape, shared.kernels[name][-1]) for name, shape in shared.weights.items()}
             self.parts.update(predicted.parameters(kernel, shapes, seed))
         for name, (rows, columns) in shared.weights.items():
             sizes = shared.kernels[name]
-            held = () if kernel in predicted.PREDICTED else sizes if kernel == "own" else sizes[-1:]
+            held = () if kernel in PREDICTED else sizes if kernel == "own" else sizes[-1:]
             for size in held:
                 shape = (rows, columns, size, size) if shared.kinds[name].spec.windowed else (rows, columns)
                 generator = torch.Generator().manual_seed(derive_seed(seed, "weight", name, size))
@@ -192,7 +190,7 @@ class SuperNetwork(nn.Module):
             SpecError: a layer that is not shared here, or larger than what is.
         """
         out: dict[str, Tensor] = {}
-        whole = predicted.weights(dict(self.parts.items()), workload) if self.kernel in predicted.PREDICTED else {}
+        whole = predicted.weights(dict(self.parts.items()), workload) if self.kernel in PREDICTED else {}
         borders = borders_of(workload)
         passed = stabilised.matrices(dict(self.parts.items()), workload)
         for layer in workload.layers:

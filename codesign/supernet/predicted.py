@@ -22,8 +22,6 @@ from codesign.seeds import derive_seed
 from mappings.layer import Layer
 from mappings.workload import Workload
 
-#: Ways to predict.
-PREDICTED = ("encoded", "graph")
 #: Numbers between what is read and what is predicted.
 HIDDEN = 32
 #: Times that states go along the edges and back.
@@ -39,7 +37,7 @@ def initial(how: str, shapes: Shapes, seed: int) -> dict[str, Tensor]:
     """Parameters of a predictor by name, untrained.
 
     Args:
-        how: one of :data:`PREDICTED`.
+        how: one of :data:`codesign.supernet.names.PREDICTED`.
         shapes: of what it predicts, by layer.
     """
 

@@ -2,6 +2,8 @@
 training goes on after a kill as it would have gone.
 
 * ``uniform``: one network, each decision evenly (SPOS, Guo 2020).
+* ``several``: as many networks as are told, each drawn evenly, whose gradients are added: what the sandwich rule is
+  compared with where it was published (Yu 2019).
 * ``fair``: as many networks as the widest decision has choices; over them each decision goes through permutations of
   its choices, and all gradients are added before one update (FairNAS, Chu 2021).
 * ``sandwich``: the largest network, the smallest, and some between; all but the largest learn its soft labels (Yu 2019,
@@ -27,9 +29,6 @@ from codesign.decisions import Point
 from codesign.seeds import derive_seed
 from codesign.supernet.corners import Corners, kind_of
 
-STRATEGIES = ("uniform", "fair", "sandwich", "progressive", "dropped", "growing", "greedy", "priority")
-#: Those that need the weights, and keep what they know of networks.
-JUDGING = ("greedy", "priority")
 #: The chance at the last step that a decision of the largest network is drawn.
 MOST_DROPPED = 0.8
 #: Stages of a growing space.
@@ -68,9 +67,9 @@ def planner(strategy: str, corners: Corners, seed: int, steps: int, subnets: int
     """The plan of each step.
 
     Args:
-        strategy: one of :data:`STRATEGIES`, but none of :data:`JUDGING`: :mod:`codesign.supernet.greedy`.
+        strategy: one of :data:`codesign.supernet.names.STRATEGIES`, but none of its ``JUDGING``.
         steps: of the whole training.
-        subnets: networks drawn evenly in a step of ``sandwich`` or ``progressive``.
+        subnets: networks drawn evenly in a step of ``several``, ``sandwich`` or ``progressive``.
     """
     space = corners.space
 
@@ -80,10 +79,12 @@ def planner(strategy: str, corners: Corners, seed: int, steps: int, subnets: int
     def uniform(step: int) -> StepPlan:
         return StepPlan((space.draw(rng(step)),))
 
-    def sandwich(step: int) -> StepPlan:
+    def drawn(step: int) -> tuple[Point, ...]:
         generator = rng(step)
-        drawn = tuple(space.draw(generator) for _ in range(subnets))
-        return StepPlan((corners.largest, *drawn, corners.smallest), "first")
+        return tuple(space.draw(generator) for _ in range(subnets))
+
+    def sandwich(step: int) -> StepPlan:
+        return StepPlan((corners.largest, *drawn(step), corners.smallest), "first")
 
     def progressive(step: int) -> StepPlan:
         phase = phase_of(step, steps)
@@ -113,6 +114,7 @@ def planner(strategy: str, corners: Corners, seed: int, steps: int, subnets: int
         "dropped": dropped,
         "growing": growing,
         "uniform": uniform,
+        "several": lambda step: StepPlan(drawn(step)),
         "fair": _Fair(corners, seed),
         "sandwich": sandwich,
         "progressive": progressive,

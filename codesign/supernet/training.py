@@ -22,8 +22,9 @@ from codesign.quantization.qat import QatNetwork
 from codesign.seeds import derive_seed
 from codesign.supernet.corners import Corners
 from codesign.supernet.greedy import Greedy, Priority
+from codesign.supernet.names import JUDGING
 from codesign.supernet.network import Shared, SuperNetwork
-from codesign.supernet.sampling import JUDGING, Planner, StepPlan, planner
+from codesign.supernet.sampling import Planner, StepPlan, planner
 from codesign.supernet.stabilised import skips_of
 from codesign.supernet.store import Arrays, Stored, load
 from mappings.cache_folder import tell

@@ -42,9 +42,9 @@ def source_of(builder: Builder, position: int = 0) -> fx.Node:
     return node
 
 
-def result_sizes(builder: Builder, index: int = 0) -> tuple[int, ...]:
-    """Torch shape of the node being lowered (of its ``index``-th result, if it has several)."""
+def result_sizes(builder: Builder) -> tuple[int, ...]:
+    """Torch shape of the node being lowered (of its first result, if it has several)."""
     value = builder.node.meta["val"]
     if isinstance(value, (tuple, list)):
-        value = value[index]
+        value = value[0]
     return tuple(int(size) for size in value.shape)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from accel_models.hardware.accelerators import accelerator
 from accel_models.hardware.budget import broken_budget, resources, silicon_um2
 from accel_models.hardware.technology import technology
 from accel_models.report import CostReport, Infeasible, LayerCost
+from codesign.hardware_file import load_hardware
 from mappings.dataflow import dataflow
 from mappings.errors import SpecError
 from mappings.layer import Bits, Layer, Op
@@ -54,6 +56,24 @@ def test_envelopes_and_devices_bind() -> None:
     assert (broken.resource, broken.demand, broken.bound) == ("DSP", 1024, 220)
     with pytest.raises(SpecError, match="unknown device"):
         broken_budget(replace(on, device="eyeris"))
+
+
+def test_a_hierarchy_and_the_file_of_its_device_lie_side_by_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a template's does: the folder may lie anywhere."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "chip.yaml").write_text("kind: asic\ntechnology: asic_65nm\nfigures: {area_mm2: [1, x]}")
+    replace(accelerator("eyeriss_like"), device="chip.yaml").save(folder / "mine.yaml")
+    monkeypatch.chdir(tmp_path)
+    on = load_hardware("elsewhere/mine.yaml")
+    broken = broken_budget(on)
+    assert on.device == "elsewhere/chip.yaml" and broken is not None
+    assert (broken.resource, broken.bound) == ("area", 1)
+    priced_in_nothing = replace(on, technology="")
+    with pytest.raises(SpecError, match=r"area_mm2: .* is not modelled \(it names no technology\)"):
+        broken_budget(priced_in_nothing)
 
 
 def test_power_binds() -> None:

@@ -14,11 +14,15 @@ from accel_models.hardware.devices import (
     DEVICES,
     FIGURES,
     DeviceKind,
+    clocks,
     device,
     load_device,
     parse_device,
 )
 from accel_models.hardware.technology import technology
+from accel_models.template.families import TARGETS, family_of
+from accel_models.template.resources import fits
+from accel_models.template.spec import ArrayKind, Template
 from mappings.errors import SpecError
 
 OWN = """
@@ -49,7 +53,7 @@ def test_a_device_of_the_users_own(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(OWN)
     part = device(str(path))
-    assert (part.name, part.dsp, part.lut_inputs, part.uram, part.fmax_hz) == ("mine", 10, 6, None, None)
+    assert (part.name, part.dsp, part.lut_inputs, part.fmax_hz) == ("mine", 10, 6, None)
     assert part.figure("dsp") is not None and part.figure("power_mw") is None
     with pytest.raises(SpecError, match="no figure"):
         part.figure("volts")
@@ -130,6 +134,20 @@ def test_no_fpga_takes_any_clock(name: str) -> None:
     if part.kind is DeviceKind.FPGA:
         bound = part.routed_hz("loop_tile")
         assert bound is not None and bound < 210_000_000
+
+
+@pytest.mark.parametrize(("inputs", "family"), [(6, "xc7"), (4, "gw1n")])
+def test_an_fpga_that_names_no_family_is_taken_for_one(tmp_path: Path, inputs: int, family: str) -> None:
+    """Its clock is bound as its resources are counted; the gate says how to name another."""
+    (tmp_path / "mine.yaml").write_text(OWN.replace("title", f"lut_inputs: {inputs}\ntitle"))
+    part = device(str(tmp_path / "mine.yaml"))
+    assert (part.family, part.taken_for) == ("", family) and family_of(part).name == TARGETS[family]
+    top = clocks()[family].of("loop_tile")
+    for hz, over in ((top, False), (top + 1, True)):
+        broken = fits(Template(rows=4, cols=4, array=ArrayKind.LOOP_TILE, clock_hz=hz), part)
+        told = [str(one) for one in broken if one.resource == "clock"]
+        assert bool(told) == over and all("names its family: xc7, " in one for one in told)
+    assert device("edge_28nm").taken_for == "" and device("edge_28nm").routed_hz("loop_tile") is None
 
 
 def test_a_technology_of_nobody_or_of_the_other_kind_is_told_where_it_stands(tmp_path: Path) -> None:

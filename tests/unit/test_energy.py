@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from accel_models.breakdown import EnergyBreakdown
+from accel_models.columns.batch import evaluate_batch
 from accel_models.cost import cost, mapped_cost
 from accel_models.design import Design
 from accel_models.hardware.accelerators import accelerator
@@ -20,16 +21,19 @@ from accel_models.hardware.energy import (
     register_pj,
     static_pj,
     template_prices,
+    waiting_mw,
 )
 from accel_models.hardware.technology import TECHNOLOGIES, Coefficient, Technology, TechnologyKind, technology
 from accel_models.pricing.price import Pricer
-from accel_models.report import CostReport
+from accel_models.report import CostReport, LayerCost
+from accel_models.reuse.evaluate import evaluate
 from accel_models.schedule import schedule_network
 from accel_models.template.accelerator import template_accelerator
 from accel_models.template.cost import template_cost, template_design
 from accel_models.template.energy import cells_mw, template_shape
 from accel_models.template.spec import ArrayKind, Template
 from accel_models.template.timing import predict
+from mappings.dataflow import dataflow
 from mappings.errors import SpecError
 from mappings.layer import Bits, Layer, Op
 from mappings.workload import TensorShape, Workload
@@ -99,6 +103,67 @@ def test_external_memory_takes_power_while_it_waits(tmp_path: Path) -> None:
     plain, waits = (dict(found[kind].layers[0].energy_pj or ()) for kind in ("ddr", "ddr3"))
     assert waits["DRAM"] - plain["DRAM"] == pytest.approx(idle * 1e9 * found["ddr"].layers[0].cycles / 1e8)
     assert {k: v for k, v in waits.items() if k != "DRAM"} == {k: v for k, v in plain.items() if k != "DRAM"}
+
+
+BOARD = """kind: {kind}
+technology: {technology}
+dram: {dram}
+figures: {{dram_bytes_per_s: [6400000000, x], {more}}}
+"""
+SILICON = {"kind": "asic", "technology": "asic_28nm", "more": "area_mm2: [40, x]"}
+FABRIC = {
+    "kind": "fpga",
+    "technology": "fpga_28nm",
+    "more": "dsp: [999, x], bram36: [999, x], lut: [9, x], ff: [9, x], static_mw: [78, x]",
+}
+
+
+def hierarchy_parts(folder: Path, layer: Layer, name: str, **board: str) -> tuple[LayerCost, dict[str, float]]:
+    """A layer on a hierarchy of a device that is a file, by both paths of the directive model."""
+    path = folder / f"{board['dram']}.yaml"
+    path.write_text(BOARD.format(**board))
+    on = replace(accelerator(name), technology=board["technology"], device=str(path))
+    mapping = dataflow("row_stationary").instantiate(layer, on)
+    found = evaluate(layer, mapping, on)
+    assert isinstance(found, LayerCost) and found.energy_pj is not None
+    batch = evaluate_batch([layer], [mapping], [on])
+    assert batch.energy_pj[0] == pytest.approx(found.total_energy_pj, rel=1e-12)
+    return found, dict(found.energy_pj)
+
+
+@pytest.mark.parametrize("op", [Op.CONV, Op.TRCONV])
+def test_a_hierarchy_has_the_external_memory_of_its_device(tmp_path: Path, op: Op) -> None:
+    """By bit and while it waits, as a template has it; the rest of its energy is as it was."""
+    tech, path = technology("asic_28nm"), tmp_path / "hbm2.yaml"
+    step = 2 if op is Op.TRCONV else 1  # three of four outputs of the transposed one have no tap
+    layer = replace(LAYER, op=op, R=1, S=1, P=15, Q=15, stride=(step, step), padding=(0, 0, 0, 0))
+    plain_cost, plain = hierarchy_parts(tmp_path, layer, "eyeriss_like", dram="ddr", **SILICON)
+    moved = plain["DRAM"] / (tech.dram_pj_per_bit() or 0)
+    for kind in ("ddr3", "ddr4", "lpddr4", "hbm2"):
+        cost, parts = hierarchy_parts(tmp_path, layer, "eyeriss_like", dram=kind, **SILICON)
+        idle_pj = (tech.dram_background_mw(kind, 6.4e9) or 0) * 1e9 * cost.cycles / accelerator("eyeriss_like").clock_hz
+        assert cost.cycles == plain_cost.cycles and (idle_pj > 0) == (kind != "lpddr4")
+        assert parts["DRAM"] == pytest.approx(moved * (tech.dram_pj_per_bit(kind) or 0) + idle_pj)
+        assert {k: v for k, v in parts.items() if k != "DRAM"} == {k: v for k, v in plain.items() if k != "DRAM"}
+    # What a level says itself stands, whatever the board has.
+    dram, *others = accelerator("eyeriss_like").levels
+    own = replace(dram, read_pj_per_byte=8.0, write_pj_per_byte=16.0, leakage_mw=0.0)
+    stated = replace(accelerator("eyeriss_like"), technology="asic_28nm", device=str(path), levels=(own, *others))
+    assert own.access_pj_per_byte(stated.tech, stated.part) == (8.0, 16.0) and waiting_mw(stated) == 0.0
+
+
+def test_a_hierarchy_on_an_fpga_has_the_static_power_of_its_device(tmp_path: Path) -> None:
+    cost, parts = hierarchy_parts(tmp_path, LAYER, "eyeriss_like", dram="ddr", **FABRIC)
+    assert parts["leakage"] == pytest.approx(78 * 1e9 * cost.cycles / accelerator("eyeriss_like").clock_hz)
+
+
+def test_a_mapping_is_found_anew_for_another_memory(tmp_path: Path) -> None:
+    """What the mapper keeps is kept by what is in a device's file, not by its path."""
+    digests = []
+    for kind in ("ddr", "hbm2", "ddr"):
+        (tmp_path / "b.yaml").write_text(BOARD.format(dram=kind, **SILICON))
+        digests.append(replace(accelerator("eyeriss_like"), device=str(tmp_path / "b.yaml")).digest)
+    assert digests[0] == digests[2] != digests[1]
 
 
 def test_a_slow_clock_does_not_win_by_construction() -> None:

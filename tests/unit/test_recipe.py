@@ -91,7 +91,7 @@ def test_all_faults_at_once(tmp_path: Path) -> None:
     [
         ({"limits": (("accuracy", 95.0),)}, "limits.accuracy: is 95 (allowed: 0 to 1)"),
         ({"limits": (("latency_ms", -1.0),)}, "limits.latency_ms: is -1 (allowed: 0 or more)"),
-        ({"limits": (("uram", 3.0),)}, "limits: no provider of the recipe gives uram on zynq7020"),
+        ({"limits": (("area_mm2", 3.0),)}, "limits: no provider of the recipe gives area_mm2 on zynq7020"),
         ({"objectives": ("accuracy", "area_mm2")}, "gives area_mm2 on zynq7020"),
         ({"providers": (Part("schedule"),)}, "objectives: no provider of the recipe gives accuracy"),
         ({"network": Part("fixed", (("network", "resnet20"),))}, '"train" needs "trainable", which none of'),

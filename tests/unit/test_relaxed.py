@@ -17,8 +17,9 @@ from codesign.drivers.base import DriverContext, Trial
 from codesign.drivers.registry import DRIVERS
 from codesign.drivers.relaxed import Relaxed
 from codesign.explorer.problem import SearchProblem
-from codesign.gradient.choices import DRAWS, Choices, drawn
+from codesign.gradient.choices import Choices, drawn
 from codesign.gradient.evaluator import Evaluated, fitted_evaluator, priced
+from codesign.gradient.names import DRAWS
 from codesign.gradient.nested import NestedNetwork, effects_of, interpolated
 from codesign.gradient.priced import OVER, Conditional, Exact, Sampled
 from codesign.gradient.terms import LimitTerm, barrier, certain

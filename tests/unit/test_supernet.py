@@ -22,8 +22,7 @@ from codesign.providers.registry import make_provider
 from codesign.recipe import Part, Recipe, load_recipe
 from codesign.supernet.corners import Corners, kind_of
 from codesign.supernet.greedy import Greedy, Priority
-from codesign.supernet.network import KERNELS
-from codesign.supernet.predicted import PREDICTED
+from codesign.supernet.names import KERNELS, PREDICTED
 from codesign.supernet.sampling import PHASES, phase_of, planner
 from codesign.supernet.store import Stored, load
 from codesign.supernet.training import Trainer, TrainingOptions, from_arrays, measured, new_network
@@ -123,11 +122,13 @@ def test_fair_steps_train_each_choice_as_often_as_any_other(small: Corners) -> N
     assert all(set(counts[d.name].values()) == {90 // len(d.choices)} for d in free)
 
 
-def test_sandwich_and_progressive_steps(small: Corners) -> None:
+def test_steps_of_a_sandwich_of_several_and_of_progressive_shrinking(small: Corners) -> None:
     sandwich = planner("sandwich", small, seed=0, steps=8, subnets=2)
     plan = sandwich(5)
     assert plan == sandwich(5) and plan.teacher == "first" and len(plan.points) == 4
     assert plan.points[0] == small.largest and plan.points[-1] == small.smallest
+    several = planner("several", small, seed=0, steps=8, subnets=2)
+    assert several(5).points == plan.points[1:3] and several(5).teacher == ""
     progressive = planner("progressive", small, seed=0, steps=400, subnets=2)
     for step in range(0, 400, 7):
         phase = phase_of(step, 400)

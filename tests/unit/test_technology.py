@@ -33,9 +33,8 @@ def test_7_nm_is_jouppi() -> None:
 def test_eyeriss_ratios_hold_at_65_nm() -> None:
     tech = technology("asic_65nm")
     mac = tech.mac_pj(16, 16)
-    assert mac is not None and tech.register_pj_per_bit is not None and tech.noc_hop_pj_per_bit is not None
+    assert mac is not None and tech.register_pj_per_bit is not None
     assert tech.register_pj_per_bit * 16 == pytest.approx(mac)
-    assert tech.noc_hop_pj_per_bit * 16 == pytest.approx(2 * mac)
     buffer = tech.sram_read_pj_per_bit(100 << 10)
     assert buffer is not None and 4 < buffer * 16 / mac < 12  # Chen 2016 has 6
 
@@ -67,7 +66,7 @@ def test_fpga_memories_are_blocks_and_have_no_area() -> None:
     assert tech.sram_leakage_mw(1024) is None and tech.logic_leakage_mw(1.0) is None
     asic = technology("asic_28nm")
     assert tech.mac_pj(8, 8) == asic.mac_pj(8, 8)  # a hard block is made of standard cells
-    for soft in ("ff_clock_pj", "ff_toggle_pj", "gate_toggle_pj", "register_pj_per_bit", "noc_hop_pj_per_bit"):
+    for soft in ("ff_clock_pj", "ff_toggle_pj", "gate_toggle_pj", "register_pj_per_bit"):
         fabric, cells = tech.value(soft), asic.value(soft)
         assert fabric is not None and cells is not None and fabric == pytest.approx(14 * cells)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from accel_models.hardware.devices import load_device
 from accel_models.program.parameters import parameters
 from accel_models.template.spec import ArrayKind, Template
 from mappings.errors import SpecError
@@ -39,6 +40,43 @@ def test_every_port_of_the_top_has_its_place() -> None:
     for word in ("wire m_axi_awvalid", "[32-1:0] m_axi_wdata", "[32/8-1:0] m_axi_wstrb", "wire aclk", "s_axi_wdata"):
         assert word in wrapped
     assert "ASSOCIATED_BUSIF s_axi:m_axi" in wrapped and "logic" not in wrapped and "_pkg" not in wrapped
+
+
+def test_a_device_sets_the_signals_of_its_port(tmp_path: Path) -> None:
+    told = (
+        "AXI_ID_WIDTH = {};",
+        "[AXI_ID_WIDTH-1:0] AXI_ID = {};",
+        "[3:0] AXI_CACHE = 4'b{};",
+        "[2:0] AXI_PROT = 3'b{}",
+    )
+    budget = "dsp: [9, x], bram36: [9, x], lut: [9, x], ff: [9, x]"
+    for figures, values in (
+        ("", (1, 0, "0011", "000")),
+        ("axi_id_bits: [6, x], axi_id: [33, x], axi_cache: [15, x], axi_prot: [2, x]", (6, 33, "1111", "010")),
+        ("axi_cache: [0, x]", (1, 0, "0000", "000")),
+    ):
+        (tmp_path / "board.yaml").write_text(f"kind: fpga\nfigures: {{{budget}, {figures}}}\n")
+        text = verilog_wrapper(SMALL, load_device(tmp_path / "board.yaml")).replace(",\n", ";\n")
+        for line, value in zip(told, values, strict=True):
+            assert line.format(value) in text
+
+
+@pytest.mark.parametrize(
+    ("figures", "what"),
+    [
+        ("axi_prot: [8, x]", "axi_prot: is 8 (allowed: a whole number from 0 to 7)"),
+        ("axi_cache: [1.5, x]", "axi_cache: is 1.5 (allowed: a whole number from 0 to 15)"),
+        ("axi_id_bits: [0, x]", "axi_id_bits: is 0 (allowed: a whole number from 1 to 32)"),
+        ("axi_id_bits: [2, x], axi_id: [4, x]", "axi_id: is 4 (allowed: at most 3, of axi_id_bits: 2)"),
+        ("axi_id: [2, x]", "axi_id: is 2 (allowed: at most 1, of axi_id_bits: 1)"),
+    ],
+)
+def test_signals_that_no_port_has_are_refused(tmp_path: Path, figures: str, what: str) -> None:
+    budget = "dsp: [9, x], bram36: [9, x], lut: [9, x], ff: [9, x]"
+    (tmp_path / "board.yaml").write_text(f"kind: fpga\nfigures: {{{budget}, {figures}}}\n")
+    with pytest.raises(SpecError) as caught:
+        load_device(tmp_path / "board.yaml")
+    assert what in str(caught.value)
 
 
 @pytest.mark.parametrize("array", ArrayKind)
