@@ -70,7 +70,7 @@ class Stream:
         number = 0
         turn = np.arange(CHUNK) % ORDERS_A_CHUNK
         while True:
-            columns = self._tilings(turn)
+            columns = self._tilings()
             for _ in range(CHUNKS_A_DRAW):
                 first, shift = divmod(number * ORDERS_A_CHUNK + np.arange(ORDERS_A_CHUNK), len(self._orders))
                 columns.orders[0] = self._orders[shift][turn]
@@ -78,7 +78,7 @@ class Stream:
                 yield columns
                 number += 1
 
-    def _tilings(self, turn: NDArray[np.int64]) -> MappingColumns:
+    def _tilings(self) -> MappingColumns:
         """``CHUNK`` columns whose (tiling, place among its orders) are distinct."""
         parts: list[MappingColumns] = []
         count = 0

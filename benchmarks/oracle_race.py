@@ -98,9 +98,7 @@ def _distinct(outcomes: Sequence[Outcome]) -> list[Outcome]:
     return list({id(o): o for o in outcomes if o.feasible}.values())
 
 
-def differing(
-    oracle: Oracle, table: str, dataset: str, device_name: str, pairs: int, seed: int
-) -> tuple[int, list[str]]:
+def differing(oracle: Oracle, table: str, device_name: str, pairs: int, seed: int) -> tuple[int, list[str]]:
     """How many random pairs the oracle gives other figures than the provider, and how the whole program compares."""
     rng = np.random.default_rng(seed)
     good = [column for column, broken in enumerate(oracle.broken) if not broken] or list(range(len(oracle.broken)))
@@ -189,7 +187,7 @@ def main() -> int:
         Figure("networks among them", len(set(truth.pairs[:, 0].tolist()))),
         Figure("hypervolume, were equal computations equally accurate", truth.without_luck(oracle, fronts)),
     ]
-    wrong, lines = differing(oracle, options.table, options.dataset, options.device, 200, options.seed)
+    wrong, lines = differing(oracle, options.table, options.device, 200, options.seed)
     figures.append(Figure("pairs that differ from the provider layer_sum, of 200", wrong, "0", wrong == 0))
     figures += [
         Figure("layer_sum over schedule (whole programs), " + line.split(":")[0], line.split(": ")[1]) for line in lines
@@ -244,10 +242,10 @@ def race(
         # The fixed one is a good one, which enumeration has found: joint search, told the same, begins there.
         entrant("ask_tell", name, "pairs, joint from it", {}, 3000, [fixed] * GENERATION)
         entrant("alternate", name, "pairs, alternate", {}, 3000)
-    return figures + bars(middle, names)
+    return figures + bars(middle)
 
 
-def bars(middle: dict[tuple[str, str, int], float], names: Sequence[str]) -> list[Figure]:
+def bars(middle: dict[tuple[str, str, int], float]) -> list[Figure]:
     """What the medians have to reach."""
     figures = []
 

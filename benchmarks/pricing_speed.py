@@ -28,8 +28,8 @@ import numpy as np
 
 from accel_models.hardware.devices import device
 from accel_models.jit import uncounted_entry
+from accel_models.pricing.best_first import FIGURES
 from accel_models.pricing.price import Priced, Pricer
-from accel_models.pricing.whole import FIGURES
 from accel_models.template.accelerator import template_accelerator
 from accel_models.template.cost import mapped_design, template_cost
 from accel_models.template.spec import Template

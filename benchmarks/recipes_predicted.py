@@ -25,7 +25,7 @@ def srm(bench: Bench) -> Line:
     driver = cast(Forecast, mine.driver)
     points, whole, short = _unseen(bench, even)
     guessed = driver.forecast(points, short[:, None])
-    line = np.polynomial.Polynomial.fit(*_first(bench, mine), 1)
+    line = np.polynomial.Polynomial.fit(*_first(mine), 1)
     gap, plain = float(np.mean(np.abs(guessed - whole))), float(np.mean(np.abs(line(short) - whole)))
     rank, early = float(spearmanr(guessed, whole).statistic), float(spearmanr(short, whole).statistic)
     text = (
@@ -153,7 +153,7 @@ def _unseen(bench: Bench, even: Run) -> tuple[list[dict[str, object]], NDArray[n
     return points, whole, short
 
 
-def _first(bench: Bench, mine: Run) -> tuple[list[float], list[float]]:
+def _first(mine: Run) -> tuple[list[float], list[float]]:
     """Short and full accuracies of the networks that the forecast was fitted to."""
     short = {str(t.told.point): t.told.outcome.metrics["accuracy"] for t in mine.trials if t.fidelity < 1.0}
     whole = [t.told for t in mine.trials if t.phase == "first"]

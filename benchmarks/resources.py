@@ -2,6 +2,7 @@
 
     python -m benchmarks.resources --designs 60 --seed 1       # judge; synthesises what is not kept into the table
     python -m benchmarks.resources --designs 60 --kept         # judge on what is kept, and on the table
+    python -m benchmarks.resources --designs 60 --narrow       # judge on the same for narrow and pruned weights
     python -m benchmarks.resources --designs 60 --fit [whole] [--kept] # fit anew; writes the data file
 
 Every second design of the draw serves the fit of what flattening saves; the errors are of the others. The terms of the
@@ -32,7 +33,7 @@ from accel_models.template import fabric
 from accel_models.template.resources import demand, estimate, fpga_bounds, part_lutram, part_memory_ff
 from accel_models.template.spec import Template
 from benchmarks.common import Figure, show
-from benchmarks.resources_cases import draw, module_cases
+from benchmarks.resources_cases import draw, draw_narrow, module_cases
 from mappings.yamlio import load_yaml
 from rtl_templates.synth.fpga import Taken
 from rtl_templates.synth.measure import WHOLE, measured, module_of
@@ -229,6 +230,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--designs", type=int, default=60, help="drawn; more of a seed begin with the fewer")
     parser.add_argument("--seed", type=int, default=1, help="of the draw")
+    narrow = "the same designs with packed weights, pairs of products, skipped taps and longer bursts; not with --fit"
+    parser.add_argument("--narrow", action="store_true", help=narrow)
     text = "fit the coefficients anew and write them; whole: only what flattening leaves, the parts stay"
     parser.add_argument("--fit", nargs="?", const="all", choices=("all", "whole"), help=text)
     parser.add_argument("--kept", action="store_true", help="use kept results alone; synthesise nothing")
@@ -238,10 +241,12 @@ def main() -> int:
     args = parser.parse_args()
     if args.older and args.fit:
         parser.error("argument --older: not allowed with --fit")
+    if args.narrow and args.fit:
+        parser.error("argument --narrow: not allowed with --fit")
     if args.designs < 1:
         parser.error(f"argument --designs: is {args.designs}, at least 1 is needed")
-    run = not args.kept
-    whole = [(WHOLE, template) for template in draw(args.designs, args.seed)]
+    run, drawn = not args.kept, draw_narrow if args.narrow else draw
+    whole = [(WHOLE, template) for template in drawn(args.designs, args.seed)]
     fitted, others = (collect(part, run, args.older) for part in (whole[::2], whole[1::2]))
     if args.fit:
         modules = collect(module_cases(), run) if args.fit == "all" else []

@@ -50,6 +50,29 @@ def draw(count: int, seed: int) -> tuple[Template, ...]:
     return tuple(found)
 
 
+def draw_narrow(count: int, seed: int) -> tuple[Template, ...]:
+    """The accelerators of :func:`draw`, each with what narrow and pruned weights need, and longer bursts, at random.
+
+    Every array packs weights (those of 4 bits by two at most); arrays of adder trees also make pairs of products, and
+    skip taps.
+    """
+    rng = random.Random(f"{seed} narrow")
+    found = []
+    for template in draw(count, seed):
+        trees = template.array in (ArrayKind.CHANNEL_PARALLEL, ArrayKind.LOOP_TILE)
+        knobs = {
+            "weight_packing": rng.choice((2, 4) if template.weight_bits > 4 else (2,)),
+            "tap_skipping": rng.choice((False, True)) and trees,
+            "axi_burst_beats": rng.choice((16, 32, 64)),
+        }
+        paired = rng.choice((False, True)) and trees
+        try:
+            found.append(replace(template, dual_rate=paired, **knobs))  # type: ignore[arg-type]
+        except SpecError:  # no pairs of other widths or more columns, or buffers too small for their words
+            found.append(replace(template, **knobs))  # type: ignore[arg-type]
+    return tuple(found)
+
+
 def _array_cases() -> list[tuple[str, Template]]:
     cases = []
     sizes = ((8, 8), (4, 4), (16, 8), (8, 16), (4, 16), (16, 4), (16, 16), (32, 8), (8, 32))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import random
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,9 +38,18 @@ def errors(rows: Sequence[Row], column: str, coefficients: Sequence[float]) -> n
     return np.array([sram.shape((a, b, c, d), words, bits) / value - 1 for words, bits, value in sizes])
 
 
-def split(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-    """Every second macro of each number of ports, in the order of the names, to fit; the others to judge."""
+def split(rows: Sequence[Row], seed: int | None = None) -> tuple[list[Row], list[Row]]:
+    """Every second macro of each number of ports, to fit; the others to judge.
+
+    Args:
+        rows: macros.
+        seed: of their order; None: that of the names.
+    """
     kinds = [[r for r in sorted(rows, key=lambda r: r["macro"]) if r["ports"] == p] for p in ("1P", "2P")]
+    if seed is not None:
+        drawn = random.Random(seed)
+        for kind in kinds:
+            drawn.shuffle(kind)
     return [r for kind in kinds for r in kind[::2]], [r for kind in kinds for r in kind[1::2]]
 
 
@@ -70,15 +80,16 @@ def main() -> int:
     """Fit, print, judge."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=DATA, help="macros of another kit are fitted anew")
+    parser.add_argument("--seed", type=int, help="another half, drawn at random, is fitted to (that of the names)")
     parser.add_argument("--fit", action="store_true", help="print the coefficients of the fit")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     try:
-        known, held = split(read_macros(args.data))
+        known, held = split(read_macros(args.data), args.seed)
     except SpecError as error:
         print(f"sram: {error}", file=sys.stderr)
         return 2
-    own = args.data == DATA
+    own = args.data == DATA and args.seed is None  # else the coefficients that are kept have seen what is judged
     figures = []
     kept = {
         ("area_um2", "1P"): (sram.AREA_1P, 0.06),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from codesign.commands.mapping import map_network as map  # noqa: A004 - the command's word
     from codesign.commands.reporting import report
     from codesign.commands.synth import synth
+    from codesign.commands.tabling import table
     from codesign.design_file import DesignFile
     from codesign.explorer.loaded import LoadedRun, load_run
     from codesign.quantization.integer_reference import run_integer
@@ -50,6 +51,7 @@ _PUBLIC = {
     "run_integer": "codesign.quantization.integer_reference",
     "simulate": "codesign.commands.hardware",
     "synth": "codesign.commands.synth",
+    "table": "codesign.commands.tabling",
     "trace_module": "codesign.trace:trace",
 }
 
@@ -73,6 +75,7 @@ __all__ = [
     "run_integer",
     "simulate",
     "synth",
+    "table",
     "trace_module",
 ]
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from codesign.decisions import Decision
+from codesign.objectives import METRICS
 from codesign.options import shown
 from codesign.plugin import load_target
 from codesign.recipe_parts import REGISTRIES, Part
@@ -14,6 +16,9 @@ from mappings.errors import Fault, nearest
 
 if TYPE_CHECKING:
     from codesign.recipe import Recipe
+
+#: Accelerators over which the front of a network can be proved, at most (`codesign.providers.cost.whole_hardware`).
+MOST_PROVED = 50_000_000
 
 
 def check_plan(recipe: Recipe, where: str) -> list[Fault]:
@@ -97,6 +102,93 @@ def accurate(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fau
     return [Fault(where, what, f"providers with one of {', '.join(known)}; ask_tell")]
 
 
+def _cheap(recipe: Recipe) -> list[str]:
+    """Metrics that are known before the dear providers are asked."""
+    entries = [REGISTRIES["providers"].get(part.name) for part in recipe.providers]
+    return [metric for entry in entries if not entry.dear for metric in entry.metrics_on(recipe.device)]
+
+
+def _read(recipe: Recipe, options: Mapping[str, Any], names: Sequence[str], where: str) -> list[Fault]:
+    """Options that name a metric which the driver reads before anything is trained."""
+    known = _cheap(recipe)
+    return [
+        Fault(
+            f"{where}.{name}",
+            f'is "{options[name]}", which no provider before the dear ones gives{nearest(str(options[name]), known)}',
+            ", ".join(known) or "another provider",
+        )
+        for name in names
+        if options[name] not in known
+    ]
+
+
+def _bounded(recipe: Recipe, where: str) -> list[Fault]:
+    """Limits of drivers that keep them while they learn: on costs that are known without training."""
+    known = [name for name in _cheap(recipe) if not METRICS.get(name).maximize]
+    return [
+        Fault(
+            f"{where}: limits.{name}",
+            "is on no cost that is known before the dear providers",
+            ", ".join(known) or "a cost provider",
+        )
+        for name, _ in recipe.limits
+        if name != "accuracy" and name not in known
+    ]
+
+
+def nested(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
+    """Of a whole space of accelerators for each network: more than any proof covers, or a plain list may have."""
+    most = max(MOST_PROVED, int(options["most_accelerators"]))
+    if options["accelerators"] != "all" or recipe.space.accelerators <= most:
+        return []
+    what = f"prices every accelerator, and the space has {recipe.space.accelerators:,.0f}"
+    return [Fault(where, what, f"at most {most:,}: fewer choices, or accelerators: search")]
+
+
+def pooled(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
+    """Of operators that are worth their cost."""
+    faults = _read(recipe, options, ("capacity", "cost"), where)
+    decisions, ends = recipe.space.decisions.decisions, tuple(options["operators"])
+    faults += [
+        Fault(where, f"{decision.name} of the space is not always active", "ask_tell")
+        for decision in decisions
+        if decision.when
+    ][:1]
+    if not any(isinstance(decision, Decision) and decision.name.endswith(ends) for decision in decisions):
+        what = f"is {shown(list(ends))}, and no decision of the space ends so"
+        faults.append(Fault(f"{where}.operators", what, ", ".join(recipe.space.decisions.names)))
+    return faults
+
+
+def space_first(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
+    """Of what makes smaller spaces."""
+    faults = _read(recipe, options, ("by",), where)
+    known = {d.name: d for d in recipe.space.decisions.decisions if isinstance(d, Decision) and not d.when}
+    for name in ("space", "tied"):
+        for given in options[name]:
+            if given not in known:
+                what = f'has "{given}", no list of choices that is always active{nearest(given, known)}'
+                faults.append(Fault(f"{where}.{name}", what, ", ".join(known)))
+    return faults
+
+
+def compound(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
+    """Of what grows together."""
+    return accurate(recipe, options, where) + _read(recipe, options, ("by",), where)
+
+
+def gradient(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
+    """Of choices that are learned under limits, or by a cost that is weighed."""
+    weighed = ("metric",) if options["cost_weight"] and not recipe.limits else ()
+    return _bounded(recipe, where) + _read(recipe, options, weighed, where)
+
+
+def relaxed(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
+    """Of choices that are learned together with the accelerator's."""
+    del options
+    return _bounded(recipe, where)
+
+
 def _above(spent: int, recipe: Recipe, what: str, where: str, allowed: str) -> list[Fault]:
     if spent < recipe.trials:
         return []
@@ -159,8 +251,7 @@ def sequential(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[F
         if not any(name.endswith(end) for name in ordered):
             what = f'has "{end}", with which no decision that has an order ends{nearest(end, ordered)}'
             faults.append(Fault(f"{where}.decisions", what, ", ".join(ordered)))
-    cheap = [p.name for p in recipe.providers if not REGISTRIES["providers"].get(p.name).dear]
-    given = [m for name in cheap for m in REGISTRIES["providers"].get(name).metrics_on(recipe.device)]
+    given = _cheap(recipe)
     if not any(name in given for name, _ in recipe.limits):
         what = "cuts down to a limit, and none is on what a provider before the dear ones gives"
         faults.append(Fault(where, what, f"limits on one of {', '.join(given)}"))
@@ -176,9 +267,10 @@ def search_then_cut(recipe: Recipe, options: Mapping[str, Any], where: str) -> l
 def whole_network(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:
     """Of drivers that learn over all that a network space has: its options say what that is, not ``choices``."""
     del options
+    faults = _bounded(recipe, where)
     own = {decision.name for decision in recipe.space.network.decisions}
     kept = [name for name, _ in recipe.choices if name in own]
     if not kept:
-        return []
+        return faults
     what = f"learns over the whole network space, of which choices keeps a part ({', '.join(kept)})"
-    return [Fault(where, what, f"the options of {recipe.network.name}")]
+    return [*faults, Fault(where, what, f"the options of {recipe.network.name}")]

@@ -147,7 +147,6 @@ def evaluate_rows(rows: Any, at: Any, columns: Any, layer: Any, machine: Any, ou
             levels,
             layer.bounds,
             layer.relevant,
-            layer.exists,
             keeps,
             profiles,
             reads,

@@ -317,9 +317,7 @@ def store_width(size: int, q: int, kept: Any, parent: Any, stored: Any, sum_widt
 
 
 @uncounted
-def sum_paths(
-    size: int, m: int, partial: float, outputs: float, kept: Any, work: Any, machine: Any, copies_row: int
-) -> None:
+def sum_paths(size: int, m: int, partial: float, outputs: float, kept: Any, work: Any, machine: Any) -> None:
     """What cycles and networks need of sums beyond the ports: bits of each path, from and to level ``m``."""
     levels = machine.fanout.shape[0]
     parent, each, back, up, left, returned = (
@@ -402,7 +400,7 @@ def move_sums(lo: int, size: int, columns: Any, layer: Any, machine: Any, work: 
             if q > 0:
                 store_width(size, q, kept, parent, work.stored, work.sum_width)
         if machine.detail:
-            sum_paths(size, m, partial, outputs, kept, work, machine, row)
+            sum_paths(size, m, partial, outputs, kept, work, machine)
         if m < levels:
             descend_sums(size, m, partial, kept, each, work.back, work.fresh, work.evicted, work.write)
             descend(size, m, work.spread, row, kept, parent, asked)

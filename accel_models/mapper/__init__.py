@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from accel_models.hardware.accelerator import Accelerator
-from accel_models.mapper import cache, exact
+from accel_models.mapper import cache
 from accel_models.mapper.branch import Branch
 from accel_models.mapper.generate import Generator
 from accel_models.mapper.local import Evolution
+from accel_models.mapper.objective import CUT, EVALUATED, FEASIBLE, INNER, OUTER, PAIRS, SPREADS
 from accel_models.mapper.space import (
     Limits,
     dataflow_limits,
@@ -170,10 +171,10 @@ def _search(
         dataflow=dataflow,
         value=_value(cost, objective),
         optimal=optimal and alike,
-        generated=int(tally[[exact.OUTER, exact.SPREADS, exact.INNER]].sum()) or int(tally[exact.EVALUATED]),
-        evaluated=int(tally[exact.EVALUATED]),
-        feasible=int(tally[exact.FEASIBLE]),
-        pruned=int(tally[exact.CUT] + tally[exact.PAIRS]),
+        generated=int(tally[[OUTER, SPREADS, INNER]].sum()) or int(tally[EVALUATED]),
+        evaluated=int(tally[EVALUATED]),
+        feasible=int(tally[FEASIBLE]),
+        pruned=int(tally[CUT] + tally[PAIRS]),
         cpu_seconds=time.process_time() - started,
     )
 

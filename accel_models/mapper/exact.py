@@ -22,151 +22,19 @@ What is left is evaluated by the batch model itself; no cost of a returned mappi
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from accel_models.jit import compiled, entry
+from accel_models.mapper.candidates import Known
+from accel_models.mapper.objective import CUT, INNER, PAIRS, beats, worth
 from accel_models.reuse.charges import DOUBLE
 from accel_models.reuse.formulas import DIM_COUNT, I, O, P, Q, R, S
 
-#: Counters, by position in ``tally``.
-OUTER, SPREADS, INNER, PAIRS, EVALUATED, FEASIBLE, CUT = range(7)
-TALLY = 7
 #: Where the figures of partial sums stand, after those of I, W, O.
 PARTIAL = 3
 _SLACK = 1.0 - 4e-9  # bounds are sums in another order than the model's, which rounds up by as much
-
-
-class Known(NamedTuple):
-    """What all candidates share.
-
-    Attributes:
-        tiles: (n, 8) all vectors of divisors.
-        narrow: bits an element of I, W, O, partial sums.
-        read_pj, write_pj: energy an element by level and those, 0 where not modelled.
-        whole: elements of each tensor.
-    """
-
-    tiles: Any
-    narrow: Any
-    read_pj: Any
-    write_pj: Any
-    whole: Any
-
-
-class Outer(NamedTuple):
-    """Candidates of DRAM and buffer.
-
-    Attributes:
-        energy, cycles: least energy, and cycles of the ports, between the two.
-        tile, order: place in ``Known.tiles``; the tensor that DRAM's order reuses.
-        fill, drain: bits written to and read from the buffer.
-        ranked: their places, the best first.
-    """
-
-    energy: Any
-    cycles: Any
-    tile: Any
-    order: Any
-    fill: Any
-    drain: Any
-    ranked: Any
-
-
-class Least(NamedTuple):
-    """Least figures of all outer candidates."""
-
-    energy: float
-    cycles: float
-
-
-class Spreads(NamedTuple):
-    """Nodes: a spread of dims over the array, and the tensors that its PEs store.
-
-    Attributes:
-        energy, steps: least energy of the array itself, and its cycles.
-        value, tie: bound of what it leads to.
-        carried: (2, n) bits read from and written to the buffer for PEs that do not store the tensor.
-    """
-
-    energy: Any
-    steps: Any
-    value: Any
-    tie: Any
-    carried: Any
-
-
-class Node(NamedTuple):
-    """One of them.
-
-    Attributes:
-        mask1, mask2: tensors that the buffer and the PEs store.
-        units, along: (8,) units of the array over which a dim is spread, and along its first axis.
-        array_pj, steps, down, up: as :class:`Spreads` has them.
-    """
-
-    mask1: int
-    mask2: int
-    units: Any
-    along: Any
-    array_pj: float
-    steps: float
-    down: float
-    up: float
-
-
-class Leaves(NamedTuple):
-    """Shares of the array, their bounds, and their places, the best first."""
-
-    shares: Any
-    energy: Any
-    ranked: Any
-
-
-class Aim(NamedTuple):
-    """Exponents of energy and cycles, and ties; ``[value, tie-break]`` of the best so far; counters."""
-
-    objective: Any
-    best: Any
-    tally: Any
-
-
-class Found(NamedTuple):
-    """Mappings to be evaluated, and their bounds."""
-
-    columns: Any
-    energy: Any
-    cycles: Any
-
-
-@entry
-def worth(energy: float, cycles: float, objective: Any) -> tuple[float, float]:
-    """Value of an objective ``energy ** a * cycles ** b``, and what decides between equals (0: nothing does)."""
-    value = 1.0
-    for _ in range(objective[0]):
-        value *= energy
-    for _ in range(objective[1]):
-        value *= cycles
-    if objective[2] == 0:
-        return value, 0.0
-    return value, energy if objective[0] == 0 else cycles
-
-
-@entry
-def beats(energy: float, cycles: float, objective: Any, best: Any) -> bool:
-    """Whether figures (or bounds of them) are better than the best so far, ``best = [value, tie-break]``."""
-    value, tie = worth(energy, cycles, objective)
-    return bool(value < best[0] or (value == best[0] and tie < best[1]))
-
-
-@entry
-def worths(energy: Any, cycles: Any, objective: Any) -> Any:
-    """:func:`worth` of arrays."""
-    values, ties = np.empty_like(energy), np.empty_like(energy)
-    for j in range(energy.size):
-        values[j], ties[j] = worth(energy[j], cycles[j], objective)
-    return values, ties
 
 
 @compiled

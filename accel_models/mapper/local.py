@@ -22,8 +22,8 @@ from accel_models.columns.kernel import Columns, new_work
 from accel_models.columns.run import run
 from accel_models.columns.tables import Floats, Ints
 from accel_models.jit import compiled, entry
-from accel_models.mapper.exact import EVALUATED, FEASIBLE, TALLY, worths
 from accel_models.mapper.generate import Generator
+from accel_models.mapper.objective import EVALUATED, FEASIBLE, TALLY, worths
 from accel_models.mapper.space import Space, prime_factors, store_choices
 from accel_models.reuse.formulas import DIM_COUNT
 from mappings.mapspace import MappingColumns

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from accel_models.jit import uncounted, uncounted_entry
 from accel_models.pricing.clock import fetches
+from accel_models.pricing.command_table import Scratch
 from accel_models.pricing.compiled import ceil_div
-from accel_models.pricing.emit import EMITTED, TABLE_SHORT, Scratch, emit
+from accel_models.pricing.emit import EMITTED, TABLE_SHORT, emit
 from accel_models.pricing.kernel import copy_row, same_shape
 from accel_models.pricing.machine import Ints, Machine, machine_of
 from accel_models.pricing.plans import COPY, DUAL, MACS, MAPPED_BY, NEEDS, PARAMS, TILED_AS, R

@@ -1,15 +1,29 @@
 """Commands of one plan, compiled: `accel_models.schedule.emit` over rows of numbers, counting what they move.
 
-A command is a row of the columns of `accel_models.template.timing_core`; fetches of the program are added where it is
+Commands go into a table (:mod:`accel_models.pricing.command_table`); fetches of the program are added where it is
 timed. The names follow the readable emitter.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from accel_models.jit import uncounted
-from accel_models.pricing.clock import Room
+from accel_models.pricing.command_table import (
+    BUFFER,
+    FULL,
+    INPUT,
+    OUTPUT,
+    PARAM,
+    RESIDUAL,
+    SUMS,
+    TABLE,
+    WEIGHT,
+    Scratch,
+    open_ring,
+    put,
+    put_box,
+    put_dma,
+    read_ring,
+)
 from accel_models.pricing.compiled import array_weight_words, ceil_div, product_outputs, tile_accesses, tile_cycles
 from accel_models.pricing.machine import Ints, Machine
 from accel_models.pricing.plans import (
@@ -17,7 +31,6 @@ from accel_models.pricing.plans import (
     BLOCKS,
     BROADCAST,
     CHANNELS,
-    COL,
     DILATION_H,
     DILATION_W,
     DUAL,
@@ -72,44 +85,10 @@ from accel_models.template.energy import (
     WEIGHT_READS,
 )
 from accel_models.template.tile import Tile
-from accel_models.template.timing_core import ADDR as AT
-from accel_models.template.timing_core import (
-    COUNT0,
-    COUNT1,
-    COUNT2,
-    CYCLES,
-    SIGNAL,
-    STRIDE1,
-    STRIDE2,
-    TURN,
-    UNIT,
-    WAIT,
-    WORD_BYTES,
-)
 
-#: Double buffers: a row of ``rings`` each, with generations so far and the last command that reads the current one.
-INPUT, WEIGHT, PARAM, RESIDUAL, SUMS, OUTPUT, TABLE, RINGS = range(8)
-_COUNT, _READER = 0, 1
-_FULL = tuple(
-    1 << token
-    for token in (
-        Token.INPUT_FULL,
-        Token.WEIGHT_FULL,
-        Token.PARAM_FULL,
-        Token.RESIDUAL_FULL,
-        Token.ACC_FULL,
-        Token.OUTPUT_FULL,
-        Token.TABLE_FULL,
-    )
-)
 _MEMORY = 1 << Token.MEMORY
-_BUFFER = tuple(
-    int(b) for b in (Buffer.INPUT, Buffer.WEIGHT, Buffer.PARAM, Buffer.RESIDUAL, 0, Buffer.OUTPUT, Buffer.TABLE)
-)
 _TURNED = int(Buffer.TURNED)
-_LOAD, _COMPUTE, _DRAIN, _STORE, _SETTING = (
-    int(u) for u in (Unit.LOAD, Unit.COMPUTE, Unit.DRAIN, Unit.STORE, Unit.SETTING)
-)
+_LOAD, _COMPUTE, _DRAIN, _SETTING = (int(u) for u in (Unit.LOAD, Unit.COMPUTE, Unit.DRAIN, Unit.SETTING))
 _ADD = int(Second.ADD)
 _ARRAY, _GELU, _SOFTMAX = int(ComputeOp.ARRAY), int(ComputeOp.GELU), int(ComputeOp.SOFTMAX)
 #: Codes of a plan that can not be emitted.
@@ -119,32 +98,6 @@ KEPT_TILES = 64
 #: Columns of channel tiles; of weight tiles.
 K0, K1, WORD0, WORD1 = range(4)
 WEIGHT_ADDR, WEIGHT_WORDS, WEIGHT_C = range(3)
-
-
-class Scratch(NamedTuple):
-    """Room for one design at a time.
-
-    Attributes:
-        table: ``[most commands, COLUMNS]``.
-        rings: ``[RINGS, 2]``.
-        channels: ``[most tiles, 4]``; weights: ``[most tiles, 3]``.
-        kept: ``[KEPT_TILES, 8]``.
-        lists: ``[4, most sizes]``.
-        tilings, chosen: ``[most plans, TILING_COLUMNS]``; ends: ``[most plans]``, last store of each.
-        loops: ``[2, 3]``, of tiles; room: of the clock.
-    """
-
-    table: Ints
-    rings: Ints
-    channels: Ints
-    weights: Ints
-    kept: Ints
-    lists: Ints
-    tilings: Ints
-    chosen: Ints
-    ends: Ints
-    loops: Ints
-    room: Room
 
 
 @uncounted
@@ -157,86 +110,6 @@ def aligned(addr: int) -> int:
 def place(pool: Ints, offset: int, channel: int) -> int:
     """Where a channel lies; ``offset`` -1: at its own number."""
     return channel if offset < 0 else pool[offset + channel]
-
-
-@uncounted
-def open_ring(ring: int, work: Scratch) -> int:
-    """Begin a generation; returns the tokens that its first writer waits for."""
-    reader, free = work.rings[ring, _READER], _FULL[ring] << 1
-    if 0 <= reader < work.table.shape[0]:
-        work.table[reader, SIGNAL] |= free
-    work.rings[ring, _READER] = -1
-    work.rings[ring, _COUNT] += 1
-    return free if work.rings[ring, _COUNT] > 2 else 0
-
-
-@uncounted
-def read_ring(ring: int, n: int, work: Scratch) -> int:
-    """Command ``n`` reads the current generation; returns the tokens that it waits for."""
-    first = work.rings[ring, _READER] < 0
-    work.rings[ring, _READER] = n
-    return _FULL[ring] if first else 0
-
-
-@uncounted
-def put(n: int, unit: int, wait: int, signal: int, cycles: int, work: Scratch) -> int:
-    """Append a command without a transfer; returns the next number."""
-    if n < work.table.shape[0]:
-        row = work.table[n]
-        row[UNIT], row[WAIT], row[SIGNAL], row[CYCLES] = unit, wait, signal, cycles
-    return n + 1
-
-
-@uncounted
-def put_dma(
-    n: int, unit: int, wait: int, signal: int, addr: int, count0: int, count1: int, count2: int,
-    stride1: int, stride2: int, word: int, turned: int, work: Scratch,
-) -> int:  # fmt: skip
-    """Append a transfer; returns the next number."""
-    if n < work.table.shape[0]:
-        row = work.table[n]
-        row[UNIT], row[WAIT], row[SIGNAL], row[CYCLES], row[AT] = unit, wait, signal, 0, addr
-        row[COUNT0], row[COUNT1], row[COUNT2], row[STRIDE1], row[STRIDE2] = count0, count1, count2, stride1, stride2
-        row[WORD_BYTES], row[TURN] = word, turned
-    return n + 1
-
-
-@uncounted
-def put_box(
-    n: int, ring: int, wait: int, plan: Ints, tensor: int, image: int, b0: int, blocks: int, r0: int,
-    rows: int, c0: int, cols: int, word: int, counts: Ints, work: Scratch,
-) -> int:  # fmt: skip
-    """Transfers of a box of a tensor, neighbouring runs joined: loads of a generation, or stores of one."""
-    run, steps = 1, 0
-    count1, stride1, count2, stride2, outer, outer_stride = 1, 0, 1, 0, 1, 0
-    for axis in range(3):
-        if axis == 0:
-            count, stride = cols, plan[tensor + COL]
-        elif axis == 1:
-            count, stride = rows, plan[tensor + ROW]
-        else:
-            count, stride = blocks, plan[tensor + PLANE]
-        if steps == 0 and (count == 1 or stride == run):
-            run *= count
-        elif count > 1:
-            if steps == 0:
-                count1, stride1 = count, stride * word
-            elif steps == 1:
-                count2, stride2 = count, stride * word
-            else:
-                outer, outer_stride = count, stride * word
-            steps += 1
-    first = b0 * plan[tensor + PLANE] + r0 * plan[tensor + ROW] + c0 * plan[tensor + COL]
-    addr = plan[tensor + ADDR] + image * plan[tensor + IMAGE_STRIDE] + first * word
-    counts[_BUFFER[ring]] += blocks * rows * cols
-    for i in range(outer):
-        unit, waits, signal = _LOAD, wait if i == 0 else 0, _FULL[ring] if i == outer - 1 else 0
-        if ring == OUTPUT:
-            unit, waits, signal = _STORE, read_ring(OUTPUT, n, work), 0
-        n = put_dma(
-            n, unit, waits, signal, addr + i * outer_stride, run, count1, count2, stride1, stride2, word, 0, work
-        )
-    return n
 
 
 @uncounted
@@ -341,7 +214,7 @@ def put_weights(plan: Ints, t: Ints, tiles: int, end: int, m: Machine, work: Scr
 
 
 @uncounted
-def charge(op: int, tile: Tile, accumulate: bool, found: Ints, m: Machine, counts: Ints) -> None:
+def charge(tile: Tile, accumulate: bool, found: Ints, m: Machine, counts: Ints) -> None:
     """Count what a tile moves; ``found``: cycles, input words, weight words, sums, multiplications."""
     outputs = ceil_div(tile.k, m.lanes) * tile.p * tile.q
     counts[INPUT_READS] += found[1]
@@ -385,25 +258,80 @@ def put_operand(
         addr = start + (word * plan[base + PLANE] + within * plan[base + ROW]) * m.act_word
         counts[_TURNED] += m.cols * reduced * groups
         return put_dma(
-            n, _LOAD, wait, _FULL[WEIGHT], addr, m.cols, reduced, groups, plane, m.cols * m.act_word, m.act_word,
+            n, _LOAD, wait, FULL[WEIGHT], addr, m.cols, reduced, groups, plane, m.cols * m.act_word, m.act_word,
             1, work,
         )  # fmt: skip
     word = place(pool, plan[base + PLACES], head * plan[K]) // lanes + within // lanes
     parts, depth = lanes // m.cols, reduced * lanes
-    counts[_BUFFER[WEIGHT]] += depth * groups
+    counts[BUFFER[WEIGHT]] += depth * groups
     if parts == 1:
         addr = start + word * plane
-        return put_dma(n, _LOAD, wait, _FULL[WEIGHT], addr, depth, groups, 1, plane, 0, m.weight_word, 0, work)
+        return put_dma(n, _LOAD, wait, FULL[WEIGHT], addr, depth, groups, 1, plane, 0, m.weight_word, 0, work)
     blocks = ceil_div(groups, parts)
     for block in range(blocks):
         addr = start + (word + block) * plane
         some = min(parts, groups - block * parts)
-        signal = _FULL[WEIGHT] if block == blocks - 1 else 0
+        signal = FULL[WEIGHT] if block == blocks - 1 else 0
         n = put_dma(
             n, _LOAD, wait if block == 0 else 0, signal, addr, 1, depth, some, m.act_word, m.weight_word,
             m.weight_word, 0, work,
         )  # fmt: skip
     return n
+
+
+@uncounted
+def put_results(
+    n: int, plan: Ints, image: int, k0: int, k1: int, r0: int, rows: int, c0: int, cols: int, memory_wait: int,
+    m: Machine, counts: Ints, work: Scratch,
+) -> tuple[int, int, int]:  # fmt: skip
+    """Post-processing of a tile's sums, and their way to memory.
+
+    Returns:
+        Commands so far, what the next load of activations waits for, ``EMITTED`` or why not.
+    """
+    lanes, groups = m.lanes, m.lanes // m.ppu_lanes
+    block0, blocks = k0 // lanes, ceil_div(k1 - k0, lanes)
+    whole = rows * cols <= m.output_words
+    some = m.output_words // (rows * cols) if whole else 1
+    lines = rows if whole else m.output_words // cols
+    for block in range(0, blocks, some):
+        count = min(some, blocks - block)
+        for row in range(0, rows, lines):
+            height = min(lines, rows - row)
+            if n + 64 > work.table.shape[0]:
+                return n, memory_wait, TABLE_SHORT
+            if plan[JOINS]:
+                wait = open_ring(RESIDUAL, work) | memory_wait
+                memory_wait = 0
+                if plan[BROADCAST]:
+                    n = put_box(
+                        n, RESIDUAL, wait, plan, JOINED_TENSOR, image, block0 + block, count, 0, 1,
+                        0, 1, m.act_word, counts, work,
+                    )  # fmt: skip
+                else:
+                    n = put_box(
+                        n, RESIDUAL, wait, plan, JOINED_TENSOR, image, block0 + block, count,
+                        r0 + row, height, c0, cols, m.act_word, counts, work,
+                    )  # fmt: skip
+            wait = open_ring(OUTPUT, work)
+            wait |= read_ring(SUMS, n, work)
+            if plan[PARAMS]:
+                wait |= read_ring(PARAM, n, work)
+            if plan[JOINS]:
+                wait |= read_ring(RESIDUAL, n, work)
+            if plan[LOOKUP]:
+                wait |= read_ring(TABLE, n, work)
+            words = count * height * cols
+            counts[DRAINED] += words
+            counts[JOINED] += words if plan[JOINS] else 0
+            counts[LOOKED_UP] += words if plan[LOOKUP] else 0
+            counts[PARAM_READS] += count * lanes if plan[PARAMS] else 0
+            n = put(n, _DRAIN, wait, FULL[OUTPUT], words * groups, work)
+            n = put_box(
+                n, OUTPUT, 0, plan, OUTPUT_TENSOR, image, block0 + block, count, r0 + row, height,
+                c0, cols, m.act_word, counts, work,
+            )  # fmt: skip
+    return n, memory_wait, EMITTED
 
 
 @uncounted
@@ -452,7 +380,6 @@ def emit(
     memory_wait = _MEMORY if wait_memory else 0
     held_param, held_weight, held_image, table_held, kept = -1, -1, -1, False, 0
     key_image, key_w0, key_w1, key_h, key_hn, key_c, key_cn, key_ph, key_pw = -1, 0, 0, 0, 0, 0, 0, 0, 0
-    groups = lanes // m.ppu_lanes
     nonlinear_row = op >= _SOFTMAX and op != _GELU
     weighted = plan[WEIGHTS] or plan[MASKED]
     n = put(n, _SETTING, 0, 0, 0, work)
@@ -490,10 +417,10 @@ def emit(
                         if plan[PARAMS] and held_param != number:
                             held_param = number
                             count = ceil_div(channels, lanes) * lanes
-                            counts[_BUFFER[PARAM]] += count
+                            counts[BUFFER[PARAM]] += count
                             wait = open_ring(PARAM, work)
                             n = put_dma(
-                                n, _LOAD, wait, _FULL[PARAM], param_addr + 16 * k0, count, 1, 1, 0, 0, 16, 0, work
+                                n, _LOAD, wait, FULL[PARAM], param_addr + 16 * k0, count, 1, 1, 0, 0, 16, 0, work
                             )
                         if plan[MATMUL]:
                             channels = product_outputs(channels, lanes, m.cols)
@@ -509,22 +436,22 @@ def emit(
                             if held_weight != which:
                                 held_weight = which
                                 words = work.weights[which, WEIGHT_WORDS]
-                                counts[_BUFFER[WEIGHT]] += words
+                                counts[BUFFER[WEIGHT]] += words
                                 wait = open_ring(WEIGHT, work)
                                 n = put_dma(
-                                    n, _LOAD, wait, _FULL[WEIGHT], work.weights[which, WEIGHT_ADDR], words, 1, 1,
+                                    n, _LOAD, wait, FULL[WEIGHT], work.weights[which, WEIGHT_ADDR], words, 1, 1,
                                     0, 0, m.weight_word, 0, work,
                                 )  # fmt: skip
                         elif plan[MASKED] and held_weight != at[1] * col_tiles + at[2]:
                             held_weight = at[1] * col_tiles + at[2]
-                            counts[_BUFFER[WEIGHT]] += rows * cols * mask_words
+                            counts[BUFFER[WEIGHT]] += rows * cols * mask_words
                             wait = open_ring(WEIGHT, work)
                             addr = mask_addr + (r0 * plan[Q] + c0) * mask_size
                             run, lines, stride = cols * mask_words, rows, plan[Q] * mask_size
                             if cols == plan[Q]:
                                 run, lines, stride = rows * cols * mask_words, 1, 0
                             n = put_dma(
-                                n, _LOAD, wait, _FULL[WEIGHT], addr, run, lines, 1, stride, 0, m.weight_word, 0,
+                                n, _LOAD, wait, FULL[WEIGHT], addr, run, lines, 1, stride, 0, m.weight_word, 0,
                                 work,
                             )  # fmt: skip
                         if nonlinear_row:
@@ -550,56 +477,20 @@ def emit(
                             wait |= read_ring(WEIGHT, n, work)
                         if step == 0:
                             wait |= sums_wait
-                        signal = _FULL[SUMS] if step == parts * filters - 1 else 0
+                        signal = FULL[SUMS] if step == parts * filters - 1 else 0
                         which, kept = look_up(op, tile, plan[DUAL], work.kept, kept, m)
-                        charge(op, tile, step > 0, work.kept[which], m, counts)
+                        charge(tile, step > 0, work.kept[which], m, counts)
                         n = put(n, _COMPUTE, wait, signal, work.kept[which, 0], work)
                     # --- post-processing, and the way to memory
                     k0, k1 = work.channels[number * parts, K0], work.channels[number * parts, K1]
-                    block0, blocks = k0 // lanes, ceil_div(k1 - k0, lanes)
                     if plan[LOOKUP] and not table_held:
                         table_held = True
-                        counts[_BUFFER[TABLE]] += m.table_words
+                        counts[BUFFER[TABLE]] += m.table_words
                         wait = open_ring(TABLE, work)
-                        n = put_dma(n, _LOAD, wait, _FULL[TABLE], table_addr, m.table_words, 1, 1, 0, 0, 16, 0, work)
-                    whole = rows * cols <= m.output_words
-                    some = m.output_words // (rows * cols) if whole else 1
-                    lines = rows if whole else m.output_words // cols
-                    for block in range(0, blocks, some):
-                        count = min(some, blocks - block)
-                        for row in range(0, rows, lines):
-                            height = min(lines, rows - row)
-                            if n + 64 > work.table.shape[0]:
-                                return n, end, TABLE_SHORT
-                            if plan[JOINS]:
-                                wait = open_ring(RESIDUAL, work) | memory_wait
-                                memory_wait = 0
-                                if plan[BROADCAST]:
-                                    n = put_box(
-                                        n, RESIDUAL, wait, plan, JOINED_TENSOR, image, block0 + block, count, 0, 1,
-                                        0, 1, m.act_word, counts, work,
-                                    )  # fmt: skip
-                                else:
-                                    n = put_box(
-                                        n, RESIDUAL, wait, plan, JOINED_TENSOR, image, block0 + block, count,
-                                        r0 + row, height, c0, cols, m.act_word, counts, work,
-                                    )  # fmt: skip
-                            wait = open_ring(OUTPUT, work)
-                            wait |= read_ring(SUMS, n, work)
-                            if plan[PARAMS]:
-                                wait |= read_ring(PARAM, n, work)
-                            if plan[JOINS]:
-                                wait |= read_ring(RESIDUAL, n, work)
-                            if plan[LOOKUP]:
-                                wait |= read_ring(TABLE, n, work)
-                            words = count * height * cols
-                            counts[DRAINED] += words
-                            counts[JOINED] += words if plan[JOINS] else 0
-                            counts[LOOKED_UP] += words if plan[LOOKUP] else 0
-                            counts[PARAM_READS] += count * lanes if plan[PARAMS] else 0
-                            n = put(n, _DRAIN, wait, _FULL[OUTPUT], words * groups, work)
-                            n = put_box(
-                                n, OUTPUT, 0, plan, OUTPUT_TENSOR, image, block0 + block, count, r0 + row, height,
-                                c0, cols, m.act_word, counts, work,
-                            )  # fmt: skip
+                        n = put_dma(n, _LOAD, wait, FULL[TABLE], table_addr, m.table_words, 1, 1, 0, 0, 16, 0, work)
+                    n, memory_wait, code = put_results(
+                        n, plan, image, k0, k1, r0, rows, c0, cols, memory_wait, m, counts, work
+                    )
+                    if code != EMITTED:
+                        return n, end, code
     return n, end, EMITTED if n <= work.table.shape[0] else TABLE_SHORT

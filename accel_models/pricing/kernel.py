@@ -8,7 +8,8 @@ import numpy as np
 
 from accel_models.jit import uncounted, uncounted_entry
 from accel_models.pricing.clock import fetches, new_room, run_program
-from accel_models.pricing.emit import EMITTED, KEPT_TILES, RINGS, TABLE_SHORT, Scratch, aligned, emit
+from accel_models.pricing.command_table import RINGS, Scratch
+from accel_models.pricing.emit import EMITTED, KEPT_TILES, TABLE_SHORT, aligned, emit
 from accel_models.pricing.machine import Ints, Machine, machine_of
 from accel_models.pricing.plans import COPY, DUAL, MACS, MAPPED_BY, NEEDS, PARAM_BYTES, SHAPE_COLUMNS, TILED_AS
 from accel_models.pricing.tiles import FITS, MOST_SIZES, PARAMS_FULL, TILING_COLUMNS, capped, choose, misfit

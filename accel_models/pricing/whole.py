@@ -16,10 +16,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from accel_models.hardware.devices import Device, DeviceKind
-from accel_models.hardware.technology import technology
+from accel_models.pricing.best_first import OF_WORK, BestFirst, Rows
 from accel_models.pricing.bounds import (
     KEPT_PLANS,
     NEEDED,
@@ -30,32 +29,19 @@ from accel_models.pricing.bounds import (
     tile_all,
     widest_outputs,
 )
-from accel_models.pricing.emit import Scratch
-from accel_models.pricing.families import AREA, BUFFERS, PRICED_AT, SIZE, Family, Floats, resources
+from accel_models.pricing.command_table import Scratch
+from accel_models.pricing.families import BUFFERS, PRICED_AT, Family
 from accel_models.pricing.kernel import new_results, new_scratch
 from accel_models.pricing.machine import TEMPLATE_FIELDS, Ints
 from accel_models.pricing.plans import MACS, Plans
 from accel_models.pricing.price import Pricer, networks_of
-from accel_models.pricing.tiles import BOUNDED, FITS, TILING_COLUMNS
+from accel_models.pricing.tiles import BOUNDED, TILING_COLUMNS
 from accel_models.template.energy import COMPONENTS, COUNTS, TENSOR_OF, energies, total_pj, word_bits
-from accel_models.template.families import family_of as fabric_of
 from accel_models.template.resources import highest_hz
 from accel_models.template.timing_core import DRAIN_LATENCY_CYCLES, LOOKUP_CYCLES
 from mappings.workload import Workload
 
-#: Figures that this room knows, by name; those that are better when larger have their sign turned in costs.
-FIGURES = (
-    "latency_ms", "latency_cycles", "throughput_per_s", "energy_uj", "edp_uj_ms", "power_mw", "buffer_bytes",
-    "dram_bytes", "dsp", "bram36", "lut", "ff", "fill", "area_mm2",
-)  # fmt: skip
-_RAISED = ("throughput_per_s",)
-#: Those that depend on nothing of a design but its cycles and energy.
-_OF_WORK = ("latency_ms", "latency_cycles", "throughput_per_s", "energy_uj", "edp_uj_ms")
-#: Bounds and exact figures are computed in other orders than the exact path's: their last digits are not compared.
-_HAIR = 1e-9
 _DRAM = COMPONENTS.index("DRAM")
-#: Programs that are timed at a time.
-_ROUND = 256
 _COLUMNS = np.array([TEMPLATE_FIELDS.index(name) for name in BUFFERS], dtype=np.int64)
 
 
@@ -80,31 +66,6 @@ class Account:
     designs: int
     programs: int
     timed: int
-
-
-@dataclass
-class _Rows:
-    """Designs that may be on the front, as columns; a program's columns are looked up by ``program``."""
-
-    family: Ints
-    combo: Ints
-    cap: Ints
-    program: Ints
-    dynamic: Floats  # energy of what is moved and computed, in pJ
-    outside: Floats  # of it, external memory's (what that takes while it waits is in static)
-    cycle: Floats  # energy of any cycle; static: of a second, in pJ
-    static: Floats
-    clock: Floats
-    taken: Floats
-    dram_bytes: Floats
-
-    def take(self, rows: Ints) -> _Rows:
-        return _Rows(*(column[rows] for column in vars(self).values()))
-
-    @staticmethod
-    def join(parts: Sequence[_Rows]) -> _Rows:
-        columns = zip(*(vars(part).values() for part in parts), strict=True)
-        return _Rows(*(np.concatenate(column) for column in columns))
 
 
 class WholeSpace:
@@ -148,7 +109,7 @@ class WholeSpace:
 
         Args:
             workload: the network.
-            objectives, limits: among :data:`FIGURES`.
+            objectives, limits: among :data:`accel_models.pricing.best_first.FIGURES`.
 
         Returns:
             A superset of the front whose further members differ from it in last digits alone; empty: no accelerator
@@ -156,8 +117,8 @@ class WholeSpace:
         """
         names = (*objectives, *limits)
         power = "power_mw" in names or self._part.power_mw is not None
-        lean = all(name in _OF_WORK for name in names) and not power
-        parts, least, machines, designs = list[_Rows](), list[Ints](), list[tuple[int, int, int]](), 0
+        lean = all(name in OF_WORK for name in names) and not power
+        parts, least, machines, designs = list[Rows](), list[Ints](), list[tuple[int, int, int]](), 0
         for number, family in enumerate(self._families):
             clocks = self._clocks[number] if power else self._clocks[number][:1]
             designs += len(family.combos) * len(self._caps) * len(self._clocks[number])
@@ -169,21 +130,24 @@ class WholeSpace:
             machines += examples
             least.append(bounds)
             for clock in clocks:
-                parts.append(_Rows(**{**vars(rows), "clock": np.full(len(rows.clock), float(clock))}))
+                parts.append(Rows(**{**vars(rows), "clock": np.full(len(rows.clock), float(clock))}))
         if not parts:
             return [], Account(designs, 0, 0)
-        rows, bound = _Rows.join(parts), np.concatenate(least).astype(np.float64)
-        search = _Search(self, workload, rows, bound, machines, tuple(objectives), dict(limits))
+        rows, bound = Rows.join(parts), np.concatenate(least).astype(np.float64)
+
+        def timed(programs: Ints) -> tuple[Ints, Ints, Ints]:
+            return self._time(workload, [machines[i] for i in programs])
+
+        search = BestFirst(self._part, rows, bound, timed, tuple(objectives), dict(limits))
         kept = search.best()
         account = Account(designs, len(machines), int(search.timed.sum()))
-        rows = search.rows
         return [
             Picked(int(rows.family[i]), int(rows.combo[i]), int(rows.cap[i]), int(rows.clock[i])) for i in kept
         ], account
 
     def _programs(
         self, workload: Workload, number: int, family: Family, lean: bool
-    ) -> tuple[_Rows, Ints, list[tuple[int, int, int]]] | None:
+    ) -> tuple[Rows, Ints, list[tuple[int, int, int]]] | None:
         """A family's designs, the least cycles of its programs, and an example of each: family, combination, caps."""
         plans = self._pricer.plans(workload, family.base)
         if plans is None or family.shape is None:
@@ -214,8 +178,8 @@ class WholeSpace:
         alone = alone[least[same[alone]] >= 0]
         if not len(alone):
             return None
-        rows = self._charged(workload, number, family, plans.rows, counts, busy, combo[alone], cap[alone], same[alone])
-        return (_leanest(rows) if lean else rows), np.maximum(least, 0), example
+        rows = self._charged(number, family, plans.rows, counts, busy, combo[alone], cap[alone], same[alone])
+        return (rows.leanest() if lean else rows), np.maximum(least, 0), example
 
     def _tiled(self, plans: Ints, twins: Ints, row: Ints, sizes: Ints) -> tuple[int, Ints, Ints]:
         which, most = np.zeros(len(sizes), dtype=np.int64), 512
@@ -266,9 +230,8 @@ class WholeSpace:
             self._scratch = new_scratch(4 * len(room.table), 4 * len(room.weights), len(room.ends))
 
     def _charged(
-        self, workload: Workload, number: int, family: Family, plans: Ints, counts: Ints, busy: Ints, combo: Ints,
-        cap: Ints, program: Ints,
-    ) -> _Rows:  # fmt: skip
+        self, number: int, family: Family, plans: Ints, counts: Ints, busy: Ints, combo: Ints, cap: Ints, program: Ints,
+    ) -> Rows:  # fmt: skip
         assert family.shape is not None and family.figures is not None, "a family without prices has no rows"
         shared = family.figures.copy()
         for places in PRICED_AT:  # memories that the buffers size
@@ -289,12 +252,12 @@ class WholeSpace:
             begin += len(table)
         widths = [(int(buffer), word_bits(buffer, family.base) // 8) for buffer in TENSOR_OF]
         moved = np.sum([counts[:, column] * width for column, width in widths], axis=0)
-        return _Rows(
+        return Rows(
             np.full(len(combo), number), combo, cap, program, dynamic, parts[program, _DRAM], family.cycle_pj[combo],
             family.static_pj[combo], np.zeros(len(combo)), family.taken[combo], moved[program].astype(np.float64),
         )  # fmt: skip
 
-    def time(self, workload: Workload, examples: Sequence[tuple[int, int, int]]) -> tuple[Ints, Ints, Ints]:
+    def _time(self, workload: Workload, examples: Sequence[tuple[int, int, int]]) -> tuple[Ints, Ints, Ints]:
         """Cycles, cycle of the last result, and codes of some programs, exactly."""
         parts, places, which = list[Plans](), dict[int, int](), np.zeros(len(examples), dtype=np.int64)
         rows = np.zeros((len(examples), len(TEMPLATE_FIELDS)), dtype=np.int64)
@@ -313,190 +276,9 @@ class WholeSpace:
         self._pricer.run(which, networks_of(parts), rows, caps, out)
         return out.cycles, out.ended, out.code
 
-    @property
-    def part(self) -> Device:
-        """The device."""
-        return self._part
-
 
 def _words(family: Family, sizes: Ints) -> Ints:
     """``[n, NEEDED]``, what each combination holds."""
     t = family.base
     words = np.array([t.act_word_bytes, t.weight_word_bytes, t.word_lanes * t.acc_bits // 8, t.act_word_bytes])
     return np.column_stack([sizes // words, np.full(len(sizes), t.param_channels)])
-
-
-def _leanest(rows: _Rows) -> _Rows:
-    """Of each program, and what a cycle and a second cost beside it, the design that moves at the least energy."""
-    order = np.lexsort((rows.dynamic, rows.static, rows.cycle, rows.program))
-    told = np.column_stack([rows.program[order], rows.cycle[order], rows.static[order]])
-    first = np.ones(len(order), dtype=bool)
-    first[1:] = (told[1:] != told[:-1]).any(axis=1)
-    return rows.take(order[first])
-
-
-class _Search:
-    """Best first: designs whose bounds are not dominated are timed until all such are."""
-
-    def __init__(
-        self, space: WholeSpace, workload: Workload, rows: _Rows, bound: Floats, examples: list[tuple[int, int, int]],
-        objectives: tuple[str, ...], limits: dict[str, float],
-    ) -> None:  # fmt: skip
-        self.rows, self._space, self._workload, self._examples = rows, space, workload, examples
-        self._objectives, self._limits = objectives, limits
-        self._cycles, self._ended = bound.copy(), bound.copy()
-        self._runs = np.ones(len(bound), dtype=bool)
-        self.timed = np.zeros(len(bound), dtype=bool)
-
-    def best(self) -> list[int]:
-        """Rows of the front, or of the nearest where nothing is within the limits."""
-        live = np.arange(len(self.rows.program))
-        kept = self._narrowed(live, nearest=False)
-        return kept if kept else self._narrowed(live, nearest=True)
-
-    def _narrowed(self, live: Ints, nearest: bool) -> list[int]:
-        while len(live):
-            live = live[self._runs[self.rows.program[live]]]
-            costs, over = self._costs(live)
-            if nearest:
-                costs = over[:, None]
-            else:
-                live, costs = live[over <= 0], costs[over <= 0]
-            if not len(live):
-                return []
-            timed = self.timed[self.rows.program[live]]
-            costs = np.where(timed[:, None], costs, costs - np.abs(costs) * _HAIR)
-            front = optimistic(costs)
-            new = np.unique(self.rows.program[live[front]][~timed[front]])
-            if not len(new):
-                close = ~beaten(costs - np.abs(costs) * _HAIR, costs[front]) & timed
-                return [int(row) for row in live[close]]
-            self._time(new[:_ROUND])
-            # What a timed design dominates by more than a hair leaves for good.
-            done = np.flatnonzero(self.timed[self.rows.program[live]])
-            costs, over = self._costs(live)
-            if nearest:
-                costs = over[:, None]
-            done = done[(over[done] <= 0) | nearest]
-            done = done[self._runs[self.rows.program[live[done]]]]
-            if len(done):
-                best = costs[done][optimistic(costs[done])]
-                live = live[~beaten(costs + np.abs(costs) * -_HAIR, best)]
-        return []
-
-    def _time(self, programs: Ints) -> None:
-        cycles, ended, code = self._space.time(self._workload, [self._examples[i] for i in programs])
-        self._cycles[programs], self._ended[programs] = cycles, ended
-        self._runs[programs] = code == FITS
-        self.timed[programs] = True
-
-    def _costs(self, live: Ints) -> tuple[Floats, Floats]:
-        """Objectives to be lowered, ``[n, objectives]``, and how far over the limits, 0: within."""
-        rows = self.rows
-        program = rows.program[live]
-        figure = _Figures(
-            self._space.part, rows, live, self._cycles[program], self._ended[program], self.timed[program]
-        )
-        columns = [figure(name) * (-1.0 if name in _RAISED else 1.0) for name in self._objectives]
-        costs = np.column_stack(columns) if columns else np.zeros((len(live), 1))
-        over = np.zeros(len(live))
-        for name, bound in self._limits.items():
-            value = figure(name)
-            excess = (bound - value if name in _RAISED else value - bound) / (abs(bound) or 1.0)
-            over += np.maximum(excess - _HAIR, 0.0)
-        if self._space.part.power_mw is not None:
-            bound = self._space.part.power_mw
-            over += np.maximum(figure("chip_mw") / bound - 1.0 - _HAIR, 0.0)
-        return costs, over
-
-
-class _Figures:
-    """Figures of designs at their cycles; of those that are not timed, bounds on the side of the better."""
-
-    def __init__(
-        self, part: Device, rows: _Rows, live: Ints, cycles: Floats, ended: Floats, timed: NDArray[np.bool_]
-    ) -> None:
-        self._part, self._rows, self._live, self._timed = part, rows, live, timed
-        clock = rows.clock[live]
-        self._cycles, self._s = cycles, cycles / clock
-        self._still = (rows.cycle[live] + rows.static[live] / clock) * ended
-        self._idle_mw = (rows.cycle[live] * clock + rows.static[live]) / 1e9
-        _, waits = part.dram_energies(technology(part.technology))
-        self._waits_mw = waits or 0.0  # part of what stands still, off the chip
-        self._waits = self._waits_mw * 1e9 * ended / clock
-
-    def __call__(self, name: str) -> Floats:
-        rows, live = self._rows, self._live
-        if name == "latency_ms":
-            return self._s * 1e3
-        if name == "latency_cycles":
-            return self._cycles
-        if name == "throughput_per_s":
-            return 1.0 / self._s
-        if name in ("energy_uj", "edp_uj_ms"):
-            energy = (rows.dynamic[live] + self._still) / 1e6
-            return energy if name == "energy_uj" else energy * self._s * 1e3
-        if name in ("power_mw", "chip_mw"):
-            spent, idle_mw = rows.dynamic[live] + self._still, self._idle_mw
-            if name == "chip_mw":
-                spent, idle_mw = spent - rows.outside[live] - self._waits, idle_mw - self._waits_mw
-            # The longer it takes, the less power: what is not timed may take for ever.
-            return np.where(self._timed, spent / 1e9 / self._s, idle_mw * (1.0 - 1e-6))
-        if name == "dram_bytes":
-            return rows.dram_bytes[live]
-        taken = rows.taken[live]
-        if name == "buffer_bytes":
-            return taken[:, SIZE]
-        if name == "area_mm2":
-            return taken[:, AREA] / 1e6
-        counts = resources(taken, fabric_of(self._part))
-        if name == "fill":
-            bounds = (self._part.dsp, self._part.bram36, self._part.lut, self._part.ff)
-            shares = [counts[:, at] / bound for at, bound in enumerate(bounds) if bound]
-            most: Floats = np.max(shares, axis=0)
-            return most
-        return counts[:, ("dsp", "bram36", "lut", "ff").index(name)]
-
-
-def optimistic(costs: Floats) -> Ints:
-    """Rows that no other dominates; of equal rows, all."""
-    if costs.shape[1] == 1:
-        return np.flatnonzero(costs[:, 0] == costs[:, 0].min())
-    if costs.shape[1] == 2:
-        order = np.lexsort((costs[:, 1], costs[:, 0]))
-        first, second = costs[order, 0], costs[order, 1]
-        least = np.minimum.accumulate(second)
-        before = np.concatenate([[np.inf], least[:-1]])
-        # Better than all before it, or equal to the best of them.
-        leads = second < before
-        group = np.maximum.accumulate(np.where(leads, np.arange(len(order)), 0))
-        equal = (first == first[group]) & (second == second[group])
-        return np.sort(order[leads | equal])
-    kept = list[int]()
-    alive = np.argsort(costs.sum(axis=1), kind="stable")  # what dominates a row stands before it
-    while len(alive):
-        row = costs[alive[0]]
-        same = (costs[alive] == row).all(axis=1)
-        kept += [int(i) for i in alive[same]]
-        alive = alive[~(costs[alive] >= row).all(axis=1)]
-    return np.sort(np.array(kept, dtype=np.int64))
-
-
-def beaten(costs: Floats, best: Floats) -> NDArray[np.bool_]:
-    """Rows that some row of a front dominates."""
-    if costs.shape[1] == 1:
-        beats: NDArray[np.bool_] = costs[:, 0] > best[:, 0].min()
-        return beats
-    if costs.shape[1] == 2:
-        order = np.argsort(best[:, 0], kind="stable")
-        firsts, least = best[order, 0], np.minimum.accumulate(best[order, 1])
-        found: NDArray[np.bool_] = np.zeros(len(costs), dtype=bool)
-        level = np.searchsorted(firsts, costs[:, 0], side="right") - 1  # the last that is no worse in the first
-        ahead = np.searchsorted(firsts, costs[:, 0], side="left") - 1  # the last that is better in it
-        found |= (level >= 0) & (least[np.maximum(level, 0)] < costs[:, 1])
-        found |= (ahead >= 0) & (least[np.maximum(ahead, 0)] <= costs[:, 1])
-        return found
-    out = np.zeros(len(costs), dtype=bool)
-    for row in best:
-        out |= (costs >= row).all(axis=1) & (costs > row).any(axis=1)
-    return out

@@ -38,7 +38,6 @@ def bits(
     levels: int,
     bounds: Any,
     relevant: Any,
-    exists: Any,
     keeps: Any,
     profiles: Any,
     reads: Any,
@@ -55,7 +54,7 @@ def bits(
     """Bits read and written in each level, and carried to and from the level below.
 
     Args:
-        levels, bounds, relevant, exists, keeps, profiles: as ``formulas.count``.
+        levels, bounds, relevant, keeps, profiles: as ``formulas.count``.
         reads, writes, arrivals, returns: its results.
         width: bits of I, W, O and of a partial sum.
         read_bits, write_bits: ``L`` x 3, results.

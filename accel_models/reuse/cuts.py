@@ -128,7 +128,7 @@ def piece(extent: Any, chain: Any, cuts: int, at: Any) -> tuple[Any, Any]:
     return base, size
 
 
-def group(extent: Any, chain: Any, u: int, m: int, at: Any) -> Any:
+def group(chain: Any, u: int, m: int, at: Any) -> Any:
     """Name of the set of elements asked for together with element ``at``: shares below level ``u`` told apart."""
     base = at - at
     rest = at

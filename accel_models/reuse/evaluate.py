@@ -62,7 +62,6 @@ def charge(nest: Nest, counts: Counts) -> Charged:
         levels,
         nest.bounds,
         relevant,
-        exists,
         nest.keeps,
         profiles,
         counts.reads,

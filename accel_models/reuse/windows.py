@@ -93,11 +93,11 @@ def walk_rows(
     for p in range(full_p):
         if not stays(full_p, p_chain, p_from, m, p):
             continue
-        p_group = group(full_p, p_chain, u, m, p)
+        p_group = group(p_chain, u, m, p)
         for r in range(full_r):
             row = p * stride + r * dilation - window[PAD_BEFORE]
             if 0 <= row < extent and stays(full_r, r_chain, r_from, m, r):
-                keys.append((p_group * full_r + group(full_r, r_chain, u, m, r)) * extent + row)
+                keys.append((p_group * full_r + group(r_chain, u, m, r)) * extent + row)
     keys.sort()
     total, peak, run = 0, 0, 0
     for k in range(len(keys)):

@@ -1,4 +1,4 @@
-"""A layer's tiles as a mapping of the hierarchy that :func:`template_accelerator` makes, and back.
+"""A layer's tiles as a mapping of the hierarchy of :mod:`accel_models.template.accelerator`, and back.
 
 The DRAM level has the tiles that the chip receives, in the order in which the program takes them; the buffer level has
 the array's own loops, after the table of arrays in ``docs/hardware.md``. :func:`accel_models.reuse.evaluate.evaluate`

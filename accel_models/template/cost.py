@@ -134,6 +134,9 @@ def template_cost(design: Design, *, bounded: bool = True) -> CostReport | tuple
     schedule = schedule_network(design)
     if isinstance(schedule, Infeasible):
         return (schedule,)
+    if not schedule.plans:
+        what = "has no layer that the hardware runs"
+        raise SpecError(Fault(f"workload {design.workload.name}", what, "a layer that computes or moves"))
     timing = predict(schedule)
     tech, prices = accelerator.tech, prices_on(accelerator)
     counts = moved(schedule)

@@ -1,8 +1,8 @@
 """What a data set's labels are, what a network has to give for them, and how its outputs are scored. Loads no torch.
 
-A task gives the metric ``accuracy`` its meaning: the share of images named rightly (classification), the mean
+A task gives the metric ``accuracy`` its meaning: the share of images classified correctly (classification), the mean
 intersection over union (segmentation), the mean average precision at an overlap of one half (detection), the share of
-places named rightly (sequence). How each is learned stands in :mod:`codesign.accuracy.losses`.
+places classified correctly (sequence). How each is learned stands in :mod:`codesign.accuracy.losses`.
 """
 
 from __future__ import annotations

@@ -231,7 +231,7 @@ def recalibrate(network: nn.Module, data: Dataset, images: int = 512) -> None:
 
 
 def score(network: nn.Module, data: Dataset, part: str) -> float:
-    """The task's score of a part: of classification the share of images that the network names rightly."""
+    """The task's score of a part: of classification the share of images that the network classifies correctly."""
     images = tensors(data, part)[0]
     network.eval()
     with torch.no_grad():

@@ -53,8 +53,8 @@ first tile (`layer start`). A network is quantised to the widths of the template
 hierarchy of memories, on which each layer has the best mapping of the library's dataflows.
 
 **Objective.** By default mappings are chosen for the energy-delay product, and for latency where the accelerator's
-energy is not modelled. `latency` alone takes a cycle less at any price: on one layer 4,610 cycles at 91.3 uJ before
-4,749 at 4.3 uJ. `map` has the same default.
+energy is not modelled. `latency` saves a cycle whatever energy it costs: on one layer it prefers 4,610 cycles at
+91.3 uJ to 4,749 at 4.3 uJ. `map` has the same default.
 
 **Hardware files.** `--accelerator` and `--hardware` take the YAML of an accelerator (memory levels, see
 `accel_models/hardware/library`), of a design, whose accelerator is taken, or of a template: its parameters alone, or
@@ -92,6 +92,19 @@ HLS C++ with the very same image ([hardware.md](hardware.md), [hls.md](hls.md)).
 """,
     "synth": """
 Estimates beside what open tools find; what was found is kept and found again at once ([resources.md](resources.md)).
+""",
+    "table": """
+`codesign table --network my_space.py:MySpace --hardware my_hardware.yaml --by simulation --out table.json` draws
+networks of a space (all of them where these are few), measures each distinct layer alone, and says what share of other
+networks the table covers. A network is then the sum of its layers: in a recipe, `providers: [{name: lookup, file:
+table.json}, train]`. Layers run in their default tiles; `--by directive` takes any accelerator, and of each layer the
+mapping that `codesign map` finds. Energy of `--by simulation` is that of what the program moves. The file is plain
+JSON, in which figures that were measured on a board may stand as well:
+
+```json
+{"hardware": "my_board", "by": "measured", "layers": [{"layer": {"name": "...", "inputs": [], "layers": []},
+ "latency_ms": 0.01, "energy_uj": 1.2}]}
+```
 """,
     "report": """
 Of a search that is not finished, the page shows the front as it stands.

@@ -153,6 +153,15 @@ def _synth(options: argparse.Namespace) -> int:
     return 0
 
 
+def _table(options: argparse.Namespace) -> int:
+    from codesign.commands.tabling import table
+
+    with _results_apart():
+        built = table(**_keywords(options), reporter=_reporter(options))
+    output.tabled(built, options)
+    return 0
+
+
 def _report(options: argparse.Namespace) -> int:
     from codesign.commands.reporting import report
 
@@ -178,6 +187,7 @@ _HANDLERS: dict[str, Callable[[argparse.Namespace], int]] = {
     "simulate": _simulate,
     "emit": _emit,
     "synth": _synth,
+    "table": _table,
     "report": _report,
     "list": _list,
 }

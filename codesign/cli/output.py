@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from codesign.commands.hardware import Emitted
     from codesign.commands.listing import Listed
     from codesign.commands.mapping import Mapped
+    from codesign.commands.tabling import Tabled
     from codesign.explorer.result import RunResult
     from codesign.explorer.search import SearchTally
     from codesign.explorer.verify import Verification
@@ -112,6 +113,19 @@ def path(value: Path, options: Namespace) -> None:
         _json({"path": str(value)})
     else:
         _line(str(value))
+
+
+def tabled(value: Tabled, options: Namespace) -> None:
+    """A table of layers that was built."""
+    if options.format == "json":
+        _json(asdict(value))
+        return
+    _line(
+        f"{value.path}: {counted(value.layers, 'layer')} on {value.hardware} by {value.by}, {value.new} of them new; "
+        f"{counted(value.networks, 'network')} drawn, {100 * value.covered:.1f} % of others are of these layers alone"
+    )
+    if value.refused:
+        _line(f"without {counted(value.refused, 'layer')} that it does not run: {value.why}")
 
 
 def infeasible(value: Infeasible, options: Namespace) -> int:
@@ -281,7 +295,7 @@ def _checks(value: Verification, options: Namespace) -> None:
     columns = ["layer", "cycles predicted", "simulated", "error", "images bit-exact"]
     _table(f"{value.point} in RTL", columns, rows)
     if value.right is not None:
-        _line(f"digits named rightly by the hardware: {value.right}/{value.images}")
+        _line(f"images classified correctly by the hardware: {value.right}/{value.images}")
     if value.score is not None:
         _line(f"{value.score_name} of the hardware's outputs: {value.score:.1%}")
     if value.hls_exact_images is not None:

@@ -117,12 +117,25 @@ def _synth(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("design", help="design of a run, or the YAML of an accelerator with a template, or of a template")
     targets = ("xc7", "xcup", "ecp5", "ice40", "gowin", "asic")
-    add("--target", choices=targets, help=f"FPGA family, or asic: {', '.join(targets)} (xc7)")
+    add("--target", choices=targets, help=f"FPGA family, or asic: {', '.join(targets)} (its device's, or xc7)")
     add("--liberty", action="append", metavar="FILE", help="cells of target asic; several: one each")
     add("--route", action="store_true", default=None, help="place and route too (ecp5, ice40)")
-    add("--device", help="part to route for (the largest of the family)")
+    add("--device", help="part to route for (the design's, or the largest of the family)")
     text = "power of the cells of target asic while a design of a run names one image"
     add("--power", action="store_true", default=None, help=text)
+
+
+def _table(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--recipe", help="whose network space, compression and choices count: name, NAME:VARIANT, or YAML (networks)")
+    add("--network", help="a space, my_space.py:MySpace, or one network (the recipe's)")
+    add("--input", metavar="1,3,32,32", help="shape of a module's input; or another for a network by name")
+    add("--hardware", required=True, help=_HARDWARE)
+    text = "whose figures: of the layer's own program, of the directive model with the mapper, of the RTL (program)"
+    add("--by", choices=("program", "directive", "simulation"), help=text)
+    add("--networks", type=int, metavar="N", help="so many networks are drawn, and all their layers measured (1000)")
+    add("--seed", type=int, help="of the draws (the recipe's)")
+    add("--out", required=True, metavar="FILE.json", help="file of the table; one that is there is added to")
 
 
 def _report(parser: argparse.ArgumentParser) -> None:
@@ -150,6 +163,10 @@ COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str, tuple[
     "emit": (_emit, "write SystemVerilog and HLS C++ of a design, or of your own module", _BOTH, True, True),
     "synth": (
         _synth, "synthesise a design with open tools: what is found beside what was estimated",
+        _BOTH, False, True,
+    ),
+    "table": (
+        _table, "what each layer of a network space costs on one accelerator, as a file for the provider lookup",
         _BOTH, False, True,
     ),
     "report": (_report, "make a run's report.html anew", _BOTH, False, False),

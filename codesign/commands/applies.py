@@ -51,6 +51,7 @@ APPLIES: Mapping[str, Mapping[Kind, tuple[str, ...]]] = {
         Kind.RESUMED: (*_SEARCH, "resume"),
         Kind.JOINED: ("join", "storage", "jobs", "executor"),
     },
+    "table": {Kind.SPACE: ("recipe", "network", "input", "hardware", "by", "networks", "seed", "out")},
     "report": {Kind.FINISHED: ("storage",)},
     "list": {Kind.NAMES: ()},
 }

@@ -18,4 +18,5 @@ class Kind(StrEnum):
     JOINED = "a joined run"
     FINISHED = "a run"
     HARDWARE = "an accelerator with a template"
+    SPACE = "a network space"
     NAMES = "names"

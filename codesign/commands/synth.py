@@ -8,6 +8,8 @@ from pathlib import Path
 from accel_models.design import Design
 from accel_models.hardware.accelerator import Accelerator
 from accel_models.hardware.accelerators import ACCELERATORS
+from accel_models.hardware.devices import DeviceKind
+from accel_models.template.families import TARGETS as TARGET_OF
 from codesign.commands.applies import refuse
 from codesign.commands.kinds import Kind
 from codesign.commands.targets import HardwareLike, find_hardware, read_target
@@ -16,6 +18,7 @@ from codesign.progress import Reporter, Silent
 from mappings.errors import Fault, SpecError, unknown_name
 from rtl_templates.synth.power import Ran
 from rtl_templates.synth.report import SynthReport, synthesize
+from rtl_templates.synth.route import own_part
 
 TARGETS = ("xc7", "xcup", "ecp5", "ice40", "gowin", "asic")
 
@@ -34,17 +37,18 @@ def synth(
 
     Args:
         design: a design, an accelerator with a template, a template, or the YAML of one of them.
-        target: "xc7" (None), "xcup", "ecp5", "ice40", "gowin" or "asic".
+        target: "xc7", "xcup", "ecp5", "ice40", "gowin" or "asic"; None: that of the design's FPGA, or "xc7".
         liberty: files of standard cells, for "asic".
         route: place and route too ("ecp5", "ice40").
-        device: part to route for; None: the family's largest.
+        device: part to route for; None: the design's own where its router knows it, or the family's largest.
         power: of "asic": the power of the cells while the design of a run names one image, at its clock.
         reporter: where progress goes.
 
     Raises:
         SpecError: wrong input, an option that changes nothing, a missing tool, or a part without room.
     """
-    target = target or "xc7"
+    accelerator = _accelerator(design)
+    target = target or _own_target(accelerator)
     if target not in TARGETS:
         raise unknown_name("--target", "target", target, TARGETS)
     if target != "asic":
@@ -52,7 +56,6 @@ def synth(
         refuse(given, "only target asic has cells of its own", ("liberty", "power"))
     if not route:
         refuse({"device": device}, "only --route is for a part", ("device",))
-    accelerator = _accelerator(design)
     if accelerator.template is None:
         raise SpecError(Fault(accelerator.name, "has no template", "one that rtl_templates builds"))
     tech = accelerator.technology if target == "asic" else ""
@@ -60,10 +63,15 @@ def synth(
     paths = [Path(name) for name in files]
     reporter = reporter or Silent()
     ran = _ran(design, reporter) if power else None
+    part = (device or own_part(target, accelerator.device)) if route else ""
     with reporter.task(f"synthesis for {target}", None):
-        return synthesize(
-            accelerator.template, target, liberty=paths, route=bool(route), part=device or "", tech=tech, ran=ran
-        )
+        return synthesize(accelerator.template, target, liberty=paths, route=bool(route), part=part, tech=tech, ran=ran)
+
+
+def _own_target(accelerator: Accelerator) -> str:
+    """The target of the FPGA that an accelerator is for; "xc7" where it names none."""
+    part = accelerator.part
+    return TARGET_OF[part.taken_for] if part is not None and part.kind is DeviceKind.FPGA else "xc7"
 
 
 def _ran(design: HardwareLike | Design | DesignFile, reporter: Reporter) -> Ran:

@@ -122,7 +122,7 @@ class PerImage:
 
 
 class _Weights:
-    """Shared weights, the networks drawn of them, and what each names rightly."""
+    """Shared weights, the networks drawn of them, and what each classifies correctly."""
 
     def __init__(self, context: DriverContext) -> None:
         self._context, options = context, context.options
@@ -170,7 +170,7 @@ class _Weights:
         return images[self._cut :], labels[self._cut :]
 
     def right(self, part: str) -> NDArray[np.float64]:
-        """Whether each network names each image of a part rightly: [networks, images] of 0 and 1."""
+        """Whether each network classifies each image of a part correctly: [networks, images] of 0 and 1."""
         images, labels = self._images(part)
         with torch.no_grad():
             found = [(network(images).argmax(dim=1) == labels).double().numpy() for network in self._networks]
@@ -182,7 +182,7 @@ class _Weights:
         """A policy, trained on the images kept apart and tried on held-out ones.
 
         Args:
-            named, held_out: what each kept network names rightly.
+            named, held_out: what each kept network classifies correctly.
             costs: of each, ms.
         """
         options, seed = self._context.options, derive_seed(self._context.seed, "policy", str(price))

@@ -58,6 +58,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             },
             parts=_PARTS,
             unit="networks",
+            plan=f"{_PLANS}:nested",
         ),
     )
     registry.register(
@@ -121,6 +122,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             },
             source="Zhang 2020",
             parts=("late", "early"),
+            plan=f"{_PLANS}:pooled",
         ),
     )
     registry.register(
@@ -169,6 +171,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
                 "least_share": options.number(0.05, 0.0, 1.0),
             },
             source="Lin 2020",
+            plan=f"{_PLANS}:space_first",
         ),
     )
     registry.register(
@@ -190,7 +193,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             source="Tan 2019",
             needs=("workload",),
             asks=False,
-            plan=f"{_PLANS}:accurate",
+            plan=f"{_PLANS}:compound",
         ),
     )
     registry.register(
@@ -428,6 +431,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             needs=("cells",),
             unit="searches",
             asks=False,
+            plan=f"{_PLANS}:gradient",
         ),
     )
     registry.register(
@@ -485,6 +489,7 @@ def _register_builtins(registry: Registry[DriverEntry]) -> None:
             needs=("workload", "trainable"),
             unit="searches",
             asks=False,
+            plan=f"{_PLANS}:relaxed",
         ),
     )
 

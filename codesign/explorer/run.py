@@ -46,13 +46,17 @@ from codesign.explorer.verify import Verification, verify_point
 from codesign.explorer.wanted import choose_points, to_run, to_synthesise
 from codesign.explorer.watch import Watch
 from codesign.progress import Reporter, Silent
-from codesign.providers.registry import PROVIDERS
+from codesign.providers.base import Candidate, ProviderContext
+from codesign.providers.registry import PROVIDERS, make_provider
 from codesign.recipe import Recipe
 from codesign.reports.page import write_page
 from mappings.durable import is_full
 from mappings.errors import Fault, SpecError, counted
 from mappings.yamlio import digest
 from rtl_templates.verilator import compiler, toolchain
+
+#: Networks that a table is asked for before there is a run.
+_LOOKED_UP = 16
 
 
 class Interrupted(KeyboardInterrupt):
@@ -87,6 +91,7 @@ def explore(options: ExploreOptions | None = None, reporter: Reporter | None = N
         toolchain(), compiler()
     if options.resume is None:
         _check_networks(record.recipe)
+        _check_tables(record.recipe, folder)
     if options.images is not None:
         _check_images(record.recipe, options.images)
     if to_synthesise(wanted):
@@ -136,6 +141,24 @@ def _check_networks(recipe: Recipe) -> None:
     made = space.network_at(space.decisions.completed(start, rng))
     if made.workload is not None and any("trainable" in PROVIDERS.get(part.name).needs for part in recipe.providers):
         check_fits(load_dataset(space.network.dataset), made.workload)
+
+
+def _check_tables(recipe: Recipe, folder: RunFolder) -> None:
+    """A table that is damaged, of something else, or of networks before their compression: told before there is a run.
+
+    Raises:
+        SpecError: it is.
+    """
+    rng = np.random.default_rng(0)
+    for place, part in enumerate(recipe.providers):
+        if PROVIDERS.get(part.name).reads:
+            context = ProviderContext(recipe.seed, recipe.device, recipe.space, folder.networks, 0, part.given)
+            table = make_provider(part.name, context, f"recipe {recipe.name}.providers[{place}]")
+            table.prepare()
+            points = [recipe.space.decisions.draw(rng) for _ in range(_LOOKED_UP)]
+            networks = [recipe.space.network_at(point) for point in points]
+            asked = [Candidate(point, one.key, one.workload) for point, one in zip(points, networks, strict=True)]
+            table.measure([one for one in asked if all(getattr(one, need) not in (None, "") for need in table.needs)])
 
 
 def _check_images(recipe: Recipe, images: int) -> None:

@@ -253,11 +253,12 @@ def describe(tallied: SearchTally, found: Sequence[Found], score: str = Classifi
     most = max(tallied.bounds, key=lambda name: tallied.bounds[name], default="")
     text = f"{tallied.infeasible:,} over a bound ({share:.0%}, mostly {most})" if most else "all fit"
     if tallied.trained:
-        text += f", {tallied.spared:,} never trained; {counted(tallied.trained, 'network')} trained"
+        spared = f", {tallied.spared:,} never trained" if tallied.spared else ""
+        text += f"{spared}; {counted(tallied.trained, 'network')} trained"
     accuracies = [item.metrics["accuracy"] for item in found if "accuracy" in item.metrics]
     best = ""
     if accuracies and score == Classification.score_name:
-        best = f", the best names {max(accuracies):.1%} of the held-out images"
+        best = f", the best classifies {max(accuracies):.1%} of the held-out images correctly"
     elif accuracies:
         best = f", the best has a {score} of {max(accuracies):.1%} on the held-out images"
     return f"{counted(tallied.told, 'design')}: {text}{best}"

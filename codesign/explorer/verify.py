@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ class Verification:
         images: that ran.
         exact_images: on which every layer and the logits equal the reference in RTL.
         hls_exact_images: the same of the C simulation, which runs the same program; None: not run.
-        right: images that the hardware names rightly; None: the labels name no images.
+        right: images that the hardware classifies correctly; None: the labels name no images.
         score, score_name: of what the hardware gave, where labels are no classes of images; None: without labels.
         layers: in order.
         predicted_cycles, simulated_cycles: of one image, from start to done.
@@ -113,6 +114,22 @@ def _exact(
     }
 
 
+def _one_by_one(batch: Mapping[str, IntArray]) -> list[dict[str, IntArray]]:
+    """Tensors ``[n, ...]`` by name, image by image."""
+    count = len(next(iter(batch.values())))
+    return [{key: value[index : index + 1] for key, value in batch.items()} for index in range(count)]
+
+
+def _judged(outputs: IntArray, scale: float, labels: IntArray, dataset: str) -> tuple[int | None, float | None, str]:
+    """Images classified correctly; or, where labels are no classes of images, the task's score and its name."""
+    data = load_dataset(dataset) if dataset else None
+    if data is None or data.task == Classification.name:
+        named = outputs.reshape(len(outputs), -1).argmax(axis=1)
+        return int(np.sum(named == labels)), None, ""
+    rows, columns = data.images["test"].shape[2:]
+    return None, data.does.score((outputs * scale).astype(np.float64), labels, (rows, columns)), data.does.score_name
+
+
 def verify(
     name: str,
     design: Design,
@@ -138,47 +155,37 @@ def verify(
         SpecError: a missing tool, or hardware that the design's network can not run on.
     """
     reporter = reporter or Silent()
-    count = len(next(iter(images.values())))
+    singles = _one_by_one(images)
+    count = len(singles)
     with reporter.task(f"{name}: reference", count) as advance:
         reference: list[dict[str, IntArray]] = []
-        for index in range(count):
-            one = {key: value[index : index + 1] for key, value in images.items()}
+        for one in singles:
             tensors = {key: torch.from_numpy(value) for key, value in one.items()}
             reference.append({key: value.numpy() for key, value in run_integer(network, tensors).items()})
             advance()
     with reporter.task(f"{name}: RTL, {counted(count, 'image')}", None):
-        singles = [{key: value[index : index + 1] for key, value in images.items()} for index in range(count)]
         reports = rtl_simulate(design, network, singles)
     if isinstance(reports, Infeasible):
         raise SpecError(Fault(f"design {name}", str(reports)))
     assert isinstance(reports, list)
-    logits = network.workload.outputs[0]
     inner = frozenset(part for layer in reports[0].layers for part in layer.parts[:-1])
     exact = [
         _exact(network, report.outputs, expected, inner) for report, expected in zip(reports, reference, strict=True)
     ]
     right, score, score_name = None, None, ""
     if labels is not None:
-        data = load_dataset(dataset) if dataset else None
-        if data is None or data.task == Classification.name:
-            named = [int(report.outputs[logits].reshape(-1).argmax()) for report in reports]
-            right = int(np.sum(np.array(named) == labels))
-        else:
-            given = np.concatenate([report.outputs[logits] for report in reports]) * network.layers[logits].scale
-            rows, columns = data.images["test"].shape[2:]
-            score, score_name = data.does.score(given, labels, (rows, columns)), data.does.score_name
+        logits = network.workload.outputs[0]
+        outputs = np.concatenate([report.outputs[logits] for report in reports])
+        right, score, score_name = _judged(outputs, network.layers[logits].scale, labels, dataset)
     hls_exact, hls_s = None, None
     if with_hls:
         with reporter.task(f"{name}: HLS, {counted(count, 'image')}", None):
             started = time.perf_counter()
             emitted = hls.emit(design, network, folder / name / "hls")
-            found = hls.csim(emitted, images)
+            found = _one_by_one(hls.csim(emitted, images).outputs)
             hls_s = time.perf_counter() - started
-        agreed = []
-        for index, expected in enumerate(reference):
-            one_image = {key: value[index : index + 1] for key, value in found.outputs.items()}
-            agreed.append(all(_exact(network, one_image, expected, inner).values()))
-        hls_exact = sum(agreed)
+        agreed = (_exact(network, one, expected, inner) for one, expected in zip(found, reference, strict=True))
+        hls_exact = sum(all(layers.values()) for layers in agreed)
     layers = tuple(
         LayerCheck(
             layer.name,

@@ -85,7 +85,7 @@ def inherited(parent: Workload, weights: Mapping[str, Tensor], child: Workload) 
         if known is not None and tuple(_as_before(name, child, before) for name in layer.inputs) != known.inputs:
             raise SpecError(Fault(f"layer {layer.name}", "reads another tensor than its parent's", "a morphism of it"))
         if known is None and layer.op.spec.convolves:
-            out[layer.name] = _newborn(layer, child, source, old_width)
+            out[layer.name] = _newborn(layer, child, source)
         elif layer.op.spec.convolves and known is not None:
             reads = old_width[layer.inputs[0]]
             out[layer.name] = _grown(layer, known, weights[layer.name], reads)
@@ -110,7 +110,7 @@ def _is_chained(layer: Layer, child: Workload) -> bool:
     return any(other.op is not Op.ADD for other in readers)
 
 
-def _newborn(layer: Layer, child: Workload, source: Mapping[str, int], old_width: Mapping[str, int]) -> Tensor:
+def _newborn(layer: Layer, child: Workload, source: Mapping[str, int]) -> Tensor:
     weight = torch.zeros(_shape(layer), dtype=torch.float64)
     if not _is_chained(layer, child):
         return weight

@@ -40,7 +40,7 @@ class Metric:
 def _register_builtins(registry: Registry[Metric]) -> None:
     for name, metric in {
         "accuracy": Metric(
-            "share of held-out samples named rightly; mIoU, or mAP",
+            "share of held-out samples classified correctly; mIoU, or mAP",
             maximize=True,
             ratio=False,
             share=True,

@@ -36,6 +36,8 @@ class ProviderEntry(Plugin[ProviderFactory]):
         fpga_metrics, asic_metrics: that it gives on such a device alone.
         dear: measures only designs that break no bound so far; the others also tell what a refused design would cost.
         key: by what its results are shared: "network" or "design".
+        reads: its preparation reads a file of the user's and does nothing else, so that what is wrong with it can be
+            told before there is a run.
     """
 
     metrics: tuple[str, ...] = ()
@@ -43,6 +45,7 @@ class ProviderEntry(Plugin[ProviderFactory]):
     asic_metrics: tuple[str, ...] = ()
     dear: bool = False
     key: str = "design"
+    reads: bool = False
 
     def metrics_on(self, device_name: str) -> tuple[str, ...]:
         """What it gives on a device.
@@ -76,11 +79,11 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             "latency and energy by a regression on the decisions, fitted to designs that the exact program priced",
             f"{here}.cost.predicted:PredictedProvider",
             {
-                "model": options.name("trees", ("trees", "mlp", "gp")),
+                "model": options.name("trees", ("trees", "mlp", "gp", "graph")),
                 "samples": options.integer(400, 20, 100_000),
                 "held_out": options.number(0.2, 0.01, 0.9),
             },
-            source="Chen 2020, Dudziak 2020",
+            source="Chen 2020, Dudziak 2020, Wen 2020",
             needs=("template", "design"),
             metrics=("latency_ms", "throughput_per_s", "energy_uj", "edp_uj_ms", "power_mw"),
         ),
@@ -110,6 +113,44 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             source="Cai 2019",
             needs=("template", "design"),
             metrics=_FIGURES,
+        ),
+    )
+    registry.register(
+        "lookup",
+        ProviderEntry(
+            "a table of layers that codesign table built, or that was measured: a network's figures are the sums",
+            f"{here}.cost.lookup:LookupProvider",
+            {"file": options.text(what="the path of a table of layers", required=True)},
+            source="Cai 2019",
+            needs=("workload",),
+            metrics=("latency_ms", "throughput_per_s", "energy_uj", "edp_uj_ms", "power_mw"),
+            key="network",
+            reads=True,
+        ),
+    )
+    registry.register(
+        "lookup_latency",
+        ProviderEntry(
+            "the same by a table that knows latencies alone",
+            f"{here}.cost.lookup:LatencyProvider",
+            {"file": options.text(what="the path of a table of layers", required=True)},
+            source="Cai 2019",
+            needs=("workload",),
+            metrics=("latency_ms", "throughput_per_s"),
+            key="network",
+            reads=True,
+        ),
+    )
+    registry.register(
+        "simulated",
+        ProviderEntry(
+            "the accelerator's own program on its RTL under Verilator; energy from what it moves",
+            f"{here}.cost.simulated:SimulatedProvider",
+            needs=("template", "design"),
+            metrics=(*_FIGURES, "buffer_bytes", "dram_bytes"),
+            fpga_metrics=("dsp", "bram36", "lut", "ff", "fill"),
+            asic_metrics=("area_mm2",),
+            dear=True,
         ),
     )
     registry.register(
@@ -335,6 +376,7 @@ def _register_builtins(registry: Registry[ProviderEntry]) -> None:
             metrics=("accuracy",),
             dear=True,  # it stands for trainings: a search must not see accuracies that it did not ask for
             key="network",
+            reads=True,
         ),
     )
 

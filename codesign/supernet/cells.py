@@ -188,7 +188,7 @@ def train_cells(
 
 
 def scored(network: CellSuperNetwork, operations: Sequence[str], data: Dataset, images: int = 1000) -> float:
-    """Share of the first ``images`` held-out images that a network names rightly with its part of the weights."""
+    """Share of the first ``images`` held-out images that a network with its weights classifies correctly."""
     pixels, labels = tensors(data, "held_out")
     with torch.no_grad():
         right = (network(pixels[:images], operations).argmax(dim=1) == labels[:images]).sum()

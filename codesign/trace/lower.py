@@ -72,7 +72,7 @@ def trace_network(module: nn.Module, inputs: Tensor | Sequence[Tensor], name: st
     if not layers:
         raise SpecError(Fault(builder.name, "has no operator that a layer could be made of"))
     workload = Workload(builder.name, tuple(builder.inputs), tuple(item.layer for item in layers.values()))
-    views = {tensor.name: _input_view(builder, captured, tensor.name) for tensor in builder.inputs}
+    views = {tensor.name: _input_view(builder, tensor.name) for tensor in builder.inputs}
     return TracedNetwork(workload, layers, outputs, views, builder.shapes, captured)
 
 
@@ -142,7 +142,7 @@ def _stored_input(builder: Builder, node: fx.Node, shape: Shape, axes: str) -> V
     return View.whole(node.name, shape, axes)
 
 
-def _input_view(builder: Builder, captured: Captured, name: str) -> View:
+def _input_view(builder: Builder, name: str) -> View:
     for node, value in builder.values.items():
         if node.name == name:
             assert isinstance(value, View)

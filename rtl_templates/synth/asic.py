@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 import tempfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -14,8 +15,8 @@ from mappings.errors import Fault, SpecError
 from rtl_templates.synth.yosys import Netlist, netlist, read_command, run_passes
 
 MAX_BYTES = 512 * 1024 * 1024
-_FLIP_FLOP = re.compile(r"^\s*ff\s*\(", re.MULTILINE)
-_CELL = re.compile(r"^\s*cell\s*\(", re.MULTILINE)
+#: Groups, wherever they stand in their line (`test_cell`, `ff_bank` are others).
+_FLIP_FLOP, _CELL = re.compile(r"\bff\s*\("), re.compile(r"\bcell\s*\(")
 
 
 def read_liberty(paths: Sequence[Path]) -> tuple[str, ...]:
@@ -31,7 +32,7 @@ def read_liberty(paths: Sequence[Path]) -> tuple[str, ...]:
         try:
             with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
                 raw = file.read(MAX_BYTES + 1)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise SpecError(Fault(str(path), f"can not be read ({error})", "a liberty file")) from None
         text = raw.decode("utf-8", errors="replace")
         if len(raw) > MAX_BYTES or not _CELL.search(text):

@@ -22,7 +22,7 @@ from rtl_templates.synth.functions import Function, function_of, value
 
 _TOKEN = re.compile(r'"[^"]*"|[{}();:,]|[^\s{}();:,"]+')
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-_CELL = re.compile(r'^\s*cell\s*\(\s*"?([^")\s]+)"?\s*\)\s*\{', re.MULTILINE)
+_CELL = re.compile(r'\bcell\s*\(\s*"?([^")\s]+)"?\s*\)\s*\{')
 _FACTORS = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0}
 Floats: TypeAlias = NDArray[np.float64]
 _UNLOADED = np.zeros(1)

@@ -97,6 +97,11 @@ def part_of(target: str, part: str = "") -> str:
     return chosen
 
 
+def own_part(target: str, device: str) -> str:
+    """A device where the target's router knows it, or "": its largest."""
+    return device if target in ROUTERS and device in ROUTERS[target][1] else ""
+
+
 def _version(command: str) -> str:
     name = Path(command).name
     try:

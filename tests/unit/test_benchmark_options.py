@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from accel_models.template.spec import Template
 from benchmarks.clocks import ASKED_MHZ, Case, figures_of
 from benchmarks.common import read_names, read_numbers, read_rows
 from benchmarks.resources import WHOLE, admissions
-from benchmarks.sram import read_macros
+from benchmarks.sram import read_macros, split
 from mappings.errors import SpecError
 from rtl_templates.synth.fpga import Taken
 
@@ -43,7 +44,15 @@ def test_macros(tmp_path: Path) -> None:
     head = "macro,ports,words,bits,area_um2,read_pJ,write_pJ\n"
     rows = [f"m{number},{ports},64,8,100,1,{number + 1}\n" for ports in ("1P", "2P") for number in range(8)]
     path.write_text(head + "".join(rows))
-    assert len(read_macros(path)) == 16
+    found = read_macros(path)
+    assert len(found) == 16
+    by_name, again, drawn = split(found), split(found, 4), split(found, 4)
+    assert again == drawn != by_name
+    for known, held in (by_name, drawn):
+        assert Counter(row["ports"] for row in known) == Counter(row["ports"] for row in held) == {"1P": 4, "2P": 4}
+        assert sorted(row["macro"] + row["ports"] for row in known + held) == sorted(
+            r["macro"] + r["ports"] for r in found
+        )
     path.write_text(head + "".join(rows[:12]))
     with pytest.raises(SpecError, match="has 4 macros with ports 2P"):
         read_macros(path)

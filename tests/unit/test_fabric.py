@@ -12,6 +12,7 @@ from accel_models.template import fabric
 from accel_models.template.resources import estimate, part_lutram, part_memory_ff
 from accel_models.template.spec import ArrayKind, Template
 from benchmarks.resources import sources
+from benchmarks.resources_cases import draw, draw_narrow
 from mappings.yamlio import load_yaml
 
 TABLE = Path(__file__).parents[2] / "benchmarks" / "data" / "resources_xc7.csv"
@@ -136,3 +137,35 @@ def test_stages_are_registers() -> None:
     wide = Template(array=ArrayKind.OUTPUT_STATIONARY, rows=8, cols=8, acc_stages=2)
     assert fabric.pipeline_ff(wide) == 2 * 8 * 33
     assert fabric.pipeline_ff(replace(wide, array=ArrayKind.WEIGHT_STATIONARY)) == 2 * 8 * 20
+
+
+@pytest.mark.parametrize(
+    ("array", "size", "pairs", "taps", "found"),
+    [
+        (ArrayKind.LOOP_TILE, (4, 4), True, False, (17, 1360, 1679)),
+        (ArrayKind.LOOP_TILE, (8, 4), True, False, (33, 1849, 2405)),
+        (ArrayKind.LOOP_TILE, (8, 8), False, True, (65, 1356, 2135)),
+        (ArrayKind.LOOP_TILE, (8, 8), True, True, (65, 3089, 3746)),
+        (ArrayKind.CHANNEL_PARALLEL, (4, 4), True, True, (17, 2162, 2564)),
+        (ArrayKind.CHANNEL_PARALLEL, (8, 4), False, True, (33, 1463, 2100)),
+        (ArrayKind.CHANNEL_PARALLEL, (8, 8), True, False, (65, 4258, 5314)),
+    ],
+)
+def test_pairs_and_skipped_taps_are_near_synthesis(
+    array: ArrayKind, size: tuple[int, int], pairs: bool, taps: bool, found: tuple[int, int, int]
+) -> None:
+    """Arrays alone of 8 bits (Yosys 0.70, synth_xilinx -family xc7): multipliers, look-up tables, flip-flops."""
+    packing = 2 if pairs else 1
+    template = Template(array, *size, weight_packing=packing, dual_rate=pairs, tap_skipping=taps)
+    assert fabric.part_dsp(template, "PE array") == found[0]
+    for resource, value in zip(("lut", "ff"), found[1:], strict=True):
+        assert -0.04 < fabric.alone(template, "PE array", resource) / value - 1 < 0.09
+
+
+def test_the_second_draw_leaves_the_first_as_it_is() -> None:
+    plain, narrow = draw(40, 1), draw_narrow(40, 1)
+    assert narrow[:12] == draw_narrow(12, 1)
+    off = {"weight_packing": 1, "dual_rate": False, "tap_skipping": False, "axi_burst_beats": 16}
+    assert tuple(replace(one, **off) for one in narrow) == plain  # type: ignore[arg-type]
+    assert {one.weight_packing for one in narrow} == {2, 4} and {one.axi_burst_beats for one in narrow} == {16, 32, 64}
+    assert any(one.dual_rate for one in narrow) and any(one.tap_skipping for one in narrow)

@@ -105,10 +105,12 @@ def test_the_probe_prefers_more_features_and_more_bits(tmp_path: Path) -> None:
     assert probe.measure(narrow.space.decode([point]))[0].metrics["accuracy"] < first
 
 
-@pytest.mark.parametrize("model", ["trees", "mlp", "gp"])
+@pytest.mark.parametrize("model", ["trees", "mlp", "gp", "graph"])
 def test_predicted_cost_and_its_error(model: str, tmp_path: Path) -> None:
     recipe = _recipe(hardware={"name": "fixed", "hardware": "loop_tile"}, mapping="tile_caps")
-    samples = 600 if model == "mlp" else 150  # a network of neurons ranks by fewer designs poorly, which it tells
+    samples = (
+        600 if model in ("mlp", "graph") else 150
+    )  # a network of neurons ranks by fewer designs poorly, which it tells
     made = _provider(recipe, "predicted", tmp_path, model=model, samples=samples)
     assert isinstance(made, PredictedProvider)
     for item in made.calibration:

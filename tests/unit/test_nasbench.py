@@ -298,3 +298,14 @@ def test_a_search_over_a_table(table: Path, tmp_path: Path) -> None:
         assert point.accuracy["test"] == pytest.approx(share, abs=1e-4) and point.network == ""
         assert point.accuracy["search"] == pytest.approx(0.9 * share, abs=1e-4)
         assert point.metrics["accuracy"] == point.accuracy["test"]
+
+
+def test_a_table_does_not_know_compressed_networks_before_there_is_a_run(tmp_path: Path) -> None:
+    table = tmp_path / "macro.csv"
+    rows = "\n".join(f"{''.join(number)},{50 + place / 200}" for place, number in enumerate(product("012", repeat=8)))
+    table.write_text(f"arch,mean_acc\n{rows}\n", encoding="utf-8")
+    told = {"network": "nasbench_macro", "providers": ["schedule", {"name": "table", "file": str(table)}], "trials": 4}
+    (tmp_path / "mine.yaml").write_text(dump_yaml(told), encoding="utf-8")
+    with pytest.raises(SpecError, match="is asked for a compressed one"):
+        explore(ExploreOptions(recipe=str(tmp_path / "mine.yaml"), out=str(tmp_path / "run"), verify=(), jobs=0))
+    assert not (tmp_path / "run").exists()

@@ -174,6 +174,10 @@ BASES: dict[tuple[str, Kind], tuple[list[str], dict[str, Any]]] = {
     ("explore", Kind.NEW): ([], {}),
     ("explore", Kind.RESUMED): ([], {"resume": "runs/begun"}),
     ("explore", Kind.JOINED): ([], {"join": "runs/begun"}),
+    ("table", Kind.SPACE): (
+        [],
+        {"networks": 2, "hardware": "template.yaml", "out": "t.json"},
+    ),
     ("report", Kind.FINISHED): (["runs/begun"], {}),
     ("list", Kind.NAMES): (["devices"], {}),
 }
@@ -194,6 +198,8 @@ VALUES: dict[str, Any] = {
     "no_hls": True,
     "out": "elsewhere",
     "what": "hls",
+    "by": "simulation",
+    "networks": "3",
     "target": "ecp5",
     "liberty": "cells.lib",
     "route": True,
@@ -219,6 +225,7 @@ WITH: dict[tuple[str, str], dict[str, Any]] = {
     ("synth", "liberty"): {"target": "asic"},
     ("synth", "power"): {"target": "asic", "liberty": "cells.lib"},
     ("synth", "device"): {"route": True, "target": "ecp5"},
+    ("table", "input"): {"network": "small_convolution"},
     ("explore", "input"): {"network": "small_convolution"},
     ("explore", "hardware"): {"network": "small_convolution"},
 }

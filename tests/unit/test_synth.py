@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+import codesign
 from accel_models.hardware.technology import technology
+from accel_models.template.accelerator import template_accelerator
 from accel_models.template.resources import logic_um2
 from accel_models.template.spec import ArrayKind, Template
 from mappings.errors import SpecError
@@ -245,18 +247,45 @@ def test_the_router_says_what_there_is_no_room_for() -> None:
     assert "MULT18X18D" in route._why(text)
 
 
+def test_a_design_is_synthesised_for_its_own_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a target, and routed on its own part: the question that the estimate has answered."""
+    asked: list[tuple[str, str]] = []
+
+    def only_ask(_: Template, target: str, *, part: str, **__: object) -> None:
+        asked.append((target, part))
+
+    monkeypatch.setattr("codesign.commands.synth.synthesize", only_ask)
+    for device, asked_route in (
+        ("ecp5_25k", True),
+        ("ecp5_25k", None),
+        ("zcu104", None),
+        ("edge_28nm", None),
+        ("", None),
+    ):
+        codesign.synth(template_accelerator(Template(), "", device), route=asked_route)
+    codesign.synth(template_accelerator(Template(), "", "ecp5_25k"), "ice40", route=True)
+    codesign.synth(template_accelerator(Template(), "", "zynq7020"), "ecp5", route=True, device="ecp5_45k")
+    expected = [("ecp5", "ecp5_25k"), ("ecp5", ""), ("xcup", ""), ("xc7", ""), ("xc7", "")]
+    assert asked == [*expected, ("ice40", ""), ("ecp5", "ecp5_45k")]
+
+
 def test_liberty_files_are_checked(tmp_path: Path) -> None:
     plain, flops, wrong = tmp_path / "a.lib", tmp_path / "b.lib.gz", tmp_path / "c.lib"
     plain.write_text("library (x) {\n cell (NAND2) {\n }\n}\n")
     flops.write_bytes(gzip.compress(b"library (x) {\n cell (DFF) {\n  ff (IQ,IQN) {\n } } }\n"))
     wrong.write_text("hello")
     assert len(asic.read_liberty([plain, flops])) == 2
+    (tmp_path / "line.lib").write_text("library (x) { cell (DFF) { ff (IQ,IQN) { } test_cell () { } } }")
+    assert len(asic.read_liberty([tmp_path / "line.lib"])) == 1
     with pytest.raises(SpecError, match="has no flip-flops"):
         asic.read_liberty([plain])
     with pytest.raises(SpecError, match="has no cells"):
         asic.read_liberty([wrong])
-    with pytest.raises(SpecError, match="can not be read"):
-        asic.read_liberty([tmp_path / "none.lib"])
+    broken = tmp_path / "d.lib.gz"
+    broken.write_bytes(flops.read_bytes()[:12] + b"\xff" * 20)
+    for path in (tmp_path / "none.lib", broken):
+        with pytest.raises(SpecError, match="can not be read"):
+            asic.read_liberty([path])
 
 
 def test_every_part_has_a_module_with_known_parameters() -> None:

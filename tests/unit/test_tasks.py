@@ -320,5 +320,7 @@ def test_own_networks_say_their_task(tmp_path: Path) -> None:
 def test_a_search_says_what_its_score_is() -> None:
     tallied = SearchTally(4, 0, 3, 0, {}, {})
     found: Any = [SimpleNamespace(metrics={"accuracy": 0.25}), SimpleNamespace(metrics={"accuracy": 0.5})]
-    assert describe(tallied, found).endswith("3 networks trained, the best names 50.0% of the held-out images")
+    assert describe(tallied, found).endswith(
+        "3 networks trained, the best classifies 50.0% of the held-out images correctly"
+    )
     assert describe(tallied, found, "mIoU").endswith("trained, the best has a mIoU of 50.0% on the held-out images")

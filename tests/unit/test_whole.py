@@ -12,9 +12,9 @@ import pytest
 
 from accel_models.hardware.devices import device
 from accel_models.hardware.technology import technology
-from accel_models.pricing import whole as whole_room
+from accel_models.pricing import best_first
+from accel_models.pricing.best_first import beaten, optimistic
 from accel_models.pricing.families import BUFFERS, family_of, same_demand
-from accel_models.pricing.whole import beaten, optimistic
 from accel_models.template.energy import Prices
 from accel_models.template.resources import fits
 from accel_models.template.spec import ArrayKind, Template
@@ -138,7 +138,7 @@ def test_no_design_of_the_default_space_dominates_its_front() -> None:
 
 def test_bounds_are_below_exact_cycles(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[Any, Any]] = []
-    plain = whole_room._Search._time
+    plain = best_first.BestFirst._tell
 
     def watched(self: Any, programs: Any) -> None:
         before = self._cycles[programs].copy(), self._ended[programs].copy()
@@ -146,7 +146,7 @@ def test_bounds_are_below_exact_cycles(monkeypatch: pytest.MonkeyPatch) -> None:
         runs = self._runs[programs]
         seen.append((before[0][runs] / self._cycles[programs][runs], before[1][runs] / self._ended[programs][runs]))
 
-    monkeypatch.setattr(whole_room._Search, "_time", watched)
+    monkeypatch.setattr(best_first.BestFirst, "_tell", watched)
     # Three objectives that pull apart, so that many programs are timed.
     goal = Goal(("accuracy", "latency_ms", "energy_uj", "lut", "bram36"))
     for seed in range(2):

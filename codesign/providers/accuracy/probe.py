@@ -48,7 +48,7 @@ class ProbeProvider:
         self._data = load_dataset(self._context.space.network.dataset)
 
     def measure(self, candidates: Sequence[Candidate]) -> list[Measurement]:
-        """Share of held-out images that the classifier names rightly."""
+        """Share of held-out images that the classifier gets right."""
         found = dict(self.stream(candidates))
         return [found[candidate.network] for candidate in candidates]
 

@@ -72,7 +72,7 @@ class AccuracyTable:
 
     Attributes:
         benchmark: "nasbench201", "nasbench101" or "nasbench_macro".
-        accuracy: share of samples named rightly, by (data set, split), then by the network's published name.
+        accuracy: share of samples classified correctly, by (data set, split), then by the network's published name.
     """
 
     benchmark: str

@@ -9,6 +9,7 @@ from typing import Any
 from accel_models.report import CostReport, Infeasible, LayerCost
 from codesign.providers.base import Candidate, Measurement, ProviderContext
 from codesign.providers.cost.mapped import total_energy_pj
+from codesign.providers.cost.work import figures_of
 from codesign.providers.registry import PROVIDERS
 from mappings.errors import Fault, SpecError
 from mappings.layer import Layer
@@ -71,14 +72,9 @@ class DirectiveProvider:
         dram_pj = sum(layer.energy_pj.of_pj("DRAM") for layer in layers if layer.energy_pj is not None)
         milliseconds, energy_uj, onchip_uj = 1e3 * cycles / clock_hz, energy_pj / 1e6, (energy_pj - dram_pj) / 1e6
         out = {
-            "latency_ms": milliseconds,
-            "latency_cycles": float(cycles),
-            "throughput_per_s": 1e3 / milliseconds,
-            "energy_uj": energy_uj,
-            "edp_uj_ms": energy_uj * milliseconds,
+            **figures_of(milliseconds, energy_uj, cycles),
             "onchip_energy_uj": onchip_uj,
             "onchip_edp_uj_ms": onchip_uj * milliseconds,
-            "power_mw": energy_uj / milliseconds,
             "buffer_bytes": float(machine.onchip_bytes),
             "dram_bytes": float(sum(layer.bytes_of("DRAM") for layer in layers)),
         }

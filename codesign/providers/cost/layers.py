@@ -12,6 +12,7 @@ from accel_models.pricing.layers import LayerTable, layer_costs
 from accel_models.pricing.price import UNEXPLAINED, Pricer
 from accel_models.report import Infeasible
 from codesign.providers.base import Candidate, Measurement, ProviderContext
+from codesign.providers.cost.work import figures_of
 from mappings.errors import Fault, SpecError
 from mappings.workload import Workload
 
@@ -59,15 +60,7 @@ class LayerSumProvider:
             if not energy_uj > 0:
                 what = "its technology has no energy figures"
                 raise SpecError(Fault(f"device {self._device.name}", what, "a device whose technology has them"))
-            seconds = cycles / template.clock_hz
-            figures = {
-                "latency_ms": seconds * 1e3,
-                "latency_cycles": float(cycles),
-                "throughput_per_s": 1.0 / seconds,
-                "energy_uj": energy_uj,
-                "edp_uj_ms": energy_uj * seconds * 1e3,
-                "power_mw": energy_uj / 1e3 / seconds,
-            }
+            figures = figures_of(cycles / template.clock_hz * 1e3, energy_uj, cycles)
             broken: tuple[Infeasible, ...] = ()
             if self._device.power_mw is not None:
                 chip_mw = power_mw(float(numbers[met] @ costs.chip_pj[met, column]), cycles, template.clock_hz)

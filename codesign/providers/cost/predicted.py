@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,14 +25,20 @@ from sklearn.neural_network import MLPRegressor
 from codesign.contents import by_content
 from codesign.controllers.threads import one_thread
 from codesign.decisions import Point
+from codesign.predictors.base import PredictorContext, make_predictor
 from codesign.providers.base import Candidate, Measurement, ProviderContext
 from codesign.providers.cost.schedule import ScheduleProvider
+from codesign.providers.cost.work import figures_of
 from codesign.seeds import derive_seed
+from codesign.spaces.network.distance import OperatorGraph
 from mappings.durable import write_durably
-from mappings.errors import Fault, SpecError
+from mappings.errors import Fault, SpecError, counted
 from mappings.files import read_json
+from mappings.workload import Workload
 from mappings.yamlio import digest
 
+#: Predictions of points.
+Model: TypeAlias = Callable[[Sequence[Point]], NDArray[np.float64]]
 #: What is predicted; the other metrics follow from these two.
 _LEARNED = ("latency_ms", "energy_uj")
 #: Designs that are drawn for each that is wanted, before a space is given up in which nothing can be priced.
@@ -62,8 +68,9 @@ class PredictedProvider:
     """A regression of the logarithm of latency and of energy on the decisions.
 
     Args:
-        context: options ``model`` ("trees": boosted trees, "mlp", "gp": a Gaussian process), ``samples`` (designs that
-            are priced exactly), ``held_out`` (share of their networks that is kept apart).
+        context: options ``model`` ("trees": boosted trees, "mlp", "gp": a Gaussian process, "graph": a graph network
+            over the layers, beside the decisions), ``samples`` (designs that are priced exactly), ``held_out`` (share
+            of their networks that is kept apart).
     """
 
     metrics = ("latency_ms", "throughput_per_s", "energy_uj", "edp_uj_ms", "power_mw")
@@ -72,7 +79,7 @@ class PredictedProvider:
 
     def __init__(self, context: ProviderContext) -> None:
         self._context = context
-        self._models: list[Any] = []
+        self._models: list[Model] = []
         #: Of each learned metric; filled when prepared.
         self.calibration: tuple[Calibration, ...] = ()
 
@@ -84,7 +91,6 @@ class PredictedProvider:
             SpecError: hardly any design of the space can be priced.
         """
         points, networks, exact = self._known()
-        features = self._context.space.decisions.features(points)
         names = sorted(set(networks))
         rng = np.random.default_rng(derive_seed(self._context.seed, "predictor", "split"))
         apart = max(1, round(float(self._context.options["held_out"]) * len(names)))
@@ -94,17 +100,35 @@ class PredictedProvider:
             what = "has one network alone, so that none can be held out"
             raise SpecError(Fault("provider predicted", what, "a space with networks, or schedule"))
         told = []
+        seen, unseen = ([points[row] for row in np.flatnonzero(held == side)] for side in (False, True))
         for column, metric in enumerate(_LEARNED):
             target = np.log(exact[:, column])
-            trial = self._fitted(features[~held], target[~held])
-            guess, found = np.exp(trial.predict(features[held])), exact[held, column]
+            guess, found = np.exp(self._fitted(seen, target[~held])(unseen)), exact[held, column]
             rank = float(spearmanr(guess, found).statistic) if len(found) > 2 else float("nan")
             told.append(Calibration(metric, int(held.sum()), float(np.mean(np.abs(guess / found - 1))), rank))
-            self._models.append(self._fitted(features, target))
+            self._models.append(self._fitted(points, target))
         self.calibration = tuple(told)
+        errors = "; ".join(
+            f"{item.metric} off by {100 * item.mape:.1f} % in the mean, rank correlation {item.spearman:.2f}"
+            for item in told
+        )
+        designs = f"{counted(told[0].designs, 'design')} of {counted(apart, 'network')} held out"
+        self._context.reporter.say(f"predicted ({self._context.options['model']}), on {designs}: {errors}")
 
-    def _fitted(self, features: NDArray[np.float64], target: NDArray[np.float64]) -> Any:
-        kind, seed = str(self._context.options["model"]), derive_seed(self._context.seed, "predictor") % 2**31
+    def _fitted(self, points: Sequence[Point], target: NDArray[np.float64]) -> Model:
+        """Predictions of points, fitted to a target."""
+        space, seed = self._context.space, derive_seed(self._context.seed, "predictor") % 2**31
+        features = space.decisions.features
+        if self._context.options["model"] == "graph":
+            hooks = {"graph": lambda point: graph_of(space.network_at(point).workload)}
+            graph = make_predictor("graph", PredictorContext(space.decisions, seed, hooks))
+            graph.fit(points, target[:, None], features(points))
+            return lambda asked: graph.predict(asked, features(asked))[0][:, 0]
+        model = self._regression(features(points), target, seed)
+        return lambda asked: model.predict(features(asked))
+
+    def _regression(self, features: NDArray[np.float64], target: NDArray[np.float64], seed: int) -> Any:
+        kind = str(self._context.options["model"])
         model: Any
         if kind == "trees":
             model = GradientBoostingRegressor(n_estimators=300, max_depth=4, subsample=0.8, random_state=seed)
@@ -152,24 +176,26 @@ class PredictedProvider:
         """Predicted figures of each design."""
         if not candidates:
             return []
-        features = self._context.space.decisions.features([candidate.point for candidate in candidates])
-        latency, energy = (np.exp(model.predict(features)) for model in self._models)
-        return [Measurement(_figures(float(ms), float(uj))) for ms, uj in zip(latency, energy, strict=True)]
+        points = [candidate.point for candidate in candidates]
+        latency, energy = (np.exp(model(points)) for model in self._models)
+        return [Measurement(figures_of(float(ms), float(uj))) for ms, uj in zip(latency, energy, strict=True)]
+
+
+def graph_of(workload: Workload | None) -> OperatorGraph:
+    """A network's layers and what flows between them; a label is an operator with its window and stride."""
+    assert workload is not None, "what is priced has layers"
+    places = {tensor.name: place for place, tensor in enumerate(workload.inputs)}
+    labels, edges = ["input"] * len(places), list[tuple[int, int]]()
+    for layer in workload.layers:
+        places[layer.name] = len(labels)
+        edges += [(places[source], places[layer.name]) for source in dict.fromkeys(layer.inputs)]
+        labels.append(f"{layer.op} {layer.R}x{layer.S}/{layer.stride[0]}" + (" by group" if layer.groups > 1 else ""))
+    return OperatorGraph(tuple(labels), tuple(edges))
 
 
 def _point(row: Mapping[str, Any]) -> Point:
     """A point as JSON holds it: orders are tuples again."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
-
-
-def _figures(latency_ms: float, energy_uj: float) -> dict[str, float]:
-    return {
-        "latency_ms": latency_ms,
-        "throughput_per_s": 1e3 / latency_ms,
-        "energy_uj": energy_uj,
-        "edp_uj_ms": energy_uj * latency_ms,
-        "power_mw": energy_uj / latency_ms,
-    }
 
 
 def _kept(file: Path) -> list[Any] | None:

@@ -21,6 +21,7 @@ from accel_models.template.spec import Template
 from codesign.objectives import Goal
 from codesign.providers.base import Candidate, Measurement, ProviderContext
 from codesign.providers.cost.whole_hardware import WholeHardware
+from codesign.providers.cost.work import figures_of
 from codesign.providers.registry import PROVIDERS
 from codesign.spaces.mapping.caps import missing_operators
 from codesign.spaces.search_space import SearchSpace
@@ -57,7 +58,7 @@ class ScheduleProvider:
         self._device, self._named = device(context.device), context.device
         self.metrics = PROVIDERS.get("schedule").metrics_on(context.device)
         self._pricer = Pricer(self._device, bounded=False)
-        self._compiled, self._read_s = is_compiled("pricing"), 0.0
+        self._compiled, self._read_s, self._reporter = is_compiled("pricing"), 0.0, context.reporter
 
     def prepare(self) -> None:
         """Nothing to prepare."""
@@ -67,7 +68,7 @@ class ScheduleProvider:
         found: dict[int, Measurement] = {}
         capped = [place for place, candidate in enumerate(candidates) if candidate.design is None]
         if len(capped) >= _DESIGNS_WORTH or self._read_s > _SECONDS_WORTH:
-            self._compiled = True
+            self._compile()
         if not self._compiled:
             started = time.process_time()
             found = {place: self._by_reading(candidates[place]) for place in capped}
@@ -83,15 +84,22 @@ class ScheduleProvider:
         """As :meth:`measure`; of a design that a buffer cannot hold, which buffer, and not by how much."""
         if any(candidate.caps is None for candidate in candidates):
             return self.measure(candidates)
-        self._compiled = self._compiled or len(candidates) >= _DESIGNS_WORTH
+        if len(candidates) >= _DESIGNS_WORTH:
+            self._compile()
         return self._priced(candidates, explained=False) if self._compiled else self.measure(candidates)
 
     def whole(self, space: SearchSpace, goal: Goal) -> WholeHardware | None:
         """All accelerators of a space, for the front of a network over them; None: no space that can be proved over."""
-        if not WholeHardware.covers(space, self._device, goal, self.metrics):
+        if not WholeHardware.covers(space, goal, self.metrics):
             return None
-        self._compiled = True
+        self._compile()
         return WholeHardware(space, self._device, goal, self.metrics)
+
+    def _compile(self) -> None:
+        """Take the compiled path from now on; the first time on a machine that takes a while, which is told."""
+        if not self._compiled:
+            self._reporter.say("compiling the cost model for this processor: this once, half a minute or more")
+        self._compiled = True
 
     def _priced(self, candidates: Sequence[Candidate], *, explained: bool = True) -> list[Measurement]:
         workloads, templates, caps = [], list[Template](), []
@@ -156,14 +164,8 @@ class ScheduleProvider:
         if cost.energy_pj is None or cost.energy_pj != cost.energy_pj:
             what = "its technology has no energy figures"
             raise SpecError(Fault(f"device {self._device.name}", what, "a device whose technology has them"))
-        energy_uj, seconds = cost.energy_pj / 1e6, cost.latency_ms / 1e3
         out = {
-            "latency_ms": cost.latency_ms,
-            "latency_cycles": float(cost.cycles),
-            "throughput_per_s": 1.0 / seconds,
-            "energy_uj": energy_uj,
-            "edp_uj_ms": energy_uj * cost.latency_ms,
-            "power_mw": energy_uj / 1e3 / seconds,
+            **figures_of(cost.latency_ms, cost.energy_pj / 1e6, cost.cycles),
             "buffer_bytes": float(sum(memory.size_bytes for memory in memories(template))),
             "dram_bytes": float(cost.dram_bytes),
         }

@@ -10,6 +10,7 @@ from accel_models.report import CostReport, Infeasible, LayerCost
 from accel_models.schedule.shared import SharedSchedule, schedule_shared
 from codesign.providers.base import Candidate, Measurement, ProviderContext
 from codesign.providers.cost.mapped import total_energy_pj
+from codesign.providers.cost.work import figures_of
 from codesign.providers.registry import PROVIDERS
 from codesign.spaces.network.several import parts_of
 from mappings.errors import Fault, SpecError
@@ -60,14 +61,8 @@ class SharedProvider:
         if isinstance(found, Infeasible):
             return Measurement(broken=(found,))
         milliseconds = 1e3 * found.schedule.cycles / machine.machines[0].accelerator.clock_hz
-        energy_uj = total_energy_pj(found.layers) / 1e6
         out = {
-            "latency_ms": milliseconds,
-            "latency_cycles": float(found.schedule.cycles),
-            "throughput_per_s": 1e3 / milliseconds,
-            "energy_uj": energy_uj,
-            "edp_uj_ms": energy_uj * milliseconds,
-            "power_mw": energy_uj / milliseconds,
+            **figures_of(milliseconds, total_energy_pj(found.layers) / 1e6, found.schedule.cycles),
             "buffer_bytes": float(machine.onchip_bytes),
             "dram_bytes": float(sum(layer.bytes_of("DRAM") for layer in found.layers)),
         }

@@ -8,16 +8,18 @@ from typing import Any
 
 from accel_models.hardware.devices import Device
 from accel_models.hardware.technology import technology
+from accel_models.pricing.best_first import FIGURES
 from accel_models.pricing.families import BUFFERS, Family, family_of
-from accel_models.pricing.whole import FIGURES, Account, WholeSpace
+from accel_models.pricing.whole import Account, WholeSpace
 from codesign.decisions import Choice, Decision, Point
 from codesign.objectives import Goal
+from codesign.recipe_plans import MOST_PROVED
 from codesign.spaces.hardware.templates import TemplateSpace, data_bits
 from codesign.spaces.search_space import SearchSpace
 from mappings.workload import Workload
 
 #: More families (accelerators that differ in more than buffers and clock) than these are not looked at one by one.
-_MOST_FAMILIES, _MOST_DESIGNS = 4_000, 50_000_000
+_MOST_FAMILIES, _MOST_DESIGNS = 4_000, MOST_PROVED
 _KIB, _MHZ = 1024, 1_000_000
 _CLOCK = "clock_mhz"
 _BUFFER_OF = {name.replace("_bytes", "_kib"): name for name in BUFFERS}
@@ -49,7 +51,7 @@ class WholeHardware:
         self.account = Account(0, 0, 0)
 
     @staticmethod
-    def covers(space: SearchSpace, part: Device, goal: Goal, known: Sequence[str]) -> bool:
+    def covers(space: SearchSpace, goal: Goal, known: Sequence[str]) -> bool:
         """Whether the space is one of templates whose buffers and clock are plain choices, and not too large."""
         names = (*goal.objectives, *(limit.metric for limit in goal.limits))
         parts = [item for item in space.decisions.decisions if item.group in ("hardware", "mapping")]
