@@ -125,15 +125,15 @@ def _read(recipe: Recipe, options: Mapping[str, Any], names: Sequence[str], wher
 def _bounded(recipe: Recipe, where: str) -> list[Fault]:
     """Limits of drivers that keep them while they learn: on costs that are known without training."""
     known = [name for name in _cheap(recipe) if not METRICS.get(name).maximize]
-    return [
-        Fault(
-            f"{where}: limits.{name}",
-            "is on no cost that is known before the dear providers",
-            ", ".join(known) or "a cost provider",
-        )
-        for name, _ in recipe.limits
-        if name != "accuracy" and name not in known
-    ]
+    faults = []
+    for name, _ in recipe.limits:
+        if name == "accuracy" or name in known:
+            continue
+        what = "is on no cost that is known before the dear providers"
+        if METRICS.get(name).maximize:
+            what = "grows with what is better; what it is expected to be bounds nothing"
+        faults.append(Fault(f"{where}: limits.{name}", what, ", ".join(known) or "a cost provider"))
+    return faults
 
 
 def nested(recipe: Recipe, options: Mapping[str, Any], where: str) -> list[Fault]:

@@ -22,7 +22,7 @@ from codesign.gradient.evaluator import Evaluated, Evaluator, EvaluatorError, fi
 from codesign.gradient.nested import NestedNetwork, effects_of
 from codesign.gradient.priced import Conditional, Exact, Sampled
 from codesign.gradient.terms import LimitTerm
-from codesign.objectives import METRICS, Outcome
+from codesign.objectives import Outcome
 from codesign.objectives.rewards import WeightedProduct
 from codesign.seeds import derive_seed
 from codesign.spaces.search_space import HARDWARE_GROUPS, NETWORK_GROUPS, SearchSpace
@@ -119,10 +119,6 @@ class _Search:
         faults = []
         if not self._networks:
             faults.append(Fault("driver relaxed", "has nothing to choose of the network", "two choices or more"))
-        for name in self._limits:
-            if METRICS.get(name).maximize:
-                what = "grows with what is better; what it is expected to be bounds nothing"
-                faults.append(Fault(f"limits.{name}", what, "a cost that is to be at most its limit"))
         if self._options["cost"] == "evaluator" and not self._hardware:
             faults.append(
                 Fault("driver relaxed.cost", "is an evaluator, and no hardware is left to choose", "conditional")

@@ -40,6 +40,7 @@ OWN_ARITHMETIC = {
     "codesign/quantization/qat.py",
     "codesign/providers/accuracy/probe.py",
     "codesign/quantization/quantize.py",
+    "codesign/quantization/random_network.py",  # what tracing would find behind each operator
     "codesign/supernet/stabilised.py",  # a mean over places and a matrix over channels may change places
     "codesign/trace/builder.py",
     "codesign/trace/ops_window.py",

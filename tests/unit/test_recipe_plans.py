@@ -82,7 +82,7 @@ template: {array: output_stationary, rows: 8, cols: 8, axi_bits: 64, dram_bytes_
         (
             {"name": "gradient"},
             {"network": "edge_cells", "hardware": "templates", "limits": {"throughput_per_s": 5.0}},
-            "limits.throughput_per_s: is on no cost that is known before the dear providers",
+            "limits.throughput_per_s: grows with what is better",
         ),
         ({"name": "carried", "fidelities": [1.0]}, {}, r"fidelities: is \[1.0\] \(allowed"),
         ({"name": "budgeted", "least_correlation": 1.5}, {}, r"least_correlation: is 1.5 \(allowed"),

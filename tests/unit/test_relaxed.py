@@ -347,7 +347,10 @@ def test_a_killed_search_goes_on_with_the_next(tmp_path: Any, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"limits": {"throughput_per_s": 10.0}, "providers": ["schedule", toy.NAME]}, "at most its limit"),
+        (
+            {"limits": {"throughput_per_s": 10.0}, "providers": ["schedule", toy.NAME]},
+            "bounds nothing (allowed: latency_ms",
+        ),
         ({"driver": {"name": "relaxed", "cost": "evaluator"}}, "no hardware is left to choose"),
         ({"driver": {"name": "relaxed", "loss": "product"}}, "multiplies by a cost"),
         ({"network": {**CHAIN, "skips": True}}, "which layers there are"),
