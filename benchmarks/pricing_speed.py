@@ -60,6 +60,19 @@ def cases(count: int, seed: int) -> list[Case]:
     return found
 
 
+def large_cases(count: int, seed: int) -> list[Case]:
+    """ResNet-18 at 224 on random 16x16 accelerators of the default space, 8 bits."""
+    rng, space = np.random.default_rng(seed), load_recipe("default").space
+    network, hardware = NETWORKS.get("resnet18").workload(), space.decisions.of_groups("hardware", "mapping")
+    found: list[Case] = []
+    while len(found) < count:
+        point = hardware.draw(rng)
+        template = space.hardware.hardware_at(point, network)
+        if template.rows == template.cols == 16 and template.act_bits == template.weight_bits == 8:
+            found.append((network, template, int(point["tile_rows"]), int(point["tile_channels"])))
+    return found
+
+
 def price(drawn: list[Case]) -> Priced:
     """All of them, nothing kept from before."""
     workloads, templates, rows, channels = zip(*drawn, strict=True)
@@ -215,9 +228,7 @@ def main() -> int:
     ])  # fmt: skip
     figures.extend(compared(drawn[: options.compared], priced))
 
-    network = NETWORKS.get("resnet18").workload()
-    drawn = [case for case in cases(6_000, options.seed + 1) if case[1].rows == case[1].cols == 16]
-    large = [(network, *case[1:]) for case in drawn if case[1].act_bits == case[1].weight_bits == 8][:50]
+    large = large_cases(options.cases // 10, options.seed + 1)
     resnet, priced = rate(large)
     figures.extend([
         Figure("ResNet-18 at 224, 16x16, designs/s", resnet, f">= {TARGET_RESNET}", resnet >= TARGET_RESNET),
