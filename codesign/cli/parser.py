@@ -119,7 +119,7 @@ def _synth(parser: argparse.ArgumentParser) -> None:
     targets = ("xc7", "xcup", "ecp5", "ice40", "gowin", "asic")
     add("--target", choices=targets, help=f"FPGA family, or asic: {', '.join(targets)} (its device's, or xc7)")
     add("--liberty", action="append", metavar="FILE", help="cells of target asic; several: one each")
-    add("--route", action="store_true", default=None, help="place and route too (ecp5, ice40)")
+    add("--route", action="store_true", default=None, help="place and route too (ecp5, ice40, gowin)")
     add("--device", help="part to route for (the design's, or the largest of the family)")
     text = "power of the cells of target asic while a design of a run names one image"
     add("--power", action="store_true", default=None, help=text)

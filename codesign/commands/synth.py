@@ -39,7 +39,7 @@ def synth(
         design: a design, an accelerator with a template, a template, or the YAML of one of them.
         target: "xc7", "xcup", "ecp5", "ice40", "gowin" or "asic"; None: that of the design's FPGA, or "xc7".
         liberty: files of standard cells, for "asic".
-        route: place and route too ("ecp5", "ice40").
+        route: place and route too ("ecp5", "ice40", "gowin").
         device: part to route for; None: the design's own where its router knows it, or the family's largest.
         power: of "asic": the power of the cells while the design of a run names one image, at its clock.
         reporter: where progress goes.

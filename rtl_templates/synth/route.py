@@ -1,4 +1,4 @@
-"""Placement and routing by nextpnr, where an open router exists: Lattice ECP5 and iCE40 (``yowasp-nextpnr-*``)."""
+"""Placement and routing by nextpnr, where it knows the family: Lattice ECP5 and iCE40, Gowin (``yowasp-nextpnr-*``)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 from mappings.errors import Fault, SpecError, unknown_name
 from mappings.process import refuse_killed, run_owned
 from rtl_templates.synth.block_registers import use_block_registers
+from rtl_templates.synth.clock_pad import CLOCK, keep_clock_pad
 from rtl_templates.synth.fpga import PASSES
 from rtl_templates.synth.yosys import RESULTS, key_of, read_command, run_passes, source_key, yosys_version
 
@@ -25,6 +26,7 @@ TIMEOUT_S = 4 * 3600
 #: The clock to place for: what the templates reach for; a slower result is a result. The analytical placer of nextpnr's
 #: two spreads a whole 4x4's 118 memory blocks over the chip: its wires are a fifth longer.
 _ECP5 = "--speed 6 --freq 100 --timing-allow-fail --out-of-context --lpf-allow-unconstrained --placer static"
+_GOWIN = "--vopt cst=pads.cst --freq 100 --timing-allow-fail"
 #: Target -> (router, part -> options).
 ROUTERS: dict[str, tuple[str, dict[str, str]]] = {
     "ecp5": (
@@ -32,7 +34,16 @@ ROUTERS: dict[str, tuple[str, dict[str, str]]] = {
         {f"ecp5_{size}k": f"--{size}k {_ECP5}" for size in (25, 45, 85)},
     ),
     "ice40": ("nextpnr-ice40", {"ice40_up5k": "--up5k --package sg48"}),
+    "gowin": (
+        "nextpnr-himbaechel-gowin",
+        {
+            "gowin_gw1n9": f"--device GW1NR-LV9QN88PC6/I5 --vopt family=GW1N-9C {_GOWIN}",
+            "gowin_gw2a18": f"--device GW2A-LV18PG256C8/I7 --vopt family=GW2A-18 {_GOWIN}",
+        },
+    ),
 }
+#: Where a part's clock comes in, for a router that asks for it: the oscillator of the board that its title names.
+_CLOCK_PAD = {"gowin_gw1n9": "52", "gowin_gw2a18": "H11"}
 #: Passes before placement where they differ from those that count resources. ECP5: tables are chosen for wires of 1 ns,
 #: as routing has them, not 0.3; 4 % more of them, fewer in a row.
 _PASSES = {
@@ -45,7 +56,10 @@ _PASSES = {
     )
 }
 #: What is done to a target's netlist between synthesis and placement: its name in the key of a result, and the step.
-_BETWEEN = {"ecp5": ("registers in blocks, three for a product that no memory is read into", use_block_registers)}
+_BETWEEN: dict[str, tuple[str, Callable[[dict[str, Any]], object]]] = {
+    "ecp5": ("registers in blocks, three for a product that no memory is read into", use_block_registers),
+    "gowin": ("no pads but the clock's", keep_clock_pad),
+}
 _NO_ROOM = re.compile(r"ERROR: (.*)")
 
 
@@ -130,6 +144,8 @@ def route(top: str, parameters: Mapping[str, int], target: str, part: str = "", 
                 netlist = json.loads((folder / "n.json").read_text(encoding="utf-8"))
                 _BETWEEN[target][1](netlist)
                 (folder / "n.json").write_text(json.dumps(netlist), encoding="utf-8")
+            if chosen in _CLOCK_PAD:
+                (folder / "pads.cst").write_text(f'IO_LOC "{CLOCK}" {_CLOCK_PAD[chosen]};\n', encoding="utf-8")
             # The WebAssembly build sees the current folder alone.
             line = [command, *options.split(), "--json", "n.json", "--report", "r.json", "--seed", str(seed)]
             try:

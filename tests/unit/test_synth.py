@@ -242,6 +242,18 @@ def test_a_router_beside_python_is_found_without_a_path(monkeypatch: pytest.Monk
         route.router("ice40")
 
 
+@pytest.mark.parametrize("part", ["gowin_gw1n9", "gowin_gw2a18"])
+def test_a_module_routes_on_gowin_without_pads(part: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its ports would be more pads than a package has: the clock's alone is left, and all of its registers."""
+    monkeypatch.setenv("CODESIGN_CACHE_DIR", str(tmp_path))
+    found = route.route("cd_fifo", {"Width": 128}, "gowin", part)
+    taken, _ = fpga.synthesize_module("cd_fifo", {"Width": 128}, "gowin")
+    used = {name: count for name, count, _ in found.used}
+    assert found.part == part and used["IOB"] == 1
+    assert used["DFF"] == taken.ff > 0
+    assert found.fmax_hz > 50e6 and " to " in found.path
+
+
 def test_the_router_says_what_there_is_no_room_for() -> None:
     text = "Info: packing\nERROR: Unable to place cell 'u', no BELs remaining to implement cell type 'MULT18X18D'\n"
     assert "MULT18X18D" in route._why(text)
