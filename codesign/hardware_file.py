@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from mappings.reader import unknown_keys
 from mappings.yamlio import load_yaml
 
 _KEYS = ("name", "template", "technology", "device")
+#: Parameters by which a template's file is told from an accelerator's, which has a clock too.
+_PARAMETERS = {field.name for field in fields(Template)} - {"clock_hz"}
 
 
 def load_hardware(path: str | Path) -> Accelerator:
@@ -30,7 +33,7 @@ def load_hardware(path: str | Path) -> Accelerator:
     where = str(path)
     if isinstance(raw, dict) and ("design" in raw or "workload" in raw):
         return DesignFile.from_document(raw, Path(path)).design.accelerator
-    if isinstance(raw, dict) and "array" in raw:
+    if isinstance(raw, dict) and raw.keys() & _PARAMETERS and not raw.keys() & {"template", "levels"}:
         return template_accelerator(Template.from_dict(raw, where), name=Path(path).stem)
     if isinstance(raw, dict) and "template" in raw and "levels" not in raw:
         return _of_template(raw, where)

@@ -13,6 +13,7 @@ from accel_models.hardware.accelerators import accelerator
 from accel_models.hardware.budget import broken_budget, resources, silicon_um2
 from accel_models.hardware.technology import technology
 from accel_models.report import CostReport, Infeasible, LayerCost
+from accel_models.template.spec import Template
 from codesign.hardware_file import load_hardware
 from mappings.dataflow import dataflow
 from mappings.errors import SpecError
@@ -99,3 +100,12 @@ def test_reports_round_trip_and_refuse_what_they_are_not() -> None:
         assert part in str(caught.value)
     with pytest.raises(SpecError):
         LayerCost.from_dict({**report.layers[0].to_dict(), "traffic_bytes": [["GLB", 3, "read", 1], 7]})
+
+
+def test_a_template_needs_no_array_to_be_one(tmp_path: Path) -> None:
+    """Its array has a default as its other parameters have; a wrong key is told among the template's."""
+    (tmp_path / "t.yaml").write_text("rows: 4\ncols: 8\n")
+    assert load_hardware(tmp_path / "t.yaml").template == Template(rows=4, cols=8)
+    (tmp_path / "t.yaml").write_text("rows: 4\nrow: 8\n")
+    with pytest.raises(SpecError, match='unknown key "row", did you mean "rows"'):
+        load_hardware(tmp_path / "t.yaml")
