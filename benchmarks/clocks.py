@@ -5,8 +5,7 @@
     python -m benchmarks.clocks --largest 64             # designs of up to 8x8 PEs
 
 The draw is that of ``benchmarks.resources``; of it, what has room on the part at any clock. The gate's clocks
-(``accel_models/hardware/data/clocks.yaml``) are of other designs, but for two of seed 1's first six: weight stationary
-of 16 bits and loop tile set that of vector units of three taps. Needs ``pip install 'codesign[synthesis]'``. Results
+(``accel_models/hardware/data/clocks.yaml``) are of other designs. Needs ``pip install 'codesign[synthesis]'``. Results
 enter ``data/clocks_ecp5.csv`` as they come, with the digest of their sources; rows of older sources are not judged on.
 """
 

@@ -179,9 +179,9 @@ class Device:
         """
         return self.family or _TAKEN_FOR.get(self.lut_inputs, "")
 
-    def routed_hz(self, array: str, pes: int = SMALL_PES, vector_taps: int = 1) -> int | None:
+    def routed_hz(self, array: str, pes: int = SMALL_PES) -> int | None:
         """The clock that our accelerators with this array reach on the family; None on silicon."""
-        return clocks()[self.taken_for].of(array, pes, vector_taps) if self.taken_for else None
+        return clocks()[self.taken_for].of(array, pes) if self.taken_for else None
 
     @property
     def lut_fill(self) -> float:
@@ -233,8 +233,6 @@ class Clock:
         source: what was routed, or the rule of the scaling.
         arrays: (array, cycles a second) of whole designs with this array, 4x4, that were routed; the others get ``hz``.
         larger: the same of 8x8, which bind all that are larger than 4x4; those that were not routed get the least.
-        vector_taps: (taps that the vector unit takes in a cycle, cycles a second), which bind designs of as many or
-            more.
     """
 
     hz: int
@@ -243,22 +241,18 @@ class Clock:
     source: str
     arrays: tuple[tuple[str, int], ...] = ()
     larger: tuple[tuple[str, int], ...] = ()
-    vector_taps: tuple[tuple[str, int], ...] = ()
 
-    def of(self, array: str, pes: int = SMALL_PES, vector_taps: int = 1) -> int:
-        """The highest clock of a design with this array of so many PEs and these taps of the vector unit."""
-        limits, large = [dict(self.arrays).get(array, self.hz)], dict(self.larger)
-        if pes > SMALL_PES and large:
-            limits.append(large.get(array, min(large.values())))
-        limits += [hz for taps, hz in self.vector_taps if int(taps) <= vector_taps]
-        return min(limits)
+    def of(self, array: str, pes: int = SMALL_PES) -> int:
+        """The highest clock of a design with this array of so many PEs."""
+        small, large = dict(self.arrays).get(array, self.hz), dict(self.larger)
+        return small if pes <= SMALL_PES or not large else min(small, large.get(array, min(large.values())))
 
 
 @lru_cache(maxsize=1)
 def clocks() -> dict[str, Clock]:
     """Clocks by FPGA family, of ``data/clocks.yaml``."""
     raw = load_yaml(Path(__file__).parent / "data" / "clocks.yaml")
-    routed = ("arrays", "larger", "vector_taps")
+    routed = ("arrays", "larger")
     return {
         str(name): Clock(
             **item | {key: tuple((str(k), int(hz)) for k, hz in item.get(key, {}).items()) for key in routed}

@@ -264,7 +264,7 @@ def fpga_room(part: Device) -> tuple[int | None, int | None, float | None, int |
 
 def highest_hz(template: Template, part: Device) -> int | None:
     """The least of what routing reaches and what the hard blocks do."""
-    routed = part.routed_hz(template.array, template.rows * template.cols, template.vector_taps)
+    routed = part.routed_hz(template.array, template.rows * template.cols)
     limits = [limit for limit in (part.fmax_hz, routed) if limit is not None]
     return min(limits) if limits else None
 

@@ -12,7 +12,7 @@ FLUSH_CYCLES = 14  #: from the last group of a scan until its results are known
 ROOT_CYCLES = 34  #: variance, its square root
 NORM_DIVIDE_CYCLES, SOFTMAX_DIVIDE_CYCLES = 62, 47  #: a bit a cycle
 VECTOR_SETUP_CYCLES = 7  #: from the handshake to the prologue: command register, start, five products
-VECTOR_LATENCY = 5  #: from the request of a window's last word to its accumulator write
+VECTOR_LATENCY = 5  #: from the request of a window's last word to its accumulator write, of one tap
 SHORT_PASS_PIXELS, SHORT_PASS_CYCLES = 4, 3  #: a pass of fewer pixels waits so long, to keep two writes apart
 
 
@@ -40,6 +40,14 @@ def weight_stationary_fill_cycles(rows: int) -> int:
     return SETUP_CYCLES + WALK_CYCLES + rows + rows + SUM_CYCLES
 
 
+def tree_levels(taps: int) -> int:
+    """Registers in a row in which `cd_vector` makes one value of its taps, two of two at a time."""
+    levels = 0
+    while 1 << levels < taps:
+        levels += 1
+    return levels
+
+
 def vector_cycles(lanes: int, taps: int, weight_words: int, tile: Tile) -> int:
     """One tile on `cd_vector`.
 
@@ -61,7 +69,8 @@ def vector_cycles(lanes: int, taps: int, weight_words: int, tile: Tile) -> int:
         period = max(stream + wait, weight_words * following)
         row += period
     passes = -(-tile.k // lanes) * tile.r * row - period + stream
-    return VECTOR_SETUP_CYCLES + WALK_CYCLES + max(weight_words * first_group, 1) + passes + VECTOR_LATENCY
+    latency = VECTOR_LATENCY + tree_levels(taps)
+    return VECTOR_SETUP_CYCLES + WALK_CYCLES + max(weight_words * first_group, 1) + passes + latency
 
 
 def softmax_cycles(groups: int, rows: int) -> int:

@@ -36,7 +36,8 @@ module cd_vector
   localparam int unsigned LgN     = $clog2(N);
   localparam int unsigned Tw      = $clog2(Taps + 1);
   localparam int unsigned TermW   = ActW + WgtW;
-  localparam int unsigned Latency = 5;          // from the request of a window's last word to its accumulator write
+  localparam int unsigned Levels  = $clog2(Taps);  // of the tree that makes one value of a window's taps
+  localparam int unsigned Latency = 5 + Levels;    // from the request of a window's last word to its accumulator write
 
   compute_t      cmd_q;
   logic          busy_q, started_q, walker_busy;
@@ -167,10 +168,11 @@ module cd_vector
     end
   end
 
-  // ---- Lanes: a product and a value a tap, a register each, then the sum or maximum of one of them ----
+  // ---- Lanes: a product and a value a tap; one of them; their sum or maximum by twos. A register each ----
+  localparam int unsigned SumW = AccW < TermW + Levels ? AccW : TermW + Levels;
   localparam logic signed [TermW-1:0] Least = {1'b1, {(TermW - 1){1'b0}}};
-  logic signed [TermW-1:0] product_q [Taps][N], value_q [Taps][N], term [Taps][N];
-  logic signed [AccW-1:0]  y_d [N], y_q [N];
+  logic signed [TermW-1:0] product_q [Taps][N], value_q [Taps][N];
+  logic signed [SumW-1:0]  tree_q [Levels+1][Taps][N];  // of level l the first ceil(Taps / 2^l)
 
   always_ff @(posedge clk_i) begin
     for (int unsigned t = 0; t < Taps; t++) begin
@@ -178,20 +180,20 @@ module cd_vector
         product_q[t][j] <= TermW'(window_q[t][j]) * TermW'(weight_q[t][j]);
         if (cmd_q.op == CompMax) value_q[t][j] <= used_q[t] && window_in_q[t] ? TermW'(window_q[t][j]) : Least;
         else value_q[t][j] <= used_q[t] ? TermW'(window_q[t][j]) : '0;
+        tree_q[0][t][j] <= SumW'(cmd_q.op == CompDepthwise ? product_q[t][j] : value_q[t][j]);
       end
     end
-    y_q <= y_d;
   end
 
-  always_comb begin
-    for (int unsigned j = 0; j < N; j++) begin
-      for (int unsigned t = 0; t < Taps; t++) begin
-        term[t][j] = cmd_q.op == CompDepthwise ? product_q[t][j] : value_q[t][j];
-      end
-      y_d[j] = AccW'(term[0][j]);
-      for (int unsigned t = 1; t < Taps; t++) begin
-        if (cmd_q.op != CompMax) y_d[j] = y_d[j] + AccW'(term[t][j]);
-        else if (AccW'(term[t][j]) > y_d[j]) y_d[j] = AccW'(term[t][j]);
+  for (genvar l = 0; l < int'(Levels); l++) begin : gen_level
+    localparam int unsigned Inputs = (Taps + (1 << l) - 1) >> l;
+    always_ff @(posedge clk_i) begin
+      for (int unsigned t = 0; t < Inputs; t += 2) begin
+        for (int unsigned j = 0; j < N; j++) begin
+          if (t + 1 == Inputs) tree_q[l+1][t/2][j] <= tree_q[l][t][j];
+          else if (cmd_q.op != CompMax) tree_q[l+1][t/2][j] <= tree_q[l][t][j] + tree_q[l][t+1][j];
+          else tree_q[l+1][t/2][j] <= tree_q[l][t][j] > tree_q[l][t+1][j] ? tree_q[l][t][j] : tree_q[l][t+1][j];
+        end
       end
     end
   end
@@ -217,7 +219,7 @@ module cd_vector
   assign done_o      = acc_valid_o && last_q[Latency-1];
 
   always_comb begin
-    for (int unsigned j = 0; j < N; j++) acc_data_o[j*AccW +: AccW] = y_q[j];
+    for (int unsigned j = 0; j < N; j++) acc_data_o[j*AccW +: AccW] = AccW'(tree_q[Levels][0][j]);
   end
 
 endmodule

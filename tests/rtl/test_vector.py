@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ from rtl_templates.simulate import Job, simulate_jobs
 
 pytestmark = pytest.mark.rtl
 
-TEMPLATE = Template(rows=8, cols=4, vector_taps=3, axi_bits=64, dram_bytes_per_cycle=8)
+TEMPLATE = Template(rows=8, cols=4, axi_bits=64, dram_bytes_per_cycle=8)
 #: rows, columns of the output; of the filter; stride, dilation, padding
 SHAPES = [
     (1, 1, 1, 1, 1, 1, 0),
@@ -44,12 +46,13 @@ def workload(kind: str, shape: tuple[int, ...]) -> Workload:
     return Workload(kind, (TensorShape("x", 1, 11, h, w, 8),), (layer,))
 
 
-def test_every_shape() -> None:
-    jobs = []
+@pytest.mark.parametrize("taps", [3, 5])
+def test_every_shape(taps: int) -> None:
+    jobs, template = [], replace(TEMPLATE, vector_taps=taps)
     for number, shape in enumerate(SHAPES):
         for kind in ("depthwise", "max"):
             network = workload(kind, shape)
-            schedule = schedule_network(design(network, TEMPLATE))
+            schedule = schedule_network(design(network, template))
             assert not isinstance(schedule, Infeasible)
             jobs.append(Job(schedule, quantized(network, number), inputs(network, number + 1)))
     for job, report in zip(jobs, simulate_jobs(jobs), strict=True):

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from accel_models.template.tile import Tile
-from accel_models.template.vector_timing import VECTOR_LATENCY, VECTOR_SETUP_CYCLES, WALK_CYCLES, vector_cycles
+from accel_models.template.vector_timing import (
+    VECTOR_LATENCY,
+    VECTOR_SETUP_CYCLES,
+    WALK_CYCLES,
+    tree_levels,
+    vector_cycles,
+)
 
-AROUND = VECTOR_SETUP_CYCLES + WALK_CYCLES + VECTOR_LATENCY
+ONE_TAP = VECTOR_SETUP_CYCLES + WALK_CYCLES + VECTOR_LATENCY
+AROUND = ONE_TAP + 2  # three taps: two levels of sums
 
 
 def tile(k: int, p: int, q: int, r: int, s: int, stride: int = 1, dilation: int = 1) -> Tile:
@@ -14,7 +21,7 @@ def tile(k: int, p: int, q: int, r: int, s: int, stride: int = 1, dilation: int 
 
 def test_a_tap_a_pass() -> None:
     """2 channel words x 9 taps x 14 x 14 pixels, the first tap's weight word before them."""
-    assert vector_cycles(16, 1, 1, tile(32, 14, 14, 3, 3)) == AROUND + 1 + 2 * 9 * 14 * 14
+    assert vector_cycles(16, 1, 1, tile(32, 14, 14, 3, 3)) == ONE_TAP + 1 + 2 * 9 * 14 * 14
 
 
 def test_three_taps_read_each_word_once_a_row() -> None:
@@ -48,3 +55,8 @@ def test_few_pixels_wait_for_the_accumulator() -> None:
 def test_many_weight_words_set_the_pace() -> None:
     """Eight words a tap: 24 during each pass of 3 x 6 cycles but the last."""
     assert vector_cycles(32, 3, 8, tile(32, 3, 4, 3, 3)) == AROUND + 24 + 24 + 24 + 3 * 6
+
+
+def test_taps_are_summed_by_twos() -> None:
+    assert [tree_levels(taps) for taps in (1, 3, 5, 7)] == [0, 2, 3, 3]
+    assert vector_cycles(16, 7, 0, tile(16, 1, 1, 1, 7)) == ONE_TAP + 3 + 1 + 7
