@@ -176,7 +176,7 @@ def _kept(goal: Goal, found: Sequence[tuple[Point, Outcome]]) -> list[tuple[Poin
     """The front of what is feasible; else the design that is nearest to it."""
     feasible = [item for item in found if item[1].feasible]
     if not feasible:
-        return [min(found, key=lambda item: item[1].violation)]
+        return [min(found, key=lambda item: goal.distance(item[1]))]
     costs = _known_costs(goal, [outcome for _, outcome in feasible])
     return [feasible[row] for row in nondominated(costs)]
 
@@ -185,7 +185,7 @@ def best_of(goal: Goal, outcomes: Sequence[Outcome]) -> Outcome:
     """The best of each metric that is known over the feasible ones; the nearest to feasible where none is."""
     feasible = [outcome for outcome in outcomes if outcome.feasible]
     if not feasible:
-        return min(outcomes, key=lambda outcome: outcome.violation)
+        return min(outcomes, key=goal.distance)
     best = dict(feasible[0].metrics)
     for name, metric in zip(goal.objectives, goal.metrics, strict=True):
         values = [outcome.metrics[name] for outcome in feasible if name in outcome.metrics]

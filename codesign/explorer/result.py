@@ -9,6 +9,7 @@ from typing import Any
 
 from accel_models.hardware.devices import device
 from codesign.accuracy.task import task_of
+from codesign.decisions import Point
 from codesign.drivers.base import Trial
 from codesign.explorer.finish import FrontPoint
 from codesign.explorer.folder import RunFolder
@@ -25,6 +26,10 @@ MAX_RESULT_BYTES = 2**28
 """A million searched designs fit."""
 
 
+#: Designs that are told where none is within its bounds.
+NEAREST = 10
+
+
 @dataclass(frozen=True)
 class RunResult:
     """A finished run.
@@ -39,6 +44,7 @@ class RunResult:
         cloud: of every trial: whether it is feasible, and its objectives (None: not known).
         verifications: points that ran as hardware.
         syntheses: points that were synthesised.
+        nearest: the trials that are nearest to their bounds, with their numbers, where none is within them.
         seconds, cpu_seconds: wall and processor time of this process and its workers.
         finished: False: the search as it stands, nothing deployed.
     """
@@ -56,6 +62,7 @@ class RunResult:
     cpu_seconds: float = 0.0
     finished: bool = True
     syntheses: tuple[Synthesised, ...] = ()
+    nearest: tuple[tuple[int, Trial], ...] = ()
 
     @property
     def score(self) -> str:
@@ -85,6 +92,7 @@ class RunResult:
             "seconds": self.seconds,
             "cpu_seconds": self.cpu_seconds,
             "finished": self.finished,
+            "nearest": [_miss(number, trial) for number, trial in self.nearest],
         }
 
 
@@ -99,6 +107,23 @@ def cloud_of(recipe: Recipe, trials: Sequence[Trial]) -> tuple[tuple[bool, tuple
     return tuple(out)
 
 
+def _miss(number: int, trial: Trial) -> dict[str, Any]:
+    outcome = trial.told.outcome
+    return {
+        "trial": number,
+        "decisions": {
+            key: list(value) if isinstance(value, tuple) else value for key, value in trial.told.point.items()
+        },
+        "metrics": dict(outcome.metrics),
+        "broken": [str(item) for item in outcome.broken],
+    }
+
+
+def _plain(point: Point) -> dict[str, Any]:
+    """Decisions as files have them."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in point.items()}
+
+
 def _count(value: float) -> int | None:
     """A number of points; None: infinitely many."""
     return None if value == float("inf") else int(value)
@@ -110,9 +135,7 @@ def _point(point: FrontPoint) -> dict[str, Any]:
     return {
         "name": point.name,
         "trial": point.found.number,
-        "decisions": {
-            key: list(value) if isinstance(value, tuple) else value for key, value in point.found.point.items()
-        },
+        "decisions": _plain(point.found.point),
         "accuracy": dict(point.accuracy),
         "metrics": dict(point.metrics),
         "latency_ms": point.cost.latency_ms,

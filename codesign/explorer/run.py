@@ -31,7 +31,7 @@ from codesign.explorer.search import (
     deployer,
     describe,
     feasible,
-    nearest_miss,
+    nearest_misses,
     opened_steps,
     proved,
     search,
@@ -39,6 +39,7 @@ from codesign.explorer.search import (
     spent,
     tally,
 )
+from codesign.explorer.standing import without_front
 from codesign.explorer.storage import storage_faults
 from codesign.explorer.study import open_study, planned_trials, run_storage
 from codesign.explorer.synthesis import Synthesised, check_synthesis, synthesise
@@ -253,7 +254,8 @@ def _explore(
         tallied, found = tally(recipe, trials), feasible(trials)
         reporter.say(describe(tallied, found, task_of(recipe.space.network).score_name))
         if not found:
-            raise SpecError(_none_fits(recipe, trials))
+            write_page(without_front(recipe, folder, trials, finished=True).to_dict(), folder.report_html)
+            raise SpecError(_none_fits(recipe, folder, trials))
         chosen = search_front(goal, found, recipe.front_points)
         points = deploy_front(
             chosen, recipe, goal, folder, deployer(steps), [step.provider for step in steps], reporter
@@ -367,15 +369,16 @@ def _cpu_seconds() -> float:
     return sum(os.times()[:4])
 
 
-def _none_fits(recipe: Recipe, trials: Sequence[Trial]) -> list[Fault]:
+def _none_fits(recipe: Recipe, folder: RunFolder, trials: Sequence[Trial]) -> list[Fault]:
     """Where nothing is feasible: which bounds bind, and the design that is nearest."""
-    number, trial = nearest_miss(trials)
+    ((number, trial),) = nearest_misses(recipe.goal, trials, 1)
     bounds = tally(recipe, trials).bounds
     worst = max(bounds, key=lambda name: bounds[name], default="the last rung, which no design came to")
     what = f"none of {counted(len(trials), 'design')} fits; {worst} is broken most often"
     why = "; ".join(str(item) for item in trial.told.outcome.broken)
     where = f"device {recipe.device}" + "".join(f", {name} of {bound:g}" for name, bound in recipe.limits)
-    return [Fault(where, f"{what}; the nearest is trial {number}: {why}", "other bounds, or more --trials")]
+    told = f"{what}; the nearest is trial {number}: {why}; {folder.report_html} shows more of them"
+    return [Fault(where, told, "other bounds, or more --trials")]
 
 
 def _write(result: RunResult, folder: RunFolder) -> None:

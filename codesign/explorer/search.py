@@ -273,6 +273,6 @@ def proved(accounts: Sequence[Account]) -> str:
     )
 
 
-def nearest_miss(trials: Sequence[Trial]) -> tuple[int, Trial]:
-    """The trial that is nearest to feasible, with its number."""
-    return min(enumerate(trials), key=lambda item: (item[1].told.outcome.violation, item[0]))
+def nearest_misses(goal: Goal, trials: Sequence[Trial], most: int) -> list[tuple[int, Trial]]:
+    """The trials that are nearest to feasible, nearest first, with their numbers."""
+    return sorted(enumerate(trials), key=lambda item: (goal.distance(item[1].told.outcome), item[0]))[:most]

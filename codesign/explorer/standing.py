@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from codesign.drivers.base import Trial
 from codesign.explorer.finish import FrontPoint, knee_of, report_of
 from codesign.explorer.folder import RunFolder
 from codesign.explorer.journal import StudyJournal
-from codesign.explorer.result import RunResult, cloud_of
-from codesign.explorer.search import feasible, reporting_providers, search_front, tally
+from codesign.explorer.result import NEAREST, RunResult, cloud_of
+from codesign.explorer.search import feasible, nearest_misses, reporting_providers, search_front, tally
 from codesign.explorer.storage import storage_faults
-from codesign.explorer.study import open_study, run_storage
-from mappings.errors import Fault, SpecError, counted
+from codesign.explorer.study import open_study, planned_trials, run_storage
+from codesign.recipe import Recipe
+from mappings.errors import Fault, SpecError
 
 
 def standing(folder: RunFolder, storage: str | None = None) -> RunResult:
@@ -19,7 +23,7 @@ def standing(folder: RunFolder, storage: str | None = None) -> RunResult:
         storage: URL, where the run's study is not in its folder.
 
     Raises:
-        SpecError: no run there, or none of its designs is within its bounds yet.
+        SpecError: no run there, or no design yet.
     """
     record = folder.read_run()
     recipe = record.recipe
@@ -29,10 +33,11 @@ def standing(folder: RunFolder, storage: str | None = None) -> RunResult:
     ):
         study = open_study(opened, folder, record)
         trials = list(StudyJournal(study, recipe.space.decisions, recipe.goal))
+    if not trials:
+        raise SpecError(Fault(str(folder.path), "has no design yet", f"codesign explore --resume {folder.path}"))
     found = feasible(trials)
     if not found:
-        what = f"has {counted(len(trials), 'design')} so far, none within its bounds"
-        raise SpecError(Fault(str(folder.path), what, f"codesign explore --resume {folder.path}"))
+        return without_front(recipe, folder, trials, finished=len(trials) >= planned_trials(study))
     chosen = search_front(recipe.goal, found, recipe.front_points)
     points, measuring = [], reporting_providers(recipe, folder.networks)
     for index, (item, candidate) in enumerate(
@@ -54,4 +59,22 @@ def standing(folder: RunFolder, storage: str | None = None) -> RunResult:
         verifications=(),
         seconds=0.0,
         finished=False,
+    )
+
+
+def without_front(recipe: Recipe, folder: RunFolder, trials: Sequence[Trial], finished: bool) -> RunResult:
+    """A search none of whose designs is within its bounds: what they would have cost, and those that are nearest."""
+    return RunResult(
+        recipe=recipe,
+        folder=str(folder.path),
+        networks=recipe.space.networks,
+        accelerators=recipe.space.accelerators,
+        tally=tally(recipe, trials),
+        points=(),
+        knee="",
+        cloud=cloud_of(recipe, trials),
+        verifications=(),
+        seconds=0.0,
+        finished=finished,
+        nearest=tuple(nearest_misses(recipe.goal, trials, NEAREST)),
     )

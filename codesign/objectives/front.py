@@ -68,7 +68,7 @@ def scaled_costs(goal: Goal, outcomes: Sequence[Outcome]) -> FloatArray:
 def ranked(goal: Goal, outcomes: Sequence[Outcome]) -> list[int]:
     """Indices from best to worst: feasible ones front by front, the least crowded ahead; then by violation."""
     feasible = [place for place, outcome in enumerate(outcomes) if outcome.feasible]
-    rest = sorted(set(range(len(outcomes))) - set(feasible), key=lambda place: (outcomes[place].violation, place))
+    rest = sorted(set(range(len(outcomes))) - set(feasible), key=lambda place: (goal.distance(outcomes[place]), place))
     costs, out = scaled_costs(goal, outcomes), list[int]()
     if costs.shape[1] == 1:  # every front is one point
         return sorted(feasible, key=lambda place: (costs[place, 0], place)) + rest
@@ -85,7 +85,7 @@ def incumbent(goal: Goal, outcomes: Sequence[Outcome]) -> int:
     """The one to go on with: best by the reward, else the knee; the nearest to feasible where none is feasible."""
     feasible = [place for place, outcome in enumerate(outcomes) if outcome.feasible]
     if not feasible:
-        return min(range(len(outcomes)), key=lambda place: (outcomes[place].violation, place))
+        return min(range(len(outcomes)), key=lambda place: (goal.distance(outcomes[place]), place))
     if goal.reward is not None:
         reward = goal.reward
         return max(feasible, key=lambda place: (reward(outcomes[place].metrics), -place))

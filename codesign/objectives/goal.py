@@ -130,6 +130,15 @@ class Goal:
         """How far over the bounds [n]; 0 where feasible."""
         return np.array([outcome.violation for outcome in outcomes])
 
+    def distance(self, outcome: Outcome) -> tuple[int, float]:
+        """How far from feasible, to sort by: limits of which it has no figure, then how far over its bounds it is.
+
+        What can not run has no cost: by its bounds alone it would be nearer than what runs, but not fast enough.
+        """
+        if outcome.feasible:
+            return 0, 0.0
+        return sum(limit.metric not in outcome.metrics for limit in self.limits), outcome.violation
+
     def broken(self, metrics: Mapping[str, float]) -> tuple[Infeasible, ...]:
         """Limits that the known figures break."""
         out = []

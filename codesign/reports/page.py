@@ -61,7 +61,6 @@ def _scatter(result: dict[str, Any], x: str, y: str, colour: str) -> dict[str, A
     objectives = result["recipe"]["objectives"]
     column, row = objectives.index(x), objectives.index(y)
     factor = {name: 100 if name == "accuracy" else 1 for name in objectives}
-    knee = next(item for item in points if item["name"] == result["knee"])
 
     def cloud(name: str, ok: bool, colour_of: str, symbol: str) -> dict[str, Any]:
         known = [v for good, v in result["cloud"] if good is ok and v[column] is not None and v[row] is not None]
@@ -75,8 +74,12 @@ def _scatter(result: dict[str, Any], x: str, y: str, colour: str) -> dict[str, A
             "hovertemplate": f"{name}: %{{y:.4g}} at %{{x:.4g}}<extra></extra>",
         }
 
-    data = [
-        cloud("over a bound", False, BROKEN, "x-thin-open"),
+    data = [cloud("over a bound", False, BROKEN, "x-thin-open")]
+    layout = {"xaxis": _axis(x, metrics[x], _score(result)), "yaxis": _axis(y, metrics[y], _score(result))}
+    if not points:
+        return {"data": data, "layout": layout}
+    knee = _knee(result)
+    data += [
         cloud("searched", True, GREY, "circle"),
         {
             "type": "scatter",
@@ -108,11 +111,15 @@ def _scatter(result: dict[str, Any], x: str, y: str, colour: str) -> dict[str, A
             "marker": {"size": 21, "color": "rgba(0,0,0,0)", "line": {"color": MEASURED, "width": 2.5}},
         },
     ]
-    yaxis = _axis(y, metrics[y], _score(result))
     if y == "accuracy":
         lowest = 100 * min(item["metrics"][y] for item in points)
-        yaxis["range"] = [max(0.0, lowest - 12), 101]
-    return {"data": data, "layout": {"xaxis": _axis(x, metrics[x], _score(result)), "yaxis": yaxis}}
+        layout["yaxis"]["range"] = [max(0.0, lowest - 12), 101]
+    return {"data": data, "layout": layout}
+
+
+def _knee(result: dict[str, Any]) -> dict[str, Any]:
+    knee: dict[str, Any] = next(item for item in result["points"] if item["name"] == result["knee"])
+    return knee
 
 
 def _fronts(result: dict[str, Any]) -> list[dict[str, Any]]:
@@ -178,6 +185,8 @@ def search_charts(result: dict[str, Any]) -> list[dict[str, Any]]:
             "yaxis": {"automargin": True, "type": "category", "showgrid": False},
         },
     }
+    if not lines and bounds:
+        return [refused]
     return [progress, refused] if bounds else [progress]
 
 
@@ -230,7 +239,7 @@ def page(result: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    points = result["points"]
+    points, misses = result["points"], result.get("nearest", ())
     decisions = list(dict.fromkeys(name for item in points for name in item["decisions"]))
     # Decisions that are the same in the whole front are told once, not in a column.
     varying = [name for name in decisions if len({str(item["decisions"].get(name)) for item in points}) > 1]
@@ -251,7 +260,8 @@ def page(result: dict[str, Any]) -> str:
         parts=[part for part in ("held_out", "test") if points and part in points[0]["accuracy"]],
         resources=list(points[0]["resources"]) if points else [],
         score=_score(result),
-        knee=next(item for item in points if item["name"] == result["knee"]),
+        knee=_knee(result) if points else None,
+        costs=[name for name in result["metrics"] if any(name in item["metrics"] for item in misses)],
         varying=varying,
         fixed=fixed,
         checks=charts["checks"],

@@ -283,6 +283,14 @@ def test_no_design_that_fits_is_told(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"none of 8 designs fits; .* is broken most often; the nearest is trial"):
         explore_toy(tmp_path / "run", trials=8, device=str(device))
     assert len(told(tmp_path / "run")) == 8
+    page = tmp_path / "run" / "report.html"
+    for again in (False, True):
+        if again:
+            page.unlink()
+            assert report(tmp_path / "run") == page
+        text = page.read_text("utf-8")
+        assert "No design is within its bounds" in text and "not finished" not in text
+        assert text.count("<td>trial ") == 8 and "look-up tables" in text
 
 
 def test_points_to_verify_are_checked(tmp_path: Path) -> None:

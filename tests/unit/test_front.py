@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accel_models.report import Infeasible
-from codesign.objectives import Goal, Outcome
-from codesign.objectives.front import crowding, knee, nondominated, ranked, scaled_costs, thinned
+from codesign.objectives import Goal, Limit, Outcome
+from codesign.objectives.front import crowding, incumbent, knee, nondominated, ranked, scaled_costs, thinned
 
 
 def test_nondominated_by_hand() -> None:
@@ -53,3 +53,15 @@ def test_ranks_put_fronts_first_and_the_nearest_of_the_infeasible_last() -> None
     good = [Outcome({"accuracy": a, "latency_ms": b}) for a, b in ((0.5, 2.0), (0.9, 2.0), (0.8, 1.0), (0.4, 3.0))]
     assert ranked(goal, [far, near, *good])[-4:] == [2, 5, 1, 0]
     assert set(ranked(goal, [far, near, *good])[:2]) == {3, 4}
+
+
+def test_what_runs_is_nearer_than_what_does_not() -> None:
+    """A buffer too small by half is no nearer to a limit on latency than a design that is 30 times too slow."""
+    goal = Goal(("latency_ms",), (Limit("latency_ms", 1.0),))
+    slow = Outcome({"latency_ms": 30.0}, goal.broken({"latency_ms": 30.0}))
+    slower = Outcome({"latency_ms": 31.0}, goal.broken({"latency_ms": 31.0}))
+    unable = Outcome({}, (Infeasible("weight_buffer_bytes", 2048, 1024, "bytes", ""),))
+    assert unable.violation < slow.violation
+    assert ranked(goal, [unable, slower, slow]) == [2, 1, 0]
+    assert incumbent(goal, [unable, slower, slow]) == 2
+    assert goal.distance(Outcome({"latency_ms": 0.5})) == (0, 0.0)
