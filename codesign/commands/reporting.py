@@ -27,15 +27,15 @@ _NOT_A_RESULT = (
 def report(run: str | Path, storage: str | None = None) -> Path:
     """Make ``report.html`` of a run anew; returns its path.
 
-    A search that is not finished is shown as its study stands: the front that it has found, before deployment.
+    A search that is not finished is shown as its study stands: the front that it has found, before deployment. Where
+    none of its designs is within its bounds, those that are nearest are shown.
 
     Args:
         run: its folder.
         storage: URL of the study of a search that is not finished, where that is not in the folder.
 
     Raises:
-        SpecError: no run there, none of its designs is within its bounds yet, or its result file lacks what the page
-            shows.
+        SpecError: no run there, no design yet, or its result file lacks what the page shows.
     """
     folder = RunFolder(Path(run))
     if storage is not None and folder.result_file.exists():

@@ -111,9 +111,7 @@ def _miss(number: int, trial: Trial) -> dict[str, Any]:
     outcome = trial.told.outcome
     return {
         "trial": number,
-        "decisions": {
-            key: list(value) if isinstance(value, tuple) else value for key, value in trial.told.point.items()
-        },
+        "decisions": _plain(trial.told.point),
         "metrics": dict(outcome.metrics),
         "broken": [str(item) for item in outcome.broken],
     }
