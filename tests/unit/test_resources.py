@@ -130,6 +130,7 @@ def test_a_design_is_as_fast_as_one_with_its_array_was_routed() -> None:
     assert [large.of("weight_stationary", pes) for pes in (16, 17)] == [80, 70]
     part = device("ecp5_85k")
     routed = {ArrayKind.WEIGHT_STATIONARY: 100_000_000, ArrayKind.LOOP_TILE: 95_000_000}
+    routed |= {ArrayKind.OUTPUT_STATIONARY: 93_000_000, ArrayKind.CHANNEL_PARALLEL: 88_000_000}
     for array in ArrayKind:
         small, eight = (highest_hz(Template(array=array, rows=n, cols=n), part) for n in (4, 8))
         assert small == clocks()["ecp5"].of(array) >= clocks()["ecp5"].hz
