@@ -154,10 +154,23 @@ def load_dataset(name: str, where: str = "dataset") -> Dataset:
         ) from error
     if isinstance(data, Dataset):
         return checked(replace(data, name=name))
-    if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
-        what = "a codesign.accuracy.data.Dataset, or a torch.utils.data.Dataset of (image, label)"
-        raise SpecError(Fault(name, f"gives {type(data).__name__}", what))
-    return _collected(name, data)
+    return _collected(name, data, _length(name, data))
+
+
+def _length(name: str, data: Any) -> int:
+    """How many pairs a torch data set has.
+
+    Raises:
+        SpecError: it is none, or one whose pairs have no places.
+    """
+    allowed = "a codesign.accuracy.data.Dataset, or a torch.utils.data.Dataset of (image, label) with __len__"
+    lacks = [method for method in ("__getitem__", "__len__") if not hasattr(data, method)]
+    if lacks:
+        raise SpecError(Fault(name, f"gives {type(data).__name__}, which has no {' and no '.join(lacks)}", allowed))
+    try:
+        return len(data)
+    except Exception as error:  # the user's own code
+        raise SpecError(Fault(name, f"has no length: {_said(error)}", allowed)) from error
 
 
 def _said(error: Exception) -> str:
@@ -165,10 +178,10 @@ def _said(error: Exception) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:200]
 
 
-def _collected(name: str, pairs: Any) -> Dataset:
+def _collected(name: str, pairs: Any, count: int) -> Dataset:
     """The (image, label) pairs of a torch data set, read once."""
     images, labels = list[NDArray[np.generic]](), list[NDArray[np.generic]]()
-    for place in range(len(pairs)):
+    for place in range(count):
         try:
             image, label = pairs[place]
             images.append(np.asarray(image))

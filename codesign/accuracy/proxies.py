@@ -1,14 +1,17 @@
 """Scores of untrained networks: what a few passes tell of how well a network would train. Higher is better.
 
 * ``synflow`` (Tanaka 2020): sum of weight times gradient of the output, all weights made positive, for an input of
-  ones, without batch normalisation; its logarithm.
+  ones, without normalisation; its logarithm.
 * ``naswot`` (Mellor 2021): log-determinant of how alike the ReLU patterns of some images are.
 * ``snip`` (Lee 2019): sum of magnitudes of weight times gradient of the loss on one batch; its logarithm.
+
+Weights are those of convolutions and linear layers. The network is the one that is trained, in real numbers.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -16,75 +19,69 @@ from torch.nn import functional
 
 from codesign.accuracy.data import Dataset
 from codesign.accuracy.training import tensors
-from codesign.networks.convolution import convolution
-from codesign.quantization.qat import fitted
+from codesign.quantization.qat import QatLayer, QatNetwork
 from mappings.layer import Op
 from mappings.workload import Workload
 
 PROXIES = ("synflow", "naswot", "snip")
 
 
-class Unquantised(nn.Module):
-    """The operators of a workload with real numbers.
+def untrained(workload: Workload, seed: int) -> QatNetwork:
+    """The network with its first weights, in real numbers; batches are normalised by themselves."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = QatNetwork(workload)
+    network.use_integers(False)
+    return network.train()
 
-    Args:
-        workload: of convolutions, linears, sums, products and mean pools.
-        normal: whether convolutions are normalised over the batch.
-    """
 
-    def __init__(self, workload: Workload, generator: torch.Generator, *, normal: bool) -> None:
-        super().__init__()
-        self.workload, self.normal = workload, normal
-        self.weights = nn.ParameterDict()
-        for layer in workload.layers:
-            if layer.op.spec.convolves:
-                shape = (layer.channels_out, layer.C, layer.R, layer.S)
-                scale = math.sqrt((2.0 if layer.op.spec.windowed else 1.0) / (layer.C * layer.R * layer.S))
-                self.weights[layer.name] = nn.Parameter(torch.randn(shape, generator=generator) * scale)
-        #: After each pass: which units of each ReLU are on, [n, units].
-        self.patterns: list[Tensor] = []
+def _layers(network: QatNetwork) -> list[QatLayer]:
+    return [step for step in network.steps.values() if isinstance(step, QatLayer)]
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Images [N, C, H, W] to logits [N, classes]."""
-        self.patterns = []
-        values = {self.workload.inputs[0].name: images}
-        for layer in self.workload.layers:
-            inputs = [values[name] for name in layer.inputs]
-            if layer.op.spec.convolves:
-                out = convolution(inputs[0], self.weights[layer.name].to(images.dtype), layer)
-                if self.normal and layer.op.spec.windowed:
-                    out = functional.batch_norm(out, None, None, training=True)
-            elif layer.op is Op.ADD:
-                out = inputs[0] + inputs[1]
-            elif layer.op is Op.MUL:
-                out = inputs[0] * inputs[1]
-            else:
-                out = inputs[0].mean(dim=(2, 3), keepdim=True)
-            if layer.activation == "relu":
-                self.patterns.append((out > 0).flatten(1))
-                out = torch.relu(out)
-            values[layer.name] = out
-        return values[self.workload.outputs[0]].flatten(1)
+
+def weights_of(network: QatNetwork) -> list[nn.Parameter]:
+    """Of convolutions and linear layers."""
+    return [step.weight for step in _layers(network) if step.layer.op.spec.convolves and step.weight is not None]
+
+
+def patterns(network: QatNetwork, values: Mapping[str, Tensor]) -> list[Tensor]:
+    """Which units of each ReLU are on, [n, units], of every tensor of a pass."""
+    return [(values[y.name] > 0).flatten(1) for y in network.workload.layers if y.activation == "relu"]
 
 
 def synflow(workload: Workload, seed: int) -> float:
     """Logarithm of the sum over weights of weight times gradient; double precision, since the sums are large."""
-    network = Unquantised(workload, torch.Generator().manual_seed(seed), normal=False).double()
+    network = untrained(workload, seed).double().eval()
+    for step in _layers(network):
+        if step.norm is not None:
+            step.norm.eps = 0.0  # with its first statistics it changes nothing then
+        if step.layer.op is Op.LAYERNORM:
+            network.steps[step.layer.name] = nn.Identity()
+    weights = weights_of(network)
     with torch.no_grad():
-        for weight in network.weights.values():
-            weight.abs_()
-    shape = workload.inputs[0]
-    network(torch.ones(1, shape.C, shape.H, shape.W, dtype=torch.float64)).sum().backward()
-    total = sum(float((weight.detach() * weight.grad).sum()) for weight in network.weights.values())
+        for value in network.parameters():
+            if value.dim() > 1:  # stored positions too
+                value.abs_()
+    image = workload.inputs[0]
+    ones = torch.ones(1, image.C, image.H, image.W, dtype=torch.float64)
+    output = network.values({image.name: ones})[workload.outputs[0]]
+    found = torch.autograd.grad(output.sum(), weights, allow_unused=True)
+    pairs = zip(weights, found, strict=True)
+    total = sum(float((weight.detach() * slope).sum()) for weight, slope in pairs if slope is not None)
     return math.log(total) if total > 0 else -math.inf
 
 
 def naswot(workload: Workload, images: Tensor, seed: int) -> float:
-    """Log-determinant of the kernel ``K[i, j]``: units whose ReLU is alike for images i and j; -inf: two are alike."""
-    network = Unquantised(workload, torch.Generator().manual_seed(seed), normal=True)
+    """Log-determinant of the kernel ``K[i, j]``: units whose ReLU is alike for images i and j.
+
+    -inf where two images are alike in all units, or the network has no ReLU.
+    """
+    network = untrained(workload, seed)
     with torch.no_grad():
-        network(fitted(images, workload))
-    on = torch.cat(network.patterns, dim=1).double()
+        found = patterns(network, network.values(network.entered(images)))
+    if not found:
+        return -math.inf
+    on = torch.cat(found, dim=1).double()
     kernel = on @ on.T + (1 - on) @ (1 - on).T
     sign, value = torch.linalg.slogdet(kernel)
     return float(value) if float(sign) > 0 else -math.inf
@@ -92,9 +89,10 @@ def naswot(workload: Workload, images: Tensor, seed: int) -> float:
 
 def snip(workload: Workload, images: Tensor, labels: Tensor, seed: int) -> float:
     """Logarithm of the sum over weights of the magnitude of weight times gradient."""
-    network = Unquantised(workload, torch.Generator().manual_seed(seed), normal=True)
-    functional.cross_entropy(network(fitted(images, workload)), labels).backward()  # type: ignore[no-untyped-call]
-    total = sum(float((weight.detach() * weight.grad).abs().sum()) for weight in network.weights.values())
+    network = untrained(workload, seed)
+    weights, loss = weights_of(network), functional.cross_entropy(network(images).flatten(1), labels)
+    pairs = zip(weights, torch.autograd.grad(loss, weights, allow_unused=True), strict=True)
+    total = sum(float((weight.detach() * slope).abs().sum()) for weight, slope in pairs if slope is not None)
     return math.log(total) if total > 0 else -math.inf
 
 

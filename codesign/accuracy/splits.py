@@ -159,10 +159,14 @@ def as_pixels(images: NDArray[np.generic], where: str) -> Images:
     if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape[2:] or images.dtype.kind not in "uifb":
         raise SpecError(Fault(where, f"holds {images.dtype} {list(images.shape)}", allowed))
     pixels = images.astype(np.float32)
+    least, most = (float(edge(pixels, initial=0.0)) for edge in (np.min, np.max))
     if images.dtype.kind in "ui":
+        if most == 1:  # taken as bytes all would be black
+            raise SpecError(Fault(where, f"holds {images.dtype} pixels of 0 and 1", f"{allowed}, or truth values"))
         pixels /= np.float32(255.0)
-    if not np.isfinite(pixels).all() or pixels.min(initial=0.0) < 0 or pixels.max(initial=0.0) > 1:
-        raise SpecError(Fault(where, "holds pixels out of range", allowed))
+    if not (np.isfinite(pixels).all() and least >= 0 and pixels.max(initial=0.0) <= 1):
+        what = f"holds pixels out of range: {images.dtype} from {least:g} to {most:g}"
+        raise SpecError(Fault(where, what, allowed))
     return np.ascontiguousarray(pixels)
 
 
@@ -219,6 +223,9 @@ def labelled(labels: NDArray[np.generic], images: Images, where: str) -> tuple[L
     if labels.ndim == 3 and labels.size != len(images):
         return as_label_maps(labels, images, where), Segmentation.name
     if labels.ndim == 2 and labels.size == len(images) * labels.shape[1] > len(images):
+        if labels.dtype.kind in "uifb" and ((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all():
+            what = f"has one-hot labels {list(labels.shape)}"
+            raise SpecError(Fault(where, what, "the class itself, an integer (the place of the 1)"))
         return as_labels(labels, labels.size, where).reshape(*labels.shape, 1), Sequence.name
     return as_labels(labels, len(images), where), Classification.name
 

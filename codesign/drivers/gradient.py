@@ -22,7 +22,8 @@ from codesign.gradient.federated import FederatedSearch
 from codesign.gradient.network import MixedNetwork
 from codesign.gradient.rules import fewer_identities
 from codesign.gradient.search import GradientOptions, GradientSearch, Searched
-from codesign.objectives import METRICS, Outcome
+from codesign.gradient.several_limits import within_all
+from codesign.objectives import METRICS, Goal, Outcome
 from codesign.seeds import derive_seed
 from codesign.spaces.search_space import PART_GROUPS, SearchSpace
 from mappings.errors import Fault, SpecError
@@ -97,7 +98,6 @@ class _Search:
         )
         self._base: Point = self._networks.canonical({**base, **_known(given, self._networks.names)})
         self._cells = cells_of(space.network, self._networks, self._base)
-        self._hardware = self._accelerator(given, rng)
         self._limits = {
             limit.metric: limit.bound for limit in context.problem.goal.limits if limit.metric != "accuracy"
         }
@@ -108,6 +108,7 @@ class _Search:
             ]
             for cell, one in enumerate(self._cells)
         ]
+        self._hardware = self._accelerator(given, rng)
         self._tables = {name: self._table(name) for name in self._metrics()}
 
     def _places(self, cell: int = 0, arm: int | None = None) -> tuple[int, ...]:
@@ -123,23 +124,31 @@ class _Search:
         return names if names or not self._options["cost_weight"] else (asked,)
 
     def _accelerator(self, given: dict[str, Any], rng: np.random.Generator) -> Point:
-        """The accelerator that is held: the one named, or the fastest of some draws that fit the skeleton."""
+        """The accelerator that is held: the one named, or the fastest of some draws that fit the skeleton, and on which
+        it or the smallest network is within the limits (else the nearest to them)."""
         hardware = self._context.problem.space.of_groups(*PART_GROUPS["hardware"])
         rows = [hardware.completed(given, rng) for _ in range(int(self._options["hardware_draws"]))]
         found = self._context.problem.price(self._base, rows)
+        small = self._context.problem.price(self._smallest(), rows)
         metric = next((n for n in (self._options["metric"], "latency_ms", "macs") if n in found[0].metrics), "")
         # A limit of the goal may be broken by the skeleton; a bound of the device may not.
-        limits = {limit.metric for limit in self._context.problem.goal.limits}
+        goal = self._context.problem.goal
+        limits = {(limit.metric, limit.bound) for limit in goal.limits}
         fitting = [
-            (outcome.metrics.get(metric, 0.0), place)
-            for place, outcome in enumerate(found)
-            if all(item.resource in limits for item in outcome.broken)
+            (min(_over(goal, one), _over(goal, other)), one.metrics.get(metric, 0.0), place)
+            for place, (one, other) in enumerate(zip(found, small, strict=True))
+            if all((item.resource, item.bound) in limits for item in one.broken)
         ]
         if not fitting:
             why = "; ".join(str(item) for item in min(found, key=lambda item: item.violation).broken)
             what = f"none of {len(rows)} accelerators fits the skeleton; the nearest: {why}"
             raise SpecError(Fault("driver gradient", what, "more hardware_draws, hardware in held, a larger device"))
-        return rows[min(fitting)[1]]
+        return rows[min(fitting)[2]]
+
+    def _smallest(self) -> Point:
+        """The network of each cell's arm with the fewest multiply-accumulates."""
+        arms = [min(range(len(rows)), key=lambda arm: self.workload_at(rows[arm]).macs) for rows in self._points]
+        return with_arms(self._networks, self._base, self._cells, tuple(arms))
 
     def _price(self, networks: Sequence[Point]) -> list[Outcome]:
         return [self._context.problem.price(network, [self._hardware])[0] for network in networks]
@@ -196,25 +205,26 @@ class _Search:
         def point(places: tuple[int, ...]) -> Point:
             return with_arms(self._networks, self._base, self._cells, places)
 
+        def costs(places: tuple[int, ...]) -> dict[str, float]:
+            (outcome,) = self._price([point(places)])
+            return {name: self._cost(outcome, name) for name in self._limits}
+
         if not self._limits:
             return point(tuple(int(np.argmax(share)) for share in shares))
         tightest = max(self._limits, key=lambda name: self._tables[name].base / self._limits[name])
-        # Other limits are kept by tightening the tightest until all hold.
-        bound, fill = self._limits[tightest], float(self._options["fill"])
-        for _ in range(8):
-            places, _ = derived(
-                shares,
-                self._tables[tightest],
-                lambda arms: self._cost(self._price([point(arms)])[0], tightest),
-                bound,
-                fill,
-            )
-            (outcome,) = self._price([point(places)])
-            over = [outcome.metrics[name] / limit for name, limit in self._limits.items() if name != tightest]
-            if not over or max(over) <= 1:
-                break
-            bound = min(bound, outcome.metrics[tightest]) * 0.98 / max(1.0, *over)
+        fill = float(self._options["fill"])
+        places, _ = derived(
+            shares, self._tables[tightest], lambda arms: costs(arms)[tightest], self._limits[tightest], fill
+        )
+        if any(cost > self._limits[name] for name, cost in costs(places).items()):
+            places = within_all(shares, self._tables, costs, self._limits, fill)
         return point(places)
+
+
+def _over(goal: Goal, outcome: Outcome) -> float:
+    """How far a design is over the goal's limits, in limits, summed."""
+    over = (limit.excess(outcome.metrics[limit.metric]) for limit in goal.limits if limit.metric in outcome.metrics)
+    return sum(max(0.0, item) for item in over)
 
 
 def _check(options: Mapping[str, Any]) -> None:

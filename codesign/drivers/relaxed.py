@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby, product
+from itertools import combinations, groupby, product
 from math import log
 
 import numpy as np
@@ -231,7 +231,7 @@ class _Search:
         return machines[min(range(len(machines)), key=lambda place: worth(outcomes[place]))]
 
     def _mended(self, point: Point, shares: Mapping[str, NDArray[np.float64]], learned: Sequence[Decision]) -> Point:
-        """Within every limit that the cheap providers know, as far as single changes lead there."""
+        """Within every limit that the cheap providers know, as far as changes of one or two choices lead there."""
         fixed = [d for d in self._hardware if d not in learned]
         even = {d.name: np.full(len(d.choices), 1.0 / len(d.choices)) for d in fixed}
         known = {**even, **shares}
@@ -240,8 +240,9 @@ class _Search:
         def likelihood(at: Point) -> float:
             return sum(log(max(known[d.name][d.choices.index(at[d.name])], 1e-12)) for d in decisions)
 
-        def changes(at: Point) -> list[tuple[Point, Outcome, float]]:
-            rows = [{**at, d.name: c} for d in decisions for c in d.choices if c != at[d.name]]
+        def changes(at: Point, together: int = 1) -> list[tuple[Point, Outcome, float]]:
+            single = [[(d.name, c) for c in d.choices if c != at[d.name]] for d in decisions]
+            rows = [at | dict(made) for some in combinations(single, together) for made in product(*some)]
             found = self._priced([self._whole(row) for row in rows])
             return [(row, outcome, likelihood(row)) for row, outcome in zip(rows, found, strict=True)]
 
@@ -249,8 +250,11 @@ class _Search:
         broken = not outcome.feasible
         while not outcome.feasible:
             now, loss = outcome.violation, likelihood(point)
-            better = [item for item in changes(point) if item[1].violation < now]
-            if not better:
+            for together in (1, 2):  # limits that pull apart may need two
+                better = [item for item in changes(point, together) if item[1].violation < now]
+                if better:
+                    break
+            else:
                 return point
             point, outcome, _ = max(better, key=lambda item: (now - item[1].violation) / (max(loss - item[2], 0) + 0.1))
         while broken:

@@ -206,6 +206,10 @@ def test_a_torch_data_set(tmp_path: Path) -> None:
         "class Share(Mine):\n    def __getitem__(self, i): return torch.rand(3, 9, 9), 0.7\n"
         "class Hot(Mine):\n    def __getitem__(self, i): return torch.rand(3, 9, 9), torch.eye(2)[i % 2]\n"
         "class Word(Mine):\n    def __getitem__(self, i): return torch.rand(3, 9, 9), 'cat'\n"
+        "class Whole(Mine):\n    def __getitem__(self, i): return torch.rand(3, 9, 9), torch.eye(2).long()[i % 2]\n"
+        "class Endless(torch.utils.data.IterableDataset):\n    def __iter__(self): yield torch.rand(3, 9, 9), 0\n"
+        "class Unsure(Mine):\n    def __len__(self): return None\n"
+        "class Loud(Mine):\n    def __getitem__(self, i): return 255 * torch.rand(3, 9, 9).round(), i % 2\n"
     )
     for kind, said in (
         ("boom", "raises OSError: no disk"),
@@ -214,6 +218,10 @@ def test_a_torch_data_set(tmp_path: Path) -> None:
         ("Share", "Share[0]: has the label '0.7' (allowed: an integer"),
         ("Hot", "Hot[0]: has a label of float32 [2]"),
         ("Word", "Word[0]: has the label 'cat'"),
+        ("Whole", "Whole: has one-hot labels [200, 2] (allowed: the class itself"),
+        ("Endless", "gives Endless, which has no __len__"),
+        ("Unsure", "has no length: TypeError"),
+        ("Loud", "holds pixels out of range: float32 from 0 to 255"),
     ):
         with pytest.raises(SpecError) as caught:
             load_dataset(f"{module}:{kind}")
@@ -259,6 +267,8 @@ def test_what_is_wrong_is_told_in_one_line(tmp_path: Path) -> None:
         (npz("unequal", images=unequal, labels=labels(2)), "holds pickled objects"),
         (npz("channels", images=noise(200, 8, 8, 5), labels=labels(200)), "holds uint8 [200, 8, 8, 5]"),
         (npz("bright", images=ok.astype(np.float32), labels=labels(200)), "holds pixels out of range"),
+        (npz("flags", images=(ok > 127).astype(np.uint8), labels=labels(200)), "holds uint8 pixels of 0 and 1"),
+        (npz("hot", images=ok, labels=np.eye(10)[labels(200)]), "labels: has one-hot labels [200, 10]"),
         (npz("other", stuff=ok), "holds stuff"),
         (str(corrupt), "corrupt/b/7.png: is corrupt, or no image"),
         (str(empty), "empty/c: has no image, so its class is empty"),

@@ -22,6 +22,7 @@ from codesign.gradient.derive import CostTable, derived, likeliest
 from codesign.gradient.mixing import mixed, one_of
 from codesign.gradient.network import MixedNetwork, PartialChannels
 from codesign.gradient.search import expected_cost
+from codesign.gradient.several_limits import within_all
 from codesign.recipe import Part, Recipe, load_recipe, parse_recipe
 from codesign.spaces.search_space import NETWORK_GROUPS
 from mappings.errors import SpecError
@@ -167,6 +168,31 @@ def test_a_limit_below_everything_gives_the_cheapest() -> None:
     assert places == (1, 1) and cost == 7.0
 
 
+def test_limits_that_pull_apart_hold_wherever_a_network_meets_them() -> None:
+    """Time, and power, which falls with what makes a network slow; neither is quite the sum of its table."""
+    rng = np.random.default_rng(4)
+    arms = [tuple(float(v) for v in rng.uniform(-6, 6, 4)) for _ in range(5)]
+    tables = {
+        "time": CostTable(100.0, tuple(arms)),
+        "power": CostTable(100.0, tuple(tuple(-v + float(rng.uniform(-3, 3)) for v in row) for row in arms)),
+    }
+    every = list(product(range(4), repeat=5))
+
+    def exact(places: tuple[int, ...]) -> dict[str, float]:
+        alike = sum(a == b for a, b in pairwise(places))
+        return {"time": tables["time"].of(places) * 1.03 - alike, "power": tables["power"].of(places) * 0.98 + alike}
+
+    known = {places: exact(places) for places in every}
+    for _ in range(12):
+        meets = known[every[int(rng.integers(len(every)))]]
+        limits = {name: 1.001 * value for name, value in meets.items()}
+        found = within_all([rng.dirichlet(np.ones(4)) for _ in arms], tables, exact, limits, 0.95)
+        assert all(known[found][name] <= limit for name, limit in limits.items()), (limits, known[found])
+    nearest = within_all([np.full(4, 0.25)] * 5, tables, exact, {"time": 50.0, "power": 50.0}, 0.95)
+    least = min(sum(cost.values()) for cost in known.values())
+    assert sum(known[nearest].values()) < 1.03 * least
+
+
 @pytest.mark.parametrize("network", ["elastic_mnist", "layerwise"])
 def test_an_arm_changes_the_layers_of_its_cell_alone(network: str) -> None:
     space = Recipe(network=Part(network)).space
@@ -241,6 +267,15 @@ def test_each_recipe_derives_a_network_within_its_limit(name: str, tmp_path: Any
     assert trial.told.outcome.feasible and "accuracy" in trial.told.outcome.metrics
     for metric, bound in recipe.limits:
         assert 0.6 * bound <= trial.told.outcome.metrics[metric] <= bound
+
+
+def test_the_accelerator_that_is_held_is_within_the_limits(tmp_path: Any) -> None:
+    """No network makes an array smaller: of those that are drawn the fastest within the limit is taken."""
+    recipe = small("gdas", hardware_draws=24)
+    (free,) = run(recipe, Memory(), tmp_path)
+    bound = 0.9 * free.told.outcome.metrics["lut"]
+    (trial,) = run(replace(recipe, limits=(("lut", bound),)), Memory(), tmp_path)
+    assert trial.told.outcome.feasible and trial.told.outcome.metrics["lut"] <= bound
 
 
 def test_a_killed_search_goes_on_with_the_next(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,10 +12,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from accel_models.report import Infeasible
 from codesign.decisions import Decision, Point
 from codesign.drivers.base import DriverContext, Trial
 from codesign.drivers.registry import DRIVERS
-from codesign.drivers.relaxed import Relaxed
+from codesign.drivers.relaxed import Relaxed, _Search
 from codesign.explorer.problem import SearchProblem
 from codesign.gradient.choices import Choices, drawn
 from codesign.gradient.evaluator import Evaluated, fitted_evaluator, priced
@@ -333,6 +334,28 @@ def test_what_is_derived_is_within_its_limit(limit: str, tmp_path: Any) -> None:
     driver, (trial,) = _run(recipe, Memory(), tmp_path)
     assert trial.told.outcome.feasible and trial.told.outcome.metrics["weight_bytes"] <= 900
     assert driver.found[0].point == trial.told.point
+
+
+def test_what_no_single_change_mends_two_do() -> None:
+    """Two limits that pull apart: either change alone breaks one of them more than it helps the other."""
+    excess = {("low", "low"): 0.2, ("high", "low"): 0.9, ("low", "high"): 0.9, ("high", "high"): 0.0}
+
+    class Search(_Search):
+        def __init__(self) -> None:
+            self._hardware = []
+
+        def _whole(self, point: Point) -> Point:
+            return point
+
+        def _priced(self, points: Sequence[Point]) -> list[Outcome]:
+            over = [excess[str(point["a"]), str(point["b"])] for point in points]
+            return [
+                Outcome(broken=(Infeasible("power_mw", 1.0 + item, 1.0, "mW", ""),) if item else ()) for item in over
+            ]
+
+    decisions = [Decision(name, "network", ("low", "high")) for name in "ab"]
+    shares = {name: np.array([0.9, 0.1]) for name in "ab"}
+    assert Search()._mended({"a": "low", "b": "low"}, shares, decisions) == {"a": "high", "b": "high"}
 
 
 def test_a_killed_search_goes_on_with_the_next(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

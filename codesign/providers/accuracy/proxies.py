@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from accel_models.report import Infeasible
-from codesign.accuracy.data import load_dataset
+from codesign.accuracy.data import check_fits, load_dataset
 from codesign.accuracy.proxies import PROXIES, proxy
 from codesign.decisions import Point
 from codesign.providers.base import Candidate, Measurement, ProviderContext
@@ -49,6 +49,7 @@ class ProxyProvider:
         self._bound = float(np.quantile(scores, 1 - gate))
 
     def _score(self, name: str, workload: Workload) -> float:
+        check_fits(self._data, workload)
         seed = derive_seed(self._context.seed, "proxy", name)
         return max(_LEAST, proxy(name, workload, self._data, seed, int(self._context.options["images"])))
 
