@@ -37,12 +37,17 @@ def clipped_sum(start: int, step: int, count: int, high: int) -> int:
     return middle * start + step * (within * (within - 1) - below * (below - 1)) // 2 + (count - within) * high
 
 
-def tree_stages(inputs: int) -> int:
-    """Register stages of an adder tree with ``inputs`` leaves, a power of two."""
+def tree_levels(inputs: int) -> int:
+    """Levels of a tree that joins ``inputs`` leaves by twos."""
     levels = 0
     while (1 << levels) < inputs:
         levels += 1
-    return ceil_div(levels, TREE_LEVELS_PER_STAGE)
+    return levels
+
+
+def tree_stages(inputs: int) -> int:
+    """Register stages of an adder tree with ``inputs`` leaves, a power of two."""
+    return ceil_div(tree_levels(inputs), TREE_LEVELS_PER_STAGE)
 
 
 def taps_inside(outputs: int, taps: int, stride: int, dilation: int, pad: int, stored: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from accel_models.template.array_formulas import tree_levels
 from accel_models.template.tile import Tile
 
 SETUP_CYCLES = 10  #: from the handshake to the prologue: command register, start, eight products
@@ -40,14 +41,6 @@ def weight_stationary_fill_cycles(rows: int) -> int:
     return SETUP_CYCLES + WALK_CYCLES + rows + rows + SUM_CYCLES
 
 
-def tree_levels(taps: int) -> int:
-    """Registers in a row in which `cd_vector` makes one value of its taps, two of two at a time."""
-    levels = 0
-    while 1 << levels < taps:
-        levels += 1
-    return levels
-
-
 def vector_cycles(lanes: int, taps: int, weight_words: int, tile: Tile) -> int:
     """One tile on `cd_vector`.
 
@@ -69,7 +62,7 @@ def vector_cycles(lanes: int, taps: int, weight_words: int, tile: Tile) -> int:
         period = max(stream + wait, weight_words * following)
         row += period
     passes = -(-tile.k // lanes) * tile.r * row - period + stream
-    latency = VECTOR_LATENCY + tree_levels(taps)
+    latency = VECTOR_LATENCY + tree_levels(taps)  # a register a level
     return VECTOR_SETUP_CYCLES + WALK_CYCLES + max(weight_words * first_group, 1) + passes + latency
 
 

@@ -23,7 +23,7 @@ from codesign.gradient.network import MixedNetwork
 from codesign.gradient.rules import fewer_identities
 from codesign.gradient.search import GradientOptions, GradientSearch, Searched
 from codesign.gradient.several_limits import within_all
-from codesign.objectives import METRICS, Goal, Outcome
+from codesign.objectives import METRICS, Outcome
 from codesign.seeds import derive_seed
 from codesign.spaces.search_space import PART_GROUPS, SearchSpace
 from mappings.errors import Fault, SpecError
@@ -134,8 +134,12 @@ class _Search:
         # A limit of the goal may be broken by the skeleton; a bound of the device may not.
         goal = self._context.problem.goal
         limits = {(limit.metric, limit.bound) for limit in goal.limits}
+
+        def over(outcome: Outcome) -> float:
+            return Outcome(broken=goal.broken(outcome.metrics)).violation  # limits alone
+
         fitting = [
-            (min(_over(goal, one), _over(goal, other)), one.metrics.get(metric, 0.0), place)
+            (min(over(one), over(other)), one.metrics.get(metric, 0.0), place)
             for place, (one, other) in enumerate(zip(found, small, strict=True))
             if all((item.resource, item.bound) in limits for item in one.broken)
         ]
@@ -219,12 +223,6 @@ class _Search:
         if any(cost > self._limits[name] for name, cost in costs(places).items()):
             places = within_all(shares, self._tables, costs, self._limits, fill)
         return point(places)
-
-
-def _over(goal: Goal, outcome: Outcome) -> float:
-    """How far a design is over the goal's limits, in limits, summed."""
-    over = (limit.excess(outcome.metrics[limit.metric]) for limit in goal.limits if limit.metric in outcome.metrics)
-    return sum(max(0.0, item) for item in over)
 
 
 def _check(options: Mapping[str, Any]) -> None:

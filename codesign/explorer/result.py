@@ -13,7 +13,7 @@ from codesign.decisions import Point
 from codesign.drivers.base import Trial
 from codesign.explorer.finish import FrontPoint
 from codesign.explorer.folder import RunFolder
-from codesign.explorer.search import SearchTally
+from codesign.explorer.search import SearchTally, feasible, nearest_misses, tally
 from codesign.explorer.synthesis import Synthesised
 from codesign.explorer.verify import Verification
 from codesign.objectives import METRICS
@@ -94,6 +94,23 @@ class RunResult:
             "finished": self.finished,
             "nearest": [_miss(number, trial) for number, trial in self.nearest],
         }
+
+
+def searched(recipe: Recipe, folder: RunFolder, trials: Sequence[Trial]) -> RunResult:
+    """What trials tell by themselves, without a front; where none is within its bounds, which are nearest to them."""
+    return RunResult(
+        recipe=recipe,
+        folder=str(folder.path),
+        networks=recipe.space.networks,
+        accelerators=recipe.space.accelerators,
+        tally=tally(recipe, trials),
+        points=(),
+        knee="",
+        cloud=cloud_of(recipe, trials),
+        verifications=(),
+        seconds=0.0,
+        nearest=() if feasible(trials) else tuple(nearest_misses(recipe.goal, trials, NEAREST)),
+    )
 
 
 def cloud_of(recipe: Recipe, trials: Sequence[Trial]) -> tuple[tuple[bool, tuple[float | None, ...]], ...]:

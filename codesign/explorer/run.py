@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,6 @@ import optuna
 
 from codesign import __version__
 from codesign.accuracy.data import check_fits, load_dataset
-from codesign.accuracy.task import task_of
 from codesign.drivers.base import Trial
 from codesign.drivers.registry import DRIVERS
 from codesign.explorer.claims import Claims
@@ -25,13 +24,12 @@ from codesign.explorer.journal import StudyJournal
 from codesign.explorer.measured import SharedFile
 from codesign.explorer.options import ExploreOptions, prepare, to_verify
 from codesign.explorer.problem import SearchProblem, Step
-from codesign.explorer.result import RunResult, cloud_of, write_result
+from codesign.explorer.result import RunResult, searched, write_result
 from codesign.explorer.search import (
     SearchTally,
     deployer,
     describe,
     feasible,
-    nearest_misses,
     opened_steps,
     proved,
     search,
@@ -39,7 +37,6 @@ from codesign.explorer.search import (
     spent,
     tally,
 )
-from codesign.explorer.standing import without_front
 from codesign.explorer.storage import storage_faults
 from codesign.explorer.study import open_study, planned_trials, run_storage
 from codesign.explorer.synthesis import Synthesised, check_synthesis, synthesise
@@ -251,11 +248,11 @@ def _explore(
     with _opened(recipe, folder, study, options.jobs, options.executor, reporter) as (steps, journal, fronts):
         _search(record, folder, study, steps, journal, fronts, reporter)
         trials = list(journal)
-        tallied, found = tally(recipe, trials), feasible(trials)
-        reporter.say(describe(tallied, found, task_of(recipe.space.network).score_name))
+        result, found = searched(recipe, folder, trials), feasible(trials)
+        reporter.say(describe(result.tally, found, result.score))
         if not found:
-            write_page(without_front(recipe, folder, trials, finished=True).to_dict(), folder.report_html)
-            raise SpecError(_none_fits(recipe, folder, trials))
+            write_page(result.to_dict(), folder.report_html)
+            raise SpecError(_none_fits(result, folder))
         chosen = search_front(goal, found, recipe.front_points)
         points = deploy_front(
             chosen, recipe, goal, folder, deployer(steps), [step.provider for step in steps], reporter
@@ -263,19 +260,8 @@ def _explore(
     write_designs(points, space, folder)
     write_front_csv(points, folder)
     best = points[knee_of(points, goal)].name
-    result = RunResult(
-        recipe=recipe,
-        folder=str(folder.path),
-        networks=space.networks,
-        accelerators=space.accelerators,
-        tally=tallied,
-        points=tuple(points),
-        knee=best,
-        cloud=cloud_of(recipe, trials),
-        verifications=(),
-        seconds=time.monotonic() - started,
-        cpu_seconds=_cpu_seconds() - started_cpu,
-    )
+    seconds, cpu_seconds = time.monotonic() - started, _cpu_seconds() - started_cpu
+    result = replace(result, points=tuple(points), knee=best, seconds=seconds, cpu_seconds=cpu_seconds)
     _write(result, folder)  # what follows may lack a tool; the front does not
     verifications: list[Verification] = []
     names = {point.name: point for point in points}
@@ -369,12 +355,11 @@ def _cpu_seconds() -> float:
     return sum(os.times()[:4])
 
 
-def _none_fits(recipe: Recipe, folder: RunFolder, trials: Sequence[Trial]) -> list[Fault]:
+def _none_fits(result: RunResult, folder: RunFolder) -> list[Fault]:
     """Where nothing is feasible: which bounds bind, and the design that is nearest."""
-    ((number, trial),) = nearest_misses(recipe.goal, trials, 1)
-    bounds = tally(recipe, trials).bounds
+    (number, trial), recipe, bounds = result.nearest[0], result.recipe, result.tally.bounds
     worst = max(bounds, key=lambda name: bounds[name], default="the last rung, which no design came to")
-    what = f"none of {counted(len(trials), 'design')} fits; {worst} is broken most often"
+    what = f"none of {counted(result.tally.told, 'design')} fits; {worst} is broken most often"
     why = "; ".join(str(item) for item in trial.told.outcome.broken)
     where = f"device {recipe.device}" + "".join(f", {name} of {bound:g}" for name, bound in recipe.limits)
     told = f"{what}; the nearest is trial {number}: {why}; {folder.report_html} shows more of them"

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 
-from codesign.drivers.base import Trial
 from codesign.explorer.finish import FrontPoint, knee_of, report_of
 from codesign.explorer.folder import RunFolder
 from codesign.explorer.journal import StudyJournal
-from codesign.explorer.result import NEAREST, RunResult, cloud_of
-from codesign.explorer.search import feasible, nearest_misses, reporting_providers, search_front, tally
+from codesign.explorer.result import RunResult, searched
+from codesign.explorer.search import feasible, reporting_providers, search_front
 from codesign.explorer.storage import storage_faults
 from codesign.explorer.study import open_study, planned_trials, run_storage
-from codesign.recipe import Recipe
 from mappings.errors import Fault, SpecError
 
 
@@ -35,9 +33,10 @@ def standing(folder: RunFolder, storage: str | None = None) -> RunResult:
         trials = list(StudyJournal(study, recipe.space.decisions, recipe.goal))
     if not trials:
         raise SpecError(Fault(str(folder.path), "has no design yet", f"codesign explore --resume {folder.path}"))
+    stands = searched(recipe, folder, trials)
     found = feasible(trials)
     if not found:
-        return without_front(recipe, folder, trials, finished=len(trials) >= planned_trials(study))
+        return replace(stands, finished=len(trials) >= planned_trials(study))
     chosen = search_front(recipe.goal, found, recipe.front_points)
     points, measuring = [], reporting_providers(recipe, folder.networks)
     for index, (item, candidate) in enumerate(
@@ -47,34 +46,4 @@ def standing(folder: RunFolder, storage: str | None = None) -> RunResult:
         figures = report_of(candidate, measuring)
         title = f"point_{index:02d}"
         points.append(FrontPoint(title, item, candidate.workload, candidate.design, "", {}, item.metrics, figures))
-    return RunResult(
-        recipe=recipe,
-        folder=str(folder.path),
-        networks=recipe.space.networks,
-        accelerators=recipe.space.accelerators,
-        tally=tally(recipe, trials),
-        points=tuple(points),
-        knee=points[knee_of(points, recipe.goal)].name,
-        cloud=cloud_of(recipe, trials),
-        verifications=(),
-        seconds=0.0,
-        finished=False,
-    )
-
-
-def without_front(recipe: Recipe, folder: RunFolder, trials: Sequence[Trial], finished: bool) -> RunResult:
-    """A search none of whose designs is within its bounds: what they would have cost, and those that are nearest."""
-    return RunResult(
-        recipe=recipe,
-        folder=str(folder.path),
-        networks=recipe.space.networks,
-        accelerators=recipe.space.accelerators,
-        tally=tally(recipe, trials),
-        points=(),
-        knee="",
-        cloud=cloud_of(recipe, trials),
-        verifications=(),
-        seconds=0.0,
-        finished=finished,
-        nearest=tuple(nearest_misses(recipe.goal, trials, NEAREST)),
-    )
+    return replace(stands, points=tuple(points), knee=points[knee_of(points, recipe.goal)].name, finished=False)

@@ -185,7 +185,7 @@ def search_charts(result: dict[str, Any]) -> list[dict[str, Any]]:
             "yaxis": {"automargin": True, "type": "category", "showgrid": False},
         },
     }
-    if not lines and bounds:
+    if result.get("nearest"):  # nothing is within its bounds, and so nothing is the best
         return [refused]
     return [progress, refused] if bounds else [progress]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-#: Ports of an accelerator: far more than a package has pads, and on a board they are wires to the rest of the chip.
 CLOCK = "clk_i"
 
 
 def keep_clock_pad(netlist: dict[str, Any]) -> None:
     """Change a flattened netlist of Yosys (``write_json``) in place.
 
-    Inputs are left without a driver and outputs without a load: their wires are no part of what is timed.
+    An accelerator has far more ports than a package has pads; on a board they are wires to the rest of the chip. Inputs
+    are left without a driver and outputs without a load: their wires are no part of what is timed.
     """
     (top,) = (module for module in netlist["modules"].values() if int(module["attributes"].get("top", "0"), 2))
     inside = top["ports"][CLOCK]["bits"]
